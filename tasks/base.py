@@ -1,0 +1,334 @@
+"""The types that every part of the grader shares.
+
+Importing this module loads the standard library only, so that a homework can be described without numpy or torch.
+Arrays in the annotations are numpy arrays; the functions that need numpy import it themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal, localcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+IGNORED, PUBLIC, PRIVATE = 0, 1, 2
+"""The codes of `Answers.usage`, in the order of Kaggle's words Ignored, Public, Private."""
+
+METRICS_VERSION = "1"
+"""Part of every grade's key: raised when a change of code changes the number that some metric gives."""
+
+Columns = dict[str, "NDArray[Any]"]
+"""Column name to values `(n,)`: float64 for numbers, int64 for whole numbers, str for text."""
+
+
+class UserError(Exception):
+    """An error that a person can mend: the only exception whose text reaches a user.
+
+    The text says what was expected, what came and what to do; it never holds an answer.
+    `code` is stable and starts with `E_`; `exit_code` is what the command line ends with.
+    """
+
+    def __init__(self, message: str, *, code: str = "E_USAGE", exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.code = code
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a submission. `line` counts from 1, the header being line 1."""
+
+    code: str
+    message: str
+    line: int | None = None
+    column: str | None = None
+    found: str | None = None
+    expected: str | None = None
+
+
+class SubmissionError(UserError):
+    """A submission that cannot be scored, with every problem found up to a cap.
+
+    `problems` are those shown, `total` is how many there are. Nothing in them depends on an answer.
+    """
+
+    def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
+        self.problems = tuple(problems)
+        self.total = len(self.problems) if total is None else total
+        lines = [f"{problem.code}  {problem.message}" for problem in self.problems]
+        if self.total > len(self.problems):
+            lines.append(f"… and {self.total - len(self.problems)} more of the same kinds.")
+        super().__init__("\n".join(lines), code=self.problems[0].code, exit_code=3)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One prediction column of a table submission.
+
+    `kind` says how a cell is read: "float" (a finite decimal number), "int" (a whole number without a point, as int64)
+    or "text". `minimum` and `maximum` are inclusive, for numbers; the default bounds keep a squared error finite.
+    """
+
+    name: str
+    kind: Literal["float", "int", "text"] = "float"
+    minimum: float = -1e100
+    maximum: float = 1e100
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """What a submitted table must look like: one header line, one row for each id, any row order.
+
+    `ids` are in the order of the sample submission: a `range` where they are whole numbers that count up by one, else
+    the ids as text. `years` describes other editions of the homework as (edition, header, rows), so that a file of the
+    wrong year can be told from a broken one.
+    """
+
+    id: str
+    columns: tuple[Column, ...]
+    ids: range | tuple[str, ...]
+    max_bytes: int = 64 * 2**20
+    years: tuple[tuple[str, tuple[str, ...], int], ...] = ()
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return (self.id, *(column.name for column in self.columns))
+
+    def to_json(self) -> dict[str, Any]:
+        """This format as plain values, for `format.json`. It holds no answer."""
+        if isinstance(self.ids, range):
+            ids: Any = {"first": self.ids.start, "count": len(self.ids)}
+        else:
+            ids = list(self.ids)
+        return {
+            "kind": "table",
+            "id": self.id,
+            "columns": [
+                {"name": c.name, "kind": c.kind, "minimum": c.minimum, "maximum": c.maximum} for c in self.columns
+            ],
+            "ids": ids,
+            "max_bytes": self.max_bytes,
+            "years": [[edition, list(header), rows] for edition, header, rows in self.years],
+        }
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> TableFormat:
+        """The inverse of `to_json`."""
+        ids = values["ids"]
+        return TableFormat(
+            id=values["id"],
+            columns=tuple(Column(**column) for column in values["columns"]),
+            ids=range(ids["first"], ids["first"] + ids["count"]) if isinstance(ids, dict) else tuple(ids),
+            max_bytes=values["max_bytes"],
+            years=tuple((edition, tuple(header), rows) for edition, header, rows in values["years"]),
+        )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The hidden side of a competition, one row for each id of the submission format, in the same order.
+
+    `columns` hold the true values; `groups` `(n,)` text names what must stay on one side of the split and is resampled
+    whole; `strata` `(n,)` text asks for the same public share in each stratum (a group lies in one stratum); `usage`
+    `(n,)` int8 is IGNORED, PUBLIC or PRIVATE and is added by `tasks.split.split`, unless the source gives it.
+    """
+
+    ids: range | tuple[str, ...]
+    columns: Columns
+    groups: NDArray[np.str_] | None = None
+    strata: NDArray[np.str_] | None = None
+    usage: NDArray[np.int8] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Metric(Protocol):
+    """A score that is computed as one row of numbers for each answer and a value of weighted rows.
+
+    `value(rows, w)` for whole-number weights `w` equals `value` of the rows repeated `w` times. So one pass over a
+    submission gives the public score, the private score and every resample. `name` ends in `_score` where higher is
+    better and in `_error` or `_loss` where lower is; `best` and `worst` are the ends of the range; `digits` are the
+    decimals shown.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def higher_is_better(self) -> bool: ...
+    @property
+    def best(self) -> float: ...
+    @property
+    def worst(self) -> float: ...
+    @property
+    def digits(self) -> int: ...
+
+    def rows(self, answers: Columns, predictions: Columns) -> Any:
+        """What each row adds, shape (n,) or (n, k). Both sides are aligned and checked."""
+        ...
+
+    def value(self, rows: Any, weight: NDArray[Any] | None = None) -> Any:
+        """The score of the rows: a float, or `(b,)` values for weights `(b, n)`. Weights are ≥ 0 and not all 0."""
+        ...
+
+    def interval(
+        self, rows: Any, weight: NDArray[Any], groups: NDArray[Any] | None = None
+    ) -> tuple[float, float] | None:
+        """The 95 % interval of the rows of weight 1, or None where there is no honest one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A line to clear: every condition (metric name, threshold) must hold, after truncation to `digits`, inclusive.
+
+    `private` holds the thresholds of the private board where they differ. `source` says where the numbers come from:
+    "official 2021", or "measured: …" with runs, seeds, mean and spread.
+    """
+
+    name: str
+    public: tuple[tuple[str, float], ...]
+    source: str
+    private: tuple[tuple[str, float], ...] | None = None
+    points: tuple[float, float] = (1.0, 1.0)
+    digits: int = 5
+
+    def passed(self, values: Mapping[str, float], higher_is_better: Mapping[str, bool], *, private: bool) -> bool:
+        """Whether exact values, by metric name, clear the bar."""
+        conditions = self.private if private and self.private is not None else self.public
+        return all(
+            clears(values[name], threshold, self.digits, higher_is_better[name]) for name, threshold in conditions
+        )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a competition is run. Zones are IANA names; a deadline is an RFC 3339 instant or None for an open one.
+
+    `selections` is how many submissions may count on the private board; `unselected` says what counts when none is
+    chosen. `rejections` caps malformed files a day on their own.
+    """
+
+    quota: int = 5
+    quota_zone: str = "UTC"
+    deadline: str | None = None
+    deadline_zone: str = "Asia/Taipei"
+    selections: int = 2
+    unselected: Literal["best_public", "first", "last", "all"] = "best_public"
+    rejections: int = 50
+    public_share: float = 0.5
+
+
+@dataclass(frozen=True)
+class Made:
+    """What `Edition.make` returns: the answers, and what the leak checks look at.
+
+    `train` `(n, d)` and `test` `(m, d)` are the numeric features that students get, `test` in the order of the answers;
+    `train_groups` names the group of each training row in the same words as `Answers.groups`.
+    """
+
+    answers: Answers
+    train: NDArray[np.float64] | None = None
+    test: NDArray[np.float64] | None = None
+    train_groups: NDArray[np.str_] | None = None
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One year of a homework, or the built-in world. The year is part of the key: header, metric and bars differ by it.
+
+    `format` is the course's own, with the course's ids; a prepared competition replaces the ids by its own.
+    `metrics[0]` ranks. `make(public, seed, size, source)` writes what students get into the folder `public` and returns
+    the hidden side; `source` is the folder or zip of the course's files where `official`, else None.
+    """
+
+    name: str
+    source: str
+    format: TableFormat
+    metrics: tuple[Metric, ...]
+    bars: tuple[Bar, ...]
+    rules: Rules
+    make: Callable[[Path, int, str, Path | None], Made]
+    official: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """One homework: `name` is "hw01", `editions[0]` is the default."""
+
+    name: str
+    title: str
+    editions: tuple[Edition, ...]
+
+    def edition(self, name: str | None) -> Edition:
+        """The edition of that name, or the default one. Raises UserError for an unknown one."""
+        for edition in self.editions:
+            if name is None or edition.name == name:
+                return edition
+        known = ", ".join(edition.name for edition in self.editions)
+        raise UserError(f"{self.name} has no edition {name!r}; choose one of: {known}.")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Exact values of one metric. Intervals are 95 %, None where there is no honest one."""
+
+    metric: str
+    public: float
+    private: float | None
+    public_interval: tuple[float, float] | None = None
+    private_interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Grade:
+    """The result of one submission. `scores[0]` ranks; scores of different signatures are never ranked together."""
+
+    scores: tuple[Score, ...]
+    n_public: int
+    n_private: int
+    signature: str
+
+
+def clears(value: float, threshold: float, digits: int, higher_is_better: bool) -> bool:
+    """Whether an exact value reaches a threshold, or is shown as one that does when cut to `digits` decimals.
+
+    >>> clears(0.8616149, 0.86161, 5, higher_is_better=False), clears(0.86162, 0.86161, 5, higher_is_better=False)
+    (True, False)
+    """
+    shown, line = truncate(value, digits), as_written(threshold, digits)
+    if higher_is_better:
+        return value >= threshold or shown >= line
+    return value <= threshold or shown <= line
+
+
+def as_written(threshold: float, digits: int) -> Decimal:
+    """A threshold as the decimal number it is written as, cut to `digits` decimals.
+
+    >>> as_written(0.60825, 5), truncate(0.60825, 5)
+    (Decimal('0.60825'), Decimal('0.60824'))
+    """
+    with localcontext(prec=400):  # enough for every double
+        return Decimal(repr(float(threshold))).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_DOWN)
+
+
+def truncate(value: float, digits: int) -> Decimal:
+    """A double cut, not rounded, to `digits` decimals, as Kaggle shows scores.
+
+    Of all ways to cut, only the whole part of the product of two doubles gives every threshold of the course that is a
+    count of hits: 2433/4000 = 0.60825 is shown as 0.60824, and 2815/4000 = 0.70375 as itself, although both doubles lie
+    below the decimal number.
+
+    >>> truncate(2433 / 4000, 5), truncate(2815 / 4000, 5)
+    (Decimal('0.60824'), Decimal('0.70375'))
+    """
+    with localcontext(prec=400):
+        return Decimal(math.trunc(value * 10.0**digits)).scaleb(-digits)

@@ -1,0 +1,448 @@
+"""Competitions of one's own in Kaggle's layout: a solution file, a sample submission and a metric in a Python file.
+
+The solution is a CSV of an id column, answer columns and an optional `Usage` column (Public, Private or Ignored). The
+metric file has Kaggle's `score(solution, submission, row_id_column_name)` on pandas frames, and may raise a class named
+`ParticipantVisibleError` whose text is meant for the participant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import io
+import math
+import re
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tasks.base import (
+    IGNORED,
+    PRIVATE,
+    PUBLIC,
+    Answers,
+    Column,
+    Columns,
+    Problem,
+    SubmissionError,
+    TableFormat,
+    UserError,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+USAGES = {"ignored": IGNORED, "public": PUBLIC, "private": PRIVATE}
+WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
+DECIMAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+FAILED = "the metric could not score this file; it is kept, and the instructor can find out why."
+LONGEST_MESSAGE = 500
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solution file as it stands there: rows in file order, `lines` their first line numbers."""
+
+    path: Path
+    id: str
+    columns: tuple[Column, ...]
+    answers: Answers
+    lines: tuple[int, ...]
+
+
+def read_solution(path: Path, id_column: str | None = None) -> Solution:
+    """Reads a solution in Kaggle's layout; the first column holds the ids unless `id_column` names another.
+
+    Ids stay the text they are. An answer column is "int" where every cell is a plain whole number, "float" where every
+    cell is a plain decimal number, else "text"; `0001`, `NA`, `inf` and `1_000` are text. Raises UserError with the
+    line, never with the value of an answer.
+    """
+    header, cells, lines = _read_csv(path)
+    usage_at = [at for at, name in enumerate(header) if name.lower() == "usage"]
+    if len(usage_at) > 1:
+        raise UserError(f"{path.name}: more than one Usage column.")
+    id_column = id_column or next(name for name in (*header, "") if name.lower() != "usage")
+    if id_column not in header:
+        raise UserError(f"{path.name}: expected an id column {id_column!r}; got the columns {', '.join(header)}.")
+    id_at = header.index(id_column)
+    answer_at = [at for at in range(len(header)) if at != id_at and at not in usage_at]
+    if not answer_at:
+        raise UserError(f"{path.name}: expected at least one answer column next to {id_column!r}; there is none.")
+
+    seen: dict[str, int] = {}
+    for line, row in zip(lines, cells, strict=True):
+        text = row[id_at]
+        if not text or text != text.strip() or not text.isprintable():
+            raise UserError(
+                f"{path.name}, line {line}: the id is empty, or has spaces or control characters around it."
+            )
+        if text in seen:
+            raise UserError(f"{path.name}, line {line}: the id {text!r} stands on line {seen[text]} already.")
+        seen[text] = line
+    columns, values = [], {}
+    for at in answer_at:
+        column = [row[at] for row in cells]
+        for line, cell in zip(lines, column, strict=True):
+            if not cell.strip():
+                raise UserError(f"{path.name}, line {line}: column {header[at]!r} is empty; give every row an answer.")
+        kind = _kind(column)
+        columns.append(Column(header[at], kind))
+        values[header[at]] = _array(column, kind)
+    usage = _usage(path, lines, [row[usage_at[0]] for row in cells]) if usage_at else None
+    return Solution(path, id_column, tuple(columns), Answers(tuple(seen), values, usage=usage), tuple(lines))
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+    """Header, rows and the line on which each row begins, all rows of the header's width."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; give the path of a solution CSV.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path.name}, line {line}: not UTF-8 text; save it as CSV in UTF-8.") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    begin = 1
+    try:
+        for row in reader:
+            if not header:
+                header = [name.strip() for name in row]
+            elif row:
+                if len(row) != len(header):
+                    raise UserError(f"{path.name}, line {begin}: expected {len(header)} cells, got {len(row)}.")
+                rows.append(row)
+                lines.append(begin)
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(f"{path.name}, line {begin}: not a well-formed CSV row ({error}).") from None
+    if not header or not rows:
+        raise UserError(f"{path.name}: expected a header line and at least one row.")
+    if "" in header or len(set(header)) < len(header):
+        raise UserError(f"{path.name}, line 1: the column names must not be empty and must differ.")
+    return header, rows, lines
+
+
+def _kind(cells: Sequence[str]) -> Literal["float", "int", "text"]:
+    if all(WHOLE.fullmatch(cell) and len(cell) <= 18 for cell in cells):
+        return "int"
+    # A long whole number may be a code whose last digits a double would lose.
+    decimal = all(DECIMAL.fullmatch(cell) and not (len(cell) > 15 and WHOLE.fullmatch(cell)) for cell in cells)
+    return "float" if decimal and all(abs(float(cell)) <= 1e100 for cell in cells) else "text"
+
+
+def _array(cells: Sequence[str], kind: str) -> NDArray[Any]:
+    import numpy as np
+
+    if kind == "int":
+        return np.array([int(cell) for cell in cells], dtype=np.int64)
+    if kind == "float":
+        return np.array([float(cell) for cell in cells], dtype=np.float64)
+    return np.array(cells, dtype=np.str_)
+
+
+def _usage(path: Path, lines: Sequence[int], cells: Sequence[str]) -> NDArray[Any]:
+    import numpy as np
+
+    for line, cell in zip(lines, cells, strict=True):
+        if cell.strip().lower() not in USAGES:
+            raise UserError(f"{path.name}, line {line}: Usage must be Public, Private or Ignored; got {cell[:40]!r}.")
+    usage = np.array([USAGES[cell.strip().lower()] for cell in cells], dtype=np.int8)
+    for code, word in ((PUBLIC, "Public"), (PRIVATE, "Private")):
+        if not (usage == code).any():
+            raise UserError(f"{path.name}: no row has the Usage {word}; mark at least one, or leave the column away.")
+    return usage
+
+
+def own_format(solution: Solution, *, numeric: bool = False, whole: bool = True) -> tuple[TableFormat, Answers]:
+    """The submission format of a competition of one's own, and its answers in the format's order.
+
+    Ids are sorted in natural order (`img2` before `img10`), so that the order of the solution file tells nothing; they
+    become a range where they are plain whole numbers that count up by one. Rows marked Ignored belong to the format
+    like all others. `numeric` asks for numbers, as RMSE needs, and makes every column a float one; `whole=False` lets
+    predictions of a whole-number column be decimal numbers, as probabilities are. Raises UserError.
+    """
+    import numpy as np
+
+    texts = [str(text) for text in solution.answers.ids]
+    order = sorted(range(len(texts)), key=_natural_keys(texts).__getitem__)
+    ids = tuple(texts[row] for row in order)
+    values = {name: column[order] for name, column in solution.answers.columns.items()}
+    if numeric:
+        for column in solution.columns:
+            if column.kind == "text":
+                line = _first_text(solution, column.name)
+                raise UserError(
+                    f"{solution.path.name}, line {line}: column {column.name!r} is not a plain decimal number between"
+                    " -1e100 and 1e100, which this metric needs."
+                )
+        values = {name: column.astype(np.float64) for name, column in values.items()}
+    columns = tuple(
+        Column(column.name, "float" if numeric or (column.kind == "int" and not whole) else column.kind)
+        for column in solution.columns
+    )
+    usage = solution.answers.usage
+    answers = Answers(_as_range(ids), values, usage=None if usage is None else usage[order])
+    return TableFormat(solution.id, columns, answers.ids), answers
+
+
+def _first_text(solution: Solution, name: str) -> int:
+    cells = solution.answers.columns[name].tolist()
+    return next(line for line, cell in zip(solution.lines, cells, strict=True) if _kind([cell]) == "text")
+
+
+def _natural_keys(texts: Sequence[str]) -> list[Any]:
+    if all(WHOLE.fullmatch(text) and len(text) <= 18 for text in texts):
+        return [int(text) for text in texts]
+
+    def key(text: str) -> Any:
+        parts = re.split(r"([0-9]+)", text)
+        runs = tuple((part, len(digits.lstrip("0")), digits.lstrip("0")) for part, digits in _pairs(parts))
+        return (runs, text)
+
+    return [key(text) for text in texts]
+
+
+def _pairs(parts: Sequence[str]) -> list[tuple[str, str]]:
+    return list(zip(parts[::2], [*parts[1::2], ""], strict=True))
+
+
+def _as_range(ids: tuple[str, ...]) -> range | tuple[str, ...]:
+    """The sorted ids as a range where they count up by one in canonical spelling, from 0 or more."""
+    if not (WHOLE.fullmatch(ids[0]) and len(ids[0]) <= 18) or ids[0].startswith("-"):
+        return ids
+    numbers = range(int(ids[0]), int(ids[0]) + len(ids))
+    return numbers if all(str(number) == text for number, text in zip(numbers, ids, strict=True)) else ids
+
+
+def sample_rows(form: TableFormat) -> Columns:
+    """The predictions of a sample submission: 0 (or the allowed number nearest to it), for text columns "0".
+
+    They are the same in every row and made from the format alone: even the most frequent class would tell something of
+    the answers.
+    """
+    import numpy as np
+
+    n = len(form.ids)
+    rows: Columns = {}
+    for column in form.columns:
+        if column.kind == "text":
+            rows[column.name] = np.full(n, "0")
+        elif column.kind == "int":
+            nearest = min(max(0, math.ceil(column.minimum)), math.floor(column.maximum))
+            rows[column.name] = np.full(n, nearest, dtype=np.int64)
+        else:
+            rows[column.name] = np.full(n, min(max(0.0, column.minimum), column.maximum), dtype=np.float64)
+    return rows
+
+
+def sample_submission(form: TableFormat) -> bytes:
+    """The bytes of `sample_submission.csv`: the header and `sample_rows`, ids in the format's order."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(form.header)
+    cells = [_shown(values[0].item()) for values in sample_rows(form).values()] if len(form.ids) else []
+    writer.writerows([number, *cells] for number in form.ids)
+    return out.getvalue().encode()
+
+
+def _shown(value: float | str) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else str(value)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Both sides as pandas frames, row by row, and which rows are public (None: not told)."""
+
+    solution: Any
+    submission: Any
+    public: NDArray[Any] | None
+
+    def __len__(self) -> int:
+        return len(self.solution)
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """A metric in a Python file, as `tasks.base.Metric`. `digest` is the SHA-256 of the file's bytes.
+
+    `score` is called on the rows repeated as often as their whole-number weights say. It has no interval: the law of
+    the estimate is unknown and each resample would be a call of unknown cost.
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool
+    best: float
+    worst: float
+    digest: str
+    function: Callable[..., Any]
+    form: TableFormat | None = None
+    usage: NDArray[Any] | None = None
+    digits: int = 5
+
+    def rows(self, answers: Columns, predictions: Columns) -> Frames:
+        """Both frames with the id column first, in the same order, without Usage.
+
+        Ids are those of the format, or row numbers in a column `id` where no format is given. A whole-number column
+        of the solution stays one in the submission where all its values are whole, as pandas would have read it.
+        """
+        import numpy as np
+
+        pd: Any = importlib.import_module("pandas")
+        names = tuple(answers) if self.form is None else tuple(column.name for column in self.form.columns)
+        n = len(next(iter(answers.values())))
+        id_name = "id" if self.form is None else self.form.id
+        ids: Any = range(n) if self.form is None else self.form.ids
+        assert len(ids) == n, "the answers are the format's rows"
+        assert self.usage is None or len(self.usage) == n, "the usage is the answers' own"
+
+        def frame(columns: Columns) -> Any:
+            index = np.arange(ids.start, ids.stop) if isinstance(ids, range) else _texts(np.array(ids))
+            return pd.DataFrame({id_name: index, **{name: _texts(columns[name]) for name in names}})
+
+        guesses = dict(predictions)
+        for name in names:
+            guess = guesses[name]
+            if answers[name].dtype.kind == "i" and guess.dtype.kind == "f" and np.abs(guess).max(initial=0) < 2**53:
+                whole = guess.astype(np.int64)
+                guesses[name] = whole if np.array_equal(whole, guess) else guess
+        public = None if self.usage is None else self.usage == PUBLIC
+        return Frames(frame(answers), frame(guesses), public)
+
+    def value(self, rows: Frames, weight: NDArray[Any] | None = None) -> Any:
+        """The score of the rows, repeated by weight; weights (b, n) give (b,) values.
+
+        Raises SubmissionError with the text of a ParticipantVisibleError, and only where all rows scored are known to
+        be public. Everything else that goes wrong is a UserError of one fixed text, with its cause chained.
+        """
+        import numpy as np
+
+        if weight is None:
+            return self._score(rows, np.arange(len(rows)))
+        if weight.ndim == 2:
+            return np.array([self.value(rows, row) for row in weight])
+        times = weight.astype(np.int64)
+        assert np.array_equal(times, weight), "a metric file takes whole-number weights"
+        return self._score(rows, np.repeat(np.arange(len(rows)), times))
+
+    def _score(self, rows: Frames, which: NDArray[Any]) -> float:
+        solution, submission = (
+            frame.iloc[which].reset_index(drop=True).copy() for frame in (rows.solution, rows.submission)
+        )
+        silent = io.StringIO()  # what a metric prints may hold answers
+        with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return _one_number(
+                    self.function(
+                        solution=solution, submission=submission, row_id_column_name=str(rows.solution.columns[0])
+                    )
+                )
+            except (Exception, SystemExit) as error:
+                if _is_visible(error) and rows.public is not None and bool(rows.public[which].all()):
+                    text = str(error)[:LONGEST_MESSAGE] or "the metric refuses this file."
+                    raise SubmissionError([Problem("E_METRIC_REFUSED", text)]) from error
+                raise UserError(FAILED, code="E_METRIC", exit_code=10) from error
+
+    def interval(
+        self, rows: Frames, weight: NDArray[Any], groups: NDArray[Any] | None = None
+    ) -> tuple[float, float] | None:
+        """None: there is no law to go by."""
+        return None
+
+
+def _texts(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(object) if values.dtype.kind == "U" else values
+
+
+def _is_visible(error: BaseException) -> bool:
+    return any(kind.__name__ == "ParticipantVisibleError" for kind in type(error).__mro__)
+
+
+def _one_number(value: Any) -> float:
+    import numpy as np
+
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"score returned {type(value).__name__}, expected one number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("score returned a number that is not finite")
+    return number
+
+
+def score_file(
+    path: Path,
+    *,
+    higher_is_better: bool,
+    name: str,
+    form: TableFormat | None = None,
+    usage: NDArray[Any] | None = None,
+) -> ScoreFile:
+    """The metric in a Python file with Kaggle's `score(solution, submission, row_id_column_name)`.
+
+    The file is run as the instructor's own code. `form` gives the frames their ids; `usage`, in the same order, tells
+    which rows are public, without which no ParticipantVisibleError reaches a participant. The metric's name is `name`
+    with `_score` or `_error` after it, by its direction. Raises UserError where there is no such function.
+    """
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; give the path of a metric file.") from error
+    function = getattr(_load(path, source), "score", None)
+    expected = "expected a function score(solution, submission, row_id_column_name)"
+    if not callable(function):
+        raise UserError(f"{path.name}: {expected}; there is none.")
+    try:
+        parameters = inspect.signature(function)
+        parameters.bind(solution=None, submission=None, row_id_column_name=None)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{path.name}: {expected}, further parameters only with defaults; got other parameters."
+        ) from None
+    endings = ("_score",) if higher_is_better else ("_error", "_loss")
+    end = math.inf if higher_is_better else -math.inf
+    return ScoreFile(
+        name=name if name.endswith(endings) else name + endings[0],
+        label=name,
+        higher_is_better=higher_is_better,
+        best=end,
+        worst=-end,
+        digest=hashlib.sha256(source).hexdigest(),
+        function=function,
+        form=form,
+        usage=usage,
+    )
+
+
+def _load(path: Path, source: bytes) -> Any:
+    """The module in the file, under a private name, without bytecode on disk."""
+    name = f"_lhy_grade_metric_{hashlib.sha256(source).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None:
+        raise UserError(f"{path.name}: expected a Python file that ends in .py.")
+    try:
+        code = compile(source, str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise UserError(f"{path.name}, line {line}: not valid Python.") from error
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses in the file look themselves up here
+    try:
+        exec(code, module.__dict__)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        what = str(error) if isinstance(error, ImportError) else "run it with python to see why"
+        raise UserError(f"{path.name} cannot be loaded: {type(error).__name__} ({what}).") from error
+    return module

@@ -1,0 +1,209 @@
+"""The rules of the house, read off the source: who imports whom, what is never used, and where text may be printed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("harness", "baselines", "submissions", "leaderboard", "tasks")
+ALLOWED = {
+    "harness": {"harness", "baselines", "submissions", "leaderboard", "tasks"},
+    "baselines": {"baselines", "tasks"},
+    "submissions": {"submissions", "tasks"},
+    "leaderboard": {"leaderboard"},
+    "tasks": {"tasks"},
+}
+HEAVY = {
+    "alembic", "cryptography", "matplotlib", "numpy", "pandas", "PIL", "polars", "rich", "safetensors", "scipy",
+    "sklearn", "sqlalchemy", "torch", "torchvision",
+}  # fmt: skip
+LIGHT_ENOUGH = {
+    # Files that do nothing without these, and are themselves imported inside functions.
+    "baselines": {"torch", "numpy"},
+    "leaderboard/schema.py": {"sqlalchemy"},
+    "leaderboard/migrations": {"sqlalchemy", "alembic"},
+}
+FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+
+FILES = sorted(path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def tree_of(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text(encoding="utf-8"), filename=name)
+
+
+def imported(node: ast.AST) -> list[str]:
+    """The full names of the modules that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are written in full"
+        return [node.module or ""]
+    if isinstance(node, ast.Call) and dotted(node.func) in ("importlib.import_module", "__import__"):
+        return [arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+    return []
+
+
+def dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else "?"
+
+
+def run_on_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """The nodes that run when a module is imported: not inside functions, not under TYPE_CHECKING."""
+    for statement in body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if isinstance(statement, ast.If) and dotted(statement.test).endswith("TYPE_CHECKING"):
+            yield from run_on_import(statement.orelse)
+            continue
+        yield statement
+        inner = [child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.stmt)]
+        yield from run_on_import(inner)
+        for handler in ast.iter_child_nodes(statement):
+            if isinstance(handler, ast.ExceptHandler):
+                yield from run_on_import(handler.body)
+
+
+def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(tree_of(name)):
+        if isinstance(node, ast.Call):
+            yield dotted(node.func), node
+
+
+def at(name: str, node: ast.AST) -> str:
+    return f"{name}:{getattr(node, 'lineno', 0)}"
+
+
+def test_all_packages_are_looked_at() -> None:
+    assert {name.partition("/")[0] for name in FILES} == set(PACKAGES)
+    assert len(FILES) > 10
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_imports_go_down_only(name: str) -> None:
+    package = name.partition("/")[0]
+    for node in ast.walk(tree_of(name)):
+        for module in imported(node):
+            top = module.split(".")[0]
+            assert top not in PACKAGES or top in ALLOWED[package], f"{at(name, node)} imports {module}"
+            assert top != "tests", f"{at(name, node)} imports {module}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_importing_a_module_loads_nothing_heavy(name: str) -> None:
+    allowed = {
+        top for part, tops in LIGHT_ENOUGH.items() if name == part or name.startswith(part + "/") for top in tops
+    }
+    for node in run_on_import(tree_of(name).body):
+        for module in imported(node):
+            top = module.split(".")[0]
+            assert top not in HEAVY or top in allowed, f"{at(name, node)} imports {module} when it is loaded"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_unpickles_runs_yaml_or_unpacks_an_archive_by_its_own_paths(name: str) -> None:
+    for node in ast.walk(tree_of(name)):
+        for module in imported(node):
+            assert module.split(".")[0] not in FORBIDDEN_MODULES, f"{at(name, node)} imports {module}"
+    for called, call in calls(name):
+        keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+        pickled = keywords.get("allow_pickle")
+        assert pickled is None or (isinstance(pickled, ast.Constant) and pickled.value is False), at(name, call)
+        assert called not in ("torch.load", "torch.save"), f"{at(name, call)} calls {called}"
+        assert called not in ("yaml.load", "yaml.unsafe_load", "yaml.full_load"), f"{at(name, call)} calls {called}"
+        assert called.split(".")[-1] not in ("extractall", "extract", "unpack_archive", "read_pickle", "to_pickle"), (
+            f"{at(name, call)} calls {called}"
+        )
+        assert called not in ("eval", "os.system", "os.popen"), f"{at(name, call)} calls {called}"
+        shell = keywords.get("shell")
+        assert shell is None or (isinstance(shell, ast.Constant) and shell.value is False), at(name, call)
+        if called == "np.load":
+            assert pickled is not None, f"{at(name, call)}: write allow_pickle=False out"
+
+
+def test_only_the_metric_file_of_an_instructor_is_run_as_code() -> None:
+    assert [name for name in FILES for called, _ in calls(name) if called == "exec"] == ["tasks/kaggle.py"]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("harness/")])
+def test_the_library_neither_prints_nor_exits(name: str) -> None:
+    tree = tree_of(name)
+    mains = [
+        node
+        for node in tree.body
+        if name.startswith("baselines/")
+        and (
+            (isinstance(node, ast.FunctionDef) and node.name == "main")
+            or (isinstance(node, ast.If) and "__name__" in ast.dump(node.test))
+        )
+    ]
+    may_print = {inner for node in mains for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node not in may_print:
+            called = dotted(node.func)
+            assert called not in ("print", "sys.exit", "exit", "quit", "os._exit"), f"{at(name, node)} calls {called}"
+            assert called not in ("sys.stdout.write", "sys.stderr.write"), f"{at(name, node)} calls {called}"
+        if isinstance(node, ast.Raise) and node not in may_print and node.exc is not None:
+            raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+            assert dotted(raised) != "SystemExit", f"{at(name, node)} raises SystemExit"
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("harness/")])
+def test_the_library_reads_neither_the_clock_nor_the_environment(name: str) -> None:
+    # How long something took (time.perf_counter, time.monotonic) is no time of day, and allowed.
+    for called, node in calls(name):
+        short = ".".join(called.split(".")[-2:])
+        assert short not in CLOCKS, f"{at(name, node)} calls {called}"
+        assert short not in ("os.getenv", "environ.get"), f"{at(name, node)} calls {called}"
+    for inner in ast.walk(tree_of(name)):
+        if isinstance(inner, ast.Attribute):
+            assert dotted(inner) != "os.environ", f"{at(name, inner)} reads the environment"
+        if isinstance(inner, ast.ImportFrom):
+            taken = {f"{inner.module}.{alias.name}" for alias in inner.names}
+            assert not taken & {"time.time", "time.time_ns", "os.environ", "os.getenv"}, at(name, inner)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_holds_a_path_of_the_machine_it_was_written_on(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert not [word for word in ("/work/", "/root/", "/home/", "C:\\Users") if word in text]
+
+
+PLANTED = {
+    "import harness.cli\n": "imports_go_down",
+    "from leaderboard import store\n": "imports_go_down",
+    "def f() -> None:\n    import submissions\n": "imports_go_down",
+    "import numpy\n": "loads_nothing_heavy",
+    "try:\n    import torch\nexcept ImportError:\n    pass\n": "loads_nothing_heavy",
+    "class A:\n    import pandas\n": "loads_nothing_heavy",
+    "def f() -> None:\n    import pickle\n": "nothing_unpickles",
+    "np.load('x', allow_pickle=True)\n": "nothing_unpickles",
+    "torch.load('x')\n": "nothing_unpickles",
+    "archive.extractall('x')\n": "nothing_unpickles",
+    "def f() -> None:\n    print(1)\n": "neither_prints",
+    "import sys\nsys.exit(1)\n": "neither_prints",
+    "raise SystemExit(2)\n": "neither_prints",
+    "import datetime\ndatetime.datetime.now()\n": "clock_nor",
+    "import os\nx = os.environ['A']\n": "clock_nor",
+    "from time import time\n": "clock_nor",
+    "x = '/work/a'\n": "path_of_the_machine",
+}
+
+
+@pytest.mark.parametrize("source", PLANTED)
+def test_each_rule_catches_what_breaks_it(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "tasks/planted.py"
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / name).write_text(source)
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    rules = [rule for word, rule in globals().items() if word.startswith("test_") and PLANTED[source] in word]
+    assert len(rules) == 1
+    with pytest.raises(AssertionError):
+        rules[0](name)

@@ -1,0 +1,413 @@
+"""Competitions of one's own: Kaggle's solution layout, the sample submission, and a metric in a Python file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Column, SubmissionError, TableFormat, UserError
+from tasks.kaggle import FAILED, ScoreFile, own_format, read_solution, sample_rows, sample_submission, score_file
+from tasks.metrics import ACCURACY, RMSE
+
+Write = Callable[..., Path]
+
+METRIC = """
+import pandas as pd
+
+
+class ParticipantVisibleError(Exception):
+    pass
+
+
+def score(solution: pd.DataFrame, submission: pd.DataFrame, row_id_column_name: str, power: int = 2) -> float:
+    assert list(solution.columns) == list(submission.columns)
+    assert solution.columns[0] == row_id_column_name
+    assert (solution[row_id_column_name] == submission[row_id_column_name]).all()
+    print("the answers are", solution.to_csv())
+    del solution[row_id_column_name]
+    del submission[row_id_column_name]
+    if (submission["y"] < 0).any():
+        raise ParticipantVisibleError("y must not be negative")
+    return ((solution["y"] - submission["y"]).abs() ** power).mean()
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def put(text: str | bytes, name: str = "solution.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return put
+
+
+# The solution file ----------------------------------------------------------------------------------------------------
+
+
+def test_kaggles_layout_gives_ids_answers_and_usage(write: Write) -> None:
+    solution = read_solution(write("id,y,Usage\n3,0.5,Public\n1,1,private\n2,7,IGNORED\n"))
+    assert solution.id == "id"
+    assert solution.columns == (Column("y", "float"),)
+    assert solution.answers.columns["y"].tolist() == [0.5, 1.0, 7.0]
+    form, answers = own_format(solution)
+    assert form.ids == range(1, 4)
+    assert answers.columns["y"].tolist() == [1.0, 7.0, 0.5]
+    assert answers.usage is not None
+    assert answers.usage.tolist() == [PRIVATE, IGNORED, PUBLIC]
+
+
+def test_without_usage_the_split_is_left_to_be_drawn(write: Write) -> None:
+    assert read_solution(write("id,y\n0,1\n1,2\n")).answers.usage is None
+
+
+def test_usage_may_be_the_first_column_and_the_id_any_other(write: Write) -> None:
+    path = write("usage,y,name\nPublic,1,a\nPrivate,2,b\n")
+    assert read_solution(path).id == "y"
+    assert read_solution(path, "name").columns == (Column("y", "int"),)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["0", "-3", "12"], "int"),
+        (["0", "0.5", "1e-3", "-.5", "+2"], "float"),
+        (["0001", "0002", "3"], "text"),
+        (["NA", "1", "2"], "text"),
+        (["nan", "1", "2"], "text"),
+        (["inf", "1", "2"], "text"),
+        (["1_000", "1", "2"], "text"),
+        (["0x10", "1", "2"], "text"),
+        (["1e400", "1", "2"], "text"),
+        (["١", "1", "2"], "text"),
+        (["12345678901234567890", "1", "2"], "text"),
+        (["True", "False", "True"], "text"),
+        ([" 1", "2", "3"], "text"),
+    ],
+)
+def test_only_plain_numbers_become_numbers(write: Write, cells: list[str], kind: str) -> None:
+    solution = read_solution(write("id,y\n" + "".join(f"{row},{cell}\n" for row, cell in enumerate(cells))))
+    assert solution.columns[0].kind == kind
+    values = solution.answers.columns["y"].tolist()
+    assert values == (cells if kind == "text" else [float(cell) for cell in cells])
+
+
+def test_ids_with_leading_zeros_and_the_id_na_stay_text(write: Write) -> None:
+    form, answers = own_format(read_solution(write("id,y\n0002,b\nNA,c\n0001,a\n")))
+    assert form.ids == ("0001", "0002", "NA")
+    assert answers.columns["y"].tolist() == ["a", "b", "c"]
+
+
+def test_the_order_of_the_solution_does_not_reach_the_format(write: Write) -> None:
+    form, answers = own_format(read_solution(write("id,y\nimg10,1\nimg9,0\nimg2,0\nimg1,1\n")))
+    assert form.ids == ("img1", "img2", "img9", "img10")
+    assert answers.columns["y"].tolist() == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (["7", "8", "9"], range(7, 10)),
+        (["9", "10", "8"], range(8, 11)),
+        (["0", "2", "3"], ("0", "2", "3")),
+        (["00", "01", "02"], ("00", "01", "02")),
+        (["-1", "0", "1"], ("-1", "0", "1")),
+        (["1" * 30, "2" * 30, "3"], ("3", "1" * 30, "2" * 30)),
+    ],
+)
+def test_ids_are_a_range_only_where_they_count_up_by_one_in_plain_spelling(
+    write: Write, ids: list[str], expected: range | tuple[str, ...]
+) -> None:
+    form, _ = own_format(read_solution(write("id,y\n" + "".join(f"{text},1.5\n" for text in ids))))
+    assert form.ids == expected
+
+
+@given(order=st.permutations(list(range(8))))
+def test_any_order_of_the_solution_gives_the_same_competition(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("own") / "solution.csv"
+    lines = [f"a{row},{row * row}.5,{'Public' if row % 2 else 'Private'}" for row in range(8)]
+    path.write_text("\n".join(["id,y,Usage", *(lines[row] for row in order)]) + "\n")
+    form, answers = own_format(read_solution(path))
+    assert form.ids == tuple(f"a{row}" for row in range(8))
+    assert answers.columns["y"].tolist() == [row * row + 0.5 for row in range(8)]
+    assert answers.usage is not None
+    assert answers.usage.tolist() == [PUBLIC if row % 2 else PRIVATE for row in range(8)]
+
+
+def test_quoted_commas_and_line_breaks_bom_and_crlf_are_read(write: Write) -> None:
+    solution = read_solution(write('\ufeffid,text\r\n1,"a, b"\r\n2,"two\r\nlines"\r\n3,c\r\n'))
+    assert solution.answers.columns["text"].tolist() == ["a, b", "two\r\nlines", "c"]
+    assert solution.lines == (2, 3, 5)
+
+
+SECRET = "5318008"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"expected a header line and at least one row"),
+        ("id,y\n", r"at least one row"),
+        ("id\n1\n", r"at least one answer column"),
+        ("id,Usage\n1,Public\n", r"at least one answer column"),
+        ("id,y,y\n1,2,3\n", r"line 1: .* must differ"),
+        (f"id,y\n1,{SECRET}\n2\n", r"line 3: expected 2 cells, got 1"),
+        (f"id,y\n1,{SECRET}\n2,{SECRET},3\n", r"line 3: expected 2 cells, got 3"),
+        (f"id,y\n1,{SECRET}\n2,{SECRET}\n1,{SECRET}\n", r"line 4: the id '1' stands on line 2 already"),
+        (f"id,y\n1,{SECRET}\n,{SECRET}\n", r"line 3: the id is empty"),
+        (f"id,y\n1,{SECRET}\n 2,{SECRET}\n", r"line 3: the id is empty, or has spaces"),
+        (f"id,y\n1,{SECRET}\n2,\n", r"line 3: column 'y' is empty"),
+        (f"id,y,Usage\n1,{SECRET},Public\n2,{SECRET},Hidden\n", r"line 3: Usage must be Public, Private or Ignored"),
+        (f"id,y,Usage\n1,{SECRET},Public\n2,{SECRET},Ignored\n", r"no row has the Usage Private"),
+        (f"id,y,Usage\n1,{SECRET},Private\n", r"no row has the Usage Public"),
+        (f"id,y,Usage,usage\n1,{SECRET},Private,Private\n", r"more than one Usage"),
+        (f'id,y\n1,{SECRET}\n2,"{SECRET}\n3,4\n', r"line 3: not a well-formed CSV row"),
+        (b"id,y\n1,2\n2,\xff\n", r"line 3: not UTF-8"),
+        ("id,y\n1,2\n".encode("utf-16"), r"line 1: not UTF-8"),
+    ],
+)
+def test_a_broken_solution_is_refused_with_its_line_and_without_its_answers(
+    write: Write, text: str | bytes, message: str
+) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        read_solution(write(text))
+    assert SECRET not in str(caught.value)
+
+
+def test_a_missing_solution_and_an_unknown_id_column_are_told(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        read_solution(tmp_path / "nothing.csv")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_solution(tmp_path)
+    with pytest.raises(UserError, match="expected an id column 'row'"):
+        read_solution(write("id,y\n1,2\n"), "row")
+
+
+def test_a_metric_of_numbers_refuses_text_with_its_line_and_not_its_value(write: Write) -> None:
+    solution = read_solution(write('id,y\n1,2\n2,"3"\n3,sesame\n'))
+    with pytest.raises(UserError, match=r"line 4: column 'y' is not a plain decimal number") as caught:
+        own_format(solution, numeric=True)
+    assert "sesame" not in str(caught.value)
+
+
+def test_whole_numbered_answers_take_decimal_predictions_where_the_metric_measures_a_distance(write: Write) -> None:
+    solution = read_solution(write("id,y\n0,1\n1,0\n2,1\n"))
+    form, answers = own_format(solution, numeric=True)
+    assert form.columns == (Column("y", "float"),)
+    assert answers.columns["y"].dtype == np.float64
+    assert own_format(solution)[0].columns == (Column("y", "int"),)
+    form, answers = own_format(solution, whole=False)
+    assert form.columns == (Column("y", "float"),)
+    assert answers.columns["y"].dtype == np.int64
+
+
+def test_the_answers_of_a_competition_of_ones_own_get_the_best_score(write: Write) -> None:
+    solution = read_solution(write("id,y,z\nb,2,x\na,1,y\nc,3,x\n"))
+    _, answers = own_format(solution)
+    assert ACCURACY.value(ACCURACY.rows(answers.columns, answers.columns)) == 1.0
+    _, answers = own_format(read_solution(write("id,y\nb,2\na,1\n")), numeric=True)
+    assert RMSE.value(RMSE.rows(answers.columns, answers.columns)) == 0.0
+
+
+# The sample submission ------------------------------------------------------------------------------------------------
+
+
+def test_the_sample_submission_is_constant_and_within_bounds() -> None:
+    columns = (Column("a"), Column("b", "int", 3, 9), Column("c", "float", -2, -0.5), Column("d", "text"))
+    form = TableFormat("id", columns, ("01", 'x"y'))
+    assert sample_submission(form) == b'id,a,b,c,d\n01,0,3,-0.5,0\n"x""y",0,3,-0.5,0\n'
+    assert [values.tolist() for values in sample_rows(form).values()] == [[0.0] * 2, [3] * 2, [-0.5] * 2, ["0"] * 2]
+
+
+def test_the_sample_submission_depends_on_no_answer(write: Write) -> None:
+    first, _ = own_format(read_solution(write("id,y\na,cat\nb,dog\nc,dog\n")))
+    second, _ = own_format(read_solution(write("id,y\nc,cow\nb,cat\na,cat\n")))
+    assert sample_submission(first) == sample_submission(second)
+    rows = list(csv.reader(io.StringIO(sample_submission(first).decode())))
+    assert rows == [["id", "y"], ["a", "0"], ["b", "0"], ["c", "0"]]
+
+
+# The metric file ------------------------------------------------------------------------------------------------------
+
+
+def load(write: Write, source: str = METRIC, **options: Any) -> ScoreFile:
+    return score_file(write(source, "metric.py"), higher_is_better=False, name="my", **options)
+
+
+def body(lines: str) -> str:
+    return f"def score(solution, submission, row_id_column_name):\n    {lines}\n"
+
+
+TRUTH = {"y": np.array([1.0, 2.0, 3.0, 4.0])}
+GUESS = {"y": np.array([1.0, 2.5, 3.0, 6.0])}
+USAGE = np.array([PUBLIC, PUBLIC, PRIVATE, IGNORED], dtype=np.int8)
+FORM = TableFormat("row", (Column("y"),), ("a", "b", "c", "d"))
+
+
+def test_a_metric_file_scores_the_rows_of_each_weight(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    metric = load(write, form=FORM, usage=USAGE)
+    rows = metric.rows(TRUTH, GUESS)
+    assert metric.value(rows) == pytest.approx((0.25 + 4) / 4)
+    assert metric.value(rows, USAGE == PUBLIC) == 0.125
+    assert metric.value(rows, USAGE == PRIVATE) == 0.0
+    assert metric.value(rows, np.array([0, 3, 0, 1])) == pytest.approx((3 * 0.25 + 4) / 4)
+    assert metric.value(rows, np.array([[1, 0, 0, 0], [0, 1, 1, 0]])).tolist() == [0.0, 0.125]
+    assert metric.interval(rows, USAGE == PUBLIC) is None
+    assert capsys.readouterr() == ("", ""), "what a metric prints may hold answers"
+
+
+@given(weight=st.lists(st.integers(0, 4), min_size=4, max_size=4).filter(any))
+def test_whole_number_weights_equal_repeated_rows_for_a_metric_file(
+    tmp_path_factory: pytest.TempPathFactory, weight: list[int]
+) -> None:
+    path = tmp_path_factory.mktemp("metric") / "metric.py"
+    path.write_text(METRIC)
+    metric = score_file(path, higher_is_better=False, name="my")
+    again = np.repeat(np.arange(4), weight)
+    repeated = metric.rows({"y": TRUTH["y"][again]}, {"y": GUESS["y"][again]})
+    assert metric.value(metric.rows(TRUTH, GUESS), np.array(weight)) == metric.value(repeated)
+
+
+def test_scoring_twice_gives_the_same_although_score_deletes_columns(write: Write) -> None:
+    metric = load(write)
+    rows = metric.rows(TRUTH, GUESS)
+    assert metric.value(rows) == metric.value(rows)
+
+
+def test_the_name_tells_the_direction_and_the_digest_the_file(write: Write) -> None:
+    down, up = load(write), score_file(write(METRIC, "m.py"), higher_is_better=True, name="f_score")
+    assert (down.name, down.label, down.higher_is_better, down.best) == ("my_error", "my", False, -np.inf)
+    assert (up.name, up.higher_is_better, up.best) == ("f_score", True, np.inf)
+    assert down.digest == up.digest
+    assert load(write, METRIC + "\n").digest != down.digest
+
+
+def test_a_participant_visible_error_reaches_the_participant_from_public_rows_only(write: Write) -> None:
+    metric = load(write, form=FORM, usage=USAGE)
+    public_bad = metric.rows(TRUTH, {"y": np.array([-1.0, 2, 3, 4])})
+    private_bad = metric.rows(TRUTH, {"y": np.array([1.0, 2, -3, 4])})
+    with pytest.raises(SubmissionError) as caught:
+        metric.value(public_bad, USAGE == PUBLIC)
+    assert (caught.value.code, caught.value.exit_code) == ("E_METRIC_REFUSED", 3)
+    assert str(caught.value) == "E_METRIC_REFUSED  y must not be negative"
+    assert metric.value(private_bad, USAGE == PUBLIC) == 0.0
+    for rows, weight in ((private_bad, USAGE == PRIVATE), (public_bad, None), (public_bad, np.array([1, 0, 1, 0]))):
+        with pytest.raises(UserError) as hidden:
+            metric.value(rows, weight)
+        assert not isinstance(hidden.value, SubmissionError)
+        assert str(hidden.value) == FAILED
+        assert type(hidden.value.__cause__).__name__ == "ParticipantVisibleError"
+
+
+def test_where_the_public_rows_are_not_told_no_text_of_the_metric_comes_out(write: Write) -> None:
+    metric = load(write)
+    with pytest.raises(UserError, match=FAILED) as caught:
+        metric.value(metric.rows(TRUTH, {"y": -TRUTH["y"]}), USAGE == PUBLIC)
+    assert caught.value.code == "E_METRIC"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'raise ValueError(f"answer {solution.iloc[0, 1]}")',
+        'raise KeyError(str(solution["y"].tolist()))',
+        "raise SystemExit(3)",
+        "return None",
+        "return True",
+        'return float("nan")',
+        'return float("inf")',
+        'return "0.5"',
+        'return solution["y"].to_numpy()',
+        "import numpy; return numpy.array(1.0)",
+        "import numpy; return numpy.bool_(True)",
+        "return 1 + 1j",
+        "return 10 ** 400",
+    ],
+)
+def test_whatever_else_goes_wrong_in_a_metric_is_one_fixed_text(write: Write, lines: str) -> None:
+    metric = load(write, body(lines), form=FORM, usage=USAGE)
+    with pytest.raises(UserError) as caught:
+        metric.value(metric.rows(TRUTH, GUESS), USAGE == PUBLIC)
+    assert str(caught.value) == FAILED
+    assert (caught.value.code, caught.value.exit_code) == ("E_METRIC", 10)
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("number", ["1", "0.25", "numpy.float32(0.25)", "numpy.int64(3)"])
+def test_any_kind_of_one_finite_number_is_a_score(write: Write, number: str) -> None:
+    metric = load(write, "import numpy\n" + body(f"return {number}"))
+    value = metric.value(metric.rows(TRUTH, GUESS))
+    assert type(value) is float
+    assert value == eval(number, {"numpy": np})
+
+
+def test_a_warning_inside_the_metric_is_neither_an_error_nor_printed(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metric = load(write, "import warnings\n" + body('warnings.warn(str(solution["y"].tolist())); return 0.5'))
+    assert metric.value(metric.rows(TRUTH, GUESS)) == 0.5
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("x = 1\n", "expected a function score"),
+        ("score = 3\n", "expected a function score"),
+        ("def score(a, b, c):\n    return 0.0\n", "got other parameters"),
+        ("def score(solution, submission):\n    return 0.0\n", "got other parameters"),
+        ("def score(solution, submission, row_id_column_name, more):\n    return 0.0\n", "got other parameters"),
+        ("def score(:\n", "metric.py, line 1: not valid Python"),
+        ("raise RuntimeError('boo')\n", r"cannot be loaded: RuntimeError"),
+        ("import no_such_package_here\n", r"No module named 'no_such_package_here'"),
+    ],
+)
+def test_a_metric_file_without_kaggles_signature_is_refused_when_it_is_loaded(
+    write: Write, source: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        load(write, source)
+
+
+def test_a_metric_file_that_is_missing_or_no_python_is_refused(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        score_file(tmp_path / "none.py", higher_is_better=True, name="x")
+    with pytest.raises(UserError, match=r"ends in \.py"):
+        score_file(write(METRIC, "metric.txt"), higher_is_better=True, name="x")
+
+
+def test_loading_a_metric_leaves_no_bytecode_and_its_dataclasses_work(write: Write, tmp_path: Path) -> None:
+    source = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n\n@dataclass\nclass A:\n    x: int\n\n"
+        + body("return float(A(2).x)")
+    )
+    before = set(sys.modules)
+    metric = load(write, source)
+    assert metric.value(metric.rows(TRUTH, GUESS)) == 2.0
+    assert [path.name for path in tmp_path.iterdir()] == ["metric.py"]
+    assert all(name.startswith("_lhy_grade_metric_") for name in set(sys.modules) - before if "metric" in name)
+
+
+def test_the_frames_are_what_kaggle_gives(write: Write) -> None:
+    form = TableFormat("row", (Column("label", "float"), Column("word", "text")), range(5, 8))
+    metric = load(write, body("return 0.0"), form=form)
+    truth = {"word": np.array(["a", "NA", "c"]), "label": np.array([0, 1, 1])}
+    rows = metric.rows(truth, {"label": np.array([0.0, 1.0, 0.0]), "word": np.array(["a", "b", "0001"])})
+    for frame in (rows.solution, rows.submission):
+        assert list(frame.columns) == ["row", "label", "word"]
+        assert frame["row"].tolist() == [5, 6, 7]
+        assert frame["label"].dtype == np.int64
+    assert rows.submission["word"].tolist() == ["a", "b", "0001"]
+    half = metric.rows(truth, {"label": np.array([0.5, 1, 0]), "word": truth["word"]})
+    assert half.submission["label"].dtype == np.float64
