@@ -1,0 +1,730 @@
+"""The reader takes what it promises to take, names what is wrong with the rest, and never guesses."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import os
+import re
+import string
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from submissions import plain, reader
+from submissions.reader import CODES, inert, load, read_table
+from tasks.base import Column, Columns, Problem, SubmissionError, TableFormat, UserError
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions"
+
+CASES = TableFormat("id", (Column("tested_positive"),), range(4), years=(("2022", ("id", "tested_positive"), 6),))
+FOOD = TableFormat("Id", (Column("Category", "int", 0, 10),), ("0001", "0002", "0010", "1000"))
+SPEAKERS = TableFormat("Id", (Column("Category", "text"),), ("uttr-a.pt", "uttr-b.pt"))
+ANSWERS = TableFormat("ID", (Column("Answer", "text"),), range(3))
+UNBOUNDED = TableFormat("id", (Column("y", minimum=-math.inf, maximum=math.inf),), range(1))
+TWO = TableFormat("id", (Column("x"), Column("y", "int")), range(2))
+
+GOOD = b"id,tested_positive\n0,1.5\n1,2\n2,-3e-2\n3,.5\n"
+VALUES = [1.5, 2.0, -0.03, 0.5]
+
+
+def refusal(data: bytes, format: TableFormat) -> SubmissionError:
+    with pytest.raises(SubmissionError) as caught:
+        read_table(data, format)
+    return caught.value
+
+
+def outcome(data: bytes, format: TableFormat) -> Columns | SubmissionError:
+    try:
+        return read_table(data, format)
+    except SubmissionError as error:
+        return error
+
+
+def codes(error: SubmissionError) -> list[str]:
+    """The codes of the problems, each once, in order."""
+    return list(dict.fromkeys(problem.code for problem in error.problems))
+
+
+def same(one: Columns, other: Columns) -> bool:
+    """Whether the columns agree in names, types and every bit; the widths of text arrays may differ."""
+    return list(one) == list(other) and all(
+        one[name].tolist() == other[name].tolist()
+        if one[name].dtype.kind == other[name].dtype.kind == "U"
+        else one[name].dtype == other[name].dtype and one[name].tobytes() == other[name].tobytes()
+        for name in one
+    )
+
+
+# What is taken.
+
+TAKEN: list[tuple[str, bytes]] = [
+    ("as it should be", GOOD),
+    ("without the last line end", GOOD[:-1]),
+    ("CRLF", GOOD.replace(b"\n", b"\r\n")),
+    ("CRLF without the last line end", GOOD.replace(b"\n", b"\r\n")[:-2]),
+    ("CR CR LF, as Python's csv writes on Windows", GOOD.replace(b"\n", b"\r\r\n")),
+    ("mixed line ends", GOOD.replace(b"\n", b"\r\n", 2)),
+    ("byte order mark", b"\xef\xbb\xbf" + GOOD),
+    ("byte order mark and CRLF", b"\xef\xbb\xbf" + GOOD.replace(b"\n", b"\r\n")),
+    ("blank lines at the end", GOOD + b"\n  \n\r\n\n"),
+    ("blanks in the header", GOOD.replace(b"id,tested_positive", b" id ,\ttested_positive ")),
+    ("quoted header", GOOD.replace(b"id,tested_positive", b'"id","tested_positive"')),
+    ("everything quoted", b'"id","tested_positive"\n"0","1.5"\n"1","2"\n"2","-3e-2"\n"3",".5"\n'),
+    ("columns the other way round", b"tested_positive,id\n1.5,0\n2,1\n-3e-2,2\n.5,3\n"),
+    ("rows the other way round", b"id,tested_positive\n3,.5\n2,-3e-2\n1,2\n0,1.5\n"),
+    ("blanks around numbers", GOOD.replace(b",1.5", b", 1.5\t").replace(b",2\n", b",2 \n")),
+    ("other spellings", b"id,tested_positive\n0,+1.5E0\n1,0002.\n2,-0.03\n3,5e-1\n"),
+]
+
+
+@pytest.mark.parametrize(("name", "data"), TAKEN, ids=[name for name, _ in TAKEN])
+def test_a_file_is_taken(name: str, data: bytes) -> None:
+    columns = read_table(data, CASES)
+    assert list(columns) == ["tested_positive"]
+    assert columns["tested_positive"].dtype == np.float64
+    assert columns["tested_positive"].tolist() == VALUES
+    assert same(columns, reader._read_anything(data, CASES))
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("NA", "NA"),
+        ("null", "null"),
+        ("None", "None"),
+        ("nan", "nan"),
+        ("", ""),
+        ("007", "007"),
+        ("1970", "1970"),
+        ("1e400", "1e400"),
+        (" 中 文 ", " 中 文 "),
+        ("《諸羅縣志》", "《諸羅縣志》"),
+        ("a，b", "a，b"),
+        ('"a,b"', "a,b"),
+        ('"say ""so"""', 'say "so"'),
+        ('""', ""),
+        ('say "so"', 'say "so"'),
+        ("=1+1", "=1+1"),
+        ("a;b\tc", "a;b\tc"),
+        ("\u2028\x85", "\u2028\x85"),
+    ],
+)
+def test_a_text_cell_is_kept_as_it_stands(cell: str, value: str) -> None:
+    columns = read_table(f"ID,Answer\n0,x\n1,{cell}\n2,y\n".encode(), ANSWERS)
+    assert columns["Answer"].tolist() == ["x", value, "y"]
+    assert columns["Answer"].dtype.kind == "U"
+
+
+def test_text_ids_keep_their_zeros_and_names() -> None:
+    columns = read_table(b"Id,Category\n1000,3\n0010,2\n0002,1\n0001,0\n", FOOD)
+    assert columns["Category"].tolist() == [0, 1, 2, 3]
+    assert columns["Category"].dtype == np.int64
+    assert read_table(b"Id,Category\nuttr-b.pt,id2\nuttr-a.pt,id1\n", SPEAKERS)["Category"].tolist() == ["id1", "id2"]
+
+
+def test_several_columns_come_in_any_order() -> None:
+    columns = read_table(b"y,id,x\n3,1,.5\n-4,0,1e3\n", TWO)
+    assert {name: values.tolist() for name, values in columns.items()} == {"x": [1000.0, 0.5], "y": [-4, 3]}
+
+
+# What is refused: (name, bytes, format, the codes, words that the text must hold).
+
+
+def zipped(name: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, "x")
+    return file.getvalue()
+
+
+def cell(text: str, line: int = 2) -> bytes:
+    """The good file with another prediction on a line."""
+    lines = GOOD.decode().splitlines()
+    lines[line - 1] = f"{line - 2},{text}"
+    return ("\n".join(lines) + "\n").encode()
+
+
+def food(*ids: str | int, last: str = "3") -> bytes:
+    rows = zip(ids, ("0", "1", "2", last), strict=True)
+    return ("Id,Category\n" + "".join(f"{name},{value}\n" for name, value in rows)).encode()
+
+
+def answers(text: str) -> bytes:
+    return f"ID,Answer\n0,x\n{text}\n2,y\n".encode()
+
+
+UNKNOWN = ["E_ID_UNKNOWN", "E_ID_MISSING"]
+Trap = tuple[str, bytes, TableFormat, list[str], str]
+TRAPS: list[Trap] = [
+    # The file as a whole.
+    ("an empty file", b"", CASES, ["E_EMPTY"], "empty"),
+    ("blanks only", b" \n\r\n\t", CASES, ["E_EMPTY"], "empty"),
+    ("a byte order mark only", b"\xef\xbb\xbf", CASES, ["E_EMPTY"], "empty"),
+    ("header only", b"id,tested_positive\n", CASES, ["E_ROWS"], "no rows"),
+    ("header only without a line end", b"id,tested_positive", CASES, ["E_ROWS"], "no rows"),
+    ("an Excel file", zipped("xl/workbook.xml"), CASES, ["E_BINARY"], "Excel"),
+    ("an old Excel file", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", CASES, ["E_BINARY"], "Excel"),
+    ("a zip archive", zipped("preds.csv"), CASES, ["E_BINARY"], "zip archive"),
+    ("a gzip archive", gzip.compress(GOOD), CASES, ["E_BINARY"], "gzip"),
+    ("a PNG image", b"\x89PNG\r\n\x1a\n", CASES, ["E_BINARY"], "PNG"),
+    ("a numpy array", b"\x93NUMPY\x01\x00", CASES, ["E_BINARY"], "numpy"),
+    ("a NUL byte", cell("1\x00", 3), CASES, ["E_BINARY"], "line 3"),
+    ("random bytes", b"\x80\x81\x82\xfe\xff\n" * 9, CASES, ["E_ENCODING"], "UTF-8"),
+    ("UTF-16 with a mark", GOOD.decode().encode("utf-16"), CASES, ["E_ENCODING"], "UTF-16"),
+    ("UTF-16 big-endian with a mark", b"\xfe\xff" + GOOD.decode().encode("utf-16-be"), CASES, ["E_ENCODING"], "UTF-16"),
+    ("UTF-16 without a mark", GOOD.decode().encode("utf-16-le"), CASES, ["E_ENCODING"], "UTF-16"),
+    ("UTF-16 big-endian", GOOD.decode().encode("utf-16-be"), CASES, ["E_ENCODING"], "UTF-16"),
+    ("Big5 text", answers("1,中文").decode().encode("big5"), ANSWERS, ["E_ENCODING"], "line 3"),
+    ("half a character", answers("1,中")[:-6], ANSWERS, ["E_ENCODING"], "line 3"),
+    ("another year's file", b"id,tested_positive\n" + b"0,1\n" * 6, CASES, ["E_YEAR"], "6 rows: it fits edition 2022"),
+    ("ten thousand lines for four", GOOD + b"9,9\n" * 10_000, CASES, ["E_ROWS"], "10,004 rows; expected 4"),
+    ("a million blank lines", GOOD + b"\n" * 10**6 + b"4,1\n", CASES, ["E_ROWS"], "expected 4"),
+    # Lines.
+    ("carriage returns alone", GOOD.replace(b"\n", b"\r"), CASES, ["E_LINE_END"], "carriage return"),
+    ("carriage returns and one LF", GOOD[:-1].replace(b"\n", b"\r") + b"\n", CASES, ["E_LINE_END"], "carriage"),
+    ("a carriage return in a text", answers("1,a\rb"), ANSWERS, ["E_LINE_END"], "line 3"),
+    ("three carriage returns at an end", GOOD.replace(b"\n", b"\r\r\r\n"), CASES, ["E_LINE_END"], "line 1"),
+    ("a blank line between rows", GOOD.replace(b"\n2,", b"\n\n2,"), CASES, ["E_BLANK"], "line 4"),
+    ("a blank line before the header", b"\n" + GOOD, CASES, ["E_BLANK"], "line 1"),
+    ("every other line blank", GOOD.replace(b"\n", b"\n\n"), CASES, ["E_BLANK"], "newline"),
+    ("one endless line", b"id,tested_positive," + b"1" * 10**6, CASES, ["E_LINE_LONG"], "line 1"),
+    ("an endless row", cell("1" * 200_000, 4), CASES, ["E_LINE_LONG"], "line 4"),
+    ("a million columns", b"a," * 10**6 + b"\n1,2\n", CASES, ["E_COLUMNS"], "1,000,001 columns"),
+    ("two thousand columns in rows", GOOD.replace(b"0,1.5", b"0" + b",1" * 2000), CASES, ["E_CELLS"], "2,001 cells"),
+    # The header.
+    ("no header", GOOD[19:], CASES, ["E_HEADER"], "put the header id,tested_positive"),
+    ("no header, text", b"uttr-a.pt,id1\nuttr-b.pt,id2\n", SPEAKERS, ["E_HEADER"], "put the header Id,Category"),
+    ("header in other capitals", GOOD.replace(b"id,", b"Id,"), CASES, ["E_COLUMNS"], '"Id" for "id": capitals'),
+    ("another homework's header", GOOD.replace(b"tested_positive", b"Predicted"), CASES, ["E_COLUMNS"], "Predicted"),
+    ("an extra column", b"id,tested_positive,x\n0,1,1\n1,1,1\n2,1,1\n3,1,1\n", CASES, ["E_COLUMNS"], '"x" too much'),
+    ("a pandas index", b",id,tested_positive\n0,0,1\n1,1,1\n2,2,1\n3,3,1\n", CASES, ["E_COLUMNS"], "index=False"),
+    ("a missing column", b"id\n0\n1\n2\n3\n", CASES, ["E_COLUMNS"], 'lacks "tested_positive"'),
+    ("a column twice", b"id,id,tested_positive\n0,0,1\n1,1,1\n2,2,1\n3,3,1\n", CASES, ["E_COLUMNS"], "more than once"),
+    ("semicolons", GOOD.replace(b",", b";"), CASES, ["E_COLUMNS"], "not separated by commas"),
+    ("tabs", GOOD.replace(b",", b"\t"), CASES, ["E_COLUMNS"], "not separated by commas"),
+    ("a web page", b"<!DOCTYPE html>\n<html>\n</html>\n", CASES, ["E_COLUMNS"], "lacks"),
+    # Cells of a row.
+    ("trailing commas in rows", re.sub(rb"(\d)\n", rb"\1,\n", GOOD), CASES, ["E_CELLS"], "comma at the end"),
+    ("trailing commas everywhere", GOOD.replace(b"\n", b",\n"), CASES, ["E_COLUMNS"], "without a name"),
+    ("a row cut short", GOOD.replace(b"1,2\n", b"1\n"), CASES, ["E_CELLS"], "line 3: 1 cell, expected 2"),
+    ("an unquoted comma in a text", answers("1,a,b"), ANSWERS, ["E_CELLS"], "must stand in double quotes"),
+    ("an unquoted thousands separator", cell("1,234"), CASES, ["E_CELLS"], "thousands separators"),
+    ("an unquoted decimal comma", cell("1,5"), CASES, ["E_CELLS"], "decimal point"),
+    ("a semicolon in one row", GOOD.replace(b"1,2\n", b"1;2\n"), CASES, ["E_ID_MISSING", "E_CELLS"], "commas"),
+    # Quotes.
+    ("a quote that swallows rows", answers('1,"a'), ANSWERS, ["E_QUOTE"], "line 3"),
+    ("a quoted line break", answers('1,"a\nb"'), ANSWERS, ["E_QUOTE", "E_CELLS"], "line 3"),
+    ("text after a quote", answers('1,"a" b'), ANSWERS, ["E_QUOTE"], "line 3"),
+    ("a blank before a quote", answers('1, "a"'), ANSWERS, ["E_QUOTE"], "line 3"),
+    ("an open quote before a number", cell('"1.5'), CASES, ["E_QUOTE"], "line 2"),
+    ("a quote after a number", cell('1.5"'), CASES, ["E_NUMBER"], "line 2"),
+    ("a quoted id that does not end", GOOD.replace(b"\n1,", b'\n"1,'), CASES, ["E_ID_MISSING", "E_QUOTE"], "line 3"),
+    # Numbers.
+    *[
+        (f"{text} for a number", cell(text), CASES, ["E_NUMBER"], "line 2, column tested_positive")
+        for text in (
+            *("NA", "N/A", "null", "None", "NaN", "nan", "<NA>", "inf", "-inf", "+Infinity", "-", "?", ".", "e5"),
+            *("0x1F", "0x1p3", "1_0", "1 000", "1.2.3", "--1", "1e", "1e5.0", "5%", "$5", "5€", "[1.5]", "tensor(1.5)"),
+            *("array([1.5])", "True", "one", "1+2j", "1f", "1d5", "٣", "１", "−5", "1٫5", "½", "'1.5'", "=1+1"),
+        )
+    ],
+    ("an empty cell", cell(""), CASES, ["E_NUMBER"], "the cell is empty"),
+    ("a blank cell", cell(" "), CASES, ["E_NUMBER"], "the cell is empty"),
+    ("a missing value", cell("NA"), CASES, ["E_NUMBER"], "missing and infinite values"),
+    ("not a number", cell("NaN"), CASES, ["E_NUMBER"], "missing and infinite values"),
+    ("hexadecimal", cell("0x1F"), CASES, ["E_NUMBER"], "hexadecimal"),
+    ("quoted thousands separators", cell('"1,234"'), CASES, ["E_NUMBER"], "thousands separators"),
+    ("a quoted decimal comma", cell('"1,5"'), CASES, ["E_NUMBER"], "decimal point"),
+    ("Arabic digits", cell("٣"), CASES, ["E_NUMBER"], "digits 0-9"),
+    ("full-width digits", cell("１"), CASES, ["E_NUMBER"], "digits 0-9"),
+    ("a no-break space", cell("1\u00a0"), CASES, ["E_NUMBER"], "digits 0-9"),
+    ("underscores", cell("1_0"), CASES, ["E_NUMBER"], "underscores"),
+    ("a percent sign", cell("5%"), CASES, ["E_NUMBER"], "percent"),
+    ("a currency sign", cell("NT$5"), CASES, ["E_NUMBER"], "currency"),
+    ("brackets", cell("[1.5]"), CASES, ["E_NUMBER"], "brackets"),
+    ("a tensor", cell("tensor(1.5)"), CASES, ["E_NUMBER"], "brackets"),
+    ("1e400", cell("1e400"), CASES, ["E_RANGE"], "line 2"),
+    ("-1e400", cell("-1e400"), CASES, ["E_RANGE"], "line 2"),
+    ("1e400 without bounds", b"id,y\n0,1e400\n", UNBOUNDED, ["E_RANGE"], "line 2"),
+    ("larger than the bounds", cell("1e101"), CASES, ["E_RANGE"], "line 2"),
+    ("500 digits", cell("9" * 500), CASES, ["E_RANGE"], "line 2"),
+    ("a class of 11", food(*FOOD.ids, last="11"), FOOD, ["E_RANGE"], "0 to 10"),
+    ("a class of -1", food(*FOOD.ids, last="-1"), FOOD, ["E_RANGE"], "0 to 10"),
+    ("a class of 3.0", food(*FOOD.ids, last="3.0"), FOOD, ["E_NUMBER"], "astype"),
+    ("a class of 1e0", food(*FOOD.ids, last="1e0"), FOOD, ["E_NUMBER"], "whole"),
+    ("2**63", b"id,x,y\n0,1,9223372036854775808\n1,1,1\n", TWO, ["E_RANGE"], "line 2"),
+    ("5,000 digits", b"id,x,y\n0,1," + b"9" * 5000 + b"\n1,1,1\n", TWO, ["E_RANGE"], "line 2"),
+    ("a text without end", answers("1," + "x" * 20_000), ANSWERS, ["E_TEXT_LONG"], "20,000 characters"),
+    # Ids.
+    ("a missing id", GOOD.replace(b"2,-3e-2\n", b""), CASES, ["E_ID_MISSING"], "1 id is missing, first: 2 (of 4"),
+    ("an id twice", GOOD + b"2,1\n", CASES, ["E_ID_TWICE"], "first: 2 on lines 4 and 6"),
+    ("one twice, one missing", GOOD.replace(b"\n3,", b"\n0,"), CASES, ["E_ID_TWICE", "E_ID_MISSING"], "first: 3 (of 4"),
+    ("an unknown id", GOOD + b"4,1\n", CASES, ["E_ID_UNKNOWN"], '"4" (line 6)'),
+    ("an unknown for a known id", GOOD.replace(b"\n3,", b"\nx,"), CASES, UNKNOWN, '"x" (line 5)'),
+    ("ids from one", b"id,tested_positive\n1,1\n2,1\n3,1\n4,1\n", CASES, UNKNOWN, '"4" (line 5)'),
+    ("an empty id", GOOD + b",1\n", CASES, ["E_ID_UNKNOWN"], "line 6"),
+    ("lost zeros", food("1", "2", "10", "1000"), FOOD, ["E_ID_ZEROS"], 'line 2 has "1", expected "0001"'),
+    ("gained zeros", GOOD.replace(b"\n3,", b"\n03,"), CASES, ["E_ID_ZEROS"], 'line 5 has "03", expected "3"'),
+    ("decimal ids", GOOD.replace(b"\n3,", b"\n3.0,"), CASES, ["E_ID_FLOAT"], 'line 5 has "3.0", expected "3"'),
+    ("ids with exponents", food("0001", "0002", "0010", "1e3"), FOOD, ["E_ID_FLOAT"], '"1e3", expected "1000"'),
+    ("a sign before an id", GOOD.replace(b"\n3,", b"\n+3,"), CASES, ["E_ID_FLOAT"], '"+3", expected "3"'),
+    ("minus zero", GOOD.replace(b"\n0,", b"\n-0,"), CASES, ["E_ID_FLOAT"], '"-0", expected "0"'),
+    ("blanks around ids", GOOD.replace(b"\n3,", b"\n 3 ,"), CASES, ["E_ID_SPACE"], '" 3 ", expected "3"'),
+    ("ids in other digits", GOOD.replace(b"\n3,", "\n٣,".encode()), CASES, UNKNOWN, "line 5"),
+    ("ids in other capitals", b"Id,Category\nUTTR-a.pt,x\nuttr-b.pt,y\n", SPEAKERS, UNKNOWN, "UTTR"),
+    ("an infinite id", GOOD.replace(b"\n3,", b"\n1e999,"), CASES, UNKNOWN, "1e999"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "data", "format", "expected", "words"), TRAPS, ids=[trap[0] for trap in TRAPS])
+def test_a_trap_is_refused_with_its_code(
+    name: str, data: bytes, format: TableFormat, expected: list[str], words: str
+) -> None:
+    error = refusal(data, format)
+    assert codes(error) == expected
+    assert words in str(error)
+    assert error.exit_code == 3
+    assert error.code == expected[0]
+
+
+def test_every_code_is_documented_and_shown_by_a_trap() -> None:
+    by_load = {"E_FILE_MISSING", "E_FILE_DIRECTORY", "E_FILE_UNREADABLE", "E_SIZE"}  # shown by the tests of load
+    shown = {code for _, _, _, expected, _ in TRAPS for code in expected}
+    assert shown | by_load == set(CODES)
+    source = Path(reader.__file__).read_text(encoding="utf-8")
+    assert set(re.findall(r'"(E_[A-Z_]+)"', source)) == set(CODES)
+
+
+def test_no_problem_repeats_what_steers_a_terminal() -> None:
+    for name, data, format, *_ in TRAPS:
+        text = str(refusal(data, format))
+        assert all(character.isprintable() or character == "\n" for character in text), name
+    evil = "\x1b[2J\u202e\x07"
+    error = refusal(cell(evil), CASES)
+    assert error.problems[0].found == "\\x1b[2J\\u202e\\x07"
+    assert refusal(f"id,{evil}\n0,1\n".encode(), CASES).problems[0].code == "E_COLUMNS"
+    assert len(inert("x" * 1000)) == 40
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    data = b"ID,tested_positive\n0,NA\n\n1,1e400\n2.0,1,5\n9,1\n9,x\n"
+    error = refusal(data, CASES)
+    assert set(codes(error)) == {
+        *("E_COLUMNS", "E_NUMBER", "E_BLANK", "E_RANGE", "E_CELLS", "E_ID_UNKNOWN", "E_ID_MISSING"),
+    }
+    assert [problem.line for problem in error.problems if problem.code == "E_NUMBER"] == [2, 7]
+
+
+def test_few_problems_of_a_kind_are_shown_and_all_are_counted() -> None:
+    big = replace(CASES, ids=range(1000), years=())
+    rows = "".join(f"{i},{'NA' if i % 2 else '1e999'}\n" for i in range(1000))
+    error = refusal(f"id,tested_positive\n{rows}".encode(), big)
+    assert error.total == 1000
+    assert [problem.code for problem in error.problems] == ["E_RANGE", "E_NUMBER"] * 5
+    assert str(error).endswith("… and 990 more of the same kinds.")
+
+
+def test_a_message_lists_no_more_than_three_ids() -> None:
+    big = replace(CASES, ids=range(10_000, 20_000), years=())
+    rows = "".join(f"{i},1\n" for i in range(20_000, 30_000))
+    error = refusal(f"id,tested_positive\n{rows}".encode(), big)
+    assert len(re.findall(r"\b[12]\d{4}\b", str(error))) == 6
+    assert "10,000 ids are missing, first: 10000, 10001, 10002 (of 10,000" in str(error)
+
+
+def test_lost_zeros_are_counted_once_and_named_as_such() -> None:
+    ids = tuple(f"{i:04}" for i in range(1, 3348))
+    error = refusal(("Id,Category\n" + "".join(f"{int(i)},1\n" for i in ids)).encode(), replace(FOOD, ids=ids))
+    assert [problem.code for problem in error.problems] == ["E_ID_ZEROS"]
+    assert "999 ids" in str(error)
+    assert "spreadsheet" in str(error)
+    assert error.problems[0] == Problem(
+        "E_ID_ZEROS", error.problems[0].message, line=2, column=None, found="1", expected="0001"
+    )
+
+
+def test_a_header_of_another_year_is_named_with_the_year() -> None:
+    format = TableFormat("Id", (Column("Predicted"),), range(3), years=(("2022", ("ID", "score"), 2),))
+    error = refusal(b"ID,score\n0,1\n1,2\n", format)
+    assert codes(error) == ["E_YEAR"]
+    assert "edition 2022" in str(error)
+
+
+# Large and hostile files.
+
+
+def test_a_file_larger_than_the_format_takes_is_refused_before_it_is_read() -> None:
+    assert codes(refusal(b"1" * 500_000_000, CASES)) == ["E_SIZE"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("one line", b"id,tested_positive\n0," + b"1" * 20_000_000),
+        ("one first line", b"1" * 20_000_000),
+        ("columns", b"1," * 10_000_000),
+        ("blank lines", b"\n" * 20_000_000 + b"x"),
+        ("rows", b"id,tested_positive\n" + b"0,1\n" * 5_000_000),
+        ("quotes", b"id,tested_positive\n" + b'"' * 20_000_000),
+        ("open brackets", b"id,tested_positive\n0," + b"[" * 20_000_000),
+    ],
+)
+def test_a_hostile_file_of_20_mb_takes_little_memory(name: str, data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        refusal(data, CASES)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(data)
+
+
+def test_one_long_text_does_not_widen_a_million_cells() -> None:
+    format = replace(ANSWERS, ids=range(200_000))
+    rows = "".join(f"{i},{'x' * 9000 if i == 7 else 'y'}\n" for i in range(200_000))
+    assert codes(refusal(f"ID,Answer\n{rows}".encode(), format)) == ["E_TEXT_LONG"]
+
+
+# Properties.
+
+
+def test_any_order_of_the_rows_of_a_large_file_gives_the_same_columns() -> None:
+    n = plain.SMALL + 1000
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=n) * 10.0 ** generator.integers(-300, 90, n)
+    rows = [f"{i},{value!r}" for i, value in enumerate(values.tolist())]
+    format = replace(CASES, ids=range(n), years=())
+    for order in (np.arange(n), generator.permutation(n)):
+        data = ("id,tested_positive\n" + "\n".join(rows[i] for i in order)).encode()
+        fast = plain.read_plain(data, format)
+        assert fast is not None
+        assert fast["tested_positive"].tobytes() == values.tobytes()
+
+
+@settings(deadline=None)
+@given(st.permutations(range(8)), st.sampled_from(["\n", "\r\n", "\r\r\n"]), st.booleans())
+def test_any_order_of_the_rows_gives_the_same_columns(order: list[int], end: str, last: bool) -> None:
+    formats = {
+        "0.1": TableFormat("id", (Column("y"),), range(8)),
+        "7": TableFormat("id", (Column("y", "int"),), tuple(f"{i:03}" for i in range(8))),
+        "中": TableFormat("id", (Column("y", "text"),), tuple(f"{i}.pt" for i in range(8))),
+    }
+    for cells, format in formats.items():
+        rows = [
+            f"{name},{cells * (place + 1) if cells != '0.1' else place / 7}" for place, name in enumerate(format.ids)
+        ]
+        lines = ["id,y", *rows]
+        moved = ["id,y", *(rows[place] for place in order)]
+        columns = read_table("\n".join(lines).encode(), format)
+        assert same(columns, read_table((end.join(moved) + end * last).encode(), format))
+
+
+DAMAGE = st.text(st.sampled_from(string.printable + "中٣１\u202e\u00a0\ufeff\x00\x1b"), max_size=6)
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.integers(2, 5), st.booleans(), DAMAGE)
+@example(2, True, "1\n")
+@example(3, False, '"')
+@example(5, True, "7\n\n")
+def test_one_damaged_cell_is_refused_with_its_line_or_changes_only_its_row(line: int, value: bool, damage: str) -> None:
+    for format, word in ((replace(CASES, years=()), "1.5"), (ANSWERS, "x"), (FOOD, "3")):
+        lines = [",".join(format.header), *(f"{name},{word}" for name in format.ids)]
+        if line > len(lines):
+            continue
+        whole = read_table("\n".join(lines).encode(), format)
+        name, old = lines[line - 1].split(",")
+        lines[line - 1] = f"{name},{damage}" if value else f"{damage},{old}"
+        result = outcome("\n".join(lines).encode(), format)
+        if isinstance(result, SubmissionError):
+            # A damage that holds line ends is several lines.
+            near = {line + k for k in range(damage.count("\n") + 1)}
+            named = re.findall(r"lines? (\d+)(?: and (\d+))?", str(result))
+            assert {int(number) for pair in named for number in pair if number} & near, str(result)
+        else:
+            (name,) = result
+            changed = np.flatnonzero(result[name] != whole[name])
+            assert set(changed.tolist()) <= {line - 2}
+
+
+CELLS = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True).map(repr),
+    st.integers(-(2**70), 2**70).map(str),
+    st.text("0123456789.+-eE", max_size=12),
+    st.sampled_from(["", " ", "NaN", "inf", "1e400", "-1e400", "1e-400", "5e-324", "0x1", "1_0", "٣", "1.", ".5", "."]),
+    st.sampled_from(["+", "00", "-0", '"1"', "1" * 400, "0." + "0" * 400 + "1", "9007199254740993", "1e+0100"]),
+    st.sampled_from(["2.2250738585072011e-308", "1e100", "1.7976931348623159e308"]),
+)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> tuple[bytes, TableFormat]:
+    """A file of three rows, valid or damaged, and the format it was made for."""
+    kinds = draw(st.lists(st.sampled_from(["float", "int"]), min_size=1, max_size=2))
+    columns = tuple(
+        Column(name, kind, *draw(st.sampled_from([(-1e100, 1e100), (0, 9), (-np.inf, np.inf)])))  # type: ignore[arg-type]
+        for name, kind in zip("xy", kinds, strict=False)
+    )
+    first = draw(st.sampled_from([0, 1, 9, 99]))
+    ids: range | tuple[str, ...] = range(first, first + 3) if draw(st.booleans()) else ("00", "01", "10")
+    format = TableFormat("id", columns, ids)
+    plain = {"float": st.floats(-1e100, 1e100).map(repr), "int": st.integers(-(2**63), 2**63 - 1).map(str)}
+    digits = st.integers(0, 9).map(str)
+    rows = [[str(name), *(draw(st.one_of(digits, plain[c.kind])) for c in columns)] for name in ids]
+    if draw(st.booleans()):
+        rows = draw(st.permutations(rows))
+    for _ in range(draw(st.integers(0, 2))):
+        row, place = draw(st.integers(0, 2)), draw(st.integers(0, len(columns)))
+        known = st.sampled_from(
+            [spell.format(cells[0]) for cells in rows for spell in ("{}", "0{}", "+{}", "{}.0", " {}")]
+        )
+        rows[row][place] = draw(st.one_of(CELLS, known))
+    end = draw(st.sampled_from(["\n", "\r\n", "\r\r\n"]))
+    lines = [",".join(format.header), *(",".join(row) for row in rows)]
+    if draw(st.integers(0, 9)) == 0:
+        lines.insert(draw(st.integers(0, 4)), draw(st.sampled_from(["", "0,0", ",", "0,0,0"])))
+    data = (end.join(lines) + draw(st.sampled_from(["", end, end * 2]))).encode()
+    return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + data, format
+
+
+WAYS: dict[str, tuple[int, Callable[[], object]]] = {
+    "polars": (0, lambda: polars),
+    "polars for the numbers": (plain.SMALL, lambda: polars),
+    "the standard library": (plain.SMALL, lambda: None),
+}
+"""The ways inside for plain files: up to how many rows a file is small, and whether polars is loaded."""
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the way that plain files go in this test."""
+    small, loaded = WAYS[request.param]
+    monkeypatch.setattr(plain, "SMALL", small)
+    monkeypatch.setattr(plain, "_polars_if_loaded", loaded)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("first", [0, 1, 9, 998])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_a_plain_file_goes_the_fast_way(way: str, first: int, end: str) -> None:
+    format = TableFormat("id", (Column("x"), Column("y", "int")), range(first, first + 3))
+    lines = ["id,x,y", f"{first},1.5,-3", f"{first + 1},2e-7,007", f"{first + 2},-.25,+4", ""]
+    for data in (end.join(lines).encode(), end.join(lines[:-1]).encode(), b"\xef\xbb\xbf" + end.join(lines).encode()):
+        columns = plain.read_plain(data, format)
+        assert columns is not None
+        assert {name: values.tolist() for name, values in columns.items()} == {"x": [1.5, 2e-7, -0.25], "y": [-3, 7, 4]}
+        assert same(columns, reader._read_anything(data, format))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        *("0,1;01,1;2,1", "00,1;1,1;2,1", "0,1;+1,1;2,1", "-0,1;1,1;2,1", "0,1;1.0,1;2,1", "0,1;1e0,1;2,1"),
+        *("0,1;,1;2,1", "0,1;1,;2,1", "0,;1,1;2,1", "0,1;1,1;2,", "0,1;1,1;1,1", "0,1;1,1;3,1", "0,1;1,1;-1,1"),
+        *("0,1;1,1;2,1;3,1", "0,1;1,1", "0,1;;1,1;2,1", "0,1,1;1,1;2", "0;1,1,1;2,1", ",0,1;1,1;2", "0,1;1,1;2,e"),
+        *("0,1;1,1e400;2,1", "0,1;1,-1e400;2,1", "0,1;1,.;2,1", "0,1;1,+;2,1", "0,1;1,1e;2,1", "0,1;1,1-1;2,1"),
+        *("0,1;1,1.2.3;2,1", "0,1;1,--1;2,1", "0,1;1,1e1.5;2,1", "0,1;1,1e+-5;2,1", "0,1;1,+-1;2,1", "0,1;1,-;2,1"),
+    ],
+)
+def test_a_file_that_only_seems_plain_is_declined_by_the_fast_way_and_refused(way: str, rows: str) -> None:
+    format = replace(UNBOUNDED, ids=range(3))
+    data = f"id,y;{rows};".replace(";", "\n").encode()
+    assert plain.read_plain(data, format) is None
+    assert refusal(data, format).total > 0
+
+
+@settings(deadline=None, max_examples=500)
+@given(files())
+def test_both_ways_inside_give_the_same_values_or_the_fast_one_declines(made: tuple[bytes, TableFormat]) -> None:
+    data, format = made
+    with pytest.MonkeyPatch.context() as patch:
+        for small, loaded in WAYS.values():
+            patch.setattr(plain, "SMALL", small)
+            patch.setattr(plain, "_polars_if_loaded", loaded)
+            fast = plain.read_plain(data, format)
+            if fast is not None:
+                assert same(fast, reader._read_anything(data, format))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(-1e100, 1e100), min_size=1, max_size=30),
+    st.sampled_from(["{!r}", "{:.20e}", "{:.400f}", "{:+.3g}"]),
+)
+def test_numbers_are_read_to_the_last_bit(way: str, numbers: list[float], spelling: str) -> None:
+    cells = [spelling.format(number) for number in numbers]
+    format = TableFormat("id", (Column("y"),), range(len(cells)))
+    data = ("id,y\n" + "".join(f"{i},{text}\n" for i, text in enumerate(cells))).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "SMALL", WAYS[way][0])
+        patch.setattr(plain, "_polars_if_loaded", WAYS[way][1])
+        fast = plain.read_plain(data, format)
+    expected = np.array([float(text) for text in cells])
+    assert fast is not None
+    assert fast["y"].tobytes() == expected.tobytes()
+    assert reader._read_anything(data, format)["y"].tobytes() == expected.tobytes()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=8),
+        min_size=3,
+        max_size=3,
+    )
+)
+def test_what_the_csv_module_writes_comes_back(cells: list[str]) -> None:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(["ID", "Answer"])
+    writer.writerows(enumerate(cells))
+    assert read_table(file.getvalue().encode(), ANSWERS)["Answer"].tolist() == cells
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=60), st.booleans())
+def test_no_bytes_at_all_lead_to_anything_but_columns_or_a_submission_error(data: bytes, header: bool) -> None:
+    data = b"id,tested_positive\n" * header + data
+    for format in (CASES, ANSWERS):
+        result = outcome(data, format)
+        if isinstance(result, SubmissionError):
+            assert set(codes(result)) <= set(CODES)
+            assert all(character.isprintable() or character == "\n" for character in str(result))
+        else:
+            assert all(len(values) == len(format.ids) for values in result.values())
+
+
+# Loading.
+
+
+def test_load_gives_the_bytes_of_a_file_up_to_the_cap(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(GOOD)
+    assert load(path, len(GOOD)) == GOOD
+    assert load(path, 10**9) == GOOD
+    with pytest.raises(SubmissionError) as caught:
+        load(path, len(GOOD) - 1)
+    assert caught.value.code == "E_SIZE"
+
+
+def test_load_says_what_is_wrong_with_a_name(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    for path, code in (
+        (tmp_path / "none.csv", "E_FILE_MISSING"),
+        (tmp_path, "E_FILE_DIRECTORY"),
+        (tmp_path / "empty.csv", "E_EMPTY"),
+        (tmp_path / "empty.csv" / "x", "E_FILE_UNREADABLE"),
+        (tmp_path / ("x" * 300), "E_FILE_UNREADABLE"),
+        (tmp_path / "a\0b", "E_FILE_UNREADABLE"),
+        (tmp_path / "\x1b[31m.csv", "E_FILE_MISSING"),
+    ):
+        with pytest.raises(UserError) as caught:
+            load(path, 100)
+        assert caught.value.code == code
+        assert str(caught.value).isprintable()
+
+
+def test_load_refuses_a_sparse_file_of_500_gb_by_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    with path.open("wb") as file:
+        file.truncate(500 * 10**9)
+    with pytest.raises(SubmissionError, match="500,000,000,000 bytes, at most 1,000") as caught:
+        load(path, 1000)
+    assert caught.value.code == "E_SIZE"
+
+
+def test_load_stops_reading_a_pipe_without_end_at_the_cap() -> None:
+    with pytest.raises(SubmissionError) as caught:
+        load(Path("/dev/zero"), 10**6)
+    assert caught.value.code == "E_SIZE"
+
+
+def test_load_reads_a_pipe_to_its_end() -> None:
+    source, sink = os.pipe()
+    try:
+        os.write(sink, GOOD)
+        os.close(sink)
+        assert load(Path(f"/dev/fd/{source}"), 1000) == GOOD
+    finally:
+        os.close(source)
+
+
+# Real files of students, by number: their names are nobody's to show.
+
+
+def real(folder: str) -> list[bytes]:
+    if not SHARED.is_dir():
+        pytest.skip("the shared data folder is not there")
+    files = [path.read_bytes() for path in sorted((SHARED / folder).iterdir())]
+    assert files
+    return [gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data for data in files]
+
+
+HEADER = ("id", "tested_positive")
+EDITIONS = {
+    "2021": TableFormat("id", (Column("tested_positive"),), range(893), years=(("2022", HEADER, 1078),)),
+    "2022": TableFormat("id", (Column("tested_positive"),), range(1078), years=(("2021", HEADER, 893),)),
+}
+
+
+@pytest.mark.parametrize(("year", "count"), [("2021", 12), ("2022", 8)])
+def test_every_real_file_of_homework_1_is_read_with_its_edition(year: str, count: int) -> None:
+    data = real(f"hw01-{year}")
+    assert len(data) == count
+    for number, one in enumerate(data):
+        format = EDITIONS[year]
+        columns = read_table(one, format)
+        rows = [line.split(b",") for line in one.split()[1:]]
+        assert columns["tested_positive"].tolist() == [float(value) for _, value in rows], number
+        assert same(columns, reader._read_anything(one, format)), number
+
+
+@pytest.mark.parametrize(("year", "other"), [("2021", "2022"), ("2022", "2021")])
+def test_every_real_file_of_the_other_year_is_refused_with_the_year_that_fits(year: str, other: str) -> None:
+    for one in real(f"hw01-{year}"):
+        error = refusal(one, EDITIONS[other])
+        assert codes(error) == ["E_YEAR"]
+        assert f"it fits edition {year}" in str(error)
+
+
+OTHERS: list[tuple[str, tuple[str, Column], int]] = [
+    ("hw02-2021", ("Id", Column("Class", "int", 0, 38)), 451_552),
+    ("hw03-2021", ("Id", Column("Category", "int", 0, 10)), 3347),
+    ("hw03-2022", ("Id", Column("Category", "int", 0, 10)), 3347),
+    ("hw04-2021", ("Id", Column("Category", "text")), 6000),
+    ("hw04-2022", ("Id", Column("Category", "text")), 8000),
+    ("hw07-2022", ("ID", Column("Answer", "text")), 4957),
+    ("hw08-2021", ("Id", Column("Predicted")), 19_999),
+    ("hw08-2022", ("ID", Column("score")), 19_636),
+    ("hw11", ("id", Column("label", "int", 0, 9)), 100_000),
+    ("hw13-2021", ("Id", Column("Category", "int", 0, 10)), 3347),
+    ("hw15-2022", ("id", Column("class", "int", 0, 4)), 3200),
+]
+
+
+@pytest.mark.parametrize(("folder", "columns", "rows"), OTHERS, ids=[folder for folder, _, _ in OTHERS])
+def test_real_files_of_other_table_homeworks_are_read(folder: str, columns: tuple[str, Column], rows: int) -> None:
+    name, column = columns
+    for number, data in enumerate(real(folder)):
+        lines = [row for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if row][1:]
+        ids = tuple(row[0] for row in lines)
+        whole = ids[0] in ("0", "1") and ids == tuple(map(str, range(int(ids[0]), int(ids[0]) + rows)))
+        format = TableFormat(name, (column,), range(int(ids[0]), int(ids[0]) + rows) if whole else ids)
+        try:
+            table = read_table(data, format)
+        except SubmissionError as error:
+            pytest.fail(f"file {number}: {error}")
+        read = {"text": str, "int": int, "float": float}[column.kind]
+        assert table[column.name].tolist() == [read(row[1]) for row in lines], number
