@@ -1,0 +1,377 @@
+"""A small door to the database: the same SQL text on SQLite and PostgreSQL, and errors a person can read.
+
+Commands that students run must not pay for importing SQLAlchemy, so statements go straight to the DBAPI. Tables are
+declared with SQLAlchemy in `leaderboard.schema` and made by Alembic, which is imported only when a database is new or
+older than this code. `transaction()` is exclusive: one writer at a time on both databases, so that what it counts stays
+true until it commits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import unquote
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+VERSIONS = ("0001",)
+"""The schema versions this code knows, oldest first; the last is Alembic's head."""
+
+WAIT_SECONDS = 30
+"""How long a writer waits for the one before it."""
+
+CONNECT_SECONDS = 10
+
+AGAIN = "Nothing was recorded. Run the same command again afterwards; nothing is counted twice."
+
+
+class LeaderboardError(Exception):
+    """An error that a person can mend; `code` is stable, `exit_code` is what the command line ends with."""
+
+    def __init__(self, message: str, *, code: str, exit_code: int = 10) -> None:
+        super().__init__(message)
+        self.code = code
+        self.exit_code = exit_code
+
+
+class Database:
+    """One connection. Not for use from several threads at once; open one in each.
+
+    SQL is written with named parameters (`:name`) and without literals, in words that both databases understand.
+    """
+
+    def __init__(self, connection: Any, dialect: str, place: str) -> None:
+        self.connection = connection
+        self.dialect = dialect
+        self.place = place
+        self.in_transaction = False
+        self._queue: int | None = None
+
+    def fetch(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self._readable():
+            rows: list[tuple[Any, ...]] = self._run(sql, values).fetchall()
+            return rows
+
+    def one(self, sql: str, **values: Any) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        with self._readable():
+            row: tuple[Any, ...] | None = self._run(sql, values).fetchone()
+            return row
+
+    def execute(self, sql: str, **values: Any) -> int:
+        """Change rows, within a transaction; the number of rows changed."""
+        assert self.in_transaction, "writes belong in a transaction"
+        with self._readable():
+            return int(self._run(sql, values).rowcount)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing, with no other writer in between; what is read inside stays true until the end."""
+        with (
+            self._turn(),
+            self._block("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN ISOLATION LEVEL READ COMMITTED"),
+        ):
+            if self.dialect == "postgresql":  # the writers queue here; later statements see what the last one left
+                self.fetch("SELECT seq FROM chain_head WHERE id = 1 FOR UPDATE")
+            yield
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Several queries that see one and the same state. Writers are not held up."""
+        with self._block("BEGIN" if self.dialect == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
+            yield
+
+    def close(self) -> None:
+        self.connection.close()
+        if self._queue is not None:
+            os.close(self._queue)
+            self._queue = None
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait in line for SQLite, whose own waiting sleeps for ever longer while others slip past.
+
+        This is for a fair share only: the lock that keeps writers apart is SQLite's, also where there is no `fcntl`.
+        """
+        if self.dialect != "sqlite" or fcntl is None:
+            yield
+            return
+        if self._queue is None:
+            try:
+                self._queue = os.open(f"{self.place}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError as error:
+                text = f"{self.place}.lock cannot be written: {error.strerror}. {AGAIN}"
+                code = "E_DISK_FULL" if error.errno == errno.ENOSPC else "E_READ_ONLY"
+                raise LeaderboardError(text, code=code) from None
+        fcntl.flock(self._queue, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._queue, fcntl.LOCK_UN)
+
+    @contextlib.contextmanager
+    def _block(self, begin: str) -> Iterator[None]:
+        assert not self.in_transaction, "transactions do not nest"
+        with self._readable():
+            self._run(begin, {})
+        self.in_transaction = True
+        try:
+            yield
+            with self._readable():
+                self._run("COMMIT", {})
+        except BaseException:
+            # A server that is gone has rolled back by itself, and SQLite may have done so where the disk is full.
+            with contextlib.suppress(Exception):
+                self._run("ROLLBACK", {})
+            raise
+        finally:
+            self.in_transaction = False
+
+    def _run(self, sql: str, values: dict[str, Any]) -> Any:
+        if self.dialect == "postgresql":
+            return self.connection.execute(_psycopg_text(sql), values or None)
+        return self.connection.execute(sql, values)
+
+    def _readable(self) -> contextlib.AbstractContextManager[None]:
+        return _readable_errors(self.dialect, self.place)
+
+
+@lru_cache(maxsize=256)
+def _psycopg_text(sql: str) -> str:
+    return re.sub(r":([a-z_]+)", r"%(\1)s", sql)
+
+
+def open_database(url: str) -> Database:
+    """Open `sqlite:///PATH` or `postgresql://…`, making or upgrading its tables where needed.
+
+    Raises LeaderboardError for an unknown scheme, a place that cannot be opened and a database made by newer code. No
+    message holds a password.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        path = Path(rest[1:])
+        connection, dialect, place = _connect_sqlite(path), "sqlite", str(path)
+    elif scheme in ("postgresql", "postgresql+psycopg"):
+        place = _without_password(rest)
+        connection, dialect = _connect_postgresql(rest, place, autocommit=True), "postgresql"
+    else:
+        name = scheme if rest else "none"
+        raise LeaderboardError(
+            f"The database URL has the scheme {name!r}; expected sqlite:///PATH or postgresql://USER@HOST/NAME.",
+            code="E_DATABASE_URL",
+            exit_code=2,
+        )
+    database = Database(connection, dialect, place)
+    try:
+        if _version(database) != VERSIONS[-1]:
+            _upgrade(database, rest)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _version(database: Database) -> str | None:
+    """The schema version, or None for a database without our tables. Raises for one this code does not know."""
+    table = (
+        "SELECT name FROM sqlite_master WHERE name = :name"
+        if database.dialect == "sqlite"
+        else "SELECT 1 WHERE to_regclass(:name) IS NOT NULL"
+    )
+    if database.one(table, name="alembic_version") is None:
+        return None
+    row = database.one("SELECT version_num FROM alembic_version")
+    if row is not None and row[0] not in VERSIONS:
+        raise LeaderboardError(
+            f"{database.place} has schema {row[0]}; this lhy-grade knows up to {VERSIONS[-1]}. It was written by a "
+            "newer lhy-grade: upgrade this one.",
+            code="E_DATABASE_NEWER",
+        )
+    return None if row is None else str(row[0])
+
+
+def _upgrade(database: Database, rest: str) -> None:
+    """Bring the tables to the head in one transaction; whoever comes second waits and finds it done."""
+    import sqlalchemy
+    from alembic import command
+    from alembic.config import Config
+
+    def connect() -> Any:
+        if database.dialect == "sqlite":
+            return _connect_sqlite(Path(rest[1:]))
+        return _connect_postgresql(rest, database.place, autocommit=False)
+
+    dialect = "sqlite" if database.dialect == "sqlite" else "postgresql+psycopg"
+    engine = sqlalchemy.create_engine(f"{dialect}://", creator=connect, poolclass=sqlalchemy.pool.NullPool)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    with _readable_errors(database.dialect, database.place):
+        try:
+            with engine.connect() as connection:
+                if database.dialect == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                else:
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7237128888997147750)")
+                    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+                    if encoding != "UTF8":
+                        raise LeaderboardError(
+                            f"{database.place} has the encoding {encoding}; expected UTF8.", code="E_DATABASE"
+                        )
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                connection.commit()
+        except sqlalchemy.exc.DBAPIError as error:
+            raise error.orig or error from None
+        finally:
+            engine.dispose()
+
+
+def _connect_sqlite(path: Path) -> Any:
+    import sqlite3
+
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite gives its other files the same mode
+    except FileExistsError:
+        pass  # and must not be opened here: closing it would drop the locks of this process's other connections
+    except OSError as error:
+        raise LeaderboardError(f"{path} cannot be created: {error.strerror}.", code="E_READ_ONLY") from None
+    with _readable_errors("sqlite", str(path)):
+        connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            for attempt in range(100):  # the switch to WAL does not wait for other connections by itself
+                try:
+                    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                        connection.execute("PRAGMA journal_mode = WAL")
+                    break
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == 99:
+                        raise
+                    time.sleep(0.05)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _connect_postgresql(rest: str, place: str, *, autocommit: bool) -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        raise LeaderboardError(
+            'PostgreSQL needs one more package: pip install "lhy-grade[postgresql]".',
+            code="E_EXTRA_MISSING",
+            exit_code=2,
+        ) from None
+    with _readable_errors("postgresql", place, secret=_password(rest)):
+        try:
+            connection = psycopg.connect(f"postgresql://{rest}", autocommit=True, connect_timeout=CONNECT_SECONDS)
+        except psycopg.ProgrammingError:  # its text repeats the URL
+            raise LeaderboardError(
+                f"The database URL for {place} is not one that PostgreSQL understands.",
+                code="E_DATABASE_URL",
+                exit_code=2,
+            ) from None
+        # A process that stops inside a transaction must not hold up everybody.
+        connection.execute(f"SET lock_timeout = {WAIT_SECONDS * 1000}")
+        connection.execute(f"SET idle_in_transaction_session_timeout = {2 * WAIT_SECONDS * 1000}")
+        connection.autocommit = autocommit
+    return connection
+
+
+def _without_password(rest: str) -> str:
+    """Where a PostgreSQL database is, as `user@host/name`, from the URL after `://`.
+
+    Raises for a password with characters that would make parts of it look like a host or an option.
+    """
+    authority, _, query = rest.partition("?")
+    login, at, host = authority.rpartition("@")
+    if "@" in login or "/" in login or "@" in query:
+        raise LeaderboardError(
+            "The database URL has an @, / or ? that belongs to neither host nor name: write those characters of a "
+            "password as %40, %2F and %3F.",
+            code="E_DATABASE_URL",
+            exit_code=2,
+        )
+    return f"postgresql://{login.partition(':')[0]}{at}{host}"
+
+
+def _password(rest: str) -> str:
+    login = rest.partition("?")[0].rpartition("@")[0]
+    option = re.search(r"[?&]password=([^&]*)", rest)
+    return login.partition(":")[2] or (option[1] if option else "")
+
+
+@contextlib.contextmanager
+def _readable_errors(dialect: str, place: str, secret: str = "") -> Iterator[None]:
+    """Turn failures of the disk, the file or the server into LeaderboardError; our own mistakes pass through."""
+    try:
+        yield
+    except Exception as error:
+        clear = _clear(error, dialect, place, secret)
+        if clear is None:
+            raise
+    else:
+        return
+    raise clear
+
+
+def _clear(error: Exception, dialect: str, place: str, secret: str) -> LeaderboardError | None:
+    if dialect == "sqlite":
+        import sqlite3
+
+        if not isinstance(error, sqlite3.DatabaseError) or not hasattr(error, "sqlite_errorcode"):
+            return None
+        known = {
+            sqlite3.SQLITE_FULL: ("E_DISK_FULL", f"{place}: the disk is full. {AGAIN}"),
+            sqlite3.SQLITE_IOERR: ("E_DISK", f"{place}: the disk failed ({error}). {AGAIN}"),
+            sqlite3.SQLITE_READONLY: ("E_READ_ONLY", f"{place} may not be written to. {AGAIN}"),
+            sqlite3.SQLITE_PERM: ("E_READ_ONLY", f"{place} may not be written to. {AGAIN}"),
+            sqlite3.SQLITE_CANTOPEN: ("E_READ_ONLY", f"{place} or a file beside it cannot be opened for writing."),
+            sqlite3.SQLITE_BUSY: ("E_BUSY", f"{place}: another process kept it for {WAIT_SECONDS} s. {AGAIN}"),
+            sqlite3.SQLITE_NOTADB: ("E_DATABASE", f"{place} is not a database of lhy-grade."),
+            sqlite3.SQLITE_CORRUPT: ("E_DATABASE", f"{place} is damaged; restore it from a copy."),
+        }
+        code, message = known.get(error.sqlite_errorcode & 0xFF, ("", ""))
+        return LeaderboardError(message, code=code) if code else None
+    import psycopg
+    from psycopg import errors
+
+    if isinstance(error, errors.DiskFull):
+        return LeaderboardError(f"{place}: the server's disk is full. {AGAIN}", code="E_DISK_FULL")
+    if isinstance(error, errors.LockNotAvailable):
+        return LeaderboardError(f"{place}: another process kept it for {WAIT_SECONDS} s. {AGAIN}", code="E_BUSY")
+    if isinstance(error, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
+        return LeaderboardError(f"{place} may not be written to. {AGAIN}", code="E_READ_ONLY")
+    if isinstance(error, psycopg.OperationalError):
+        text = " ".join(str(error).split())
+        for word in {secret, unquote(secret)} - {""}:
+            text = text.replace(word, "***")
+        return LeaderboardError(
+            f"{place} cannot be reached: {text} Whether the last step was recorded is not known; run the same command "
+            "again, nothing is counted twice.",
+            code="E_UNREACHABLE",
+            exit_code=7,
+        )
+    return None

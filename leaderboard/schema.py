@@ -1,0 +1,170 @@
+"""The tables, declared once. Alembic's migrations make them; a test holds the two together.
+
+Instants are UTC microseconds since 1970. Ids are given out by the writer under the lock of `Database.transaction`, so
+that they count up without gaps in the order of acceptance. Scores are doubles; `*_key` is the score with its sign
+turned where lower is better, so that one index and one order serve both directions.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+WHOLE = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's Integer has 64 bits and can be the row id
+
+CHAIN_HEAD = Table(
+    "chain_head",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", WHOLE, nullable=False),
+    Column("hash", Text, nullable=False),
+    CheckConstraint("id = 1", name="single"),
+)
+"""One row: the newest event's number and hash. Every writer locks it first."""
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("seq", WHOLE, primary_key=True, autoincrement=False),
+    Column("at", WHOLE, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+"""The log that is only appended to. Nothing in it depends on a hidden answer."""
+
+PARTICIPANTS = Table(
+    "participants",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("competition", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("created_at", WHOLE, nullable=False),
+    UniqueConstraint("competition", "name"),
+    CheckConstraint("kind IN ('person', 'baseline', 'sample')", name="kind"),
+)
+"""A name on the board of one competition."""
+
+SUBMISSIONS = Table(
+    "submissions",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("participant_id", WHOLE, ForeignKey("participants.id"), nullable=False),
+    Column("entry", Integer, nullable=False),
+    Column("client_key", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", WHOLE, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("accepted_at", WHOLE, nullable=False),
+    Column("quota_day", Text, nullable=False),
+    Column("rejected_at", WHOLE),
+    Column("rejected_code", Text),
+    Column("event_seq", WHOLE, nullable=False, unique=True),
+    Column("receipt", Text, nullable=False),
+    UniqueConstraint("participant_id", "entry"),
+    CheckConstraint("size >= 0", name="size"),
+    CheckConstraint("(rejected_at IS NULL) = (rejected_code IS NULL)", name="rejected"),
+)
+"""What was handed in. `entry` counts the submissions of a participant from 1; `id` is the order of acceptance."""
+
+Index(
+    "uq_submissions_live_key",
+    SUBMISSIONS.c.participant_id,
+    SUBMISSIONS.c.client_key,
+    unique=True,
+    sqlite_where=text("rejected_at IS NULL"),
+    postgresql_where=text("rejected_at IS NULL"),
+)
+Index("ix_submissions_day", SUBMISSIONS.c.participant_id, SUBMISSIONS.c.quota_day)
+Index(
+    "ix_submissions_rejected",
+    SUBMISSIONS.c.participant_id,
+    sqlite_where=text("rejected_at IS NOT NULL"),
+    postgresql_where=text("rejected_at IS NOT NULL"),
+)
+
+VERSIONS = Table(
+    "versions",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("competition", Text, nullable=False),
+    Column("data_version", Text, nullable=False),
+    Column("metric_version", Text, nullable=False),
+    Column("higher_is_better", Boolean, nullable=False),
+    UniqueConstraint("competition", "data_version", "metric_version"),
+)
+"""What a score was computed with. Scores of different versions are never ranked together."""
+
+GRADES = Table(
+    "grades",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("submission_id", WHOLE, ForeignKey("submissions.id"), nullable=False),
+    Column("participant_id", WHOLE, ForeignKey("participants.id"), nullable=False),
+    Column("version_id", WHOLE, ForeignKey("versions.id"), nullable=False),
+    Column("public", Double, nullable=False),
+    Column("public_key", Double, nullable=False),
+    Column("private", Double),
+    Column("details", Text, nullable=False),
+    Column("private_details", Text, nullable=False),
+    Column("passed_public", Text, nullable=False),
+    Column("passed_private", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+    Column("graded_at", WHOLE, nullable=False),
+    Column("event_seq", WHOLE, nullable=False, unique=True),
+    UniqueConstraint("submission_id", "version_id"),
+)
+"""One row for each submission and version, never changed."""
+
+Index(
+    "ix_grades_best",
+    GRADES.c.participant_id,
+    GRADES.c.version_id,
+    GRADES.c.public_key.desc(),
+    GRADES.c.submission_id,
+)
+
+SELECTIONS = Table(
+    "selections",
+    METADATA,
+    Column("participant_id", WHOLE, ForeignKey("participants.id"), primary_key=True, autoincrement=False),
+    Column("submission_id", WHOLE, ForeignKey("submissions.id"), primary_key=True, autoincrement=False),
+)
+"""Which submissions a participant chose for the private board."""
+
+REVEALS = Table(
+    "reveals",
+    METADATA,
+    Column("competition", Text, primary_key=True),
+    Column("at", WHOLE, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""When the private part of a competition was shown, by whom and why."""

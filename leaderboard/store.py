@@ -1,0 +1,771 @@
+"""What a course's database is asked to do: accept, reject, record, rank, select, reveal.
+
+Plain values go in, frozen dataclasses come out; instants are aware datetimes, and the clock is never read here.
+Acceptance comes first and is one transaction; grades are recorded later, once for each submission and version.
+"Earlier" always means accepted earlier: the order of submission ids, which are given out under the lock, whatever the
+clock said.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal
+
+from leaderboard import events, receipts
+from leaderboard.database import Database, LeaderboardError
+from leaderboard.receipts import instant, microseconds, rfc3339
+
+Kind = Literal["person", "baseline", "sample"]
+Unselected = Literal["best_public", "first", "last", "all"]
+
+STEPS = ("begun", "participant", "event", "receipt", "submission", "committed")
+"""The points at which `accept` calls `step`, in order; only at the last one is anything kept."""
+
+CLOCK_TOLERANCE = timedelta(seconds=1)
+"""A smaller step back cannot be told from waiting for the lock and is not logged."""
+
+MAX_NAME = 200
+MAX_MESSAGE = 1000
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An accepted submission. `receipt` is signed JSON (see `leaderboard.receipts`).
+
+    `used` counts this one and those before it on its quota day; `next_slot` is None while slots are left. `again` says
+    that the same client key had been accepted before: this is that receipt, and no second slot was used.
+    """
+
+    submission: int
+    entry: int
+    receipt: str
+    used: int
+    next_slot: datetime | None
+    again: bool
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One submission. `rejected` is the code of why it was invalid, None for a valid or not yet read one."""
+
+    id: int
+    competition: str
+    participant: str
+    kind: Kind
+    entry: int
+    client_key: str
+    sha256: str
+    size: int
+    filename: str
+    message: str
+    accepted_at: datetime
+    quota_day: str
+    rejected: str | None
+    selected: bool
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """One place on a board. `score` is the exact public (or private) value, None where nothing is graded yet.
+
+    `details` and `passed` are what was recorded for that board; on the public board nothing private is read at all.
+    `entries` and `last` count the submissions that were not rejected; `submission` is the one that gave the score.
+    """
+
+    rank: int
+    participant: str
+    kind: Kind
+    score: float | None
+    details: str
+    passed: tuple[str, ...]
+    entries: int
+    last: datetime
+    submission: int | None
+
+
+@dataclass(frozen=True)
+class PublicGrade:
+    """What a student may see of a grade before the private part is revealed."""
+
+    public: float
+    details: str
+    passed: tuple[str, ...]
+    graded_at: datetime
+
+
+@dataclass(frozen=True)
+class GradeRow:
+    """Everything of one grade, for the instructor and for checking `mac`."""
+
+    submission: int
+    competition: str
+    participant: str
+    sha256: str
+    data_version: str
+    metric_version: str
+    higher_is_better: bool
+    public: float
+    private: float | None
+    details: str
+    private_details: str
+    passed_public: tuple[str, ...]
+    passed_private: tuple[str, ...]
+    mac: str
+    graded_at: datetime
+
+
+@dataclass(frozen=True)
+class QuotaState:
+    """How much of a day's quota is used, and how many files were rejected that day."""
+
+    day: str
+    used: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A name on the board of one competition."""
+
+    competition: str
+    name: str
+    kind: Kind
+    created_at: datetime
+
+
+def accept(
+    db: Database,
+    *,
+    course: str,
+    competition: str,
+    participant: str,
+    kind: Kind,
+    sha256: str,
+    size: int,
+    filename: str,
+    message: str,
+    client_key: str,
+    now: datetime,
+    day: str,
+    next_slot: datetime | None,
+    quota: int | None,
+    rejections: int | None,
+    closes: datetime | None,
+    sign: Callable[[bytes], bytes],
+    step: Callable[[str], None] | None = None,
+) -> Accepted:
+    """Take in one file, in one transaction: who, when, quota, hash, event and receipt, or nothing at all.
+
+    `day` is the date of `now` in the quota's zone, `next_slot` the instant at which the day after it begins. `closes`
+    is the last instant that is in time. The same client key gives the same receipt again, also after the deadline,
+    unless its file was rejected since. Where the clock has stepped back to an earlier day than a participant's last
+    one, the submission counts against that later day, so that a wrong clock never opens fresh slots.
+
+    Raises LeaderboardError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) where the key
+    came with other bytes before, E_NAME (exit 2 or 6).
+    """
+    at_step = step or _no_step
+    date.fromisoformat(day)
+    _check_name("The name", participant)
+    _check_name("The client key", client_key)
+    if len(message) > MAX_MESSAGE:
+        raise LeaderboardError(
+            f"The message has {len(message)} characters; at most {MAX_MESSAGE} are kept.", code="E_MESSAGE", exit_code=2
+        )
+    with db.transaction():
+        at_step("begun")
+        participant_id = _participant(db, competition, participant, kind, now)
+        at_step("participant")
+        earlier = db.one(
+            "SELECT id, entry, receipt, sha256 FROM submissions "
+            "WHERE participant_id = :participant AND client_key = :key AND rejected_at IS NULL",
+            participant=participant_id, key=client_key,
+        )  # fmt: skip
+        if earlier is not None:
+            return _accepted_again(earlier, sha256)
+        if closes is not None and now > closes:
+            raise LeaderboardError(
+                f"{competition} closed at {rfc3339(closes)}; this file arrived at {rfc3339(now)}.",
+                code="E_CLOSED",
+                exit_code=5,
+            )
+        entry, quota_day = _last_entry(db, participant_id, day)
+        next_slot = next_slot and next_slot + (date.fromisoformat(quota_day) - date.fromisoformat(day))
+        used = _used(db, participant_id, quota_day)
+        _check_quota(db, participant_id, quota_day, used, quota, rejections, next_slot)
+        full = quota is not None and used + 1 >= quota
+        number = _next_id(db, "SELECT max(id) FROM submissions")
+        fields = {
+            "competition": competition, "participant": participant, "submission": number, "entry": entry + 1,
+            "sha256": sha256, "size": size, "accepted_at": rfc3339(now), "quota_day": quota_day,
+        }  # fmt: skip
+        _log_clock_step(db, now)
+        event = events.append(db, "accepted", participant, {**fields, "course": course, "client_key": client_key}, now)
+        at_step("event")
+        receipt = receipts.write(
+            receipts.Receipt(
+                schema=receipts.SCHEMA,
+                course=course,
+                competition=competition,
+                participant=participant,
+                submission=number,
+                entry=entry + 1,
+                sha256=sha256,
+                size=size,
+                accepted_at=rfc3339(now),
+                quota_day=quota_day,
+                quota_used=used + 1,
+                quota_limit=quota,
+                next_slot=rfc3339(next_slot) if full and next_slot else None,
+                chain_seq=event.seq,
+                chain_hash=event.hash,
+            ),
+            sign,
+        )
+        at_step("receipt")
+        db.execute(
+            "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, "
+            "accepted_at, quota_day, event_seq, receipt) VALUES (:id, :participant, :entry, :key, :sha, :size, "
+            ":filename, :message, :at, :day, :seq, :receipt)",
+            id=number, participant=participant_id, entry=entry + 1, key=client_key, sha=sha256, size=size,
+            filename=_storable(filename), message=_storable(message), at=microseconds(now), day=quota_day,
+            seq=event.seq, receipt=receipt,
+        )  # fmt: skip
+        at_step("submission")
+    at_step("committed")
+    return Accepted(number, entry + 1, receipt, used + 1, next_slot if full else None, again=False)
+
+
+def reject(db: Database, submission_id: int, problems_code: str, now: datetime) -> bool:
+    """The file turned out to be invalid: its slot is given back, and it counts towards the cap of rejected files.
+
+    False where it was rejected before. Raises LeaderboardError E_CONFLICT where it has a grade.
+    """
+    with db.transaction():
+        row = _submission(db, submission_id)
+        if row.rejected is not None:
+            return False
+        if db.one("SELECT 1 FROM grades WHERE submission_id = :id LIMIT 1", id=submission_id):
+            raise LeaderboardError(
+                f"Submission {submission_id} has a grade and cannot be rejected.", code="E_CONFLICT", exit_code=8
+            )
+        if row.selected:
+            _replace_selection(db, row.competition, row.participant, [], now, drop=submission_id)
+        db.execute(
+            "UPDATE submissions SET rejected_at = :at, rejected_code = :code WHERE id = :id",
+            at=microseconds(now), code=problems_code, id=submission_id,
+        )  # fmt: skip
+        events.append(db, "rejected", row.participant, {"submission": submission_id, "code": problems_code}, now)
+        return True
+
+
+def record(
+    db: Database,
+    submission_id: int,
+    *,
+    data_version: str,
+    metric_version: str,
+    public_version: str,
+    higher_is_better: bool,
+    public: float,
+    private: float | None,
+    details: str,
+    passed_public: Sequence[str],
+    passed_private: Sequence[str],
+    mac: str,
+    now: datetime,
+    private_details: str = "{}",
+) -> bool:
+    """Keep the grade of a submission for one data and metric version; False where it has one, which then stays.
+
+    `public_version` is the version in words that may be public: it enters the log, while `data_version` and
+    `metric_version` may depend on the answers and do not. `details` is JSON that every reader of the public board gets,
+    `private_details` is JSON for the private board only.
+
+    Raises ValueError for a score that is not finite, which SQLite would keep as NULL, and LeaderboardError E_CONFLICT
+    for a rejected submission.
+    """
+    if not math.isfinite(public) or not (private is None or math.isfinite(private)):
+        raise ValueError(f"the scores of submission {submission_id} are not finite")
+    public, private = float(public) + 0.0, None if private is None else float(private) + 0.0  # -0.0 becomes 0.0
+    with db.transaction():
+        row = _submission(db, submission_id)
+        if row.rejected is not None:
+            raise LeaderboardError(
+                f"Submission {submission_id} was rejected and cannot be graded.", code="E_CONFLICT", exit_code=8
+            )
+        version = _version(db, row.competition, data_version, metric_version, higher_is_better)
+        if db.one("SELECT 1 FROM grades WHERE submission_id = :id AND version_id = :v", id=submission_id, v=version):
+            return False
+        event = events.append(
+            db, "graded", row.participant, {"submission": submission_id, "version": public_version}, now
+        )
+        db.execute(
+            "INSERT INTO grades (id, submission_id, participant_id, version_id, public, public_key, private, details, "
+            "private_details, passed_public, passed_private, mac, graded_at, event_seq) SELECT :id, :submission, "
+            "participant_id, :version, :public, :key, :private, :details, :private_details, :passed_public, "
+            ":passed_private, :mac, :at, :seq FROM submissions WHERE id = :submission",
+            id=_next_id(db, "SELECT max(id) FROM grades"), submission=submission_id, version=version, public=public,
+            key=public if higher_is_better else -public, private=private, details=details,
+            private_details=private_details, passed_public=json.dumps(list(passed_public)),
+            passed_private=json.dumps(list(passed_private)), mac=mac, at=microseconds(now), seq=event.seq,
+        )  # fmt: skip
+        return True
+
+
+def pending(db: Database, versions: Mapping[str, tuple[str, str]]) -> list[Submission]:
+    """Submissions that are neither rejected nor graded under their competition's (data version, metric version)."""
+    found = []
+    for competition, (data_version, metric_version) in versions.items():
+        rows = db.fetch(
+            f"{_SUBMISSIONS} WHERE p.competition = :competition AND s.rejected_at IS NULL AND NOT EXISTS "
+            "(SELECT 1 FROM grades g JOIN versions v ON v.id = g.version_id WHERE g.submission_id = s.id "
+            "AND v.competition = :competition AND v.data_version = :data AND v.metric_version = :metric) ORDER BY s.id",
+            competition=competition, data=data_version, metric=metric_version,
+        )  # fmt: skip
+        found += [_as_submission(row) for row in rows]
+    return sorted(found, key=lambda submission: submission.id)
+
+
+def board(
+    db: Database,
+    competition: str,
+    data_version: str,
+    metric_version: str,
+    higher_is_better: bool,
+    *,
+    private: bool = False,
+    selections: int = 2,
+    unselected: Unselected = "best_public",
+) -> list[BoardRow]:
+    """The ranking by exact score; of equal scores the earlier accepted one ranks higher; ungraded names come last.
+
+    The public board takes the best public score of each participant. The private board takes the best private score
+    among the submissions a participant selected or, where none is selected, among those of the rule `unselected`: the
+    `selections` best on the public board, the first or last `selections`, or all. Whether the private board may be seen
+    is the caller's to decide.
+    """
+    with db.reading():
+        version = _find_version(db, competition, data_version, metric_version)
+        if version is not None and version[1] != higher_is_better:
+            raise ValueError(f"{competition}: the direction of {metric_version} is not what was recorded")
+        number = version[0] if version else 0
+        if private:
+            return _private_board(db, competition, number, higher_is_better, selections, unselected)
+        rows = db.fetch(PUBLIC_BOARD, competition=competition, version=number)
+    return [
+        BoardRow(rank, name, kind, score, details or "{}", _texts(passed), entries, instant(last), submission)
+        for rank, (name, kind, submission, score, details, passed, entries, last) in enumerate(rows, 1)
+    ]
+
+
+# Seeks only, whatever the number of submissions: one for the best grade and one for the last valid entry of each
+# participant, whose number, less the rejected ones before it, is the number of entries.
+_ENTRIES = """
+    l.entry - (SELECT count(CASE WHEN s.entry < l.entry THEN 1 END) FROM submissions s
+        WHERE s.participant_id = p.id AND s.rejected_at IS NOT NULL), l.accepted_at
+"""
+_PEOPLE = "FROM participants p CROSS JOIN submissions l"  # CROSS: SQLite then starts from the participants
+_LAST_VALID = """
+    WHERE p.competition = :competition AND l.id = (
+        SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL
+        ORDER BY s.entry DESC LIMIT 1)
+"""
+PUBLIC_BOARD = f"""
+    SELECT p.name, p.kind, g.submission_id, g.public, g.details, g.passed_public, {_ENTRIES}
+    {_PEOPLE} LEFT JOIN grades g ON g.id = (
+        SELECT b.id FROM grades b WHERE b.participant_id = p.id AND b.version_id = :version
+        ORDER BY b.public_key DESC, b.submission_id LIMIT 1)
+    {_LAST_VALID}
+    ORDER BY g.public_key DESC NULLS LAST, g.submission_id NULLS LAST, p.id
+"""
+
+_CHOSEN = {
+    "best_public": "SELECT b.submission_id FROM grades b WHERE b.participant_id = p.id AND b.version_id = :version "
+    "ORDER BY b.public_key DESC, b.submission_id LIMIT :count",
+    "first": "SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL "
+    "ORDER BY s.entry LIMIT :count",
+    "last": "SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL "
+    "ORDER BY s.entry DESC LIMIT :count",
+}
+
+
+def _private_board(
+    db: Database, competition: str, version: int, higher_is_better: bool, selections: int, unselected: Unselected
+) -> list[BoardRow]:
+    columns = "SELECT p.id, g.submission_id, g.private, g.private_details, g.passed_private FROM participants p "
+    none_selected = "NOT EXISTS (SELECT 1 FROM selections c WHERE c.participant_id = p.id)"
+    grades = db.fetch(
+        f"{columns} JOIN selections c ON c.participant_id = p.id JOIN grades g ON g.submission_id = c.submission_id "
+        "AND g.version_id = :version WHERE p.competition = :competition AND g.private IS NOT NULL",
+        competition=competition, version=version,
+    )  # fmt: skip
+    among = "" if unselected == "all" else f"AND g.submission_id IN ({_CHOSEN[unselected]})"
+    values: dict[str, Any] = {} if unselected == "all" else {"count": selections}
+    grades += db.fetch(
+        f"{columns} JOIN grades g ON g.participant_id = p.id AND g.version_id = :version {among} "
+        f"WHERE p.competition = :competition AND {none_selected} AND g.private IS NOT NULL",
+        competition=competition, version=version, **values,
+    )  # fmt: skip
+
+    def place(row: tuple[Any, ...]) -> tuple[float, int]:
+        return (-row[2] if higher_is_better else row[2]), row[1]
+
+    best: dict[int, tuple[Any, ...]] = {}
+    for row in sorted(grades, key=place):
+        best.setdefault(row[0], row)
+    people = db.fetch(f"SELECT p.id, p.name, p.kind, {_ENTRIES} {_PEOPLE} {_LAST_VALID}", competition=competition)
+    people.sort(key=lambda row: (row[0] not in best, place(best[row[0]]) if row[0] in best else (0.0, row[0])))
+    rows = []
+    for rank, (number, name, kind, entries, last) in enumerate(people, 1):
+        _, submission, score, details, passed = best.get(number, (number, None, None, "{}", None))
+        rows.append(BoardRow(rank, name, kind, score, details, _texts(passed), entries, instant(last), submission))
+    return rows
+
+
+def submissions(db: Database, competition: str | None = None, participant: str | None = None) -> list[Submission]:
+    """Submissions in the order of acceptance, of one competition and one participant where given."""
+    conditions, values = ["1 = 1"], {}
+    if competition is not None:
+        conditions.append("p.competition = :competition")
+        values["competition"] = competition
+    if participant is not None:
+        conditions.append("p.name = :participant")
+        values["participant"] = participant
+    rows = db.fetch(f"{_SUBMISSIONS} WHERE {' AND '.join(conditions)} ORDER BY s.id", **values)
+    return [_as_submission(row) for row in rows]
+
+
+def submission(db: Database, submission_id: int) -> Submission:
+    """One submission. Raises LeaderboardError E_NO_SUBMISSION."""
+    return _submission(db, submission_id)
+
+
+def receipt(db: Database, submission_id: int) -> str:
+    """The signed receipt of a submission. Raises LeaderboardError E_NO_SUBMISSION."""
+    number = _submission(db, submission_id).id
+    return str(db.fetch("SELECT receipt FROM submissions WHERE id = :id", id=number)[0][0])
+
+
+def public_grades(
+    db: Database, competition: str, data_version: str, metric_version: str, participant: str | None = None
+) -> dict[int, PublicGrade]:
+    """The public side of the grades of one version, by submission id; of one participant where given."""
+    version = _find_version(db, competition, data_version, metric_version)
+    if version is None:
+        return {}
+    only = "" if participant is None else "AND p.name = :participant"
+    values = {} if participant is None else {"participant": participant}
+    rows = db.fetch(
+        "SELECT g.submission_id, g.public, g.details, g.passed_public, g.graded_at FROM participants p JOIN grades g "
+        f"ON g.participant_id = p.id WHERE p.competition = :competition AND g.version_id = :version {only}",
+        competition=competition, version=version[0], **values,
+    )  # fmt: skip
+    return {row[0]: PublicGrade(row[1], row[2], _texts(row[3]), instant(row[4])) for row in rows}
+
+
+def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRow]:
+    """All grades with both sides, for the instructor: to check each `mac`, and to export."""
+    only = "" if competition is None else "AND p.competition = :competition"
+    values = {} if competition is None else {"competition": competition}
+    last = 0
+    while rows := db.fetch(
+        "SELECT g.id, g.submission_id, p.competition, p.name, s.sha256, v.data_version, v.metric_version, "
+        "v.higher_is_better, g.public, g.private, g.details, g.private_details, g.passed_public, g.passed_private, "
+        "g.mac, g.graded_at FROM grades g JOIN versions v ON v.id = g.version_id JOIN submissions s "
+        "ON s.id = g.submission_id JOIN participants p ON p.id = s.participant_id "
+        f"WHERE g.id > :last {only} ORDER BY g.id LIMIT 5000",
+        last=last, **values,
+    ):  # fmt: skip
+        for _, number, where, who, sha256, data, metric, higher, public, private, details, hidden, *rest in rows:
+            passed_public, passed_private, mac, at = rest
+            yield GradeRow(
+                number, where, who, sha256, data, metric, bool(higher), public, private, details, hidden,
+                _texts(passed_public), _texts(passed_private), mac, instant(at),
+            )  # fmt: skip
+        last = rows[-1][0]
+
+
+def quota_state(db: Database, competition: str, participant: str, day: str) -> QuotaState:
+    """What of the quota of `day` is used; of the participant's last day where the clock says an earlier one."""
+    with db.reading():
+        row = db.one(
+            "SELECT id FROM participants WHERE competition = :competition AND name = :name",
+            competition=competition, name=participant,
+        )  # fmt: skip
+        if row is None:
+            return QuotaState(day, 0, 0)
+        _, quota_day = _last_entry(db, row[0], day)
+        return QuotaState(quota_day, _used(db, row[0], quota_day), _rejected(db, row[0], quota_day))
+
+
+def select(
+    db: Database,
+    competition: str,
+    participant: str,
+    ids: Sequence[int],
+    limit: int,
+    now: datetime,
+    closes: datetime | None = None,
+) -> None:
+    """Choose which submissions count on the private board, in place of those chosen before; none clears the choice.
+
+    Raises LeaderboardError: E_CLOSED (exit 5) after `closes` or once the private part was revealed, E_SELECTION
+    (exit 2) for too many or for one that is not the participant's own valid one.
+    """
+    chosen = sorted(set(ids))
+    with db.transaction():
+        if (closes is not None and now > closes) or revealed(db, competition) is not None:
+            raise LeaderboardError(
+                f"{competition} is closed; the selection can no longer be changed.", code="E_CLOSED", exit_code=5
+            )
+        if len(chosen) > limit:
+            raise LeaderboardError(
+                f"{len(chosen)} submissions were given; at most {limit} may count.", code="E_SELECTION", exit_code=2
+            )
+        own = {row.id for row in submissions(db, competition, participant) if row.rejected is None}
+        strange = [str(number) for number in chosen if number not in own]
+        if strange:
+            raise LeaderboardError(
+                f"{', '.join(strange)}: not a valid submission of {participant} in {competition}.",
+                code="E_SELECTION",
+                exit_code=2,
+            )
+        if own:
+            _replace_selection(db, competition, participant, chosen, now)
+
+
+def participants(db: Database, competition: str | None = None) -> list[Participant]:
+    """The names that have handed something in, in the order in which they first did."""
+    only = "" if competition is None else "WHERE competition = :competition"
+    values = {} if competition is None else {"competition": competition}
+    rows = db.fetch(f"SELECT competition, name, kind, created_at FROM participants {only} ORDER BY id", **values)
+    return [Participant(row[0], row[1], row[2], instant(row[3])) for row in rows]
+
+
+def count_submissions(db: Database, competition: str) -> int:
+    """How many submissions a competition has, rejected ones included."""
+    row = db.one(
+        "SELECT count(*) FROM submissions s JOIN participants p ON p.id = s.participant_id WHERE p.competition = :name",
+        name=competition,
+    )
+    return int(row[0]) if row else 0
+
+
+def reveal(db: Database, competition: str, actor: str, reason: str, now: datetime) -> datetime:
+    """Open the private part of a competition for good; the instant at which it was first revealed."""
+    with db.transaction():
+        before = revealed(db, competition)
+        if before is not None:
+            return before
+        db.execute(
+            "INSERT INTO reveals (competition, at, actor, reason) VALUES (:competition, :at, :actor, :reason)",
+            competition=competition, at=microseconds(now), actor=_storable(actor), reason=_storable(reason),
+        )  # fmt: skip
+        events.append(db, "revealed", _storable(actor), {"competition": competition, "reason": reason}, now)
+        return now
+
+
+def revealed(db: Database, competition: str) -> datetime | None:
+    """When the private part was revealed, or None."""
+    row = db.one("SELECT at FROM reveals WHERE competition = :competition", competition=competition)
+    return None if row is None else instant(row[0])
+
+
+def log_event(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: datetime) -> events.Event:
+    """Add an event of the caller's to the log. Nothing in it may depend on a hidden answer."""
+    with db.transaction():
+        return events.append(db, kind, _storable(actor), body, now)
+
+
+_SUBMISSIONS = """
+    SELECT s.id, p.competition, p.name, p.kind, s.entry, s.client_key, s.sha256, s.size, s.filename, s.message,
+    s.accepted_at, s.quota_day, s.rejected_code,
+    (SELECT 1 FROM selections c WHERE c.participant_id = p.id AND c.submission_id = s.id)
+    FROM submissions s JOIN participants p ON p.id = s.participant_id
+"""
+
+
+def _as_submission(row: tuple[Any, ...]) -> Submission:
+    number, where, who, kind, entry, key, sha256, size, filename, message, at, day, rejected, selected = row
+    return Submission(
+        number,
+        where,
+        who,
+        kind,
+        entry,
+        key,
+        sha256,
+        size,
+        filename,
+        message,
+        instant(at),
+        day,
+        rejected,
+        bool(selected),
+    )
+
+
+def _submission(db: Database, submission_id: int) -> Submission:
+    # An id beyond 64 bits is no number to either database.
+    row = db.one(f"{_SUBMISSIONS} WHERE s.id = :id", id=submission_id) if abs(submission_id) < 2**63 else None
+    if row is None:
+        raise LeaderboardError(f"There is no submission {submission_id}.", code="E_NO_SUBMISSION", exit_code=2)
+    return _as_submission(row)
+
+
+def _participant(db: Database, competition: str, name: str, kind: Kind, now: datetime) -> int:
+    row = db.one(
+        "SELECT id, kind FROM participants WHERE competition = :competition AND name = :name",
+        competition=competition, name=name,
+    )  # fmt: skip
+    if row is not None:
+        if row[1] != kind:
+            raise LeaderboardError(
+                f"The name {name} belongs to a {row[1]} in {competition}; choose another.", code="E_NAME", exit_code=6
+            )
+        return int(row[0])
+    number = _next_id(db, "SELECT max(id) FROM participants")
+    db.execute(
+        "INSERT INTO participants (id, competition, name, kind, created_at) VALUES (:id, :where, :name, :kind, :at)",
+        id=number, where=competition, name=name, kind=kind, at=microseconds(now),
+    )  # fmt: skip
+    return number
+
+
+def _accepted_again(earlier: tuple[Any, ...], sha256: str) -> Accepted:
+    number, entry, text, before = earlier
+    if before != sha256:
+        raise LeaderboardError(
+            f"This client key came with other bytes before, as submission {number}; a retry must send the same file.",
+            code="E_CLIENT_KEY",
+            exit_code=8,
+        )
+    fields = json.loads(text)
+    next_slot = fields["next_slot"] and datetime.fromisoformat(fields["next_slot"])
+    return Accepted(number, entry, text, fields["quota_used"], next_slot, again=True)
+
+
+def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
+    """The participant's last entry number, and the day that counts now: never before the last one's."""
+    row = db.one(
+        "SELECT entry, quota_day FROM submissions WHERE participant_id = :id ORDER BY entry DESC LIMIT 1",
+        id=participant_id,
+    )
+    return (row[0], max(day, row[1])) if row else (0, day)
+
+
+def _used(db: Database, participant_id: int, day: str) -> int:
+    return _count(db, "rejected_at IS NULL", participant_id, day)
+
+
+def _rejected(db: Database, participant_id: int, day: str) -> int:
+    return _count(db, "rejected_at IS NOT NULL", participant_id, day)
+
+
+def _count(db: Database, which: str, participant_id: int, day: str) -> int:
+    row = db.one(
+        f"SELECT count(*) FROM submissions WHERE participant_id = :id AND quota_day = :day AND {which}",
+        id=participant_id, day=day,
+    )  # fmt: skip
+    return int(row[0]) if row else 0
+
+
+def _check_quota(
+    db: Database,
+    participant_id: int,
+    day: str,
+    used: int,
+    quota: int | None,
+    rejections: int | None,
+    next_slot: datetime | None,
+) -> None:
+    after = f" The next slot opens at {rfc3339(next_slot)}." if next_slot else ""
+    if quota is not None and used >= quota:
+        raise LeaderboardError(f"All {quota} submissions of {day} are used.{after}", code="E_QUOTA", exit_code=4)
+    if rejections is not None and _rejected(db, participant_id, day) >= rejections:
+        raise LeaderboardError(
+            f"{rejections} files were rejected on {day}, the most that are looked at in a day.{after}",
+            code="E_REJECTIONS",
+            exit_code=4,
+        )
+
+
+def _log_clock_step(db: Database, now: datetime) -> None:
+    row = db.one("SELECT e.at FROM chain_head h JOIN events e ON e.seq = h.seq WHERE h.id = 1")
+    if row is not None and now < instant(row[0]) - CLOCK_TOLERANCE:
+        body = {"before": rfc3339(instant(row[0])), "now": rfc3339(now)}
+        events.append(db, "clock stepped back", "lhy-grade", body, now)
+
+
+def _replace_selection(
+    db: Database, competition: str, participant: str, chosen: list[int], now: datetime, drop: int | None = None
+) -> None:
+    row = db.one(
+        "SELECT id FROM participants WHERE competition = :competition AND name = :name",
+        competition=competition, name=participant,
+    )  # fmt: skip
+    assert row is not None, "the caller has seen a submission of this participant"
+    if drop is not None:
+        before = db.fetch("SELECT submission_id FROM selections WHERE participant_id = :id", id=row[0])
+        chosen = sorted(number for (number,) in before if number != drop)
+    db.execute("DELETE FROM selections WHERE participant_id = :id", id=row[0])
+    for number in chosen:
+        db.execute("INSERT INTO selections (participant_id, submission_id) VALUES (:id, :n)", id=row[0], n=number)
+    body = {"competition": competition, "participant": participant, "submissions": chosen}
+    events.append(db, "selected", participant, body, now)
+
+
+def _find_version(db: Database, competition: str, data_version: str, metric_version: str) -> tuple[int, bool] | None:
+    row = db.one(
+        "SELECT id, higher_is_better FROM versions "
+        "WHERE competition = :competition AND data_version = :data AND metric_version = :metric",
+        competition=competition, data=data_version, metric=metric_version,
+    )  # fmt: skip
+    return None if row is None else (int(row[0]), bool(row[1]))
+
+
+def _version(db: Database, competition: str, data_version: str, metric_version: str, higher_is_better: bool) -> int:
+    found = _find_version(db, competition, data_version, metric_version)
+    if found is not None:
+        if found[1] != higher_is_better:
+            raise ValueError(f"{competition}: the direction of {metric_version} is not what was recorded")
+        return found[0]
+    number = _next_id(db, "SELECT max(id) FROM versions")
+    db.execute(
+        "INSERT INTO versions (id, competition, data_version, metric_version, higher_is_better) "
+        "VALUES (:id, :competition, :data, :metric, :higher)",
+        id=number, competition=competition, data=data_version, metric=metric_version, higher=higher_is_better,
+    )  # fmt: skip
+    return number
+
+
+def _next_id(db: Database, newest: str) -> int:
+    row = db.one(newest)
+    return (row[0] if row and row[0] else 0) + 1
+
+
+@lru_cache(maxsize=1024)
+def _texts(stored: str | None) -> tuple[str, ...]:
+    return tuple(json.loads(stored)) if stored else ()
+
+
+def _storable(text: str) -> str:
+    """Text that both databases keep: bytes that were no text and NUL become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def _check_name(what: str, text: str) -> None:
+    if not text.strip() or len(text) > MAX_NAME or text != _storable(text):
+        raise LeaderboardError(
+            f"{what} is empty, longer than {MAX_NAME} characters or not text.", code="E_NAME", exit_code=2
+        )
+
+
+def _no_step(_: str) -> None:
+    return None
