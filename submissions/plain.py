@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -97,19 +98,18 @@ def _plain_large(data: bytes, start: int, line_end: bytes, format: TableFormat) 
     first, n = int(format.ids[0]), len(format.ids)
     if not _large_is_plain(data, start - 1, zero=first == 0):
         return None
-    schema: dict[str, Any] = dict.fromkeys(format.header, pl.Int64)
-    schema.update({column.name: pl.Float64 for column in format.columns if column.kind == "float"})
+    schema: dict[str, Any] = {format.id: pl.UInt32 if first + n < 2**32 else pl.Int64}
+    schema |= {column.name: pl.Float64 if column.kind == "float" else pl.Int64 for column in format.columns}
     try:
         frame = pl.read_csv(data, has_header=False, skip_rows=1, schema=schema, quote_char=None)
     except pl.exceptions.PolarsError:
         return None
     if frame.height != n or any(frame.null_count().row(0)):
         return None
-    columns = {column.name: frame[column.name].to_numpy() for column in format.columns}
-    ids = frame[format.id].to_numpy()
-    if np.array_equal(ids, np.arange(first, first + n)):
+    columns = {column.name: np.concatenate(_chunks(frame[column.name])) for column in format.columns}
+    if all(np.array_equal(ids, np.arange(at, at + len(ids), dtype=ids.dtype)) for at, ids in _counted(frame, first)):
         return columns
-    places = ids - first
+    places = frame[format.id].to_numpy().astype(np.int64) - first
     if places.min() < 0 or places.max() >= n:
         return None
     seen = np.zeros(n, dtype=bool)
@@ -122,11 +122,24 @@ def _plain_large(data: bytes, start: int, line_end: bytes, format: TableFormat) 
     return columns
 
 
-def _large_is_plain(data: bytes, start: int, *, zero: bool) -> bool:
-    """Whether all bytes from the line end at `start` on belong to numbers or are commas and line feeds, and each line
-    begins with 1-9; with `zero`, one line may begin with the id 0.
+def _chunks(series: Any) -> list[NDArray[Any]]:
+    """The arrays in which polars holds a column, without a copy."""
+    return [chunk.to_numpy() for chunk in series.get_chunks()]
 
-    That each row has its cells, and that each cell is a number, is left to the reader of the rows.
+
+def _counted(frame: Any, first: int) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The chunks of the ids, each with the number that its first row must have."""
+    for chunk in _chunks(frame.to_series(0)):
+        yield first, chunk
+        first += len(chunk)
+
+
+def _large_is_plain(data: bytes, start: int, *, zero: bool) -> bool:
+    """Whether the bytes from the line end at `start` on are digits, letters e, signs, points, commas, slashes and line
+    feeds alone, and each line begins with 1-9; with `zero`, one line may begin with the id 0.
+
+    That each row has its cells, and that each cell is a number, is left to the reader of the rows: from these bytes no
+    cell can be made that one reader takes for a number and another does not.
     """
     import numpy as np
 
@@ -135,11 +148,12 @@ def _large_is_plain(data: bytes, start: int, *, zero: bool) -> bool:
     for at in range(0, len(raw), PIECE):
         piece = raw[at : at + PIECE]
         ends = piece == ord("\n")
-        if np.count_nonzero(piece < ord("+")) != np.count_nonzero(ends) or bool((piece == ord("/")).any()):
+        if np.count_nonzero(piece < ord("+")) != np.count_nonzero(ends):
             return False
-        above = piece > ord("9")
-        if above.any() and not np.isin(piece[above], (ord("e"), ord("E"))).all():
-            return False
+        if piece.max() > ord("9"):  # the e of an exponent is all that may stand above the digits
+            letters = piece | 32
+            if np.count_nonzero(piece > ord("9")) != np.count_nonzero(letters == ord("e")):
+                return False
         following = raw[at + 1 : at + PIECE + 1]
         zeros += int(np.count_nonzero(ends[: len(following)] & (following < ord("1"))))
     return zeros == 0 or (zero and zeros == 1 and data.find(b"\n0,", start) >= 0)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tasks.base import Columns, Metric
 
 Z95 = 1.959963984540054  # the 97.5 % point of the normal law
+PIECE = 2**15  # rows that stay in the processor's cache
 
 
 def mean_of_rows(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
@@ -30,17 +31,35 @@ def mean_of_rows(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
     if weight.dtype == bool and weight.ndim == 1:
         if rows.dtype == bool:
             return np.count_nonzero(rows & weight) / np.count_nonzero(weight)
-        return float(np.mean(kept(rows, weight), dtype=np.float64))
+        return moments(rows, weight)[1]
     total = weight.sum(axis=-1, dtype=np.float64)
     sums = weight.astype(np.float64, copy=False) @ rows.astype(np.float64, copy=False)
     return sums / total if weight.ndim == 2 else float(sums) / float(total)
 
 
-def kept(rows: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
-    """The rows of weight 1. (Taking by place is five times faster than by a mask of random bits.)"""
+def moments(rows: NDArray[Any], weight: NDArray[Any]) -> tuple[int, float, float]:
+    """Number, mean and sum of squared deviations of the rows of weight 1, in pieces that stay in the cache.
+
+    Pieces are joined by the update of Chan, Golub and LeVeque, The American Statistician 37 (1983). Rows of weight 0 do
+    not count even where they are infinite; the sum is not finite where a square leaves the doubles.
+    """
     import numpy as np
 
-    return rows.take(np.flatnonzero(weight))
+    n, mean, squares = 0, 0.0, 0.0
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for start in range(0, len(rows), PIECE):
+            kept = rows[start : start + PIECE].take(np.flatnonzero(weight[start : start + PIECE]))
+            if not len(kept):
+                continue
+            here = float(kept.mean(dtype=np.float64))
+            deviations = kept - here
+            away = here - mean
+            squares += float(np.square(deviations, out=deviations).sum()) + away * away * n * len(kept) / (
+                n + len(kept)
+            )
+            n += len(kept)
+            mean += away * len(kept) / n
+    return n, mean, squares
 
 
 def mean_and_error(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None) -> tuple[float, float, int]:
@@ -52,29 +71,27 @@ def mean_and_error(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any
     """
     import numpy as np
 
-    values = kept(rows, weight).astype(np.float64, copy=False)
-    n = len(values)
-    mean = float(values.mean())
+    n, mean, squares = moments(rows, weight)
     if not math.isfinite(mean):
         return mean, math.inf, n
-    deviations = values - mean
-    if groups is not None:
-        which = np.unique(kept(groups, weight), return_inverse=True)[1]
-        deviations = np.bincount(which, weights=deviations).astype(np.float64, copy=False)
-    units = len(deviations)
+    units, deviations = n, None
+    if groups is not None or not 1e-280 < squares < math.inf:
+        places = np.flatnonzero(weight)
+        deviations = rows.take(places).astype(np.float64) - mean
+        if groups is not None:
+            which = np.unique(groups.take(places), return_inverse=True)[1]
+            deviations = np.bincount(which, weights=deviations).astype(np.float64, copy=False)
+            units = len(deviations)
     if units < 2:
         return mean, math.inf, units
-    return mean, _length(deviations) * math.sqrt(units / (units - 1)) / n, units
+    length = math.sqrt(squares) if deviations is None else _length(deviations)
+    return mean, length * math.sqrt(units / (units - 1)) / n, units
 
 
 def _length(deviations: NDArray[np.float64]) -> float:
     """The root of the sum of squares, also where the squares leave the doubles."""
     import numpy as np
 
-    with np.errstate(over="ignore", under="ignore"):
-        total = float(np.square(deviations).sum())  # a dot product would wait for its threads
-    if 1e-280 < total < math.inf:
-        return math.sqrt(total)
     scale = float(np.abs(deviations).max(initial=0.0))
     return scale * math.sqrt(np.square(deviations / scale).sum()) if scale > 0 else 0.0
 

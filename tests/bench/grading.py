@@ -3,7 +3,7 @@
     python tests/bench/grading.py [--rounds N]
 
 Both sides run in one process, in turns (A B A B), on the same files: ours is `load`, `read_table`, the metric's rows,
-the public and the private value and their 95 % intervals, with the answers read from an .npz file each time, or kept in
+the public and the private value and their 95 % intervals, with the answers read from .npy files each time, or kept in
 memory where the line says so; theirs is `typical.grade`, with its answers in a CSV file and no intervals. The printed
 digits of both must be equal. Ratios are of wall time and, since that depends on who else uses the cores, of CPU time.
 """
@@ -57,7 +57,7 @@ class Case:
 
     @property
     def answers(self) -> Path:
-        return self.submission.with_suffix(".npz")
+        return self.submission.with_suffix(".truth.npy")
 
 
 def write(case: Case) -> None:
@@ -73,7 +73,8 @@ def write(case: Case) -> None:
         truth = generator.gamma(4, 4, n)
         guess = truth + generator.normal(size=n)
     usage = generator.permutation(np.where(np.arange(n) < n // 2, PUBLIC, PRIVATE)).astype(np.int8)
-    np.savez(case.answers, truth=truth, usage=usage)
+    np.save(case.answers, truth)
+    np.save(case.answers.with_suffix(".usage.npy"), usage)
     words = np.where(usage == PUBLIC, "Public", "Private").tolist()
     rows = list(zip(case.format.ids, truth.tolist(), guess.tolist(), words, strict=True))
     header = ",".join(case.format.header)
@@ -82,8 +83,7 @@ def write(case: Case) -> None:
 
 
 def read_answers(path: Path) -> tuple[Any, Any]:
-    with np.load(path, allow_pickle=False) as file:
-        return file["truth"], file["usage"]
+    return np.load(path), np.load(path.with_suffix(".usage.npy"))
 
 
 keep_answers = lru_cache(read_answers)

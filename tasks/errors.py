@@ -1,0 +1,46 @@
+"""The errors whose text reaches a user. Apart from `tasks.base`, since every command loads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class UserError(Exception):
+    """An error that a person can mend: the only exception whose text reaches a user.
+
+    The text says what was expected, what came and what to do; it never holds an answer.
+    `code` is stable and starts with `E_`; `exit_code` is what the command line ends with.
+    """
+
+    def __init__(self, message: str, *, code: str = "E_USAGE", exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.code = code
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a submission. `line` counts from 1, the header being line 1."""
+
+    code: str
+    message: str
+    line: int | None = None
+    column: str | None = None
+    found: str | None = None
+    expected: str | None = None
+
+
+class SubmissionError(UserError):
+    """A submission that cannot be scored, with every problem found up to a cap.
+
+    `problems` are those shown, `total` is how many there are. Nothing in them depends on an answer.
+    """
+
+    def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:
+        self.problems = tuple(problems)
+        self.total = len(self.problems) if total is None else total
+        lines = [f"{problem.code}  {problem.message}" for problem in self.problems]
+        if self.total > len(self.problems):
+            lines.append(f"… and {self.total - len(self.problems)} more of the same kinds.")
+        super().__init__("\n".join(lines), code=self.problems[0].code, exit_code=3)
