@@ -1,0 +1,261 @@
+"""What is prepared: the public description that students get and the secret side that scores them.
+
+`public/hw01/format.json` describes a competition without any answer; `secret/hw01/VERSION/` holds the answers as numpy
+arrays (`usage.npy`, `groups.npy`, and `column-0.npy` for the format's first column), what only the instructor may see
+of the description as `competition.json`, and `provenance.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.home import Home, making, write_file
+from tasks.base import METRICS_VERSION, Answers, Bar, Metric, Rules, TableFormat, UserError
+from tasks.homeworks import canonical, find_task
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class MetricCard:
+    """What a reader needs to know of a metric to show its numbers."""
+
+    name: str
+    label: str
+    higher_is_better: bool
+    digits: int
+
+
+@dataclass(frozen=True)
+class Competition:
+    """The public description of a prepared competition. `metrics[0]` ranks; `demo` marks a fixed, guessable seed."""
+
+    name: str
+    title: str
+    edition: str
+    version: int
+    source: str
+    metrics: tuple[MetricCard, ...]
+    bars: tuple[Bar, ...]
+    rules: Rules
+    format: TableFormat
+    demo: bool
+
+    @property
+    def ranking(self) -> MetricCard:
+        return self.metrics[0]
+
+    @property
+    def higher_is_better(self) -> dict[str, bool]:
+        return {metric.name: metric.higher_is_better for metric in self.metrics}
+
+    @property
+    def key(self) -> str:
+        """The competition's name in the database and on receipts: a new version starts an empty board."""
+        return f"{self.name}/{self.version}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "title": self.title,
+            "edition": self.edition,
+            "version": self.version,
+            "source": self.source,
+            "metrics": [asdict(metric) for metric in self.metrics],
+            "bars": [bar_to_json(bar) for bar in self.bars],
+            "rules": asdict(self.rules),
+            "demo": self.demo,
+            **self.format.to_json(),
+        }
+
+
+def bar_to_json(bar: Bar) -> dict[str, Any]:
+    """A bar without its private thresholds, which are told when the board is revealed."""
+    values = asdict(bar)
+    del values["private"]
+    return values
+
+
+def bar_from_json(values: Mapping[str, Any]) -> Bar:
+    """The inverse of `bar_to_json`; also reads a bar that has its private thresholds."""
+
+    def conditions(rows: list[list[Any]]) -> tuple[tuple[str, float], ...]:
+        return tuple((name, threshold) for name, threshold in rows)
+
+    private = values.get("private")
+    return Bar(
+        name=values["name"],
+        public=conditions(values["public"]),
+        source=values["source"],
+        private=None if private is None else conditions(private),
+        points=(values["points"][0], values["points"][1]),
+        digits=values["digits"],
+    )
+
+
+def read_competition(public: Path) -> Competition:
+    """The competition described in the folder `public`, which is all that `check` needs.
+
+    Raises UserError where nothing is prepared there or the description cannot be read.
+    """
+    path = public / "format.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["schema"] != SCHEMA:
+            raise UserError(f"{path} was written by another version of lhy-grade; install the one that wrote it.")
+        return Competition(
+            name=values["name"],
+            title=values["title"],
+            edition=values["edition"],
+            version=values["version"],
+            source=values["source"],
+            metrics=tuple(MetricCard(**metric) for metric in values["metrics"]),
+            bars=tuple(bar_from_json(bar) for bar in values["bars"]),
+            rules=Rules(**values["rules"]),
+            format=TableFormat.from_json(values),
+            demo=values["demo"],
+        )
+    except FileNotFoundError:
+        raise UserError(
+            f"{public.name} is not prepared in this home; prepare it first: lhy-grade prepare {public.name}"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path} is damaged; get it again, or prepare the homework anew: lhy-grade prepare {public.name} --replace"
+        ) from None
+
+
+def find_competition(home: Home, name: str) -> Competition:
+    """The prepared competition of that name, with the rules of config.toml applied."""
+    from dataclasses import replace
+
+    name = canonical(name)
+    recover(home, name)
+    competition = read_competition(home.public(name))
+    return replace(competition, rules=home.rules(name, competition.rules))
+
+
+def prepared(home: Home) -> list[str]:
+    """The names of all prepared competitions, sorted."""
+    folder = home.root / "public"
+    if not folder.is_dir():
+        return []
+    return sorted(path.parent.name for path in folder.glob("[!.]*/format.json"))
+
+
+def recover(home: Home, name: str) -> None:
+    """Puts the old public folder back where `prepare` was killed between its two renames."""
+    old = home.root / "public" / f".{name}.old"
+    if old.is_dir() and not home.public(name).exists():
+        with making(old.parent):
+            old.rename(home.public(name))
+
+
+def save_answers(folder: Path, answers: Answers, form: TableFormat) -> str:
+    """Writes answers with their usage as plain arrays, and returns the SHA-256 of all of it."""
+    import hashlib
+    import io
+
+    import numpy as np
+
+    arrays: dict[str, Any] = {f"column-{place}": answers.columns[column.name] for place, column in enumerate(form.columns)}
+    arrays |= {"usage": answers.usage, "groups": answers.groups}
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        if array is not None:
+            stream = io.BytesIO()
+            np.save(stream, array, allow_pickle=False)
+            write_file(folder / f"{name}.npy", stream.getvalue(), mode=0o600)
+            digest.update(name.encode() + stream.getvalue())
+    return digest.hexdigest()
+
+
+def load_answers(folder: Path, form: TableFormat) -> Answers:
+    """The inverse of `save_answers`. Raises OSError or ValueError for a missing or damaged file."""
+    import numpy as np
+
+    def read(name: str) -> NDArray[Any]:
+        array: NDArray[Any] = np.load(folder / f"{name}.npy", allow_pickle=False)
+        return array
+
+    return Answers(
+        ids=form.ids,
+        columns={column.name: read(f"column-{place}") for place, column in enumerate(form.columns)},
+        groups=read("groups") if (folder / "groups.npy").exists() else None,
+        usage=read("usage"),
+    )
+
+
+@dataclass(frozen=True)
+class Secret:
+    """The side that scores: metrics, answers in the order of the format's ids, and the bars with private thresholds."""
+
+    competition: Competition
+    metrics: tuple[Metric, ...]
+    answers: Answers
+    bars: tuple[Bar, ...]
+    data_version: str
+    metric_version: str
+
+
+def read_secret(home: Home, competition: Competition) -> Secret:
+    """Loads what grading needs. Raises UserError where it is missing, damaged or not the public folder's own."""
+    folder = home.secret(competition.name, competition.version)
+    try:
+        values = json.loads((folder / "competition.json").read_text(encoding="utf-8"))
+        answers = load_answers(folder, competition.format)
+    except FileNotFoundError:
+        raise UserError(
+            f"the answers of {competition.name} are not in this home, so it can check files but not score them;"
+            f" prepare it here: lhy-grade prepare {competition.name}"
+        ) from None
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"the answers of {competition.name} cannot be read; restore {folder} from a backup.") from error
+    usage = answers.usage
+    if usage is None or len(usage) != len(competition.format.ids):
+        raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
+    return Secret(
+        competition=competition,
+        metrics=find_metrics(folder, values, competition.format, usage),
+        answers=answers,
+        bars=tuple(bar_from_json(bar) for bar in values["bars"]),
+        data_version=values["data_version"],
+        metric_version=f"{values['metric_id']}|v:{METRICS_VERSION}",
+    )
+
+
+def read_versions(home: Home, competition: Competition) -> tuple[str, str]:
+    """The data version and metric version under which the grades of a competition are ranked together."""
+    folder = home.secret(competition.name, competition.version)
+    try:
+        values = json.loads((folder / "competition.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(f"{folder} is missing or damaged; the board of {competition.name} needs it.") from None
+    return values["data_version"], f"{values['metric_id']}|v:{METRICS_VERSION}"
+
+
+def find_metrics(
+    folder: Path, values: Mapping[str, Any], form: TableFormat, usage: NDArray[np.int8]
+) -> tuple[Metric, ...]:
+    """The metrics that `competition.json` names: a metric file, a short name, or those of the homework's edition."""
+    if values["metric_file"] is not None:
+        from tasks.kaggle import score_file
+
+        higher, name = values["higher_is_better"], values["metric_file"]
+        return (score_file(folder / "metric.py", higher_is_better=higher, name=name, form=form, usage=usage),)
+    if values["metric"] is not None:
+        from tasks.metrics import METRICS
+
+        return (METRICS[values["metric"]],)
+    task = find_task(values["name"])
+    assert task is not None
+    return task.edition(values["edition"]).metrics

@@ -1,0 +1,80 @@
+"""What a person should know before relying on this installation."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+from tasks.base import UserError
+
+
+def examine(find_home: Callable[[], Any], python: tuple[int, ...]) -> list[dict[str, str]]:
+    """One row for each check: `what`, `state` ("ok", "note" or "bad") and `detail`."""
+    rows = [_row("python", "ok", ".".join(map(str, python)))]
+    for package, why in (
+        ("torch", 'to train baselines: pip install "lhy-grade[train]"'),
+        ("matplotlib", 'for learning curves: pip install "lhy-grade[train]"'),
+        ("psycopg", 'for PostgreSQL: pip install "lhy-grade[postgresql]"'),
+    ):
+        try:
+            rows.append(_row(package, "ok", metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            rows.append(_row(package, "note", f"not installed; needed {why}"))
+    if rows[1]["state"] == "ok":
+        import torch
+
+        cuda = torch.cuda.is_available()
+        rows.append(
+            _row(
+                "GPU", "ok" if cuda else "note", torch.cuda.get_device_name() if cuda else "none; baselines use the CPU"
+            )
+        )
+    try:
+        home = find_home()
+    except UserError as error:
+        return [*rows, _row("home", "bad", str(error))]
+    rows.append(
+        _row(
+            "home",
+            "ok" if home.root.is_dir() else "note",
+            str(home.root) + ("" if home.root.is_dir() else " (not made yet)"),
+        )
+    )
+    if home.root.is_dir():
+        rows += _home_rows(home)
+    return rows
+
+
+def _home_rows(home: Any) -> list[dict[str, str]]:
+    from harness.competition import prepared
+    from harness.prepare import damaged_files
+
+    rows = []
+    free = shutil.disk_usage(home.root).free
+    rows.append(_row("disk", "ok" if free > 2**30 else "bad", f"{free / 2**30:.1f} GiB free"))
+    for path, most in ((home.root / "secret", 0o700), (home.root / "secret" / "key", 0o600)):
+        if path.exists():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            open_to_others = mode & 0o077
+            advice = f"; make it private: chmod {most:o} {path}" if open_to_others else ""
+            rows.append(_row(path.name, "bad" if open_to_others else "ok", f"mode {mode:o}{advice}"))
+    try:
+        with home.database():
+            rows.append(_row("database", "ok", "opens, schema up to date"))
+    except Exception as error:  # a broken database must be a row, not the end of the list
+        if not hasattr(error, "exit_code"):
+            raise
+        rows.append(_row("database", "bad", str(error)))
+    for name in prepared(home):
+        damaged = damaged_files(home.public(name))
+        rows.append(
+            _row(name, "bad" if damaged else "ok", f"changed: {', '.join(damaged)}" if damaged else "files are whole")
+        )
+    return rows
+
+
+def _row(what: str, state: str, detail: str) -> dict[str, str]:
+    return {"what": what, "state": state, "detail": detail}

@@ -1,0 +1,257 @@
+"""From a file to a place on the board: check, accept, grade, record, and finishing what was interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.competition import Competition, Secret, find_competition, read_secret, read_versions
+from harness.home import Home, instant, zone_of
+from submissions.reader import load, read_table
+from tasks.base import (
+    METRICS_VERSION,
+    PRIVATE,
+    PUBLIC,
+    Bar,
+    Columns,
+    Grade,
+    Score,
+    SubmissionError,
+    TableFormat,
+    UserError,
+)
+
+if TYPE_CHECKING:
+    from leaderboard.database import Database
+    from leaderboard.store import Accepted
+
+Step = Callable[[str], None]
+
+
+def check(path: Path, form: TableFormat) -> Columns:
+    """The predictions in a file, aligned to the format. Raises SubmissionError; `submit` uses the very same steps."""
+    return read_table(load(path, form.max_bytes), form)
+
+
+def grade(secret: Secret, predictions: Columns) -> Grade:
+    """The exact public and private scores of aligned predictions: a pure function of both sides."""
+    answers = secret.answers
+    assert answers.usage is not None
+    public, private = answers.usage == PUBLIC, answers.usage == PRIVATE
+    n_public, n_private = int(public.sum()), int(private.sum())
+    scores = []
+    for metric in secret.metrics:
+        rows = metric.rows(answers.columns, predictions)
+        scores.append(
+            Score(
+                metric=metric.name,
+                public=metric.value(rows, public),
+                private=metric.value(rows, private) if n_private else None,
+                public_interval=metric.interval(rows, public, answers.groups),
+                private_interval=metric.interval(rows, private, answers.groups) if n_private else None,
+            )
+        )
+    signature = "|".join(
+        (
+            secret.metric_version,
+            f"edition:{secret.competition.edition}",
+            f"data:{secret.data_version}",
+            f"n:{n_public}+{n_private}",
+        )
+    )
+    return Grade(tuple(scores), n_public, n_private, signature)
+
+
+def public_side(grade: Grade) -> Grade:
+    """The grade without its private half and without the signature, which names the answers' hash."""
+    scores = (replace(score, private=None, private_interval=None) for score in grade.scores)
+    return replace(grade, scores=tuple(scores), signature="")
+
+
+def cleared(competition: Competition, grade: Grade, bars: tuple[Bar, ...], *, private: bool) -> tuple[str, ...]:
+    """The names of the bars that the scores of one side clear; none where that side has no rows."""
+    values = {score.metric: score.private if private else score.public for score in grade.scores}
+    exact = {name: value for name, value in values.items() if value is not None}
+    if len(exact) < len(values):
+        return ()
+    return tuple(bar.name for bar in bars if bar.passed(exact, competition.higher_is_better, private=private))
+
+
+def quota_day(now: datetime, zone: str) -> tuple[str, datetime]:
+    """The quota day of an instant in that zone, and when the next one begins."""
+    local = now.astimezone(zone_of(zone, "quota_zone"))
+    tomorrow = (local + timedelta(days=1)).date()
+    # Midnight of the next date in the zone itself, so that days of 23 and 25 hours come out right.
+    return local.date().isoformat(), datetime.combine(tomorrow, datetime.min.time(), tzinfo=local.tzinfo)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """An accepted submission, the public side of its grade, and the bars that it clears."""
+
+    competition: Competition
+    accepted: Accepted
+    grade: Grade
+    bars: tuple[str, ...]
+
+
+def submit(
+    home: Home,
+    name: str,
+    path: Path,
+    *,
+    participant: str,
+    now: datetime,
+    message: str = "",
+    client_key: str | None = None,
+    kind: Literal["person", "baseline", "sample"] = "person",
+    limited: bool = True,
+    step: Step = lambda name: None,
+) -> Submitted:
+    """Records a file, then grades it. What is recorded is never lost; a crash on the way is mended by `grade_pending`.
+
+    The same bytes by the same participant are the same submission: the first receipt comes back and no slot is used.
+    `limited=False` leaves quota and deadline aside, for baselines. `step` is called after each step, for fault tests.
+    Raises SubmissionError for a file that cannot be scored, and LeaderboardError for a quota or a deadline.
+    """
+    from leaderboard import receipts, store
+    from submissions.store import keep
+    from tasks.split import derive
+
+    competition = find_competition(home, name)
+    rules = competition.rules
+    data = load(path, competition.format.max_bytes)
+    secret = read_secret(home, competition)
+    key = home.key()
+    day, next_slot = quota_day(now, rules.quota_zone)
+    with home.database() as database:
+        sha256 = keep(home.submissions, data, step)
+        step("bytes kept")
+        accepted = store.accept(
+            database,
+            course=home.course,
+            competition=competition.key,
+            participant=participant,
+            kind=kind,
+            sha256=sha256,
+            size=len(data),
+            filename=path.name,
+            message=message,
+            client_key=client_key or sha256,
+            now=now,
+            day=day,
+            next_slot=next_slot,
+            quota=rules.quota if limited else None,
+            rejections=rules.rejections if limited else None,
+            closes=instant(rules.deadline, "deadline") if limited and rules.deadline else None,
+            sign=receipts.signer(derive(key, "receipts")),
+            step=step,
+        )
+        step("accepted")
+        try:
+            predictions = read_table(data, competition.format)
+            step("read")
+            result = grade(secret, predictions)
+        except SubmissionError as error:
+            store.reject(database, accepted.submission, error.code, now)
+            raise
+        step("graded")
+        _record(database, key, secret, accepted.submission, result, now)
+        step("recorded")
+    return Submitted(
+        competition, accepted, public_side(result), cleared(competition, result, competition.bars, private=False)
+    )
+
+
+def grade_pending(home: Home, now: datetime, names: list[str]) -> list[tuple[str, int, str]]:
+    """Grades what was accepted but has no grade: (competition, submission, what came of it)."""
+    from leaderboard import store
+    from submissions.store import fetch
+
+    done = []
+    key = home.key()
+    for name in names:
+        competition = find_competition(home, name)
+        with home.database() as database:
+            waiting = store.pending(database, {competition.key: read_versions(home, competition)})
+            secret = read_secret(home, competition) if waiting else None
+            for entry in waiting:
+                assert secret is not None
+                try:
+                    result = grade(secret, read_table(fetch(home.submissions, entry.sha256), competition.format))
+                except SubmissionError as error:
+                    store.reject(database, entry.id, error.code, now)
+                    done.append((competition.name, entry.id, f"refused: {error.code}"))
+                except UserError as error:  # it waits on; the others are graded
+                    done.append((competition.name, entry.id, f"still waiting: {error}"))
+                else:
+                    _record(database, key, secret, entry.id, result, now)
+                    done.append((competition.name, entry.id, "graded"))
+    return done
+
+
+def _record(database: Database, key: bytes, secret: Secret, submission: int, result: Grade, now: datetime) -> None:
+    """Keeps a grade: the public half apart from the private one, sealed together."""
+    from leaderboard import store
+
+    competition, first = secret.competition, result.scores[0]
+    assert first.private is None or math.isfinite(first.private)
+    values: dict[str, Any] = {
+        "data_version": secret.data_version,
+        "metric_version": secret.metric_version,
+        "public": first.public,
+        "private": first.private,
+        "details": _json(
+            {
+                "n": result.n_public,
+                "scores": [
+                    {"metric": score.metric, "value": score.public, "interval": score.public_interval}
+                    for score in result.scores
+                ],
+            }
+        ),
+        "private_details": _json(
+            {
+                "n": result.n_private,
+                "signature": result.signature,
+                "scores": [
+                    {"metric": score.metric, "value": score.private, "interval": score.private_interval}
+                    for score in result.scores
+                ],
+            }
+        ),
+        "passed_public": list(cleared(competition, result, secret.bars, private=False)),
+        "passed_private": list(cleared(competition, result, secret.bars, private=True)),
+    }
+    store.record(
+        database,
+        submission,
+        **values,
+        public_version=f"{competition.key} edition {competition.edition} metrics {METRICS_VERSION}",
+        higher_is_better=competition.ranking.higher_is_better,
+        mac=grade_mac(key, submission, values),
+        now=now,
+    )
+
+
+SEALED = (
+    "data_version", "metric_version", "public", "private", "details", "private_details", "passed_public",
+    "passed_private",
+)  # fmt: skip
+
+
+def grade_mac(key: bytes, submission: int, values: Mapping[str, Any]) -> str:
+    """The seal of a grade row, so that `audit verify` finds a score that was changed in the database."""
+    sealed = [list(value) if isinstance(value, tuple) else value for value in (values[name] for name in SEALED)]
+    return hmac.new(key, b"grade\0" + _json([submission, *sealed]).encode(), hashlib.sha256).hexdigest()
+
+
+def _json(values: Any) -> str:
+    return json.dumps(values, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,229 @@
+"""The home folder: where everything of a course lies, its settings and its secret key.
+
+config.toml          course name, zone, database, rules that override an edition's
+public/course.json   course name and the key that verifies receipts
+public/hw01/         exactly what a student gets
+secret/key           256 random bits; everything hidden follows from it
+secret/hw01/1/       answers and provenance of data version 1
+submissions/         bytes, by SHA-256
+runs/                trained baselines
+leaderboard.db       SQLite, unless config.toml names another database
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.base import Rules, UserError
+
+if TYPE_CHECKING:
+    from leaderboard.database import Database
+
+CONFIG = """\
+# Settings of this course. Every line is optional.
+
+# course = "Machine Learning"       # the name on boards and receipts
+# zone = "Asia/Taipei"              # the zone in which times are shown
+# database = "postgresql://user:password@host/lhy_grade"   # default: leaderboard.db beside this file
+# name = "ada"                      # who hands in when --as is not given
+
+# [hw01]                            # rules of one homework, in place of its edition's
+# quota = 5                         # submissions a day
+# quota_zone = "UTC"                # the zone whose midnight starts a new day
+# deadline = "2027-03-26T23:59:59+08:00"
+# selections = 2                    # how many submissions may count on the private board
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    """Paths and settings of one home folder. Nothing is created before something is written."""
+
+    root: Path
+    settings: dict[str, Any]
+
+    @property
+    def course(self) -> str:
+        return str(self.settings.get("course", "Machine Learning"))
+
+    @property
+    def zone(self) -> str:
+        return str(self.settings.get("zone", "Asia/Taipei"))
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def submissions(self) -> Path:
+        return self.root / "submissions"
+
+    def public(self, name: str) -> Path:
+        return self.root / "public" / name
+
+    def secret(self, name: str, version: int) -> Path:
+        return self.root / "secret" / name / str(version)
+
+    def rules(self, name: str, rules: Rules) -> Rules:
+        """The edition's rules with what config.toml says in their place.
+
+        Raises UserError for a rule that does not exist or has the wrong type.
+        """
+        own = self.settings.get(name, {})
+        known = {field.name: getattr(rules, field.name) for field in fields(Rules)}
+        for key, value in own.items():
+            if key not in known:
+                raise UserError(f"config.toml: [{name}] has no rule {key!r}; the rules are: {', '.join(known)}.")
+            wanted = str if key in ("deadline", "quota_zone", "deadline_zone", "unselected") else type(known[key])
+            if type(value) is not wanted and not (wanted is float and type(value) is int):
+                raise UserError(f"config.toml: [{name}] {key} must be a {wanted.__name__}, got {value!r}.")
+            if isinstance(value, int) and value < (0 if key != "selections" else 1):
+                raise UserError(f"config.toml: [{name}] {key} must not be {value}.")
+        changed = replace(rules, **own)
+        for field in ("quota_zone", "deadline_zone"):
+            zone_of(getattr(changed, field), f"config.toml: [{name}] {field}")
+        if changed.unselected not in ("best_public", "first", "last", "all"):
+            raise UserError(f"config.toml: [{name}] unselected must be best_public, first, last or all.")
+        if changed.deadline is not None:
+            instant(changed.deadline, f"config.toml: [{name}] deadline")
+        return changed
+
+    def key(self, *, create: bool = False) -> bytes:
+        """The 256 secret bits. Raises UserError where there are none, unless they are to be made."""
+        path = self.root / "secret" / "key"
+        if create and not path.exists():
+            with making(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                path.parent.chmod(0o700)
+                new = path.with_name(f".key.{os.getpid()}")
+                write_file(new, os.urandom(32), mode=0o600)
+                with contextlib.suppress(FileExistsError):
+                    os.link(new, path)  # whoever links first makes the key; nobody replaces it
+                new.unlink()
+        try:
+            key = path.read_bytes()
+        except FileNotFoundError:
+            raise UserError(
+                f"{self.root} holds no course yet; prepare a homework first: lhy-grade prepare hw1"
+            ) from None
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}); grading needs it.") from None
+        if len(key) != 32:
+            raise UserError(f"{path} must hold 32 bytes, got {len(key)}; restore it from a backup.", exit_code=10)
+        return key
+
+    def database(self) -> Database:
+        """The open leaderboard; it is created where there is none."""
+        from leaderboard.database import open_database
+
+        url = self.settings.get("database")
+        if url is None:
+            with making(self.root):
+                self.root.mkdir(parents=True, exist_ok=True)
+            url = f"sqlite:///{self.root / 'leaderboard.db'}"
+        return open_database(str(url))
+
+
+def open_home(root: Path) -> Home:
+    """The home at `root`, with the settings of its config.toml. Raises UserError where that cannot be read."""
+    import tomllib
+
+    path = root / "config.toml"
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        settings = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+    for key in ("course", "zone", "database", "name"):
+        if key in settings and not isinstance(settings[key], str):
+            raise UserError(f"{path}: {key} must be text in quotes, got {settings[key]!r}.")
+    home = Home(root.absolute(), settings)
+    zone_of(home.zone, f"{path}: zone")
+    return home
+
+
+def zone_of(name: str, where: str) -> Any:
+    """The zone of that IANA name. Raises UserError for an unknown one."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise UserError(f"{where} must be a time zone like Asia/Taipei or UTC, got {name!r}.") from None
+
+
+def instant(text: str, where: str) -> Any:
+    """The aware datetime of an RFC 3339 text. Raises UserError where it has no offset or is none."""
+    from datetime import datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UserError(f"{where} must be a time with its offset, like 2027-03-26T23:59:59+08:00, got {text!r}.")
+    return moment
+
+
+@contextlib.contextmanager
+def making(path: Path) -> Iterator[None]:
+    """Turns a full disk or a missing permission into a UserError that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot write in {path}: {error.strerror or error}. Nothing was changed; free some space or choose another"
+            " folder with --home.",
+            code="E_DISK",
+            exit_code=10,
+        ) from error
+
+
+def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Writes a new file and syncs it to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_json(path: Path, values: Any, mode: int = 0o644) -> None:
+    """Writes plain values as readable JSON; NaN and infinity are refused."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    write_file(path, text.encode() + b"\n", mode)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames in a folder last through a power cut, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """One process at a time changes what is prepared in a home; others wait."""
+    with making(root):
+        root.mkdir(parents=True, exist_ok=True)
+        stream = (root / ".lock").open("a+b")
+    with stream:
+        try:
+            import fcntl
+        except ImportError:  # Windows has no flock: a byte of the file is locked
+            import msvcrt
+
+            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+        else:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,126 @@
+"""What the commands share: options, the clock, the home folder, and how errors reach a person."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from tasks.errors import SubmissionError, UserError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def clock() -> datetime:
+    """The one place where the time of day is read."""
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC)
+
+
+FORMAT = click.option(
+    "--format", "format", type=click.Choice(["table", "json", "csv"]), default="table", help="How to write the result."
+)
+NAME = click.option("--as", "name", metavar="NAME", help="Who hands in; default: `name` in config.toml, or the login.")
+HW = click.argument("homework", metavar="HW")
+FILE = click.argument("file", metavar="FILE", type=click.Path())
+
+
+def command(function: F) -> F:
+    """Turns the errors a person can mend into their text and exit code, and all others into one inert line."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        context = click.get_current_context()
+        try:
+            return function(*args, **kwargs)
+        except click.ClickException:
+            raise
+        except (click.exceptions.Exit, click.Abort, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            if not hasattr(error, "exit_code") or not hasattr(error, "code"):
+                if context.find_root().params.get("debug"):
+                    raise
+                error = internal(error)
+            fail(error, kwargs.get("format"))
+            context.exit(int(error.exit_code))
+
+    return cast(F, run)
+
+
+def internal(error: Exception) -> UserError:
+    """What is said of a mistake of ours: its type and place, never its text, which may hold data."""
+    from pathlib import Path
+
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}" if trace else "an unknown place"
+    return UserError(
+        f"internal error: {type(error).__name__} in {place}. What was accepted is kept and can be graded later with"
+        " `lhy-grade grade --pending`. An instructor can repeat the command as `lhy-grade --debug …` and report it.",
+        code="E_INTERNAL",
+        exit_code=10,
+    )
+
+
+def fail(error: Exception, format: str | None) -> None:
+    """Writes an error: as lines on stderr, or as one JSON object on stdout where JSON was asked for."""
+    if format == "json":
+        import json
+
+        problems = [vars(problem) for problem in error.problems] if isinstance(error, SubmissionError) else []
+        total = error.total if isinstance(error, SubmissionError) else None
+        body = {"code": getattr(error, "code", ""), "message": str(error), "details": problems, "total": total}
+        click.echo(json.dumps({"error": body}, indent=2))
+        return
+    from harness.render import inert
+
+    for line in str(error).split("\n"):
+        click.echo(inert(line), err=True)
+
+
+def find_home() -> Any:
+    """The home folder of this call: --home, LHY_GRADE_HOME, or the platform's folder for user data."""
+    from pathlib import Path
+
+    from harness.home import open_home
+
+    root = click.get_current_context().obj
+    if root is None:
+        import platformdirs
+
+        root = platformdirs.user_data_path("lhy-grade")
+    return open_home(Path(root))
+
+
+def who(home: Any, name: str | None) -> str:
+    """The participant's name. Raises UserError for one that is empty, too long or not printable."""
+    import getpass
+
+    if name is None:
+        name = home.settings.get("name")
+    if name is None:
+        try:
+            name = getpass.getuser()
+        except (OSError, KeyError, ImportError):
+            raise UserError('who hands in? Add --as NAME, or write name = "…" in config.toml.') from None
+    name = name.strip()
+    if not name or len(name) > 60 or not name.isprintable():
+        raise UserError("a name has 1 to 60 printable characters; choose another with --as NAME.")
+    return name
+
+
+def local(home: Any, moment: datetime | None) -> str | None:
+    """An instant as RFC 3339 in the course's zone, whole seconds."""
+    if moment is None:
+        return None
+    from harness.home import zone_of
+
+    return moment.astimezone(zone_of(home.zone, "zone")).isoformat(timespec="seconds")

@@ -1,0 +1,145 @@
+"""Showing rows as a table for people, or as JSON or CSV for programs. Data go to stdout, prose to stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import click
+
+from tasks.base import truncate
+
+Row = Mapping[str, Any]
+Format = Literal["table", "json", "csv"]
+
+
+def inert(text: str) -> str:
+    """Text from outside, made harmless for a terminal: control, format and unassigned characters are written out.
+
+    >>> inert("a" + chr(27) + "[31mb")
+    'a\\\\x1b[31mb'
+    """
+    return "".join(
+        character
+        if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+        else ascii(character)[1:-1]
+        for character in text
+    )
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a table. Fields of a higher `rank` are left out first where the terminal is narrow."""
+
+    key: str
+    title: str
+    show: Callable[[Any], str] = str
+    right: bool = False
+    rank: int = 0
+
+
+def emit(format: Format, name: str, rows: Sequence[Row], fields: Sequence[Field], **more: Any) -> None:
+    """Writes rows to stdout; `more` are further values of the JSON object, and `title` and `mark` serve the table.
+
+    A row with a true `mark` value is set off; a row with a true `rule` value is a line between the others.
+    """
+    title = more.pop("title", None)
+    if format == "json":
+        shown = [{k: v for k, v in row.items() if k not in ("mark", "rule")} for row in rows]
+        emit_json({"schema": 1, **more, name: shown})
+    elif format == "csv":
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(field.key for field in fields)
+        writer.writerows([_csv_cell(row.get(field.key)) for field in fields] for row in rows)
+        click.echo(stream.getvalue(), nl=False)
+    else:
+        _table(rows, fields, title)
+
+
+def emit_json(values: Any) -> None:
+    """Writes one JSON value to stdout; a value that is not finite is a mistake of ours."""
+    click.echo(json.dumps(values, allow_nan=False, indent=2))
+
+
+def _csv_cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula; numbers keep all their digits."""
+    if isinstance(value, (list, tuple)):
+        value = " ".join(str(part) for part in value)
+    if isinstance(value, str):
+        value = inert(value)
+        return "'" + value if value.startswith(("=", "+", "-", "@")) else value
+    return "" if value is None else repr(value) if isinstance(value, float) else value
+
+
+def _table(rows: Sequence[Row], fields: Sequence[Field], title: str | None) -> None:
+    """Prints a table, without the fields of the highest ranks where they do not fit."""
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.text import Text
+
+    width = shutil.get_terminal_size((120, 24)).columns
+    console = Console(file=sys.stdout, width=width, highlight=False)
+    kept = list(fields)
+    while True:
+        table = _rich_table(rows, kept)
+        worst = max(kept, key=lambda field: field.rank)
+        if worst.rank == 0 or Measurement.get(console, console.options.update(width=10**4), table).maximum <= width:
+            break
+        kept.remove(worst)
+    if title:
+        console.print(Text(inert(title), style="bold"))
+    console.print(table)
+
+
+def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = [["" if row.get(f.key) is None else inert(f.show(row[f.key])) for f in fields] for row in rows]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, field in enumerate(fields):
+        width = max((len(line[place]) for line in lines), default=0)
+        side: Literal["right", "left"] = "right" if field.right else "left"  # numbers are never cut, names may be
+        table.add_column(
+            field.title, justify=side, no_wrap=True, overflow="ellipsis", min_width=width if field.right else None
+        )
+    for row, line in zip(rows, lines, strict=True):
+        style = "bold" if row.get("mark") else "cyan" if row.get("rule") else ""
+        table.add_row(*(Text(cell) for cell in line), style=style)
+    return table
+
+
+def say(text: str) -> None:
+    """Prose for a person, on stderr."""
+    click.echo(text, err=True)
+
+
+def number(digits: int) -> Callable[[float | Decimal], str]:
+    """Shows a score cut to its digits, the way bars are compared; a decimal number as it is."""
+    return lambda value: str(value if isinstance(value, Decimal) else truncate(value, digits))
+
+
+def interval(digits: int) -> Callable[[Sequence[float]], str]:
+    """Shows an interval as `low – high`, rounded to two digits less than the score, but at least two."""
+    places = max(digits - 2, 2)
+    return lambda ends: f"{ends[0]:.{places}f} – {ends[1]:.{places}f}"
+
+
+def short_time(text: str) -> str:
+    """An RFC 3339 instant as a person reads it, in the zone it is written in."""
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def words(parts: Sequence[Any]) -> str:
+    return ", ".join(str(part) for part in parts)

@@ -1,0 +1,254 @@
+"""The instructor's commands, and `demo` and `doctor`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import options
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LEVELS = ("simple", "medium", "strong", "boss")
+
+
+@click.command()
+@options.HW
+@click.option("--edition", metavar="NAME", help="Which year, or the built-in data (default).")
+@click.option("--from", "source", metavar="DIR-OR-ZIP", type=click.Path(), help="The course's own files.")
+@click.option("--size", type=click.Choice(["small", "full"]), default="small", help="How much built-in data to make.")
+@click.option("--seed", type=int, metavar="N", help="Make data that anybody can repeat: for demos and tests only.")
+@click.option("--replace", "replace_old", is_flag=True, help="Start anew although there are submissions.")
+@click.option("--accept-leaks", is_flag=True, help="Go on although a leak check found something.")
+@options.command
+def prepare(
+    homework: str,
+    edition: str | None,
+    source: str | None,
+    size: str,
+    seed: int | None,
+    replace_old: bool,
+    accept_leaks: bool,
+) -> None:
+    """Make a homework's data, its hidden answers and its split."""
+    from pathlib import Path
+
+    from harness.prepare import plan_homework
+
+    _prepare(plan_homework(homework, edition, Path(source) if source else None, size), seed, replace_old, accept_leaks)
+
+
+def _prepare(plan: Any, seed: int | None, replace_old: bool, accept_leaks: bool) -> None:
+    from harness.prepare import prepare as make
+    from harness.render import say
+
+    home = options.find_home()
+    done = make(home, plan, seed=seed, replace_old=replace_old, accept_leaks=accept_leaks, now=options.clock())
+    ignored = f", {done.n_ignored:,} not scored" if done.n_ignored else ""
+    click.echo(
+        f"{done.competition.name} is ready, edition {done.competition.edition}, version {done.competition.version}:"
+        f" {done.n_public:,} public and {done.n_private:,} private rows are hidden{ignored}"
+    )
+    for warning in done.warnings:
+        say(f"accepted: {warning}")
+    if seed is not None:
+        say(f"Made with --seed {seed}: anybody can rebuild the answers; good for demos and tests only.")
+    say(f"Students get {done.folder}; nothing else of {home.root} may reach them.")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--solution", required=True, type=click.Path(exists=True, dir_okay=False),
+              help="CSV: id, answer columns and, if you like, Usage (Public/Private/Ignored).")  # fmt: skip
+@click.option("--metric", required=True, help="rmse, mse, mae, accuracy, exact_match, or a Python file with score().")
+@click.option("--public", type=click.Path(), metavar="DIR", help="What students get.")
+@click.option("--title", help="The name on the board.")
+@click.option("--higher-is-better/--lower-is-better", default=None, help="The direction of a metric file.")
+@click.option("--public-share", default=0.5, show_default=True, help="The public part where there is no Usage.")
+@click.option("--replace", "replace_old", is_flag=True, help="Start anew although there are submissions.")
+@click.option("--accept-leaks", is_flag=True, help="Go on although a leak check found something.")
+@options.command
+def new(
+    name: str,
+    solution: str,
+    metric: str,
+    public: str | None,
+    title: str | None,
+    higher_is_better: bool | None,
+    public_share: float,
+    replace_old: bool,
+    accept_leaks: bool,
+) -> None:
+    """Make a competition of your own from a solution file, without code."""
+    from pathlib import Path
+
+    from harness.prepare import plan_own
+
+    plan = plan_own(
+        name,
+        Path(solution),
+        metric,
+        title=title,
+        public=Path(public) if public else None,
+        higher_is_better=higher_is_better,
+        public_share=public_share,
+    )
+    _prepare(plan, None, replace_old, accept_leaks)
+
+
+@click.command()
+@options.HW
+@click.option("--level", required=True, type=click.Choice(LEVELS), help="How good the baseline is.")
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same file on a CPU.")
+@click.option("--device", type=click.Choice(["auto", "cuda", "cpu"]), default="auto", help="Where to train.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Another value for a setting.")
+@click.option("--submit", is_flag=True, help="Hand the result in as a baseline of that level.")
+@options.command
+def train(homework: str, level: str, seed: int, device: str, overrides: tuple[str, ...], submit: bool) -> None:
+    """Train a baseline; a run that was stopped goes on where it was."""
+    from harness.competition import find_competition
+
+    home = options.find_home()
+    competition = find_competition(home, homework)
+    written = train_with_progress(home, competition, level, seed, device, overrides)
+    click.echo(str(written))
+    if submit:
+        submit_baseline(home, competition, f"baseline {level}", written)
+
+
+def train_with_progress(
+    home: Any, competition: Any, level: str, seed: int, device: str, overrides: tuple[str, ...]
+) -> Path:
+    """Trains one level in its run folder with a progress bar on stderr, and returns the submission file."""
+    import hashlib
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from baselines.common import require_training, train_level
+    from tasks.homeworks import module_of
+
+    if module_of(competition.name) is None:
+        raise UserError(f"{competition.name} has no baselines; the homeworks of the course have.")
+    require_training()
+    marks = hashlib.sha256(" ".join(sorted(overrides)).encode()).hexdigest()[:8] if overrides else ""
+    label = "-".join(
+        part for part in (level, competition.edition, f"v{competition.version}", f"seed{seed}", marks) if part
+    )
+    run = home.runs / competition.name / label
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(f"{competition.name} {level}", total=None, note="")
+
+        def show(done: int, total: int, values: Any) -> None:
+            note = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+            progress.update(bar, completed=done, total=total, note=note)
+
+        public = home.public(competition.name)
+        written = train_level(
+            competition.name, level, public, run, seed=seed, device=device, overrides=overrides, progress=show
+        )
+        done = progress.tasks[0].completed or 1
+        progress.update(bar, completed=done, total=done)  # early stopping ends before the last epoch
+    return written
+
+
+def submit_baseline(home: Any, competition: Any, name: str, file: Path) -> None:
+    """Hands a baseline's file in, outside of any quota, and prints its public score."""
+    from harness.grading import submit as submit_file
+    from harness.render import number
+
+    done = submit_file(
+        home, competition.name, file, participant=name, now=options.clock(), kind="baseline", limited=False
+    )
+    score = number(competition.ranking.digits)(done.grade.scores[0].public)
+    click.echo(f"{name}: public {competition.ranking.label} {score}")
+
+
+@click.command()
+@click.option("--pending", is_flag=True, required=True, help="Grade what was accepted but has no score yet.")
+@options.command
+def grade(pending: bool) -> None:
+    """Finish the grading that a crash interrupted."""
+    from harness.competition import prepared
+    from harness.grading import grade_pending
+
+    home = options.find_home()
+    done = grade_pending(home, options.clock(), prepared(home))
+    for name, submission, result in done:
+        click.echo(f"{name}: submission {submission} {result}")
+    if not done:
+        click.echo("nothing is waiting")
+
+
+@click.command()
+@options.HW
+@click.option("--reason", required=True, metavar="TEXT", help="Why now; kept in the log.")
+@options.NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.command
+def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
+    """Open the private board to everyone; this cannot be taken back."""
+    from harness.competition import find_competition
+    from leaderboard import store
+
+    home = options.find_home()
+    competition = find_competition(home, homework)
+    if not yes:
+        click.confirm(f"Show the private scores of {competition.name} to everyone?", abort=True, err=True)
+    with home.database() as database:
+        store.reveal(database, competition.key, options.who(home, name), reason, options.clock())
+    click.echo(f"the private board of {competition.name} is open: lhy-grade leaderboard {competition.name} --private")
+
+
+@click.group()
+def audit() -> None:
+    """Prove that the books are whole."""
+
+
+@audit.command()
+@options.command
+def verify() -> None:
+    """Check the event log, receipts, scores and stored files for any change."""
+    from harness.audit import verify as verify_home
+
+    home = options.find_home()
+    problems, counts = verify_home(home)
+    if problems:
+        raise UserError("\n".join(problems), code="E_AUDIT", exit_code=8)
+    click.echo(", ".join(f"{number:,} {what}" for what, number in counts.items()) + ": all whole")
+
+
+@click.command()
+@click.option("--seed", type=int, metavar="N", help="Repeatable data; default: fresh data from a new key.")
+@options.command
+def demo(seed: int | None) -> None:
+    """Show everything once in a fresh temporary course: data, baselines, scores, a refused file, the board."""
+    from harness.demo import run
+
+    run(seed)
+
+
+@click.command()
+@options.FORMAT
+@options.command
+def doctor(format: Any) -> None:
+    """Check this installation and the home folder."""
+    from harness.doctor import examine
+    from harness.render import Field, emit
+
+    rows = examine(options.find_home, sys.version_info[:3])
+    fields = [Field("what", "what"), Field("state", "state"), Field("detail", "detail")]
+    emit(format, "checks", rows, fields)
+    if any(row["state"] == "bad" for row in rows):
+        raise UserError("what is marked bad keeps the grader from working.", code="E_DOCTOR", exit_code=10)

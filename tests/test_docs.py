@@ -1,0 +1,123 @@
+"""The README shows every command's help and the file tree; `python tests/test_docs.py` writes them anew."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT)] if __name__ == "__main__" else []
+
+from harness.cli import cli  # noqa: E402
+from tasks.homeworks import MODULES  # noqa: E402
+
+FOLDERS = ("harness", "tasks", "baselines", "submissions", "leaderboard", "tests")
+
+
+def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    """Every command with its words, groups after their own commands."""
+    found: list[tuple[tuple[str, ...], click.Command]] = []
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            found += commands(command, (*path, name))
+        else:
+            found.append(((*path, name), command))
+    return found
+
+
+def help_text(words: tuple[str, ...], command: click.Command) -> str:
+    """What `lhy-grade WORDS --help` prints in a terminal of 100 columns."""
+    context = click.Context(
+        command, info_name=" ".join(("lhy-grade", *words)), terminal_width=100, max_content_width=100
+    )
+    context.help_option_names = ["-h", "--help"]
+    return command.get_help(context).rstrip()
+
+
+def helps() -> str:
+    parts = [f"```\n$ lhy-grade --help\n{help_text((), cli)}\n```"]
+    parts += [f"```\n$ lhy-grade {' '.join(w)} --help\n{help_text(w, c)}\n```" for w, c in commands()]
+    return "\n\n".join(parts)
+
+
+def tree() -> str:
+    """Each file with the first sentence of its docstring."""
+    lines = []
+    for folder in FOLDERS:
+        lines.append(f"{folder}/")
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix not in (".py", ".md") or "__pycache__" in path.parts or path.read_text() == "":
+                continue
+            shown = "  " + path.relative_to(ROOT / folder).as_posix()
+            lines.append(f"{shown:<32} {first_sentence(path)}".rstrip())
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+def first_sentence(path: Path) -> str:
+    if path.suffix != ".py":
+        return "What a student reads."
+    text = " ".join((ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split())
+    sentence = re.split(r"(?<=[a-z`\)])[.:](?= |$)", text, maxsplit=1)[0]
+    return sentence if len(sentence) <= 100 else sentence[:99].rsplit(" ", 1)[0] + " …"
+
+
+def between(text: str, mark: str) -> str:
+    return text.partition(f"<!-- {mark} -->\n")[2].partition(f"\n<!-- /{mark} -->")[0]
+
+
+BLOCKS = {"help": helps, "tree": tree}
+
+
+@pytest.mark.parametrize("mark", BLOCKS)
+def test_the_readme_shows_what_is_there(mark: str) -> None:
+    assert between((ROOT / "README.md").read_text(encoding="utf-8"), mark) == BLOCKS[mark](), (
+        "python tests/test_docs.py rewrites these blocks"
+    )
+
+
+def test_every_command_and_every_option_has_a_help_text() -> None:
+    for words, command in commands():
+        assert command.help, words
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, (words, parameter.name)
+
+
+def test_every_module_has_a_docstring() -> None:
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            if path.read_text():
+                assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+def test_every_homework_has_a_folder_a_baseline_and_a_place_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for module in MODULES:
+        assert (ROOT / "tasks" / module / "sheet.md").exists()
+        assert (ROOT / "baselines" / f"{module}.py").exists()
+        assert module.split("_")[0].upper() in readme
+
+
+def test_every_package_is_installed() -> None:
+    import tomllib
+
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {
+        path.parent.relative_to(ROOT).as_posix().replace("/", ".")
+        for folder in FOLDERS[:-1]
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert set(listed) == there
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for name, make in BLOCKS.items():
+        text = text.replace(between(text, name), make())
+    readme.write_text(text, encoding="utf-8")
