@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def board_rows(home: Any, competition: Any, private: bool = False) -> list[Any]:
     """The ranked rows of a competition, of the present answers and metric."""
     from harness.competition import read_versions
-    from leaderboard import store
+    from leaderboard import ranking
 
     data_version, metric_version = read_versions(home, competition)
     with home.database() as database:
         return list(
-            store.board(
+            ranking.board(
                 database,
                 competition.key,
                 data_version,

@@ -12,7 +12,13 @@ from tasks.errors import UserError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--home", metavar="DIR", envvar="LHY_GRADE_HOME", type=click.Path(), help="The course's folder.")
+@click.option(
+    "--home",
+    metavar="DIR",
+    envvar="LHY_GRADE_HOME",
+    type=click.Path(),
+    help="The course's folder; default: LHY_GRADE_HOME, or the user's data folder.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 @click.version_option(package_name="lhy-grade")
 @click.pass_context

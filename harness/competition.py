@@ -167,7 +167,9 @@ def save_answers(folder: Path, answers: Answers, form: TableFormat) -> str:
 
     import numpy as np
 
-    arrays: dict[str, Any] = {f"column-{place}": answers.columns[column.name] for place, column in enumerate(form.columns)}
+    arrays: dict[str, Any] = {
+        f"column-{place}": answers.columns[column.name] for place, column in enumerate(form.columns)
+    }
     arrays |= {"usage": answers.usage, "groups": answers.groups}
     digest = hashlib.sha256()
     for name, array in arrays.items():

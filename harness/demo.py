@@ -38,12 +38,11 @@ def run(seed: int | None) -> None:
 
 def _call(home: Path, words: list[str]) -> int:
     """Shows a command, runs it in this process, and returns its exit code; any code but 0 and 3 ends the demo."""
-    from harness.cli import cli
-
+    command = click.get_current_context().find_root().command
     click.echo(err=True)
     shown = " ".join(f'"{word}"' if " " in word else word for word in words)
     click.echo(click.style(f"$ lhy-grade {shown}", bold=True), err=True)
-    code = cli.main(["--home", str(home), *words], prog_name="lhy-grade", standalone_mode=False)
+    code = command.main(["--home", str(home), *words], prog_name="lhy-grade", standalone_mode=False)
     if code not in (None, 0, 3):
         raise click.exceptions.Exit(code)
     return code or 0

@@ -132,6 +132,13 @@ def submit(
     key = home.key()
     day, next_slot = quota_day(now, rules.quota_zone)
     with home.database() as database:
+        if limited and (opened := store.revealed(database, competition.key)) is not None:
+            raise UserError(
+                f"{competition.name} is over: its private board was revealed on {opened.date().isoformat()}."
+                f" To practise on, start it anew: lhy-grade prepare {competition.name} --replace",
+                code="E_CLOSED",
+                exit_code=5,
+            )
         sha256 = keep(home.submissions, data, step)
         step("bytes kept")
         accepted = store.accept(
@@ -147,7 +154,7 @@ def submit(
             client_key=client_key or sha256,
             now=now,
             day=day,
-            next_slot=next_slot,
+            next_slot=next_slot.astimezone(zone_of(home.zone, "zone")),
             quota=rules.quota if limited else None,
             rejections=rules.rejections if limited else None,
             closes=instant(rules.deadline, "deadline") if limited and rules.deadline else None,

@@ -75,7 +75,7 @@ def fail(error: Exception, format: str | None) -> None:
     if format == "json":
         import json
 
-        problems = [vars(problem) for problem in error.problems] if isinstance(error, SubmissionError) else []
+        problems = [problem._asdict() for problem in error.problems] if isinstance(error, SubmissionError) else []
         total = error.total if isinstance(error, SubmissionError) else None
         body = {"code": getattr(error, "code", ""), "message": str(error), "details": problems, "total": total}
         click.echo(json.dumps({"error": body}, indent=2))

@@ -1,4 +1,4 @@
-"""What a course's database is asked to do: accept, reject, record, rank, select, reveal.
+"""What a course's database is asked to do: accept, reject, record, select, reveal.
 
 Plain values go in, frozen dataclasses come out; instants are aware datetimes, and the clock is never read here.
 Acceptance comes first and is one transaction; grades are recorded later, once for each submission and version.
@@ -13,15 +13,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from leaderboard import events, receipts
 from leaderboard.database import Database, LeaderboardError
+from leaderboard.ranking import Kind, find_version, texts
 from leaderboard.receipts import instant, microseconds, rfc3339
-
-Kind = Literal["person", "baseline", "sample"]
-Unselected = Literal["best_public", "first", "last", "all"]
 
 STEPS = ("begun", "participant", "event", "receipt", "submission", "committed")
 """The points at which `accept` calls `step`, in order; only at the last one is anything kept."""
@@ -67,25 +64,6 @@ class Submission:
     quota_day: str
     rejected: str | None
     selected: bool
-
-
-@dataclass(frozen=True)
-class BoardRow:
-    """One place on a board. `score` is the exact public (or private) value, None where nothing is graded yet.
-
-    `details` and `passed` are what was recorded for that board; on the public board nothing private is read at all.
-    `entries` and `last` count the submissions that were not rejected; `submission` is the one that gave the score.
-    """
-
-    rank: int
-    participant: str
-    kind: Kind
-    score: float | None
-    details: str
-    passed: tuple[str, ...]
-    entries: int
-    last: datetime
-    submission: int | None
 
 
 @dataclass(frozen=True)
@@ -190,7 +168,7 @@ def accept(
             return _accepted_again(earlier, sha256)
         if closes is not None and now > closes:
             raise LeaderboardError(
-                f"{competition} closed at {rfc3339(closes)}; this file arrived at {rfc3339(now)}.",
+                f"{competition} closed at {closes.isoformat(timespec='seconds')}; this file arrived at {rfc3339(now)}.",
                 code="E_CLOSED",
                 exit_code=5,
             )
@@ -332,102 +310,6 @@ def pending(db: Database, versions: Mapping[str, tuple[str, str]]) -> list[Submi
     return sorted(found, key=lambda submission: submission.id)
 
 
-def board(
-    db: Database,
-    competition: str,
-    data_version: str,
-    metric_version: str,
-    higher_is_better: bool,
-    *,
-    private: bool = False,
-    selections: int = 2,
-    unselected: Unselected = "best_public",
-) -> list[BoardRow]:
-    """The ranking by exact score; of equal scores the earlier accepted one ranks higher; ungraded names come last.
-
-    The public board takes the best public score of each participant. The private board takes the best private score
-    among the submissions a participant selected or, where none is selected, among those of the rule `unselected`: the
-    `selections` best on the public board, the first or last `selections`, or all. Whether the private board may be seen
-    is the caller's to decide.
-    """
-    with db.reading():
-        version = _find_version(db, competition, data_version, metric_version)
-        if version is not None and version[1] != higher_is_better:
-            raise ValueError(f"{competition}: the direction of {metric_version} is not what was recorded")
-        number = version[0] if version else 0
-        if private:
-            return _private_board(db, competition, number, higher_is_better, selections, unselected)
-        rows = db.fetch(PUBLIC_BOARD, competition=competition, version=number)
-    return [
-        BoardRow(rank, name, kind, score, details or "{}", _texts(passed), entries, instant(last), submission)
-        for rank, (name, kind, submission, score, details, passed, entries, last) in enumerate(rows, 1)
-    ]
-
-
-# Seeks only, whatever the number of submissions: one for the best grade and one for the last valid entry of each
-# participant, whose number, less the rejected ones before it, is the number of entries.
-_ENTRIES = """
-    l.entry - (SELECT count(CASE WHEN s.entry < l.entry THEN 1 END) FROM submissions s
-        WHERE s.participant_id = p.id AND s.rejected_at IS NOT NULL), l.accepted_at
-"""
-_PEOPLE = "FROM participants p CROSS JOIN submissions l"  # CROSS: SQLite then starts from the participants
-_LAST_VALID = """
-    WHERE p.competition = :competition AND l.id = (
-        SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL
-        ORDER BY s.entry DESC LIMIT 1)
-"""
-PUBLIC_BOARD = f"""
-    SELECT p.name, p.kind, g.submission_id, g.public, g.details, g.passed_public, {_ENTRIES}
-    {_PEOPLE} LEFT JOIN grades g ON g.id = (
-        SELECT b.id FROM grades b WHERE b.participant_id = p.id AND b.version_id = :version
-        ORDER BY b.public_key DESC, b.submission_id LIMIT 1)
-    {_LAST_VALID}
-    ORDER BY g.public_key DESC NULLS LAST, g.submission_id NULLS LAST, p.id
-"""
-
-_CHOSEN = {
-    "best_public": "SELECT b.submission_id FROM grades b WHERE b.participant_id = p.id AND b.version_id = :version "
-    "ORDER BY b.public_key DESC, b.submission_id LIMIT :count",
-    "first": "SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL "
-    "ORDER BY s.entry LIMIT :count",
-    "last": "SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL "
-    "ORDER BY s.entry DESC LIMIT :count",
-}
-
-
-def _private_board(
-    db: Database, competition: str, version: int, higher_is_better: bool, selections: int, unselected: Unselected
-) -> list[BoardRow]:
-    columns = "SELECT p.id, g.submission_id, g.private, g.private_details, g.passed_private FROM participants p "
-    none_selected = "NOT EXISTS (SELECT 1 FROM selections c WHERE c.participant_id = p.id)"
-    grades = db.fetch(
-        f"{columns} JOIN selections c ON c.participant_id = p.id JOIN grades g ON g.submission_id = c.submission_id "
-        "AND g.version_id = :version WHERE p.competition = :competition AND g.private IS NOT NULL",
-        competition=competition, version=version,
-    )  # fmt: skip
-    among = "" if unselected == "all" else f"AND g.submission_id IN ({_CHOSEN[unselected]})"
-    values: dict[str, Any] = {} if unselected == "all" else {"count": selections}
-    grades += db.fetch(
-        f"{columns} JOIN grades g ON g.participant_id = p.id AND g.version_id = :version {among} "
-        f"WHERE p.competition = :competition AND {none_selected} AND g.private IS NOT NULL",
-        competition=competition, version=version, **values,
-    )  # fmt: skip
-
-    def place(row: tuple[Any, ...]) -> tuple[float, int]:
-        return (-row[2] if higher_is_better else row[2]), row[1]
-
-    best: dict[int, tuple[Any, ...]] = {}
-    for row in sorted(grades, key=place):
-        best.setdefault(row[0], row)
-    people = db.fetch(f"SELECT p.id, p.name, p.kind, {_ENTRIES} {_PEOPLE} {_LAST_VALID}", competition=competition)
-    people.sort(key=lambda row: (row[0] not in best, place(best[row[0]]) if row[0] in best else (0.0, row[0])))
-    rows = []
-    for rank, (number, name, kind, entries, last) in enumerate(people, 1):
-        _, submission, score, details, passed = best.get(number, (number, None, None, "{}", None))
-        rows.append(BoardRow(rank, name, kind, score, details, _texts(passed), entries, instant(last), submission))
-    return rows
-
-
 def submissions(db: Database, competition: str | None = None, participant: str | None = None) -> list[Submission]:
     """Submissions in the order of acceptance, of one competition and one participant where given."""
     conditions, values = ["1 = 1"], {}
@@ -456,7 +338,7 @@ def public_grades(
     db: Database, competition: str, data_version: str, metric_version: str, participant: str | None = None
 ) -> dict[int, PublicGrade]:
     """The public side of the grades of one version, by submission id; of one participant where given."""
-    version = _find_version(db, competition, data_version, metric_version)
+    version = find_version(db, competition, data_version, metric_version)
     if version is None:
         return {}
     only = "" if participant is None else "AND p.name = :participant"
@@ -466,7 +348,7 @@ def public_grades(
         f"ON g.participant_id = p.id WHERE p.competition = :competition AND g.version_id = :version {only}",
         competition=competition, version=version[0], **values,
     )  # fmt: skip
-    return {row[0]: PublicGrade(row[1], row[2], _texts(row[3]), instant(row[4])) for row in rows}
+    return {row[0]: PublicGrade(row[1], row[2], texts(row[3]), instant(row[4])) for row in rows}
 
 
 def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRow]:
@@ -486,7 +368,7 @@ def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRo
             passed_public, passed_private, mac, at = rest
             yield GradeRow(
                 number, where, who, sha256, data, metric, bool(higher), public, private, details, hidden,
-                _texts(passed_public), _texts(passed_private), mac, instant(at),
+                texts(passed_public), texts(passed_private), mac, instant(at),
             )  # fmt: skip
         last = rows[-1][0]
 
@@ -685,7 +567,7 @@ def _check_quota(
     rejections: int | None,
     next_slot: datetime | None,
 ) -> None:
-    after = f" The next slot opens at {rfc3339(next_slot)}." if next_slot else ""
+    after = f" The next slot opens at {next_slot.isoformat(timespec='seconds')}." if next_slot else ""
     if quota is not None and used >= quota:
         raise LeaderboardError(f"All {quota} submissions of {day} are used.{after}", code="E_QUOTA", exit_code=4)
     if rejections is not None and _rejected(db, participant_id, day) >= rejections:
@@ -721,17 +603,8 @@ def _replace_selection(
     events.append(db, "selected", participant, body, now)
 
 
-def _find_version(db: Database, competition: str, data_version: str, metric_version: str) -> tuple[int, bool] | None:
-    row = db.one(
-        "SELECT id, higher_is_better FROM versions "
-        "WHERE competition = :competition AND data_version = :data AND metric_version = :metric",
-        competition=competition, data=data_version, metric=metric_version,
-    )  # fmt: skip
-    return None if row is None else (int(row[0]), bool(row[1]))
-
-
 def _version(db: Database, competition: str, data_version: str, metric_version: str, higher_is_better: bool) -> int:
-    found = _find_version(db, competition, data_version, metric_version)
+    found = find_version(db, competition, data_version, metric_version)
     if found is not None:
         if found[1] != higher_is_better:
             raise ValueError(f"{competition}: the direction of {metric_version} is not what was recorded")
@@ -748,11 +621,6 @@ def _version(db: Database, competition: str, data_version: str, metric_version: 
 def _next_id(db: Database, newest: str) -> int:
     row = db.one(newest)
     return (row[0] if row and row[0] else 0) + 1
-
-
-@lru_cache(maxsize=1024)
-def _texts(stored: str | None) -> tuple[str, ...]:
-    return tuple(json.loads(stored)) if stored else ()
 
 
 def _storable(text: str) -> str:

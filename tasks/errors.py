@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class UserError(Exception):
@@ -19,8 +19,7 @@ class UserError(Exception):
         self.exit_code = exit_code
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with a submission. `line` counts from 1, the header being line 1."""
 
     code: str

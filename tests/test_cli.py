@@ -126,7 +126,7 @@ def test_the_quota_is_enforced_and_the_next_slot_is_told(home: Path, monkeypatch
     refused = call(home, "submit", "hw1", str(constant(home, "77", "77.csv")), "--as", "ada", "--format", "json")
     assert refused.exit_code == 4
     assert json.loads(refused.stdout)["error"]["code"] == "E_QUOTA"
-    assert "2027-03-02T00:00:00" in json.loads(refused.stdout)["error"]["message"]
+    assert "2027-03-02T08:00:00+08:00" in json.loads(refused.stdout)["error"]["message"]
     now[0] += timedelta(seconds=1)
     assert call(home, "submit", "hw1", str(constant(home, "77", "77.csv")), "--as", "ada").exit_code == 4
     now[0] += timedelta(seconds=1)
@@ -208,6 +208,9 @@ def test_the_private_board_waits_for_the_reveal_and_an_early_look_is_logged(home
     shown = json.loads(call(home, "leaderboard", "hw1", "--private", "--format", "json").stdout)
     assert shown["side"] == "private"
     assert {row["name"] for row in shown["board"]} == {"ada", "bob", "eve"}
+    late = call(home, "submit", "hw1", str(constant(home, "3", "late.csv")), "--as", "ada")
+    assert late.exit_code == 5
+    assert "revealed" in late.stderr
 
 
 def test_selected_submissions_count_on_the_private_board(home: Path) -> None:

@@ -62,8 +62,8 @@ def first_sentence(path: Path) -> str:
     if path.suffix != ".py":
         return "What a student reads."
     text = " ".join((ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split())
-    sentence = re.split(r"(?<=[a-z`\)])[.:](?= |$)", text, maxsplit=1)[0]
-    return sentence if len(sentence) <= 100 else sentence[:99].rsplit(" ", 1)[0] + " …"
+    sentence = re.split(r"(?<=[a-z0-9`\)])\.(?= |$)", text, maxsplit=1)[0]
+    return sentence if len(sentence) <= 90 else sentence[:89].rsplit(" ", 1)[0] + " …"
 
 
 def between(text: str, mark: str) -> str:
@@ -100,7 +100,7 @@ def test_every_homework_has_a_folder_a_baseline_and_a_place_in_the_readme() -> N
     for module in MODULES:
         assert (ROOT / "tasks" / module / "sheet.md").exists()
         assert (ROOT / "baselines" / f"{module}.py").exists()
-        assert module.split("_")[0].upper() in readme
+        assert f"HW{int(module[2:4])}" in readme
 
 
 def test_every_package_is_installed() -> None:
@@ -119,5 +119,6 @@ if __name__ == "__main__":
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     for name, make in BLOCKS.items():
-        text = text.replace(between(text, name), make())
+        before, mark, rest = text.partition(f"<!-- {name} -->\n")
+        text = before + mark + make() + "\n" + rest[rest.index(f"<!-- /{name} -->") :]
     readme.write_text(text, encoding="utf-8")

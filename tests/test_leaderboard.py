@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leaderboard import events, receipts, store
+from leaderboard import events, ranking, receipts, store
 from leaderboard.database import Database, LeaderboardError, open_database
 
 ROOT = Path(__file__).parents[1]
@@ -51,7 +51,7 @@ def grade(db: Database, submission: int, public: float, private: float | None = 
     return store.record(db, submission, **(values | changes))
 
 
-def places(rows: list[store.BoardRow]) -> list[tuple[int, str, float | None]]:
+def places(rows: list[ranking.BoardRow]) -> list[tuple[int, str, float | None]]:
     return [(row.rank, row.participant, row.score) for row in rows]
 
 
@@ -137,7 +137,7 @@ def test_a_rejected_file_gives_its_slot_back_and_counts_on_its_own(database: Dat
         hand_in(database, quota=1)
     assert code_of(error) == ("E_REJECTIONS", 4)
     assert store.quota_state(database, "hw01", "ann", "2026-11-20") == store.QuotaState("2026-11-20", 0, 3)
-    assert store.board(database, "hw01", DATA, METRIC, False) == []
+    assert ranking.board(database, "hw01", DATA, METRIC, False) == []
     assert store.count_submissions(database, "hw01") == 3
 
 
@@ -181,7 +181,7 @@ def test_a_clock_that_steps_back_opens_no_fresh_slots_and_is_logged(database: Da
     assert events.verify(database, receipts.public_key(SEED)) == []
     grade(database, 1, 0.5)
     grade(database, 6, 0.5)
-    board = store.board(database, "hw01", DATA, METRIC, False)
+    board = ranking.board(database, "hw01", DATA, METRIC, False)
     assert places(board) == [(1, "ann", 0.5), (2, "bob", 0.5)], "bob came later, whatever the clock said"
 
 
@@ -195,10 +195,10 @@ def test_a_second_grade_of_the_same_versions_changes_nothing(database: Database)
     accepted = hand_in(database)
     assert grade(database, accepted.submission, 1.0, 2.0)
     assert not grade(database, accepted.submission, 0.0, 0.0)
-    assert places(store.board(database, "hw01", DATA, METRIC, False)) == [(1, "ann", 1.0)]
+    assert places(ranking.board(database, "hw01", DATA, METRIC, False)) == [(1, "ann", 1.0)]
     assert grade(database, accepted.submission, 0.0, metric_version="metric 2")
-    assert places(store.board(database, "hw01", DATA, METRIC, False)) == [(1, "ann", 1.0)]
-    assert places(store.board(database, "hw01", DATA, "metric 2", False)) == [(1, "ann", 0.0)]
+    assert places(ranking.board(database, "hw01", DATA, METRIC, False)) == [(1, "ann", 1.0)]
+    assert places(ranking.board(database, "hw01", DATA, "metric 2", False)) == [(1, "ann", 0.0)]
     assert [row.metric_version for row in store.grade_rows(database)] == [METRIC, "metric 2"]
 
 
@@ -226,7 +226,7 @@ def test_the_direction_of_a_version_cannot_change(database: Database) -> None:
     with pytest.raises(ValueError, match="direction"):
         grade(database, hand_in(database).submission, 1.0, higher_is_better=True)
     with pytest.raises(ValueError, match="direction"):
-        store.board(database, "hw01", DATA, METRIC, True)
+        ranking.board(database, "hw01", DATA, METRIC, True)
 
 
 def test_graded_and_rejected_exclude_each_other(database: Database) -> None:
@@ -257,11 +257,11 @@ def test_nulls_come_last_and_ties_go_to_the_earlier_on_both_databases(database: 
         number = hand_in(database, name).submission
         if score is not None:
             grade(database, number, score, None if name == "ann" else 1 - score)
-    public = store.board(database, "hw01", DATA, METRIC, False)
+    public = ranking.board(database, "hw01", DATA, METRIC, False)
     assert places(public) == [
         (1, "bob", 0.25), (2, "dan", 0.25), (3, "ann", 0.5), (4, "Ärger", 0.5), (5, "zoe", None), (6, "carl", None),
     ]  # fmt: skip
-    private = store.board(database, "hw01", DATA, METRIC, False, private=True)
+    private = ranking.board(database, "hw01", DATA, METRIC, False, private=True)
     assert places(private) == [
         (1, "Ärger", 0.5), (2, "bob", 0.75), (3, "dan", 0.75), (4, "zoe", None), (5, "ann", None), (6, "carl", None),
     ]  # fmt: skip
@@ -274,19 +274,19 @@ def test_entries_and_last_time_leave_rejected_files_out(database: Database) -> N
     store.reject(database, 4, "E_X", NOW)
     grade(database, 1, 0.5, details='{"n": 3}', passed_public=["simple"], passed_private=["boss"])
     for private in (False, True):
-        (row,) = store.board(database, "hw01", DATA, METRIC, False, private=private)
+        (row,) = ranking.board(database, "hw01", DATA, METRIC, False, private=private)
         assert (row.entries, row.last) == (2, NOW + timedelta(minutes=2))
-    (row,) = store.board(database, "hw01", DATA, METRIC, False)
+    (row,) = ranking.board(database, "hw01", DATA, METRIC, False)
     assert (row.submission, row.details, row.passed) == (1, '{"n": 3}', ("simple",))
 
 
 def test_only_the_private_board_holds_anything_private(database: Database) -> None:
     number = hand_in(database).submission
     grade(database, number, 0.5, 0.77, private_details='{"secret": 1}', passed_private=["boss"])
-    public = [store.board(database, "hw01", DATA, METRIC, False), store.public_grades(database, "hw01", DATA, METRIC)]
+    public = [ranking.board(database, "hw01", DATA, METRIC, False), store.public_grades(database, "hw01", DATA, METRIC)]
     shown = repr([public, store.submissions(database), list(events.events(database)), store.receipt(database, number)])
     assert not any(word in shown for word in ("0.77", "secret", "boss"))
-    (row,) = store.board(database, "hw01", DATA, METRIC, False, private=True)
+    (row,) = ranking.board(database, "hw01", DATA, METRIC, False, private=True)
     assert (row.score, row.details, row.passed) == (0.77, '{"secret": 1}', ("boss",))
 
 
@@ -320,7 +320,7 @@ def test_boards_are_ordered_by_exact_scores(
     entries: list[tuple[int, tuple[float, float | None] | None, bool]],
     higher: bool,
     limit: int,
-    rule: store.Unselected,
+    rule: ranking.Unselected,
 ) -> None:
     competition = f"c{next(_keys)}"
     sign = -1 if higher else 1
@@ -353,7 +353,7 @@ def test_boards_are_ordered_by_exact_scores(
         )
         expected_private.append((*(hidden[0] if hidden else (math.inf, rows[0][0], None)), name))
     for private, expected in ((False, expected_public), (True, expected_private)):
-        board = store.board(
+        board = ranking.board(
             database, competition, DATA, METRIC, higher, private=private, selections=limit, unselected=rule
         )
         ordered = sorted(expected, key=lambda row: (row[2] is None, row[0], row[1]))
@@ -366,7 +366,7 @@ def test_a_selection_replaces_the_one_before_and_can_be_cleared(database: Databa
         grade(database, number, score, score)
 
     def private() -> float | None:
-        return store.board(database, "hw01", DATA, METRIC, False, private=True)[0].score
+        return ranking.board(database, "hw01", DATA, METRIC, False, private=True)[0].score
 
     assert private() == 0.1
     store.select(database, "hw01", "ann", [one, two], 2, NOW)
@@ -428,7 +428,7 @@ def test_any_text_is_a_name_and_comes_back_unchanged(database: Database, name: s
     grade(database, number, 1.0)
     (row,) = store.submissions(database, "hw01", name)
     assert (row.participant, row.filename, row.message) == (name, name, name)
-    assert places(store.board(database, "hw01", DATA, METRIC, False)) == [(1, name, 1.0)]
+    assert places(ranking.board(database, "hw01", DATA, METRIC, False)) == [(1, name, 1.0)]
     assert events.verify(database, receipts.public_key(SEED)) == []
 
 

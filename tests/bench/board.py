@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from leaderboard import receipts, store  # noqa: E402
+from leaderboard import ranking, receipts, store  # noqa: E402
 from leaderboard.database import Database, open_database  # noqa: E402
 
 PROCESSES, EACH = 8, 125
@@ -132,7 +132,7 @@ def fill(db: Database, rows: int) -> None:
 
 
 def by_seeks(db: Database) -> list[Place]:
-    rows = store.board(db, "hw01", "data", "metric", True)
+    rows = ranking.board(db, "hw01", "data", "metric", True)
     return [(row.rank, row.participant, row.score or 0.0, row.submission or 0, row.entries) for row in rows]
 
 
@@ -229,7 +229,7 @@ def report_board(folder: Path, rows: int, repeats: int) -> None:
     for _ in range(20):
         with open_database(f"sqlite:///{folder / 'board.db'}") as db:
             start = time.perf_counter()
-            db.fetch(store.PUBLIC_BOARD, competition="hw01", version=1)
+            db.fetch(ranking.PUBLIC_BOARD, competition="hw01", version=1)
             query.append(time.perf_counter() - start)
     assert expected is not None
     print(f"the board of {len(expected):,} participants with {rows:,} submissions (identical results):")
