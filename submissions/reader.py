@@ -581,8 +581,8 @@ def _empty() -> SubmissionError:
 
 
 def _too_large(size: int | None, most: int) -> SubmissionError:
-    have = "more than that" if size is None else f"{size:,}"
-    return _refusal("E_SIZE", f"The file has {have} bytes, at most {most:,} are taken; hand in the predictions alone.")
+    have = "is larger than that" if size is None else f"has {size:,}"
+    return _refusal("E_SIZE", f"at most {most:,} bytes are taken, the file {have}; hand in the predictions alone.")
 
 
 def _refusal(

@@ -640,7 +640,7 @@ def test_load_refuses_a_sparse_file_of_500_gb_by_its_size(tmp_path: Path) -> Non
     path = tmp_path / "large.csv"
     with path.open("wb") as file:
         file.truncate(500 * 10**9)
-    with pytest.raises(SubmissionError, match="500,000,000,000 bytes, at most 1,000") as caught:
+    with pytest.raises(SubmissionError, match="at most 1,000 bytes are taken, the file has 500,000,000,000") as caught:
         load(path, 1000)
     assert caught.value.code == "E_SIZE"
 
