@@ -137,10 +137,13 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
             raise UserError(f"there is no homework {name}; `lhy-grade tasks` lists what there is.")
         form = task.edition(edition).format
     check_file(Path(file), form)
+    rows = len(form.ids)
     if format == "json":
-        emit_json({"schema": 1, "valid": True, "homework": name, "edition": edition, "rows": len(form.ids)})
+        emit_json({"schema": 1, "valid": True, "homework": name, "edition": edition, "rows": rows})
+    elif format == "csv":
+        click.echo(f"valid,homework,edition,rows\nTrue,{name},{edition},{rows}")
     else:
-        click.echo(valid_line(len(form.ids), name, edition))
+        click.echo(valid_line(rows, name, edition))
 
 
 def valid_line(rows: int, name: str, edition: str) -> str:
@@ -160,7 +163,7 @@ def submit(homework: str, file: str, message: str, name: str | None, format: Any
     import json
     from pathlib import Path
 
-    from harness.render import emit_json, inert, interval, number, say
+    from harness.render import Field, emit, emit_json, inert, interval, number, say
 
     home = options.find_home()
     now = options.clock()
@@ -195,7 +198,23 @@ def submit(homework: str, file: str, message: str, name: str | None, format: Any
         emit_json(body)
         return
     if format == "csv":
-        raise UserError("submit writes a table or JSON; use --format json.")
+        low, high = score.public_interval or (None, None)
+        row = {
+            "submission": accepted.submission,
+            "homework": competition.name,
+            "participant": person,
+            "again": accepted.again,
+            "metric": score.metric,
+            "public": score.public,
+            "low": low,
+            "high": high,
+            "bars": done.bars,
+            "rank": place,
+            "quota_left": left,
+            "next_day": options.local(home, next_slot),
+        }
+        emit("csv", "submission", [row], [Field(key, key) for key in row])
+        return
     click.echo(valid_line(len(competition.format.ids), competition.name, competition.edition))
     between = f"  (95 % interval {interval(card.digits)(score.public_interval)})" if score.public_interval else ""
     click.echo(f"public {card.label} {number(card.digits)(score.public)}{between}")

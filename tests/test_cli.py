@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import shutil
@@ -72,6 +73,17 @@ def test_submit_as_json_gives_exact_numbers_and_a_receipt_that_verifies_offline(
     assert not (other / "leaderboard.db").exists()
     saved.write_text(json.dumps(body["receipt"] | {"participant": "bob"}))
     assert call(other, "receipt", "--verify", str(saved)).exit_code != 0
+
+
+def test_submit_and_check_as_csv_give_one_row_with_exact_numbers(home: Path) -> None:
+    done = call(home, "submit", "hw1", str(sample(home)), "--as", "ada", "--format", "csv")
+    header, row = csv.reader(done.stdout.splitlines())
+    values = dict(zip(header, row, strict=True))
+    board = json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"]
+    assert float(values["public"]) == board[0]["score"]
+    assert [float(values["low"]), float(values["high"])] == board[0]["interval"]
+    checked = call(home, "check", "hw1", str(sample(home)), "--format", "csv").stdout.splitlines()
+    assert checked[0] == "valid,homework,edition,rows"
 
 
 def test_the_same_bytes_again_are_the_same_submission_and_use_no_slot(home: Path) -> None:
@@ -274,6 +286,20 @@ def test_audit_finds_a_changed_score_a_changed_file_and_a_changed_data_file(home
     assert "submission 2" in done.stderr
     (home / "public" / "hw01" / "sheet.md").write_text("changed")
     assert "sheet.md" in call(home, "audit", "verify").stderr
+
+
+def test_audit_names_the_event_in_which_a_byte_was_changed(home: Path) -> None:
+    import sqlite3
+
+    fill(home)
+    with sqlite3.connect(home / "leaderboard.db") as database:
+        (seq,) = database.execute("select max(seq) from events where kind = 'accepted'").fetchone()
+        change = "update events set body = replace(body, '\"entry\":1', '\"entry\":2') where seq = ?"
+        assert database.execute(change, (seq,)).rowcount == 1
+    database.close()
+    done = call(home, "audit", "verify")
+    assert done.exit_code == 8
+    assert f"event {seq} was changed" in done.stderr
 
 
 def test_rules_in_config_are_checked_when_they_are_read(home: Path) -> None:

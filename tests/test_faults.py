@@ -151,3 +151,24 @@ def test_a_full_disk_gives_a_clear_error_and_leaves_no_half_state(
     assert "No space left on device" in refused.stderr
     assert before == {path: path.read_bytes() for path in (home / "public").rglob("*") if path.is_file()}
     assert call(home, "prepare", "hw1", "--replace").exit_code == 0
+
+
+@pytest.mark.parametrize("problem", [(28, "disk of the grader is full"), (30, "may not write")])
+def test_a_disk_that_takes_no_more_leaves_no_half_submission(
+    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: tuple[int, str]
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(course, home)
+    sample = home / "public" / "hw01" / "sample_submission.csv"
+
+    def full(descriptor: int) -> None:
+        raise OSError(*problem)
+
+    monkeypatch.setattr(os, "fsync", full)
+    refused = call(home, "submit", "hw1", str(sample), "--as", "ada")
+    monkeypatch.undo()
+    assert refused.exit_code == 10
+    assert problem[1] in refused.stderr
+    assert json.loads(call(home, "submissions", "--all", "--format", "json").stdout)["submissions"] == []
+    assert [path for path in (home / "submissions").rglob("*") if path.is_file()] == []
+    assert json.loads(call(home, "submit", "hw1", str(sample), "--as", "ada", "--format", "json").stdout)["rank"] == 1
