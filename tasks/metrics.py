@@ -3,6 +3,16 @@
 Intervals come from the law of the estimate where there is one: Wilson's score interval for a share of hits, the delta
 method for means, both with whole groups as the unit of sampling where the answers have groups. `resampled_interval`
 gives the same from shared resample counts and serves every other metric.
+
+>>> import numpy as np
+>>> truth, guess = {"y": np.array([1.0, 2.0, 4.0, 9.0])}, {"y": np.array([1.0, 2.0, 6.0, 5.0])}
+>>> {name: METRICS[name].value(METRICS[name].rows(truth, guess)) for name in ("mse", "mae", "accuracy")}
+{'mse': 5.0, 'mae': 1.5, 'accuracy': 0.5}
+>>> METRICS["rmse"].value(METRICS["rmse"].rows(truth, guess), np.array([1, 1, 0, 2]))  # the last row counts twice
+2.8284271247461903
+>>> words = EXACT_MATCH.rows({"answer": np.array(["Taipei", "1895"])}, {"answer": np.array(["Taipei ", "1896"])})
+>>> EXACT_MATCH.value(words)
+0.5
 """
 
 from __future__ import annotations
@@ -241,15 +251,4 @@ EXACT_MATCH = HitMetric("exact_match_score", "exact match", normalise=_stripped)
 METRICS: dict[str, ErrorMetric | HitMetric] = {
     "rmse": RMSE, "mse": MSE, "mae": MAE, "accuracy": ACCURACY, "exact_match": EXACT_MATCH,
 }  # fmt: skip
-"""The metrics by the short names that `lhy-grade new --metric` takes.
-
->>> import numpy as np
->>> truth, guess = {"y": np.array([1.0, 2.0, 4.0, 9.0])}, {"y": np.array([1.0, 2.0, 6.0, 5.0])}
->>> {name: METRICS[name].value(METRICS[name].rows(truth, guess)) for name in ("mse", "mae", "accuracy")}
-{'mse': 5.0, 'mae': 1.5, 'accuracy': 0.5}
->>> METRICS["rmse"].value(METRICS["rmse"].rows(truth, guess), np.array([1, 1, 0, 2]))  # the last row counts twice
-2.8284271247461903
->>> words = EXACT_MATCH.rows({"answer": np.array(["Taipei", "1895"])}, {"answer": np.array(["Taipei ", "1896"])})
->>> EXACT_MATCH.value(words)
-0.5
-"""
+"""The metrics by the short names that `lhy-grade new --metric` takes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -78,6 +79,25 @@ def test_the_readme_shows_what_is_there(mark: str) -> None:
     assert between((ROOT / "README.md").read_text(encoding="utf-8"), mark) == BLOCKS[mark](), (
         "python tests/test_docs.py rewrites these blocks"
     )
+
+
+def test_every_command_that_the_readme_tells_to_type_exists_with_its_options() -> None:
+    text = re.sub(
+        r"<!-- help -->.*<!-- /help -->", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    told = [
+        line.partition("  #")[0] for line in re.findall(r"(?:^|`|: )lhy-grade ([a-z][^`\n]*)", text, flags=re.MULTILINE)
+    ]
+    known = {" ".join(words): command for words, command in commands()}
+    assert len(told) >= 20
+    for line in told:
+        words = shlex.split(line.partition(" > ")[0])
+        name = next((n for n in (" ".join(words[:2]), words[0]) if n in known), None)
+        assert name is not None, line
+        options = {
+            option for parameter in known[name].params for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        assert {word for word in words if word.startswith("-")} <= options | {"--home"}, line
 
 
 def test_every_command_and_every_option_has_a_help_text() -> None:
