@@ -1,0 +1,298 @@
+"""What the baselines of all homeworks share: settings, seeds, device, the run folder, exact resume, the command line.
+
+A run folder holds `config.json`, `metrics.jsonl` (a line an epoch), `checkpoint.safetensors` (the whole state after the
+last epoch), and at the end `curves.png` and `submission.csv`, which is written last: where it is, the run is finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import json
+import math
+import sys
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tasks.base import UserError
+from tasks.homeworks import canonical, module_of
+
+if TYPE_CHECKING:
+    import torch
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
+C = TypeVar("C")
+
+
+def require_training() -> None:
+    """Raises UserError with the command to install where a package that training needs is missing."""
+    for package in ("torch", "safetensors", "matplotlib", "numpy"):
+        try:
+            importlib.import_module(package)
+        except ModuleNotFoundError as error:
+            if error.name != package:
+                raise
+            raise UserError(
+                f'training needs {package}, which is not installed; install it with: pip install "lhy-grade[train]"'
+            ) from None
+
+
+def override(config: C, settings: Sequence[str]) -> C:
+    """The config with `key=value` settings, each read as the type of its field; a tuple is 64,32.
+
+    Raises UserError for an unknown key and for a value that does not fit.
+    """
+    types = typing.get_type_hints(type(config))
+    known = {field.name: types[field.name] for field in fields(config)}  # type: ignore[arg-type]
+    changed: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        key = key.strip()
+        if not equals or key not in known:
+            raise UserError(f"--set {setting}: expected key=value with one of the keys {', '.join(known)}.")
+        changed[key] = _read(text.strip(), known[key], setting)
+    return replace(config, **changed)  # type: ignore[type-var]
+
+
+def _read(text: str, kind: Any, setting: str) -> Any:
+    if typing.get_origin(kind) is typing.Literal:
+        if text in typing.get_args(kind):
+            return text
+        raise UserError(f"--set {setting}: expected one of {', '.join(typing.get_args(kind))}; found {text!r}.")
+    if typing.get_origin(kind) is tuple:
+        return tuple(_read(part.strip(), typing.get_args(kind)[0], setting) for part in text.split(",") if part.strip())
+    if kind is bool:
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise UserError(f"--set {setting}: expected true or false; found {text!r}.")
+    try:
+        value = kind(text)
+    except ValueError:
+        word = {"int": "a whole number", "float": "a number"}.get(kind.__name__, kind.__name__)
+        raise UserError(f"--set {setting}: expected {word}; found {text!r}.") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"--set {setting}: expected a finite number; found {text!r}.")
+    return value
+
+
+def pick_device(name: str) -> str:
+    """ "cuda" or "cpu" for auto, cuda or cpu. Raises UserError where there is no CUDA device for "cuda"."""
+    import torch
+
+    if name not in ("auto", "cuda", "cpu"):
+        raise UserError(f"--device {name}: expected auto, cuda or cpu.")
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise UserError("--device cuda: torch sees no CUDA device here; use --device cpu or auto.")
+    return "cuda" if there and name != "cpu" else "cpu"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for torch on the CPU: faster for small networks, and sums do not depend on the number of cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def rate(schedule: str, epoch: int, epochs: int, warmup: int = 0) -> float:
+    """The factor of the learning rate in `epoch` (from 0): "constant", or "cosine" to 0, after a linear warm-up."""
+    if epoch < warmup:
+        return (epoch + 1) / warmup
+    if schedule == "constant":
+        return 1.0
+    return 0.5 * (1.0 + math.cos(math.pi * (epoch - warmup) / max(1, epochs - warmup)))
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one training run, with what must be the same when it is taken up again."""
+
+    folder: Path
+    seed: int
+    device: str
+
+    @property
+    def submission(self) -> Path:
+        return self.folder / "submission.csv"
+
+    def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Add the line of one epoch (from 1) to `metrics.jsonl`."""
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"epoch": epoch, **metrics}) + "\n")
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write the whole state of the run, nested dicts and lists of tensors and plain values, in one step."""
+        from safetensors.torch import save_file
+
+        tensors: dict[str, torch.Tensor] = {}
+        plain = json.dumps(_flatten(state, "state", tensors))
+        new = self.folder / "checkpoint.new"
+        save_file(tensors, new, metadata={"state": plain})
+        new.replace(self.folder / "checkpoint.safetensors")
+
+    def load(self) -> dict[str, Any] | None:
+        """The state of the last `save`, on the run's device, with `metrics.jsonl` cut back to its epoch.
+
+        None where there is none, or where a power cut left no readable one: training then starts anew, which ends with
+        the same file, only later.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.folder / "checkpoint.safetensors", framework="pt") as file:
+                plain = json.loads(file.metadata()["state"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        except (FileNotFoundError, SafetensorError):
+            (self.folder / "metrics.jsonl").write_text("", encoding="utf-8")
+            return None
+        state: dict[str, Any] = _unflatten(plain, tensors, self.device)
+        log = self.folder / "metrics.jsonl"
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)[: state["epoch"]]
+        log.write_text("".join(lines), encoding="utf-8")
+        return state
+
+    def finish(self, header: Sequence[str], ids: Sequence[str], values: Sequence[str]) -> None:
+        """Draw the learning curves and write the submission, which marks the run as finished."""
+        draw_curves(self.folder)
+        lines = [",".join(header), *(f"{i},{value}" for i, value in zip(ids, values, strict=True))]
+        write_text(self.submission, "\n".join(lines) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step: a reader sees the old one or the new one."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text, encoding="utf-8", newline="\n")
+    new.replace(path)
+
+
+def _flatten(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """The value with every tensor moved into `tensors`, in a form that JSON keeps: dicts become pairs."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        tensors[name] = value.detach().contiguous().clone()
+        return {"tensor": name}
+    if isinstance(value, Mapping):
+        return {"pairs": [[key, _flatten(item, f"{name}.{key}", tensors)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_flatten(item, f"{name}.{index}", tensors) for index, item in enumerate(value)]
+    return value
+
+
+def _unflatten(value: Any, tensors: Mapping[str, torch.Tensor], device: str) -> Any:
+    if isinstance(value, list):
+        return [_unflatten(item, tensors, device) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "pairs" in value:
+        return {key: _unflatten(item, tensors, device) for key, item in value["pairs"]}
+    name = value["tensor"]
+    return tensors[name] if ".rng" in name else tensors[name].to(device)
+
+
+def draw_curves(folder: Path) -> None:
+    """`curves.png`: every series of `metrics.jsonl` over the epochs, on a logarithmic axis."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for name in [key for key in rows[0] if key != "epoch"] if rows else []:
+        axes.plot([row["epoch"] for row in rows], [row[name] for row in rows], label=name)
+    if rows:
+        axes.set_yscale("log")
+        axes.legend()
+    axes.set_xlabel("epoch")
+    figure.savefig(folder / "curves.png", dpi=120, metadata={"Software": None})
+
+
+def train_level(
+    name: str,
+    level: str,
+    public: Path,
+    run: Path,
+    *,
+    seed: int,
+    device: str = "auto",
+    overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Path:
+    """Train one level of a homework on the public folder and return the submission file in `run`.
+
+    An unfinished run of the same settings is taken up where it stopped, a finished one is returned as it is. Raises
+    UserError where `run` holds a run of other settings or other data.
+    """
+    require_training()
+    module_name = module_of(canonical(name))
+    if module_name is None:
+        raise UserError(f"there is no baseline for {name!r}.")
+    module = importlib.import_module(f"baselines.{module_name}")
+    if level not in module.LEVELS:
+        raise UserError(f"{name} has no level {level!r}; choose one of: {', '.join(module.LEVELS)}.")
+    place = pick_device(device)
+    data = {file: hashlib.sha256(_public_bytes(public / file)).hexdigest() for file in module.FILES}
+    config = override(module.settings(level, public), overrides)
+    settings = {
+        "homework": module_name, "level": level, "seed": seed, "device": place, "config": asdict(config), "data": data
+    }  # fmt: skip
+    _same_settings(run, json.loads(json.dumps(settings)))
+    state = Run(run, seed, place)
+    if not state.submission.exists():
+        with one_thread():
+            module.train(config, public, state, progress or (lambda done, total, metrics: None))
+    return state.submission
+
+
+def _public_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise UserError(f"{path}: expected a file of the prepared competition; it cannot be read.") from None
+
+
+def _same_settings(run: Path, settings: Mapping[str, Any]) -> None:
+    """Write `config.json`, or refuse a folder where it says something else."""
+    path = run / "config.json"
+    run.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        write_text(path, json.dumps(settings, indent=2) + "\n")
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    if before != settings:
+        old, new = ({**{k: v for k, v in s.items() if k != "config"}, **s["config"]} for s in (before, settings))
+        names = ", ".join(key for key in {**old, **new} if old.get(key) != new.get(key))
+        raise UserError(f"{run} holds a run that differs in: {names}; choose another folder for the run.")
+
+
+def main(name: str, arguments: Sequence[str] | None = None) -> int:
+    """The command line of one baseline, `python -m baselines.hw01_regression`, and its exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m baselines.{module_of(canonical(name))}")
+    parser.add_argument("--level", required=True, help="simple, medium, strong or boss")
+    parser.add_argument("--public", required=True, type=Path, help="the folder that students get")
+    parser.add_argument("--run", required=True, type=Path, help="the folder of this run; an unfinished one goes on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
+    given = parser.parse_args(arguments)
+    try:
+        path = train_level(
+            name, given.level, given.public, given.run, seed=given.seed, device=given.device, overrides=given.set,
+        )  # fmt: skip
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    sys.stdout.write(f"{path}\n")
+    return 0

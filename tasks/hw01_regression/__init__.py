@@ -1,0 +1,169 @@
+"""HW1: how many per cent of those tested are positive, from days of survey answers of one state.
+
+The columns are those of the course, 2021 (40 states, 3 days of 18) and 2022 (37 states, 5 days of 16); the header
+repeats the names of a day for every day, without a suffix, as the course's files do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task
+from tasks.metrics import MSE, RMSE, ErrorMetric
+
+TRAIN_FILE, TEST_FILE = "covid.train.csv", "covid.test.csv"
+TARGET = "tested_positive"
+
+STATES = (
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "FL", "GA", "ID", "IL", "IN", "IA", "KS", "KY", "LA", "MD", "MA", "MI",
+    "MN", "MS", "MO", "NE", "NV", "NJ", "NM", "NY", "NC", "OH", "OK", "OR", "PA", "RI", "SC", "TX", "UT", "VA", "WA",
+    "WV", "WI",
+)  # fmt: skip
+SURVEY = (
+    "cli", "ili", "hh_cmnty_cli", "nohh_cmnty_cli", "wearing_mask", "travel_outside_state", "work_outside_home", "shop",
+    "restaurant", "spent_time", "large_event", "public_transit", "anxious", "depressed", "felt_isolated",
+    "worried_become_ill", "worried_finances",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of one year: `states` marks (0/1), then `days` times the columns of a day, the target the last.
+
+    `train_rows` and `test_rows` are the course's own counts; `missing_id` is the train id that the course left out.
+    """
+
+    year: str
+    states: tuple[str, ...]
+    survey: tuple[str, ...]
+    days: int
+    train_rows: int
+    test_rows: int
+    missing_id: int | None = None
+
+    @property
+    def day(self) -> tuple[str, ...]:
+        """The columns of one day."""
+        return (*self.survey, TARGET)
+
+    @property
+    def train_header(self) -> tuple[str, ...]:
+        return ("id", *self.states, *(self.day * self.days))
+
+    @property
+    def test_header(self) -> tuple[str, ...]:
+        return self.train_header[:-1]
+
+
+LAYOUT_2021 = Layout("2021", STATES, SURVEY, 3, 2700, 893)
+LAYOUT_2022 = Layout(
+    "2022",
+    tuple(state for state in STATES if state not in ("PA", "WV", "WI")),
+    tuple(name for name in SURVEY if name not in ("felt_isolated", "worried_become_ill")),
+    5,
+    2699,
+    1078,
+    missing_id=2239,
+)
+LAYOUTS = (LAYOUT_2021, LAYOUT_2022)
+
+
+def _make_world(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw01_regression.world import make
+
+    return make(layout, public, seed, size)
+
+
+def _make_course(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw01_regression.course import make
+
+    return make(layout, public, seed, source)
+
+
+def _format(layout: Layout) -> TableFormat:
+    header = ("id", TARGET)
+    others = tuple((other.year, header, other.test_rows) for other in LAYOUTS if other is not layout)
+    return TableFormat("id", (Column(TARGET),), range(layout.test_rows), years=others)
+
+
+def _official(layout: Layout, metric: str, points: float, *lines: tuple[str, float]) -> tuple[Bar, ...]:
+    source = f"official {layout.year}"
+    return tuple(Bar(name, ((metric, value),), source, points=(points, points)) for name, value in lines)
+
+
+def _measured(metric: ErrorMetric, edition: str, *lines: tuple[str, float, float]) -> tuple[Bar, ...]:
+    return tuple(
+        Bar(
+            name,
+            ((metric.name, mean),),
+            f"measured: level {name}, seeds 100-104 (world, split and training), public {metric.label} "
+            f"mean {mean:.4f} ± {spread:.4f} (standard deviation), "
+            f"python tests/bench/hw01_ladder.py --edition {edition} --seeds 100-104",
+        )
+        for name, mean, spread in lines
+    )
+
+
+TASK = Task(
+    "hw01",
+    "Regression: COVID-19 cases",
+    (
+        Edition(
+            "builtin",
+            "a seeded world in the course's 2021 columns (tasks/hw01_regression/world.py); no real person's data, MIT",
+            _format(LAYOUT_2021),
+            (RMSE,),
+            _measured(
+                RMSE, "builtin",
+                ("simple", 2.0058, 0.3199), ("medium", 1.1164, 0.0591), ("strong", 0.8552, 0.0619),
+                ("boss", 0.8401, 0.0662),
+            ),
+            Rules(),
+            partial(_make_world, LAYOUT_2021),
+        ),
+        Edition(
+            "builtin-2022",
+            "a seeded world in the course's 2022 columns (tasks/hw01_regression/world.py); no real person's data, MIT",
+            _format(LAYOUT_2022),
+            (MSE,),
+            _measured(
+                MSE, "builtin-2022",
+                ("simple", 2.0211, 0.2011), ("medium", 1.3474, 0.1118), ("strong", 0.7545, 0.1107),
+                ("boss", 0.7210, 0.1107),
+            ),
+            Rules(),
+            partial(_make_world, LAYOUT_2022),
+        ),
+        Edition(
+            "2021",
+            "the course's files of Kaggle ml2021spring-hw1, surveys by the Delphi group at CMU; licence not told; "
+            "the labels are public on the internet",
+            _format(LAYOUT_2021),
+            (RMSE,),
+            _official(
+                LAYOUT_2021, RMSE.name, 1.0, ("simple", 2.03004), ("medium", 1.28359), ("strong", 0.88017)
+            ),
+            Rules(),
+            partial(_make_course, LAYOUT_2021),
+            official=True,
+        ),
+        Edition(
+            "2022",
+            "the course's files of Kaggle ml2022spring-hw1, surveys by the Delphi group at CMU; licence not told; "
+            "the labels are public on the internet",
+            _format(LAYOUT_2022),
+            (MSE,),
+            _official(
+                LAYOUT_2022,
+                MSE.name,
+                1.0,
+                ("simple", 2.28371), ("medium", 1.49430), ("strong", 1.05728), ("boss", 0.86161),
+            ),
+            Rules(),
+            partial(_make_course, LAYOUT_2022),
+            official=True,
+        ),
+    ),
+)  # fmt: skip

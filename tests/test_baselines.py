@@ -1,0 +1,288 @@
+"""The baselines: every level runs on every layout, settings are checked, and a killed run ends with the same file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines.common import main, override, rate, require_training, train_level
+from baselines.hw01_regression import LEVELS, Config, best_features, features, held_out, read, settings
+from tasks.base import UserError
+from tasks.hw01_regression import TARGET, TASK, TRAIN_FILE
+
+ROOT = Path(__file__).parents[1]
+SHORT = ["epochs=4", "patience=100"]
+
+
+@pytest.fixture(scope="module", params=["builtin", "builtin-2022"])
+def public(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    TASK.edition(request.param).make(folder, 0, "small", None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def public_2021(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("public")
+    TASK.edition("builtin").make(folder, 0, "small", None)
+    return folder
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_writes_a_submission_in_the_editions_format(public: Path, level: str, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    path = train_level(
+        "hw1", level, public, tmp_path, seed=1, device="cpu", overrides=SHORT,
+        progress=lambda done, total, metrics: seen.append((done, total)),
+    )  # fmt: skip
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = read(public / "covid.test.csv").ids
+    assert path == tmp_path / "submission.csv"
+    assert lines[0] == "id,tested_positive"
+    assert [line.split(",")[0] for line in lines[1:]] == list(rows)
+    values = np.array([float(line.split(",")[1]) for line in lines[1:]])
+    assert np.isfinite(values).all()
+    assert values.std() > 0.1
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    log = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["epoch"] for row in log] == [1, 2, 3, 4]
+    assert all(np.isfinite(list(row.values())).all() for row in log)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["config"]["epochs"] == 4
+
+
+def test_a_level_learns_more_than_yesterdays_value(tmp_path: Path) -> None:
+    made = TASK.edition("builtin").make(tmp_path, 21, "small", None)
+    metric = TASK.edition("builtin").metrics[0]
+    path = train_level("hw01", "strong", tmp_path, tmp_path / "run", seed=0, device="cpu")
+    guess = np.loadtxt(path, delimiter=",", skiprows=1)[:, 1]
+    yesterday = read(tmp_path / "covid.test.csv").days[:, -2, -1].astype(np.float64)
+    scores = [float(metric.value(metric.rows(made.answers.columns, {TARGET: values}))) for values in (guess, yesterday)]
+    assert scores[0] < 0.9 * scores[1]
+
+
+def test_the_same_seed_gives_the_same_file_and_another_seed_another(public_2021: Path, tmp_path: Path) -> None:
+    files = [
+        train_level(
+            "hw01", "boss", public_2021, tmp_path / name, seed=seed, device="cpu", overrides=["epochs=2"]
+        ).read_bytes()
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    assert files[0] == files[1] != files[2]
+
+
+@pytest.mark.parametrize("level", ["simple", "boss"])
+def test_a_run_killed_at_any_point_and_taken_up_again_ends_with_the_same_bytes(
+    public_2021: Path, tmp_path: Path, level: str
+) -> None:
+    setting = "epochs=12" if level == "boss" else "epochs=100"
+    whole = train_level("hw01", level, public_2021, tmp_path / "whole", seed=3, device="cpu", overrides=[setting])
+    wait = float(np.random.default_rng().uniform(0.0, 0.1))
+    for attempt in range(5):  # a child that was done before the signal shows nothing: kill the next one earlier
+        run = tmp_path / f"killed-{attempt}"
+        log = run / "metrics.jsonl"
+        command = [
+            sys.executable, "-m", "baselines.hw01_regression", "--level", level, "--public", str(public_2021),
+            "--run", str(run), "--seed", "3", "--device", "cpu", "--set", setting,
+        ]  # fmt: skip
+        child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        while child.poll() is None and (not log.exists() or log.read_bytes().count(b"\n") < 3):
+            time.sleep(0.002)
+        time.sleep(wait * 0.5**attempt)
+        child.send_signal(signal.SIGKILL)
+        code = child.wait(timeout=30)
+        assert code in (-signal.SIGKILL, 0)
+        if code and not (run / "submission.csv").exists():
+            break
+    else:
+        pytest.fail("five runs in a row were finished before they could be killed")
+    epochs: list[int] = []
+    again = train_level(
+        "hw01", level, public_2021, run, seed=3, device="cpu", overrides=[setting],
+        progress=lambda done, total, metrics: epochs.append(done),
+    )  # fmt: skip
+    assert 1 not in epochs  # it went on, and did not start anew
+    assert again.read_bytes() == whole.read_bytes()
+    assert log.read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
+
+
+def test_a_run_goes_on_after_an_error_and_an_unreadable_checkpoint_only_costs_time(
+    public_2021: Path, tmp_path: Path
+) -> None:
+    def stop(done: int, total: int, metrics: object) -> None:
+        if done == 3:
+            raise InterruptedError
+
+    whole = train_level("hw01", "strong", public_2021, tmp_path / "whole", seed=0, device="cpu", overrides=["epochs=6"])
+    with pytest.raises(InterruptedError):
+        train_level(
+            "hw01", "strong", public_2021, tmp_path / "run", seed=0, device="cpu", overrides=["epochs=6"], progress=stop
+        )
+    assert not (tmp_path / "run" / "submission.csv").exists()
+    with (tmp_path / "run" / "checkpoint.safetensors").open("r+b") as file:
+        file.truncate(50)
+    again = train_level("hw01", "strong", public_2021, tmp_path / "run", seed=0, device="cpu", overrides=["epochs=6"])
+    assert again.read_bytes() == whole.read_bytes()
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
+
+
+def test_a_finished_run_is_returned_and_one_of_other_settings_or_data_is_refused(
+    public_2021: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    path = train_level("hw01", "strong", public_2021, run, seed=0, device="cpu", overrides=["epochs=2"])
+    before = path.stat().st_mtime_ns
+    assert train_level("hw01", "strong", public_2021, run, seed=0, device="cpu", overrides=["epochs=2"]) == path
+    assert path.stat().st_mtime_ns == before
+    with pytest.raises(UserError, match="differs in: lr, epochs; choose another folder"):
+        train_level("hw01", "strong", public_2021, run, seed=0, device="cpu", overrides=["lr=0.1", "epochs=3"])
+    with pytest.raises(UserError, match="differs in: level, seed"):
+        train_level("hw01", "medium", public_2021, run, seed=9, device="cpu", overrides=["epochs=2"])
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in public_2021.iterdir():
+        text = file.read_text(encoding="utf-8").splitlines()
+        (other / file.name).write_text("\n".join(text[:-1]) + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match="differs in: data"):
+        train_level("hw01", "strong", other, run, seed=0, device="cpu", overrides=["epochs=2"])
+
+
+def test_settings_are_read_by_the_type_of_their_field() -> None:
+    config = override(Config(), ["lr=3e-4", "epochs = 7", "hidden=64,32", "inputs=right", "hidden=8"])
+    assert (config.lr, config.epochs, config.hidden, config.inputs) == (3e-4, 7, (8,), "right")
+    assert override(Config(), ["hidden="]).hidden == ()
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("speed=3", "expected key=value with one of the keys inputs, select,"),
+        ("lr", "expected key=value"),
+        ("epochs=2.5", "expected a whole number; found '2.5'"),
+        ("lr=fast", "expected a number; found 'fast'"),
+        ("lr=nan", "expected a finite number; found 'nan'"),
+        ("inputs=some", "expected one of all+id, all, right, selected, crossed; found 'some'"),
+        ("hidden=64,x", "expected a whole number; found 'x'"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_what_would_fit(setting: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        override(Config(), [setting])
+    assert message in str(error.value)
+
+
+def test_unknown_names_levels_devices_and_missing_files_are_refused(public_2021: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no baseline for 'hw99'"):
+        train_level("hw99", "simple", public_2021, tmp_path, seed=0)
+    with pytest.raises(UserError, match="choose one of: simple, medium, strong, boss"):
+        train_level("hw01", "easy", public_2021, tmp_path, seed=0)
+    with pytest.raises(UserError, match="expected auto, cuda or cpu"):
+        train_level("hw01", "simple", public_2021, tmp_path, seed=0, device="tpu")
+    with pytest.raises(UserError, match=r"covid\.train\.csv: expected a file of the prepared competition"):
+        train_level("hw01", "simple", tmp_path, tmp_path, seed=0)
+
+
+def test_a_missing_package_is_one_line_that_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(UserError) as error:
+        require_training()
+    assert str(error.value) == (
+        'training needs safetensors, which is not installed; install it with: pip install "lhy-grade[train]"'
+    )
+
+
+def test_the_command_needs_neither_click_nor_sqlalchemy_and_imports_torch_only_to_train(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('click', 'rich', 'sqlalchemy', 'pandas', 'polars', 'sklearn', 'cryptography'):\n"
+        "    sys.modules[name] = None\n"
+        "from pathlib import Path\n"
+        "from baselines import hw01_regression\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
+        "from tasks.hw01_regression import TASK\n"
+        f"public = Path({str(tmp_path)!r}) / 'public'; public.mkdir()\n"
+        "TASK.edition('builtin').make(public, 0, 'small', None)\n"
+        "from baselines.common import main\n"
+        f"raise SystemExit(main('hw01', ['--level', 'strong', '--public', str(public), '--run', {str(tmp_path)!r},"
+        " '--set', 'epochs=1', '--device', 'cpu']))\n"
+    )
+    environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == str(tmp_path / "submission.csv")
+
+
+def test_the_command_ends_with_the_errors_exit_code_and_text(
+    public_2021: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--level", "strong", "--public", str(public_2021), "--run", str(tmp_path)]
+    assert main("hw01", [*given, "--set", "epochs=many"]) == 2
+    assert capsys.readouterr().err == "--set epochs=many: expected a whole number; found 'many'.\n"
+
+
+def test_the_best_features_are_the_correlated_ones_and_the_sure_ones() -> None:
+    rng = np.random.default_rng(0)
+    change = rng.normal(size=400).astype(np.float32)
+    values = rng.normal(size=(400, 9)).astype(np.float32)
+    values[:, 4] += change
+    values[:, 7] -= change
+    assert best_features(values, change, 3, 1).tolist() == [0, 4, 7]
+
+
+def test_whole_states_are_held_out_and_each_fold_once(public: Path) -> None:
+    table = read(public / TRAIN_FILE)
+    held = held_out(LEVELS["boss"], table, 5)
+    assert held.shape == (20, len(table.ids))
+    assert (held[::4].sum(axis=0) == 1).all()
+    for mask in held:
+        states = table.states.argmax(axis=1)
+        assert not set(states[mask]) & set(states[~mask])
+
+
+def test_simple_is_the_courses_sample_network_of_its_year(public: Path) -> None:
+    config, table = settings("simple", public), read(public / TRAIN_FILE)
+    x = features(table, config.inputs)
+    sizes = [x.shape[1], *config.hidden, 1]
+    year = "2021" if table.days.shape[1] == 3 else "2022"
+    assert sizes == {"2021": [93, 64, 1], "2022": [117, 16, 8, 1]}[year]
+    assert sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes)) == {"2021": 6081, "2022": 2033}[year]
+    assert (x[:, -1].tolist() == [float(i) for i in table.ids]) == (year == "2022")  # the row's number is in there
+    assert (config.optimiser, config.momentum, config.target) == ("sgd", 0.9, "raw")
+    assert (config.lr, config.batch, config.patience, config.scaling) == {
+        "2021": (1e-3, 270, 200, "own"),
+        "2022": (1e-5, 256, 400, "none"),
+    }[year]
+
+
+def test_the_other_levels_never_see_the_number_of_a_row(public: Path) -> None:
+    table = read(public / TRAIN_FILE)
+    renamed = replace(table, ids=tuple(reversed(table.ids)))
+    for level in ("medium", "strong", "boss"):
+        inputs = settings(level, public).inputs
+        assert np.array_equal(features(table, inputs), features(renamed, inputs))
+
+
+def test_features_never_use_the_target_of_the_last_day(public: Path) -> None:
+    table = read(public / TRAIN_FILE)
+    changed = read(public / TRAIN_FILE)
+    changed.days[:, -1, -1] = 0
+    for inputs in ("all+id", "all", "right", "selected", "crossed"):
+        assert np.array_equal(features(table, inputs), features(changed, inputs))
+
+
+def test_the_learning_rate_falls_to_nothing_on_a_cosine_after_its_warm_up() -> None:
+    assert [round(rate("cosine", epoch, 12, warmup=2), 3) for epoch in (0, 1, 2, 7)] == [0.5, 1.0, 1.0, 0.5]
+    assert rate("cosine", 11, 12) < 0.02
+    assert rate("constant", 5, 6) == 1.0

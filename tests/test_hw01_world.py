@@ -1,0 +1,171 @@
+"""The built-in world of HW1: the course's shapes, nothing that gives a target away, a ladder to climb."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.base import Made, UserError
+from tasks.hw01_regression import LAYOUT_2021, LAYOUT_2022, TARGET, TASK, TEST_FILE, TRAIN_FILE, Layout
+from tasks.hw01_regression.world import PERIODS, POOL, YEARS, floor, plan
+
+BUILTIN = {"builtin": LAYOUT_2021, "builtin-2022": LAYOUT_2022}
+ROOT = Path(__file__).parents[1]
+
+
+def make(folder: Path, edition: str, seed: int) -> Made:
+    folder.mkdir(parents=True, exist_ok=True)
+    return TASK.edition(edition).make(folder, seed, "small", None)
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def day_texts(layout: Layout, row: list[str], labelled: bool) -> list[tuple[str, ...]]:
+    """The cells of each day of a row; the last day of a test row has no target."""
+    width, first = len(layout.day), 1 + len(layout.states)
+    days = [tuple(row[first + width * d : first + width * (d + 1)]) for d in range(layout.days)]
+    assert all(len(day) == width for day in days[:-1])
+    assert len(days[-1]) == (width if labelled else width - 1)
+    return days
+
+
+@pytest.mark.parametrize("edition", BUILTIN)
+def test_the_files_have_the_columns_and_counts_of_the_course(tmp_path: Path, edition: str) -> None:
+    layout = BUILTIN[edition]
+    made = make(tmp_path, edition, 3)
+    train, test = rows_of(tmp_path / TRAIN_FILE), rows_of(tmp_path / TEST_FILE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [TEST_FILE, TRAIN_FILE]
+    assert tuple(train[0]) == layout.train_header
+    assert tuple(test[0]) == layout.train_header[:-1]
+    assert (len(train[0]), len(test[0])) == ((95, 94) if layout.days == 3 else (118, 117))
+    assert (len(train) - 1, len(test) - 1) == ((2700, 893) if layout.days == 3 else (2699, 1078))
+    assert [row[0] for row in test[1:]] == [str(i) for i in range(len(test) - 1)]
+    assert made.answers.ids == range(len(test) - 1) == TASK.edition(edition).format.ids
+    assert made.train is not None
+    assert made.test is not None
+    assert np.array_equal(made.train, np.array([row[1:-1] for row in train[1:]], dtype=np.float64))
+    assert np.array_equal(made.test, np.array([row[1:] for row in test[1:]], dtype=np.float64))
+    assert np.isfinite(made.train).all()
+    assert np.isfinite(made.test).all()
+    assert made.train[:, len(layout.states) :].min() >= 0
+    assert made.train[:, len(layout.states) :].max() <= 100
+
+
+@pytest.mark.parametrize("edition", BUILTIN)
+@pytest.mark.parametrize("seed", [0, 2**62])
+def test_no_day_of_a_test_window_is_in_any_other_row(tmp_path: Path, edition: str, seed: int) -> None:
+    layout = BUILTIN[edition]
+    make(tmp_path, edition, seed)
+    seen: set[tuple[str, ...]] = set()
+    for row in rows_of(tmp_path / TRAIN_FILE)[1:]:
+        seen.update(day[:-1] for day in day_texts(layout, row, labelled=True))
+    for row in rows_of(tmp_path / TEST_FILE)[1:]:
+        for day in day_texts(layout, row, labelled=False):
+            assert day[: len(layout.survey)] not in seen
+            seen.add(day[: len(layout.survey)])
+
+
+@pytest.mark.parametrize("size", YEARS)
+@pytest.mark.parametrize("layout", [LAYOUT_2021, LAYOUT_2022])
+def test_no_test_target_is_visible_in_any_other_row(layout: Layout, size: str) -> None:
+    train, test, _ = plan(layout, 1, size)
+    hidden = [(window.state, window.day + layout.days - 1) for window in test]
+    visible = {(window.state, window.day + d) for window in train for d in range(layout.days)}
+    visible |= {(window.state, window.day + d) for window in test for d in range(layout.days - 1)}
+    assert len(set(hidden)) == len(hidden)
+    assert not visible & set(hidden)
+
+
+@pytest.mark.parametrize("size", YEARS)
+@pytest.mark.parametrize("layout", [LAYOUT_2021, LAYOUT_2022])
+def test_test_windows_lie_a_week_from_everything_else(layout: Layout, size: str) -> None:
+    train, test, days = plan(layout, 5, size)
+    assert (len(train), len(test)) == (layout.train_rows * YEARS[size], layout.test_rows * YEARS[size])
+    assert max(window.day for window in (*train, *test)) + layout.days <= days
+    learnt = {window.day + d for window in train for d in range(layout.days)}
+    for window in test:  # in no state is a day of a test period learnt from
+        assert not learnt & set(range(window.day - POOL, window.day + layout.days + POOL))
+    for state in range(len(layout.states)):
+        starts = sorted(window.day for window in test if window.state == state)
+        assert all(b - a >= layout.days + POOL for a, b in pairwise(starts))
+
+
+@pytest.mark.parametrize("edition", BUILTIN)
+def test_a_group_is_a_state_in_one_period_and_lies_on_one_side(tmp_path: Path, edition: str) -> None:
+    layout = BUILTIN[edition]
+    made = make(tmp_path, edition, 2)
+    assert made.train is not None
+    assert made.test is not None
+    assert made.train_groups is not None
+    assert made.answers.groups is not None
+    assert not set(made.train_groups) & set(made.answers.groups)
+    names, counts = np.unique(made.answers.groups, return_counts=True)
+    assert len(names) == PERIODS.count("T") * len(layout.states)
+    assert counts.min() >= 5
+    for features, groups in ((made.train, made.train_groups), (made.test, made.answers.groups)):
+        for row, group in zip(features, groups, strict=True):
+            assert group.startswith(layout.states[row[: len(layout.states)].argmax()] + " days ")
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_other_data(tmp_path: Path) -> None:
+    first, other = make(tmp_path / "a", "builtin", 7), make(tmp_path / "c", "builtin", 8)
+    (tmp_path / "b").mkdir()
+    code = (
+        "from pathlib import Path; from tasks.hw01_regression import TASK; "
+        f"TASK.edition('builtin').make(Path({str(tmp_path / 'b')!r}), 7, 'small', None)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
+    for name in (TRAIN_FILE, TEST_FILE):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert (tmp_path / "a" / name).read_bytes() != (tmp_path / "c" / name).read_bytes()
+    assert (np.sort(first.answers.columns[TARGET]) != np.sort(other.answers.columns[TARGET])).mean() > 0.9
+
+
+@pytest.mark.parametrize("edition", BUILTIN)
+def test_the_last_days_own_draw_is_what_nobody_can_know_and_yesterday_is_far_from_it(
+    tmp_path: Path, edition: str
+) -> None:
+    layout = BUILTIN[edition]
+    made = make(tmp_path, edition, 4)
+    assert made.test is not None
+    truth = made.answers.columns[TARGET]
+    last = floor(layout, 4, "small") - truth
+    yesterday = made.test[:, -len(layout.day)] - truth
+    assert abs(last.mean()) < 0.1  # the floor is an expectation
+    assert 0.3 < np.sqrt(np.mean(last**2)) < 0.8
+    assert 1.5 < np.sqrt(np.mean(yesterday**2) / np.mean(last**2)) < 3
+    assert 0.05 < np.sqrt(np.mean(yesterday**2)) / truth.std() < 0.3  # 0.13 in the course's files of 2021
+
+
+def test_the_measured_boss_bar_is_worse_than_the_floor_and_the_bars_climb(tmp_path: Path) -> None:
+    for name, layout in BUILTIN.items():
+        edition = TASK.edition(name)
+        bars = [bar.public[0][1] for bar in edition.bars]
+        assert [bar.name for bar in edition.bars] == ["simple", "medium", "strong", "boss"]
+        assert bars == sorted(bars, reverse=True)
+        assert all(bar.source.startswith("measured: ") for bar in edition.bars)
+        truth = make(tmp_path / name, name, 0).answers.columns[TARGET]
+        metric = edition.metrics[0]
+        best = float(metric.value(metric.rows({TARGET: truth}, {TARGET: floor(layout, 0, "small")})))
+        assert bars[-1] > 1.2 * best
+
+
+def test_an_unknown_size_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="small, full"):
+        TASK.edition("builtin").make(tmp_path, 0, "huge", None)
+
+
+def test_the_full_world_has_ten_times_the_rows(tmp_path: Path) -> None:
+    made = TASK.edition("builtin").make(tmp_path, 0, "full", None)
+    assert made.train is not None
+    assert made.train.shape == (27000, 93)
+    assert len(made.answers) == 8930
