@@ -198,7 +198,9 @@ def _unflatten(value: Any, tensors: Mapping[str, torch.Tensor], device: str) -> 
     if "pairs" in value:
         return {key: _unflatten(item, tensors, device) for key, item in value["pairs"]}
     name = value["tensor"]
-    return tensors[name] if ".rng" in name else tensors[name].to(device)
+    # A copy, since those of the file lie unaligned, where a product can come out different in its last bit.
+    tensor = tensors[name].clone()
+    return tensor if ".rng" in name else tensor.to(device)
 
 
 def draw_curves(folder: Path) -> None:

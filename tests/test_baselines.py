@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from baselines.common import main, override, rate, require_training, train_level
+from baselines.common import Run, main, override, rate, require_training, train_level
 from baselines.hw01_regression import LEVELS, Config, best_features, features, held_out, read, settings
 from tasks.base import UserError
 from tasks.hw01_regression import TARGET, TASK, TRAIN_FILE
@@ -114,6 +115,19 @@ def test_a_run_killed_at_any_point_and_taken_up_again_ends_with_the_same_bytes(
     assert 1 not in epochs  # it went on, and did not start anew
     assert again.read_bytes() == whole.read_bytes()
     assert log.read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
+
+
+def test_what_a_checkpoint_gives_back_is_aligned_since_products_of_unaligned_tensors_differ_in_the_last_bit(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path, 0, "cpu")
+    tensors = [torch.rand(3, 5 + place) for place in range(8)]
+    run.save({"epoch": 0, "best": tensors})
+    run.log(1, {})
+    state = run.load()
+    assert state is not None
+    assert all(torch.equal(one, other) for one, other in zip(state["best"], tensors, strict=True))
+    assert {tensor.data_ptr() % 64 for tensor in state["best"]} == {0}
 
 
 def test_a_run_goes_on_after_an_error_and_an_unreadable_checkpoint_only_costs_time(
