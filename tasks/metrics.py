@@ -41,7 +41,9 @@ def mean_of_rows(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
     if weight.dtype == bool and weight.ndim == 1:
         if rows.dtype == bool:
             return np.count_nonzero(rows & weight) / np.count_nonzero(weight)
-        return moments(rows, weight)[1]
+        pieces = (slice(start, start + PIECE) for start in range(0, len(rows), PIECE))
+        total = sum(float(rows[piece].take(np.flatnonzero(weight[piece])).sum(dtype=np.float64)) for piece in pieces)
+        return total / np.count_nonzero(weight)
     total = weight.sum(axis=-1, dtype=np.float64)
     sums = weight.astype(np.float64, copy=False) @ rows.astype(np.float64, copy=False)
     return sums / total if weight.ndim == 2 else float(sums) / float(total)
