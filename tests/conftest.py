@@ -15,10 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from leaderboard.database import Database, open_database
 
 PASSWORD = "correct-horse"
+
+settings.register_profile("suite", deadline=None)  # no test asserts a time
+settings.load_profile("suite")
 
 
 @dataclass(frozen=True)
