@@ -300,13 +300,13 @@ def submissions(homework: str | None, everyone: bool, name: str | None, format: 
 def select(homework: str, ids: tuple[int, ...], name: str | None) -> None:
     """Choose which submissions count on the private board."""
     from harness.competition import find_competition
-    from harness.home import instant
+    from harness.grading import closing
     from leaderboard import store
 
     home = options.find_home()
     competition = find_competition(home, homework)
     rules = competition.rules
-    closes = instant(rules.deadline, "deadline") if rules.deadline else None
+    closes = closing(rules)
     with home.database() as database:
         store.select(
             database, competition.key, options.who(home, name), list(ids), rules.selections, options.clock(), closes

@@ -22,6 +22,7 @@ from tasks.base import (
     Bar,
     Columns,
     Grade,
+    Rules,
     Score,
     SubmissionError,
     TableFormat,
@@ -92,6 +93,14 @@ def quota_day(now: datetime, zone: str) -> tuple[str, datetime]:
     return local.date().isoformat(), datetime.combine(tomorrow, datetime.min.time(), tzinfo=local.tzinfo)
 
 
+def closing(rules: Rules) -> datetime | None:
+    """The last instant that is in time, in the deadline's own zone; None for an open competition."""
+    if rules.deadline is None:
+        return None
+    moment: datetime = instant(rules.deadline, "deadline").astimezone(zone_of(rules.deadline_zone, "deadline_zone"))
+    return moment
+
+
 @dataclass(frozen=True)
 class Submitted:
     """An accepted submission, the public side of its grade, and the bars that it clears."""
@@ -157,7 +166,7 @@ def submit(
             next_slot=next_slot.astimezone(zone_of(home.zone, "zone")),
             quota=rules.quota if limited else None,
             rejections=rules.rejections if limited else None,
-            closes=instant(rules.deadline, "deadline") if limited and rules.deadline else None,
+            closes=closing(rules) if limited else None,
             sign=receipts.signer(derive(key, "receipts")),
             step=step,
         )

@@ -37,6 +37,7 @@ CONFIG = """\
 # quota = 5                         # submissions a day
 # quota_zone = "UTC"                # the zone whose midnight starts a new day
 # deadline = "2027-03-26T23:59:59+08:00"
+# deadline_zone = "Asia/Taipei"     # the zone in which the deadline is told
 # selections = 2                    # how many submissions may count on the private board
 """
 

@@ -153,6 +153,10 @@ def test_a_deadline_closes_submission_after_its_last_second(home: Path, monkeypa
     now[0] += timedelta(seconds=1)
     closed = call(home, "submit", "hw1", str(constant(home, "3", "3.csv")), "--as", "ada")
     assert closed.exit_code == 5
+    assert "2027-03-26T23:59:59+08:00" in closed.stderr
+    (home / "config.toml").write_text('[hw01]\ndeadline = "2027-03-26T23:59:59+08:00"\ndeadline_zone = "UTC"\n')
+    closed = call(home, "submit", "hw1", str(constant(home, "3", "3.csv")), "--as", "ada")
+    assert "2027-03-26T15:59:59+00:00" in closed.stderr
     assert call(home, "select", "hw1", "1", "--as", "ada").exit_code == 5
 
 
