@@ -1,7 +1,12 @@
 """What the baselines of all homeworks share: settings, seeds, device, the run folder, exact resume, the command line.
 
 A run folder holds `config.json`, `metrics.jsonl` (a line an epoch), `checkpoint.safetensors` (the whole state after the
-last epoch), and at the end `curves.png` and `submission.csv`, which is written last: where it is, the run is finished.
+last epoch), and at the end `curves.png` and `submission.csv`, `.txt` or `.tgz`, which is written last: where it is, the
+run is finished.
+
+A baseline is a module with `FILES` (the public files it reads, whose hashes are part of the run's settings), `LEVELS`,
+`SUFFIX` of its submission, `THREADS` for torch on the CPU, `settings(level, public)` and `train(config, public, run,
+progress)`.
 """
 
 from __future__ import annotations
@@ -93,12 +98,12 @@ def pick_device(name: str) -> str:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for torch on the CPU: faster for small networks, and sums do not depend on the number of cores."""
+def threads(count: int) -> Iterator[None]:
+    """So many threads for torch on the CPU, whatever the machine has, so that sums come out the same on all."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
@@ -121,10 +126,11 @@ class Run:
     folder: Path
     seed: int
     device: str
+    suffix: str = ".csv"
 
     @property
     def submission(self) -> Path:
-        return self.folder / "submission.csv"
+        return self.folder / f"submission{self.suffix}"
 
     def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Add the line of one epoch (from 1) to `metrics.jsonl`."""
@@ -162,17 +168,22 @@ class Run:
         log.write_text("".join(lines), encoding="utf-8")
         return state
 
-    def finish(self, header: Sequence[str], ids: Sequence[str], values: Sequence[str]) -> None:
+    def finish(self, submission: bytes) -> None:
         """Draw the learning curves and write the submission, which marks the run as finished."""
         draw_curves(self.folder)
-        lines = [",".join(header), *(f"{i},{value}" for i, value in zip(ids, values, strict=True))]
-        write_text(self.submission, "\n".join(lines) + "\n")
+        write_file(self.submission, submission)
 
 
-def write_text(path: Path, text: str) -> None:
+def table(header: Sequence[str], ids: Sequence[str], values: Sequence[str]) -> bytes:
+    """The bytes of a table with an id and one value a row."""
+    lines = [",".join(header), *(f"{i},{value}" for i, value in zip(ids, values, strict=True))]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def write_file(path: Path, data: bytes) -> None:
     """Write a file in one step: a reader sees the old one or the new one."""
     new = path.with_name(path.name + ".new")
-    new.write_text(text, encoding="utf-8", newline="\n")
+    new.write_bytes(data)
     new.replace(path)
 
 
@@ -182,7 +193,8 @@ def _flatten(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
 
     if isinstance(value, torch.Tensor):
         tensors[name] = value.detach().contiguous().clone()
-        return {"tensor": name}
+        last = value.ndim == 4 and not value.is_contiguous()
+        return {"tensor": name, "channels_last": last and value.is_contiguous(memory_format=torch.channels_last)}
     if isinstance(value, Mapping):
         return {"pairs": [[key, _flatten(item, f"{name}.{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
@@ -195,16 +207,20 @@ def _unflatten(value: Any, tensors: Mapping[str, torch.Tensor], device: str) -> 
         return [_unflatten(item, tensors, device) for item in value]
     if not isinstance(value, dict):
         return value
+    import torch
+
     if "pairs" in value:
         return {key: _unflatten(item, tensors, device) for key, item in value["pairs"]}
     name = value["tensor"]
     # A copy, since those of the file lie unaligned, where a product can come out different in its last bit.
     tensor = tensors[name].clone()
+    if value["channels_last"]:  # fused optimisers go by address: a moment must lie in memory as its weight does
+        tensor = tensor.contiguous(memory_format=torch.channels_last)
     return tensor if ".rng" in name else tensor.to(device)
 
 
 def draw_curves(folder: Path) -> None:
-    """`curves.png`: every series of `metrics.jsonl` over the epochs, on a logarithmic axis."""
+    """`curves.png`: every series of `metrics.jsonl` over the epochs, on a logarithmic axis where all are above 0."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -215,7 +231,8 @@ def draw_curves(folder: Path) -> None:
     for name in [key for key in rows[0] if key != "epoch"] if rows else []:
         axes.plot([row["epoch"] for row in rows], [row[name] for row in rows], label=name)
     if rows:
-        axes.set_yscale("log")
+        positive = all(value > 0 for row in rows for key, value in row.items() if key != "epoch")
+        axes.set_yscale("log" if positive else "linear")
         axes.legend()
     axes.set_xlabel("epoch")
     figure.savefig(folder / "curves.png", dpi=120, metadata={"Software": None})
@@ -251,9 +268,9 @@ def train_level(
         "homework": module_name, "level": level, "seed": seed, "device": place, "config": asdict(config), "data": data
     }  # fmt: skip
     _same_settings(run, json.loads(json.dumps(settings)))
-    state = Run(run, seed, place)
+    state = Run(run, seed, place, module.SUFFIX)
     if not state.submission.exists():
-        with one_thread():
+        with threads(module.THREADS):
             module.train(config, public, state, progress or (lambda done, total, metrics: None))
     return state.submission
 
@@ -270,7 +287,7 @@ def _same_settings(run: Path, settings: Mapping[str, Any]) -> None:
     path = run / "config.json"
     run.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        write_text(path, json.dumps(settings, indent=2) + "\n")
+        write_file(path, f"{json.dumps(settings, indent=2)}\n".encode())
         return
     before = json.loads(path.read_text(encoding="utf-8"))
     if before != settings:

@@ -24,7 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from baselines.common import Progress, Run, main, rate
+from baselines.common import Progress, Run, main, rate, table
 from tasks.base import UserError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILES = ("covid.train.csv", "covid.test.csv")
+SUFFIX, THREADS = ".csv", 1
 TARGET = "tested_positive"
 ILLNESS = ("cli", "ili", "hh_cmnty_cli", "nohh_cmnty_cli")
 
@@ -294,7 +295,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     values = answer.cpu().numpy().astype(np.float64) * unit + base_test
     if config.target == "change":
         values = np.clip(values, 0, 100)
-    run.finish(("id", TARGET), test_table.ids, [f"{value:.6f}" for value in values])
+    run.finish(table(("id", TARGET), test_table.ids, [f"{value:.6f}" for value in values]))
 
 
 if __name__ == "__main__":

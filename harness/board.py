@@ -60,6 +60,7 @@ def shown_rows(home: Any, competition: Any, me: str | None, private: bool) -> li
             "submission": row.submission,
             "mark": row.participant == me,
         }
+        shown |= {score["metric"]: score["value"] for score in scores[1:]}
         if private:
             shown["public_rank"] = public_rank.get(row.participant)
             shown["move"] = None if shown["public_rank"] is None else shown["public_rank"] - row.rank
@@ -68,11 +69,11 @@ def shown_rows(home: Any, competition: Any, me: str | None, private: bool) -> li
 
 
 def with_bars(rows: list[dict[str, Any]], bars: tuple[Bar, ...], metric: Any, private: bool) -> list[dict[str, Any]]:
-    """The participants with a line for each bar, above the first one who does not reach its ranking threshold."""
+    """The participants with a line for each comparable bar, above the first not to reach its ranking threshold."""
     lines = []
     for bar in bars:
         conditions = dict(bar.private if private and bar.private is not None else bar.public)
-        if metric.name in conditions:
+        if metric.name in conditions and bar.comparable:
             lines.append((bar, conditions[metric.name]))
     sign = 1 if metric.higher_is_better else -1
     lines.sort(key=lambda line: -sign * line[1])
@@ -87,7 +88,7 @@ def with_bars(rows: list[dict[str, Any]], bars: tuple[Bar, ...], metric: Any, pr
 def _reaches(score: float | None, bar: Bar, threshold: float, higher_is_better: bool) -> bool:
     from tasks.base import clears
 
-    return score is not None and clears(score, threshold, bar.digits, higher_is_better)
+    return score is not None and clears(score, threshold, bar.digits, higher_is_better, bar.rounded)
 
 
 def _bar_row(bar: Bar, threshold: float) -> dict[str, Any]:
@@ -148,6 +149,7 @@ def _allow_private(home: Any, competition: Any, unrevealed: bool, me: str) -> No
 
 
 def _show(home: Any, competition: Any, me: str, private: bool, top: int | None, format: Any) -> None:
+    from harness.competition import read_bars
     from harness.render import Field, emit, interval, number, say, short_time, words
 
     metric = competition.ranking
@@ -157,6 +159,7 @@ def _show(home: Any, competition: Any, me: str, private: bool, top: int | None, 
         Field("rank", "#", right=True),
         Field("name", "name"),
         Field("score", metric.label, number(metric.digits), right=True),
+        *(Field(other.name, other.label, number(other.digits), right=True) for other in competition.metrics[1:]),
         Field("interval", "95 % interval", interval(metric.digits), rank=3),
         *([Field("public_rank", "public #", right=True), Field("move", "move", lambda n: f"{n:+d}", right=True)]
           if private else []),
@@ -176,16 +179,9 @@ def _show(home: Any, competition: Any, me: str, private: bool, top: int | None, 
         row["name"] = f"→ {row['name']}" if row["mark"] else row["name"]
     better = "higher" if metric.higher_is_better else "lower"
     title = f"{competition.name} · {competition.title} · {side} board ({metric.label}, {better} is better)"
-    lines = read_bars(home, competition, private)
+    lines = read_bars(home, competition) if private else competition.bars
     emit(format, "board", with_bars(rows, lines, metric, private) if top is None else rows, fields, title=title)
     if not rows:
         say(f"Nobody has handed in yet. Be the first: lhy-grade submit {competition.name} FILE")
     if competition.demo and sys.stdout.isatty():
         say("Fixed seed: anybody can rebuild the answers; good for practice only.")
-
-
-def read_bars(home: Any, competition: Any, private: bool) -> tuple[Bar, ...]:
-    """The bars of one side; the private thresholds are read only for the private board."""
-    from harness.competition import read_secret
-
-    return read_secret(home, competition).bars if private else tuple(competition.bars)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness import board, options, staff
 from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from tasks.base import Format
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -122,32 +125,36 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
     """Check a file the way `submit` does: no answers, no quota, nothing recorded."""
     from pathlib import Path
 
-    from harness.competition import find_competition
+    from harness.competition import find_competition, find_judge
     from harness.grading import check as check_file
-    from harness.render import emit_json
+    from harness.render import emit_json, say
     from tasks.homeworks import canonical, find_task
 
     if edition is None:
         competition = find_competition(options.find_home(), homework)
         name, form, edition = competition.name, competition.format, competition.edition
+        judge = find_judge(competition)
     else:
         name = canonical(homework)
         task = find_task(name)
         if task is None:
             raise UserError(f"there is no homework {name}; `lhy-grade tasks` lists what there is.")
-        form = task.edition(edition).format
-    check_file(Path(file), form)
-    rows = len(form.ids)
+        form, judge = task.edition(edition).format, task.edition(edition).judge
+    checked = check_file(Path(file), form, judge)
+    rows = len(form)
     if format == "json":
-        emit_json({"schema": 1, "valid": True, "homework": name, "edition": edition, "rows": rows})
+        body = {"schema": 1, "valid": True, "homework": name, "edition": edition, form.unit: rows}
+        emit_json(body | {"notes": checked.notes})
     elif format == "csv":
-        click.echo(f"valid,homework,edition,rows\nTrue,{name},{edition},{rows}")
+        click.echo(f"valid,homework,edition,{form.unit}\nTrue,{name},{edition},{rows}")
     else:
-        click.echo(valid_line(rows, name, edition))
+        click.echo(valid_line(form, name, edition))
+        for note in checked.notes:
+            say(note)
 
 
-def valid_line(rows: int, name: str, edition: str) -> str:
-    return f"valid: {rows:,} rows for {name}, edition {edition}"
+def valid_line(form: Format, name: str, edition: str) -> str:
+    return f"valid: {len(form):,} {form.unit} for {name}, edition {edition}"
 
 
 @cli.command()
@@ -172,7 +179,6 @@ def submit(homework: str, file: str, message: str, name: str | None, format: Any
     person = options.who(home, name)
     done = submit_file(home, homework, Path(file), participant=person, now=now, message=message)
     competition, accepted = done.competition, done.accepted
-    score, card = done.grade.scores[0], competition.ranking
     _, next_slot = quota_day(now, competition.rules.quota_zone)
     left = max(0, competition.rules.quota - accepted.used)
     place = board.rank_of(home, competition, person)
@@ -186,6 +192,7 @@ def submit(homework: str, file: str, message: str, name: str | None, format: Any
             "scores": [
                 {"metric": s.metric, "public": s.public, "interval": s.public_interval} for s in done.grade.scores
             ],
+            "notes": done.grade.notes,
             "bars": done.bars,
             "rank": place,
             "quota": {
@@ -198,6 +205,7 @@ def submit(homework: str, file: str, message: str, name: str | None, format: Any
         emit_json(body)
         return
     if format == "csv":
+        score = done.grade.scores[0]
         low, high = score.public_interval or (None, None)
         row = {
             "submission": accepted.submission,
@@ -215,12 +223,15 @@ def submit(homework: str, file: str, message: str, name: str | None, format: Any
         }
         emit("csv", "submission", [row], [Field(key, key) for key in row])
         return
-    click.echo(valid_line(len(competition.format.ids), competition.name, competition.edition))
-    between = f"  (95 % interval {interval(card.digits)(score.public_interval)})" if score.public_interval else ""
-    click.echo(f"public {card.label} {number(card.digits)(score.public)}{between}")
-    if competition.bars:
+    click.echo(valid_line(competition.format, competition.name, competition.edition))
+    for score, card in zip(done.grade.scores, competition.metrics, strict=True):
+        between = f"  (95 % interval {interval(card.digits)(score.public_interval)})" if score.public_interval else ""
+        click.echo(f"public {card.label} {number(card.digits)(score.public)}{between}")
+    if any(bar.comparable for bar in competition.bars):
         click.echo(f"bars passed: {', '.join(done.bars) or 'none'}")
     click.echo(f"rank {place} on the public board")
+    for note in done.grade.notes:
+        say(note)
     if accepted.again:
         say(f"These bytes were already handed in as submission {accepted.submission}; no slot was used.")
     else:
@@ -242,13 +253,15 @@ def submit(homework: str, file: str, message: str, name: str | None, format: Any
 @options.command
 def submissions(homework: str | None, everyone: bool, name: str | None, format: Any) -> None:
     """List one's submissions with their public scores."""
+    import json
+
     from harness.competition import find_competition, prepared, read_versions
-    from harness.render import Field, emit, inert, number, say, short_time
+    from harness.render import Field, emit, inert, say, short_time, words
     from leaderboard import store
+    from tasks.base import truncate
 
     home = options.find_home()
     rows: list[dict[str, Any]] = []
-    digits = 5
     for competition in [find_competition(home, n) for n in ([homework] if homework else prepared(home))]:
         digits = competition.ranking.digits
         person = None if everyone else options.who(home, name)
@@ -263,10 +276,11 @@ def submissions(homework: str | None, everyone: bool, name: str | None, format: 
                         "participant": entry.participant,
                         "at": options.local(home, entry.accepted_at),
                         "state": entry.rejected or ("graded" if grade else "waiting"),
-                        "score": grade.public if grade else None,
+                        "score": grade and (truncate(grade.public, digits) if format == "table" else grade.public),
                         "selected": entry.selected,
                         "file": entry.filename,
                         "message": entry.message,
+                        "notes": json.loads(grade.details).get("notes", []) if grade else [],
                     }
                 )
     emit(
@@ -279,10 +293,11 @@ def submissions(homework: str | None, everyone: bool, name: str | None, format: 
             *([Field("participant", "participant")] if everyone else []),
             Field("at", "arrived", short_time, rank=1),
             Field("state", "state"),
-            Field("score", "public score", number(digits), right=True),
+            Field("score", "public score", right=True),
             Field("selected", "selected", lambda yes: "yes" if yes else "", rank=2),
             Field("file", "file", rank=3),
             Field("message", "message", rank=4),
+            *([Field("notes", "notes", words, rank=5)] if any(row["notes"] for row in rows) else []),
         ],
     )
     if not rows and format == "table":

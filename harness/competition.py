@@ -1,20 +1,31 @@
 """What is prepared: the public description that students get and the secret side that scores them.
 
 `public/hw01/format.json` describes a competition without any answer; `secret/hw01/VERSION/` holds the answers as numpy
-arrays (`usage.npy`, `groups.npy`, and `column-0.npy` for the format's first column), what only the instructor may see
-of the description as `competition.json`, and `provenance.json`.
+arrays (`usage.npy`, `groups.npy`, and `column-0.npy` for the first column of the answers), the files of the judge, what
+only the instructor may see of the description as `competition.json`, and `provenance.json`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.home import Home, making, write_file
-from tasks.base import METRICS_VERSION, Answers, Bar, Metric, Rules, TableFormat, UserError
+from tasks.base import (
+    METRICS_VERSION,
+    Answers,
+    Bar,
+    Format,
+    Judge,
+    Metric,
+    Rules,
+    TableFormat,
+    UserError,
+    format_from_json,
+)
 from tasks.homeworks import canonical, find_task
 
 if TYPE_CHECKING:
@@ -46,7 +57,7 @@ class Competition:
     metrics: tuple[MetricCard, ...]
     bars: tuple[Bar, ...]
     rules: Rules
-    format: TableFormat
+    format: Format
     demo: bool
 
     @property
@@ -99,6 +110,8 @@ def bar_from_json(values: Mapping[str, Any]) -> Bar:
         private=None if private is None else conditions(private),
         points=(values["points"][0], values["points"][1]),
         digits=values["digits"],
+        comparable=values.get("comparable", True),
+        rounded=values.get("rounded", False),
     )
 
 
@@ -121,7 +134,7 @@ def read_competition(public: Path) -> Competition:
             metrics=tuple(MetricCard(**metric) for metric in values["metrics"]),
             bars=tuple(bar_from_json(bar) for bar in values["bars"]),
             rules=Rules(**values["rules"]),
-            format=TableFormat.from_json(values),
+            format=format_from_json(values),
             demo=values["demo"],
         )
     except FileNotFoundError:
@@ -160,28 +173,30 @@ def recover(home: Home, name: str) -> None:
             old.rename(home.public(name))
 
 
-def save_answers(folder: Path, answers: Answers, form: TableFormat) -> str:
-    """Writes answers with their usage as plain arrays, and returns the SHA-256 of all of it."""
+def save_answers(folder: Path, answers: Answers, files: Mapping[str, bytes]) -> str:
+    """Writes answers with their usage as plain arrays, and the judge's files; returns the SHA-256 of all of it."""
     import hashlib
     import io
 
     import numpy as np
 
-    arrays: dict[str, Any] = {
-        f"column-{place}": answers.columns[column.name] for place, column in enumerate(form.columns)
-    }
+    arrays: dict[str, Any] = {f"column-{place}": values for place, values in enumerate(answers.columns.values())}
     arrays |= {"usage": answers.usage, "groups": answers.groups}
-    digest = hashlib.sha256()
+    contents = {}
     for name, array in arrays.items():
         if array is not None:
             stream = io.BytesIO()
-            np.save(stream, array, allow_pickle=False)
-            write_file(folder / f"{name}.npy", stream.getvalue(), mode=0o600)
-            digest.update(name.encode() + stream.getvalue())
+            np.save(stream, array.astype(np.str_) if array.dtype == object else array, allow_pickle=False)
+            contents[name] = (f"{name}.npy", stream.getvalue())
+    assert not {name for name, _ in contents.values()} & set(files)
+    digest = hashlib.sha256()
+    for name, (file, data) in (contents | {name: (name, files[name]) for name in sorted(files)}).items():
+        write_file(folder / file, data, mode=0o600)
+        digest.update(name.encode() + data)
     return digest.hexdigest()
 
 
-def load_answers(folder: Path, form: TableFormat) -> Answers:
+def load_answers(folder: Path, names: Sequence[str], competition: Competition) -> Answers:
     """The inverse of `save_answers`. Raises OSError or ValueError for a missing or damaged file."""
     import numpy as np
 
@@ -189,19 +204,23 @@ def load_answers(folder: Path, form: TableFormat) -> Answers:
         array: NDArray[Any] = np.load(folder / f"{name}.npy", allow_pickle=False)
         return array
 
+    usage = read("usage")
+    form = competition.format
     return Answers(
-        ids=form.ids,
-        columns={column.name: read(f"column-{place}") for place, column in enumerate(form.columns)},
+        ids=form.ids if len(form.ids) == len(usage) else range(len(usage)),
+        columns={name: read(f"column-{place}") for place, name in enumerate(names)},
         groups=read("groups") if (folder / "groups.npy").exists() else None,
-        usage=read("usage"),
+        usage=usage,
     )
 
 
 @dataclass(frozen=True)
 class Secret:
-    """The side that scores: metrics, answers in the order of the format's ids, and the bars with private thresholds."""
+    """The side that scores: metrics, answers, the judge with its folder, and the bars with private thresholds."""
 
     competition: Competition
+    folder: Path
+    judge: Judge | None
     metrics: tuple[Metric, ...]
     answers: Answers
     bars: tuple[Bar, ...]
@@ -214,7 +233,8 @@ def read_secret(home: Home, competition: Competition) -> Secret:
     folder = home.secret(competition.name, competition.version)
     try:
         values = json.loads((folder / "competition.json").read_text(encoding="utf-8"))
-        answers = load_answers(folder, competition.format)
+        names = values.get("columns") or [column.name for column in getattr(competition.format, "columns", ())]
+        answers = load_answers(folder, names, competition)
     except FileNotFoundError:
         raise UserError(
             f"the answers of {competition.name} are not in this home, so it can check files but not score them;"
@@ -223,41 +243,75 @@ def read_secret(home: Home, competition: Competition) -> Secret:
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"the answers of {competition.name} cannot be read; restore {folder} from a backup.") from error
     usage = answers.usage
-    if usage is None or len(usage) != len(competition.format.ids):
+    assert usage is not None
+    rows = competition.format.unit in ("rows", "lines", "episodes")
+    if (rows and len(usage) != len(competition.format)) or any(len(c) != len(usage) for c in answers.columns.values()):
         raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
     return Secret(
         competition=competition,
+        folder=folder,
+        judge=judge_of(competition, values.get("judge")),
         metrics=find_metrics(folder, values, competition.format, usage),
         answers=answers,
         bars=tuple(bar_from_json(bar) for bar in values["bars"]),
         data_version=values["data_version"],
-        metric_version=f"{values['metric_id']}|v:{METRICS_VERSION}",
+        metric_version=_metric_version(values),
     )
+
+
+def _metric_version(values: Mapping[str, Any]) -> str:
+    judge = values.get("judge")
+    return f"{values['metric_id']}|v:{METRICS_VERSION}" + (f"|judge:{judge}" if judge else "")
+
+
+def find_judge(competition: Competition) -> Judge | None:
+    """The judge of a homework's edition, None where submissions are compared as they are read."""
+    task = find_task(competition.name)
+    return None if task is None else task.edition(competition.edition).judge
+
+
+def judge_of(competition: Competition, version: str | None) -> Judge | None:
+    """The judge, which must be of the version that the competition was prepared with: another gives other numbers."""
+    judge = find_judge(competition)
+    if judge is not None and judge.version() != version:
+        raise UserError(
+            f"{competition.name} was prepared to be judged with {version}, and here is {judge.version()};"
+            " install the same versions, or prepare it anew."
+        )
+    return judge
+
+
+def read_bars(home: Home, competition: Competition) -> tuple[Bar, ...]:
+    """The bars with their private thresholds. Raises UserError where they are not in this home."""
+    return tuple(bar_from_json(bar) for bar in _read_hidden(home, competition)["bars"])
 
 
 def read_versions(home: Home, competition: Competition) -> tuple[str, str]:
     """The data version and metric version under which the grades of a competition are ranked together."""
+    values = _read_hidden(home, competition)
+    return values["data_version"], _metric_version(values)
+
+
+def _read_hidden(home: Home, competition: Competition) -> Any:
     folder = home.secret(competition.name, competition.version)
     try:
-        values = json.loads((folder / "competition.json").read_text(encoding="utf-8"))
+        return json.loads((folder / "competition.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise UserError(f"{folder} is missing or damaged; the board of {competition.name} needs it.") from None
-    return values["data_version"], f"{values['metric_id']}|v:{METRICS_VERSION}"
 
 
-def find_metrics(
-    folder: Path, values: Mapping[str, Any], form: TableFormat, usage: NDArray[np.int8]
-) -> tuple[Metric, ...]:
+def find_metrics(folder: Path, values: Mapping[str, Any], form: Format, usage: NDArray[np.int8]) -> tuple[Metric, ...]:
     """The metrics that `competition.json` names: a metric file, a short name, or those of the homework's edition."""
     if values["metric_file"] is not None:
         from tasks.kaggle import score_file
 
+        assert isinstance(form, TableFormat)
         higher, name = values["higher_is_better"], values["metric_file"]
         return (score_file(folder / "metric.py", higher_is_better=higher, name=name, form=form, usage=usage),)
     if values["metric"] is not None:
-        from tasks.metrics import METRICS
+        from tasks.kaggle import named_metric
 
-        return (METRICS[values["metric"]],)
+        return (named_metric(values["metric"]),)
     task = find_task(values["name"])
     assert task is not None
     return task.edition(values["edition"]).metrics

@@ -15,8 +15,11 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...]) -> list[dict[
     """One row for each check: `what`, `state` ("ok", "note" or "bad") and `detail`."""
     rows = [_row("python", "ok", ".".join(map(str, python)))]
     for package, why in (
-        ("torch", 'to train baselines: pip install "lhy-grade[train]"'),
+        ("torch", 'to train baselines and to judge HW6: pip install "lhy-grade[train]"'),
         ("matplotlib", 'for learning curves: pip install "lhy-grade[train]"'),
+        ("sentencepiece", 'for the sub-words of HW5: pip install "lhy-grade[train]"'),
+        ("gymnasium", 'to replay HW12: pip install "lhy-grade[rl]"'),
+        ("opencv-python-headless", 'for the face rate of HW6\'s official editions: pip install "lhy-grade[faces]"'),
         ("psycopg", 'for PostgreSQL: pip install "lhy-grade[postgresql]"'),
     ):
         try:

@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.competition import Competition, Secret, find_competition, read_secret, read_versions
 from harness.home import Home, instant, zone_of
-from submissions.reader import load, read_table
+from submissions.reader import load, read
 from tasks.base import (
     METRICS_VERSION,
     PRIVATE,
     PUBLIC,
     Bar,
     Columns,
+    Format,
     Grade,
+    Judge,
+    Judged,
     Rules,
     Score,
     SubmissionError,
-    TableFormat,
     UserError,
 )
 
@@ -36,29 +38,43 @@ if TYPE_CHECKING:
 Step = Callable[[str], None]
 
 
-def check(path: Path, form: TableFormat) -> Columns:
-    """The predictions in a file, aligned to the format. Raises SubmissionError; `submit` uses the very same steps."""
-    return read_table(load(path, form.max_bytes), form)
+def check(path: Path, form: Format, judge: Judge | None) -> Judged:
+    """The predictions in a file, aligned to the format, and judged where that needs nothing secret.
+
+    Raises SubmissionError; `submit` uses the very same steps.
+    """
+    predictions = read(load(path, form.max_bytes), form)
+    return judge.run(form, predictions, None) if judge is not None and judge.offline else Judged(predictions)
 
 
 def grade(secret: Secret, predictions: Columns) -> Grade:
-    """The exact public and private scores of aligned predictions: a pure function of both sides."""
-    answers = secret.answers
+    """The exact public and private scores of aligned predictions: a pure function of both sides.
+
+    Raises SubmissionError for what the judge cannot score.
+    """
+    import numpy as np
+
+    answers, judge = secret.answers, secret.judge
+    form = secret.competition.format
+    judged = Judged(predictions) if judge is None else judge.run(form, predictions, secret.folder)
     assert answers.usage is not None
     public, private = answers.usage == PUBLIC, answers.usage == PRIVATE
     n_public, n_private = int(public.sum()), int(private.sum())
-    scores = []
+    scores, notes = [], list(judged.notes)
     for metric in secret.metrics:
-        rows = metric.rows(answers.columns, predictions)
-        scores.append(
-            Score(
-                metric=metric.name,
-                public=metric.value(rows, public),
-                private=metric.value(rows, private) if n_private else None,
-                public_interval=metric.interval(rows, public, answers.groups),
-                private_interval=metric.interval(rows, private, answers.groups) if n_private else None,
-            )
+        rows = metric.rows(answers.columns, judged.columns)
+        own = np.ones(len(rows) - len(answers), dtype=bool)
+        weights = [side if not len(own) else np.concatenate([side, own]) for side in (public, private)]
+        score = Score(
+            metric=metric.name,
+            public=metric.value(rows, weights[0]),
+            private=metric.value(rows, weights[1]) if n_private else None,
+            public_interval=metric.interval(rows, weights[0], answers.groups),
+            private_interval=metric.interval(rows, weights[1], answers.groups) if n_private else None,
         )
+        scores.append(score)
+        if (hint := metric.hint(score.public)) is not None:
+            notes.append(hint)
     signature = "|".join(
         (
             secret.metric_version,
@@ -67,7 +83,7 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
             f"n:{n_public}+{n_private}",
         )
     )
-    return Grade(tuple(scores), n_public, n_private, signature)
+    return Grade(tuple(scores), n_public, n_private, signature, tuple(notes))
 
 
 def public_side(grade: Grade) -> Grade:
@@ -172,7 +188,7 @@ def submit(
         )
         step("accepted")
         try:
-            predictions = read_table(data, competition.format)
+            predictions = read(data, competition.format)
             step("read")
             result = grade(secret, predictions)
         except SubmissionError as error:
@@ -201,7 +217,7 @@ def grade_pending(home: Home, now: datetime, names: list[str]) -> list[tuple[str
             for entry in waiting:
                 assert secret is not None
                 try:
-                    result = grade(secret, read_table(fetch(home.submissions, entry.sha256), competition.format))
+                    result = grade(secret, read(fetch(home.submissions, entry.sha256), competition.format))
                 except SubmissionError as error:
                     store.reject(database, entry.id, error.code, now)
                     done.append((competition.name, entry.id, f"refused: {error.code}"))
@@ -231,6 +247,7 @@ def _record(database: Database, key: bytes, secret: Secret, submission: int, res
                     {"metric": score.metric, "value": score.public, "interval": score.public_interval}
                     for score in result.scores
                 ],
+                "notes": list(result.notes),
             }
         ),
         "private_details": _json(

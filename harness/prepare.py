@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,8 @@ from typing import Any
 
 from harness.competition import Competition, MetricCard, bar_to_json, read_competition, recover, save_answers
 from harness.home import CONFIG, Home, locked, making, sync_folder, write_file, write_json
-from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Made, Metric, Rules, TableFormat, UserError
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Format, Judge, Made, Metric, Rules, UserError
 from tasks.homeworks import canonical, find_task, module_of
-from tasks.metrics import METRICS
 
 Step = Callable[[str], None]
 
@@ -45,7 +44,7 @@ class Plan:
     title: str
     edition: str
     source: str
-    format: TableFormat
+    format: Format
     metrics: tuple[Metric, ...]
     bars: tuple[Bar, ...]
     rules: Rules
@@ -53,6 +52,7 @@ class Plan:
     make: Callable[[Path, int], Made]
     metric: str | None = None
     metric_file: Path | None = None
+    judge: Judge | None = None
     provenance: tuple[tuple[str, Any], ...] = ()
 
 
@@ -75,6 +75,8 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
         )
     if source is not None and not edition.official:
         official = ", ".join(e.name for e in task.editions if e.official)
+        if not official:
+            raise UserError(f"{name} is made without files of the course; leave --from away.")
         raise UserError(f"--from needs the edition that the files belong to: add --edition, one of {official}.")
     if source is not None and not source.exists():
         raise UserError(f"--from: there is nothing at {source}.")
@@ -92,6 +94,7 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
         rules=edition.rules,
         sheet=sheet,
         make=_maker(edition, size, source),
+        judge=edition.judge,
         provenance=(
             ("size", size if not edition.official else None),
             ("files", None if source is None else _hashes(source)),
@@ -115,11 +118,11 @@ def plan_own(
 ) -> Plan:
     """The plan of a competition of one's own, from a solution file in Kaggle's layout and a metric.
 
-    `metric` is a short name of `tasks.metrics.METRICS` or the path of a Python file with Kaggle's
+    `metric` is a name of `tasks.kaggle.OWN_METRICS` or the path of a Python file with Kaggle's
     `score(solution, submission, row_id_column_name)`, for which the direction must be given.
     Raises UserError for anything that does not fit.
     """
-    from tasks.kaggle import own_format, read_solution, score_file
+    from tasks.kaggle import OWN_METRICS, for_auc, named_metric, own_format, read_solution, score_file
 
     name = canonical(name)
     if find_task(name) is not None:
@@ -127,8 +130,8 @@ def plan_own(
     if not 0 < public_share < 1:
         raise UserError(f"--public-share must lie between 0 and 1, got {public_share}.")
     metric_file = None
-    if metric in METRICS:
-        chosen: Metric = METRICS[metric]
+    if metric in OWN_METRICS:
+        chosen = named_metric(metric)
         if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
             raise UserError(f"{metric} has its own direction; leave --higher-is-better and --lower-is-better away.")
     elif metric.endswith(".py"):
@@ -138,12 +141,14 @@ def plan_own(
         chosen = score_file(metric_file, higher_is_better=higher_is_better, name=metric_file.stem)
     else:
         raise UserError(
-            f"--metric must be one of {', '.join(METRICS)} or a Python file that ends in .py; got {metric!r}."
+            f"--metric must be one of {', '.join(OWN_METRICS)} or a Python file that ends in .py; got {metric!r}."
         )
     if public is not None and not public.is_dir():
         raise UserError(f"--public must be a folder with what students get; there is none at {public}.")
     parsed = read_solution(solution)
-    form, answers = own_format(parsed, numeric=metric in ("rmse", "mse", "mae"), whole=metric_file is None)
+    numeric = metric in ("rmse", "mse", "mae", "auc")
+    form, answers = own_format(parsed, numeric=numeric, whole=metric_file is None)
+    answers = for_auc(parsed, answers) if metric == "auc" else answers
 
     def make(folder: Path, seed: int) -> Made:
         if public is not None:
@@ -264,35 +269,32 @@ def _build(
         metrics=tuple(MetricCard(m.name, m.label, m.higher_is_better, m.digits) for m in plan.metrics),
         bars=plan.bars,
         rules=plan.rules,
-        format=replace(plan.format, ids=answers.ids),
+        format=(made.form or plan.format).fit(answers),
         demo=demo,
     )
-    _write_public(new, competition, plan.sheet)
+    _write_public(new, competition, plan.sheet, made.sample)
     step("public written")
-    _write_secret(hidden, plan, answers)
+    _write_secret(hidden, plan, answers, made.secret)
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
     return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks]
 
 
-def _write_public(folder: Path, competition: Competition, sheet: str) -> None:
+def _write_public(folder: Path, competition: Competition, sheet: str, sample: bytes | None) -> None:
     from tasks.kaggle import sample_submission
 
     form = competition.format
-    taken = [
-        name
-        for name in ("sample_submission.csv", "sheet.md", "format.json", "manifest.json")
-        if (folder / name).exists()
-    ]
+    sample_file = f"sample_submission{form.suffix}"
+    taken = [name for name in (sample_file, "sheet.md", "format.json", "manifest.json") if (folder / name).exists()]
     if taken:
         raise UserError(f"the public folder must not hold {', '.join(taken)}: lhy-grade writes these itself.")
-    write_file(folder / "sample_submission.csv", sample_submission(form))
+    write_file(folder / sample_file, sample_submission(form) if sample is None else sample)
     write_file(folder / "sheet.md", sheet.encode())
     write_json(folder / "format.json", competition.to_json())
 
 
-def _write_secret(folder: Path, plan: Plan, answers: Answers) -> None:
-    digest = save_answers(folder, answers, plan.format)
+def _write_secret(folder: Path, plan: Plan, answers: Answers, files: Mapping[str, bytes]) -> None:
+    digest = save_answers(folder, answers, files)
     metric_id = "+".join(metric.name for metric in plan.metrics)
     if plan.metric_file is not None:
         code = plan.metric_file.read_bytes()
@@ -307,6 +309,8 @@ def _write_secret(folder: Path, plan: Plan, answers: Answers) -> None:
             "metric_file": None if plan.metric_file is None else plan.metric_file.stem,
             "higher_is_better": plan.metrics[0].higher_is_better,
             "metric_id": metric_id,
+            "judge": None if plan.judge is None else plan.judge.version(),
+            "columns": list(answers.columns),
             "data_version": digest[:16],
             "bars": [bar_to_json(bar) | {"private": bar.private} for bar in plan.bars],
         },
@@ -376,8 +380,10 @@ def _entries(home: Home, name: str) -> int:
 
 
 def _hashes(source: Path) -> dict[str, str]:
-    paths = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    if source.is_file():
+        return {source.name: hashlib.sha256(source.read_bytes()).hexdigest()}
+    paths = sorted(path for path in source.rglob("*") if path.is_file())
+    return {path.relative_to(source).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def _log(home: Home, competition: Competition, seed: int | None, now: datetime) -> None:

@@ -64,7 +64,9 @@ def _prepare(plan: Any, seed: int | None, replace_old: bool, accept_leaks: bool)
 @click.argument("name")
 @click.option("--solution", required=True, type=click.Path(exists=True, dir_okay=False),
               help="CSV: id, answer columns and, if you like, Usage (Public/Private/Ignored).")  # fmt: skip
-@click.option("--metric", required=True, help="rmse, mse, mae, accuracy, exact_match, or a Python file with score().")
+@click.option(
+    "--metric", required=True, help="rmse, mse, mae, accuracy, exact_match, auc, or a Python file with score()."
+)
 @click.option("--public", type=click.Path(), metavar="DIR", help="What students get.")
 @click.option("--title", help="The name on the board.")
 @click.option("--higher-is-better/--lower-is-better", default=None, help="The direction of a metric file.")
@@ -171,8 +173,8 @@ def submit_baseline(home: Any, competition: Any, name: str, file: Path) -> None:
     done = submit_file(
         home, competition.name, file, participant=name, now=options.clock(), kind="baseline", limited=False
     )
-    score = number(competition.ranking.digits)(done.grade.scores[0].public)
-    click.echo(f"{name}: public {competition.ranking.label} {score}")
+    for score, card in zip(done.grade.scores, competition.metrics, strict=True):
+        click.echo(f"{name}: public {card.label} {number(card.digits)(score.public)}")
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """The fast way into a submission: files of nothing but numbers, proven plain before any value is believed.
 
 A file is plain where every byte belongs to a decimal number or separates two, every row has the expected cells, and
-every id is spelt the one right way. What is not proven is declined, and `submissions.reader` reads it; what is taken
+every id is spelt the one right way. What is not proven is declined, and `submissions.table` reads it; what is taken
 has the same values to the last bit.
 """
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from decimal import ROUND_DOWN, Decimal, localcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from tasks.errors import Problem as Problem
 from tasks.errors import SubmissionError as SubmissionError
@@ -28,7 +28,7 @@ METRICS_VERSION = "1"
 """Part of every grade's key: raised when a change of code changes the number that some metric gives."""
 
 Columns = dict[str, "NDArray[Any]"]
-"""Column name to values `(n,)`: float64 for numbers, int64 for whole numbers, str for text."""
+"""Column name to values, the first axis being the row: float64 for numbers, int64 for whole numbers, str for text."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,16 @@ class TableFormat:
     ids: range | tuple[str, ...]
     max_bytes: int = 64 * 2**20
     years: tuple[tuple[str, tuple[str, ...], int], ...] = ()
+
+    unit: ClassVar[str] = "rows"
+    suffix: ClassVar[str] = ".csv"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def fit(self, answers: Answers) -> TableFormat:
+        """This format for a prepared competition, with the ids of its answers in place of the course's."""
+        return replace(self, ids=answers.ids)
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -95,12 +105,132 @@ class TableFormat:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The hidden side of a competition, one row for each id of the submission format, in the same order.
+class LinesFormat:
+    """A text file with one answer a line; `ids` are the line numbers, from 1. It is read as one column of text."""
 
-    `columns` hold the true values; `groups` `(n,)` text names what must stay on one side of the split and is resampled
-    whole; `strata` `(n,)` text asks for the same public share in each stratum (a group lies in one stratum); `usage`
-    `(n,)` int8 is IGNORED, PUBLIC or PRIVATE and is added by `tasks.split.split`, unless the source gives it.
+    column: str
+    ids: range
+    max_bytes: int
+
+    unit: ClassVar[str] = "lines"
+    suffix: ClassVar[str] = ".txt"
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def fit(self, answers: Answers) -> LinesFormat:
+        """This format with as many lines as there are answers."""
+        return replace(self, ids=range(1, len(answers) + 1))
+
+    def to_json(self) -> dict[str, Any]:
+        """This format as plain values, for `format.json`."""
+        return {"kind": "lines", "column": self.column, "lines": len(self.ids), "max_bytes": self.max_bytes}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> LinesFormat:
+        """The inverse of `to_json`."""
+        return LinesFormat(values["column"], range(1, values["lines"] + 1), values["max_bytes"])
+
+
+@dataclass(frozen=True)
+class ImagesFormat:
+    """A gzipped tar archive of `1.jpg` … `count.jpg` at its root and nothing else, RGB of one size in pixels.
+
+    It is read as "image", uint8 `(count, height, width, 3)`. The images answer to no hidden row, so their number is the
+    format's own.
+    """
+
+    count: int
+    width: int = 64
+    height: int = 64
+    max_bytes: int = 2_000_000
+
+    unit: ClassVar[str] = "images"
+    suffix: ClassVar[str] = ".tgz"
+
+    @property
+    def ids(self) -> range:
+        return range(1, self.count + 1)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def fit(self, answers: Answers) -> ImagesFormat:
+        """This format as it is."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """This format as plain values, for `format.json`."""
+        return {"kind": "images"} | {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> ImagesFormat:
+        """The inverse of `to_json`."""
+        return ImagesFormat(**{field.name: values[field.name] for field in fields(ImagesFormat)})
+
+
+@dataclass(frozen=True)
+class EpisodesFormat:
+    """The actions of episodes, as a table `episode,step,action`, as JSON lists or as a `.npy` of whole numbers.
+
+    It is read as "actions", int8 `(n, max_steps)` with -1 after the last one, and "length", int64 `(n,)`. `seeds` are
+    those of the environments, in the order of the episodes 0, 1, …, and students know them. Where `chained`, `seeds[0]`
+    alone is set, once, and the episodes follow each other in one environment. Actions go from 0 to `actions` - 1.
+    """
+
+    seeds: tuple[int, ...]
+    chained: bool = False
+    actions: int = 4
+    max_steps: int = 1000
+    max_bytes: int = 2_000_000
+
+    unit: ClassVar[str] = "episodes"
+    suffix: ClassVar[str] = ".csv"
+
+    @property
+    def ids(self) -> range:
+        return range(len(self.seeds))
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def fit(self, answers: Answers) -> EpisodesFormat:
+        """This format as it is; `Made.form` gives the seeds."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """This format as plain values, for `format.json`."""
+        return {"kind": "episodes"} | {
+            field.name: list(self.seeds) if field.name == "seeds" else getattr(self, field.name)
+            for field in fields(self)
+        }
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> EpisodesFormat:
+        """The inverse of `to_json`."""
+        given = {field.name: values[field.name] for field in fields(EpisodesFormat)}
+        return EpisodesFormat(**given | {"seeds": tuple(given["seeds"])})
+
+
+Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat
+
+
+def format_from_json(values: Mapping[str, Any]) -> Format:
+    """The format that a `format.json` describes. Raises KeyError for a kind that this version does not know."""
+    kinds: dict[str, type[Format]] = {
+        "table": TableFormat, "lines": LinesFormat, "images": ImagesFormat, "episodes": EpisodesFormat,
+    }  # fmt: skip
+    return kinds[values["kind"]].from_json(values)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The hidden side of a competition, one row for each id, in the order of the submission format where it has rows.
+
+    `columns` hold the true values, or what else a submission is compared with. `groups` `(n,)` text names what must
+    stay on one side of the split and is resampled whole; `strata` `(n,)` text asks for the same public share in each
+    stratum (a group lies in one stratum); `usage` `(n,)` int8 is IGNORED, PUBLIC or PRIVATE and is added by
+    `tasks.split.split`, unless the source gives it.
     """
 
     ids: range | tuple[str, ...]
@@ -118,8 +248,8 @@ class Metric(Protocol):
 
     `value(rows, w)` for whole-number weights `w` equals `value` of the rows repeated `w` times. So one pass over a
     submission gives the public score, the private score and every resample. `name` ends in `_score` where higher is
-    better and in `_error` or `_loss` where lower is; `best` and `worst` are the ends of the range; `digits` are the
-    decimals shown.
+    better and in `_error`, `_loss` or `_distance` where lower is; `best` and `worst` are the ends of the range;
+    `digits` are the decimals shown.
     """
 
     @property
@@ -136,7 +266,10 @@ class Metric(Protocol):
     def digits(self) -> int: ...
 
     def rows(self, answers: Columns, predictions: Columns) -> Any:
-        """What each row adds, shape (n,) or (n, k). Both sides are aligned and checked."""
+        """What each row adds, shape (n,) or (n, k). Both sides are aligned and checked.
+
+        Rows beyond the n of the answers belong to the submission alone and count once on either board.
+        """
         ...
 
     def value(self, rows: Any, weight: NDArray[Any] | None = None) -> Any:
@@ -149,13 +282,20 @@ class Metric(Protocol):
         """The 95 % interval of the rows of weight 1, or None where there is no honest one."""
         ...
 
+    def hint(self, value: float) -> str | None:
+        """What a public score suggests to be wrong with the whole file, for the one who handed it in."""
+        ...
+
 
 @dataclass(frozen=True)
 class Bar:
     """A line to clear: every condition (metric name, threshold) must hold, after truncation to `digits`, inclusive.
 
+    Where `rounded`, scores are rounded to `digits`, as the course's own server did, and not cut, as Kaggle does.
+
     `private` holds the thresholds of the private board where they differ. `source` says where the numbers come from:
-    "official 2021", or "measured: …" with runs, seeds, mean and spread.
+    "official 2021", or "measured: …" with runs, seeds, mean and spread. A bar that is not `comparable` was set on
+    another scale than the metric's here: it is told, and nobody clears it.
     """
 
     name: str
@@ -164,12 +304,15 @@ class Bar:
     private: tuple[tuple[str, float], ...] | None = None
     points: tuple[float, float] = (1.0, 1.0)
     digits: int = 5
+    comparable: bool = True
+    rounded: bool = False
 
     def passed(self, values: Mapping[str, float], higher_is_better: Mapping[str, bool], *, private: bool) -> bool:
         """Whether exact values, by metric name, clear the bar."""
         conditions = self.private if private and self.private is not None else self.public
-        return all(
-            clears(values[name], threshold, self.digits, higher_is_better[name]) for name, threshold in conditions
+        return self.comparable and all(
+            clears(values[name], threshold, self.digits, higher_is_better[name], self.rounded)
+            for name, threshold in conditions
         )
 
 
@@ -196,13 +339,40 @@ class Made:
     """What `Edition.make` returns: the answers, and what the leak checks look at.
 
     `train` `(n, d)` and `test` `(m, d)` are the numeric features that students get, `test` in the order of the answers;
-    `train_groups` names the group of each training row in the same words as `Answers.groups`.
+    `train_groups` names the group of each training row in the same words as `Answers.groups`. `sample` is the sample
+    submission where the format alone does not give one; `form` is the submission format where more than the ids of
+    the edition's one was drawn; `secret` holds the files, by name, that the judge needs.
     """
 
     answers: Answers
     train: NDArray[np.float64] | None = None
     test: NDArray[np.float64] | None = None
     train_groups: NDArray[np.str_] | None = None
+    sample: bytes | None = None
+    form: Format | None = None
+    secret: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the metrics compare with the answers, and remarks for the participant and the instructor."""
+
+    columns: Columns
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What turns a file that was read into what metrics compare: a replay's returns, features of images.
+
+    `run(format, predictions, secret)` gets the competition's secret folder, None in `check`, and raises SubmissionError
+    for what cannot be scored. `offline` says that it does not need the folder, so that `check` runs it too. `version()`
+    names everything outside the folder that can change the numbers.
+    """
+
+    run: Callable[[Format, Columns, Path | None], Judged]
+    version: Callable[[], str]
+    offline: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,12 +386,13 @@ class Edition:
 
     name: str
     source: str
-    format: TableFormat
+    format: Format
     metrics: tuple[Metric, ...]
     bars: tuple[Bar, ...]
     rules: Rules
     make: Callable[[Path, int, str, Path | None], Made]
     official: bool = False
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True)
@@ -254,21 +425,28 @@ class Score:
 
 @dataclass(frozen=True)
 class Grade:
-    """The result of one submission. `scores[0]` ranks; scores of different signatures are never ranked together."""
+    """The result of one submission. `scores[0]` ranks; scores of different signatures are never ranked together.
+
+    `notes` are remarks of the judge and hints of the metrics; nothing in them depends on a private answer.
+    """
 
     scores: tuple[Score, ...]
     n_public: int
     n_private: int
     signature: str
+    notes: tuple[str, ...] = ()
 
 
-def clears(value: float, threshold: float, digits: int, higher_is_better: bool) -> bool:
-    """Whether an exact value reaches a threshold, or is shown as one that does when cut to `digits` decimals.
+def clears(value: float, threshold: float, digits: int, higher_is_better: bool, rounded: bool = False) -> bool:
+    """Whether an exact value reaches a threshold, or is shown as one that does once cut or rounded to `digits`.
 
     >>> clears(0.8616149, 0.86161, 5, higher_is_better=False), clears(0.86162, 0.86161, 5, higher_is_better=False)
     (True, False)
+    >>> [clears(24.036, 24.04, 2, higher_is_better=True, rounded=rounded) for rounded in (False, True)]
+    [False, True]
     """
-    shown, line = truncate(value, digits), as_written(threshold, digits)
+    shown = Decimal(f"{value:.{digits}f}") if rounded else truncate(value, digits)
+    line = as_written(threshold, digits)
     if higher_is_better:
         return value >= threshold or shown >= line
     return value <= threshold or shown <= line

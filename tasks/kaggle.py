@@ -19,7 +19,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,11 +30,15 @@ from tasks.base import (
     Answers,
     Column,
     Columns,
+    Format,
+    LinesFormat,
+    Metric,
     Problem,
     SubmissionError,
     TableFormat,
     UserError,
 )
+from tasks.metrics import METRICS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,6 +169,38 @@ def _usage(path: Path, lines: Sequence[int], cells: Sequence[str]) -> NDArray[An
     return usage
 
 
+OWN_METRICS = (*METRICS, "auc")
+"""The metrics that a competition of one's own may name."""
+
+
+def named_metric(name: str) -> Metric:
+    """The metric of a name of `OWN_METRICS`."""
+    if name == "auc":
+        from tasks.auc import AUC
+
+        return AUC
+    return METRICS[name]
+
+
+def for_auc(solution: Solution, answers: Answers) -> Answers:
+    """The answers with a stratum for each class, so that both boards have both.
+
+    Raises UserError where they are not one column of zeros and ones, or where a side has one class alone.
+    """
+    import numpy as np
+
+    if len(answers.columns) != 1:
+        raise UserError(f"{solution.path.name}: auc takes one answer column, got {', '.join(answers.columns)}.")
+    (labels,) = answers.columns.values()
+    if not np.isin(labels, (0, 1)).all():
+        raise UserError(f"{solution.path.name}: auc takes the answers 0 and 1 alone.")
+    drawn = answers.usage is None
+    sides = [labels] if drawn else [labels[answers.usage == side] for side in (PUBLIC, PRIVATE)]
+    if any(np.bincount(side.astype(np.int64), minlength=2).min() < (2 if drawn else 1) for side in sides):
+        raise UserError(f"{solution.path.name}: auc needs rows of both classes on the public and on the private side.")
+    return replace(answers, strata=labels.astype(np.int64).astype(np.str_))
+
+
 def own_format(solution: Solution, *, numeric: bool = False, whole: bool = True) -> tuple[TableFormat, Answers]:
     """The submission format of a competition of one's own, and its answers in the format's order.
 
@@ -247,8 +283,14 @@ def sample_rows(form: TableFormat) -> Columns:
     return rows
 
 
-def sample_submission(form: TableFormat) -> bytes:
-    """The bytes of `sample_submission.csv`: the header and `sample_rows`, ids in the format's order."""
+def sample_submission(form: Format) -> bytes:
+    """The bytes of a sample submission: a table's header and `sample_rows` in the order of the ids; lines of 。 alone.
+
+    Archives and episodes have no sample that follows from the format: `Made.sample` gives theirs.
+    """
+    if isinstance(form, LinesFormat):
+        return "。\n".encode() * len(form)
+    assert isinstance(form, TableFormat)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(form.header)
@@ -360,6 +402,9 @@ class ScoreFile:
         self, rows: Frames, weight: NDArray[Any], groups: NDArray[Any] | None = None
     ) -> tuple[float, float] | None:
         """None: there is no law to go by."""
+        return None
+
+    def hint(self, value: float) -> str | None:
         return None
 
 

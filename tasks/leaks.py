@@ -17,7 +17,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +43,12 @@ class Leak:
 
 
 def find_leaks(public: Path, made: Made) -> list[Leak]:
-    """All leaks of a prepared competition: `public` is the folder that students get, `made` the hidden side."""
-    answers = made.answers
+    """All leaks of a prepared competition: `public` is the folder that students get, `made` the hidden side.
+
+    Answers of more than one number a row, such as the features of an image, are not looked for.
+    """
+    plain = {name: values for name, values in made.answers.columns.items() if values.ndim == 1}
+    answers = replace(made.answers, columns=plain)
     leaks = [
         *constant_answers(answers),
         *answers_in_order(answers),

@@ -147,6 +147,9 @@ class ErrorMetric:
         half = Z95 * error / (2 * value) if value > 0 else 0.0
         return max(0.0, value - half), value + half
 
+    def hint(self, value: float) -> str | None:
+        return None
+
 
 @dataclass(frozen=True)
 class HitMetric:
@@ -193,6 +196,9 @@ class HitMetric:
         half = Z95 / (1 + Z95**2 / n) * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n))
         # Rounding must not leave the value outside: at 0 the lower end is 0, at 1 the upper end is 1.
         return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
+
+    def hint(self, value: float) -> str | None:
+        return None
 
 
 def resample_counts(

@@ -130,6 +130,19 @@ def test_what_a_checkpoint_gives_back_is_aligned_since_products_of_unaligned_ten
     assert {tensor.data_ptr() % 64 for tensor in state["best"]} == {0}
 
 
+def test_what_a_checkpoint_gives_back_lies_in_memory_as_it_did_since_fused_optimisers_go_by_address(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path, 0, "cpu")
+    plain = torch.rand(4, 3, 5, 5)
+    run.save({"epoch": 0, "best": [plain, plain.to(memory_format=torch.channels_last)]})
+    run.log(1, {})
+    state = run.load()
+    assert state is not None
+    assert all(torch.equal(tensor, plain) for tensor in state["best"])
+    assert [tensor.stride() for tensor in state["best"]] == [(75, 25, 5, 1), (75, 1, 15, 3)]
+
+
 def test_a_run_goes_on_after_an_error_and_an_unreadable_checkpoint_only_costs_time(
     public_2021: Path, tmp_path: Path
 ) -> None:

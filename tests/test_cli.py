@@ -356,6 +356,26 @@ def test_a_competition_of_ones_own_goes_through_the_same_commands(tmp_path: Path
         assert call(home, *words).exit_code == 2
 
 
+def test_auc_gets_both_classes_on_both_sides_and_hints_at_a_turned_sign(tmp_path: Path) -> None:
+    home, solution, file = tmp_path / "home", tmp_path / "solution.csv", tmp_path / "turned.csv"
+    solution.write_text("id,label\n" + "".join(f"{n},{int(n % 10 == 0)}\n" for n in range(40)))
+    assert call(home, "new", "odd", "--solution", str(solution), "--metric", "auc").exit_code == 0
+    file.write_text("id,label\n" + "".join(f"{n},{-0.5 * (n % 10 == 0)}\n" for n in range(40)))
+    done = call(home, "submit", "odd", str(file), "--as", "ada")
+    assert done.exit_code == 0
+    assert "public AUC 0.00000" in done.stdout
+    assert "sign turned" in done.stderr
+    body = json.loads(call(home, "submit", "odd", str(file), "--as", "ada", "--format", "json").stdout)
+    assert ["sign turned" in note for note in body["notes"]] == [True]
+    listed = json.loads(call(home, "submissions", "odd", "--as", "ada", "--format", "json").stdout)
+    assert listed["submissions"][0]["notes"] == body["notes"]
+    for rows in ("".join(f"{n},{n}\n" for n in range(40)), "".join(f"{n},1\n" for n in range(40))):
+        solution.write_text("id,label\n" + rows)
+        refused = call(home, "new", "odd2", "--solution", str(solution), "--metric", "auc")
+        assert refused.exit_code == 2
+        assert "auc" in refused.stderr
+
+
 def test_a_metric_file_with_kaggles_signature_scores_a_competition(tmp_path: Path) -> None:
     home, solution, metric = tmp_path / "home", tmp_path / "solution.csv", tmp_path / "metric.py"
     chance = random.Random(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.base import Made, UserError
+from tasks.base import Made, TableFormat, UserError
 from tasks.hw01_regression import LAYOUT_2021, LAYOUT_2022, TARGET, TASK, TEST_FILE, TRAIN_FILE, Layout
 from tasks.hw01_regression.course import find_text, place_stretches, positions, read_course
 
@@ -228,10 +228,16 @@ def test_stretches_lie_inside_and_apart(length: int, count: int, size: int) -> N
 
 
 def wrong_years(layout: Layout) -> list[tuple[str, int]]:
-    return [(edition, rows) for edition, _, rows in TASK.edition(layout.year).format.years]
+    return [(edition, rows) for edition, _, rows in form_of(layout.year).years]
+
+
+def form_of(edition: str) -> TableFormat:
+    form = TASK.edition(edition).format
+    assert isinstance(form, TableFormat)
+    return form
 
 
 def test_every_format_names_the_other_year() -> None:
     assert wrong_years(LAYOUT_2021) == [("2022", 1078)]
     assert wrong_years(LAYOUT_2022) == [("2021", 893)]
-    assert TASK.edition("builtin").format.years == TASK.edition("2021").format.years
+    assert form_of("builtin").years == form_of("2021").years

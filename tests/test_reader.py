@@ -21,8 +21,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from submissions import plain, reader
-from submissions.reader import CODES, inert, load, read_table
+from submissions import plain, table, text
+from submissions.table import CODES, read_table
+from submissions.text import inert, load
 from tasks.base import Column, Columns, Problem, SubmissionError, TableFormat, UserError
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions"
@@ -94,7 +95,7 @@ def test_a_file_is_taken(name: str, data: bytes) -> None:
     assert list(columns) == ["tested_positive"]
     assert columns["tested_positive"].dtype == np.float64
     assert columns["tested_positive"].tolist() == VALUES
-    assert same(columns, reader._read_anything(data, CASES))
+    assert same(columns, table._read_anything(data, CASES))
 
 
 @pytest.mark.parametrize(
@@ -302,7 +303,7 @@ def test_every_code_is_documented_and_shown_by_a_trap() -> None:
     by_load = {"E_FILE_MISSING", "E_FILE_DIRECTORY", "E_FILE_UNREADABLE", "E_SIZE"}  # shown by the tests of load
     shown = {code for _, _, _, expected, _ in TRAPS for code in expected}
     assert shown | by_load == set(CODES)
-    source = Path(reader.__file__).read_text(encoding="utf-8")
+    source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (table, text))
     assert set(re.findall(r'"(E_[A-Z_]+)"', source)) == set(CODES)
 
 
@@ -524,7 +525,7 @@ def test_a_plain_file_goes_the_fast_way(way: str, first: int, end: str) -> None:
         columns = plain.read_plain(data, format)
         assert columns is not None
         assert {name: values.tolist() for name, values in columns.items()} == {"x": [1.5, 2e-7, -0.25], "y": [-3, 7, 4]}
-        assert same(columns, reader._read_anything(data, format))
+        assert same(columns, table._read_anything(data, format))
 
 
 @pytest.mark.parametrize(
@@ -554,7 +555,7 @@ def test_both_ways_inside_give_the_same_values_or_the_fast_one_declines(made: tu
             patch.setattr(plain, "_polars_if_loaded", loaded)
             fast = plain.read_plain(data, format)
             if fast is not None:
-                assert same(fast, reader._read_anything(data, format))
+                assert same(fast, table._read_anything(data, format))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -574,7 +575,7 @@ def test_numbers_are_read_to_the_last_bit(way: str, numbers: list[float], spelli
     expected = np.array([float(text) for text in cells])
     assert fast is not None
     assert fast["y"].tobytes() == expected.tobytes()
-    assert reader._read_anything(data, format)["y"].tobytes() == expected.tobytes()
+    assert table._read_anything(data, format)["y"].tobytes() == expected.tobytes()
 
 
 @settings(deadline=None)
@@ -688,7 +689,7 @@ def test_every_real_file_of_homework_1_is_read_with_its_edition(year: str, count
         columns = read_table(one, format)
         rows = [line.split(b",") for line in one.split()[1:]]
         assert columns["tested_positive"].tolist() == [float(value) for _, value in rows], number
-        assert same(columns, reader._read_anything(one, format)), number
+        assert same(columns, table._read_anything(one, format)), number
 
 
 @pytest.mark.parametrize(("year", "other"), [("2021", "2022"), ("2022", "2021")])

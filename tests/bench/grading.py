@@ -26,7 +26,7 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from submissions.reader import load, read_table  # noqa: E402
+from submissions.reader import load, read  # noqa: E402
 from tasks.base import PRIVATE, PUBLIC, Column, Metric, TableFormat  # noqa: E402
 from tasks.metrics import ACCURACY, RMSE, resample_counts, resampled_interval  # noqa: E402
 from tests.bench import typical  # noqa: E402
@@ -93,7 +93,7 @@ def ours(case: Case) -> tuple[float, float, Interval, Interval]:
     """Public and private value and their intervals."""
     truth, usage = keep_answers(case.answers) if case.kept else read_answers(case.answers)
     (column,) = case.format.columns
-    predictions = read_table(load(case.submission, case.format.max_bytes), case.format)
+    predictions = read(load(case.submission, case.format.max_bytes), case.format)
     rows = case.metric.rows({column.name: truth}, predictions)
     public, private = usage == PUBLIC, usage == PRIVATE
     return (

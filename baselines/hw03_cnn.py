@@ -1,0 +1,358 @@
+"""HW3 in four levels: a plain network, augmentation, a residual network with pseudo-labels, an ensemble over views.
+
+Training goes in rounds, in each of which the learning rate falls to nothing. At the end of a round the network labels
+the unlabelled pictures that it is sure of, and learns from them as well in the next (Lee, ICML workshop 2013). The boss
+lets the networks at the ends of its last rounds vote (Huang et al., arXiv 1704.00109). Where everything is labelled, a
+round adds no picture.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from baselines.common import Progress, Run, main, rate, table
+from tasks.base import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+FILES = ("manifest.json",)
+SUFFIX, THREADS = ".csv", 1
+CLASSES = 11
+DRAWS = 16  # random numbers that one augmented picture takes
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a level; the defaults are the course's sample code, narrower, so that it trains on one core."""
+
+    side: int = 40  # pictures are squares of so many pixels
+    network: Literal["plain", "residual"] = "plain"
+    channels: tuple[int, ...] = (24, 48, 96)  # of the blocks
+    pools: tuple[int, ...] = (2, 2, 4)  # by which each block shrinks its map
+    hidden: tuple[int, ...] = (128, 128)  # units of the linear layers before the last
+    augment: bool = False  # see `augmented`
+    turn: float = 180.0  # degrees that a picture is turned by at most
+    rounds: int = 1  # of training; from the second on with the unlabelled pictures that the network is sure of
+    confidence: float = 0.8  # an unlabelled picture counts as labelled from this mean probability on
+    ensemble: int = 1  # the networks at the ends of the last so many rounds vote
+    resplit: bool = False  # hold out a tenth of training and validation pictures together, and learn from the others
+    views: int = 1  # of each test picture; all but the first are turned, flipped and zoomed
+    epochs: int = 15  # of each round
+    batch: int = 32
+    lr: float = 2e-3
+    weight_decay: float = 1e-5
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: int = 0  # epochs in which the learning rate rises
+    clip: float = 10.0  # largest norm of the gradient
+
+
+RESIDUAL = Config(
+    network="residual", pools=(2, 2, 2), augment=True, rounds=2, epochs=28, weight_decay=0.05, schedule="cosine",
+    warmup=2,
+)  # fmt: skip
+LEVELS = {
+    "simple": Config(),
+    "medium": Config(augment=True, epochs=32, schedule="cosine"),
+    "strong": RESIDUAL,
+    "boss": replace(RESIDUAL, rounds=4, ensemble=2, epochs=24, resplit=True, views=8),
+}
+TEACHER_VIEWS = 8  # of each unlabelled picture, so that a network is sure only of what it sees in all of them
+SAMPLES = {
+    "food-11": ((64, 128, 256), (2, 2, 4), (256, 256)),
+    "food11": ((64, 128, 256, 512, 512), (2, 2, 2, 2, 2), (1024, 512)),
+}
+"""Channels, pools and hidden units of the course's sample code, 2021 and 2022: 4,634,891 and 12,833,803 weights."""
+
+
+def settings(level: str, public: Path) -> Config:
+    """The settings of a level for the pictures in `public`: large ones get the course's own and wider networks."""
+    from PIL import Image
+
+    root = root_of(public)
+    with Image.open(next(iter(sorted((root / "validation").rglob("*.jpg"))))) as picture:
+        large = min(picture.size) >= 96
+    config = LEVELS[level]
+    if not large:
+        return config
+    if config.network == "plain":
+        channels, pools, hidden = SAMPLES[root.name]
+        config = replace(config, channels=channels, pools=pools, hidden=hidden)
+        return replace(config, side=128, lr=3e-4, batch=128, epochs=80 if level == "simple" else 160)
+    config = replace(config, side=128, channels=(64, 128, 256, 512), pools=(2, 2, 2, 4), hidden=(512,))
+    return replace(config, batch=128, lr=1e-3, epochs=5 * config.epochs)
+
+
+# Data
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of one part, uint8 (n, 3, side, side), and their classes (n,), -1 where they are not known."""
+
+    pixels: torch.Tensor
+    labels: torch.Tensor
+
+    def to(self, device: str) -> Pictures:
+        return Pictures(self.pixels.to(device), self.labels.to(device))
+
+
+def root_of(public: Path) -> Path:
+    """The folder of the course's layout: `food-11` (2021) or `food11` (2022)."""
+    for name in SAMPLES:
+        if any((public / name / "validation").rglob("*.jpg")):
+            return public / name
+    raise UserError(f"{public}: expected the folder food-11 or food11 with pictures in validation; found neither.")
+
+
+def read(paths: list[Path], side: int, labels: list[int] | None = None) -> Pictures:
+    """The pictures in the order of the paths, each made a square of `side` pixels whatever its shape."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    pixels = np.empty((len(paths), side, side, 3), dtype=np.uint8)
+    for place, path in enumerate(paths):
+        with Image.open(path) as picture:
+            picture.draft("RGB", (side, side))  # a large JPEG is decoded at a half, quarter or eighth of its size
+            small = picture.convert("RGB")
+            if small.size != (side, side):
+                small = small.resize((side, side), Image.Resampling.BILINEAR)
+            pixels[place] = np.asarray(small)
+    known = torch.tensor([-1] * len(paths) if labels is None else labels, dtype=torch.int64)
+    return Pictures(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), known)
+
+
+def labelled(root: Path, folder: str, side: int) -> Pictures:
+    """A labelled part in either layout: the class is the folder's name, or stands before the file's name."""
+    paths = sorted((root / folder).rglob("*.jpg"))
+    names = [path.parent.name if root.name == "food-11" else path.name.partition("_")[0] for path in paths]
+    return read(paths, side, [int(name) for name in names])
+
+
+def unlabelled(root: Path, side: int) -> Pictures:
+    return read(sorted((root / "training" / "unlabeled").rglob("*.jpg")), side)
+
+
+def test(root: Path, side: int) -> tuple[list[str], Pictures]:
+    """The ids and the test pictures: 2021 counts without zeros, 2022 takes the file name as it is."""
+    paths = sorted((root / ("testing" if root.name == "food-11" else "test")).rglob("*.jpg"))
+    return [str(int(path.stem)) if root.name == "food-11" else path.stem for path in paths], read(paths, side)
+
+
+# Augmentation, of a whole batch at once on its device
+
+
+def normalised(pixels: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return ((pixels.float() - 128) / 64).contiguous(memory_format=torch.channels_last)
+
+
+def moved(x: torch.Tensor, draws: torch.Tensor, turn: float) -> torch.Tensor:
+    """Pictures (n, 3, s, s) turned, flipped, zoomed, stretched and shifted by `draws` (n, 16) from 0 to 1."""
+    import torch
+    from torch.nn import functional
+
+    spread = 2 * draws - 1
+    angle = spread[:, 0] * math.radians(turn)
+    zoom = torch.exp(spread[:, 1] * 0.2)
+    stretch = torch.exp(spread[:, 2] * 0.1)
+    flip = torch.where(draws[:, 3] < 0.5, -1.0, 1.0)
+    cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    shift = spread[:, 4:6] * 0.1
+    above = torch.stack([cosine * stretch * flip, -sine / stretch, shift[:, 0]], dim=1)
+    below = torch.stack([sine * stretch * flip, cosine / stretch, shift[:, 1]], dim=1)
+    grid = functional.affine_grid(torch.stack([above, below], dim=1), list(x.shape), align_corners=False)
+    return functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def augmented(x: torch.Tensor, draws: torch.Tensor, turn: float) -> torch.Tensor:
+    """Pictures moved, in other light and colours, and with a rectangle erased in half of them."""
+    import torch
+
+    side = x.shape[-1]
+    x = moved(x, draws, turn)
+    spread = (2 * draws - 1)[:, :, None, None, None]
+    grey = x.mean(dim=1, keepdim=True)
+    x = grey + (x - grey) * torch.exp(spread[:, 6] * 0.3)  # fainter or stronger colours
+    x = (x + 2) * torch.exp(torch.stack([spread[:, k, 0] for k in (7, 8, 9)], dim=1) * 0.1) - 2  # a tint
+    x = (x + 2) * torch.exp(spread[:, 10] * 0.2) - 2  # light
+    place = torch.arange(side, device=x.device) / side
+    half = (0.05 + 0.1 * draws[:, 11:13]) * (draws[:, 13:14] < 0.5)
+    inside = [(place - draws[:, 14 + axis, None]).abs() < half[:, axis, None] for axis in (0, 1)]
+    erased = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+    return x.masked_fill(erased, 0.0).contiguous(memory_format=torch.channels_last)
+
+
+# Networks
+
+
+def new_layers(config: Config) -> nn.Sequential:
+    """Blocks of convolution, normalisation, ReLU and pooling, then linear layers: the course's sample code.
+
+    The residual network has two more convolutions after every block but the first, around which a short way leads
+    (He et al., arXiv 1512.03385); they begin as nothing.
+    """
+    import torch
+    from torch import nn
+
+    class Residual(nn.Module):
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+            last = nn.BatchNorm2d(channels)
+            nn.init.zeros_(last.weight)
+            self.body = nn.Sequential(
+                nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU(),
+                nn.Conv2d(channels, channels, 3, padding=1), last,
+            )  # fmt: skip
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(x + self.body(x))
+
+    layers: list[nn.Module] = []
+    before, side = 3, config.side
+    for channels, pool in zip(config.channels, config.pools, strict=True):
+        layers += [nn.Conv2d(before, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU(), nn.MaxPool2d(pool)]
+        if config.network == "residual" and before != 3:
+            layers.append(Residual(channels))
+        before, side = channels, side // pool
+    layers.append(nn.Flatten())
+    before *= side * side
+    for units in config.hidden:
+        layers += [nn.Linear(before, units), nn.ReLU()]
+        before = units
+    return nn.Sequential(*layers, nn.Linear(before, CLASSES))
+
+
+def new_network(config: Config, seed: int, device: str) -> nn.Sequential:
+    """A network with weights drawn by the seed on the CPU."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = new_layers(config)
+    return network.to(device)
+
+
+def probabilities(
+    config: Config, network: nn.Sequential, pixels: torch.Tensor, views: int, device: str
+) -> torch.Tensor:
+    """The mean probability of each class (n, 11) over the views of each picture."""
+    import torch
+
+    network.eval()
+    fixed = torch.Generator().manual_seed(0)  # every picture in the same views, whenever it is asked
+    total = torch.zeros(len(pixels), CLASSES, device=device)
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        for view in range(views):
+            draws = torch.rand(1, DRAWS, generator=fixed).to(device)
+            for start in range(0, len(pixels), 256):
+                x = normalised(pixels[start : start + 256])
+                x = x if view == 0 else moved(x, draws.expand(len(x), -1), config.turn)
+                total[start : start + 256] += torch.softmax(network(x).float(), dim=1)
+    network.train()
+    return total / views
+
+
+# Training
+
+
+def split(config: Config, root: Path, seed: int) -> tuple[Pictures, Pictures]:
+    """Training and validation pictures."""
+    import torch
+
+    train = labelled(root, "training/labeled" if root.name == "food-11" else "training", config.side)
+    valid = labelled(root, "validation", config.side)
+    if not config.resplit:
+        return train, valid
+    pixels, labels = torch.cat([train.pixels, valid.pixels]), torch.cat([train.labels, valid.labels])
+    held = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed)) % 10 == 0
+    return Pictures(pixels[~held], labels[~held]), Pictures(pixels[held], labels[held])
+
+
+def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
+    """Train a level in its rounds, and write the class of the highest mean probability of each test picture.
+
+    Of classes with the same probability the one of the lowest number is taken.
+    """
+    import torch
+    from torch.nn import functional
+
+    device, root = run.device, root_of(public)
+    ids, asked = test(root, config.side)
+    asked = asked.to(device)
+    more = (unlabelled(root, config.side) if config.rounds > 1 else read([], config.side)).to(device)
+    known, held = (part.to(device) for part in split(config, root, run.seed))
+
+    generator = torch.Generator().manual_seed(run.seed)
+    state: dict[str, Any] = {
+        "epoch": 0,
+        "votes": torch.zeros(len(ids), CLASSES, device=device),
+        "teacher": torch.zeros(len(more.labels), CLASSES, device=device),  # what the round before thinks of `more`
+    }
+    saved = run.load()
+    if saved is not None:
+        state = saved
+        generator.set_state(saved["rng"])
+    network = new_network(config, run.seed, device)
+    if saved is not None:
+        network.load_state_dict(state["network"])
+    weights = list(network.parameters())
+    first = state["epoch"]
+    for epoch in range(first, config.rounds * config.epochs):
+        number, own = divmod(epoch, config.epochs)
+        if own == 0 or epoch == first:  # a new round, or one that is taken up
+            optimiser = torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+            if own:
+                optimiser.load_state_dict(state["optimiser"])
+            sure, kind = state["teacher"].max(dim=1)
+            pixels = torch.cat([known.pixels, more.pixels[sure >= config.confidence]])
+            labels = torch.cat([known.labels, kind[sure >= config.confidence]])
+
+        for group in optimiser.param_groups:
+            group["lr"] = config.lr * rate(config.schedule, own, config.epochs, config.warmup)
+        order = torch.randperm(len(labels), generator=generator).to(device)
+        draws = torch.rand(len(labels), DRAWS, generator=generator).to(device)
+        total = torch.zeros((), device=device)
+        for rows in torch.split(order, config.batch):
+            if len(rows) == 1:
+                continue  # one picture has no spread to normalise by
+            x = normalised(pixels[rows])
+            x = augmented(x, draws[rows], config.turn) if config.augment else x
+            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+                loss = functional.cross_entropy(network(x), labels[rows])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(weights, config.clip)
+            optimiser.step()
+            total += loss.detach() * len(rows)
+
+        guess = probabilities(config, network, held.pixels, 1, device).argmax(dim=1)
+        metrics = {
+            "train_loss": float(total) / len(labels),
+            "valid_accuracy": float((guess == held.labels).float().mean()),
+            "pseudo_labels": float(len(labels) - len(known.labels)),
+        }
+        if own == config.epochs - 1:
+            state["teacher"] = probabilities(config, network, more.pixels, TEACHER_VIEWS, device)
+            if number >= config.rounds - config.ensemble:
+                state["votes"] += probabilities(config, network, asked.pixels, config.views, device)
+        run.log(epoch + 1, metrics)
+        state |= {
+            "epoch": epoch + 1, "network": network.state_dict(), "optimiser": optimiser.state_dict(),
+            "rng": generator.get_state(),
+        }  # fmt: skip
+        run.save(state)
+        progress(epoch + 1, config.rounds * config.epochs, metrics)
+
+    classes = state["votes"].argmax(dim=1).tolist()  # the first of equal ones
+    run.finish(table(("Id", "Category"), ids, [str(kind) for kind in classes]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("hw03"))

@@ -1,0 +1,336 @@
+"""The strict reader of image submissions: a gzipped tar archive of `1.jpg` … `N.jpg` at its root, read in memory.
+
+Nothing is written to disk, no name of the archive is used for anything but to be compared, and every length is capped
+before it is believed: the expanded archive, its members, the bytes of a member, the size of an image by its own header
+before it is decoded. The tar headers (POSIX.1-2017, pax, section "ustar Interchange Format") are read here, since all
+that is wanted of them is to find plain files and to name everything else.
+
+`./1.jpg` is taken for `1.jpg` and an entry for `./` itself is passed over, as `tar czf x.tgz ./*` and `tar czf x.tgz
+-C FOLDER .` write them. Of a JPEG only the pixels are read: what APPn segments and comments tell (EXIF rotation, colour
+profiles, previews) is dropped unread, as it is by a plain `Image.open`, which does not apply it either.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from submissions.text import CODES as COMMON
+from submissions.text import MAGIC, Report, empty, inert, refusal, too_large
+from tasks.base import Columns, ImagesFormat
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CODES: dict[str, str] = {code: COMMON[code] for code in ("E_EMPTY", "E_SIZE")} | {
+    "E_NOT_TGZ": "The file is not a gzipped tar archive: a zip, a plain tar, an image, another compression.",
+    "E_ARCHIVE": "The archive is cut off or damaged, or other bytes follow its end.",
+    "E_EXPANDED": "The archive expands to more bytes than its images can need.",
+    "E_MEMBERS": "The archive has far more entries than images are expected.",
+    "E_MEMBER_PATH": "An entry has an absolute path, or one through a parent folder.",
+    "E_MEMBER_LINK": "An entry is a symbolic or a hard link.",
+    "E_MEMBER_DEVICE": "An entry is a device or a pipe.",
+    "E_MEMBER_KIND": "An entry is no plain file: a sparse file, a part of a volume, a header that hides another size.",
+    "E_MEMBER_FOLDER": "The archive has a folder, or files within one.",
+    "E_MEMBER_SYSTEM": "The archive has files that macOS adds: ._*, .DS_Store, __MACOSX.",
+    "E_MEMBER_CASE": "A name has other capitals than expected.",
+    "E_MEMBER_UNKNOWN": "The archive has a file that is not expected.",
+    "E_MEMBER_TWICE": "The archive has two files of one name.",
+    "E_MEMBER_MISSING": "An expected image is not there.",
+    "E_MEMBER_SIZE": "One image, or a header of it, has more bytes than it can need.",
+    "E_IMAGE_KIND": "A file is not a JPEG, or one that is not baseline or progressive with 8 bits.",
+    "E_IMAGE_PIXELS": "An image has another width or height than expected.",
+    "E_IMAGE_MODE": "An image is not RGB: grey, CMYK.",
+    "E_IMAGE_BROKEN": "A JPEG is cut off or damaged.",
+}
+"""The codes that an archive of images can be refused with."""
+
+BLOCK = 512
+LINKS, DEVICES, FOLDER = b"12", b"346", b"5"
+MACOS = "write it without: COPYFILE_DISABLE=1 tar czf x.tgz *.jpg"
+INSIDE = "run tar inside the folder: tar czf ../x.tgz *.jpg"
+MAX_HEADER = 2**16  # bytes of an extended header
+MAX_PARTS = 1000  # gzip members
+MAX_SCANS = 100  # of a progressive JPEG; encoders write ten
+
+_OTHER_KINDS = (*MAGIC, (b"GIF8", "a GIF image"), (b"BM", "a BMP image"), (b"RIFF", "a WebP image"))
+_FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
+_OTHER_FRAMES = {0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
+_RECORD = re.compile(rb"([0-9]{1,6}) ([^=\n]{1,200})=")  # of a pax header, before its value
+_BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
+
+
+@dataclass
+class Faults:
+    """What is wrong with the members, by code and advice; each becomes one problem with its count and first names."""
+
+    found: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def add(self, code: str, name: str, advice: str) -> None:
+        self.found.setdefault((code, advice), []).append(name)
+
+    def tell(self, report: Report) -> None:
+        for (code, advice), names in self.found.items():
+            first = ", ".join(inert(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
+            count = "" if len(names) == 1 else f"{len(names):,} entries: "
+            report.file(code, f"{count}{first}: {advice}.", found=names[0])
+
+
+def read_images(data: bytes, form: ImagesFormat) -> Columns:
+    """The pixels of an archive, `{"image": uint8 (n, height, width, 3)}`, in the order 1.jpg … N.jpg.
+
+    Raises SubmissionError with every problem found.
+    """
+    if len(data) > form.max_bytes:
+        raise too_large(len(data), form.max_bytes)
+    if not data:
+        raise empty()
+    report, faults = Report(), Faults()
+    files = _files(_expanded(data, form), form, faults)
+    images = _decoded(files, form, faults)
+    missing = [name for name in map("{}.jpg".format, form.ids) if name not in files]
+    if missing:
+        names = missing[0] if len(missing) == 1 else f"{len(missing):,} images, first {', '.join(missing[:3])}"
+        message = f"{names}: not in the archive, expected 1.jpg to {form.count}.jpg."
+        report.file("E_MEMBER_MISSING", message, expected=missing[0])
+    faults.tell(report)
+    report.end()
+    return {"image": images}
+
+
+# The archive.
+
+
+def _expanded(data: bytes, form: ImagesFormat) -> bytes:
+    """The tar bytes in a gzip file, which may have several members (RFC 1952) and zeros after them."""
+    if not data.startswith(b"\x1f\x8b"):
+        kinds = ((b"PK\x03\x04", "a zip archive"), *_OTHER_KINDS)
+        what = next((what for magic, what in kinds if data.startswith(magic)), None)
+        if what is None and data[257:262] == b"ustar":
+            what = "a tar archive that is not compressed"
+        what = f"this is {what}" if what else "it does not begin like one"
+        raise refusal("E_NOT_TGZ", f"Expected a gzipped tar archive, {what}; write it with: tar czf x.tgz *.jpg")
+    most = 8 * form.max_bytes + form.count * 16 * BLOCK
+    parts, total, rest = [], 0, data
+    for _ in range(MAX_PARTS):
+        if not rest.startswith(b"\x1f\x8b"):
+            break
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            part = stream.decompress(rest, most - total + 1)
+        except zlib.error:
+            raise refusal("E_ARCHIVE", "The gzip data are damaged; write the archive anew.") from None
+        total += len(part)
+        if total > most:
+            message = f"The archive expands to more than {most:,} bytes; hand in the images alone."
+            raise refusal("E_EXPANDED", message)
+        if not stream.eof:
+            raise refusal("E_ARCHIVE", "The archive is cut off; check that your program closed it, copy it anew.")
+        parts.append(part)
+        rest = stream.unused_data
+    if rest.strip(b"\0"):
+        raise refusal("E_ARCHIVE", f"{len(rest):,} bytes follow the end of the gzip data; write the archive anew.")
+    return b"".join(parts)
+
+
+def _files(tar: bytes, form: ImagesFormat, faults: Faults) -> dict[str, bytes]:
+    """The expected files by name. What else the archive holds goes to the faults."""
+    files: dict[str, bytes] = {}
+    expected = {f"{number}.jpg" for number in form.ids}
+    most = 64 * 1024 + 4 * form.width * form.height
+    for number, (name, kind, content) in enumerate(_members(tar)):
+        if number > 3 * form.count + 100:
+            raise refusal("E_MEMBERS", f"The archive has more than {number:,} entries, expected {form.count:,}.")
+        bare = name.removeprefix("./")
+        if kind == FOLDER and bare in ("", "."):
+            continue
+        fault = _fault(bare, kind, expected)
+        if fault is not None:
+            faults.add(fault[0], name, fault[1])
+        elif bare in files:
+            faults.add("E_MEMBER_TWICE", name, "twice in the archive, keep one file of each name")
+        else:
+            files[bare] = content
+            if len(content) > most:
+                faults.add("E_MEMBER_SIZE", name, f"more than {most:,} bytes, save it smaller and without metadata")
+    return files
+
+
+def _fault(name: str, kind: bytes, expected: set[str]) -> tuple[str, str] | None:
+    """What is wrong with a member as (code, advice), None where it is an expected plain file."""
+    parts = name.replace("\\", "/").split("/")
+    if name.startswith(("/", "\\")) or ".." in parts or re.match("[A-Za-z]:", name):
+        return "E_MEMBER_PATH", f"only plain names such as 1.jpg are taken; {INSIDE}"
+    if kind in LINKS:
+        return "E_MEMBER_LINK", "a link, hand in the file itself (tar: --dereference)"
+    if kind in DEVICES:
+        return "E_MEMBER_DEVICE", "a device or a pipe, hand in plain files alone"
+    if any(part.startswith("._") or part in (".DS_Store", "__MACOSX") for part in parts):
+        return "E_MEMBER_SYSTEM", f"added by macOS, {MACOS}"
+    if kind == FOLDER or len(parts) > 1:
+        return "E_MEMBER_FOLDER", f"folders are not taken; {INSIDE}"
+    if kind not in b"0\0" or not kind:
+        return "E_MEMBER_KIND", "no plain file; write the archive with: tar czf x.tgz *.jpg"
+    if name in expected:
+        return None
+    if name.lower() in expected:
+        return "E_MEMBER_CASE", f"capitals count, expected {name.lower()}"
+    if name == "0.jpg":
+        return "E_MEMBER_UNKNOWN", "count from 1, not from 0"
+    return "E_MEMBER_UNKNOWN", f"not expected, the names are 1.jpg to {len(expected)}.jpg"
+
+
+def _members(tar: bytes) -> Iterator[tuple[str, bytes, bytes]]:
+    """Name, kind and content of each entry. A kind that must not be believed is given as b"?"."""
+    at, extended = 0, None
+    while at < len(tar):
+        header = tar[at : at + BLOCK]
+        if not header.strip(b"\0"):
+            if tar[at:].strip(b"\0"):
+                raise refusal("E_ARCHIVE", "Other bytes follow the end of the tar archive; write it anew, in one go.")
+            return
+        size = _number(header[124:136])
+        if len(header) < BLOCK or size is None or not _checked(header):
+            what = "a tar archive inside the gzip file" if at == 0 else f"a tar header at byte {at:,}"
+            code = "E_NOT_TGZ" if at == 0 else "E_ARCHIVE"
+            raise refusal(code, f"Expected {what}, found other bytes; write it with: tar czf x.tgz *.jpg")
+        kind, at = header[156:157], at + BLOCK
+        if kind in LINKS + DEVICES + FOLDER:
+            size = 0
+        content = tar[at : at + size]
+        at += -(-size // BLOCK) * BLOCK
+        if at > len(tar):
+            raise refusal("E_ARCHIVE", "The last entry of the archive is cut off; write it anew.")
+        if kind in b"xgXLK" and kind:
+            if size > MAX_HEADER:
+                raise refusal(
+                    "E_MEMBER_SIZE", f"An entry has a header of {size:,} bytes, at most {MAX_HEADER:,} are read."
+                )
+            extended = _extended(kind, content, extended)
+            continue
+        name = _text(header[:100])
+        if header[257:262] == b"ustar" and header[263:265] == b"00" and header[345]:
+            name = f"{_text(header[345:500])}/{name}"
+        if extended is not None:
+            name, kind = extended[0] or name, extended[1] or kind
+            extended = None
+        yield name, kind, content
+
+
+def _extended(kind: bytes, content: bytes, before: tuple[str, bytes] | None) -> tuple[str, bytes] | None:
+    """The name and kind (empty where they stay) that an extended header gives to the next entry.
+
+    Times, owners and what else does not matter is passed over; what would change size or place makes the kind "?".
+    """
+    name, new = before or ("", b"")
+    if kind == b"L":
+        return _text(content), new
+    if kind == b"K":
+        return name, b"?"
+    at = 0
+    while at < len(content):
+        record = _RECORD.match(content, at)
+        end = at + int(record[1]) if record else 0
+        if record is None or end <= record.end() or content[end - 1 : end] != b"\n":
+            return name, b"?"
+        key, value = record[2], content[record.end() : end - 1]
+        if key == b"path" and kind != b"g":
+            name = _text(value)
+        elif key in (b"path", b"size", b"linkpath") or key.startswith(b"GNU.sparse"):
+            new = b"?"
+        at = end
+    return name, new
+
+
+def _text(raw: bytes) -> str:
+    return raw.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _number(raw: bytes) -> int | None:
+    """An octal number of a tar header; None for another one, such as those in base 256 that begin at 8 GiB."""
+    digits = raw.strip(b" \0")
+    return int(digits, 8) if re.fullmatch(b"[0-7]+", digits) else (0 if not digits else None)
+
+
+def _checked(header: bytes) -> bool:
+    """Whether the sum of the bytes is the one that the header tells."""
+    return _number(header[148:156]) == sum(header) - sum(header[148:156]) + 8 * 32
+
+
+# The images.
+
+
+def _decoded(files: dict[str, bytes], form: ImagesFormat, faults: Faults) -> NDArray[np.uint8]:
+    """The pixels of all good files; what is wrong with the others goes to the faults."""
+    import numpy as np
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    images = np.zeros((form.count, form.height, form.width, 3), np.uint8)
+    for place, number in enumerate(form.ids):
+        content = files.get(f"{number}.jpg")
+        if content is None:
+            continue
+        name = f"{number}.jpg"
+        fault = _jpeg_fault(content, form)
+        if isinstance(fault, tuple):
+            faults.add(fault[0], name, fault[1])
+            continue
+        try:
+            with JpegImageFile(io.BytesIO(fault)) as image:
+                pixels = np.asarray(image)
+        except (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, struct.error, MemoryError):
+            pixels = None
+        if pixels is None or pixels.shape != images.shape[1:]:
+            faults.add("E_IMAGE_BROKEN", name, "cut off or damaged; check that your program closed the file")
+        else:
+            images[place] = pixels
+    return images
+
+
+def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
+    """The JPEG without what is not needed for its pixels, or what is wrong with it as (code, advice)."""
+    if not content.startswith(b"\xff\xd8\xff"):
+        if not content:
+            return "E_IMAGE_BROKEN", "an empty file"
+        what = next((what for magic, what in _OTHER_KINDS if content.startswith(magic)), "no image")
+        return "E_IMAGE_KIND", f"expected a JPEG file, this is {what}; the name alone does not make it one"
+    kept, at, frame = [b"\xff\xd8"], 2, b""
+    while True:
+        # Any number of fill bytes may stand before a marker.
+        while content[at : at + 2] == b"\xff\xff":
+            at += 1
+        if at + 4 > len(content) or content[at] != 0xFF:
+            return "E_IMAGE_BROKEN", "cut off or damaged; check that your program closed the file"
+        marker = content[at + 1]
+        if marker in _BARE:
+            at += 2
+            continue
+        end = at + 2 + int.from_bytes(content[at + 2 : at + 4])
+        if marker in _OTHER_FRAMES:
+            return "E_IMAGE_KIND", "expected a baseline or progressive JPEG; save it with Pillow or OpenCV"
+        if marker in _FRAMES:
+            if frame or end - at < 10 or end > len(content):
+                return "E_IMAGE_BROKEN", "a damaged header; write the file anew"
+            frame = content[at + 4 : end]
+        if marker == 0xDA:
+            break
+        if not (0xE1 <= marker <= 0xED or marker in (0xEF, 0xFE)):
+            kept.append(content[at:end])
+        at = end
+    if not frame or content.count(b"\xff\xda", at) > MAX_SCANS:
+        return "E_IMAGE_BROKEN", "a damaged header; write the file anew"
+    depth, height, width, colours = struct.unpack(">BHHB", frame[:6])
+    if depth != 8:
+        return "E_IMAGE_KIND", "expected 8 bits a colour; save it with Pillow or OpenCV"
+    if (width, height) != (form.width, form.height):
+        return "E_IMAGE_PIXELS", f"{width} × {height} pixels, expected {form.width} × {form.height}"
+    if colours != 3:
+        mode = {1: "grey", 4: "CMYK"}.get(colours, f"{colours} colours")
+        return "E_IMAGE_MODE", f'{mode}, expected RGB; in Pillow, image.convert("RGB") before saving'
+    return b"".join(kept) + content[at:]

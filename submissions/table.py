@@ -1,0 +1,448 @@
+"""The one strict reader of table submissions, the same for `check` and for `submit`.
+
+What it takes: UTF-8 text, with or without a byte order mark; lines that end in LF, CRLF or CR CR LF (what Python's csv
+module writes on Windows into a file opened without `newline=""`); a last line with or without its end; blank lines at
+the end, and nowhere else; a header that holds exactly the expected names, in any order, blanks around them ignored;
+rows in any order. Ids count as text, character by character. A number is a finite decimal number in ASCII, blanks
+around it ignored. Text is kept as it stands: `NA` and `null` are words, an empty cell is the empty text.
+
+Quotes follow RFC 4180 with one restriction: a quoted cell begins and ends on one line. A cell that begins with a quote
+and does not end with its partner is refused where it begins, since other readers would swallow rows there. A quote
+further inside a text cell stands for itself, as it does for every common reader.
+
+There are two ways inside. `_read_anything` is the authority: it reads cell by cell and finds every problem.
+`submissions.plain` takes what one pass over the bytes proves to be plain, with the same values to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from submissions.plain import read_plain
+from submissions.text import CODES as FILE_CODES
+from submissions.text import Report, inert, refusal, text_of, too_large, without_end
+from tasks.base import Column, Columns, TableFormat
+
+CODES: dict[str, str] = {
+    **FILE_CODES,
+    "E_LINE_END": "A carriage return stands inside a line or ends it alone.",
+    "E_LINE_LONG": "A line is longer than a row can be.",
+    "E_BLANK": "A blank line stands before the last row.",
+    "E_HEADER": "The first line is a row, not the header.",
+    "E_COLUMNS": "The header does not hold exactly the expected names.",
+    "E_YEAR": "The header and the number of rows fit another edition of the homework.",
+    "E_ROWS": "The file has no rows, or far too many.",
+    "E_CELLS": "A row has more or fewer cells than the header.",
+    "E_QUOTE": "A cell begins with a quote that does not close it on the same line.",
+    "E_NUMBER": "A cell is not a finite decimal number, or not a whole number where one is expected.",
+    "E_RANGE": "A number lies outside the range of its column.",
+    "E_TEXT_LONG": "A text is longer than an answer can be.",
+    "E_ID_ZEROS": "Ids lost or gained leading zeros.",
+    "E_ID_FLOAT": "Ids are written as decimal numbers.",
+    "E_ID_SPACE": "Ids have blanks around them.",
+    "E_ID_UNKNOWN": "Ids are not among those of the sample submission.",
+    "E_ID_TWICE": "Ids appear on more than one line.",
+    "E_ID_MISSING": "Ids of the sample submission have no row.",
+}
+"""Every code that a table is refused with, and what it means. Codes are stable: scripts may rely on them."""
+
+MAX_LINE = 100_000
+MAX_COLUMNS = 1_000
+
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_INT = re.compile(r"[+-]?[0-9]+")
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"(?=,|$)')
+_NOT_NUMBERS = (
+    (re.compile(r""), "the cell is empty; predict a number for every row"),
+    (
+        re.compile(r"[+-]?(nan|inf|infinity|1\.#\w+)|n/?a|<na>|nat|null|none|nil|missing|-+|\?+|\.", re.I),
+        "missing and infinite values cannot be scored; predict a finite number for every row",
+    ),
+    (re.compile(r"[+-]?0[xX].*"), "hexadecimal numbers are not taken; write it in decimal digits"),
+    (re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?"), "write it without thousands separators"),
+    (re.compile(r"[+-]?[0-9]*,[0-9]+"), "write it with a decimal point"),
+    (re.compile(r"[+-]?[0-9.]+(_[0-9.]+)+"), "write it without underscores"),
+    (re.compile(r".*%"), "write it without a percent sign"),
+    (re.compile(r"[\[({<].*|(tensor|array|np\.).*"), "write the number alone, without brackets around it"),
+    (re.compile(r"[^0-9]*[$€£¥].*|.*[$€£¥]"), "write it without a currency sign"),
+    (re.compile(r"(true|false|yes|no)", re.I), "write 1 or 0 instead of a word"),
+    (re.compile(r".*[^\x00-\x7f].*"), "only the digits 0-9 and the ASCII signs + - . e are taken"),
+)
+
+
+def read_table(data: bytes, format: TableFormat) -> Columns:
+    """The predictions of a submitted table, by column name, each in the order of `format.ids`.
+
+    Raises SubmissionError with every problem found, up to `SHOWN`; the rest is counted.
+    """
+    if len(data) > format.max_bytes:
+        raise too_large(len(data), format.max_bytes)
+    columns = read_plain(data, format)
+    return _read_anything(data, format) if columns is None else columns
+
+
+# The general way: every file, every problem.
+
+
+def _read_anything(data: bytes, format: TableFormat) -> Columns:
+    lines = _lines(text_of(data), format)
+    report = Report()
+    start = next(number for number, line in enumerate(lines) if line.strip(" \t\r"))
+    for number in range(start):
+        report.line("E_BLANK", "blank before the header; remove the line.", number + 1, "")
+    names = _header(lines[start])
+    rows = sum(1 for line in lines[start + 1 :] if line.strip(" \t\r"))
+    _refuse_other_year(names, rows, format)
+    if _is_row(names, format):
+        report.file(
+            "E_HEADER",
+            f'the first line is a row ("{inert(lines[start])}"); put the header {",".join(format.header)} before it.',
+            line=start + 1,
+            found=lines[start],
+            expected=",".join(format.header),
+        )
+        names, rows = list(format.header), rows + 1
+    else:
+        start += 1
+        _check_names(names, start, format, report)
+    if rows == 0:
+        report.file("E_ROWS", f"the file has a header and no rows; expected {len(format.ids):,} rows.", line=start)
+        report.end()
+    columns = _rows(lines[start:], start + 1, names, format, report)
+    report.end()
+    return columns
+
+
+def _lines(text: str, format: TableFormat) -> list[str]:
+    """The lines without the blank ones at the end, each with the carriage returns that end it.
+
+    Raises SubmissionError where there are no lines to speak of, or so many that only their count matters.
+    """
+    first = text[: MAX_LINE + 1].partition("\n")[0]
+    if "\r" in without_end(first):
+        raise refusal("E_LINE_END", "line 1: a carriage return alone; save the file with LF or CRLF line ends.", 1)
+    if first.count(",") >= MAX_COLUMNS:
+        columns = text.count(",", 0, text.find("\n") if "\n" in text else len(text)) + 1
+        message = f"the header has {columns:,} columns; expected {', '.join(format.header)}."
+        raise refusal("E_COLUMNS", message, 1, expected=",".join(format.header))
+    if len(first) > MAX_LINE:
+        raise refusal("E_LINE_LONG", f"line 1: longer than {MAX_LINE:,} characters; check the line ends.", 1)
+    rows = text.rstrip(" \t\r\n").count("\n")
+    if rows > 4 * len(format.ids) + 1000:
+        _refuse_other_year(_header(first), rows, format)
+        raise refusal("E_ROWS", f"the file has {rows:,} rows; expected {len(format.ids):,}.")
+    lines = text.split("\n")
+    while not lines[-1].strip(" \t\r"):
+        lines.pop()
+    return lines
+
+
+def _header(line: str) -> list[str]:
+    """The names in the first line, without blanks and quotes around them."""
+    cells = _cells(without_end(line)) or line.split(",")
+    return [cell.strip(" \t\r") for cell in cells]
+
+
+def _refuse_other_year(names: Sequence[str], rows: int, format: TableFormat) -> None:
+    own = sorted(names) == sorted(format.header)
+    if own and rows == len(format.ids):
+        return
+    for edition, header, count in format.years:
+        if sorted(names) == sorted(header) and rows == count:
+            under = "" if own else f" under the header {','.join(header)}"
+            message = (
+                f"this file has {rows:,} rows{under}: it fits edition {edition}; this competition expects "
+                f"{len(format.ids):,} rows under the header {','.join(format.header)}. Hand it in there, or predict "
+                "the test rows of this competition."
+            )
+            raise refusal("E_YEAR", message, found=f"{rows} rows", expected=f"{len(format.ids)} rows")
+
+
+def _is_row(names: Sequence[str], format: TableFormat) -> bool:
+    """Whether the first line has the shape of a row and none of the expected names."""
+    known = {name.casefold() for name in format.header}
+    if len(names) != len(format.header) or any(name.casefold() in known for name in names):
+        return False
+    values = zip(names[1:], format.columns, strict=True)
+    return any(column.kind != "text" and _FLOAT.fullmatch(name) for name, column in values) or names[0] in (
+        str(format.ids[0]),
+        str(format.ids[-1]),
+    )
+
+
+def _check_names(names: Sequence[str], line: int, format: TableFormat, report: Report) -> None:
+    """Reports what a header has too much, too little, twice, or in other letters than expected."""
+    expected = ",".join(format.header)
+
+    def wrong(message: str, found: str) -> None:
+        message = f"{message}; expected the columns {', '.join(format.header)}."
+        report.file("E_COLUMNS", message, line=line, found=found, expected=expected)
+
+    counts = Counter(names)
+    missing = [name for name in format.header if name not in counts]
+    extra = [name for name in counts if name not in format.header]
+    for name in list(missing):
+        near = [other for other in extra if other.casefold() == name.casefold()]
+        if near:
+            wrong(f'the header says "{inert(near[0])}" for "{name}": capitals count', near[0])
+            missing.remove(name)
+            extra.remove(near[0])
+    if missing and len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+        wrong("the cells are not separated by commas", names[0])
+        report.end()
+    if missing:
+        wrong(f"the header lacks {_some(missing)}", ",".join(names))
+    if "" in extra:
+        extra.remove("")
+        hint = "a comma at the end of the header" if names[-1] == "" else "in pandas, write with index=False"
+        wrong(f"the header has a column without a name ({hint})", ",".join(names))
+    if extra:
+        hint = " (in pandas, write with index=False)" if extra[0].startswith("Unnamed:") else ""
+        wrong(f"the header has {_some(extra)} too much{hint}", ",".join(extra))
+    twice = [name for name, count in counts.items() if count > 1 and name in format.header]
+    if twice:
+        wrong(f"the header has {_some(twice)} more than once", ",".join(names))
+
+
+def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableFormat, report: Report) -> Columns:
+    """The columns of the rows, the first of which is line `first`. What cannot be read goes to the report."""
+    import numpy as np
+
+    folded = [name.casefold() for name in names]
+    at = {name: folded.index(name.casefold()) for name in format.header if name.casefold() in folded}
+    ids = _Ids(format)
+    readers = [
+        (at[column.name], column, _reader(column, len(format.ids))) for column in format.columns if column.name in at
+    ]
+    values: dict[str, list[Any]] = {column.name: [None] * len(format.ids) for column in format.columns}
+    for number, ended in enumerate(lines, start=first):
+        line = without_end(ended)
+        cells = _row_cells(line, number, names, format, report)
+        if cells is None:
+            if format.id in at:
+                ids.excuse(line.split(",", at[format.id] + 1)[at[format.id] :], number)
+            continue
+        place = ids.note(cells[at[format.id]], number) if format.id in at else None
+        for where, column, read in readers:
+            cell = cells[where]
+            value, code, why = read(cell)
+            if code is not None:
+                shown = f'"{inert(cell)}"' if cell else "an empty cell"
+                report.line(code, f"{shown}: {why}.", number, cell, _expected(column), column.name)
+            elif place is not None:
+                values[column.name][place] = value
+    if format.id in at:
+        ids.report(report, sum(1 for line in lines if line.strip(" \t\r")))
+    if report.counts:
+        return {}
+    dtypes: dict[str, Any] = {"float": np.float64, "int": np.int64, "text": np.str_}
+    return {column.name: np.array(values[column.name], dtype=dtypes[column.kind]) for column in format.columns}
+
+
+def _row_cells(line: str, number: int, names: Sequence[str], format: TableFormat, report: Report) -> list[str] | None:
+    """The cells of a row, or None after a report."""
+    if not line.strip(" \t"):
+        hint = 'remove it (Python on Windows: open the file with newline="")'
+        report.line("E_BLANK", f"blank; {hint}.", number, line)
+        return None
+    if len(line) > MAX_LINE:
+        report.line(
+            "E_LINE_LONG", f"longer than {MAX_LINE:,} characters; check the line ends and quotes.", number, line
+        )
+        return None
+    if "\r" in line:
+        report.line(
+            "E_LINE_END", "a carriage return inside the line; take it out or end the line with LF.", number, line
+        )
+        return None
+    cells = _cells(line) if '"' in line else line.split(",")
+    if cells is None:
+        message = (
+            'a cell begins with a quote that does not close it on this line; write "…" around it, inner quotes twice.'
+        )
+        report.line("E_QUOTE", message, number, line[line.index('"') :])
+        return None
+    if len(cells) != len(names):
+        have = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
+        why = _why_cells(cells, len(names), format)
+        report.line("E_CELLS", f"{have}, expected {len(names)}: {why}.", number, line, f"{len(names)} cells")
+        return None
+    return cells
+
+
+def _cells(line: str) -> list[str] | None:
+    """The cells of a line with quotes, or None where a quote opens a cell and does not close it."""
+    cells, start = [], 0
+    while True:
+        quoted = _QUOTED.match(line, start)
+        if quoted:
+            cells.append(quoted[1].replace('""', '"'))
+            end = quoted.end()
+        else:
+            end = line.find(",", start)
+            end = len(line) if end < 0 else end
+            cell = line[start:end]
+            if cell.lstrip(" \t").startswith('"'):
+                return None
+            cells.append(cell)
+        if end == len(line):
+            return cells
+        start = end + 1
+
+
+def _why_cells(cells: Sequence[str], width: int, format: TableFormat) -> str:
+    if len(cells) < width:
+        if any(mark in cells[0] for mark in ";\t|"):
+            return "separate the cells with commas"
+        return "write one cell for each column"
+    if all(cell == "" for cell in cells[width:]):
+        return "a comma at the end of the line shifts the columns, remove it"
+    if any(column.kind == "text" for column in format.columns):
+        return "a text that holds a comma must stand in double quotes"
+    return "write numbers without thousands separators and with a decimal point"
+
+
+# Cells.
+
+
+def _reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | None, str]]:
+    """A function from a cell to (value, None, "") or to (None, code, what is wrong)."""
+    longest = max(100, min(10_000, 2**26 // max(rows, 1)))  # keeps an array of fixed-width text within 256 MiB
+
+    def text(cell: str) -> tuple[Any, str | None, str]:
+        if len(cell) > longest:
+            return None, "E_TEXT_LONG", f"{len(cell):,} characters, at most {longest:,} are taken"
+        return cell, None, ""
+
+    def whole(cell: str) -> tuple[Any, str | None, str]:
+        cell = cell.strip(" \t")
+        if not _INT.fullmatch(cell):
+            return None, "E_NUMBER", _why_not_number(cell, column)
+        if len(cell.lstrip("+-0")) > 19 or not -(2**63) <= int(cell) < 2**63:
+            return None, "E_RANGE", f"out of range, expected {_expected(column)}"
+        value = int(cell)
+        if not column.minimum <= value <= column.maximum:
+            return None, "E_RANGE", f"out of range, expected {_expected(column)}"
+        return value, None, ""
+
+    def number(cell: str) -> tuple[Any, str | None, str]:
+        cell = cell.strip(" \t")
+        if not _FLOAT.fullmatch(cell):
+            return None, "E_NUMBER", _why_not_number(cell, column)
+        value = float(cell)
+        if not column.minimum <= value <= column.maximum or math.isinf(value):
+            return None, "E_RANGE", f"out of range, expected {_expected(column)}"
+        return value, None, ""
+
+    return {"text": text, "int": whole, "float": number}[column.kind]
+
+
+def _why_not_number(cell: str, column: Column) -> str:
+    for pattern, why in _NOT_NUMBERS:
+        if pattern.fullmatch(cell[:100]):
+            return why
+    if column.kind == "int" and _FLOAT.fullmatch(cell):
+        return "write whole numbers without a point or exponent (in pandas, astype(int))"
+    return f"not a number, expected {_expected(column)}"
+
+
+def _expected(column: Column) -> str:
+    """What a column takes, in words."""
+    if column.kind == "text":
+        return "text"
+    kind = "a whole number" if column.kind == "int" else "a finite decimal number"
+    low, high = column.minimum, column.maximum
+    return kind if low <= -1e100 and high >= 1e100 else f"{kind} from {low:.15g} to {high:.15g}"
+
+
+# Ids.
+
+
+class _Ids:
+    """Which ids of the format have a row, and what is wrong with the others."""
+
+    def __init__(self, format: TableFormat) -> None:
+        self.ids = [str(name) for name in format.ids]
+        self.places = {name: place for place, name in enumerate(self.ids)}
+        self.by_number = {name.lstrip("0") or "0": place for name, place in self.places.items() if _digits(name)}
+        self.lines = [0] * len(self.ids)
+        self.odd: dict[str, list[tuple[int, str, str]]] = {}  # code: (line, what was found, what was expected)
+
+    def excuse(self, cells: Sequence[str], line: int) -> None:
+        """Keeps the id of a row that cannot be split from being called missing as well."""
+        place = self.places.get(cells[0]) if cells else None
+        if place is not None:
+            self.lines[place] = self.lines[place] or line
+
+    def note(self, name: str, line: int) -> int | None:
+        """The place of the id on a line, or None after a note of what is wrong with it."""
+        place = self.places.get(name)
+        if place is None:
+            code, place = self._meaning(name)
+            self.odd.setdefault(code, []).append((line, name, "" if place is None else self.ids[place]))
+            if place is None:
+                return None
+        elif self.lines[place]:
+            self.odd.setdefault("E_ID_TWICE", []).append((line, name, f"{self.lines[place]:,}"))
+            return None
+        self.lines[place] = line
+        return place
+
+    def _meaning(self, name: str) -> tuple[str, int | None]:
+        """The code for an id that is not expected as it stands, and the place of the id that was meant."""
+        bare = name.strip()
+        if bare in self.places:
+            return "E_ID_SPACE", self.places[bare]
+        if _digits(bare) and (bare.lstrip("0") or "0") in self.by_number:
+            return "E_ID_ZEROS", self.by_number[bare.lstrip("0") or "0"]
+        if len(bare) < 40 and _FLOAT.fullmatch(bare) and float(bare).is_integer():
+            place = self.by_number.get(str(int(float(bare)))) if abs(float(bare)) < 2**53 else None
+            if place is not None:
+                return "E_ID_FLOAT", place
+        return "E_ID_UNKNOWN", None
+
+    def report(self, report: Report, rows: int) -> None:
+        """One problem for each kind of fault, with its count and the first lines."""
+        advice = {
+            "E_ID_ZEROS": "have other leading zeros; save the file without a spreadsheet, and read ids as text",
+            "E_ID_FLOAT": "are written as decimal numbers; write ids as text, in pandas astype(int) or dtype=str",
+            "E_ID_SPACE": "have blanks around them; write ids without blanks",
+        }
+        for code, words in advice.items():
+            if faults := self.odd.get(code):
+                line, name, meant = faults[0]
+                first = f'line {line:,} has "{inert(name)}", expected "{meant}"'
+                report.file(code, f"{_ids(len(faults))} {words} ({first}).", line, name, meant)
+        if faults := self.odd.get("E_ID_UNKNOWN"):
+            first = ", ".join(f'"{inert(name)}" (line {line:,})' for line, name, _ in faults[:3])
+            message = f"{_ids(len(faults))} not in the sample submission, first: {first}."
+            report.file("E_ID_UNKNOWN", message, faults[0][0], faults[0][1])
+        if faults := self.odd.get("E_ID_TWICE"):
+            line, name, earlier = faults[0]
+            some = "1 row repeats an id" if len(faults) == 1 else f"{len(faults):,} rows repeat an id"
+            message = f"{some}, first: {inert(name)} on lines {earlier} and {line:,}; keep one row for each id."
+            report.file("E_ID_TWICE", message, line, name)
+        missing = [name for name, line in zip(self.ids, self.lines, strict=True) if not line]
+        if missing:
+            some = "1 id is missing" if len(missing) == 1 else f"{len(missing):,} ids are missing"
+            first = ", ".join(inert(name) for name in missing[:3])
+            message = f"{some}, first: {first} (of {len(self.ids):,}; the file has {rows:,} rows)."
+            report.file("E_ID_MISSING", message, expected=first)
+
+
+def _digits(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
+def _ids(count: int) -> str:
+    return "1 id" if count == 1 else f"{count:,} ids"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first three names, and how many more."""
+    shown = ", ".join(f'"{inert(name)}"' for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more"

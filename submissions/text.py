@@ -1,0 +1,160 @@
+"""What every reader of submissions shares: the bytes of a file, UTF-8 text, and the report of all problems at once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from pathlib import Path
+
+from submissions.plain import BOM
+from tasks.base import Problem, SubmissionError, UserError
+
+CODES: dict[str, str] = {
+    "E_FILE_MISSING": "There is no file of that name.",
+    "E_FILE_DIRECTORY": "The name is a directory's.",
+    "E_FILE_UNREADABLE": "The file cannot be opened or read.",
+    "E_EMPTY": "The file holds nothing, or only blanks.",
+    "E_SIZE": "The file is larger than the competition takes.",
+    "E_BINARY": "The file is not text: a spreadsheet, an archive, an image, or text with NUL bytes.",
+    "E_ENCODING": "The text is not UTF-8.",
+}
+"""The codes that any kind of file can be refused with. Codes are stable: scripts may rely on them."""
+
+SHOWN = 20
+SHOWN_PER_CODE = 5
+
+MAGIC = (
+    (b"\xd0\xcf\x11\xe0", "an Excel file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"%PDF", "a PDF document"),
+    (b"\x93NUMPY", "a numpy array"),
+    (b"PAR1", "a parquet file"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"7z\xbc\xaf", "a 7-zip archive"),
+)
+
+
+def load(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a submitted file, of at most `max_bytes`, which is checked before and while they are read.
+
+    Raises UserError where there is no readable file, and SubmissionError for an empty or too large one.
+    """
+    name = inert(path.name or str(path), 80)
+    try:
+        with path.open("rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
+                raise too_large(status.st_size, max_bytes)
+            # One read for a regular file; pipes and devices give what they have, until they end or the cap is passed.
+            chunks, total = [], 0
+            while chunk := file.read(min(max_bytes - total, max(status.st_size, 2**16)) + 1):
+                chunks.append(chunk)
+                total += len(chunk)
+                if total > max_bytes:
+                    raise too_large(None, max_bytes)
+    except FileNotFoundError:
+        raise UserError(f"There is no file {name}; check the name and the folder.", code="E_FILE_MISSING") from None
+    except IsADirectoryError:
+        raise UserError(f"{name} is a directory; name the file in it.", code="E_FILE_DIRECTORY") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UserError(f"{name} cannot be read: {reason}.", code="E_FILE_UNREADABLE") from None
+    if not chunks:
+        raise empty()
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def inert(text: str, width: int = 40) -> str:
+    """Text from outside, cut to `width` characters, with everything that steers a terminal written as an escape.
+
+    >>> inert("a\\x1b[31mb\\u202ec")
+    'a\\\\x1b[31mb\\\\u202ec'
+    """
+    cut = text if len(text) <= width else text[: width - 1] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+
+
+class Report:
+    """The problems found so far: those of the whole file, and of single lines a few of each code."""
+
+    def __init__(self) -> None:
+        self.of_file: list[Problem] = []
+        self.of_lines: list[Problem] = []
+        self.counts: Counter[str] = Counter()
+
+    def file(
+        self, code: str, message: str, line: int | None = None, found: str | None = None, expected: str | None = None
+    ) -> None:
+        self.counts[code] += 1
+        self.of_file.append(Problem(code, message, line, None, found if found is None else inert(found), expected))
+
+    def line(
+        self, code: str, message: str, line: int, found: str, expected: str | None = None, column: str | None = None
+    ) -> None:
+        self.counts[code] += 1
+        if self.counts[code] <= SHOWN_PER_CODE:
+            where = f"line {line:,}" if column is None else f"line {line:,}, column {column}"
+            self.of_lines.append(Problem(code, f"{where}: {message}", line, column, inert(found), expected))
+
+    def end(self) -> None:
+        if self.counts:
+            problems = self.of_file + sorted(self.of_lines, key=lambda problem: problem.line or 0)
+            raise SubmissionError(problems[:SHOWN], self.counts.total())
+
+
+def text_of(data: bytes, wanted: str = "the CSV text itself") -> str:
+    """The text of a file. Raises SubmissionError for an empty one, a binary one or another encoding."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or _every_other_is_nul(data[:16]):
+        raise refusal(
+            "E_ENCODING",
+            "The text is UTF-16 (Excel's “Unicode text”, or > in PowerShell); save it as plain UTF-8 text.",
+        )
+    if data.startswith(b"PK\x03\x04"):
+        what = "an Excel file" if b"[Content_Types]" in data[:4096] or b"xl/" in data[:4096] else "a zip archive"
+        raise refusal("E_BINARY", f"This looks like {what}; hand in {wanted}.")
+    for magic, what in MAGIC:
+        if data.startswith(magic):
+            raise refusal("E_BINARY", f"This looks like {what}; hand in {wanted}.")
+    nul = data.find(b"\0")
+    if nul >= 0:
+        line = data.count(b"\n", 0, nul) + 1
+        raise refusal("E_BINARY", f"line {line:,}: a NUL byte; the file is binary or damaged, write it anew.", line)
+    try:
+        text = data.removeprefix(BOM).decode("utf-8")
+    except UnicodeDecodeError as error:
+        begin = error.start + (len(BOM) if data.startswith(BOM) else 0)
+        line = data.count(b"\n", 0, begin) + 1
+        found = f"\\x{data[begin]:02x}"
+        message = f"line {line:,}: the byte {found} is not UTF-8; save the file as UTF-8."
+        raise refusal("E_ENCODING", message, line, found) from None
+    if not text.strip():
+        raise empty()
+    return text
+
+
+def _every_other_is_nul(start: bytes) -> bool:
+    """Whether these bytes are ASCII in UTF-16."""
+    return len(start) > 3 and any(start[::2]) != any(start[1::2])
+
+
+def without_end(line: str) -> str:
+    return line.removesuffix("\r").removesuffix("\r")
+
+
+def empty() -> SubmissionError:
+    return refusal("E_EMPTY", "The file is empty; check that your program closed it after writing.")
+
+
+def too_large(size: int | None, most: int) -> SubmissionError:
+    have = "is larger than that" if size is None else f"has {size:,}"
+    return refusal("E_SIZE", f"at most {most:,} bytes are taken, the file {have}; hand in the predictions alone.")
+
+
+def refusal(
+    code: str, message: str, line: int | None = None, found: str | None = None, expected: str | None = None
+) -> SubmissionError:
+    return SubmissionError([Problem(code, message, line, None, found, expected)])

@@ -1,0 +1,138 @@
+"""HW3: which of eleven kinds of dish a picture shows, from few labelled pictures and more unlabelled ones.
+
+Files lie as the course lays them out: 2021 in `food-11` (a folder for each class, an unlabelled part), 2022 in `food11`
+(everything labelled, the class in the file name).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task
+from tasks.metrics import ACCURACY
+
+TARGET = "Category"
+CLASSES = (
+    "bread", "dairy", "dessert", "egg", "fried food", "meat", "noodles", "rice", "seafood", "soup",
+    "vegetables and fruit",
+)  # fmt: skip
+"""The class of each number, 0 to 10, in the built-in world; the course does not name them."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the pictures of one year lie, and the course's own counts; `unlabelled` is 0 where the year has none."""
+
+    year: str
+    root: str
+    training: int
+    validation: int
+    unlabelled: int
+    public_share: float
+    test: int = 3347
+
+    @property
+    def folders(self) -> bool:
+        """Whether each class has its own folder (2021), not its number before each name (2022)."""
+        return self.year == "2021"
+
+    @property
+    def training_folder(self) -> str:
+        return f"{self.root}/training/labeled" if self.folders else f"{self.root}/training"
+
+    @property
+    def unlabelled_folder(self) -> str:
+        return f"{self.root}/training/unlabeled/00"
+
+    @property
+    def validation_folder(self) -> str:
+        return f"{self.root}/validation"
+
+    @property
+    def test_folder(self) -> str:
+        return f"{self.root}/testing/00" if self.folders else f"{self.root}/test"
+
+    def labelled_name(self, folder: str, label: int, number: int) -> str:
+        """The path of labelled picture `number` of a class, below `public`."""
+        name = f"{label}_{number}.jpg"
+        return f"{folder}/{label:02d}/{name}" if self.folders else f"{folder}/{name}"
+
+    def unlabelled_name(self, number: int) -> str:
+        # A letter before the number: no test id may name two files, or the leak checks would look at one only.
+        return f"{self.unlabelled_folder}/u_{number:04d}.jpg"
+
+    def test_name(self, number: int) -> str:
+        """The path of test picture `number`, from 0: its name counts from 0000 in 2021 and from 0001 in 2022."""
+        return f"{self.test_folder}/{number + (not self.folders):04d}.jpg"
+
+    def ids(self, count: int) -> range | tuple[str, ...]:
+        """The ids of `count` test pictures: whole numbers from 0 in 2021, the file names from "0001" in 2022."""
+        return range(count) if self.folders else tuple(f"{number + 1:04d}" for number in range(count))
+
+
+LAYOUT_2021 = Layout("2021", "food-11", 280 * 11, 60 * 11, 6786, 0.5)
+LAYOUT_2022 = Layout("2022", "food11", 9866, 3430, 0, 0.3)
+
+
+def _make_world(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw03_cnn.world import make
+
+    return make(layout, public, seed, size)
+
+
+def _make_course(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw03_cnn.course import make
+
+    return make(layout, public, seed, source)
+
+
+def _format(layout: Layout) -> TableFormat:
+    column = Column(TARGET, "int", 0, len(CLASSES) - 1)
+    return TableFormat("Id", (column,), layout.ids(layout.test))
+
+
+def _official(layout: Layout, points: float, *lines: tuple[str, float]) -> tuple[Bar, ...]:
+    source = f"official {layout.year}"
+    return tuple(Bar(name, ((ACCURACY.name, value),), source, points=(points, points)) for name, value in lines)
+
+
+def _edition(name: str, layout: Layout, bars: tuple[Bar, ...]) -> Edition:
+    official = name == layout.year
+    slug = {"2021": "ml2021spring-hw3", "2022": "ml2022spring-hw3b"}[layout.year]
+    return Edition(
+        name,
+        f"the course's files of Kaggle {slug}, pictures of food-11; licence not told, 2021: for this course only, "
+        "not to be passed on; the labels can be found on the internet"
+        if official
+        else f"a seeded world of drawn dishes in the course's {layout.year} layout (tasks/hw03_cnn/world.py), MIT",
+        _format(layout),
+        (ACCURACY,),
+        bars,
+        Rules(public_share=layout.public_share),
+        partial(_make_course if official else _make_world, layout),
+        official=official,
+    )
+
+
+TASK = Task(
+    "hw03",
+    "CNN: what is on the plate",
+    (
+        _edition("builtin", LAYOUT_2021, ()),
+        _edition("builtin-2022", LAYOUT_2022, ()),
+        _edition(
+            "2021",
+            LAYOUT_2021,
+            _official(LAYOUT_2021, 1.0, ("simple", 0.44862), ("medium", 0.52807), ("strong", 0.82138)),
+        ),
+        _edition(
+            "2022",
+            LAYOUT_2022,
+            _official(
+                LAYOUT_2022, 0.5, ("simple", 0.50099), ("medium", 0.73207), ("strong", 0.81872), ("boss", 0.88446)
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,314 @@
+"""The course's own food-11 pictures, 2021 and 2022, and a hidden test carved out of their labelled part.
+
+The labels of the course's test pictures were never published, so these pictures are left out, and a quarter of every
+class becomes the hidden test: a quarter of its training pictures and a quarter of its validation pictures, so that the
+three parts stay alike. 2021 keeps 2,310 labelled and 495 validation pictures beside its 6,786 unlabelled ones and has
+935 to be tested on; 2022 keeps about 7,400 and 2,570, and has about 3,330.
+
+Pictures that show the same (equal pixels, or equal but for their size or compression) are one group and never straddle.
+Files are handed on byte by byte under new names. Numbers that differ from the course's are taken where all of them do,
+for pictures of one's own in the same layout; where one part has the course's number and another has not, the download
+is not whole.
+
+The labels of these pictures are on the internet: these editions are for learning, not for grades.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from tasks.base import Answers, Made, UserError
+from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, Layout
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MAX_BYTES = 32 * 2**20  # of one picture
+MAX_PIXELS = 64 * 2**20
+SHARE = 4  # one of so many becomes hidden
+FEWEST = SHARE  # pictures of a class in a part
+THUMBNAIL = 8
+SAME = 1.5  # grey levels by which thumbnails of the same picture may differ, as a root mean square
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One file of the source: its path in it, its part ("training", "validation" or "unlabelled") and its class."""
+
+    path: str
+    part: str
+    label: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of a folder or zip by their path, with a way to read one."""
+
+    name: str
+    place: Path
+    paths: tuple[str, ...]
+    archive: zipfile.ZipFile | None
+
+    def read(self, path: str) -> bytes:
+        """The bytes of one picture. Raises UserError where they cannot be had or are too many."""
+        try:
+            if self.archive is None:
+                with (self.place / path).open("rb") as stream:
+                    data = stream.read(MAX_BYTES + 1)
+            else:
+                with self.archive.open(path) as stream:
+                    data = stream.read(MAX_BYTES + 1)
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error) as error:
+            raise UserError(
+                f"{self.name}, {path}: the picture cannot be read ({error}); fetch the files again."
+            ) from error
+        if len(data) > MAX_BYTES:
+            raise UserError(f"{self.name}, {path}: expected a picture of at most {MAX_BYTES} bytes.")
+        return data
+
+
+@contextmanager
+def opened(place: Path) -> Iterator[Source]:
+    """The files of a folder, of a zip, or of the only zip of a folder without any picture."""
+    if place.is_dir():
+        found = tuple(sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()))
+        zips = [path for path in found if path.lower().endswith(".zip")]
+        if not any(path.lower().endswith(".jpg") for path in found) and len(zips) == 1:
+            place = place / zips[0]
+        else:
+            yield Source(str(place), place, found, None)
+            return
+    if not place.exists():
+        raise UserError(f"{place}: no such folder or zip; give the place of the course's files.")
+    try:
+        archive = zipfile.ZipFile(place)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(
+            f"{place}: expected a folder or a zip; the zip cannot be read ({error}). Fetch it again, and whole."
+        ) from error
+    with archive:
+        names = tuple(sorted({member.filename for member in archive.infolist() if not member.is_dir()}))
+        yield Source(str(place), place, names, archive)
+
+
+def find_pictures(source: Source, layout: Layout) -> list[Picture]:
+    """The labelled and unlabelled pictures in the course's layout, in the order of their paths.
+
+    Raises UserError for another year's layout, a missing class, and numbers of which some are the course's.
+    """
+    pattern = _pattern(layout)
+    pictures, numbers = [], Counter[tuple[str, int]]()
+    for path in source.paths:
+        found = pattern.search(path)
+        if not found or PurePosixPath(path).name.startswith("."):
+            continue
+        part, rest = found["part"], found["rest"]
+        if part in ("testing", "test"):
+            numbers["test", -1] += 1
+            continue
+        label = -1
+        if rest.startswith("unlabeled/"):
+            part = "unlabelled"
+        else:
+            label = _label(source, path, rest.removeprefix("labeled/"), layout)
+        numbers[part, label] += 1
+        pictures.append(Picture(path, part, label))
+    if not pictures:
+        other = LAYOUT_2022 if layout is LAYOUT_2021 else LAYOUT_2021
+        if any(_pattern(other).search(path) for path in source.paths):
+            raise UserError(
+                f"{source.name}: the folder {other.root} is the layout of {other.year}, not of {layout.year}; "
+                f"use --edition {other.year}."
+            )
+        raise UserError(
+            f"{source.name}: expected the folder {layout.root} with training and validation pictures of the "
+            f"{layout.year} edition; it is not there."
+        )
+    _check_numbers(source, layout, numbers)
+    return pictures
+
+
+def _pattern(layout: Layout) -> re.Pattern[str]:
+    parts = "training|validation|testing" if layout.folders else "training|validation|test"
+    return re.compile(rf"(?:^|/){layout.root}/(?P<part>{parts})/(?P<rest>.+\.jpe?g)$", re.IGNORECASE)
+
+
+def _label(source: Source, path: str, rest: str, layout: Layout) -> int:
+    """The class of a labelled picture, from its folder (2021) or the number before its name (2022)."""
+    text, _, _ = rest.partition("/" if layout.folders else "_")
+    if not (text.isascii() and text.isdigit() and int(text) < len(CLASSES)):
+        what = "a folder 00 to 10" if layout.folders else "a name that begins with its class, as in 3_12.jpg"
+        raise UserError(f"{source.name}, {path}: expected {what}; found {text[:40]!r}.")
+    return int(text)
+
+
+def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, int]]) -> None:
+    """Every class must be there, and the course's numbers must be there either all or not at all."""
+    for part in ("training", "validation"):
+        for label in range(len(CLASSES)):
+            if numbers[part, label] < FEWEST:
+                raise UserError(
+                    f"{source.name}: expected at least {FEWEST} pictures of class {label} in {part}; found "
+                    f"{numbers[part, label]}. There are {len(CLASSES)} classes; fetch the files again."
+                )
+    if layout.unlabelled and not numbers["unlabelled", -1]:
+        raise UserError(f"{source.name}: expected unlabelled pictures in {layout.unlabelled_folder}; found none.")
+    every = range(len(CLASSES))
+    wanted: dict[tuple[str, tuple[int, ...]], int] = {}
+    for part, count in (("training", layout.training), ("validation", layout.validation)):
+        if layout.folders:
+            wanted |= {(part, (label,)): count // len(CLASSES) for label in every}
+        else:
+            wanted[part, tuple(every)] = count
+    if layout.unlabelled:
+        wanted["unlabelled", (-1,)] = layout.unlabelled
+    if numbers["test", -1]:
+        wanted["test", (-1,)] = layout.test
+    found = {key: sum(numbers[key[0], label] for label in key[1]) for key in wanted}
+    wrong = [key for key in wanted if found[key] != wanted[key]]
+    if wrong and len(wrong) < len(wanted):
+        part, labels = wrong[0]
+        of_class = f" of class {labels[0]}" if len(labels) == 1 and labels[0] >= 0 else ""
+        raise UserError(
+            f"{source.name}: expected {wanted[wrong[0]]} pictures{of_class} in {part} of the {layout.year} edition; "
+            f"found {found[wrong[0]]}, while other parts have the course's numbers. The download or the unpacking is "
+            "not whole; fetch the files again."
+        )
+
+
+def look(data: bytes, where: str) -> tuple[NDArray[np.float64], str]:
+    """A thumbnail (d,) of a picture and a hash of its pixels. Raises UserError where it is not a whole JPEG."""
+    import hashlib
+
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise UserError(
+                    f"{where}: expected at most {MAX_PIXELS} pixels; found {picture.width} x {picture.height}."
+                )
+            pixels = picture.convert("RGB")
+    except UserError:
+        raise
+    except Exception as error:  # whatever the decoder raises: the file is not a picture
+        raise UserError(f"{where}: expected a whole JPEG picture; it cannot be decoded ({error}).") from error
+    digest = hashlib.sha256(repr(pixels.size).encode() + pixels.tobytes()).hexdigest()
+    small = pixels.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float64).ravel(), digest
+
+
+def same_groups(thumbnails: NDArray[np.float64], digests: list[str]) -> NDArray[np.int64]:
+    """The group of each picture (n,): pictures of equal pixels or of nearly equal thumbnails share one."""
+    import numpy as np
+
+    parent = list(range(len(digests)))
+
+    def root(one: int) -> int:
+        while parent[one] != one:
+            parent[one] = parent[parent[one]]
+            one = parent[one]
+        return one
+
+    first: dict[str, int] = {}
+    for place, digest in enumerate(digests):
+        parent[root(place)] = root(first.setdefault(digest, place))
+    rows = thumbnails.astype(np.float32) - np.float32(128)
+    squares = np.einsum("ij,ij->i", rows, rows)
+    limit = SAME**2 * rows.shape[1]
+    for start in range(0, len(rows), 1024):
+        block = rows[start : start + 1024]
+        distances = squares[start : start + 1024, None] + squares[start:] - 2 * block @ rows[start:].T
+        for a, b in zip(*np.nonzero(distances <= limit), strict=True):
+            parent[root(start + int(a))] = root(start + int(b))
+    return np.array([root(place) for place in range(len(digests))], dtype=np.int64)
+
+
+def carve(pictures: list[Picture], groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
+    """Which pictures become hidden: about a quarter of every class in both labelled parts, by whole groups.
+
+    A group of which some pictures are unlabelled, or lie in two classes, stays with the students.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng([seed, 3])
+    members: dict[int, list[int]] = {}
+    for place, group in enumerate(groups.tolist()):
+        members.setdefault(group, []).append(place)
+    hidden = np.zeros(len(pictures), dtype=bool)
+    sizes = Counter((picture.part, picture.label) for picture in pictures)
+    left = {key: size // SHARE for key, size in sizes.items() if key[1] >= 0}
+    keys = list(members)
+    for at in rng.permutation(len(keys)).tolist():
+        places = members[keys[at]]
+        if len({pictures[place].label for place in places}) != 1:
+            continue
+        needed = Counter((pictures[place].part, pictures[place].label) for place in places)
+        if all(left.get(key, 0) >= count for key, count in needed.items()):
+            hidden[places] = True
+            for key, count in needed.items():
+                left[key] -= count
+    return hidden
+
+
+def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
+    """Write the pictures that students get into `public`, in the course's layout, and return the hidden classes."""
+    import numpy as np
+
+    if source is None:
+        raise UserError(
+            f"The {layout.year} edition is made from the course's own pictures; give the folder or zip that holds "
+            f"{layout.root} with --from."
+        )
+    with opened(source) as files:
+        pictures = find_pictures(files, layout)
+        looks = [look(files.read(picture.path), f"{files.name}, {picture.path}") for picture in pictures]
+        thumbnails = np.array([thumbnail for thumbnail, _ in looks])
+        groups = same_groups(thumbnails, [digest for _, digest in looks])
+        hidden = carve(pictures, groups, seed)
+        order = np.random.default_rng([seed, 4]).permutation(len(pictures)).tolist()
+        test = [place for place in order if hidden[place]]
+        train = [place for place in order if not hidden[place]]
+        if len(test) < 2 or len({pictures[place].label for place in test}) < 2:
+            raise UserError(f"{files.name}: expected pictures that differ; almost all of them are the same.")
+        for number, place in enumerate(test):
+            _write(public / layout.test_name(number), files.read(pictures[place].path))
+        counts = Counter[tuple[str, int]]()
+        for place in train:
+            picture = pictures[place]
+            number = counts[picture.part, picture.label]
+            counts[picture.part, picture.label] += 1
+            if picture.part == "unlabelled":
+                name = layout.unlabelled_name(number)
+            else:
+                folder = layout.training_folder if picture.part == "training" else layout.validation_folder
+                name = layout.labelled_name(folder, picture.label, number)
+            _write(public / name, files.read(picture.path))
+    labels = np.array([pictures[place].label for place in test], dtype=np.int64)
+    return Made(
+        Answers(
+            layout.ids(len(test)),
+            {TARGET: labels},
+            groups=np.array([f"picture {groups[place]}" for place in test]),
+            strata=np.array([f"class {label}" for label in labels]),
+        ),
+        train=thumbnails[train],
+        test=thumbnails[test],
+        train_groups=np.array([f"picture {groups[place]}" for place in train]),
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)

@@ -1,0 +1,99 @@
+"""HW5: talks from English into Traditional Chinese, by corpus BLEU.
+
+The files are those of the course: the raw parallel text of TED2020, 4,000 English test lines with a dummy translation
+of each, and more Chinese talks for back-translation.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from tasks.base import Bar, Edition, LinesFormat, Made, Rules, Task
+from tasks.bleu import BLEU
+
+RAW_FILES = ("ted2020/raw.en", "ted2020/raw.zh")
+TEST_FILES = ("test/test.en", "test/test.zh")
+MONO_FILE = "ted_zh_corpus.deduped.gz"
+COLUMN = "translation"
+TEST_LINES = 4000
+MAX_BYTES = 699_999
+"""The course's server took files smaller than 700 kB."""
+SIZES = {"small": (6_000, 1_000, 6_000), "full": (393_980, TEST_LINES, 400_000)}
+"""Size to pairs of the parallel text, test lines and lines of the monolingual text; "full" has the course's counts."""
+
+COURSE = (
+    "the course's files, talks of TED2020 (Reimers and Gurevych 2020); licence not told; the test lines are carved out "
+    "of the parallel text, which is public on the internet"
+)
+
+
+def _make_world(public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw05_transformer.world import make
+
+    return make(public, seed, size)
+
+
+def _make_course(year: str, public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw05_transformer.course import make
+
+    return make(year, public, seed, source)
+
+
+def _official(
+    year: str, points: float, *lines: tuple[str, float], private: tuple[float, ...] | None = None
+) -> tuple[Bar, ...]:
+    thresholds = private or tuple(value for _, value in lines)
+    return tuple(
+        Bar(
+            name,
+            ((BLEU.name, value),),
+            f"official {year}",
+            private=((BLEU.name, other),) if private else None,
+            points=(points, points),
+            digits=2,
+            rounded=True,
+        )
+        for (name, value), other in zip(lines, thresholds, strict=True)
+    )
+
+
+FORMAT = LinesFormat(COLUMN, range(1, TEST_LINES + 1), MAX_BYTES)
+
+TASK = Task(
+    "hw05",
+    "Transformer: English to Traditional Chinese",
+    (
+        Edition(
+            "builtin",
+            "a seeded grammar with a lexicon of its own (tasks/hw05_transformer/world.py), MIT",
+            FORMAT,
+            (BLEU,),
+            (),
+            Rules(unselected="first"),
+            _make_world,
+        ),
+        Edition(
+            "2021",
+            COURSE,
+            FORMAT,
+            (BLEU,),
+            _official(
+                "2021", 1.0, ("simple", 18.43), ("medium", 24.04), ("strong", 29.32), private=(17.61, 23.43, 28.27)
+            ),
+            Rules(unselected="first"),
+            partial(_make_course, "2021"),
+            official=True,
+        ),
+        Edition(
+            "2022",
+            COURSE,
+            FORMAT,
+            (BLEU,),
+            _official("2022", 0.5, ("simple", 14.58), ("medium", 18.04), ("strong", 25.20), ("boss", 29.13)),
+            Rules(),
+            partial(_make_course, "2022"),
+            official=True,
+        ),
+    ),
+)

@@ -1,0 +1,105 @@
+"""The built-in world of HW5: English sentences with their Traditional Chinese, from a seeded grammar.
+
+Both sides of a sentence are made from one meaning. Chinese puts time and place before the verb, relative clauses before
+the noun, the cause before its consequence, counts with measure words and marks aspect where English changes the verb;
+which Chinese word stands for play, run or bank depends on what stands around it (lexicon.py, grammar.py, sentences.py).
+
+Two speakers share the grammar. The parallel text is theirs who use few words often (Zipf's law, exponent `TALKS`); the
+monolingual Chinese and the hidden test come from one who uses words more evenly (`PRESS`), so that many a test word is
+rare in the parallel text and common in the monolingual one. Noise as in transcripts of talks is in the training pairs
+only.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from tasks.base import Answers, Made, UserError
+from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, SIZES, TEST_FILES
+from tasks.hw05_transformer import lexicon as words
+from tasks.hw05_transformer.sentences import Pair, Speaker, sentence, speaker
+
+TALKS, PRESS = 1.0, 0.3
+"""Zipf's exponents of the words of the parallel text, and of the monolingual text and the test."""
+NOISE = 0.08
+"""The share of training pairs with noise; a quarter of it does not fit together at all."""
+
+
+def noisy(g: Speaker, pair: Pair, other: Pair) -> Pair:
+    """A training pair as transcripts hand it down: remarks, speakers' marks, odd spaces and marks, or misaligned."""
+    en, zh = pair
+    sort = g.below(12)
+    if sort < 3:
+        tag = g.entry(words.LAUGHTER)
+        return (
+            (f"({tag.english}) {en}", f"（{tag.chinese}）{zh}")
+            if sort
+            else (f"{en} ({tag.english})", f"{zh}（{tag.chinese}）")
+        )
+    if sort == 3:
+        tag = g.entry(words.LAUGHTER)
+        return f"{en} ({tag.english})", zh
+    if sort < 6:
+        mark, mark_zh = (("CA: ", "主持人："), ("Q: ", "問："), ("- ", "－"), ("♫ ", "♫ "))[g.below(4)]
+        return mark + en, mark_zh + zh
+    if sort == 6:
+        return en.replace(" ", "  ", 2), zh.replace("，", " ， ").replace("。", " 。")
+    if sort == 7:
+        return en + " --", zh + "——"
+    if sort == 8:
+        return f'"{en}"', f"「{zh}」"
+    if sort == 9:
+        return en, zh + other[1] + other[1]
+    if sort == 10:
+        return f"{en} {other[0]} {other[0]}", zh
+    return en, other[1]
+
+
+def make(public: Path, seed: int, size: str) -> Made:
+    """Write the files of a world into `public`."""
+    import numpy as np
+
+    if size not in SIZES:
+        raise UserError(f"size {size!r}: expected one of: {', '.join(SIZES)}.")
+    pairs, tests, alone = SIZES[size]
+    press = speaker(seed, 0, PRESS)
+    hidden: dict[str, str] = {}
+    taken: set[str] = set()
+    while len(hidden) < tests:
+        en, zh = sentence(press)
+        if en not in hidden and zh not in taken and en.count(" ") > 2:
+            hidden[en] = zh
+            taken.add(zh)
+    talks = speaker(seed, 1, TALKS)
+    train: list[Pair] = []
+    last = ("Thank you.", "謝謝。")
+    while len(train) < pairs:
+        pair = sentence(talks)
+        if pair[0] not in hidden and pair[1] not in taken:
+            train.append(noisy(talks, pair, last) if talks.chance(NOISE) else pair)
+            last = pair
+    writer = speaker(seed, 2, PRESS)
+    mono: dict[str, None] = {}
+    while len(mono) < alone:
+        zh = sentence(writer)[1]
+        if zh not in taken:
+            mono[zh] = None
+    write_files(public, train, list(hidden), list(mono))
+    return Made(Answers(range(1, tests + 1), {COLUMN: np.array(list(hidden.values()), dtype=object)}))
+
+
+def write_files(public: Path, train: list[Pair], test: list[str], mono: list[str]) -> None:
+    """The course's files: raw parallel text, the test with its dummy translations, the monolingual text in gzip."""
+    for name, lines in (
+        (RAW_FILES[0], [en for en, _ in train]),
+        (RAW_FILES[1], [zh for _, zh in train]),
+        (TEST_FILES[0], test),
+        (TEST_FILES[1], ["。"] * len(test)),
+    ):
+        path = public / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
+    text = "".join(line + "\n" for line in mono).encode()
+    with (public / MONO_FILE).open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+        packed.write(text)

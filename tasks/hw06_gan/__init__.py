@@ -1,0 +1,112 @@
+"""HW6: drawing anime faces with a generative network, judged by FID and by the share in which a face is found.
+
+Both metrics must pass a bar. The course's server compared with faces, weights and a detector that were never published,
+so its thresholds (FID 8,200 to 30,000) are shown as they were told and are on another scale than the numbers here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from tasks.base import Bar, Columns, Edition, Format, ImagesFormat, Judge, Judged, Made, Rules, Task
+from tasks.frechet import FACE_RATE, FID
+
+SUBMITTED = 1000
+"""Images in a submission."""
+MAX_BYTES = 2_000_000
+FORMAT = ImagesFormat(SUBMITTED, 64, 64, MAX_BYTES)
+CRYPKO = (
+    "the course's Crypko faces (crypko_data.zip), collected by Arvin Liu; licence not told; a part of them is hidden."
+    " FID by Inception-v3 where its published weights are given, else by features learnt from drawn faces; the course's"
+    " own method was never published, so that its thresholds cannot be compared with these numbers"
+)
+
+
+def _make_world(public: Path, seed: int, size: str, source: Path | None) -> Made:
+    import numpy as np
+
+    from tasks.hw06_gan import judge, networks, world
+
+    networks.require_torch()
+    hidden = world.make_images(public, seed, size)
+    files = sorted((public / "faces").iterdir())
+    shown = np.stack([world.decode(path.read_bytes()) for path in files])
+    return judge.prepared(shown, hidden, networks.train(seed, size))
+
+
+def _make_course(public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw06_gan.course import make
+
+    return make(public, seed, size, source)
+
+
+def _run(form: Format, predictions: Columns, folder: Path | None) -> Judged:
+    from tasks.hw06_gan.judge import run
+
+    return run(form, predictions, folder)
+
+
+def _version(*packages: str) -> str:
+    from tasks.hw06_gan.judge import version
+
+    return version(*packages)
+
+
+def _official(year: str, *lines: tuple[str, float, float, float]) -> tuple[Bar, ...]:
+    """Bars of (name, FID, face rate, points); one board, no private one."""
+    source = f"official {year}, not comparable: the FID of the course's own server is on a scale that was never told"
+    return tuple(
+        Bar(name, ((FID.name, distance), (FACE_RATE.name, share)), source, points=(points, 0.0), comparable=False)
+        for name, distance, share, points in lines
+    )
+
+
+_BY_NETWORKS = Judge(_run, partial(_version, "torch", "pillow"))
+_BY_CASCADE = Judge(_run, partial(_version, "torch", "pillow", "opencv"))
+
+TASK = Task(
+    "hw06",
+    "GAN: anime faces",
+    (
+        Edition(
+            "builtin",
+            "a seeded world of drawn faces (tasks/hw06_gan/world.py); no artist's work, MIT",
+            FORMAT,
+            (FID, FACE_RATE),
+            (),
+            Rules(),
+            _make_world,
+            judge=_BY_NETWORKS,
+        ),
+        Edition(
+            "2021",
+            CRYPKO,
+            FORMAT,
+            (FID, FACE_RATE),
+            _official(
+                "2021",
+                ("simple", 30000, 0.0, 2), ("medium", 11800, 0.43, 2), ("strong", 9300, 0.53, 1),
+                ("boss", 8200, 0.68, 1),
+            ),
+            Rules(quota_zone="Asia/Taipei"),
+            _make_course,
+            official=True,
+            judge=_BY_CASCADE,
+        ),
+        Edition(
+            "2022",
+            CRYPKO,
+            FORMAT,
+            (FID, FACE_RATE),
+            _official(
+                "2022",
+                ("simple", 30000, 0.0, 1), ("medium", 12000, 0.4, 1), ("strong", 10000, 0.5, 1), ("boss", 9000, 0.6, 1),
+            ),
+            Rules(quota_zone="Asia/Taipei", selections=1, unselected="first"),
+            _make_course,
+            official=True,
+            judge=_BY_CASCADE,
+        ),
+    ),
+)  # fmt: skip

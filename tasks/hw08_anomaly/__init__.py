@@ -1,0 +1,100 @@
+"""HW8: which faces are none, told by a score that is higher the stranger an image is.
+
+The files are the course's: arrays of images (n, 64, 64, 3), uint8 RGB, the training set of normal faces only. The
+header and the folder differ by year.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tasks.auc import AUC
+from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task
+
+TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
+SIDE = 64
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One year's folder, header and counts; the answers are in the column that the header names."""
+
+    year: str
+    folder: str
+    id: str
+    column: str
+    train_images: int
+    test_images: int
+
+
+LAYOUT_2021 = Layout("2021", "data-bin", "Id", "Predicted", 140_001, 19_999)
+LAYOUT_2022 = Layout("2022", "data", "ID", "score", 100_000, 19_636)
+LAYOUTS = (LAYOUT_2021, LAYOUT_2022)
+
+
+def _make_world(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw08_anomaly.world import make
+
+    return make(layout, public, seed, size)
+
+
+def _make_course(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw08_anomaly.course import make
+
+    return make(layout, public, seed, source)
+
+
+def _format(layout: Layout) -> TableFormat:
+    others = tuple(
+        (other.year, (other.id, other.column), other.test_images) for other in LAYOUTS if other is not layout
+    )
+    return TableFormat(layout.id, (Column(layout.column),), range(layout.test_images), years=others)
+
+
+def _points(name: str) -> tuple[float, float]:
+    return (1.0, 1.0) if name in ("simple", "medium") else (0.5, 0.5)
+
+
+WORLD = "a seeded world of drawn faces and drawn anomalies (tasks/hw08_anomaly/world.py); no real person's face, MIT"
+COURSE = (
+    "the course's face images of Kaggle ml{}spring-hw8, source and licence not told; the official test labels were "
+    "never published: the hidden images are faces taken out of the training set, as they are and altered, and others"
+)
+
+TASK = Task(
+    "hw08",
+    "Anomaly detection: what is no face",
+    (
+        Edition(
+            "builtin", WORLD, _format(LAYOUT_2021), (AUC,), (), Rules(), partial(_make_world, LAYOUT_2021)
+        ),
+        Edition(
+            "builtin-2022", WORLD, _format(LAYOUT_2022), (AUC,), (), Rules(), partial(_make_world, LAYOUT_2022)
+        ),
+        Edition(
+            "2021",
+            COURSE.format(2021),
+            _format(LAYOUT_2021),
+            (AUC,),
+            tuple(
+                Bar(name, ((AUC.name, value),), "official 2021", points=_points(name))
+                for name, value in (("simple", 0.64046), ("medium", 0.75719), ("strong", 0.81304), ("boss", 0.86590))
+            ),
+            Rules(),
+            partial(_make_course, LAYOUT_2021),
+            official=True,
+        ),
+        Edition(
+            "2022",
+            COURSE.format(2022) + "; the course told no bars of 2022",
+            _format(LAYOUT_2022),
+            (AUC,),
+            (),
+            Rules(),
+            partial(_make_course, LAYOUT_2022),
+            official=True,
+        ),
+    ),
+)  # fmt: skip

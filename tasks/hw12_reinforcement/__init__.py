@@ -1,0 +1,174 @@
+"""HW12: land a craft on the moon. What is handed in are the actions of whole episodes, which the judge replays.
+
+The world is gymnasium's LunarLander-v3; students get the seeds of all episodes and not which of them are private.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.base import Bar, Columns, Edition, EpisodesFormat, Format, Judge, Judged, Made, Rules, Task
+from tasks.metrics import Z95, mean_and_error, mean_of_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EPISODES_FILE = "episodes.csv"
+HEADER = ("episode", "step", "action")
+MAX_STEPS = 1000
+COURSE_SEED, COURSE_EPISODES = 543, 5
+EPISODES = {"small": 100, "full": 400}
+"""How many episodes the built-in world has, half of them public."""
+FORMAT = EpisodesFormat(tuple(range(EPISODES["small"])), max_bytes=8_000_000)
+CHAIN = EpisodesFormat((COURSE_SEED,) * COURSE_EPISODES, chained=True)
+
+
+@dataclass(frozen=True)
+class RewardMetric:
+    """The mean of the total rewards of episodes. Higher is better; the rewards have no bounds.
+
+    The interval is Student's, where the episodes are a sample (`sampled`) of at least five: it says how the same policy
+    could do on other starts. It is rough where some episodes crash and most do not.
+
+    >>> import numpy as np
+    >>> returns = REWARD.rows({}, {"return": np.array([250.0, -40.0, 270.0, 260.0, 210.0])})
+    >>> REWARD.value(returns), REWARD.value(returns, np.array([1, 0, 1, 1, 0]))
+    (190.0, 260.0)
+    >>> low, high = REWARD.interval(returns, np.ones(5, dtype=bool))
+    >>> f"{low:.1f} to {high:.1f}"
+    '27.9 to 352.1'
+    """
+
+    name: str = "mean_return_score"
+    label: str = "reward"
+    sampled: bool = True
+    digits: int = 2
+    higher_is_better: bool = True
+    best: float = math.inf
+    worst: float = -math.inf
+
+    def rows(self, answers: Columns, predictions: Columns) -> NDArray[Any]:
+        """The total reward of each episode (n,)."""
+        return predictions["return"]
+
+    def value(self, rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
+        return mean_of_rows(rows, weight)
+
+    def interval(
+        self, rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None
+    ) -> tuple[float, float] | None:
+        """Student's interval of the mean, None for fewer than five episodes and for those of a chain."""
+        mean, error, units = mean_and_error(rows, weight, groups)
+        if not self.sampled or units < 5 or not math.isfinite(error):
+            return None
+        half = student(units - 1) * error
+        return mean - half, mean + half
+
+    def hint(self, value: float) -> str | None:
+        return None
+
+
+def student(degrees: int) -> float:
+    """The 97.5 % point of Student's law, right to 0.001 from four degrees of freedom on.
+
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
+
+    >>> f"{student(4):.3f} {student(9):.3f} {student(49):.3f}"
+    '2.776 2.262 2.010'
+    """
+    z = Z95
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / float(degrees) ** power for power, term in enumerate(terms, start=1))
+
+
+REWARD = RewardMetric()
+CHAINED_REWARD = RewardMetric(sampled=False)
+
+
+def _make_world(public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw12_reinforcement.world import make
+
+    return make(public, seed, size)
+
+
+def _make_chain(public: Path, seed: int, size: str, source: Path | None) -> Made:
+    from tasks.hw12_reinforcement.world import make_chain
+
+    return make_chain(public)
+
+
+def _run(form: Format, predictions: Columns, secret: Path | None) -> Judged:
+    from tasks.hw12_reinforcement.judge import run
+
+    return run(form, predictions, secret)
+
+
+def _version() -> str:
+    from tasks.hw12_reinforcement.judge import version
+
+    return version()
+
+
+def _official(year: str, *bands: tuple[str, float | None, float]) -> tuple[Bar, ...]:
+    """The bars of a year, half-open: a mean reward in (99, 100), for which the slides have no row, is in the lower.
+
+    A bar without a line is passed by any valid file.
+    """
+    return tuple(
+        Bar(name, () if line is None else ((REWARD.name, line),), f"official {year}", points=(points, 0.0))
+        for name, line, points in bands
+    )
+
+
+JUDGE = Judge(_run, _version, offline=True)
+BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from a seed of its own"
+CHAIN_SOURCE = (
+    f"the course's rule of {{}}: seed {COURSE_SEED} is set once, {COURSE_EPISODES} episodes follow each other in one "
+    "environment; gymnasium's LunarLander-v3 (MIT) in place of gym 0.18.3, whose stream of random numbers cannot be "
+    "had here: the episodes start elsewhere, and the official bars are not comparable with scores from here"
+)
+
+
+def _chain(year: str, *bands: tuple[str, float | None, float]) -> Edition:
+    return Edition(
+        year,
+        CHAIN_SOURCE.format(year),
+        CHAIN,
+        (CHAINED_REWARD,),
+        _official(year, *bands),
+        Rules(selections=1, public_share=1.0),
+        _make_chain,
+        judge=JUDGE,
+    )
+
+
+TASK = Task(
+    "hw12",
+    "Reinforcement learning: LunarLander",
+    (
+        Edition(
+            "builtin",
+            BUILTIN_SOURCE,
+            FORMAT,
+            (REWARD,),
+            (),
+            Rules(),
+            _make_world,
+            judge=JUDGE,
+        ),
+        _chain(
+            "2021",
+            ("any valid file", None, 2.0),
+            ("0", 0.0, 1.0), ("100", 100.0, 1.0), ("200", 200.0, 1.0), ("241", 241.0, 1.0),
+        ),
+        _chain("2022", ("0", 0.0, 1.0), ("100", 100.0, 1.0), ("170", 170.0, 1.0), ("269", 269.0, 1.0)),
+    ),
+)  # fmt: skip

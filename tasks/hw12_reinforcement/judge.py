@@ -1,0 +1,188 @@
+"""The judge of HW12: replays the actions of every episode and gives its total reward.
+
+An episode must be over exactly with its last action, neither before nor after: an action that is left out at the end
+would save the hundred points that a crash costs. It is over when the environment says so, or after the format's
+`max_steps` actions.
+
+The same actions give the same returns bit for bit: on every run, in any process, whatever was played before in the
+same environment (tests/test_hw12_reinforcement.py; x86-64 Linux, CPython 3.11, gymnasium 1.4.0, Box2D 2.3.10). Not
+shown, since there was one machine: that another processor, operating system or build of Box2D gives the same. Box2D
+computes in single precision, sines come from the C library, and a contact can amplify a difference in the last bit, so
+`version` names the kind of processor too, and returns of different versions are never ranked together.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import platform
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tasks.base import Columns, EpisodesFormat, Format, Judged, Problem, SubmissionError, UserError
+
+ENVIRONMENT = "LunarLander-v3"
+CODES = {
+    "E_EPISODE_SHORT": "An episode is not over after its last action.",
+    "E_EPISODE_LONG": "An episode is over before its last action.",
+}
+"""What a file that could be read is refused with when it is replayed. Codes are stable."""
+
+EACH = 30_000  # steps that a process must have to do, since it takes about as long to start one
+SHOWN = 20
+OLD_STREAM = (
+    "The course replayed with gym 0.18.3, whose stream of random numbers cannot be had here: the episodes start "
+    "elsewhere, so this score is not comparable with the official bars or with scores of the course."
+)
+
+
+class Flight(NamedTuple):
+    """The total reward of an episode, and the number of actions after which it was over, None where it was not."""
+
+    total: float
+    over: int | None
+
+
+def new_environment() -> Any:
+    """A LunarLander without gymnasium's wrappers: whoever steps it counts the steps.
+
+    Raises UserError with the command to install where gymnasium or Box2D is missing.
+    """
+    try:
+        import gymnasium
+        from gymnasium.error import DependencyNotInstalled
+    except ModuleNotFoundError as error:
+        if error.name != "gymnasium":
+            raise
+        raise _missing("gymnasium") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # as errors, those of Box2D's loading end Python
+            return gymnasium.make(ENVIRONMENT, disable_env_checker=True).unwrapped
+    except DependencyNotInstalled:
+        raise _missing("Box2D") from None
+    except gymnasium.error.Error as error:
+        raise UserError(
+            f"expected gymnasium with {ENVIRONMENT}; this one is {gymnasium.__version__} ({error}). "
+            'Install the right one with: pip install "lhy-grade[rl]"'
+        ) from None
+
+
+def _missing(package: str) -> UserError:
+    return UserError(
+        f'homework 12 needs {package}, which is not installed; install it with: pip install "lhy-grade[rl]"'
+    )
+
+
+def version() -> str:
+    """Everything that can change a return: environment, gymnasium, Box2D and the kind of processor."""
+    new_environment()
+    import gymnasium
+
+    box2d = importlib.import_module("Box2D").__version__
+    machine = platform.machine().lower().replace("amd64", "x86_64")
+    return f"{ENVIRONMENT} gymnasium {gymnasium.__version__} Box2D {box2d} {machine}"
+
+
+def replay(environment: Any, seed: int | None, actions: bytes, max_steps: int) -> Flight:
+    """One episode: from the seed, or from where the environment's stream of random numbers stands."""
+    environment.reset(seed=seed)
+    total = 0.0
+    for number, action in enumerate(actions, start=1):
+        _, reward, over, _, _ = environment.step(action)
+        total += float(reward)
+        if over or number == max_steps:
+            return Flight(total, number)
+    return Flight(total, None)
+
+
+def _replay_part(jobs: Sequence[tuple[int, bytes]], max_steps: int) -> list[Flight]:
+    """What one process does."""
+    environment = new_environment()
+    return [replay(environment, seed, actions, max_steps) for seed, actions in jobs]
+
+
+def _replay_chain(jobs: Sequence[tuple[int, bytes]], max_steps: int) -> list[Flight]:
+    """Episodes that follow each other in one environment, up to the first that does not end with its last action."""
+    environment = new_environment()
+    flights: list[Flight] = []
+    for place, (seed, actions) in enumerate(jobs):
+        flights.append(replay(environment, None if place else seed, actions, max_steps))
+        if flights[-1].over != len(actions):
+            break
+    return flights
+
+
+def replays(form: EpisodesFormat, predictions: Columns, processes: int | None = None) -> list[Flight]:
+    """Every episode, side by side over `processes`; None: as many as there are cores, fewer for a few steps.
+
+    A chain is replayed in order, in this process, up to its first fault.
+    """
+    lengths = predictions["length"].tolist()
+    jobs = [
+        (seed, row[:length].astype("uint8").tobytes())
+        for seed, row, length in zip(form.seeds, predictions["actions"], lengths, strict=True)
+    ]
+    if form.chained:
+        return _replay_chain(jobs, form.max_steps)
+    if processes is None:
+        processes = min(_cores(), sum(lengths) // EACH)
+    if processes < 2 or multiprocessing.current_process().daemon:
+        return _replay_part(jobs, form.max_steps)
+    new_environment()  # says what is missing before any process starts
+    size = -(-len(jobs) // (4 * processes))
+    parts = [jobs[start : start + size] for start in range(0, len(jobs), size)]
+    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of other threads
+    try:
+        with ProcessPoolExecutor(min(processes, len(parts)), mp_context=context) as pool:
+            done = pool.map(_replay_part, parts, [form.max_steps] * len(parts))
+            return [flight for part in done for flight in part]
+    except (BrokenProcessPool, OSError, ImportError):  # processes cannot be had here: the same returns, only later
+        return _replay_part(jobs, form.max_steps)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run(form: Format, predictions: Columns, secret: Path | None) -> Judged:
+    """The column "return" (n,). Raises SubmissionError where an episode is not over exactly with its last action."""
+    import numpy as np
+
+    assert isinstance(form, EpisodesFormat)
+    flights = replays(form, predictions)
+    lengths = predictions["length"].tolist()
+    faults = [
+        _fault(episode, flight, length, form)
+        for episode, (flight, length) in enumerate(zip(flights, lengths, strict=False))
+        if flight.over != length
+    ]
+    if faults:
+        if form.chained or len(faults) == len(form):
+            hint = f" Was it played in {version()}, with the seeds of this competition?"
+            faults[0] = faults[0]._replace(message=faults[0].message + hint)
+        raise SubmissionError(faults[:SHOWN], len(faults))
+    returns = np.array([flight.total for flight in flights])
+    return Judged({"return": returns}, (OLD_STREAM,) if form.chained else ())
+
+
+def _fault(episode: int, flight: Flight, length: int, form: EpisodesFormat) -> Problem:
+    later = " Later episodes start where this one ends, so they were not replayed." if form.chained else ""
+    if flight.over is None:
+        message = (
+            f"episode {episode}: not over after its last action ({length:,} actions); play on until the environment "
+            f"says terminated, or for {form.max_steps:,} actions.{later}"
+        )
+        return Problem("E_EPISODE_SHORT", message, None, None, f"{length} actions", "actions until it is over")
+    message = (
+        f"episode {episode}: over after {flight.over:,} actions, but the file has {length:,}; end the episode with the "
+        f"action that ends it.{later}"
+    )
+    return Problem("E_EPISODE_LONG", message, None, None, f"{length} actions", f"{flight.over} actions")

@@ -1,0 +1,72 @@
+"""The seeds of HW12's episodes, and a sample submission that does nothing.
+
+The built-in world draws one seed an episode, so that an episode can be replayed alone and in any order. The course's
+chain has one seed for five episodes: every step draws random numbers, so that an episode starts where the steps of
+those before it leave the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tasks.base import PUBLIC, Answers, EpisodesFormat, Made
+from tasks.hw12_reinforcement import CHAIN, COURSE_EPISODES, EPISODES, EPISODES_FILE, FORMAT, HEADER, MAX_STEPS
+from tasks.hw12_reinforcement.judge import new_environment
+
+
+def make(public: Path, seed: int, size: str) -> Made:
+    """Write the list of episodes into `public`: seeds below 2³¹, all different."""
+    import numpy as np
+
+    rng = np.random.default_rng([seed, 12])
+    seeds: list[int] = []
+    while len(seeds) < EPISODES[size]:
+        drawn = int(rng.integers(2**31))
+        if drawn not in seeds:
+            seeds.append(drawn)
+    return _made(public, replace(FORMAT, seeds=tuple(seeds)))
+
+
+def make_chain(public: Path) -> Made:
+    """Write the course's list of episodes into `public`. All count in public, since the course had no private ones."""
+    import numpy as np
+
+    made = _made(public, CHAIN)
+    usage = np.full(COURSE_EPISODES, PUBLIC, dtype=np.int8)
+    return replace(made, answers=replace(made.answers, usage=usage))
+
+
+def _made(public: Path, form: EpisodesFormat) -> Made:
+    lines = ["episode,seed", *(f"{episode},{seed}" for episode, seed in enumerate(form.seeds))]
+    (public / EPISODES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    sample = to_csv(do_nothing(form.seeds, chained=form.chained))
+    return Made(Answers(form.ids, {}), sample=sample, form=form)
+
+
+def do_nothing(seeds: Sequence[int], *, chained: bool) -> list[list[int]]:
+    """The actions of episodes without any engine, each up to its end; most crash."""
+    environment = new_environment()
+    episodes = []
+    for place, seed in enumerate(seeds):
+        environment.reset(seed=None if chained and place else seed)
+        length = 0
+        over = False
+        while not over and length < MAX_STEPS:
+            over = environment.step(0)[2]
+            length += 1
+        episodes.append([0] * length)
+    return episodes
+
+
+def to_csv(episodes: Sequence[Sequence[int]]) -> bytes:
+    """The actions of the episodes 0, 1, … as a submission.
+
+    >>> to_csv([[0, 2], [3]])
+    b'episode,step,action\\n0,0,0\\n0,1,2\\n1,0,3\\n'
+    """
+    lines = [",".join(HEADER)]
+    for episode, actions in enumerate(episodes):
+        lines += [f"{episode},{step},{action}" for step, action in enumerate(actions)]
+    return ("\n".join(lines) + "\n").encode()

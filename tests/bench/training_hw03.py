@@ -1,0 +1,180 @@
+"""How fast HW3 trains, next to the loop of the course's sample code: a DataLoader over a dataset of files.
+
+    python tests/bench/training_hw03.py [--size small] [--level medium] [--epochs 4] [--workers 0] [--device cpu]
+
+Both sides train the same network on the same pictures for the same steps, with the settings of one level, and change
+each picture anew in the same ways. Ours is the baseline itself: pictures decoded once, kept on the device and changed a
+whole batch at a time. Theirs opens each file anew, changes it with Pillow, one after the other, and stacks the batch.
+They take turns epoch by epoch, so that both meet the same load of the machine; the first epoch is not counted. Steps a
+second are those of whole epochs with their validation (and our checkpoint); reading the files once is told on its own.
+The score is that of the hidden test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageEnhance
+from torch.utils.data import DataLoader, Dataset
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT)]
+
+from baselines import hw03_cnn as baseline  # noqa: E402
+from baselines.common import Run, pick_device, threads  # noqa: E402
+from tasks.hw03_cnn import TARGET, TASK  # noqa: E402
+
+
+class Files(Dataset[tuple[torch.Tensor, int]]):
+    """One picture a time: open, resize, change, make a tensor."""
+
+    def __init__(self, paths: list[Path], side: int, change: bool) -> None:
+        self.paths, self.side, self.change = paths, side, change
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, place: int) -> tuple[torch.Tensor, int]:
+        path = self.paths[place]
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB").resize((self.side, self.side), Image.Resampling.BILINEAR)
+        if self.change:
+            picture = changed(picture, self.side)
+        x = (torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() - 128) / 64
+        if self.change and random.random() < 0.5:
+            high, wide = (int(self.side * random.uniform(0.1, 0.5)) for _ in range(2))
+            top, left = random.randrange(self.side - high), random.randrange(self.side - wide)
+            x[:, top : top + high, left : left + wide] = 0
+        return x, int(path.parent.name) if path.parent.name.isdigit() else -1
+
+
+def changed(picture: Image.Image, side: int) -> Image.Image:
+    """Turned, flipped, zoomed, stretched, shifted, in other light and colours."""
+    angle, zoom = random.uniform(0, 2 * math.pi), math.exp(random.uniform(-0.25, 0.25))
+    stretch, flip = math.exp(random.uniform(-0.15, 0.15)), random.choice((-1, 1))
+    a, b = math.cos(angle) * zoom, math.sin(angle) * zoom
+    rows = (a * stretch * flip, -b / stretch, b * stretch * flip, a / stretch)
+    middle, (x, y) = side / 2, (random.uniform(-0.075, 0.075) * side for _ in range(2))
+    affine = (
+        rows[0], rows[1], middle + x - (rows[0] + rows[1]) * middle,
+        rows[2], rows[3], middle + y - (rows[2] + rows[3]) * middle,
+    )  # fmt: skip
+    picture = picture.transform((side, side), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
+    picture = ImageEnhance.Color(picture).enhance(math.exp(random.uniform(-0.5, 0.5)))
+    picture = ImageEnhance.Brightness(picture).enhance(math.exp(random.uniform(-0.35, 0.35)))
+    gains = [math.exp(random.uniform(-0.25, 0.25)) for _ in range(3)]
+    bands = [
+        band.point([min(255, int(v * gain)) for v in range(256)])
+        for band, gain in zip(picture.split(), gains, strict=True)
+    ]
+    return Image.merge("RGB", bands)
+
+
+class Theirs:
+    """The straightforward loop, an epoch a call."""
+
+    def __init__(self, config: baseline.Config, root: Path, seed: int, device: str, workers: int) -> None:
+        random.seed(seed)
+        torch.manual_seed(seed)
+        self.device = device
+        self.network = baseline.new_network(config, 1000 * seed, device)
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        self.clip = config.clip
+
+        def loader(folder: str, change: bool) -> DataLoader[tuple[torch.Tensor, int]]:
+            paths = sorted((root / folder).rglob("*.jpg"))
+            files = Files(paths, config.side, change)
+            return DataLoader(files, config.batch, shuffle=change, num_workers=workers)
+
+        self.training = loader("training/labeled", config.augment)
+        self.validation, self.test = loader("validation", False), loader("testing", False)
+
+    def epoch(self) -> int:
+        """Train for an epoch, look at the validation pictures, and return the number of steps."""
+        self.network.train()
+        for x, y in self.training:
+            loss = torch.nn.functional.cross_entropy(self.network(x.to(self.device)), y.to(self.device))
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+            self.optimiser.step()
+            loss.item()
+        self.classes(self.validation)
+        return len(self.training)
+
+    def classes(self, files: Any) -> list[int]:
+        self.network.eval()
+        with torch.no_grad():
+            return [k for x, _ in files for k in self.network(x.to(self.device)).argmax(dim=1).tolist()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--size", default="small", choices=("small", "full"))
+    parser.add_argument("--level", default="medium", choices=("simple", "medium"))
+    parser.add_argument("--epochs", type=int, default=4, help="at least 2")
+    parser.add_argument("--workers", type=int, default=0, help="processes of the DataLoader")
+    parser.add_argument("--threads", type=int, default=1, help="of torch on the CPU, for both sides")
+    parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    device = pick_device(given.device)
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}", end=", ")
+    print(f"{given.size}, level {given.level}, {given.epochs} epochs, {given.workers} workers, {given.threads} threads")
+    with tempfile.TemporaryDirectory() as name, threads(given.threads):
+        public = Path(name) / "public"
+        public.mkdir()
+        made = TASK.edition("builtin").make(public, given.seed, given.size, None)
+        truth = made.answers.columns[TARGET]
+        config = replace(baseline.settings(given.level, public), epochs=given.epochs)
+        root = baseline.root_of(public)
+        begin = time.perf_counter()
+        for folder in ("training/labeled", "validation"):
+            baseline.labelled(root, folder, config.side)
+        baseline.test(root, config.side)
+        reading = time.perf_counter() - begin
+        theirs = Theirs(config, root, given.seed, device, given.workers)
+        seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
+        steps, mark = 0, time.perf_counter()
+
+        def now() -> float:
+            if device == "cuda":
+                torch.cuda.synchronize()
+            return time.perf_counter()
+
+        def turn(done: int, total: int, metrics: Any) -> None:
+            """After each of our epochs: one of theirs."""
+            nonlocal mark, steps
+            between = now()
+            steps = theirs.epoch()
+            end = now()
+            if done > 1:
+                seconds["ours"].append(between - mark)
+                seconds["theirs"].append(end - between)
+            mark = now()
+
+        run = Run(Path(name) / "run", given.seed, device)
+        run.folder.mkdir()
+        baseline.train(config, public, run, turn)
+        mine = np.loadtxt(run.submission, delimiter=",", skiprows=1)[:, 1]
+        their_score = float(np.mean(np.array(theirs.classes(theirs.test)) == truth))
+    rates = {side: steps * len(values) / sum(values) for side, values in seconds.items()}
+    print(f"DataLoader loop  {rates['theirs']:8.1f} steps a second   accuracy {their_score:.4f}")
+    print(f"baseline         {rates['ours']:8.1f} steps a second   accuracy {np.mean(mine == truth):.4f}", end="   ")
+    print(f"(reading all pictures once: {reading:.1f} s)")
+    print(f"ratio {rates['ours'] / rates['theirs']:.2f} at batches of {config.batch}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""How fast the autoencoder of HW8 is trained, next to the straightforward loop.
+
+    python tests/bench/training_hw08.py [--level medium] [--images 1500] [--epochs 8] [--device cpu]
+
+Both sides train the same network with the same settings for the same epochs on the same built-in world, in one run on
+one device with one thread. Ours is `train_level`, with the images on the device as bytes, batches by index and a
+checkpoint every epoch; theirs is the loop of a tutorial: a Dataset that scales one image at a time, a DataLoader, and a
+step that reads its loss. The order of the batches differs, so the scores agree but for chance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch.utils.data import DataLoader, Dataset
+
+from baselines.common import override, train_level
+from baselines.hw08_anomaly import LEVELS, Networks, load, scores
+from tasks.hw08_anomaly import LAYOUT_2021, TEST_FILE, TRAIN_FILE, world
+
+
+class Faces(Dataset[torch.Tensor]):
+    """One image at a time, scaled when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.images = np.load(path, allow_pickle=False)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.from_numpy(self.images[index]).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def theirs(config: Any, folder: Path, device: str) -> torch.Tensor:
+    """The scores of the test images after the straightforward loop."""
+    torch.manual_seed(0)
+    networks = Networks(config).to(device)
+    optimiser = torch.optim.Adam(networks.parameters(), lr=config.lr)
+    loader = DataLoader(Faces(folder / TRAIN_FILE), batch_size=config.batch, shuffle=True, drop_last=True)
+    for _ in range(config.epochs):
+        networks.train()
+        total = 0.0
+        for batch in loader:
+            images = batch.to(device)
+            loss = torch.nn.functional.mse_loss(networks.autoencoder(images), images)
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            torch.nn.utils.clip_grad_norm_(networks.parameters(), config.clip)
+            optimiser.step()
+            total += loss.item()
+    return scores(networks, load(folder / TEST_FILE, device))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Training speed of HW8 next to the straightforward loop.")
+    parser.add_argument("--level", default="medium", choices=["simple", "medium"])
+    parser.add_argument("--images", type=int, default=1500)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    config = override(LEVELS[given.level], [f"epochs={given.epochs}"])
+    world.COUNTS["small"] = (given.images, 1000)
+    with tempfile.TemporaryDirectory() as name:
+        public = Path(name) / "public"
+        public.mkdir()
+        labels = world.make(LAYOUT_2021, public, 0, "small").answers.columns[LAYOUT_2021.column]
+        (public / "manifest.json").write_text("{}")
+        start = time.perf_counter()
+        plain = roc_auc_score(labels, theirs(config, public / LAYOUT_2021.folder, given.device).cpu().numpy())
+        middle = time.perf_counter()
+        path = train_level(
+            "hw08", given.level, public, Path(name) / "run", seed=0, device=given.device,
+            overrides=[f"epochs={given.epochs}"],
+        )  # fmt: skip
+        end = time.perf_counter()
+        own = roc_auc_score(labels, np.loadtxt(path, delimiter=",", skiprows=1)[:, 1])
+    steps = given.images // config.batch * given.epochs
+    slow, fast = steps / (middle - start), steps / (end - middle)
+    print(f"{given.level} on {given.device}, {given.images} images, {given.epochs} epochs, torch {torch.__version__}")
+    print(f"straightforward loop {slow:7.1f} steps/s   AUC {plain:.4f}")
+    print(f"baseline             {fast:7.1f} steps/s   AUC {own:.4f}   ratio {fast / slow:.2f}")
+
+
+if __name__ == "__main__":
+    main()

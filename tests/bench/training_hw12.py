@@ -1,0 +1,124 @@
+"""HW12's boss trained as the baseline does, against the straightforward loop, on the CPU, in one run.
+
+    python tests/bench/training_hw12.py [--iterations N] [--seed N]
+
+Ours steps 32 environments in turn and runs the network once for all of them, in numpy. The other plays as the course's
+sample code does: one environment from `gymnasium.make`, with its checks, and for each step one call of a torch network
+and a draw from `torch.distributions`. Everything else, the updates too, is the same code. The rates are environment
+steps per second of the whole training; the scores are the mean returns of the two policies on the same 50 episodes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT)]
+
+from baselines import hw12_reinforcement as baseline  # noqa: E402
+from baselines.common import Run, threads  # noqa: E402
+from submissions.reader import read  # noqa: E402
+from tasks.base import EpisodesFormat  # noqa: E402
+from tasks.hw12_reinforcement import EPISODES_FILE  # noqa: E402
+from tasks.hw12_reinforcement.judge import run  # noqa: E402
+
+SEEDS = tuple(range(50))
+ours = baseline.play
+
+
+def theirs(
+    environments: Sequence[Any], layers: baseline.Layers, seeds: Sequence[int | None], rng: np.random.Generator | None
+) -> baseline.Played:
+    """One episode after the other in one environment, a call of a torch network a step."""
+    environment = gymnasium.make("LunarLander-v3")
+    parts: list[torch.nn.Module] = []
+    for weight, bias in layers:
+        linear = torch.nn.Linear(*weight.shape)
+        linear.load_state_dict({"weight": torch.from_numpy(weight.T), "bias": torch.from_numpy(bias)})
+        parts += [linear, torch.nn.Tanh()]
+    network = torch.nn.Sequential(*parts[:-1])
+    if rng is not None:
+        torch.manual_seed(int(rng.integers(2**31)))
+    states: list[list[Any]] = [[] for _ in seeds]
+    actions: list[list[int]] = [[] for _ in seeds]
+    rewards: list[list[float]] = [[] for _ in seeds]
+    for episode, seed in enumerate(seeds):
+        state, _ = environment.reset(seed=seed)
+        over = False
+        while not over:
+            with torch.no_grad():
+                scores = network(torch.from_numpy(state))
+            if rng is None:
+                action = int(scores.argmax())
+            else:
+                action = int(torch.distributions.Categorical(logits=scores).sample())  # type: ignore[no-untyped-call]
+            states[episode].append(state)
+            state, reward, terminated, truncated, _ = environment.step(action)
+            actions[episode].append(action)
+            rewards[episode].append(float(reward))
+            over = terminated or truncated
+    lengths = np.array([len(episode) for episode in actions])
+    shape = (len(seeds), int(lengths.max()))
+    played = baseline.Played(np.zeros((*shape, 8), np.float32), np.zeros(shape, np.int64), np.zeros(shape), lengths)
+    for episode, length in enumerate(lengths):
+        played.states[episode, :length] = states[episode]
+        played.actions[episode, :length] = actions[episode]
+        played.rewards[episode, :length] = rewards[episode]
+    return played
+
+
+def train(play: Any, config: baseline.Config, seed: int) -> tuple[float, int, float]:
+    """Seconds and environment steps of the training, and the mean return of what it hands in."""
+    steps = 0
+    begun = trained = time.perf_counter()
+
+    def count(done: int, total: int, metrics: Any) -> None:
+        nonlocal steps, trained
+        steps += round(metrics["length"] * config.episodes)
+        trained = time.perf_counter()
+
+    with tempfile.TemporaryDirectory() as name, threads(1):
+        folder = Path(name)
+        lines = ["episode,seed", *(f"{episode},{start}" for episode, start in enumerate(SEEDS))]
+        (folder / EPISODES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        state = Run(folder, seed, "cpu")
+        baseline.play = play
+        try:
+            baseline.train(config, folder, state, count)
+        finally:
+            baseline.play = ours
+        form = EpisodesFormat(SEEDS)
+        returns = run(form, read(state.submission.read_bytes(), form), None).columns["return"]
+    return trained - begun, steps, float(returns.mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--iterations", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    config = replace(baseline.LEVELS["boss"], iterations=given.iterations)
+    print(f"boss, {given.iterations} iterations of {config.episodes} episodes, seed {given.seed}, one thread", end=", ")
+    print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}")
+    rates = {}
+    for name, play in (("straightforward", theirs), ("ours", ours)):
+        seconds, steps, score = train(play, config, given.seed)
+        rates[name] = steps / seconds
+        print(f"{name:16} {steps:9,} steps {seconds:7.1f} s {rates[name]:8,.0f} steps/s   mean return {score:8.2f}")
+    print(f"ratio {rates['ours'] / rates['straightforward']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,794 @@
+"""HW5: the lexicon and the grammar by hand, the files of the world and of the course, the baseline's parts."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import re
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from baselines import hw05_transformer as baseline
+from baselines.common import Run, threads, train_level
+from baselines.hw05_transformer import (
+    BOS,
+    EOS,
+    LEVELS,
+    PAD,
+    TAG,
+    Batches,
+    Config,
+    beam_search,
+    clean,
+    new_model,
+    settings,
+    tidy,
+    translate,
+)  # fmt: skip
+from tasks.base import PRIVATE, PUBLIC, LinesFormat, Made, UserError
+from tasks.bleu import BLEU
+from tasks.hw05_transformer import MONO_FILE, RAW_FILES, TASK, TEST_FILES, course
+from tasks.hw05_transformer import lexicon as words
+from tasks.hw05_transformer.grammar import (
+    NONE,
+    PRONOUNS,
+    Adverbial,
+    Clause,
+    Phrase,
+    article,
+    clause,
+    compared,
+    comparison,
+    counted,
+    definite,
+    is_adjective,
+    number_zh,
+    passive,
+    plural,
+    verb_form,
+)  # fmt: skip
+from tasks.hw05_transformer.lexicon import Entry, entries
+from tasks.hw05_transformer.sentences import ALL_SENSES, SENTENCES, ended, nth_of, sentence, speaker
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+TATOEBA = SHARED / "tatoeba-cmn" / "cmn.txt.gz"
+SUBMISSIONS = SHARED / "submissions" / "hw05-2022"
+ME, YOU, HE, SHE, WE, THEY = PRONOUNS
+MARY, TOM = Phrase("Mary", "瑪麗"), Phrase("Tom", "湯姆")
+LIBRARY = Adverbial("in the library", "圖書館裡")
+YESTERDAY = Adverbial("yesterday", "昨天")
+
+SIMPLIFIED = (
+    "们这来时说国学书车东门问间见现觉观买卖贵质费资赛赢钱银铁钟钢锁错长张开关电视机条术树样桥楼乐药欢难谁谢请读课语词"
+    "译试该话认识记讨论设计订议让员团图园圆岁龙龟鸟鸡鸭鹅鱼鲸马骑驴猫猪狮虫蚁虾苹汤饭饺饼馆饿饮红绿蓝纸级经织给结练紧"
+    "线组约纪纽维网罗脑脏脸胜习义乡医师帅带帮广庙应厅厨历压双发变听吗吓呜响坏块场坚墙声处备复够头夹奋妈妇孙宁实宾宝对"
+    "导将尔尘尝尽层属岛币并庄从仓仪价众优会伟传伤体侠侦侧俭债倾儿党兰兴养写军农冲决况冻净凉减几凤凭击则刚创删别剑剧办"
+    "务动励劳势区华协单卢卫却厂县参号叹启个两严丢为举么亚产亲亿仅万与专业丝丽爱爷牺状独猎玛环琼画疗痒盐监盘着矿码砖确"
+    "礼离种积稳穷窃竞笔笼签简类粮纯绍绩续缝罚罢职联聪肤胁舰艺节芦苏荐萝营蒋蔷蕴虑虽蜡补装裤规览触轮软轻较辆输边达过还"
+    "进远违连迟选递遗邻邮酱释针钉钓钥铃铅销锅键镇镜闪闭闹闻阳阴阶际陆陈险随隐雾静韩顶项顺须顾预领题颜风飞饥驾验骂骄鲜"
+    "麦黄齐齿点热烧灯灾炉烦杀权极构标栏桩检梦欧残毁毕气汇汉沟泪洁测济浅温湾湿满滨潜戏战户扑执扩扫扬扰抢护报担拟拥择挂"
+    "挥捞损换据摄摆摇敌数断无旧显晓暂杂"
+)
+TRADITIONAL = (
+    "們這來時說國學書車東門問間見現覺觀買賣貴質費資賽贏錢銀鐵鐘鋼鎖錯長張開關電視機條術樹樣橋樓樂藥歡難誰謝請讀課語詞"
+    "譯試該話認識記討論設計訂議讓員團圖園圓歲龍龜鳥雞鴨鵝魚鯨馬騎驢貓豬獅蟲蟻蝦蘋湯飯餃餅館餓飲紅綠藍紙級經織給結練緊"
+    "線組約紀紐維網羅腦髒臉勝習義鄉醫師帥帶幫廣廟應廳廚歷壓雙發變聽嗎嚇嗚響壞塊場堅牆聲處備複夠頭夾奮媽婦孫寧實賓寶對"
+    "導將爾塵嚐盡層屬島幣並莊從倉儀價眾優會偉傳傷體俠偵側儉債傾兒黨蘭興養寫軍農衝決況凍淨涼減幾鳳憑擊則剛創刪別劍劇辦"
+    "務動勵勞勢區華協單盧衛卻廠縣參號嘆啟個兩嚴丟為舉麼亞產親億僅萬與專業絲麗愛爺犧狀獨獵瑪環瓊畫療癢鹽監盤著礦碼磚確"
+    "禮離種積穩窮竊競筆籠簽簡類糧純紹績續縫罰罷職聯聰膚脅艦藝節蘆蘇薦蘿營蔣薔蘊慮雖蠟補裝褲規覽觸輪軟輕較輛輸邊達過還"
+    "進遠違連遲選遞遺鄰郵醬釋針釘釣鑰鈴鉛銷鍋鍵鎮鏡閃閉鬧聞陽陰階際陸陳險隨隱霧靜韓頂項順須顧預領題顏風飛飢駕驗罵驕鮮"
+    "麥黃齊齒點熱燒燈災爐煩殺權極構標欄樁檢夢歐殘毀畢氣匯漢溝淚潔測濟淺溫灣濕滿濱潛戲戰戶撲執擴掃揚擾搶護報擔擬擁擇掛"
+    "揮撈損換據攝擺搖敵數斷無舊顯曉暫雜"
+)
+"""Characters of simplified writing, and the traditional one of each in the same order."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    with threads(1):
+        yield
+
+
+def texts_of_the_lexicon() -> list[str]:
+    plain = [text for name, text in vars(words).items() if name.isupper() and isinstance(text, str)]
+    return [*plain, *words.TRANSITIVE.values(), *words.BAD.values()]
+
+
+def word(english: str) -> Entry:
+    """The first entry of the lexicon with that English."""
+    for text in texts_of_the_lexicon():
+        if ";" in text and text not in (words.SENSES, words.PHRASES, words.CONTAINERS):
+            for entry in entries(text):
+                if entry.english == english:
+                    return entry
+    raise AssertionError(english)
+
+
+def verb(kind: str, english: str) -> Entry:
+    return next(entry for entry in entries(words.TRANSITIVE[kind]) if entry.english == english)
+
+
+# The lexicon ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_lexicon_has_more_than_a_thousand_different_entries_and_words_that_context_decides() -> None:
+    found = {
+        (entry.english, entry.chinese)
+        for text in texts_of_the_lexicon()
+        if ";" in text and text not in (words.SENSES, words.PHRASES, words.CONTAINERS)
+        for entry in entries(text)
+    }
+    assert len(found) > 1200
+    assert len({english for english, _ in found}) > 1000
+    assert len({chinese for _, chinese in found}) > 1000
+    by_word: dict[str, set[str]] = {}
+    for sense in ALL_SENSES:
+        by_word.setdefault(sense.word, set()).add(sense.chinese)
+        assert len(sense.predicates) > 1
+    assert len(by_word) > 30
+    assert all(len(senses) > 1 for senses in by_word.values())
+    plays = {entry.chinese for text in words.TRANSITIVE.values() for entry in entries(text) if entry.english == "play"}
+    assert plays == {"拉", "彈", "吹", "打", "踢", "下", "玩"}
+
+
+def test_every_character_is_traditional_and_of_taiwan() -> None:
+    text = "".join(texts_of_the_lexicon()) + "".join(sentence(speaker(0, 9, 0.0))[1] for _ in range(3))
+    mapping = dict(zip(SIMPLIFIED, TRADITIONAL, strict=True))
+    assert len(mapping) > 350
+    assert {short: long for short, long in mapping.items() if short in text} == {}
+    for mainland in (
+        "打印",
+        "软件",
+        "軟件",
+        "出租車",
+        "地鐵",
+        "自行車",
+        "土豆",
+        "西紅柿",
+        "視頻",
+        "網絡",
+        "公交",
+        "博客",
+        "鼠標",
+        "菠蘿",
+        "信息",
+        "悉尼",
+    ):
+        assert mainland not in text
+    g = speaker(1, 9, 0.0)
+    spoken = "".join(sentence(g)[1] for _ in range(20_000))
+    assert not set(mapping) & set(spoken)
+
+
+def test_every_countable_noun_has_a_measure_word() -> None:
+    from tasks.hw05_transformer.sentences import NOUNS
+
+    measures = set()
+    for nouns, _ in NOUNS.values():
+        for entry in entries(nouns):
+            assert len(entry.extra) == 1, entry
+            measures.add(entry.extra)
+    assert len(measures) > 30
+    assert {word("book").extra, word("car").extra, word("shoes").extra} == {
+        "本",
+        "輛",
+        "雙",
+    }
+
+
+# The grammar by hand -------------------------------------------------------------------------------------------------
+
+CASES = [
+    # time and place before the verb, aspect
+    (clause("past", MARY, verb("things", "buy"), counted(3, word("book")), place=LIBRARY, time=YESTERDAY),
+     "Mary bought three books in the library yesterday.", "瑪麗昨天在圖書館裡買了三本書。"),
+    (clause("past", MARY, verb("things", "buy"), counted(1, word("umbrella")), time=YESTERDAY, front=True),
+     "Yesterday, Mary bought an umbrella.", "昨天瑪麗買了一把雨傘。"),
+    (clause("not past", ME, verb("food", "eat"), definite(word("apple"), False)),
+     "I did not eat the apple.", "我沒有吃那顆蘋果。"),
+    (clause("habit", HE, verb("languages", "teach"), Phrase("English", "英文"), time=Adverbial("every day", "每天")),
+     "He teaches English every day.", "他每天教英文。"),
+    (clause("not habit", SHE, verb("people", "trust"), THEY), "She does not trust them.", "她不相信他們。"),
+    (clause("progressive", THEY, verb("shows", "watch"), counted(1, word("movie")), place=Adverbial("at home", "家裡")),
+     "They are watching a movie at home.", "他們正在家裡看一部電影。"),
+    (clause("not progressive", HE, word("sleep")), "He is not sleeping.", "他沒有在睡覺。"),
+    (clause("future", WE, verb("people", "visit"), MARY, time=Adverbial("tomorrow", "明天")),
+     "We will visit Mary tomorrow.", "我們明天會拜訪瑪麗。"),
+    (clause("not future", TOM, verb("taken", "take"), Phrase("the bus", "公車")),
+     "Tom will not take the bus.", "湯姆不會搭公車。"),
+    (clause("done", SHE, verb("texts", "write"), counted(2, word("article"))),
+     "She has already written two articles.", "她已經寫了兩篇文章。"),
+    (clause("not done", ME, verb("food", "cook"), Phrase("the rice", "飯")),
+     "I have not cooked the rice yet.", "我還沒煮飯。"),
+    (clause("ever", TOM, verb("animals", "see"), counted(1, word("whale"))),
+     "Tom has seen a whale before.", "湯姆以前看見過一隻鯨魚。"),
+    (clause("not ever", ME, word("dance")), "I have never danced.", "我從來沒有跳過舞。"),
+    (clause("past", YOU, word("sleep"), length=Adverbial("for two hours", "兩個小時")),
+     "You slept for two hours.", "你睡了兩個小時。"),
+    (clause("past", SHE, word("cry"), manner=Adverbial("quietly", "安靜地")), "She cried quietly.", "她安靜地哭了。"),
+    (clause("past", HE, verb("people", "love"), MARY), "He loved Mary.", "他愛瑪麗。"),
+    (clause("modal", YOU, verb("things", "use"), definite(word("computer"), False, near="this"),
+            modal=Entry("should", (), "應該")),
+     "You should use this computer.", "你應該使用這台電腦。"),
+    (clause("not modal", WE, word("swim"), modal=Entry("can", (), "能"), place=Adverbial("by the river", "河邊")),
+     "We cannot swim by the river.", "我們不能在河邊游泳。"),
+    (clause("modal", SHE, verb("hand_sports", "play"), Phrase("tennis", "網球"), modal=Entry("want to", (), "想")),
+     "She wants to play tennis.", "她想打網球。"),
+    # the same verb, another word
+    (clause("past", HE, verb("strings", "play"), Phrase("the violin", "小提琴")),
+     "He played the violin.", "他拉了小提琴。"),
+    (clause("habit", HE, verb("accessories", "wear"), counted(1, word("hat"), word("red"))),
+     "He wears a red hat.", "他戴一頂紅色的帽子。"),
+    (clause("habit", HE, verb("clothes", "wear"), counted(1, word("trousers"), word("blue"))),
+     "He wears a pair of blue trousers.", "他穿一條藍色的褲子。"),
+    # passive
+    (passive(definite(word("book"), False), Entry("steal", ("stole", "stolen"), "偷走"), counted(1, word("thief")),
+             YESTERDAY),
+     "The book was stolen by a thief yesterday.", "那本書昨天被一個小偷偷走了。"),
+    (passive(definite(word("egg"), True), Entry("eat", ("ate", "eaten"), "吃掉"), None),
+     "The eggs were eaten.", "那些雞蛋被吃掉了。"),
+    (passive(ME, Entry("scold", (), "罵"), SHE), "I was scolded by her.", "我被她罵了。"),
+    # qualities and comparison
+    (is_adjective(THEY, word("busy"), "very"), "They are very busy.", "他們非常忙。"),
+    (is_adjective(ME, word("hungry"), "not"), "I am not hungry.", "我不餓。"),
+    (is_adjective(definite(word("coat"), False, near="this"), word("expensive"), "too"),
+     "This coat is too expensive.", "這件外套太貴了。"),
+    (compared(TOM, HE, word("tall")), "Tom is taller than him.", "湯姆比他高。"),
+    (compared(MARY, TOM, word("clever"), "much"), "Mary is much more clever than Tom.", "瑪麗比湯姆聰明得多。"),
+    (compared(SHE, ME, word("famous"), "not as"), "She is not as famous as me.", "她沒有我那麼有名。"),
+    (compared(WE, THEY, word("happy"), "as"), "We are as happy as them.", "我們跟他們一樣快樂。"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "en", "zh"), CASES, ids=[en for _, en, _ in CASES])
+def test_a_clause_is_right_in_both_languages(made: Clause, en: str, zh: str) -> None:
+    assert ended(made.en, made.chinese) == (en, zh)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "en", "zh"),
+    [
+        (counted(2, word("tea")), "two cups of tea", "兩杯茶"),
+        (counted(1, word("old man"), word("kind")), "a kind old man", "一位善良的老先生"),
+        (counted(12, word("knife")), "twelve knives", "十二把刀子"),
+        (counted(35, word("student"), digits=True), "35 students", "35個學生"),
+        (counted(2, word("shoes"), word("new")), "two pairs of new shoes", "兩雙新鞋子"),
+        (counted(1, word("car"), word("new")), "a new car", "一輛新車"),
+        (definite(word("child"), True, near="that"), "those children", "那些孩子"),
+        (definite(word("scissors"), False, near="this"), "these scissors", "這把剪刀"),
+    ],
+)
+def test_a_noun_has_its_number_measure_word_and_adjective(phrase: Phrase, en: str, zh: str) -> None:
+    assert (phrase.en, phrase.zh) == (en, zh)
+
+
+def test_questions_are_asked_with_the_verb_first_and_with_ma() -> None:
+    made = clause("past", TOM, verb("things", "buy"), counted(1, word("camera")), time=YESTERDAY)
+    assert ended(made.asked, made.chinese + "嗎", "?") == (
+        "Did Tom buy a camera yesterday?",
+        "湯姆昨天買了一台相機嗎？",
+    )
+    made = clause("ever", YOU, word("ski"))
+    assert made.asked == "have you ever skied"
+    made = clause("progressive", SHE, word("sleep"))
+    assert made.asked == "is she sleeping"
+
+
+def find(sort: str, pattern: str, *, tries: int = 20_000) -> tuple[str, str]:
+    """The first sentence of that sort whose English fits."""
+    g = speaker(3, 4, 0.0)
+    makers = [maker for maker in SENTENCES if maker.__name__ == sort]
+    for _ in range(tries):
+        pair = makers[0](g)
+        if re.fullmatch(pattern, pair[0]):
+            return pair
+    raise AssertionError(pattern)
+
+
+@pytest.mark.parametrize(
+    ("sort", "english", "chinese"),
+    [
+        ("going", r"Tom went to \w+ by plane\.", "^湯姆搭飛機去了"),
+        ("question", r"Where did \w+ \w+ the \w+\?", "是在哪裡.*的？"),
+        ("question", r"How much does this \w+ cost\?", "這.*多少錢？"),
+        ("question", r"How many \w+ did .*", "幾.*？"),
+        ("question", r"Who .*\?", "^誰.*？"),
+        ("question", r"Why .*\?", "為什麼.*？"),
+        ("there_is", r"There are two \w+ on the table\.", "^桌上有兩"),
+        ("putting", r"He put the \w+ on the floor\.", "^他把那.*放在地上。"),
+        ("statement", r".* the \w+ who .*", "的"),
+        ("joined", r"If .*, .*", "^如果.*，"),
+        ("joined", r".* because .*", "^因為.*，所以"),
+        ("joined", r".* when .*", "的時候，"),
+        ("cleft", r"It was Tom who .*", "的是湯姆。$"),
+        ("being", r"She is wearing .*", "^她[穿戴]著一"),
+        ("being", r".* cost two thousand dollars\.", "兩千元。$"),
+        ("being", r"This is my second \w+\.", "^這是我的第二"),
+        ("lasting", r"I \w+ faster than Tom\.", "^我.得比湯姆快。$"),
+        ("in_context", r"I sat on the grassy bank and watched the boats\.", "^我坐在長滿草的河岸看船。$"),
+        ("in_context", r"I put the money in the bank\.", "^我把錢存進銀行。$"),
+        ("ordering", r"Please .*", "^請"),
+    ],
+)
+def test_a_construction_has_the_chinese_word_order(sort: str, english: str, chinese: str) -> None:
+    en, zh = find(sort, english, tries=200_000)
+    assert re.search(chinese, zh), (en, zh)
+
+
+def test_forms_of_english_words() -> None:
+    assert [article(text) for text in ("useful map", "ugly hat", "hour", "unicycle")] == [
+        "a useful map", "an ugly hat", "an hour", "a unicycle",
+    ]  # fmt: skip
+    assert [plural(word(noun)) for noun in ("wolf", "sheep", "mosquito", "city hall", "bus stop", "witness")] == [
+        "wolves", "sheep", "mosquitoes", "city halls", "bus stops", "witnesses",
+    ]  # fmt: skip
+    assert [verb_form(word(text), "ing") for text in ("run", "write", "lie", "see", "take off", "study")] == [
+        "running", "writing", "lying", "seeing", "taking off", "studying",
+    ]  # fmt: skip
+    assert [verb_form(word(text), "third") for text in ("watch", "carry", "play", "have", "wait for")] == [
+        "watches", "carries", "plays", "has", "waits for",
+    ]  # fmt: skip
+    assert [comparison(text)[0] for text in ("big", "nice", "happy", "far", "modern", "thin", "quiet")][:6] == [
+        "bigger", "nicer", "happier", "farther", "more modern", "thinner",
+    ]  # fmt: skip
+    assert [number_zh(n) for n in (10, 19, 22, 100, 222, 1001, 20_000, 100_000)] == [
+        "十", "十九", "二十二", "一百", "兩百二十二", "一千零一", "兩萬", "十萬",
+    ]  # fmt: skip
+    assert [nth_of(person) for person in (ME, TOM, Phrase("James", "詹姆斯"))] == ["my", "Tom's", "James'"]
+    assert NONE.zh == ""
+
+
+def test_subject_and_verb_agree_in_every_sentence() -> None:
+    g = speaker(5, 7, 0.0)
+    for _ in range(20_000):
+        en, zh = sentence(g)
+        assert not re.search(r"\b(He|She) (are|am|have|do|were)\b", en), en
+        assert not re.search(r"\b(They|We) (is|am|has|does|was)\b", en), en
+        assert not re.search(r"\bI (is|are|has|does|were)\b", en), en
+        assert not re.search(r"\b[Aa] [aeio]\w", en.replace("a one", "")), en
+        assert "  " not in en
+        assert "None" not in en + zh
+        assert en[0].isupper() or en[0].isdigit()
+        assert zh[-1] in "。？！"
+        assert not re.search(r"了了|的的|(?<!現)在在|[a-z]{2}", zh.replace("T恤", "衣")), (en, zh)
+
+
+# The files of the world ----------------------------------------------------------------------------------------------
+
+
+def lines_of(path: Path) -> list[str]:
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    text = data.decode("utf-8")
+    assert text.endswith("\n")
+    return text.split("\n")[:-1]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Made]:
+    folder = tmp_path_factory.mktemp("small")
+    return folder, TASK.edition("builtin").make(folder, 7, "small", None)
+
+
+def test_the_files_are_the_courses_and_aligned(small: tuple[Path, Made]) -> None:
+    folder, made = small
+    english, chinese = (lines_of(folder / name) for name in RAW_FILES)
+    assert len(english) == len(chinese) == 6000
+    assert len(lines_of(folder / TEST_FILES[0])) == len(made.answers) == 1000
+    assert set(lines_of(folder / TEST_FILES[1])) == {"。"}
+    assert len(lines_of(folder / MONO_FILE)) == 6000
+    assert list(made.answers.ids) == list(range(1, 1001))
+    assert (folder / MONO_FILE).read_bytes()[4:8] == bytes(4)  # no time
+
+
+def test_the_same_seed_gives_the_same_files_and_another_seed_others(small: tuple[Path, Made], tmp_path: Path) -> None:
+    folder, made = small
+    again = TASK.edition("builtin").make(tmp_path, 7, "small", None)
+    for name in (*RAW_FILES, *TEST_FILES, MONO_FILE):
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+    assert again.answers.columns["translation"].tolist() == made.answers.columns["translation"].tolist()
+    TASK.edition("builtin").make(tmp_path, 8, "small", None)
+    assert (tmp_path / RAW_FILES[0]).read_bytes() != (folder / RAW_FILES[0]).read_bytes()
+
+
+def test_no_test_sentence_is_in_the_training_text_or_the_monolingual_one(small: tuple[Path, Made]) -> None:
+    folder, made = small
+    english, chinese = (lines_of(folder / name) for name in RAW_FILES)
+    test, hidden = lines_of(folder / TEST_FILES[0]), made.answers.columns["translation"].tolist()
+    assert len(set(test)) == len(set(hidden)) == len(test)
+    known = {tidy(line) for line in english} | set(english)
+    assert not known & set(test)
+    known = {tidy(line) for line in (*chinese, *lines_of(folder / MONO_FILE))}
+    assert not known & set(hidden)
+
+
+def test_noise_is_in_the_training_pairs_only(small: tuple[Path, Made]) -> None:
+    folder, made = small
+    english, chinese = (lines_of(folder / name) for name in RAW_FILES)
+    noise = re.compile(r"[()（）♫]|  |--|——|^[A-Z]+: ")
+    share = sum(bool(noise.search(en) or noise.search(zh)) for en, zh in zip(english, chinese, strict=True)) / 6000
+    assert 0.02 < share < 0.1
+    others = [*lines_of(folder / TEST_FILES[0]), *made.answers.columns["translation"], *lines_of(folder / MONO_FILE)]
+    assert not [line for line in others if noise.search(line)]
+
+
+def test_the_monolingual_text_has_words_of_the_test_that_the_parallel_text_hardly_has(small: tuple[Path, Made]) -> None:
+    folder, made = small
+    parallel, alone = "\n".join(lines_of(folder / RAW_FILES[1])), "\n".join(lines_of(folder / MONO_FILE))
+    hidden = "\n".join(made.answers.columns["translation"])
+    nouns = [entry.chinese for text in (words.PEOPLE, words.THINGS, words.BUILDINGS) for entry in entries(text)]
+    rare = [noun for noun in nouns if noun in hidden and parallel.count(noun) < 6]
+    assert len(rare) > 20
+    assert sum(alone.count(noun) > parallel.count(noun) for noun in rare) > 0.8 * len(rare)
+
+
+def test_the_answers_win_and_the_dummy_translations_score_about_nothing(small: tuple[Path, Made]) -> None:
+    folder, made = small
+    truth = made.answers.columns
+    dummy = {"translation": np.array(lines_of(folder / TEST_FILES[1]), dtype=object)}
+    assert BLEU.value(BLEU.rows(truth, truth)) > 99.99
+    assert BLEU.value(BLEU.rows(truth, dummy)) < 0.1
+
+
+def test_an_unknown_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="expected one of: small, full"):
+        TASK.edition("builtin").make(tmp_path, 0, "huge", None)
+
+
+# The course's files --------------------------------------------------------------------------------------------------
+
+needs_tatoeba = pytest.mark.skipif(not TATOEBA.is_file(), reason="the Tatoeba pairs are not in ../shared/data")
+
+
+def write_course(folder: Path, english: list[str], chinese: list[str], mono: list[str] | None = None) -> Path:
+    """The course's layout: ted2020.tgz, test.tgz and the monolingual text."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def pack(name: str, members: dict[str, list[str]]) -> None:
+        with tarfile.open(folder / name, "w:gz") as tar:
+            for member, lines in members.items():
+                data = "".join(line + "\n" for line in lines).encode()
+                info = tarfile.TarInfo(member)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+
+    pack("ted2020.tgz", {"raw.en": english, "raw.zh": chinese, "._raw.en": ["x"]})
+    pack("test.tgz", {"test/test.en": ["A line."] * 4000, "test/test.zh": ["。"] * 4000})
+    if mono is not None:
+        (folder / "ted_zh_corpus.deduped.gz").write_bytes(gzip.compress("\n".join(mono).encode(), mtime=0))
+    return folder
+
+
+@needs_tatoeba
+def test_real_pairs_in_the_courses_layout_are_imported_and_carved_without_near_duplicates(tmp_path: Path) -> None:
+    rows = [line.split("\t") for line in gzip.decompress(TATOEBA.read_bytes()).decode().split("\n") if line][::2]
+    english, chinese = [row[0] for row in rows], [row[1].strip() for row in rows]
+    source = write_course(tmp_path / "given", english, chinese, chinese[:500])
+    public = tmp_path / "public"
+    public.mkdir()
+    made = TASK.edition("2022").make(public, 3, "small", source)
+    test, hidden = lines_of(public / TEST_FILES[0]), made.answers.columns["translation"].tolist()
+    pairs = set(zip(english, chinese, strict=True))
+    assert len(test) == len(hidden) == 4000
+    assert all(pair in pairs for pair in zip(test, hidden, strict=True))
+    train = list(zip(*(lines_of(public / name) for name in RAW_FILES), strict=True))
+    assert len(train) > 0.7 * (len(rows) - 4000)
+    assert all(pair in pairs for pair in train)
+    usage = made.answers.usage
+    assert usage is not None
+    assert (usage[:2000] == PRIVATE).all()
+    assert (usage[2000:] == PUBLIC).all()
+    for place, lines in ((0, test), (1, hidden)):
+        train_sides = [course.neighbours(pair[place]) for pair in train[::7]]
+        for line in lines[::400]:
+            side = course.neighbours(line)
+            assert not any(course.near(side, other) for other in train_sides), line
+    assert not set(hidden) & set(lines_of(public / MONO_FILE))
+    assert settings("strong", public).dim == LEVELS["strong"].dim
+
+
+def pairs_of(count: int, seed: int = 1) -> tuple[list[str], list[str]]:
+    g = speaker(seed, 3, 0.3)
+    pairs = [sentence(g) for _ in range(count)]
+    return [en for en, _ in pairs], [zh for _, zh in pairs]
+
+
+def test_folders_archives_and_renamed_files_are_read_alike(tmp_path: Path) -> None:
+    english, chinese = pairs_of(course.LEAST)
+    source = write_course(tmp_path / "given", english, chinese, ["一行。", "", "兩行。"])
+    wanted = (english, chinese, ["一行。", "兩行。"])
+    assert course.read_course(source) == wanted
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in source.iterdir():
+            archive.write(path, f"hw5/{path.name}")
+    assert course.read_course(tmp_path / "all.zip") == wanted
+    loose = tmp_path / "loose"
+    (loose / "ted2020").mkdir(parents=True)
+    for side, lines in (("en", english), ("zh", chinese)):
+        text = "\ufeff" + "\r\n".join(lines) + "\r\n"
+        (loose / "ted2020" / f"train_dev.raw.{side}").write_bytes(text.encode())
+    assert course.read_course(loose) == (english, chinese, [])
+
+
+def test_what_is_not_the_courses_file_is_refused_with_what_was_expected(tmp_path: Path) -> None:
+    english, chinese = pairs_of(course.LEAST)
+
+    def refused(source: Path) -> str:
+        with pytest.raises(UserError) as error:
+            course.read_course(source)
+        return str(error.value)
+
+    assert "no such folder" in refused(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "expected the file raw.en" in refused(tmp_path / "empty")
+    assert "as many lines" in refused(write_course(tmp_path / "a", english, chinese[:-1]))
+    assert "at least 12000 pairs" in refused(write_course(tmp_path / "b", english[:100], chinese[:100]))
+    assert "exchanged" in refused(write_course(tmp_path / "c", chinese, english))
+    double = write_course(tmp_path / "d", english, chinese)
+    (double / "raw.en").write_text("x\n", encoding="utf-8")
+    assert "expected one file raw.en" in refused(double)
+    broken = write_course(tmp_path / "e", english, chinese)
+    (broken / "ted2020.tgz").write_bytes((broken / "ted2020.tgz").read_bytes()[:1000])
+    assert "cannot be read" in refused(broken)
+    latin = write_course(tmp_path / "f", english, chinese)
+    (latin / "ted2020.tgz").unlink()
+    (latin / "raw.en").write_bytes("\n".join(english).encode())
+    (latin / "raw.zh").write_bytes("第一行\n".encode() + "第二行".encode("big5"))
+    assert "raw.zh, line 2: expected UTF-8" in refused(latin)
+    with pytest.raises(UserError, match="with --from"):
+        TASK.edition("2021").make(tmp_path, 0, "small", None)
+
+
+def test_near_duplicates_are_found_by_their_rare_neighbours_as_by_looking_at_all() -> None:
+    english, _ = pairs_of(1500, seed=4)
+    sides = [course.neighbours(line) for line in english]
+    known = course.Known()
+    for side in sides[:1000]:
+        known.add(side)
+    slow = [any(course.near(side, other) for other in sides[:1000]) for side in sides[1000:]]
+    assert [known.has_near(side) for side in sides[1000:]] == slow
+    assert 0 < sum(slow) < 100
+
+
+# Editions ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_editions_have_the_courses_bars_rules_and_format() -> None:
+    old, new = TASK.edition("2021"), TASK.edition("2022")
+    assert [bar.public[0][1] for bar in old.bars] == [18.43, 24.04, 29.32]
+    assert [bar.private and bar.private[0][1] for bar in old.bars] == [17.61, 23.43, 28.27]
+    assert [bar.public[0][1] for bar in new.bars] == [14.58, 18.04, 25.20, 29.13]
+    assert (old.bars[0].points, new.bars[0].points, old.bars[0].digits) == ((1.0, 1.0), (0.5, 0.5), 2)
+    assert (old.rules.unselected, new.rules.unselected, old.rules.selections) == ("first", "best_public", 2)
+    for edition in TASK.editions:
+        assert isinstance(edition.format, LinesFormat)
+        assert edition.format.max_bytes < 700_000
+        assert len(edition.format.ids) == 4000
+
+
+@pytest.mark.skipif(not SUBMISSIONS.is_dir(), reason="the real submissions are not in ../shared/data")
+def test_real_submissions_of_2022_are_read() -> None:
+    from submissions.reader import read
+
+    files = sorted(SUBMISSIONS.glob("*.txt"))
+    assert len(files) == 2
+    for path in files:
+        columns = read(path.read_bytes(), TASK.edition("2022").format)
+        assert columns["translation"].shape == (4000,)
+        assert 15 < np.mean([len(line) for line in columns["translation"]]) < 60
+
+
+# The baseline --------------------------------------------------------------------------------------------------------
+
+TINY = Config(dim=16, layers=2, heads=2, ffn=32, dropout=0.0)
+
+
+@pytest.mark.parametrize("model", ["gru", "transformer"])
+def test_decoding_with_what_was_kept_gives_the_logits_of_the_whole(model: str) -> None:
+    config = Config(model=model, tokens="words", dim=16, layers=2, heads=2, ffn=32)  # type: ignore[arg-type]
+    network: Any = new_model(config, 40, 50, 0).eval()
+    torch.manual_seed(1)
+    source, target = torch.randint(5, 40, (6, 9)), torch.randint(5, 50, (6, 12))
+    source[2:, 6:] = PAD
+    with torch.inference_mode():
+        whole, _ = network.step(target, network.memory(source))
+        state = network.memory(source)
+        for place in range(target.shape[1]):
+            logits, state = network.step(target[:, place : place + 1], state)
+            torch.testing.assert_close(logits[:, 0], whole[:, place], atol=1e-5, rtol=1e-5)
+        # The logits of a place do not look at the tokens after it, nor at the padding.
+        changed = target.clone()
+        changed[:, 7:] = 5
+        torch.testing.assert_close(network.step(changed, network.memory(source))[0][:, :7], whole[:, :7])
+        longer = torch.cat([source, torch.zeros(6, 4, dtype=source.dtype)], 1)
+        torch.testing.assert_close(network.step(target, network.memory(longer))[0], whole, atol=1e-5, rtol=1e-5)
+
+
+def greedy(model: Any, source: torch.Tensor) -> list[list[int]]:
+    """The likeliest token at each place, without a cache."""
+    out = []
+    for row in source:
+        given = row[row != PAD][None]
+        tokens = [BOS]
+        for _ in range(source.shape[1] * 3 // 2 + 10):
+            logits, _ = model.step(torch.tensor([tokens]), model.memory(given))
+            last = logits[0, -1]
+            last[[PAD, BOS, 3, TAG]] = -torch.inf
+            tokens.append(int(last.argmax()))
+            if tokens[-1] == EOS:
+                break
+        out.append([token for token in tokens if token > TAG])
+    return out
+
+
+def test_a_beam_of_one_is_greedy_and_a_wider_one_finds_likelier_translations() -> None:
+    network: Any = new_model(TINY, 40, 40, 3).eval()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(1.5)
+        network.target.weight[EOS] *= 2
+    torch.manual_seed(2)
+    source = torch.randint(5, 40, (8, 7))
+    source[3:, 5:] = PAD
+    with torch.inference_mode():
+        assert beam_search(network, source, 1, 1.0) == greedy(network, source)
+
+        def likelihood(words: list[int], row: torch.Tensor) -> float:
+            target = torch.tensor([[BOS, *words, EOS]])
+            logits = network.step(target[:, :-1], network.memory(row[None]))[0]
+            logits[..., [PAD, BOS, 3, TAG]] = -torch.inf
+            chances = logits.log_softmax(-1).gather(2, target[:, 1:, None])
+            return float(chances.sum())
+
+        one, five = (beam_search(network, source, beam, 0.0) for beam in (1, 5))
+        rows = [row[row != PAD] for row in source]
+        scores = [[likelihood(words, row) for words, row in zip(found, rows, strict=True)] for found in (one, five)]
+    finished = [max(map(len, pair)) < 15 for pair in zip(one, five, strict=True)]
+    gains = [b - a for a, b, done in zip(*scores, finished, strict=True) if done]
+    assert sum(gains) >= -1e-4
+
+
+def test_batches_hold_every_row_once_within_the_limit_of_tokens() -> None:
+    rng = random.Random(0)
+    rows = [[5] * rng.randint(1, 30) for _ in range(300)]
+    data = Batches.of(rows, list(reversed(rows)), "cpu")
+    groups = data.groups(120, rng)
+    assert sorted(row for group, _, _ in groups for row in group) == list(range(300))
+    for group, s, t in groups:
+        assert len(group) * max(s, t) <= 120
+        assert int((data.sources[group, :s] != PAD).sum()) == int((data.sources[group] != PAD).sum())
+        assert int((data.targets[group, :t] != PAD).sum()) == int((data.targets[group] != PAD).sum())
+
+
+def test_cleaning_takes_remarks_and_pairs_that_do_not_fit_away_and_leaves_good_ones_as_they_are() -> None:
+    good = ("CA: He bought a book yesterday. (Laughter)", "主持人：他昨天買了一本書。（笑聲）")
+    assert clean([good]) == [("He bought a book yesterday.", "他昨天買了一本書。")]
+    assert clean([("Thank  you --", "謝謝你——"), ("(Applause)", "（掌聲）")]) == [("Thank you", "謝謝你")]
+    assert clean([("Yes.", "他昨天買了一本書，他昨天買了一本書，他昨天買了一本書。")]) == []
+    g = speaker(2, 5, 0.3)
+    pairs = [sentence(g) for _ in range(3000)]
+    kept = clean(pairs)
+    assert len(kept) >= 0.99 * len(pairs)
+    assert set(kept) <= set(pairs)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A world cut to a few lines."""
+    folder = tmp_path_factory.mktemp("tiny")
+    TASK.edition("builtin").make(folder, 1, "small", None)
+    for name, count in ((RAW_FILES[0], 300), (RAW_FILES[1], 300), (TEST_FILES[0], 20), (TEST_FILES[1], 20)):
+        (folder / name).write_text("".join(line + "\n" for line in lines_of(folder / name)[:count]), encoding="utf-8")
+    text = "".join(line + "\n" for line in lines_of(folder / MONO_FILE)[:100])
+    (folder / MONO_FILE).write_bytes(gzip.compress(text.encode(), mtime=0))
+    return folder
+
+
+SHORT = [
+    "epochs=2", "back_epochs=2", "dim=16", "layers=1", "heads=2", "ffn=16", "pieces=200", "valid=20", "average=2",
+    "batch_tokens=600", "beam=2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_writes_a_line_for_each_line_of_the_test(tiny: Path, level: str, tmp_path: Path) -> None:
+    if LEVELS[level].tokens == "pieces":
+        pytest.importorskip("sentencepiece")
+    path = train_level("hw05", level, tiny, tmp_path, seed=1, device="cpu", overrides=SHORT)
+    lines = path.read_text(encoding="utf-8").split("\n")
+    assert path.name == "submission.txt"
+    assert len(lines) == 21
+    assert lines[-1] == ""
+    assert all(line.strip() == line and line for line in lines[:-1])
+
+
+@pytest.mark.parametrize("level", ["simple", "boss"])
+def test_a_run_stopped_after_any_epoch_ends_with_the_same_bytes(tiny: Path, level: str, tmp_path: Path) -> None:
+    if LEVELS[level].tokens == "pieces":
+        pytest.importorskip("sentencepiece")
+    whole = train_level("hw05", level, tiny, tmp_path / "whole", seed=2, device="cpu", overrides=SHORT)
+
+    class Stopped(Exception):
+        pass
+
+    total = 4 if level == "boss" else 2
+    for at in range(1, total):
+        run = tmp_path / f"stopped-{at}"
+
+        def stop(done: int, epochs: int, metrics: object, at: int = at) -> None:
+            assert epochs == total
+            if done == at:
+                raise Stopped
+
+        with pytest.raises(Stopped):
+            train_level("hw05", level, tiny, run, seed=2, device="cpu", overrides=SHORT, progress=stop)
+        assert not (run / "submission.txt").exists()
+        again = train_level("hw05", level, tiny, run, seed=2, device="cpu", overrides=SHORT)
+        assert again.read_bytes() == whole.read_bytes()
+        assert (run / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
+
+
+def test_the_weights_at_the_end_are_the_mean_of_the_last_epochs(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").touch()
+    rows = [[5, 6, 7], [8, 9], [6, 5, 9, 9]]
+    data = Batches.of(rows, rows, "cpu")
+    run = Run(tmp_path, 0, "cpu", ".txt")
+    config = Config(dim=16, layers=1, heads=2, ffn=16, average=3, epochs=5)
+    network = new_model(config, 12, 12, 0)
+    seen: list[list[torch.Tensor]] = []
+
+    def keep(done: int, total: int, metrics: object) -> None:
+        seen.append([weight.detach().clone() for weight in network.parameters()])
+
+    baseline.fit(network, data, data, config, run, 5, 0, None, keep)
+    assert len(seen) == 5
+    for place, weight in enumerate(network.parameters()):
+        mean = torch.stack([weights[place] for weights in seen[2:]]).mean(0)
+        torch.testing.assert_close(weight.detach(), mean)
+        assert not torch.equal(seen[-1][place], seen[-2][place]) or place > 1
+
+
+def test_an_empty_translation_is_written_as_unknown_and_a_missing_monolingual_text_is_said(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baseline, "translate", lambda model, sources, *others: [[] for _ in sources])
+    path = train_level("hw05", "medium", tiny, tmp_path / "run", seed=1, device="cpu", overrides=SHORT)
+    assert path.read_text(encoding="utf-8") == "<unk>\n" * 20
+    for name in (*RAW_FILES, TEST_FILES[0]):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((tiny / name).read_bytes())
+    (tmp_path / MONO_FILE).write_bytes(gzip.compress(b"", mtime=0))
+    with pytest.raises(UserError, match="monolingual text back, which is empty"):
+        train_level("hw05", "boss", tmp_path, tmp_path / "boss", seed=1, device="cpu", overrides=SHORT)
+
+
+def test_a_missing_sentencepiece_is_one_line_that_says_what_to_install(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(UserError, match=r"needs sentencepiece.*pip install"):
+        train_level("hw05", "strong", tiny, tmp_path, seed=1, device="cpu", overrides=SHORT)
+
+
+def test_a_network_learns_to_turn_rows_around_and_a_beam_finds_them(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").touch()
+    rng = random.Random(0)
+    rows = [[rng.randint(5, 9) for _ in range(rng.randint(2, 4))] for _ in range(500)]
+    turned = [list(reversed(row)) for row in rows]
+    config = Config(dim=32, layers=1, heads=2, ffn=64, dropout=0.0, batch_tokens=96, warmup=60, factor=0.25, epochs=16)
+    network = new_model(config, 12, 12, 0)
+    run = Run(tmp_path, 0, "cpu", ".txt")
+    data = Batches.of(rows[100:], turned[100:], "cpu")
+    baseline.fit(network, data, data, config, run, 16, 0, None, lambda done, total, metrics: None)
+    for beam in (1, 3):
+        found = translate(network, rows[:100], config, "cpu", beam)
+        assert sum(one == other for one, other in zip(found, turned[:100], strict=True)) > 80

@@ -1,0 +1,417 @@
+"""HW6: the drawn faces are a continuous family, nothing hidden is in the students' files, and the baseline is exact."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from baselines.common import override, train_level
+from baselines.hw06_gan import (
+    LEVELS,
+    Config,
+    augment,
+    discriminator_network,
+    distance,
+    losses,
+    new_networks,
+    read,
+    settings,
+)
+from submissions.images import read_images
+from tasks.base import ImagesFormat, UserError
+from tasks.hw06_gan import world
+
+ROOT = Path(__file__).parents[1]
+COUNT = 12
+TINY = ["width=4", "noise=4", "batch=8", "epochs=3", "lr=0.03", "lr_discriminator=0.01"]
+
+
+def tiny(level: str) -> list[str]:
+    """Settings that are done in a second; an average as long as the level's would not yet have left its start."""
+    return [*TINY, "average=0.5"] if level == "boss" else TINY
+
+
+@pytest.fixture(scope="module")
+def faces() -> world.Images:
+    return world.draw(3, 400)
+
+
+@pytest.fixture(scope="module")
+def public(faces: world.Images, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared folder of few faces."""
+    folder = tmp_path_factory.mktemp("public")
+    (folder / "faces").mkdir()
+    for index, image in enumerate(faces[:40]):
+        (folder / "faces" / f"{index}.jpg").write_bytes(world.encode(image))
+    (folder / "format.json").write_text(json.dumps(ImagesFormat(COUNT).to_json()))
+    (folder / "manifest.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, world.Images]:
+    """The small world of one seed: the students' folder and the hidden images."""
+    folder = tmp_path_factory.mktemp("small")
+    return folder, world.make_images(folder, 1, "small")
+
+
+def small(images: world.Images) -> np.ndarray:
+    """Means of 4 × 4 pixels (n, 768), which a shift of the compression hardly moves."""
+    n = len(images)
+    out: np.ndarray = images.reshape(n, 16, 4, 16, 4, 3).astype(np.float32).mean(axis=(2, 4)).reshape(n, -1)
+    return out
+
+
+def nearest(images: world.Images, others: world.Images | None = None) -> np.ndarray:
+    """The root mean squared distance of each image to the nearest of the others, or of its own set, in grey levels."""
+    a = small(images)
+    b = a if others is None else small(others)
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+    if others is None:
+        np.fill_diagonal(squares, np.inf)
+    out: np.ndarray = np.sqrt(np.maximum(squares.min(axis=1), 0) / a.shape[1])
+    return out
+
+
+# The world
+
+
+def test_the_same_seed_gives_the_same_faces_in_another_process_and_another_seed_others(faces: world.Images) -> None:
+    code = (
+        "import sys; from tasks.hw06_gan import world; "
+        "sys.stdout.buffer.write(world.draw(3, 40).tobytes() + world.clutter(3, 16).tobytes())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60)
+    assert done.stdout == faces[:40].tobytes() + world.clutter(3, 16).tobytes()
+    assert nearest(world.draw(4, 40), faces).min() > 5
+
+
+def test_the_first_faces_do_not_depend_on_how_many_are_drawn(faces: world.Images) -> None:
+    assert np.abs(world.draw(3, 21).astype(int) - faces[:21]).max() <= 1
+
+
+def test_faces_their_parameters_and_clutter_come_from_streams_of_their_own(faces: world.Images) -> None:
+    images, values = world.attributes(3, 40)
+    assert images.shape == (40, 64, 64, 3)
+    assert nearest(images, faces).min() > 5
+    assert values.dtype == np.float32
+    assert values.shape == (40, len(world.RANGES) + len(world.TURNS) + len(world.CHANCES))
+
+
+def test_attributes_are_standardised_and_the_marks_are_0_and_1() -> None:
+    _, values = world.attributes(5, 800)
+    marks = len(world.CHANCES)
+    assert np.abs(values[:, :-marks].mean(axis=0)).max() < 0.2
+    assert np.abs(values[:, :-marks].std(axis=0) - 1).max() < 0.1
+    assert set(np.unique(values[:, -marks:])) == {0.0, 1.0}
+    shares = np.array(list(world.CHANCES.values()))
+    assert np.abs(values[:, -marks:].mean(axis=0) - shares).max() < 0.05
+
+
+def test_a_small_change_of_any_parameter_is_a_small_change_of_the_image() -> None:
+    numbers = world.uniforms(0, 16)
+    continuous = numbers[:, : len(world.RANGES)]
+    continuous[:] = np.clip(continuous, 0.01, 0.99)
+    before = world.render(numbers).astype(np.float32)
+    for index, name in enumerate(world.RANGES):
+        moved = numbers.copy()
+        moved[:, index] += 0.004
+        change = np.abs(world.render(moved) - before)
+        assert change.mean() < 1.0, name
+        assert change.max() < 64, name
+
+
+def test_every_parameter_and_every_mark_shows() -> None:
+    numbers = world.uniforms(1, 16)
+    numbers[::2, -len(world.CHANCES) :] = 0.01  # every second face has everything, so that each length matters
+    before = world.render(numbers).astype(np.float32)
+    for index, name in enumerate([*world.RANGES, *world.CHANCES]):
+        moved = numbers.copy()
+        moved[:, index] = (moved[:, index] + 0.5) % 1 if name in world.RANGES else 1 - moved[:, index].round()
+        change = np.abs(world.render(moved) - before).mean(axis=(1, 2, 3))
+        assert (change > 0.02).mean() > 0.2, name
+
+
+def test_a_place_on_a_circle_has_no_seam() -> None:
+    numbers = world.uniforms(2, 16)
+    names = list(world.RANGES)
+    for name in world.TURNS:
+        first, last = numbers.copy(), numbers.copy()
+        first[:, names.index(name)], last[:, names.index(name)] = 0.0, 1.0
+        assert np.abs(world.render(first).astype(int) - world.render(last)).max() <= 3, name
+
+
+def test_no_two_faces_are_near_copies_neither_within_public_nor_between_public_and_hidden(
+    made: tuple[Path, world.Images],
+) -> None:
+    folder, hidden = made
+    shown = read(folder)
+    assert nearest(hidden, shown).min() > 12
+    assert nearest(shown).min() > 12
+    # The measure sees what it is to see: a copy that was compressed again, or made a little darker.
+    copies = np.stack([world.decode(world.encode(image, 60)) for image in shown[:20]])
+    assert nearest(copies, shown).max() < 7
+    assert nearest((shown[:20] * 0.98).astype(np.uint8), shown).max() < 7
+
+
+def test_the_files_are_numbered_jpegs_of_64_pixels_without_metadata(made: tuple[Path, world.Images]) -> None:
+    folder, hidden = made
+    shown, count = world.SIZES["small"]
+    assert sorted(path.name for path in folder.iterdir()) == ["faces"]
+    paths = [folder / "faces" / f"{index}.jpg" for index in range(shown)]
+    assert sorted((folder / "faces").iterdir()) == sorted(paths)
+    for path in paths[::100]:
+        with Image.open(path) as image:
+            assert (image.format, image.size, image.mode) == ("JPEG", (64, 64), "RGB")
+            assert not image.getexif()
+            assert set(image.info) == {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+    assert hidden.shape == (count, 64, 64, 3)
+    assert hidden.dtype == np.uint8
+
+
+def test_public_and_hidden_faces_are_of_one_distribution(made: tuple[Path, world.Images]) -> None:
+    folder, hidden = made
+    shown = read(folder)
+    a, b = (torch.from_numpy(small(images) / 64).double() for images in (shown[:1000], hidden))
+    halves = distance(a[:500], a[500:])
+    assert distance(a, b) < halves
+    darker = torch.from_numpy(small((hidden * 0.8).astype(np.uint8)) / 64).double()
+    assert distance(a, darker) > 1.5 * distance(a, b)
+
+
+def test_clutter_differs_from_faces_for_a_classifier_of_few_numbers() -> None:
+    """A linear classifier of the spread within parts of the image separates them, so a small network can."""
+    images = np.concatenate([world.draw(8, 400), world.clutter(8, 400)])
+    parts = images.reshape(-1, 8, 8, 8, 8, 3).astype(np.float64)
+    x = np.concatenate([parts.mean(axis=(2, 4)).reshape(800, -1), parts.std(axis=(2, 4)).reshape(800, -1)], axis=1)
+    x = np.c_[(x - x.mean(axis=0)) / x.std(axis=0), np.ones(800)]
+    y = np.repeat([1.0, -1.0], 400)
+    fit = np.arange(800) % 2 == 0
+    weight = np.linalg.solve(x[fit].T @ x[fit] + 30 * np.eye(x.shape[1]), x[fit].T @ y[fit])
+    assert ((x[~fit] @ weight > 0) == (y[~fit] > 0)).mean() > 0.85
+
+
+def test_heads_of_clutter_have_no_eyes() -> None:
+    numbers = world.uniforms(6, 32)
+    whole, blank = world.render(numbers).astype(int), world.render(numbers, features=False)
+    change = np.abs(whole - blank).max(axis=3) > 8
+    assert 0.03 < change.mean() < 0.2
+    assert not change[:, :16].any()  # the hair and what is on it stay
+
+
+def test_an_unknown_size_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="small, full"):
+        world.make_images(tmp_path, 0, "huge")
+    assert world.SIZES["full"][0] == 71_314
+
+
+# The archive
+
+
+def test_an_archive_is_accepted_by_the_reader_and_gives_the_images_back(faces: world.Images) -> None:
+    data = world.archive(faces[:COUNT], 2_000_000)
+    given = read_images(data, ImagesFormat(COUNT))["image"]
+    assert np.abs(given.astype(int) - faces[:COUNT]).mean() < 4
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        members = tar.getmembers()
+    assert [member.name for member in members] == [f"{number}.jpg" for number in range(1, COUNT + 1)]
+    assert {(member.mtime, member.uname, member.gname, member.uid) for member in members} == {(0, "", "", 0)}
+
+
+def test_the_same_images_give_the_same_archive_and_fewer_bytes_lower_the_quality(faces: world.Images) -> None:
+    data = world.archive(faces[:COUNT], 2_000_000)
+    assert world.archive(faces[:COUNT], 2_000_000) == data
+    less = world.archive(faces[:COUNT], len(data))
+    assert len(less) < len(data)
+    read_images(less, ImagesFormat(COUNT, max_bytes=len(data)))
+    with pytest.raises(UserError, match="do not fit into 100 bytes"):
+        world.archive(faces[:COUNT], 100)
+
+
+def test_a_thousand_images_fit_under_the_courses_cap(faces: world.Images) -> None:
+    assert len(world.archive(np.tile(faces, (3, 1, 1, 1))[:1000], 2_000_000)) < 2_000_000
+
+
+# The baseline
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_writes_an_archive_in_the_editions_format(public: Path, level: str, tmp_path: Path) -> None:
+    path = train_level("hw06", level, public, tmp_path, seed=1, device="cpu", overrides=tiny(level))
+    assert path == tmp_path / "submission.tgz"
+    images = read_images(path.read_bytes(), ImagesFormat(COUNT))["image"]
+    assert images.shape == (COUNT, 64, 64, 3)
+    assert len(np.unique(images.reshape(COUNT, -1), axis=0)) > COUNT // 2
+    log = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in log] == [1, 2, 3]
+    assert all(np.isfinite(list(row.values())).all() for row in log)
+
+
+@pytest.mark.parametrize("level", ["medium", "strong", "boss"])
+def test_a_run_stopped_after_any_epoch_and_taken_up_again_ends_with_the_same_bytes(
+    public: Path, level: str, tmp_path: Path
+) -> None:
+    def stop_after(last: int) -> object:
+        def stop(done: int, total: int, metrics: object) -> None:
+            if done == last:
+                raise InterruptedError
+
+        return stop
+
+    short = tiny(level)
+    whole = train_level("hw06", level, public, tmp_path / "whole", seed=3, device="cpu", overrides=short)
+    for last in (1, 2):
+        run = tmp_path / f"stopped-{last}"
+        with pytest.raises(InterruptedError):
+            train_level("hw06", level, public, run, seed=3, device="cpu", overrides=short, progress=stop_after(last))  # type: ignore[arg-type]
+        seen: list[int] = []
+        again = train_level(
+            "hw06", level, public, run, seed=3, device="cpu", overrides=short,
+            progress=lambda done, total, metrics: seen.append(done),  # noqa: B023
+        )  # fmt: skip
+        assert seen == list(range(last + 1, 4))
+        assert again.read_bytes() == whole.read_bytes()
+        assert (run / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
+
+
+def test_another_seed_gives_another_file(public: Path, tmp_path: Path) -> None:
+    one, same, other = (
+        train_level(
+            "hw06", "strong", public, tmp_path / name, seed=seed, device="cpu", overrides=[*TINY, "epochs=1"]
+        ).read_bytes()
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert one == same != other
+
+
+@pytest.mark.parametrize("kinds", [("colour",), ("translation",), ("cutout",), ("colour", "translation", "cutout")])
+def test_gradients_pass_through_every_augmentation(kinds: tuple[str, ...]) -> None:
+    images = (torch.rand(3, 3, 16, 16, dtype=torch.float64) - 0.5).requires_grad_()
+    changed = augment(images, kinds, torch.Generator().manual_seed(1))
+    weight = torch.randn(changed.shape, dtype=torch.float64)
+    torch.autograd.backward((changed * weight).sum())
+    assert images.grad is not None
+    push = torch.randn(images.shape, dtype=torch.float64)
+    ahead, back = (
+        (augment((images + sign * 1e-3 * push).detach(), kinds, torch.Generator().manual_seed(1)) * weight).sum()
+        for sign in (1, -1)
+    )
+    assert float((images.grad * push).sum()) == pytest.approx(float(ahead - back) / 2e-3, rel=1e-6)
+
+
+def test_each_image_is_changed_in_its_own_way_and_by_no_more_than_it_says() -> None:
+    rng = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 3, 64, 64).expand(64, -1, -1, -1) + 1
+    moved = augment(image, ("translation",), rng)
+    assert len(torch.unique(moved.flatten(1), dim=0)) > 50
+    assert float((moved == 0).float().mean()) < 0.25  # up to an eighth at two sides
+    assert torch.equal(moved[:, :, 8:-8, 8:-8] > 0, torch.ones(64, 3, 48, 48, dtype=torch.bool))
+    for one in moved[:8]:
+        rows, columns = (one[0] != 0).any(1).nonzero()[:, 0], (one[0] != 0).any(0).nonzero()[:, 0]
+        inner = one[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert any(
+            torch.equal(inner, image[0][:, y : y + inner.shape[1], x : x + inner.shape[2]])
+            for y in (0, 64 - inner.shape[1])
+            for x in (0, 64 - inner.shape[2])
+        )
+    holes = (augment(image, ("cutout",), rng)[:, 0] == 0).float().mean(dim=(1, 2))
+    assert float(holes.max()) <= 0.25
+    assert float(holes.min()) >= 0.05
+    assert torch.equal(augment(image, (), rng), image)
+
+
+def test_real_and_generated_images_go_through_the_same_augmentation(
+    public: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, tuple[str, ...], bool]] = []
+
+    def watched(images: torch.Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> torch.Tensor:
+        seen.append((len(images), kinds, images.requires_grad))
+        return augment(images, kinds, rng)
+
+    monkeypatch.setattr("baselines.hw06_gan.augment", watched)
+    kinds = ("colour", "translation", "cutout")
+    chosen = [*TINY, "epochs=1", f"augment={','.join(kinds)}"]
+    train_level("hw06", "boss", public, tmp_path, seed=0, device="cpu", overrides=chosen)
+    assert LEVELS["boss"].augment
+    # Each step: the real and the made ones for the discriminator, then the made ones again, for the generator.
+    assert seen == [(8, kinds, False), (8, kinds, False), (8, kinds, True)] * 5
+
+
+def test_the_losses_are_cross_entropies() -> None:
+    scores = torch.tensor([[0.3], [-2.0]])
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    assert float(losses(scores, True)) == pytest.approx(float(entropy(scores, torch.ones(2, 1))))
+    assert float(losses(scores, False)) == pytest.approx(float(entropy(scores, torch.zeros(2, 1))))
+
+
+def test_a_spectral_discriminator_stretches_nothing_and_the_plain_one_does() -> None:
+    config = Config(norm="spectral", width=4)
+    network = new_networks(config, 0)[1]
+    layers = [layer for layer in network if isinstance(layer, torch.nn.Conv2d)]
+    assert len(layers) == 5
+    for layer in layers:
+        layer(torch.rand(1, layer.in_channels, 8, 8))  # a forward pass moves the estimate on
+        assert float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)) == pytest.approx(1, abs=0.15)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network)
+    plain = discriminator_network(replace(config, norm="batch"))
+    assert sum(isinstance(layer, torch.nn.BatchNorm2d) for layer in plain) == 3
+
+
+def test_the_spectral_discriminator_scores_each_image_for_itself_and_the_plain_one_does_not() -> None:
+    images = torch.rand(6, 3, 64, 64)
+    for norm, alone in (("spectral", True), ("batch", False)):
+        network = new_networks(override(Config(width=4), [f"norm={norm}"]), 0)[1]
+        network.eval() if norm == "spectral" else network.train()
+        with torch.no_grad():
+            assert torch.allclose(network(images)[:2], network(images[:2]), atol=1e-5) == alone, norm
+
+
+def test_averaged_weights_follow_the_generators(public: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    states = {}
+    for decay in ("0.0", "0.5", "0.999"):
+        settings_of = [*TINY, "epochs=1", f"average={decay}"]
+        train_level("hw06", "boss", public, tmp_path / decay, seed=0, device="cpu", overrides=settings_of)
+        states[decay] = load_file(tmp_path / decay / "checkpoint.safetensors")
+    first = new_networks(override(LEVELS["boss"], TINY), 0)[0].state_dict()
+    last = next(name for name in first if name.endswith("weight") and first[name].ndim == 4)
+    start = first[last]
+    ends = {decay: state[f"state.networks.0.{last}"] for decay, state in states.items()}
+    means = {decay: state[f"state.networks.2.{last}"] for decay, state in states.items()}
+    assert torch.equal(ends["0.0"], ends["0.999"])  # the average changes nothing in training
+    assert torch.equal(means["0.0"], start)
+    far = (means["0.5"] - start).norm(), (means["0.999"] - start).norm()
+    assert 0 < float(far[1]) < 0.1 * float(far[0])
+    assert float((means["0.5"] - ends["0.5"]).norm()) < float((start - ends["0.5"]).norm())
+
+
+def test_the_settings_are_wider_where_the_data_are_the_courses(public: Path, tmp_path: Path) -> None:
+    assert settings("boss", public) == LEVELS["boss"]
+    (tmp_path / "faces").mkdir()
+    for index in range(10_001):
+        (tmp_path / "faces" / f"{index}.jpg").touch()
+    assert settings("boss", tmp_path).width == 64
+    with pytest.raises(UserError, match="expected the training images"):
+        read(tmp_path / "nowhere")
+
+
+def test_larger_images_are_read_at_64_pixels_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    for index in (0, 2, 10):
+        grey = np.full((96, 96, 3), 20 * index, np.uint8)
+        (tmp_path / "faces" / f"{index}.jpg").write_bytes(world.encode(grey))
+    images = read(tmp_path)
+    assert images.shape == (3, 64, 64, 3)
+    assert [int(image.mean()) for image in images] == [0, 40, 200]

@@ -1,0 +1,492 @@
+"""The judge of HW6: Inception as the reference has it, networks from drawn faces, the cascade, copies, both sources."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import io
+import os
+import sys
+import types
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load
+
+from submissions.images import read_images
+from tasks.base import PUBLIC, Made, UserError
+from tasks.frechet import FACE_RATE, FID
+from tasks.hw06_gan import FORMAT, TASK, inception, judge, networks, world
+from tasks.hw06_gan.course import distinct, find, resized
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+FACES, REAL = SHARED / "animefaces", SHARED / "submissions" / "hw06-2022"
+needs_faces = pytest.mark.skipif(not FACES.is_dir(), reason="the real faces are not in ../shared/data")
+needs_cascade = pytest.mark.skipif(
+    importlib.util.find_spec("cv2") is None or not hasattr(importlib.import_module("cv2"), "CascadeClassifier"),
+    reason="no OpenCV 4 (opencv-python-headless<5) is installed",
+)
+
+Images = NDArray[np.uint8]
+
+
+# Inception.
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[Any]:
+    """torch-fidelity's network without its published weights: its module alone, past its package, which needs more."""
+    found = importlib.util.find_spec("torch_fidelity")
+    if found is None or found.origin is None:
+        pytest.skip("torch-fidelity is not installed")
+    before = {name: module for name, module in sys.modules.items() if name.startswith("torch_fidelity")}
+    package = types.ModuleType("torch_fidelity")
+    package.__path__ = [str(Path(found.origin).parent)]
+    sys.modules["torch_fidelity"] = package
+    try:
+        yield importlib.import_module("torch_fidelity.feature_extractor_inceptionv3")
+    except ImportError as error:
+        pytest.skip(f"torch-fidelity cannot be imported: {error}")
+    finally:
+        for name in [name for name in sys.modules if name.startswith("torch_fidelity")]:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+@pytest.fixture(scope="module")
+def network(reference: Any) -> Any:
+    """The reference's network with random weights, whose signal neither dies out nor grows over its 94 layers."""
+    kind = reference.FeatureExtractorInceptionV3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "load_state_dict_from_url", lambda *arguments, **options: {})
+        patch.setattr(kind, "load_state_dict", lambda self, state: None)
+        built = kind("random", ["2048"], feature_extractor_internal_dtype="float32")
+    generator = torch.Generator().manual_seed(0)
+    for name, values in built.state_dict().items():
+        if name.endswith("conv.weight"):
+            fan = values[0].numel()
+            values.copy_(torch.randn(values.shape, generator=generator) * (2 / fan) ** 0.5)
+        elif name.endswith(("running_var", "bn.weight")):
+            values.copy_(0.8 + 0.4 * torch.rand(values.shape, generator=generator))
+        elif name.endswith(("running_mean", "bn.bias")):
+            values.copy_(0.2 * torch.randn(values.shape, generator=generator))
+    return built
+
+
+def test_inception_gives_the_features_of_torch_fidelity_on_equal_weights(network: Any) -> None:
+    images = np.concatenate([world.draw(1, 2), np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)])
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images).permute(0, 3, 1, 2))[0].numpy()
+    features = inception.features(network.state_dict(), images)
+    assert features.shape == (3, inception.FEATURES)
+    assert features.dtype == np.float32
+    assert expected.std() > 0.01
+    assert np.abs(features - expected).max() <= 1e-6 * np.abs(expected).max()
+
+
+def test_a_change_of_any_layer_changes_the_features(network: Any) -> None:
+    """So that the comparison above sees every layer."""
+    generator = np.random.default_rng(1)
+    weights = dict(network.state_dict())
+    images = generator.integers(0, 256, (1, 64, 64, 3), np.uint8)
+    before = inception.features(weights, images)
+    used = [name for name in weights if not name.startswith("fc.") and not name.endswith("num_batches_tracked")]
+    assert len(used) == 94 * 5
+    for name in generator.choice([name for name in used if name.endswith("conv.weight")], 4, replace=False):
+        changed = inception.features(weights | {name: weights[name] * 1.5}, images)
+        assert np.abs(changed - before).max() > 1e-4, name
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 96), (32, 48), (299, 299), (400, 300), (1, 1)])
+def test_images_are_resized_as_torch_fidelity_does_it(reference: Any, height: int, width: int) -> None:
+    x = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(2)) * 255
+    expected = reference.interpolate_bilinear_2d_like_tensorflow1x(x, size=(299, 299), align_corners=False)
+    assert torch.equal(inception.resize(x), expected)
+
+
+def saved(weights: object, *, new: bool = True) -> bytes:
+    file = io.BytesIO()
+    torch.save(weights, file, _use_new_zipfile_serialization=new)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_only_the_published_weights_are_taken(monkeypatch: pytest.MonkeyPatch, new: bool) -> None:
+    data = saved(
+        {"Conv2d_1a_3x3.conv.weight": torch.ones(2, 3), "fc.bias": torch.ones(3), "n": torch.tensor(1)}, new=new
+    )
+    with pytest.raises(UserError, match=r"a\.pth: expected the published weights, 95,628,359 bytes .*6726825d0af5f729"):
+        inception.convert(data, "a.pth")
+    monkeypatch.setattr(inception, "SHA256", hashlib.sha256(data).hexdigest())
+    kept = load(inception.convert(data, "a.pth"))
+    assert list(kept) == ["Conv2d_1a_3x3.conv.weight"]
+    assert torch.equal(kept["Conv2d_1a_3x3.conv.weight"], torch.ones(2, 3))
+
+
+def test_the_file_names_tell_the_first_digits_of_the_checksum() -> None:
+    assert len(inception.SHA256) == 64
+    assert all(name.endswith(f"-{inception.SHA256[:8]}.pth") for name in inception.NAMES)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("harmed",)
+
+
+def test_nothing_in_a_weights_file_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = saved({"weights": Harmful()})
+    monkeypatch.setattr(inception, "SHA256", hashlib.sha256(data).hexdigest())
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
+        inception.convert(data, "a.pth")
+    assert not (tmp_path / "harmed").exists()
+
+
+# The default networks.
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, bytes]:
+    """Both networks, trained for a few seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(networks.FACES, "small", 400)
+        patch.setitem(networks.EPOCHS, "small", 6)
+        return networks.train(1, "small")
+
+
+def fid(weights: dict[str, bytes], real: Images, made: Images) -> float:
+    both = ({"features": judge.features(weights, images)} for images in (real, made))
+    return float(FID.value(FID.rows(*both)))
+
+
+def test_worse_images_lie_further_and_show_fewer_faces(trained: dict[str, bytes]) -> None:
+    real, fresh = world.draw(2, 400), world.draw(3, 300)
+    generator = np.random.default_rng(0)
+    noisy = np.clip(fresh + generator.normal(0, 40, fresh.shape), 0, 255).astype(np.uint8)
+    soft = fresh.reshape(300, 16, 4, 16, 4, 3).mean(axis=(2, 4)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+    noise = generator.integers(0, 256, fresh.shape, np.uint8)
+    clutter = world.clutter(4, 300)
+    near = fid(trained, real, fresh)
+    for worse in (noisy, soft, noise, clutter, fresh[:5].repeat(60, axis=0)):
+        assert fid(trained, real, worse) > 3 * near
+    assert judge.faces(trained, fresh).mean() > 0.85
+    for none in (noise, clutter, np.full_like(fresh, 128)):
+        assert judge.faces(trained, none).mean() < 0.25
+
+
+def test_the_features_have_a_scale_of_their_own(trained: dict[str, bytes]) -> None:
+    features = judge.features(trained, world.draw(5, 400))
+    assert features.shape == (400, networks.FEATURES)
+    assert features.var(axis=0).sum() == pytest.approx(100, rel=0.2)
+
+
+def test_training_follows_from_the_seed_alone_and_leaves_torch_as_it_was() -> None:
+    images, attributes = world.attributes(1, 100)
+    torch.manual_seed(5)
+    before, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    first = networks.train_features(3, images, attributes, 1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+    torch.manual_seed(6)
+    assert networks.train_features(3, images, attributes, 1) == first
+    assert networks.train_features(4, images, attributes, 1) != first
+    detector = networks.train_detector(3, images, images[::-1].copy(), 1)
+    assert networks.train_detector(3, images, images[::-1].copy(), 1) == detector
+
+
+def test_an_image_has_the_same_features_in_any_company(trained: dict[str, bytes]) -> None:
+    images = world.draw(6, 250)
+    together = judge.features(trained, images)
+    assert np.abs(together[200:] - judge.features(trained, images[200:])).max() < 1e-5
+    assert np.array_equal(together, judge.features(trained, images))
+
+
+# The cascade.
+
+
+@needs_faces
+@needs_cascade
+def test_the_cascade_finds_real_faces_and_none_in_noise() -> None:
+    xml = (FACES / judge.CASCADE_FILE).read_bytes()
+    faces = np.stack([resized(data, name) for name, data in list(find(FACES).faces.items())[:150]])
+    assert judge.cascade_faces(xml, faces).mean() > 0.7
+    noise = np.random.default_rng(0).integers(0, 256, faces.shape, np.uint8)
+    assert judge.cascade_faces(xml, noise).mean() < 0.1
+
+
+@needs_cascade
+@pytest.mark.parametrize("xml", [b"", b"hello", b"<?xml version='1.0'?>\n<opencv_storage></opencv_storage>", b"\xff"])
+def test_a_file_that_is_no_cascade_is_refused(xml: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UserError, match=r"lbpcascade_animeface\.xml: expected an OpenCV cascade"):
+        judge.cascade_faces(xml, np.zeros((1, 64, 64, 3), np.uint8))
+
+
+@pytest.mark.parametrize("module", [None, types.SimpleNamespace(__version__="5.0.0")])
+def test_an_opencv_without_cascades_is_told(monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", module)
+    with pytest.raises(UserError, match=r"needs OpenCV 4; .*opencv-python-headless>=4\.5,<5"):
+        judge.cascade_faces(b"", np.zeros((1, 64, 64, 3), np.uint8))
+
+
+# Copies of training images.
+
+
+def compressed(images: Images, quality: int = 75) -> Images:
+    return np.stack([world.decode(world.encode(image, quality)) for image in images])
+
+
+@pytest.fixture(scope="module")
+def drawn() -> tuple[Images, bytes]:
+    images = world.draw(7, 600)
+    return images, judge.shown(images)
+
+
+@pytest.mark.parametrize(
+    "kind", ["as they are", "compressed", "mirrored", "shifted", "mirrored and shifted", "lighter"]
+)
+def test_copies_are_found(drawn: tuple[Images, bytes], kind: str) -> None:
+    images, kept = drawn[0][:60], drawn[1]
+    changed = {
+        "as they are": images,
+        "compressed": compressed(images, 50),
+        "mirrored": compressed(images[:, :, ::-1].copy()),
+        "shifted": compressed(np.roll(images, (2, -3), axis=(1, 2))),
+        "mirrored and shifted": compressed(np.roll(images[:, :, ::-1], (-1, 2), axis=(1, 2))),
+        "lighter": np.clip(images * 1.04, 0, 255).astype(np.uint8),
+    }[kind]
+    assert len(judge.near_copies(kept, changed)) >= 58
+
+
+def test_new_faces_are_no_copies(drawn: tuple[Images, bytes]) -> None:
+    fresh = world.draw(8, 300)
+    assert len(judge.near_copies(drawn[1], fresh)) <= 1
+    assert len(judge.near_copies(drawn[1], np.full_like(fresh, 128))) == 0
+    mixed = fresh.copy()
+    mixed[[4, 9]] = drawn[0][[0, 599]]
+    assert {4, 9} <= set(judge.near_copies(drawn[1], mixed).tolist())
+
+
+def test_the_nearest_in_many_pieces_are_those_in_one(
+    drawn: tuple[Images, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = world.draw(9, 20)
+    small = judge._small(drawn[0])
+    whole = judge._distances(small, fresh)
+    monkeypatch.setattr(judge, "PIECE", 7)
+    assert np.allclose(judge._distances(small, fresh), whole)
+    place = np.arange(5)
+    own = judge._distances(small, drawn[0][:5], place)
+    assert (own > 1).all()
+    assert (judge._distances(small, drawn[0][:5]) < 1).all()
+
+
+# The built-in world.
+
+
+@pytest.fixture(scope="module")
+def small_world() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(networks.FACES, "small", 400)
+        patch.setitem(networks.EPOCHS, "small", 6)
+        patch.setitem(world.SIZES, "small", (150, 100))
+        yield
+
+
+def make(folder: Path, edition: str, seed: int, source: Path | None = None) -> Made:
+    """A competition in `folder`/public and `folder`/secret."""
+    for name in ("public", "secret"):
+        (folder / name).mkdir(parents=True)
+    made = TASK.edition(edition).make(folder / "public", seed, "small", source)
+    for name, data in made.secret.items():
+        (folder / "secret" / name).write_bytes(data)
+    return made
+
+
+def score(folder: Path, made: Made, data: bytes) -> tuple[float, float, tuple[str, ...]]:
+    """FID, face rate and notes of a submission."""
+    edition = TASK.edition("builtin")
+    assert edition.judge is not None
+    judged = edition.judge.run(FORMAT, read_images(data, FORMAT), folder / "secret")
+    answers, columns = made.answers.columns, judged.columns
+    distance, rate = FID.value(FID.rows(answers, columns)), FACE_RATE.value(FACE_RATE.rows(answers, columns))
+    return distance, rate, judged.notes
+
+
+@pytest.mark.usefixtures("small_world")
+def test_the_built_in_competition_ranks_and_notes(tmp_path: Path) -> None:
+    made = make(tmp_path, "builtin", 5)
+    assert set(made.secret) == {networks.FEATURES_FILE, networks.DETECTOR_FILE, judge.SHOWN_FILE}
+    assert made.answers.columns["features"].shape == (100, networks.FEATURES)
+    assert made.answers.usage is None
+    assert made.sample is not None
+    assert len(made.sample) < FORMAT.max_bytes
+    files = sorted((tmp_path / "public").rglob("*.jpg"))
+    shown = np.stack([world.decode(file.read_bytes()) for file in files])
+    copied = score(tmp_path, made, world.archive(np.resize(shown, (1000, 64, 64, 3)), FORMAT.max_bytes))
+    fresh = score(tmp_path, made, world.archive(world.draw(6, 1000), FORMAT.max_bytes))
+    plain = score(tmp_path, made, made.sample)
+    assert fresh[0] < plain[0] / 3
+    assert fresh[1] > 0.7
+    assert plain[1] < 0.2
+    assert plain[2] == fresh[2] == ()
+    assert copied[2] == ("1,000 of 1,000 images are near-copies of training images, e.g. 1.jpg",)
+
+
+def test_the_same_seed_gives_the_same_competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(networks.FACES, "small", 60)
+    monkeypatch.setitem(world.SIZES, "small", (60, 40))
+    one, other, another = (make(tmp_path / name, "builtin", seed) for name, seed in (("a", 5), ("b", 5), ("c", 6)))
+    assert one.secret == other.secret
+    assert one.sample == other.sample == another.sample
+    assert np.array_equal(one.answers.columns["features"], other.answers.columns["features"])
+    assert all(one.secret[name] != another.secret[name] for name in one.secret)
+
+
+def test_the_judge_names_what_can_change_its_numbers() -> None:
+    for edition in TASK.editions:
+        assert edition.judge is not None
+        assert not edition.judge.offline
+        version = edition.judge.version()
+        assert f"torch {torch.__version__.split('+')[0]}" in version
+        assert "pillow" in version
+        assert ("opencv" in version) == edition.official
+
+
+# The course's editions.
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory, small_world: None) -> tuple[Path, Made]:
+    folder = tmp_path_factory.mktemp("course")
+    return folder, make(folder, "2022", 1, FACES)
+
+
+@needs_faces
+@needs_cascade
+def test_real_faces_are_split_and_real_submissions_lie_between_them_and_noise(course: tuple[Path, Made]) -> None:
+    folder, made = course
+    assert set(made.secret) == {judge.CASCADE_FILE, networks.FEATURES_FILE, judge.SHOWN_FILE}
+    assert made.answers.usage is not None
+    assert (made.answers.usage == PUBLIC).all()
+    files = list((folder / "public" / "faces").iterdir())
+    assert len(files) + len(made.answers) == 2000
+    shown = np.stack([world.decode((folder / "public/faces" / f"{number}.jpg").read_bytes()) for number in range(1000)])
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 16, 16, 3), np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    mixture = np.where(np.arange(1000)[:, None, None, None] % 2 == 0, shown, noise)
+    best = score(folder, made, world.archive(shown, FORMAT.max_bytes))
+    real = [score(folder, made, path.read_bytes()) for path in sorted(REAL.glob("*.tgz"))]
+    worst = score(folder, made, world.archive(mixture, FORMAT.max_bytes))
+    assert len(real) == 2
+    for distance, rate, notes in real:
+        assert best[0] < distance < worst[0]
+        assert 0.3 < rate < best[1]
+        assert len(notes) == 1
+        assert "not given" in notes[0]
+    assert worst[1] < best[1]
+    assert "1,000 of 1,000 images are near-copies" in best[2][1]
+
+
+@needs_faces
+@needs_cascade
+def test_hidden_faces_are_not_among_those_that_students_get(course: tuple[Path, Made]) -> None:
+    folder, made = course
+    faces = distinct(np.stack([resized(data, name) for name, data in find(FACES).faces.items()]))
+    files = {path.read_bytes() for path in (folder / "public" / "faces").iterdir()}
+    hidden = [image for image in faces if world.encode(image) not in files]
+    assert len(hidden) == len(made.answers)
+    features = judge.features(made.secret, np.stack([world.decode(world.encode(image)) for image in hidden]))
+    order, other = (np.lexsort(np.round(values, 3).T) for values in (features, made.answers.columns["features"]))
+    assert np.allclose(features[order], made.answers.columns["features"][other], atol=1e-3)
+
+
+def small_faces(count: int = 120) -> dict[str, bytes]:
+    images = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), np.uint8)
+    return {f"{number}.jpg": world.encode(image) for number, image in enumerate(images)}
+
+
+def refused(source: Path, folder: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        make(folder, "2021", 0, source)
+    assert not list((folder / "public").iterdir())
+    return str(caught.value)
+
+
+def test_faces_are_found_in_a_folder_a_zip_and_a_zip_in_a_folder(tmp_path: Path) -> None:
+    faces = small_faces()
+    (tmp_path / "folder" / "faces").mkdir(parents=True)
+    (tmp_path / "beside").mkdir()
+    with zipfile.ZipFile(tmp_path / "beside" / "crypko_data.zip", "w") as archive:
+        for name, data in faces.items():
+            (tmp_path / "folder" / "faces" / name).write_bytes(data)
+            archive.writestr(f"faces/{name}", data)
+            archive.writestr(f"__MACOSX/faces/._{name}", b"Mac OS X")
+    (tmp_path / "beside" / judge.CASCADE_FILE).write_bytes(b"x")
+    wanted = list(faces.values())
+    assert list(find(tmp_path / "folder").faces.values()) == wanted
+    assert list(find(tmp_path / "beside").faces.values()) == wanted
+    assert list(find(tmp_path / "beside" / "crypko_data.zip").faces.values()) == wanted
+    assert find(tmp_path / "beside").files == {judge.CASCADE_FILE: b"x"}
+
+
+def test_what_is_missing_or_damaged_is_told(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "faces").mkdir(parents=True)
+    assert "found 0" in refused(source, tmp_path / "1")
+    for name, data in small_faces().items():
+        (source / "faces" / name).write_bytes(data)
+    assert f"expected the cascade {judge.CASCADE_FILE}" in refused(source, tmp_path / "2")
+    (source / "faces" / "007.jpg").write_bytes(b"x")
+    assert "one face of each number" in refused(source, tmp_path / "3")
+    (source / "faces.zip").write_bytes(b"PK\x03\x04 damaged")
+    assert "cannot be read" in refused(source, tmp_path / "4")
+    assert "no such folder" in refused(tmp_path / "nothing", tmp_path / "5")
+
+
+@needs_faces
+@needs_cascade
+def test_damaged_faces_and_other_weights_are_told(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "faces").mkdir(parents=True)
+    for name, data in small_faces().items():
+        (source / "faces" / name).write_bytes(data)
+    (source / judge.CASCADE_FILE).write_bytes((FACES / judge.CASCADE_FILE).read_bytes())
+    (source / inception.NAMES[0]).write_bytes(b"other weights")
+    assert "expected the published weights" in refused(source, tmp_path / "1")
+    (source / "faces" / "3.jpg").write_bytes(b"no image")
+    assert "3.jpg: expected a JPEG image" in refused(source, tmp_path / "2")
+
+
+def test_repeated_faces_are_left_out() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
+    assert np.array_equal(distinct(np.concatenate([images, images[1:3]])), images)
+
+
+# The description.
+
+
+def test_the_bars_of_the_course_are_those_that_were_told() -> None:
+    lines = {
+        "2021": [(30000, 0.0, 2), (11800, 0.43, 2), (9300, 0.53, 1), (8200, 0.68, 1)],
+        "2022": [(30000, 0.0, 1), (12000, 0.4, 1), (10000, 0.5, 1), (9000, 0.6, 1)],
+    }
+    for year, expected in lines.items():
+        bars = TASK.edition(year).bars
+        assert [(bar.public[0][1], bar.public[1][1], bar.points[0]) for bar in bars] == expected
+        assert all(bar.private is None and bar.points[1] == 0 and "not comparable" in bar.source for bar in bars)
+        assert [bar.name for bar in bars] == ["simple", "medium", "strong", "boss"]
+    assert TASK.edition("2022").rules.selections == 1
+    assert TASK.edition("2022").rules.unselected == "first"
+    assert not any(bar.comparable for year in lines for bar in TASK.edition(year).bars)
+    boss = replace(TASK.edition("2021").bars[3], comparable=True)
+    higher = {FID.name: False, FACE_RATE.name: True}
+    assert boss.passed({FID.name: 8200.0, FACE_RATE.name: 0.68}, higher, private=False)
+    assert not boss.passed({FID.name: 8200.1, FACE_RATE.name: 0.68}, higher, private=False)
+    assert not boss.passed({FID.name: 8200.0, FACE_RATE.name: 0.67}, higher, private=False)

@@ -1,0 +1,469 @@
+"""HW12: the episodes, the judge that replays them, the reward, and the four levels."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from baselines import hw12_reinforcement as baseline
+from baselines.common import Run, threads
+from baselines.hw12_reinforcement import LEVELS, Config, Played, credits, play
+from submissions.episodes import CONVERT
+from submissions.reader import read
+from tasks.base import Columns, Edition, EpisodesFormat, Made, SubmissionError, UserError
+from tasks.hw12_reinforcement import CHAINED_REWARD, EPISODES_FILE, MAX_STEPS, REWARD, TASK, student
+from tasks.hw12_reinforcement import judge as judging
+from tasks.hw12_reinforcement.judge import new_environment, replays, run
+from tasks.hw12_reinforcement.world import to_csv
+
+ROOT = Path(__file__).parents[1]
+Pilot = Callable[[Any], int]
+
+
+def steady(state: Any) -> int:
+    """gymnasium's own landing by hand: lean towards the pad, burn where the fall is too fast."""
+    x, y, speed_x, speed_y, angle, turning, left, right = (float(value) for value in state)
+    lean = min(0.4, max(-0.4, 0.5 * x + speed_x))
+    turn = 0.5 * (lean - angle) - turning
+    lift = 0.5 * (0.55 * abs(x) - y) - 0.5 * speed_y
+    if left or right:
+        turn, lift = 0.0, -0.5 * speed_y
+    if lift > abs(turn) and lift > 0.05:
+        return 2
+    return 3 if turn < -0.05 else 1 if turn > 0.05 else 0
+
+
+def idle(state: Any) -> int:
+    return 0
+
+
+def dice(seed: int) -> Pilot:
+    rng = np.random.default_rng(seed)
+    return lambda state: int(rng.integers(4))
+
+
+def fly(pilot: Pilot, seeds: Sequence[int], *, chained: bool = False) -> tuple[list[list[int]], list[float]]:
+    """The actions and total rewards of episodes in gymnasium's environment as `make` gives it, wrappers and all."""
+    import gymnasium
+
+    new_environment()  # loads Box2D with its warnings, which are errors here, put off
+    environment = gymnasium.make("LunarLander-v3")
+    episodes, totals = [], []
+    for place, seed in enumerate(seeds):
+        state, _ = environment.reset(seed=None if chained and place else seed)
+        actions: list[int] = []
+        total, over = 0.0, False
+        while not over:
+            actions.append(pilot(state))
+            state, reward, terminated, truncated, _ = environment.step(actions[-1])
+            total += float(reward)
+            over = terminated or truncated
+        episodes.append(actions)
+        totals.append(total)
+    return episodes, totals
+
+
+def columns(episodes: Sequence[Sequence[int]], form: EpisodesFormat) -> Columns:
+    return read(to_csv(episodes), form)
+
+
+def make(folder: Path, edition: str = "builtin", seed: int = 0, size: str = "small") -> tuple[Made, EpisodesFormat]:
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen: Edition = TASK.edition(edition)
+    made = chosen.make(folder, seed, size, None)
+    form = made.form
+    assert isinstance(form, EpisodesFormat)
+    return made, form
+
+
+SEEDS = (5, 77, 2**31 - 1, 0, 123456, 9)
+FORM = EpisodesFormat(SEEDS)
+CHAIN = EpisodesFormat((543,) * 5, chained=True)
+
+
+@pytest.fixture(scope="module")
+def landed() -> tuple[list[list[int]], list[float]]:
+    return fly(steady, SEEDS)
+
+
+# The episodes
+
+
+def test_students_get_the_seeds_of_all_episodes_and_no_mark_of_public_or_private(tmp_path: Path) -> None:
+    made, form = make(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [EPISODES_FILE]
+    with (tmp_path / EPISODES_FILE).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["episode", "seed"]
+    assert [int(row[0]) for row in rows[1:]] == list(made.answers.ids) == list(range(100))
+    assert tuple(int(row[1]) for row in rows[1:]) == form.seeds
+    assert len(set(form.seeds)) == 100
+    assert min(form.seeds) >= 0
+    assert max(form.seeds) < 2**31
+    assert made.answers.columns == {}
+    assert made.answers.usage is None  # the common code draws it from the key, after what students get is written
+    assert made.answers.groups is None
+
+
+def test_the_full_world_has_more_episodes_and_its_longest_file_fits_under_the_cap() -> None:
+    form = EpisodesFormat(tuple(range(400)), max_bytes=TASK.edition("builtin").format.max_bytes)
+    assert len(to_csv([[3] * MAX_STEPS] * 400)) <= form.max_bytes
+    assert len(to_csv([[3] * MAX_STEPS] * 5)) <= TASK.edition("2021").format.max_bytes
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_other_episodes(tmp_path: Path) -> None:
+    made, _ = make(tmp_path / "a", seed=7)
+    code = (
+        "import sys; from pathlib import Path; from tasks.hw12_reinforcement import TASK\n"
+        "made = TASK.edition(None).make(Path(sys.argv[1]), 7, 'small', None)\n"
+        "Path(sys.argv[1], 'sample').write_bytes(made.sample)"
+    )
+    (tmp_path / "b").mkdir()
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "b")], cwd=ROOT, check=True)
+    assert (tmp_path / "a" / EPISODES_FILE).read_bytes() == (tmp_path / "b" / EPISODES_FILE).read_bytes()
+    assert made.sample == (tmp_path / "b" / "sample").read_bytes()
+    other, _ = make(tmp_path / "c", seed=8)
+    assert isinstance(made.form, EpisodesFormat)
+    assert isinstance(other.form, EpisodesFormat)
+    assert not set(other.form.seeds) & set(made.form.seeds)
+
+
+@pytest.mark.parametrize("edition", [edition.name for edition in TASK.editions])
+def test_the_sample_submission_is_replayed_and_passes_no_bar_but_the_one_for_any_file(
+    edition: str, tmp_path: Path
+) -> None:
+    made, form = make(tmp_path, edition)
+    assert made.sample is not None
+    judged = run(form, read(made.sample, form), None)
+    metric = TASK.edition(edition).metrics[0]
+    value = metric.value(metric.rows(made.answers.columns, judged.columns))
+    assert -200 < value < -80
+    higher = {metric.name: True}
+    passed = [bar.name for bar in TASK.edition(edition).bars if bar.passed({metric.name: value}, higher, private=False)]
+    assert passed == (["any valid file"] if edition == "2021" else [])
+
+
+def test_the_courses_bands_give_its_points() -> None:
+    def points(year: str, value: float) -> float:
+        bars = TASK.edition(year).bars
+        return sum(
+            bar.points[0] for bar in bars if bar.passed({REWARD.name: value}, {REWARD.name: True}, private=False)
+        )
+
+    cases = (-300.0, -0.5, 0.0, 99.5, 100.0, 169.9, 170.0, 200.0, 240.5, 241.0, 268.9, 269.0, 300.0)
+    assert [points("2021", value) for value in cases] == [2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 6]
+    assert [points("2022", value) for value in cases] == [0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 4, 4]
+    for year in ("2021", "2022"):
+        assert "not comparable" in TASK.edition(year).source
+        assert all(bar.points[1] == 0 and bar.source == f"official {year}" for bar in TASK.edition(year).bars)
+    assert "not comparable" in (ROOT / "tasks/hw12_reinforcement/sheet.md").read_text(encoding="utf-8")
+
+
+def test_the_program_and_the_command_on_the_sheet_work(tmp_path: Path) -> None:
+    sheet = (ROOT / "tasks/hw12_reinforcement/sheet.md").read_text(encoding="utf-8")
+    program = sheet.split("```python\n")[1].split("```")[0]
+    small_public(tmp_path, (8, 9))
+    policy = "my_policy = lambda state: int(state[1] < 0.5)\n"
+    subprocess.run([sys.executable, "-c", policy + program], cwd=tmp_path, check=True)
+    form = EpisodesFormat((8, 9))
+    run(form, read((tmp_path / "submission.csv").read_bytes(), form), None)
+    assert CONVERT in sheet
+
+
+# The judge
+
+
+def test_a_pilot_by_hand_beats_the_dice_which_no_engine_at_all_does_not(
+    landed: tuple[list[list[int]], list[float]],
+) -> None:
+    scores = {}
+    for name, episodes in (("hand", landed[0]), ("dice", fly(dice(1), SEEDS)[0]), ("idle", fly(idle, SEEDS)[0])):
+        judged = run(FORM, columns(episodes, FORM), None)
+        assert judged.notes == ()
+        scores[name] = REWARD.value(REWARD.rows({}, judged.columns))
+    assert scores["hand"] > 150
+    assert scores["hand"] > 200 + max(scores["dice"], scores["idle"])
+
+
+def test_replays_give_what_gymnasium_gave_to_the_pilot(landed: tuple[list[list[int]], list[float]]) -> None:
+    episodes, totals = landed
+    assert run(FORM, columns(episodes, FORM), None).columns["return"].tolist() == totals
+
+
+def test_replays_are_equal_bit_for_bit_in_any_order_again_and_over_processes(
+    landed: tuple[list[list[int]], list[float]],
+) -> None:
+    read_ones = columns(landed[0], FORM)
+    one = replays(FORM, read_ones, processes=1)
+    assert [flight.total for flight in one] == landed[1]
+    assert replays(FORM, read_ones, processes=1) == one
+    assert replays(FORM, read_ones, processes=2) == one
+    backwards = EpisodesFormat(SEEDS[::-1])
+    assert replays(backwards, columns(landed[0][::-1], backwards), processes=1) == one[::-1]
+
+
+def test_where_no_process_can_be_started_the_replay_is_done_in_this_one(
+    landed: tuple[list[list[int]], list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*arguments: Any, **options: Any) -> None:
+        raise OSError("no processes here")
+
+    monkeypatch.setattr(judging, "ProcessPoolExecutor", none)
+    assert [flight.total for flight in replays(FORM, columns(landed[0], FORM), processes=2)] == landed[1]
+
+
+def test_few_steps_start_no_process(
+    landed: tuple[list[list[int]], list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "ProcessPoolExecutor", None)
+    run(FORM, columns(landed[0], FORM), None)
+    monkeypatch.setattr(judging, "EACH", 1)
+    monkeypatch.setattr(judging, "_cores", lambda: 2)
+    with pytest.raises(TypeError):
+        run(FORM, columns(landed[0], FORM), None)
+
+
+def faults(episodes: Sequence[Sequence[int]], form: EpisodesFormat) -> SubmissionError:
+    with pytest.raises(SubmissionError) as error:
+        run(form, columns(episodes, form), None)
+    return error.value
+
+
+@pytest.mark.parametrize("place", range(len(SEEDS)))
+def test_an_episode_without_its_last_action_or_with_one_more_is_refused(
+    landed: tuple[list[list[int]], list[float]], place: int
+) -> None:
+    length = len(landed[0][place])
+    for change, code in ((landed[0][place][:-1], "E_EPISODE_SHORT"), ([*landed[0][place], 0], "E_EPISODE_LONG")):
+        episodes = [*landed[0][:place], change, *landed[0][place + 1 :]]
+        error = faults(episodes, FORM)
+        assert [problem.code for problem in error.problems] == [code]
+        assert f"episode {place}: " in str(error)
+        expected = f"over after {length:,} actions" if code == "E_EPISODE_LONG" else f"({length - 1:,} actions)"
+        assert expected in str(error)
+    assert set(judging.CODES) == {"E_EPISODE_SHORT", "E_EPISODE_LONG"}
+    first = faults([[0], *landed[0][1:]], FORM)
+    assert str(first).startswith("E_EPISODE_SHORT  episode 0: not over after its last action (1 actions)")
+
+
+def test_all_episodes_that_do_not_end_with_their_last_action_are_listed() -> None:
+    many = EpisodesFormat(tuple(range(30)))
+    error = faults([[0]] * 30, many)
+    assert (error.total, len(error.problems)) == (30, 20)
+    assert "LunarLander-v3 gymnasium" in str(error)  # where all fail, the versions may differ
+
+
+def test_the_limit_of_steps_ends_an_episode() -> None:
+    short = EpisodesFormat((5, 77), max_steps=20)
+    assert len(run(short, columns([[2] * 20, [0] * 20], short), None).columns["return"]) == 2
+    assert faults([[2] * 20, [0] * 19], short).code == "E_EPISODE_SHORT"
+
+
+def hover(state: Any) -> int:
+    """Stays half a screen above the pad until the limit of steps."""
+    x, y, speed_x, speed_y, angle, turning, _, _ = (float(value) for value in state)
+    turn = 0.5 * (min(0.4, max(-0.4, 0.5 * x + speed_x)) - angle) - turning
+    if 0.5 * (0.8 - y) - 0.5 * speed_y > max(abs(turn), 0.05):
+        return 2
+    return 3 if turn < -0.05 else 1 if turn > 0.05 else 0
+
+
+def test_a_thousand_actions_are_over_as_gymnasium_says_and_one_less_is_not() -> None:
+    form = EpisodesFormat((5,))
+    episodes, totals = fly(hover, (5,))
+    assert len(episodes[0]) == MAX_STEPS == form.max_steps
+    assert run(form, columns(episodes, form), None).columns["return"].tolist() == totals
+    assert faults([episodes[0][:-1]], form).code == "E_EPISODE_SHORT"
+
+
+def test_a_chain_depends_on_order_and_on_every_earlier_step() -> None:
+    episodes, totals = fly(dice(3), CHAIN.seeds, chained=True)
+    judged = run(CHAIN, columns(episodes, CHAIN), None)
+    assert judged.columns["return"].tolist() == totals
+    assert "not comparable" in judged.notes[0]
+    assert len(set(totals)) == 5
+    alone = EpisodesFormat(CHAIN.seeds)
+    assert [flight.over == len(actions) for flight, actions in zip(
+        replays(alone, columns(episodes, alone)), episodes, strict=True
+    )] != [True] * 5  # fmt: skip
+    swapped = [episodes[0], episodes[2], episodes[1], *episodes[3:]]
+    assert faults(swapped, CHAIN).code in ("E_EPISODE_SHORT", "E_EPISODE_LONG")
+    error = faults([[*episodes[0], 0], *episodes[1:]], CHAIN)  # the later ones are not replayed, nor blamed
+    assert [problem.code for problem in error.problems] == ["E_EPISODE_LONG"]
+    assert "Later episodes start where this one ends" in str(error)
+    assert faults([episodes[0][:-1], *episodes[1:]], CHAIN).code == "E_EPISODE_SHORT"
+
+
+def test_the_version_names_everything_that_can_change_a_return() -> None:
+    import gymnasium
+
+    version = judging.version()
+    assert all(edition.judge and edition.judge.offline for edition in TASK.editions)
+    assert {edition.judge.version() for edition in TASK.editions if edition.judge} == {version}
+    assert version.startswith(f"LunarLander-v3 gymnasium {gymnasium.__version__} Box2D 2.")
+
+
+@pytest.mark.parametrize("package", ["gymnasium", "Box2D"])
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=r'needs .*, which is not installed.*pip install "lhy-grade\[rl\]"'):
+        new_environment()
+
+
+# The reward
+
+
+def test_the_reward_is_a_weighted_mean_and_its_interval_is_students() -> None:
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    returns = rng.normal(200, 90, size=40)
+    weight = rng.integers(0, 4, size=(6, 40))
+    values = REWARD.value(returns, weight)
+    for row, value in zip(weight, values, strict=True):
+        assert value == pytest.approx(np.repeat(returns, row).mean(), rel=1e-12)
+    public = np.arange(40) < 23
+    interval = REWARD.interval(returns, public)
+    assert interval is not None
+    part = returns[public]
+    expected = stats.t.interval(0.95, len(part) - 1, part.mean(), stats.sem(part))
+    assert interval == pytest.approx(expected, rel=1e-6)
+    for degrees in (4, 5, 9, 30, 1000):
+        assert student(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), abs=1e-3)
+    assert REWARD.interval(returns, np.arange(40) < 4) is None
+    assert CHAINED_REWARD.interval(returns, public) is None
+    assert (REWARD.name, REWARD.higher_is_better, REWARD.hint(-500.0)) == ("mean_return_score", True, None)
+
+
+# The levels
+
+
+def test_credit_is_the_reward_the_discounted_sum_or_the_advantage() -> None:
+    played = Played(
+        np.zeros((2, 3, 8), np.float32), np.zeros((2, 3), np.int64), np.array([[1.0, 2.0, 4.0], [8.0, 0.0, 0.0]]),
+        np.array([3, 1]),
+    )  # fmt: skip
+    values = np.array([[0.5, 1.0, 2.0], [3.0, 9.0, 9.0]])
+    assert credits(Config(), played, values).tolist() == played.rewards.tolist()
+    discounted = credits(Config(credit="discounted", gamma=0.5), played, values)
+    assert discounted.tolist() == [[1 + 1 + 1, 2 + 2, 4], [8, 0, 0]]
+    advantages = credits(Config(credit="advantages", gamma=0.5, trace=0.5), played, values)
+    last, middle = 4 - 2.0, 2 + 0.5 * 2 - 1.0
+    assert advantages.tolist() == [
+        [1 + 0.5 * 1 - 0.5 + 0.25 * (middle + 0.25 * last), middle + 0.25 * last, last], [8 - 3.0, 0, 0]
+    ]  # fmt: skip
+
+
+def test_many_environments_in_turn_play_what_one_alone_plays() -> None:
+    generator = torch.Generator().manual_seed(1)
+    layers = baseline.in_numpy(baseline.new_network([8, 16, 4], 1.0, generator))
+    seeds = list(range(7))
+    alone, together = (play([new_environment() for _ in range(count)], layers, seeds, None) for count in (1, 3))
+    for one, other in zip(alone.actions, together.actions, strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(alone.rewards, together.rewards)
+    assert np.array_equal(alone.states[:, 0], [new_environment().reset(seed=seed)[0] for seed in seeds])
+    form = EpisodesFormat(tuple(seeds))
+    episodes = [row[:length].tolist() for row, length in zip(alone.actions, alone.lengths, strict=True)]
+    assert [flight.over for flight in replays(form, columns(episodes, form))] == alone.lengths.tolist()
+
+
+def small_public(folder: Path, seeds: Sequence[int]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["episode,seed", *(f"{episode},{seed}" for episode, seed in enumerate(seeds))]
+    (folder / EPISODES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def trained(config: Config, public: Path, folder: Path, progress: Any = None, seed: int = 3) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    state = Run(folder, seed, "cpu")
+    with threads(1):
+        baseline.train(config, public, state, progress or (lambda done, total, metrics: None))
+    return state.submission
+
+
+def cut(level: str, iterations: int) -> Config:
+    return replace(LEVELS[level], iterations=iterations, episodes=4, slots=3)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_level_writes_episodes_that_the_judge_takes_and_a_picture_of_the_best(level: str, tmp_path: Path) -> None:
+    form = EpisodesFormat((3, 4, 5))
+    path = trained(cut(level, 2), small_public(tmp_path, form.seeds), tmp_path / "run")
+    run(form, read(path.read_bytes(), form), None)
+    for picture in ("best_episode.png", "curves.png"):
+        assert (tmp_path / "run" / picture).read_bytes().startswith(b"\x89PNG")
+    log = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["epoch"] for row in log] == [1, 2]
+    assert all(np.isfinite(list(row.values())).all() for row in log)
+
+
+def test_a_level_flies_the_courses_chain_as_a_chain(tmp_path: Path) -> None:
+    _, form = make(tmp_path, "2021")
+    path = trained(cut("simple", 1), tmp_path, tmp_path / "run")
+    run(form, read(path.read_bytes(), form), None)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_run_stopped_after_any_iteration_and_taken_up_again_ends_with_the_same_bytes(
+    level: str, tmp_path: Path
+) -> None:
+    def stop(done: int, total: int, metrics: object) -> None:
+        if done == 2:
+            raise InterruptedError
+
+    public, config = small_public(tmp_path, (3, 4)), cut(level, 4)
+    whole = trained(config, public, tmp_path / "whole")
+    with pytest.raises(InterruptedError):
+        trained(config, public, tmp_path / "stopped", stop)
+    epochs: list[int] = []
+    again = trained(config, public, tmp_path / "stopped", lambda done, total, metrics: epochs.append(done))
+    assert epochs == [3, 4]
+    for name in ("submission.csv", "metrics.jsonl", "best_episode.png", "curves.png"):
+        assert (again.parent / name).read_bytes() == (whole.parent / name).read_bytes()
+    other = trained(config, public, tmp_path / "other", seed=4)
+    assert (other.parent / "metrics.jsonl").read_bytes() != (whole.parent / "metrics.jsonl").read_bytes()
+
+
+def test_training_never_plays_an_episode_of_the_competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flown: list[list[int]] = []
+
+    def spy(environments: Any, layers: Any, seeds: list[int], rng: Any) -> Played:
+        flown.append(seeds)
+        return play(environments, layers, seeds, rng)
+
+    monkeypatch.setattr(baseline, "play", spy)
+    trained(cut("strong", 3), small_public(tmp_path, (3, 4)), tmp_path / "run")
+    assert flown[-1] == [3, 4]
+    assert min(min(seeds) for seeds in flown[:-1]) >= 2**31
+    assert all(set(one) != set(other) for one, other in pairwise(flown))
+
+
+def test_a_level_learns(tmp_path: Path) -> None:
+    config = replace(LEVELS["boss"], iterations=22, lr=1e-3, schedule="constant")
+    path = trained(config, small_public(tmp_path, (3,)), tmp_path / "run", seed=0)
+    log = (path.parent / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    returns = [json.loads(line)["return"] for line in log]
+    assert np.mean(returns[-3:]) > np.mean(returns[:3]) + 50
+
+
+def test_a_list_of_episodes_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / EPISODES_FILE).write_text("id,seed\n0,1\n", encoding="utf-8")
+    with pytest.raises(UserError, match="expected the columns episode,seed"):
+        baseline.read(tmp_path / EPISODES_FILE)
