@@ -32,33 +32,37 @@ class Config:
 
     model: Literal["gru", "transformer"] = "transformer"
     tokens: Literal["words", "pieces"] = "pieces"  # English words and Chinese characters, or sentencepiece's sub-words
-    pieces: int = 700  # sub-words of both languages beside their single characters
+    pieces: int = 2500  # sub-words of English beside its letters
+    pieces_zh: int = 300  # sub-words of Chinese beside its characters
     dim: int = 128
     layers: int = 2  # of the encoder and of the decoder
     heads: int = 4
     ffn: int = 384
     dropout: float = 0.1
     epochs: int = 12
-    batch_tokens: int = 512  # of the longer side with its padding
+    batch_tokens: int = 256  # of the longer side with its padding
     lr: float = 1e-3  # "constant"
     schedule: Literal["constant", "noam"] = "noam"
-    factor: float = 0.5  # of Noam's rate, dim^-0.5 min(step^-0.5, step warmup^-1.5) (Vaswani et al. 2017)
-    warmup: int = 300  # steps
+    factor: float = 1.0  # of Noam's rate, dim^-0.5 min(step^-0.5, step warmup^-1.5) (Vaswani et al. 2017)
+    warmup: int = 400  # steps
+    cooldown: float = 0.0  # the share of the training, at its end, in which the rate falls to 0
     smoothing: float = 0.1  # of the labels
     clip: float = 1.0  # norm of the gradient
     average: int = 1  # the weights of the last epochs that are averaged
     beam: int = 1
-    length_power: float = 1.0  # a hypothesis is judged by its log probability / length^power
+    length_power: float = 1.4  # a hypothesis is judged by its log probability / length^power
     back: bool = False  # translate the monolingual Chinese into English and train on it too
     back_epochs: int = 8  # of the model from Chinese to English
     valid: int = 100  # pairs held out, whose loss is logged
 
 
 LEVELS = {
-    "simple": Config(model="gru", tokens="words", layers=1, smoothing=0.0, schedule="constant", epochs=10),
-    "medium": Config(tokens="words", smoothing=0.0, epochs=6),
-    "strong": Config(average=3, beam=4, epochs=8),
-    "boss": Config(average=2, beam=4, epochs=6, back=True, back_epochs=6),
+    "simple": Config(
+        model="gru", tokens="words", layers=1, batch_tokens=512, smoothing=0.0, schedule="constant", epochs=10
+    ),
+    "medium": Config(tokens="words", batch_tokens=512, warmup=300, smoothing=0.0, epochs=6),
+    "strong": Config(cooldown=0.5, average=2, beam=4, epochs=9),
+    "boss": Config(cooldown=0.5, average=2, beam=4, epochs=4, back=True, back_epochs=5),
 }
 
 
@@ -70,8 +74,8 @@ def settings(level: str, public: Path) -> Config:
     wide = {"simple": 512, "medium": 256, "strong": 512, "boss": 512}[level]
     deep = {"simple": 1, "medium": 4, "strong": 4, "boss": 6}[level]
     return replace(
-        config, pieces=4000, dim=wide, layers=deep, heads=wide // 64, ffn=4 * wide, batch_tokens=16384, epochs=15,
-        back_epochs=10, warmup=4000, factor=2.0, average=min(config.average, 5), valid=3000, lr=5e-4,
+        config, pieces=8000, pieces_zh=4000, dim=wide, layers=deep, heads=wide // 64, ffn=4 * wide, batch_tokens=16384,
+        epochs=15, back_epochs=10, warmup=4000, factor=2.0, valid=3000, lr=5e-4,
     )  # fmt: skip
 
 
@@ -121,19 +125,21 @@ def word_tokens(lines: Sequence[str], glue: str) -> Tokens:
     )
 
 
-def piece_tokens(lines: Sequence[str], pieces: int, run: Run) -> Tokens:
-    """Sub-words of a unigram model (Kudo 2018) of both languages, trained once and kept in the run folder."""
+def piece_tokens(lines: Sequence[str], pieces: int, path: Path) -> Tokens:
+    """Sub-words by byte pair encoding (Sennrich et al. 2016), whose model is trained once and kept at `path`.
+
+    Its merges go by frequency, so that the common words of a small text are whole; a unigram model cuts many of them.
+    """
     try:
         import sentencepiece
     except ModuleNotFoundError:
         raise UserError(
             "this level needs sentencepiece, which is not installed; install it with: pip install sentencepiece"
         ) from None
-    path = run.folder / "pieces.model"
     if not path.exists():
         written, vocabulary = io.BytesIO(), pieces + len(set().union(*lines))
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines), model_writer=written, model_type="unigram", vocab_size=vocabulary,
+            sentence_iterator=iter(lines), model_writer=written, model_type="bpe", vocab_size=vocabulary,
             hard_vocab_limit=False, character_coverage=1.0, num_threads=1, pad_id=PAD, bos_id=BOS, eos_id=EOS,
             unk_id=UNK, user_defined_symbols=[SPECIAL[TAG]], minloglevel=2, input_sentence_size=1_000_000,
         )  # fmt: skip
@@ -235,8 +241,8 @@ def gru_model(config: Config, sources: int, targets: int) -> nn.Module:
     return Gru()
 
 
-def transformer_model(config: Config, sources: int, targets: int, *, shared: bool) -> nn.Module:
-    """A Transformer with the norm before each part; `shared`: one matrix embeds both sides and gives the logits."""
+def transformer_model(config: Config, sources: int, targets: int) -> nn.Module:
+    """A Transformer with the norm before each part; the matrix that embeds the target gives the logits too."""
     import torch
     from torch import nn
     from torch.nn.functional import scaled_dot_product_attention
@@ -272,8 +278,7 @@ def transformer_model(config: Config, sources: int, targets: int, *, shared: boo
     class Transformer(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.source = nn.Embedding(sources, d)
-            self.target = self.source if shared else nn.Embedding(targets, d)
+            self.source, self.target = nn.Embedding(sources, d), nn.Embedding(targets, d)
             self.encoder: Any = nn.ModuleList(Layer(False) for _ in range(config.layers))
             self.decoder: Any = nn.ModuleList(Layer(True) for _ in range(config.layers))
             self.encoded, self.decoded, self.drop = nn.LayerNorm(d), nn.LayerNorm(d), nn.Dropout(config.dropout)
@@ -325,9 +330,7 @@ def new_model(config: Config, sources: int, targets: int, seed: int) -> nn.Modul
     import torch
 
     torch.manual_seed(seed)
-    if config.model == "gru":
-        return gru_model(config, sources, targets)
-    return transformer_model(config, sources, targets, shared=config.tokens == "pieces")
+    return (gru_model if config.model == "gru" else transformer_model)(config, sources, targets)
 
 
 def loss_of(model: Any, source: Tensor, target: Tensor, smoothing: float) -> Tensor:
@@ -425,11 +428,15 @@ def fit(
         torch.manual_seed(run.seed * 100_003 + epoch)
         model.train()
         losses: list[Tensor] = []
-        for rows, s, t in data.groups(config.batch_tokens, random.Random(f"{run.seed} {epoch}")):
+        groups = data.groups(config.batch_tokens, random.Random(f"{run.seed} {epoch}"))
+        for number, (rows, s, t) in enumerate(groups):
             steps += 1
+            left = 1 - (epoch - first + number / len(groups)) / epochs
             rate = config.lr
             if config.schedule == "noam":
                 rate = config.factor * config.dim**-0.5 * min(steps**-0.5, steps * config.warmup**-1.5)
+            if left < config.cooldown:
+                rate *= left / config.cooldown
             for group in optimiser.param_groups:
                 group["lr"] = rate
             index = torch.tensor(rows, device=run.device)
@@ -470,7 +477,8 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     random.Random(run.seed).shuffle(pairs)
     held, pairs = pairs[: config.valid], pairs[config.valid :]
     if config.tokens == "pieces":
-        en = zh = piece_tokens([line for pair in pairs for line in pair] + alone, config.pieces, run)
+        en = piece_tokens([one for one, _ in pairs], config.pieces, run.folder / "pieces.en.model")
+        zh = piece_tokens([other for _, other in pairs] + alone, config.pieces_zh, run.folder / "pieces.zh.model")
     else:
         en, zh = word_tokens([one for one, _ in pairs], " "), word_tokens([other for _, other in pairs], "")
     ens, zhs = [en.encode(one) for one, _ in pairs], [zh.encode(other) for _, other in pairs]
@@ -488,8 +496,8 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
             write_file(made_file, "".join(line + "\n" for line in made).encode())
             saved = None
         made_rows = [en.encode(line) for line in read_lines(made_file)]
-        ens = ens + [[TAG, *row] for row in made_rows]
-        zhs = zhs + alone_rows
+        ens = ens * 2 + [[TAG, *row] for row in made_rows]
+        zhs = zhs * 2 + alone_rows  # people's pairs count twice
     model = new_model(config, en.size, zh.size, run.seed).to(run.device)
     data, valid = Batches.of(ens, zhs, run.device), Batches.of(held_ens, held_zhs, run.device)
     fit(model, data, valid, config, run, config.epochs, first, saved, progress)

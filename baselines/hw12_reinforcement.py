@@ -57,10 +57,12 @@ class Config:
 
 LEVELS = {
     "simple": Config(),
-    "medium": Config(credit="discounted"),
-    "strong": Config(
-        credit="advantages", trace=1.0, episodes=4, iterations=700, hidden=(64, 64), optimiser="adam",
-        schedule="cosine", loss="mean", batch=256, entropy=0.005, norm=0.5,
+    "medium": Config(  # not the sum, by which an iteration that hovers, with its many steps, takes the longest stride
+        credit="discounted", iterations=300, optimiser="adam", lr=1e-2, schedule="cosine", loss="mean",
+    ),
+    "strong": Config(  # few updates in an iteration: without the boss's clip, steps of an older policy soon mislead
+        credit="advantages", gamma=0.999, trace=0.98, episodes=4, iterations=700, hidden=(64, 64), optimiser="adam",
+        schedule="cosine", loss="mean", batch=256, entropy=0.01, norm=0.5,
     ),
     "boss": Config(
         credit="advantages", gamma=0.999, trace=0.98, episodes=16, iterations=250, hidden=(64, 64), optimiser="adam",
@@ -222,21 +224,17 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     critic = new_network([8, *config.hidden, 1], 1.0, generator)
     policy, critic = ([layer.to(run.device).requires_grad_() for layer in layers] for layers in (policy, critic))
     layers = [*policy, *critic] if config.credit == "advantages" else policy
-    optimiser: torch.optim.Optimizer
-    if config.optimiser == "sgd":
-        optimiser = torch.optim.SGD(layers, lr=config.lr)
-    else:
+    optimiser: torch.optim.Optimizer = torch.optim.SGD(layers, lr=config.lr)
+    if config.optimiser == "adam":
         optimiser = torch.optim.Adam(layers, lr=config.lr, eps=1e-5, fused=True)
-    state: dict[str, Any] = {"epoch": 0}
     saved = run.load()
     if saved is not None:
-        state = saved
         with torch.no_grad():
             for layer, value in zip(layers, saved["layers"], strict=True):
                 layer.copy_(value)
         optimiser.load_state_dict(saved["optimiser"])
 
-    for iteration in range(state["epoch"], config.iterations):
+    for iteration in range(saved["epoch"] if saved is not None else 0, config.iterations):
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate(config.schedule, iteration, config.iterations)
         rng = np.random.default_rng([run.seed, iteration])
@@ -259,13 +257,12 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
             for rows in torch.split(order, config.batch or len(weights)):
                 scores = outputs(policy, x[rows]).log_softmax(dim=1)
                 likely = chosen(scores, actions[rows])
+                gains = likely * weight[rows]
                 if config.clip:
                     ratio = (likely - before[rows]).exp()
                     cut = ratio.clamp(1 - config.clip, 1 + config.clip)
-                    losses = -torch.minimum(ratio * weight[rows], cut * weight[rows])
-                else:
-                    losses = -likely * weight[rows]
-                loss = losses.sum() if config.loss == "sum" else losses.mean()
+                    gains = torch.minimum(ratio * weight[rows], cut * weight[rows])
+                loss = -(gains.sum() if config.loss == "sum" else gains.mean())
                 if config.entropy:
                     loss = loss + config.entropy * (scores.exp() * scores).sum(dim=1).mean()
                 if config.credit == "advantages":
@@ -283,10 +280,8 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     rng = np.random.default_rng([run.seed, config.iterations])
     draws = rng if config.flight == "drawn" else None
     chained = len(set(seeds)) < len(seeds)  # the course's chain: one seed, episodes in order in one environment
-    if chained:
-        played = play(environments[:1], in_numpy(policy), [seeds[0], *[None] * (len(seeds) - 1)], draws)
-    else:
-        played = play(environments, in_numpy(policy), seeds, draws)
+    flown: list[int | None] = [seed if not chained or place == 0 else None for place, seed in enumerate(seeds)]
+    played = play(environments[: 1 if chained else None], in_numpy(policy), flown, draws)
     episodes = [row[:length].tolist() for row, length in zip(played.actions, played.lengths, strict=True)]
     best = int(played.returns.argmax())
     draw_flight(run.folder / "best_episode.png", seeds, episodes, best, chained=chained)

@@ -133,8 +133,10 @@ def leaderboard(
 
 def _allow_private(home: Any, competition: Any, unrevealed: bool, me: str) -> None:
     """Lets the private board be seen after its reveal; before, only with a flag that leaves an event in the log."""
+    from harness.competition import refuse_one_board
     from leaderboard import store
 
+    refuse_one_board(competition)
     with home.database() as database:
         if store.revealed(database, competition.key) is not None:
             return
@@ -175,6 +177,8 @@ def _show(home: Any, competition: Any, me: str, private: bool, top: int | None, 
         head = {"homework": competition.name, "edition": competition.edition, "metric": metric.name}
         emit(format, "board", rows, fields, **head, higher_is_better=metric.higher_is_better, side=side, bars=bars)
         return
+    if all(row["interval"] is None for row in rows):
+        fields = [field for field in fields if field.key != "interval"]
     for row in rows:
         row["name"] = f"→ {row['name']}" if row["mark"] else row["name"]
     better = "higher" if metric.higher_is_better else "lower"

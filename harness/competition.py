@@ -47,7 +47,10 @@ class MetricCard:
 
 @dataclass(frozen=True)
 class Competition:
-    """The public description of a prepared competition. `metrics[0]` ranks; `demo` marks a fixed, guessable seed."""
+    """The public description of a prepared competition. `metrics[0]` ranks; `demo` marks a fixed, guessable seed.
+
+    Where not `two_boards`, all rows are public, as the course had it in some homeworks.
+    """
 
     name: str
     title: str
@@ -59,6 +62,7 @@ class Competition:
     rules: Rules
     format: Format
     demo: bool
+    two_boards: bool = True
 
     @property
     def ranking(self) -> MetricCard:
@@ -85,6 +89,7 @@ class Competition:
             "bars": [bar_to_json(bar) for bar in self.bars],
             "rules": asdict(self.rules),
             "demo": self.demo,
+            "two_boards": self.two_boards,
             **self.format.to_json(),
         }
 
@@ -136,6 +141,7 @@ def read_competition(public: Path) -> Competition:
             rules=Rules(**values["rules"]),
             format=format_from_json(values),
             demo=values["demo"],
+            two_boards=values.get("two_boards", True),
         )
     except FileNotFoundError:
         raise UserError(
@@ -262,6 +268,16 @@ def read_secret(home: Home, competition: Competition) -> Secret:
 def _metric_version(values: Mapping[str, Any]) -> str:
     judge = values.get("judge")
     return f"{values['metric_id']}|v:{METRICS_VERSION}" + (f"|judge:{judge}" if judge else "")
+
+
+def refuse_one_board(competition: Competition) -> None:
+    """Raises UserError where there is no private board."""
+    if not competition.two_boards:
+        raise UserError(
+            f"{competition.name} has one board, which is public: its edition {competition.edition} hides no private"
+            " part. To end it, set a deadline in config.toml.",
+            code="E_ONE_BOARD",
+        )
 
 
 def find_judge(competition: Competition) -> Judge | None:

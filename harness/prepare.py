@@ -271,6 +271,7 @@ def _build(
         rules=plan.rules,
         format=(made.form or plan.format).fit(answers),
         demo=demo,
+        two_boards=answers.usage is not None and PRIVATE in answers.usage.tolist(),
     )
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")

@@ -201,11 +201,12 @@ def grade(pending: bool) -> None:
 @options.command
 def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     """Open the private board to everyone; this cannot be taken back."""
-    from harness.competition import find_competition
+    from harness.competition import find_competition, refuse_one_board
     from leaderboard import store
 
     home = options.find_home()
     competition = find_competition(home, homework)
+    refuse_one_board(competition)
     if not yes:
         click.confirm(f"Show the private scores of {competition.name} to everyone?", abort=True, err=True)
     with home.database() as database:

@@ -356,6 +356,20 @@ def test_a_competition_of_ones_own_goes_through_the_same_commands(tmp_path: Path
         assert call(home, *words).exit_code == 2
 
 
+def test_an_edition_without_a_private_part_has_one_board(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert call(home, "prepare", "hw12", "--edition", "2022").exit_code == 0
+    sample = home / "public" / "hw12" / "sample_submission.csv"
+    done = call(home, "submit", "hw12", str(sample), "--as", "ada")
+    assert done.exit_code == 0
+    assert "not comparable" in done.stderr
+    for words in (["leaderboard", "hw12", "--private", "--unrevealed"], ["reveal", "hw12", "--reason", "x", "--yes"]):
+        refused = call(home, *words)
+        assert refused.exit_code == 2
+        assert "one board" in refused.stderr
+    assert call(home, "leaderboard", "hw12").exit_code == 0
+
+
 def test_auc_gets_both_classes_on_both_sides_and_hints_at_a_turned_sign(tmp_path: Path) -> None:
     home, solution, file = tmp_path / "home", tmp_path / "solution.csv", tmp_path / "turned.csv"
     solution.write_text("id,label\n" + "".join(f"{n},{int(n % 10 == 0)}\n" for n in range(40)))

@@ -692,8 +692,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SHORT = [
-    "epochs=2", "back_epochs=2", "dim=16", "layers=1", "heads=2", "ffn=16", "pieces=200", "valid=20", "average=2",
-    "batch_tokens=600", "beam=2",
+    "epochs=2", "back_epochs=2", "dim=16", "layers=1", "heads=2", "ffn=16", "pieces=200", "pieces_zh=20", "valid=20",
+    "average=2", "batch_tokens=600", "beam=2",
 ]  # fmt: skip
 
 

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,13 @@ from PIL import Image
 from baselines.common import override, train_level
 from baselines.hw06_gan import (
     LEVELS,
-    Config,
     augment,
-    discriminator_network,
     distance,
     losses,
     new_networks,
     read,
     settings,
+    steepness,
 )
 from submissions.images import read_images
 from tasks.base import ImagesFormat, UserError
@@ -343,9 +341,10 @@ def test_real_and_generated_images_go_through_the_same_augmentation(
     kinds = ("colour", "translation", "cutout")
     chosen = [*TINY, "epochs=1", f"augment={','.join(kinds)}"]
     train_level("hw06", "boss", public, tmp_path, seed=0, device="cpu", overrides=chosen)
-    assert LEVELS["boss"].augment
     # Each step: the real and the made ones for the discriminator, then the made ones again, for the generator.
-    assert seen == [(8, kinds, False), (8, kinds, False), (8, kinds, True)] * 5
+    assert [entry[:2] for entry in seen] == [(8, kinds)] * 15
+    # The real ones have a gradient in the first step alone, for the penalty.
+    assert [entry[2] for entry in seen] == [True, False, True] + [False, False, True] * 4
 
 
 def test_the_losses_are_cross_entropies() -> None:
@@ -355,26 +354,59 @@ def test_the_losses_are_cross_entropies() -> None:
     assert float(losses(scores, False)) == pytest.approx(float(entropy(scores, torch.zeros(2, 1))))
 
 
-def test_a_spectral_discriminator_stretches_nothing_and_the_plain_one_does() -> None:
-    config = Config(norm="spectral", width=4)
-    network = new_networks(config, 0)[1]
-    layers = [layer for layer in network if isinstance(layer, torch.nn.Conv2d)]
-    assert len(layers) == 5
-    for layer in layers:
-        layer(torch.rand(1, layer.in_channels, 8, 8))  # a forward pass moves the estimate on
-        assert float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)) == pytest.approx(1, abs=0.15)
-    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in network)
-    plain = discriminator_network(replace(config, norm="batch"))
-    assert sum(isinstance(layer, torch.nn.BatchNorm2d) for layer in plain) == 3
+def test_steepness_is_the_squared_length_of_the_slope_and_has_a_gradient() -> None:
+    images = torch.rand(4, 3, 8, 8, dtype=torch.float64, requires_grad=True)
+    slope = torch.randn(3, 8, 8, dtype=torch.float64, requires_grad=True)
+    steep = steepness((images * slope).sum(dim=(1, 2, 3))[:, None] + 5, images)
+    assert float(steep.detach()) == pytest.approx(float(slope.detach().square().sum()))
+    torch.autograd.backward(steep)
+    assert slope.grad is not None
+    assert torch.allclose(slope.grad, 2 * slope)
 
 
-def test_the_spectral_discriminator_scores_each_image_for_itself_and_the_plain_one_does_not() -> None:
-    images = torch.rand(6, 3, 64, 64)
-    for norm, alone in (("spectral", True), ("batch", False)):
-        network = new_networks(override(Config(width=4), [f"norm={norm}"]), 0)[1]
-        network.eval() if norm == "spectral" else network.train()
-        with torch.no_grad():
-            assert torch.allclose(network(images)[:2], network(images[:2]), atol=1e-5) == alone, norm
+def test_the_penalty_is_for_real_images_of_every_second_step_and_makes_the_scores_flatter(
+    public: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[torch.Tensor, float]] = []
+
+    def watched(scores: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        steep = steepness(scores, images)
+        seen.append((images.detach().clone(), float(steep.detach())))
+        return steep
+
+    monkeypatch.setattr("baselines.hw06_gan.steepness", watched)
+    real = torch.from_numpy(read(public)).permute(0, 3, 1, 2) / 127.5 - 1
+    last = []
+    for penalty in ("0.000001", "1"):
+        seen.clear()
+        chosen = [*TINY, f"penalty={penalty}", "every=2"]
+        train_level("hw06", "strong", public, tmp_path / penalty, seed=0, device="cpu", overrides=chosen)
+        assert len(seen) == 3 * 3  # of the five steps of an epoch: 0, 2, 4
+        for images, _ in seen:
+            assert all(torch.isclose(real, image, atol=1e-6).flatten(1).all(dim=1).any() for image in images)
+        last.append(seen[-1][1])
+    assert last[1] < 0.5 * last[0]
+    seen.clear()
+    train_level("hw06", "medium", public, tmp_path / "none", seed=0, device="cpu", overrides=TINY)
+    assert not seen
+
+
+def test_the_rates_go_down_in_the_second_half_and_only_where_they_are_to(
+    public: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+    before = torch.optim.Adam.step
+
+    def watched(self: torch.optim.Adam) -> None:
+        seen.extend(group["lr"] for group in self.param_groups)
+        before(self)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    for slow, factors in (("false", [1, 1, 1, 1]), ("true", [1, 1, 1, 0.5])):
+        seen.clear()
+        chosen = [*TINY, "epochs=4", f"slow={slow}"]
+        train_level("hw06", "strong", public, tmp_path / slow, seed=0, device="cpu", overrides=chosen)
+        assert seen == [rate * factor for factor in factors for _ in range(5) for rate in (0.01, 0.03)]
 
 
 def test_averaged_weights_follow_the_generators(public: Path, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def _official(year: str, *bands: tuple[str, float | None, float]) -> tuple[Bar, 
     A bar without a line is passed by any valid file.
     """
     return tuple(
-        Bar(name, () if line is None else ((REWARD.name, line),), f"official {year}", points=(points, 0.0))
+        Bar(name, () if line is None else ((REWARD.name, line),), f"official {year}", points=(points, 0.0), digits=2)
         for name, line, points in bands
     )
 

@@ -110,7 +110,8 @@ def main() -> None:
         pairs = clean(list(zip(english, chinese, strict=True)))[: given.pairs]
         run = Run(folder, given.seed, device, ".txt")
         if config.tokens == "pieces":
-            en = zh = piece_tokens([line for pair in pairs for line in pair], config.pieces, run)
+            en = piece_tokens([one for one, _ in pairs], config.pieces, folder / "en.model")
+            zh = piece_tokens([other for _, other in pairs], config.pieces_zh, folder / "zh.model")
         else:
             en, zh = word_tokens([one for one, _ in pairs], " "), word_tokens([other for _, other in pairs], "")
         data = Batches.of([en.encode(one) for one, _ in pairs], [zh.encode(other) for _, other in pairs], device)
