@@ -17,9 +17,11 @@ SMALL = (
 BETTER = {"good": ("better", "best"), "bad": ("worse", "worst"), "far": ("farther", "farthest")}
 LONG = {
     "careful", "useful", "famous", "modern", "selfish", "patient", "honest", "special", "polite", "elegant", "urgent",
-    "common", "naive",
+    "common", "naive", "loyal",
 }  # fmt: skip
 """Adjectives of two syllables or more that the letters do not give away."""
+WHOLE = ("寫作", "躲藏")
+"""Verbs of two characters that 過 does not part."""
 A_WORDS = ("uni", "use", "euro", "uku", "one")
 AN_WORDS = ("hour", "honest")
 
@@ -98,8 +100,7 @@ def verb_form(verb: Entry, form: str) -> str:
     head, _, rest = verb.english.partition(" ")
     doubled = head + head[-1] if head in DOUBLED else head
     if form == "third":
-        head = "has" if head == "have" else with_s(head) + ("es" if head.endswith("o") else "")
-        head = head[:-3] + "es" if head.endswith("oses") else head
+        head = "has" if head == "have" else with_s(head)
     elif form == "ing":
         stem = head[:-2] + "y" if head.endswith("ie") else doubled
         head = (stem[:-1] if stem.endswith("e") and not stem.endswith("ee") else stem) + "ing"
@@ -278,9 +279,9 @@ def clause(
     after_time = "" if front else time.en
     tail = join(obj, length.en, manner.en, place.en, after_time)
     when = "" if front else time.zh
-    split = not thing and len(verb.chinese) == 2 and verb.extra == verb.chinese[0]  # 睡覺: 睡了八個小時, 睡過覺
     stative = verb.english.split()[0] in NO_LE and thing is not None
     plain = verb.chinese + obj_zh
+    stays_so = plain.endswith("著")  # 坐著: neither 在 nor 了 goes with it
     if length.zh:
         act = (verb.extra or verb.chinese) + "了" + length.zh if not thing else f"{verb.chinese}了{length.zh}{obj_zh}"
     elif stative:
@@ -288,8 +289,12 @@ def clause(
     elif thing:
         act = f"{verb.chinese}了{obj_zh}"
     else:
-        act = plain + ("" if at else "了")
-    had = f"{verb.chinese[0]}過{verb.chinese[1]}" if split else f"{verb.chinese}過{obj_zh}"
+        act = plain + ("" if at or stays_so else "了")
+    had = f"{verb.chinese}過{obj_zh}"
+    if stays_so:
+        had = f"{verb.extra}過"
+    elif not thing and len(verb.chinese) == 2 and verb.extra == verb.chinese[0] and verb.chinese not in WHOLE:
+        had = f"{verb.extra}過{verb.chinese[1]}"  # 睡過覺
     base = join(verb_form(verb, "base"), tail)
     has = "has" if third(subject) else "have"
     if kind == "habit":
@@ -303,7 +308,7 @@ def clause(
     elif kind == "progressive":
         auxiliary, bare = be(subject), join(verb_form(verb, "ing"), tail)
         says = join(auxiliary, bare)
-        zh = when + ("沒有" if denied else "正") + manner.zh + "在" + place.zh + plain
+        zh = when + ("沒有" if denied else "正") + manner.zh + (at or ("" if stays_so else "在")) + plain
     elif kind == "future":
         auxiliary, bare = "will", base
         says = join(auxiliary, base)

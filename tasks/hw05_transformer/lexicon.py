@@ -391,13 +391,13 @@ INTRANSITIVE = """
 sleep/slept/slept 睡覺 睡; run/ran/run 跑步 跑; swim/swam/swum 游泳 游; sing/sang/sung 唱歌 唱; dance 跳舞 跳;
 cry 哭 哭; laugh 笑 笑; work 工作 工作; rest 休息 休息; walk 散步 走; talk 聊天 聊; wait 等待 等; cook 煮飯 煮;
 study 念書 念; play 玩 玩; read/read/read 看書 看; exercise 運動 運動; shop 購物 逛; smoke 抽菸 抽; pray 禱告 禱告;
-drive/drove/driven 開車 開; climb 爬山 爬; fish 釣魚 釣; camp 露營 露營; practice 練習 練習; dream 做夢 做;
+drive/drove/driven 開車 開; climb 爬山 爬; fish 釣魚 釣; camp 露營 露營; practice 練習 練習; dream 做夢 夢;
 fight/fought/fought 打架 打; argue 吵架 吵; think/thought/thought 思考 思考; eat/ate/eaten 吃飯 吃;
 draw/drew/drawn 畫畫 畫; ski 滑雪 滑; skate 溜冰 溜; jog 慢跑 跑; meditate 打坐 坐; travel 旅行 旅行;
 write/wrote/written 寫作 寫; teach/taught/taught 教書 教; bathe 洗澡 洗; drink/drank/drunk 喝酒 喝;
 speak/spoke/spoken 演講 講; surf 衝浪 衝浪; garden 種花 種; sit/sat/sat 坐著 坐; stand/stood/stood 站著 站;
 lie/lay/lain 躺著 躺; live 住 住; wander 閒逛 逛; party 開派對 玩; snore 打呼 打呼; complain 抱怨 抱怨;
-volunteer 當志工 當志工; hide/hid/hidden 躲藏 躲; gamble 賭博 賭; jump rope 跳繩 跳; sunbathe 做日光浴 晒
+volunteer 當志工 當志工; hide/hid/hidden 躲藏 躲; gamble 賭博 賭; jump rope 跳繩 跳; sunbathe 做日光浴 曬
 """
 
 ANIMAL_ACTS = """

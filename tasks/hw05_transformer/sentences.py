@@ -200,7 +200,7 @@ def someone(g: Speaker, *, simple: bool = False) -> Phrase:
         return Phrase(f"the {noun.english} {en} {place.en}", f"{zh}在{place.zh}的{noun.chinese}")
     who = Phrase("who", "")
     does = act(g, who, "past" if g.chance(0.6) else "habit", short=True)
-    return Phrase(f"the {noun.english} who {does.says}", f"{does.zh}的{noun.chinese}")
+    return Phrase(f"the {noun.english} who {does.says}", f"{does.zh.removesuffix('了')}的{noun.chinese}")
 
 
 def thing_of(g: Speaker, kind: str, verb: Entry, *, simple: bool) -> Phrase:
@@ -471,9 +471,8 @@ def question(g: Speaker) -> Pair:
             return ended(
                 f"{ask} did {person.en} {base} {thing.object}", f"{person.zh}是{ask_zh}{verb.chinese}{thing.zh}的", "?"
             )
-        return ended(
-            f"{ask} will {person.en} {base} {thing.object}", f"{person.zh}會{ask_zh}{verb.chinese}{thing.zh}", "?"
-        )
+        will_zh = f"會{ask_zh}" if ask == "where" else f"{ask_zh}會"
+        return ended(f"{ask} will {person.en} {base} {thing.object}", f"{person.zh}{will_zh}{verb.chinese}{thing.zh}", "?")
     mass = noun.forms[:1] in (("-",), ("=",))
     if sort == 6:
         many = (
@@ -756,7 +755,8 @@ def joined(g: Speaker) -> Pair:
     second = act(g, someone(g, simple=True), "past", short=True)
     if sort == 0:
         head, head_zh = (("when", "{}的時候，"), ("before", "{}之前，"), ("after", "{}之後，"))[g.below(3)]
-        scene = re.sub("了(?!解)", "", first.chinese, count=1) if head == "before" else first.chinese
+        scene = first.chinese.removesuffix("了") if head == "when" else first.chinese
+        scene = re.sub("了(?!解)", "", scene, count=1) if head == "before" else scene
         if g.chance(0.5):
             return ended(f"{head} {first.en}, {second.en}", head_zh.format(scene) + second.chinese)
         return ended(f"{second.en} {head} {first.en}", head_zh.format(scene) + second.chinese)
@@ -817,7 +817,7 @@ def cleft(g: Speaker) -> Pair:
     """ "It was Mary who broke the window": 打破窗戶的是瑪麗."""
     person = someone(g, simple=True)
     does = act(g, Phrase("who", ""), "past", short=True)
-    return ended(f"it was {person.object} who {does.says}", f"{does.zh}的是{person.zh}")
+    return ended(f"it was {person.object} who {does.says}", f"{does.zh.removesuffix('了')}的是{person.zh}")
 
 
 SENTENCES = (
