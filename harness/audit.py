@@ -8,6 +8,7 @@ from harness.competition import find_competition, prepared
 from harness.grading import grade_mac
 from harness.home import Home
 from harness.prepare import damaged_files
+from harness.rules import unrecorded
 from tasks.base import UserError
 
 
@@ -35,6 +36,8 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             counts["grades"] += 1
             if not hmac.compare_digest(grade_mac(key, row.submission, vars(row)), row.mac):
                 problems.append(f"the grade of submission {row.submission} was changed after it was recorded")
+        rules = {one.key: one.rules for one in (find_competition(home, name) for name in prepared(home))}
+        problems += unrecorded(home, database, rules)
     for name in prepared(home):
         folder = home.public(find_competition(home, name).name)
         problems += [f"{folder / file} was changed, removed or added" for file in damaged_files(folder)]

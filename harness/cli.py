@@ -1,17 +1,21 @@
-"""The command line: what everyone uses. The board is in `harness.board`, the rest in `harness.staff`."""
+"""The command line: what everyone uses.
+
+Handing in is in `harness.handin`, the board in `harness.board`, what instructors use in `harness.staff`,
+`harness.course` and `harness.serve`.
+Each verb gets its body from `options.source()`, a home or a server, and shows it the same way.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 
-from harness import board, options, staff
+from harness import board, course, handin, options, serve, staff
 from tasks.errors import UserError
-
-if TYPE_CHECKING:
-    from tasks.base import Format
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -36,83 +40,79 @@ def cli(context: click.Context, home: str | None, debug: bool) -> None:
 @options.command
 def tasks(homework: str | None, format: Any) -> None:
     """List the homeworks, or show the sheet of one."""
-    from harness.competition import find_competition, prepared
-    from harness.render import Field, emit, emit_json, say, words
-    from tasks.homeworks import all_tasks
+    from harness.render import Field, emit, emit_json, inert, say, short_time, words
 
-    home = options.find_home()
+    source = options.source(named=False)
     if homework is not None:
-        competition = find_competition(home, homework)
         if format == "json":
-            emit_json({key: value for key, value in competition.to_json().items() if key != "ids"})
+            emit_json(source.homework(homework))
         else:
-            from harness.render import inert
-
-            sheet = (home.public(competition.name) / "sheet.md").read_text(encoding="utf-8")
-            click.echo("\n".join(inert(line) for line in sheet.splitlines()))
+            click.echo("\n".join(inert(line) for line in source.sheet(homework).splitlines()))
         return
-    here = prepared(home)
-    rows = [
-        {
-            "name": task.name,
-            "title": task.title,
-            "metric": task.editions[0].metrics[0].label,
-            "editions": [edition.name for edition in task.editions],
-            "prepared": task.name in here,
-        }
-        for task in all_tasks()
+    body = source.homeworks()
+    rows = body["tasks"]
+    fields = [
+        Field("name", "name"),
+        Field("title", "title"),
+        Field("metric", "metric"),
+        Field("editions", "editions", words, rank=1),
+        Field("prepared", "prepared", lambda yes: "yes" if yes else "no"),
     ]
-    for name in here:
-        if name not in {row["name"] for row in rows}:
-            own = find_competition(home, name)
-            rows.append({"name": name, "title": own.title, "editions": [own.edition], "metric": own.ranking.label,
-                         "prepared": True})  # fmt: skip
-    emit(
-        format,
-        "tasks",
-        rows,
-        [
-            Field("name", "name"),
-            Field("title", "title"),
-            Field("metric", "metric"),
-            Field("editions", "editions", words, rank=1),
-            Field("prepared", "prepared", lambda yes: "yes" if yes else "no"),
-        ],
-    )
-    if not here and format == "table":
+    if any(row.get("closes") for row in rows):
+        fields.append(Field("closes", "closes", short_time))
+    emit(format, "tasks", rows, fields)
+    if format == "table" and not any(row["prepared"] for row in rows):
         say("Nothing is prepared yet. Begin with: lhy-grade prepare hw1")
 
 
 @cli.command()
 @options.HW
+@click.option(
+    "--download", metavar="[DIR]", is_flag=False, flag_value="", help="Get them from the server; default: ./HW."
+)
 @options.FORMAT
 @options.command
-def files(homework: str, format: Any) -> None:
-    """List the files that students get for a homework, and where they lie."""
-    import json
+def files(homework: str, download: str | None, format: Any) -> None:
+    """List the files that students get for a homework, or download them, and where they lie."""
+    from pathlib import Path
 
-    from harness.competition import find_competition
-    from harness.prepare import damaged_files
     from harness.render import Field, emit, say
 
-    home = options.find_home()
-    competition = find_competition(home, homework)
-    folder = home.public(competition.name)
-    listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
-    rows = [{"file": name, **entry} for name, entry in listed.items()]
+    source = options.source(named=False)
+    body = source.files(homework)
+    if download is not None:
+        if "folder" in body:
+            raise UserError(f"they are here already: {body['folder']}")
+        from harness.remote import download as fetch
+
+        body["folder"] = str(fetch(source, body, Path(download or body["homework"]), _bar))
     fields = [
         Field("file", "file"),
         Field("bytes", "bytes", lambda n: f"{n:,}", right=True),
         Field("sha256", "SHA-256", rank=1),
     ]
-    emit(format, "files", rows, fields, folder=str(folder))
+    emit(format, "files", body["files"], fields, **{k: v for k, v in body.items() if k not in ("schema", "files")})
     if format == "table":
-        say(f"in {folder}")
-    damaged = damaged_files(folder)
-    if damaged:
-        raise UserError(
-            f"changed, missing or added since it was prepared: {', '.join(damaged)}. Get the files again.", exit_code=8
-        )
+        say(f"in {body['folder']}" if "folder" in body else f"lhy-grade files {homework} --download gets them")
+    if "folder" in body and download is None:
+        from harness.prepare import damaged_files
+
+        damaged = damaged_files(Path(body["folder"]))
+        if damaged:
+            raise UserError(
+                f"changed, missing or added since it was prepared: {', '.join(damaged)}. Get the files again.",
+                exit_code=8,
+            )
+
+
+@contextlib.contextmanager
+def _bar(length: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar of so many bytes on stderr, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    with click.progressbar(length=length, label="downloading", file=sys.stderr) as bar:
+        yield bar.update
 
 
 @cli.command()
@@ -125,13 +125,13 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
     """Check a file the way `submit` does: no answers, no quota, nothing recorded."""
     from pathlib import Path
 
-    from harness.competition import find_competition, find_judge
+    from harness.competition import find_judge
     from harness.grading import check as check_file
     from harness.render import emit_json, say
     from tasks.homeworks import canonical, find_task
 
     if edition is None:
-        competition = find_competition(options.find_home(), homework)
+        competition = options.source(named=False).competition(homework, say)
         name, form, edition = competition.name, competition.format, competition.edition
         judge = find_judge(competition)
     else:
@@ -148,185 +148,9 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
     elif format == "csv":
         click.echo(f"valid,homework,edition,{form.unit}\nTrue,{name},{edition},{rows}")
     else:
-        click.echo(valid_line(form, name, edition))
+        click.echo(handin.valid_line(form, name, edition))
         for note in checked.notes:
             say(note)
-
-
-def valid_line(form: Format, name: str, edition: str) -> str:
-    return f"valid: {len(form):,} {form.unit} for {name}, edition {edition}"
-
-
-@cli.command()
-@options.HW
-@options.FILE
-@click.option("-m", "--message", default="", metavar="TEXT", help="A note to yourself.")
-@options.NAME
-@options.FORMAT
-@options.command
-def submit(homework: str, file: str, message: str, name: str | None, format: Any) -> None:
-    """Hand in a file: it is recorded, scored, and placed on the board."""
-    from harness.grading import quota_day, submit as submit_file  # isort: skip
-    import json
-    from pathlib import Path
-
-    from harness.render import Field, emit, emit_json, inert, interval, number, say
-
-    home = options.find_home()
-    now = options.clock()
-    if len(message) > 500:
-        raise UserError(f"a message has at most 500 characters, got {len(message)}.")
-    person = options.who(home, name)
-    done = submit_file(home, homework, Path(file), participant=person, now=now, message=message)
-    competition, accepted = done.competition, done.accepted
-    _, next_slot = quota_day(now, competition.rules.quota_zone)
-    left = max(0, competition.rules.quota - accepted.used)
-    place = board.rank_of(home, competition, person)
-    if format == "json":
-        body = {
-            "schema": 1,
-            "homework": competition.name,
-            "edition": competition.edition,
-            "submission": accepted.submission,
-            "again": accepted.again,
-            "scores": [
-                {"metric": s.metric, "public": s.public, "interval": s.public_interval} for s in done.grade.scores
-            ],
-            "notes": done.grade.notes,
-            "bars": done.bars,
-            "rank": place,
-            "quota": {
-                "used": accepted.used,
-                "limit": competition.rules.quota,
-                "next_slot": options.local(home, next_slot),
-            },
-            "receipt": json.loads(accepted.receipt),
-        }
-        emit_json(body)
-        return
-    if format == "csv":
-        score = done.grade.scores[0]
-        low, high = score.public_interval or (None, None)
-        row = {
-            "submission": accepted.submission,
-            "homework": competition.name,
-            "participant": person,
-            "again": accepted.again,
-            "metric": score.metric,
-            "public": score.public,
-            "low": low,
-            "high": high,
-            "bars": done.bars,
-            "rank": place,
-            "quota_left": left,
-            "next_day": options.local(home, next_slot),
-        }
-        emit("csv", "submission", [row], [Field(key, key) for key in row])
-        return
-    click.echo(valid_line(competition.format, competition.name, competition.edition))
-    for score, card in zip(done.grade.scores, competition.metrics, strict=True):
-        between = f"  (95 % interval {interval(card.digits)(score.public_interval)})" if score.public_interval else ""
-        click.echo(f"public {card.label} {number(card.digits)(score.public)}{between}")
-    if any(bar.comparable for bar in competition.bars):
-        click.echo(f"bars passed: {', '.join(done.bars) or 'none'}")
-    click.echo(f"rank {place} on the public board")
-    for note in done.grade.notes:
-        say(note)
-    if accepted.again:
-        say(f"These bytes were already handed in as submission {accepted.submission}; no slot was used.")
-    else:
-        say(
-            f"Submission {accepted.submission} of {inert(person)} is recorded;"
-            f" receipt: lhy-grade receipt {accepted.submission}"
-        )
-    again = options.local(home, next_slot)
-    say(f"{left} of {competition.rules.quota} submissions left today; the next day begins {again}.")
-    if competition.demo:
-        say("This competition has a fixed seed, so anybody can rebuild its answers: good for practice only.")
-
-
-@cli.command()
-@click.argument("homework", metavar="[HW]", required=False)
-@click.option("--all", "everyone", is_flag=True, help="Those of all participants.")
-@options.NAME
-@options.FORMAT
-@options.command
-def submissions(homework: str | None, everyone: bool, name: str | None, format: Any) -> None:
-    """List one's submissions with their public scores."""
-    import json
-
-    from harness.competition import find_competition, prepared, read_versions
-    from harness.render import Field, emit, inert, say, short_time, words
-    from leaderboard import store
-    from tasks.base import truncate
-
-    home = options.find_home()
-    rows: list[dict[str, Any]] = []
-    for competition in [find_competition(home, n) for n in ([homework] if homework else prepared(home))]:
-        digits = competition.ranking.digits
-        person = None if everyone else options.who(home, name)
-        with home.database() as database:
-            grades = store.public_grades(database, competition.key, *read_versions(home, competition), person)
-            for entry in store.submissions(database, competition.key, person):
-                grade = grades.get(entry.id)
-                rows.append(
-                    {
-                        "id": entry.id,
-                        "homework": competition.name,
-                        "participant": entry.participant,
-                        "at": options.local(home, entry.accepted_at),
-                        "state": entry.rejected or ("graded" if grade else "waiting"),
-                        "score": grade and (truncate(grade.public, digits) if format == "table" else grade.public),
-                        "selected": entry.selected,
-                        "file": entry.filename,
-                        "message": entry.message,
-                        "notes": json.loads(grade.details).get("notes", []) if grade else [],
-                    }
-                )
-    emit(
-        format,
-        "submissions",
-        rows,
-        [
-            Field("id", "id", right=True),
-            Field("homework", "homework"),
-            *([Field("participant", "participant")] if everyone else []),
-            Field("at", "arrived", short_time, rank=1),
-            Field("state", "state"),
-            Field("score", "public score", right=True),
-            Field("selected", "selected", lambda yes: "yes" if yes else "", rank=2),
-            Field("file", "file", rank=3),
-            Field("message", "message", rank=4),
-            *([Field("notes", "notes", words, rank=5)] if any(row["notes"] for row in rows) else []),
-        ],
-    )
-    if not rows and format == "table":
-        say(
-            "No submissions yet"
-            + ("." if everyone else f" of {inert(options.who(home, name))}; --as NAME for another.")
-        )
-
-
-@cli.command()
-@options.HW
-@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
-@options.NAME
-@options.command
-def select(homework: str, ids: tuple[int, ...], name: str | None) -> None:
-    """Choose which submissions count on the private board."""
-    from harness.competition import find_competition
-    from harness.grading import closing
-    from leaderboard import store
-
-    home = options.find_home()
-    competition = find_competition(home, homework)
-    rules = competition.rules
-    closes = closing(rules)
-    with home.database() as database:
-        store.select(
-            database, competition.key, options.who(home, name), list(ids), rules.selections, options.clock(), closes
-        )
-    click.echo(f"{competition.name}: {', '.join(str(i) for i in sorted(set(ids)))} will count on the private board.")
 
 
 @cli.command()
@@ -336,75 +160,104 @@ def select(homework: str, ids: tuple[int, ...], name: str | None) -> None:
 @options.command
 def quota(homework: str, name: str | None, format: Any) -> None:
     """Show how many submissions are left today and when the next day begins."""
-    from harness.competition import find_competition
-    from harness.grading import quota_day
-    from harness.render import Field, emit, short_time
-    from leaderboard import store
+    from harness.render import Field, emit, emit_json, short_time
 
-    home = options.find_home()
-    competition = find_competition(home, homework)
-    day, next_slot = quota_day(options.clock(), competition.rules.quota_zone)
-    with home.database() as database:
-        state = store.quota_state(database, competition.key, options.who(home, name), day)
-    row = {
-        "homework": competition.name,
-        "used": state.used,
-        "left": max(0, competition.rules.quota - state.used),
-        "limit": competition.rules.quota,
-        "refused": state.rejected,
-        "next_day": options.local(home, next_slot),
-    }
-    emit(
-        format,
-        "quota",
-        [row],
-        [
-            Field("homework", "homework"),
-            Field("used", "used today", right=True),
-            Field("left", "left", right=True),
-            Field("limit", "a day", right=True),
-            Field("refused", "refused files", right=True, rank=1),
-            Field("next_day", f"next day begins ({home.zone})", short_time),
-        ],
-    )
+    body = options.source(name).quota(homework)
+    if format == "json":
+        emit_json(body)
+        return
+    fields = [
+        Field("homework", "homework"),
+        Field("used", "used today", right=True),
+        Field("left", "left", right=True),
+        Field("limit", "a day", right=True),
+        Field("refused", "refused files", right=True, rank=1),
+        Field("next_day", f"next day begins ({body['zone']})", short_time),
+    ]
+    if any(row["closes"] for row in body["quota"]):
+        fields.append(Field("closes", "closes", short_time, rank=1))
+    emit(format, "quota", body["quota"], fields)
 
 
 @cli.command()
 @click.argument("id", metavar="ID", type=int, required=False)
 @click.option("--verify", "file", metavar="FILE", type=click.Path(), help="Verify a saved receipt.")
-@click.option("--key", metavar="KEY", help="The course's public key; default: the one in public/course.json.")
+@click.option("--key", metavar="KEY", help="The course's public key; default: the one of this home or login.")
 @options.command
 def receipt(id: int | None, file: str | None, key: str | None) -> None:
     """Print the signed receipt of a submission, or verify a saved one without any database."""
-    import json
     from pathlib import Path
 
-    from leaderboard import receipts, store
+    from leaderboard import receipts
 
-    home = options.find_home()
+    source = options.source(named=False)
     if file is None:
         if id is None:
             raise UserError("give the number of a submission, or --verify FILE.")
-        with home.database() as database:
-            click.echo(store.receipt(database, id))
+        click.echo(receipts.canonical(source.receipt(id)))
         return
     if key is None:
-        try:
-            key = json.loads((home.root / "public" / "course.json").read_text(encoding="utf-8"))["receipt_key"]
-        except (OSError, ValueError, KeyError):
-            raise UserError("the course's public key is not here; give it with --key.") from None
+        key = source.receipt_key()
+        if key is None:
+            raise UserError("the course's public key is not here; give it with --key.")
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise UserError(f"{file} cannot be read as a receipt.") from None
-    found = receipts.verify(text, str(key))
+    found = receipts.verify(text, key)
     click.echo(
         f"genuine: submission {found.submission} of {found.participant}, {found.competition}, {found.accepted_at}"
     )
 
 
-for added in (board.leaderboard, staff.prepare, staff.new, staff.train, staff.grade, staff.reveal, staff.audit,
-              staff.demo, staff.doctor):  # fmt: skip
+@cli.command()
+@click.argument("url", required=False)
+@click.option("--ca", metavar="FILE", type=click.Path(), help="Trust the certificates that this authority signed.")
+@click.option("--insecure", is_flag=True, help="Allow plain http to another machine: whoever listens gets the token.")
+@click.option("--new-token", is_flag=True, help="Print a new token of yours, for a browser or another machine.")
+@options.command
+def login(url: str | None, ca: str | None, insecure: bool, new_token: bool) -> None:
+    """Log in to a course's server with a token, or show who is logged in.
+
+    The token is asked for, or read from standard input, and kept in a file that only you can read. An invitation is
+    spent by the first login, which makes a token of this machine out of it.
+    """
+    from harness import remote
+    from harness.render import inert
+
+    path = options.login_file()
+    if url is None:
+        server = remote.read_login(path) if path.exists() else None
+        if server is None:
+            raise UserError("nobody is logged in; log in with: lhy-grade login URL")
+    else:
+        url = remote.check_url(url, insecure)
+        token = click.prompt("Token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+        server = remote.log_in(url, token.strip(), ca)
+    if url is not None:
+        remote.write_login(path, server)
+    if new_token:
+        click.echo(remote.new_token(server, "further"))
+        return
+    person = server.me()
+    click.echo(inert(f"{server.course}: {person['name']}, {person['role']}, at {server.url}"))
+
+
+@cli.command()
+@options.command
+def logout() -> None:
+    """Forget the login; the verbs then work on the home folder again."""
+    path = options.login_file()
+    if not path.exists():
+        raise UserError("nobody is logged in.")
+    path.unlink()
+    click.echo("logged out; the token itself holds until it expires or is revoked")
+
+
+for added in (
+    handin.submit, handin.status, handin.submissions, handin.select, board.leaderboard, staff.prepare, staff.new,
+    staff.train, staff.grade, staff.reveal, staff.audit, staff.demo, staff.doctor, *course.COMMANDS, serve.serve,
+):  # fmt: skip
     cli.add_command(added)
 
 

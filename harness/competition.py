@@ -145,7 +145,8 @@ def read_competition(public: Path) -> Competition:
         )
     except FileNotFoundError:
         raise UserError(
-            f"{public.name} is not prepared in this home; prepare it first: lhy-grade prepare {public.name}"
+            f"{public.name} is not prepared in this home; prepare it first: lhy-grade prepare {public.name}."
+            " In a class, log in to the course's server: lhy-grade login URL"
         ) from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(

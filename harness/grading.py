@@ -8,12 +8,15 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.competition import Competition, Secret, find_competition, read_secret, read_versions
-from harness.home import Home, instant, zone_of
+from harness.home import Home
+from harness.rules import closing as closing
+from harness.rules import quota_day as quota_day
+from harness.rules import terms
 from submissions.reader import load, read
 from tasks.base import (
     METRICS_VERSION,
@@ -25,7 +28,6 @@ from tasks.base import (
     Grade,
     Judge,
     Judged,
-    Rules,
     Score,
     SubmissionError,
     UserError,
@@ -101,22 +103,6 @@ def cleared(competition: Competition, grade: Grade, bars: tuple[Bar, ...], *, pr
     return tuple(bar.name for bar in bars if bar.passed(exact, competition.higher_is_better, private=private))
 
 
-def quota_day(now: datetime, zone: str) -> tuple[str, datetime]:
-    """The quota day of an instant in that zone, and when the next one begins."""
-    local = now.astimezone(zone_of(zone, "quota_zone"))
-    tomorrow = (local + timedelta(days=1)).date()
-    # Midnight of the next date in the zone itself, so that days of 23 and 25 hours come out right.
-    return local.date().isoformat(), datetime.combine(tomorrow, datetime.min.time(), tzinfo=local.tzinfo)
-
-
-def closing(rules: Rules) -> datetime | None:
-    """The last instant that is in time, in the deadline's own zone; None for an open competition."""
-    if rules.deadline is None:
-        return None
-    moment: datetime = instant(rules.deadline, "deadline").astimezone(zone_of(rules.deadline_zone, "deadline_zone"))
-    return moment
-
-
 @dataclass(frozen=True)
 class Submitted:
     """An accepted submission, the public side of its grade, and the bars that it clears."""
@@ -143,47 +129,33 @@ def submit(
     """Records a file, then grades it. What is recorded is never lost; a crash on the way is mended by `grade_pending`.
 
     The same bytes by the same participant are the same submission: the first receipt comes back and no slot is used.
-    `limited=False` leaves quota and deadline aside, for baselines. `step` is called after each step, for fault tests.
-    Raises SubmissionError for a file that cannot be scored, and LeaderboardError for a quota or a deadline.
+    A file that comes after the deadline is scored as practice. `limited=False` leaves quota and deadline aside, for
+    baselines. `step` is called after each step, for fault tests. Raises SubmissionError for a file that cannot be
+    scored, and LeaderboardError for a quota or a name that may not hand in.
     """
-    from leaderboard import receipts, store
+    from leaderboard import store
     from submissions.store import keep
-    from tasks.split import derive
 
     competition = find_competition(home, name)
-    rules = competition.rules
     data = load(path, competition.format.max_bytes)
     secret = read_secret(home, competition)
     key = home.key()
-    day, next_slot = quota_day(now, rules.quota_zone)
     with home.database() as database:
-        if limited and (opened := store.revealed(database, competition.key)) is not None:
-            raise UserError(
-                f"{competition.name} is over: its private board was revealed on {opened.date().isoformat()}."
-                f" To practise on, start it anew: lhy-grade prepare {competition.name} --replace",
-                code="E_CLOSED",
-                exit_code=5,
-            )
         sha256 = keep(home.submissions, data, step)
         step("bytes kept")
-        accepted = store.accept(
+        accepted = accept_file(
+            home,
             database,
-            course=home.course,
-            competition=competition.key,
+            competition,
             participant=participant,
-            kind=kind,
             sha256=sha256,
             size=len(data),
             filename=path.name,
             message=message,
             client_key=client_key or sha256,
             now=now,
-            day=day,
-            next_slot=next_slot.astimezone(zone_of(home.zone, "zone")),
-            quota=rules.quota if limited else None,
-            rejections=rules.rejections if limited else None,
-            closes=closing(rules) if limited else None,
-            sign=receipts.signer(derive(key, "receipts")),
+            kind=kind,
+            limited=limited,
             step=step,
         )
         step("accepted")
@@ -192,13 +164,60 @@ def submit(
             step("read")
             result = grade(secret, predictions)
         except SubmissionError as error:
-            store.reject(database, accepted.submission, error.code, now)
+            store.reject(database, accepted.submission, error.code, now, problems_json(error))
             raise
         step("graded")
-        _record(database, key, secret, accepted.submission, result, now)
+        record(database, key, secret, accepted.submission, result, now)
         step("recorded")
     return Submitted(
         competition, accepted, public_side(result), cleared(competition, result, competition.bars, private=False)
+    )
+
+
+def accept_file(
+    home: Home,
+    database: Database,
+    competition: Competition,
+    *,
+    participant: str,
+    sha256: str,
+    size: int,
+    filename: str,
+    message: str,
+    client_key: str,
+    now: datetime,
+    kind: Literal["person", "baseline", "sample"] = "person",
+    limited: bool = True,
+    step: Step = lambda name: None,
+) -> Accepted:
+    """Records a file whose bytes are kept, by the rules as they hold for this participant; a late one is practice.
+
+    Raises LeaderboardError as `leaderboard.store.accept` does.
+    """
+    from leaderboard import receipts, store
+    from tasks.split import derive
+
+    own = terms(home, database, competition, participant, now)
+    return store.accept(
+        database,
+        course=home.course,
+        competition=competition.key,
+        participant=participant,
+        kind=kind,
+        sha256=sha256,
+        size=size,
+        filename=filename,
+        message=message,
+        client_key=client_key,
+        now=now,
+        day=own.day,
+        next_slot=own.next_slot,
+        quota=own.quota if limited else None,
+        rejections=own.rejections if limited else None,
+        closes=own.closes if limited else None,
+        sign=receipts.signer(derive(home.key(), "receipts")),
+        late="practice" if limited else "never",
+        step=step,
     )
 
 
@@ -219,17 +238,22 @@ def grade_pending(home: Home, now: datetime, names: list[str]) -> list[tuple[str
                 try:
                     result = grade(secret, read(fetch(home.submissions, entry.sha256), competition.format))
                 except SubmissionError as error:
-                    store.reject(database, entry.id, error.code, now)
+                    store.reject(database, entry.id, error.code, now, problems_json(error))
                     done.append((competition.name, entry.id, f"refused: {error.code}"))
                 except UserError as error:  # it waits on; the others are graded
                     done.append((competition.name, entry.id, f"still waiting: {error}"))
                 else:
-                    _record(database, key, secret, entry.id, result, now)
+                    record(database, key, secret, entry.id, result, now)
                     done.append((competition.name, entry.id, "graded"))
     return done
 
 
-def _record(database: Database, key: bytes, secret: Secret, submission: int, result: Grade, now: datetime) -> None:
+def problems_json(error: SubmissionError) -> str:
+    """What the reader found wrong with a file, as `store.reject` keeps it for the file's owner."""
+    return _json([problem._asdict() for problem in error.problems])
+
+
+def record(database: Database, key: bytes, secret: Secret, submission: int, result: Grade, now: datetime) -> None:
     """Keeps a grade: the public half apart from the private one, sealed together."""
     from leaderboard import store
 

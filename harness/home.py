@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,15 +39,37 @@ CONFIG = """\
 # deadline = "2027-03-26T23:59:59+08:00"
 # deadline_zone = "Asia/Taipei"     # the zone in which the deadline is told
 # selections = 2                    # how many submissions may count on the private board
+# scheme = "2022"                   # the year whose points count in the gradebook; default: the edition's own
+# points = { boss = [0.5, 0.5] }    # points of a bar, public and private, in place of the scheme's
+# parts = { code = 2, report = 4 }  # what is entered by hand and the most points of each, in place of the scheme's
+
+# [server]                          # for `lhy-grade serve`
+# host = "127.0.0.1"                # where it listens; put a proxy with TLS before it
+# port = 8600
+# url = "https://grader.example.edu"  # the address that people use
+# certificate = "/etc/ssl/grader.pem" # TLS without a proxy, together with `key`
+# key = "/etc/ssl/grader.key"
+# seconds = 120                     # how long grading one submission may take
+# memory_gb = 4                     # and how much address space it may have
+# uploads_per_minute = 12           # by one token, in each web process
+# requests_per_minute = 300
+# trusted_proxies = "127.0.0.1"     # whose X-Forwarded-For is believed
 """
+
+FOR_POINTS = ("scheme", "points", "parts")
+"""What a homework's part of config.toml holds for the gradebook (`harness.gradebook` reads it)."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """Paths and settings of one home folder. Nothing is created before something is written."""
+    """Paths and settings of one home folder. Nothing is created before something is written.
+
+    `connect` opens the database at a URL in another way than anew each time; the server's threads keep theirs open.
+    """
 
     root: Path
     settings: dict[str, Any]
+    connect: Callable[[str], Database] | None = None
 
     @property
     def course(self) -> str:
@@ -76,11 +98,12 @@ class Home:
 
         Raises UserError for a rule that does not exist or has the wrong type.
         """
-        own = self.settings.get(name, {})
+        own = {key: value for key, value in self.settings.get(name, {}).items() if key not in FOR_POINTS}
         known = {field.name: getattr(rules, field.name) for field in fields(Rules)}
         for key, value in own.items():
             if key not in known:
-                raise UserError(f"config.toml: [{name}] has no rule {key!r}; the rules are: {', '.join(known)}.")
+                names = ", ".join((*known, *FOR_POINTS))
+                raise UserError(f"config.toml: [{name}] has no rule {key!r}; the rules are: {names}.")
             wanted = str if key in ("deadline", "quota_zone", "deadline_zone", "unselected") else type(known[key])
             if type(value) is not wanted and not (wanted is float and type(value) is int):
                 raise UserError(f"config.toml: [{name}] {key} must be a {wanted.__name__}, got {value!r}.")
@@ -128,7 +151,7 @@ class Home:
             with making(self.root):
                 self.root.mkdir(parents=True, exist_ok=True)
             url = f"sqlite:///{self.root / 'leaderboard.db'}"
-        return open_database(str(url))
+        return (self.connect or open_database)(str(url))
 
 
 def open_home(root: Path) -> Home:

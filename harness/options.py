@@ -12,6 +12,7 @@ from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +27,9 @@ def clock() -> datetime:
 FORMAT = click.option(
     "--format", "format", type=click.Choice(["table", "json", "csv"]), default="table", help="How to write the result."
 )
-NAME = click.option("--as", "name", metavar="NAME", help="Who hands in; default: `name` in config.toml, or the login.")
+NAME = click.option(
+    "--as", "name", metavar="NAME", help="Who, in a home folder; default: `name` in config.toml, or the login."
+)
 HW = click.argument("homework", metavar="HW")
 FILE = click.argument("file", metavar="FILE", type=click.Path())
 
@@ -92,12 +95,56 @@ def find_home() -> Any:
 
     from harness.home import open_home
 
-    root = click.get_current_context().obj
-    if root is None:
-        import platformdirs
+    root = _given_home()
+    if root is not None:
+        return open_home(Path(root))
+    import platformdirs
 
-        root = platformdirs.user_data_path("lhy-grade")
-    return open_home(Path(root))
+    return open_home(platformdirs.user_data_path("lhy-grade"))
+
+
+def _given_home() -> str | None:
+    """What --home or LHY_GRADE_HOME names; without a command line, as in a notebook, the variable."""
+    import os
+
+    context = click.get_current_context(silent=True)
+    given: str | None = os.environ.get("LHY_GRADE_HOME") if context is None else context.find_root().obj
+    return given
+
+
+def login_file() -> Path:
+    """Where the login of this user is kept."""
+    import platformdirs
+
+    return platformdirs.user_config_path("lhy-grade") / "login.json"
+
+
+def remote() -> Any:
+    """The server that one is logged in to; None where there is none, or where a home is named, which comes first."""
+    if _given_home() is not None:
+        return None
+    path = login_file()
+    if not path.exists():
+        return None
+    from harness.remote import read_login
+
+    return read_login(path)
+
+
+def source(name: str | None = None, *, named: bool = True) -> Any:
+    """What answers the verbs: the server (`harness.remote.Server`), or a home (`harness.view.AtHome`).
+
+    `named` says that it matters who asks: `name` is what --as says.
+    """
+    server = remote()
+    if server is not None:
+        if name is not None:
+            raise UserError("--as is for a home folder; a server knows you by your login.")
+        return server
+    from harness import view
+
+    home = find_home()
+    return view.AtHome(home, view.owner(who(home, name) if named else ""), clock)
 
 
 def who(home: Any, name: str | None) -> str:

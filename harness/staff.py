@@ -202,14 +202,21 @@ def grade(pending: bool) -> None:
 def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     """Open the private board to everyone; this cannot be taken back."""
     from harness.competition import find_competition, refuse_one_board
+    from harness.render import say
+    from harness.rules import last_closing
     from leaderboard import store
+    from leaderboard.roster import checked_reason
 
-    home = options.find_home()
+    home, now = options.find_home(), options.clock()
     competition = find_competition(home, homework)
     refuse_one_board(competition)
-    if not yes:
-        click.confirm(f"Show the private scores of {competition.name} to everyone?", abort=True, err=True)
+    reason = checked_reason(reason)
     with home.database() as database:
+        end = last_closing(database, competition)
+        if end is not None and now <= end:
+            say(f"Somebody may hand in until {options.local(home, end)}; after the reveal all of it is practice.")
+        if not yes:
+            click.confirm(f"Show the private scores of {competition.name} to everyone?", abort=True, err=True)
         store.reveal(database, competition.key, options.who(home, name), reason, options.clock())
     click.echo(f"the private board of {competition.name} is open: lhy-grade leaderboard {competition.name} --private")
 

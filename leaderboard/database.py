@@ -13,7 +13,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 """The schema versions this code knows, oldest first; the last is Alembic's head."""
 
 WAIT_SECONDS = 30
@@ -48,6 +48,8 @@ class LeaderboardError(Exception):
 class Database:
     """One connection. Not for use from several threads at once; open one in each.
 
+    Leaving a `with` block closes it or, where `release` is set and nothing went wrong, hands it back to be used again.
+
     SQL is written with named parameters (`:name`) and without literals, in words that both databases understand.
     """
 
@@ -56,6 +58,7 @@ class Database:
         self.dialect = dialect
         self.place = place
         self.in_transaction = False
+        self.release: Callable[[Database], None] | None = None
         self._queue: int | None = None
 
     def fetch(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
@@ -105,7 +108,10 @@ class Database:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if self.release is None or error is not None:
+            self.close()
+        else:
+            self.release(self)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

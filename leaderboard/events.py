@@ -78,30 +78,54 @@ def count(db: Database) -> int:
     return int(row[0]) if row else 0
 
 
+def person_digest(key: str, name: str, email: str, role: str, team: str | None) -> str:
+    """What an event holds of a person: a hash, so that the log tells nobody a name or an address."""
+    return hashlib.sha256(canonical([key, name, email, role, team]).encode()).hexdigest()
+
+
+def extension_body(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event holds of a row of `extensions`."""
+    until = row["until"]
+    return {
+        "extension": row["id"],
+        **{name: row[name] for name in ("competition", "who_kind", "who", "slots", "day", "reason")},
+        "until": None if until is None else _time(until),
+    }
+
+
+def part_body(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event holds of a row of `parts`."""
+    names = ("competition", "person_key", "part", "points", "reason")
+    return {"entry": row["id"], **{name: row[name] for name in names}}
+
+
 def verify(db: Database, public_key: str | None = None) -> list[Finding]:
     """Everything in the log that does not hold, and everything in the tables that the log does not bear out.
 
     Finds and locates a changed byte, a removed, inserted or reordered event, and a cut tail; then that every accepted
-    submission, rejection, grade, selection and reveal is what its event says, and that every receipt's signature (where
-    the public key is given) and chain hash fit. Scores are not in the log: `store.grade_rows` gives what to check them
-    by. The chain's own findings come first; empty means that all holds.
+    submission, rejection, grade, selection and reveal is what its event says, and every person, token, extension and
+    entry of points too, and that every receipt's signature (where the public key is given) and chain hash fit. Scores
+    are not in the log: `store.grade_rows` gives what to check them by. The chain's own findings come first; empty means
+    that all holds.
     """
     chain: list[Finding] = []
     tables: list[Finding] = []
     with db.reading():
         hashes: dict[int, str] = {}
         told = _Told()
-        for seq, kind, body, digest in _chain(db, chain):
+        for seq, kind, actor, body, digest in _chain(db, chain):
             hashes[seq] = digest
-            told.add(seq, kind, body, chain)
+            told.add(seq, kind, actor, body, chain)
         _check_submissions(db, told, hashes, public_key, tables)
         _check_grades(db, told, tables)
         _check_choices(db, told, tables)
+        _check_people(db, told, tables)
+        _check_given(db, told, tables)
     return chain + sorted(tables, key=lambda finding: (finding.seq is None, finding.seq or 0))
 
 
-def _chain(db: Database, findings: list[Finding]) -> Iterator[tuple[int, str, str, str]]:
-    """Number, kind, body and hash of the events, with what is wrong in the chain itself added to the findings.
+def _chain(db: Database, findings: list[Finding]) -> Iterator[tuple[int, str, str, str, str]]:
+    """Number, kind, actor, body and hash of the events, with what is wrong in the chain itself added to the findings.
 
     An event whose own hash fails was changed. One whose own hash holds but that does not follow its sound neighbour
     tells of a neighbour that was removed, inserted or moved.
@@ -126,7 +150,7 @@ def _chain(db: Database, findings: list[Finding]) -> Iterator[tuple[int, str, st
         # After a changed event either hash may be the true one; it was reported already.
         allowed = {computed, stored}
         expected = seq + 1
-        yield seq, kind, body, stored
+        yield seq, kind, actor, body, stored
     head = db.one("SELECT seq, hash FROM chain_head WHERE id = 1")
     if head is None:
         findings.append(Finding(None, "the head of the log is missing"))
@@ -152,8 +176,14 @@ class _Told:
         self.graded: dict[int, int] = {}
         self.selected: dict[tuple[str, str], tuple[int, list[int]]] = {}
         self.revealed: dict[str, int] = {}
+        self.people: dict[str, tuple[int, str]] = {}
+        self.disabled: dict[str, int] = {}
+        self.tokens: dict[int, tuple[int, str, str, str, str, str]] = {}
+        self.revoked: set[int] = set()
+        self.extended: dict[int, tuple[int, dict[str, Any], str]] = {}
+        self.points: dict[int, tuple[int, dict[str, Any], str]] = {}
 
-    def add(self, seq: int, kind: str, text: str, findings: list[Finding]) -> None:
+    def add(self, seq: int, kind: str, actor: str, text: str, findings: list[Finding]) -> None:
         try:
             body = json.loads(text)
             match kind:
@@ -167,6 +197,23 @@ class _Told:
                     self.selected[body["competition"], body["participant"]] = seq, sorted(body["submissions"])
                 case "revealed":
                     self.revealed.setdefault(body["competition"], seq)
+                case "roster imported":
+                    self.people.update({key: (seq, digest) for key, digest in body["people"].items()})
+                case "person disabled":
+                    self.disabled[body["person"]] = seq
+                    self.revoked.update(body["tokens"])
+                case "person enabled":
+                    self.disabled.pop(body["person"])
+                case "tokens issued":
+                    for number, key, digest in body["tokens"]:
+                        self.tokens[number] = seq, key, digest, body["scope"], body["label"], body["expires_at"]
+                    self.revoked.update(body["revoked"])
+                case "token revoked":
+                    self.revoked.update(body["tokens"])
+                case "extended":
+                    self.extended[body["extension"]] = seq, body, actor
+                case "points entered":
+                    self.points[body["entry"]] = seq, body, actor
         except (ValueError, TypeError, KeyError):
             if not any(finding.seq == seq for finding in findings):
                 findings.append(Finding(seq, f"event {seq} ({kind}) cannot be read"))
@@ -176,20 +223,22 @@ def _check_submissions(
     db: Database, told: _Told, hashes: Mapping[int, str], public_key: str | None, findings: list[Finding]
 ) -> None:
     accepted, rejected = dict(told.accepted), dict(told.rejected)
-    for number, competition, participant, entry, sha256, size, at, day, code, seq, receipt in _pages(
+    for number, competition, participant, entry, sha256, size, at, day, code, seq, receipt, practice in _pages(
         db,
         "SELECT s.id, p.competition, p.name, s.entry, s.sha256, s.size, s.accepted_at, s.quota_day, s.rejected_code, "
-        "s.event_seq, s.receipt FROM submissions s JOIN participants p ON p.id = s.participant_id "
+        "s.event_seq, s.receipt, s.practice FROM submissions s JOIN participants p ON p.id = s.participant_id "
         "WHERE s.id > :last ORDER BY s.id LIMIT :page",
     ):
         said_seq, said = accepted.pop(number, (None, {}))
         row = {
             "submission": number, "competition": competition, "participant": participant, "entry": entry,
             "sha256": sha256, "size": size, "accepted_at": _time(at), "quota_day": day,
+            "practice": bool(practice),
         }  # fmt: skip
         if said_seq is None or said_seq != seq:
             findings.append(Finding(seq, f"submission {number} has no event that accepted it"))
         else:
+            said = {"practice": False} | said  # which events before there was practice do not mention
             different = [name for name, value in row.items() if said.get(name) != value]
             if different:
                 findings.append(Finding(seq, f"submission {number}: {', '.join(different)} differ from event {seq}"))
@@ -230,6 +279,7 @@ def _check_receipt(
             verify_receipt(text, public_key)
         receipt = json.loads(text)
         fits = receipt["chain_seq"] == seq and receipt["chain_hash"] == digest
+        receipt = {"practice": False} | receipt
         same = all(receipt[name] == value for name, value in row.items())
     except (LeaderboardError, ValueError, TypeError, KeyError):
         findings.append(Finding(seq, f"the receipt of submission {number} was changed: its signature does not hold"))
@@ -277,6 +327,56 @@ def _check_choices(db: Database, told: _Told, findings: list[Finding]) -> None:
     for competition in shown ^ told.revealed.keys():
         said_it = "not " if competition in shown else ""
         findings.append(Finding(told.revealed.get(competition), f"{competition} was {said_it}revealed by the log"))
+
+
+def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
+    people, disabled = dict(told.people), dict(told.disabled)
+    for _, key, name, email, role, team, at in _pages(
+        db, "SELECT id, key, name, email, role, team, disabled_at FROM people WHERE id > :last ORDER BY id LIMIT :page"
+    ):
+        seq, digest = people.pop(key, (None, None))
+        if digest != person_digest(key, name, email, role, team):
+            findings.append(Finding(seq, f"{key} on the roster is not what the log says"))
+        said = disabled.pop(key, None)
+        if (at is None) != (said is None):
+            is_it = "not disabled" if at is None else "disabled"
+            findings.append(Finding(said, f"{key} on the roster is {is_it}; the log says something else"))
+    for key, (seq, _) in people.items():
+        findings.append(Finding(seq, f"{key} of event {seq} is missing on the roster"))
+    tokens = dict(told.tokens)
+    for number, key, digest, scope, label, expires, revoked in _pages(
+        db,
+        "SELECT t.id, p.key, t.hash, t.scope, t.label, t.expires_at, t.revoked_at FROM tokens t "
+        "JOIN people p ON p.id = t.person_id WHERE t.id > :last ORDER BY t.id LIMIT :page",
+    ):
+        seq, *issued = tokens.pop(number, (None,))
+        if issued != [key, digest, scope, label, _time(expires)]:
+            findings.append(Finding(seq, f"token {number} of {key} is not what the log says"))
+        if (revoked is not None) != (number in told.revoked):
+            is_it = "open" if revoked is None else "revoked"
+            findings.append(Finding(seq, f"token {number} of {key} is {is_it}; the log says something else"))
+    for number, (seq, *_) in tokens.items():
+        findings.append(Finding(seq, f"token {number} of event {seq} is missing"))
+
+
+def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
+    """Extensions and points: each row is what its event says, and each event has its row."""
+    tables = (
+        ("extension", told.extended, extension_body,
+         "SELECT id, competition, who_kind, who, until, slots, day, reason, actor, at, event_seq FROM extensions"),
+        ("entry of points", told.points, part_body,
+         "SELECT id, competition, person_key, part, points, reason, actor, at, event_seq FROM parts"),
+    )  # fmt: skip
+    for what, said, body_of, sql in tables:
+        left = dict(said)
+        names = sql.removeprefix("SELECT ").partition(" FROM ")[0].split(", ")
+        for values in _pages(db, f"{sql} WHERE id > :last ORDER BY id LIMIT :page"):
+            row = dict(zip(names, values, strict=True))
+            seq, body, actor = left.pop(row["id"], (None, None, None))
+            if (seq, body, actor) != (row["event_seq"], body_of(row), row["actor"]):
+                findings.append(Finding(seq or row["event_seq"], f"{what} {row['id']} is not what the log says"))
+        for number, (seq, *_) in left.items():
+            findings.append(Finding(seq, f"{what} {number} of event {seq} is missing"))
 
 
 def _pages(db: Database, sql: str) -> Iterator[tuple[Any, ...]]:

@@ -24,7 +24,7 @@ class BoardRow:
     """One place on a board. `score` is the exact public (or private) value, None where nothing is graded yet.
 
     `details` and `passed` are what was recorded for that board; on the public board nothing private is read at all.
-    `entries` and `last` count the submissions that were not rejected; `submission` is the one that gave the score.
+    `entries` and `last` count the submissions that were neither rejected nor practice; `submission` gave the score.
     """
 
     rank: int
@@ -53,8 +53,8 @@ def board(
 
     The public board takes the best public score of each participant. The private board takes the best private score
     among the submissions a participant selected or, where none is selected, among those of the rule `unselected`: the
-    `selections` best on the public board, the first or last `selections`, or all. Whether the private board may be seen
-    is the caller's to decide.
+    `selections` best on the public board, the first or last `selections`, or all. Practice never counts. Whether the
+    private board may be seen is the caller's to decide.
     """
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
@@ -70,54 +70,107 @@ def board(
     ]
 
 
-# Seeks only, whatever the number of submissions: one for the best grade and one for the last valid entry of each
-# participant, whose number, less the rejected ones before it, is the number of entries.
+# Seeks only, whatever the number of submissions: one for the best grade and one for the last entry of each participant
+# that counts, whose number, less the rejected and the practice ones before it, is the number of entries.
 _ENTRIES = """
     l.entry - (SELECT count(CASE WHEN s.entry < l.entry THEN 1 END) FROM submissions s
-        WHERE s.participant_id = p.id AND s.rejected_at IS NOT NULL), l.accepted_at
+        WHERE s.participant_id = p.id AND s.rejected_at IS NOT NULL)
+    - (SELECT count(CASE WHEN s.entry < l.entry AND s.rejected_at IS NULL THEN 1 END) FROM submissions s
+        WHERE s.participant_id = p.id AND s.practice), l.accepted_at
 """
 _PEOPLE = "FROM participants p CROSS JOIN submissions l"  # CROSS: SQLite then starts from the participants
 _LAST_VALID = """
     WHERE p.competition = :competition AND l.id = (
-        SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL
+        SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL AND NOT s.practice
         ORDER BY s.entry DESC LIMIT 1)
+"""
+_BEST = """
+    SELECT {column} FROM grades b CROSS JOIN submissions t WHERE b.participant_id = p.id AND b.version_id = :version
+    AND t.id = b.submission_id AND NOT t.practice ORDER BY b.public_key DESC, b.submission_id LIMIT {count}
 """
 PUBLIC_BOARD = f"""
     SELECT p.name, p.kind, g.submission_id, g.public, g.details, g.passed_public, {_ENTRIES}
-    {_PEOPLE} LEFT JOIN grades g ON g.id = (
-        SELECT b.id FROM grades b WHERE b.participant_id = p.id AND b.version_id = :version
-        ORDER BY b.public_key DESC, b.submission_id LIMIT 1)
+    {_PEOPLE} LEFT JOIN grades g ON g.id = ({_BEST.format(column="b.id", count=1)})
     {_LAST_VALID}
     ORDER BY g.public_key DESC NULLS LAST, g.submission_id NULLS LAST, p.id
 """
 
-_CHOSEN = {
-    "best_public": "SELECT b.submission_id FROM grades b WHERE b.participant_id = p.id AND b.version_id = :version "
-    "ORDER BY b.public_key DESC, b.submission_id LIMIT :count",
-    "first": "SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL "
-    "ORDER BY s.entry LIMIT :count",
-    "last": "SELECT s.id FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL "
-    "ORDER BY s.entry DESC LIMIT :count",
+_VALID = "FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL AND NOT s.practice"
+_UNSELECTED = {  # a condition on the submission u of the participant p
+    "best_public": f"u.id IN ({_BEST.format(column='b.submission_id', count=':count')})",
+    "first": f"u.id IN (SELECT s.id {_VALID} ORDER BY s.entry LIMIT :count)",
+    "last": f"u.id IN (SELECT s.id {_VALID} ORDER BY s.entry DESC LIMIT :count)",
+    "all": "u.rejected_at IS NULL AND NOT u.practice",
 }
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Which submissions of a participant count, in the order of acceptance, and whether they were selected."""
+
+    participant: str
+    submissions: tuple[int, ...]
+    selected: bool
+
+
+def what_counts(
+    db: Database,
+    competition: str,
+    data_version: str,
+    metric_version: str,
+    *,
+    selections: int,
+    unselected: Unselected,
+    participant: str | None = None,
+) -> dict[str, Counting]:
+    """What would count on the private board if it were over now, by participant; of one participant where given.
+
+    The submissions that were selected or, where none is, those of the rule `unselected`. A participant without any is
+    left out. `board` asks the very same question.
+    """
+    with db.reading():
+        version = find_version(db, competition, data_version, metric_version)
+        only = "" if participant is None else "AND p.name = :participant"
+        sql, values = _counting(version[0] if version else 0, competition, selections, unselected, only)
+        if participant is not None:
+            values["participant"] = participant
+        rows = db.fetch(f"SELECT name, submission, selected FROM ({sql}) c ORDER BY submission", **values)
+    counting: dict[str, Counting] = {}
+    for name, submission, selected in rows:
+        before = counting.get(name, Counting(name, (), bool(selected)))
+        counting[name] = Counting(name, (*before.submissions, submission), bool(selected))
+    return counting
+
+
+def _counting(
+    version: int, competition: str, selections: int, unselected: Unselected, only: str = ""
+) -> tuple[str, dict[str, Any]]:
+    """A query, and its values, of (participant id, name, submission, selected) for all that counts."""
+    values: dict[str, Any] = {"competition": competition}
+    if unselected != "all":
+        values["count"] = selections
+    if unselected == "best_public":
+        values["version"] = version
+    sql = f"""
+        SELECT p.id AS participant_id, p.name AS name, c.submission_id AS submission, 1 AS selected
+        FROM participants p JOIN selections c ON c.participant_id = p.id WHERE p.competition = :competition {only}
+        UNION ALL
+        SELECT p.id, p.name, u.id, 0 FROM participants p JOIN submissions u ON u.participant_id = p.id
+        AND {_UNSELECTED[unselected]} WHERE p.competition = :competition {only}
+        AND NOT EXISTS (SELECT 1 FROM selections c WHERE c.participant_id = p.id)
+    """
+    return sql, values
 
 
 def _private_board(
     db: Database, competition: str, version: int, higher_is_better: bool, selections: int, unselected: Unselected
 ) -> list[BoardRow]:
-    columns = "SELECT p.id, g.submission_id, g.private, g.private_details, g.passed_private FROM participants p "
-    none_selected = "NOT EXISTS (SELECT 1 FROM selections c WHERE c.participant_id = p.id)"
+    counting, values = _counting(version, competition, selections, unselected)
     grades = db.fetch(
-        f"{columns} JOIN selections c ON c.participant_id = p.id JOIN grades g ON g.submission_id = c.submission_id "
-        "AND g.version_id = :version WHERE p.competition = :competition AND g.private IS NOT NULL",
-        competition=competition, version=version,
-    )  # fmt: skip
-    among = "" if unselected == "all" else f"AND g.submission_id IN ({_CHOSEN[unselected]})"
-    values: dict[str, Any] = {} if unselected == "all" else {"count": selections}
-    grades += db.fetch(
-        f"{columns} JOIN grades g ON g.participant_id = p.id AND g.version_id = :version {among} "
-        f"WHERE p.competition = :competition AND {none_selected} AND g.private IS NOT NULL",
-        competition=competition, version=version, **values,
-    )  # fmt: skip
+        f"SELECT c.participant_id, g.submission_id, g.private, g.private_details, g.passed_private FROM ({counting}) c "
+        "JOIN grades g ON g.submission_id = c.submission AND g.version_id = :version WHERE g.private IS NOT NULL",
+        **(values | {"version": version}),
+    )
 
     def place(row: tuple[Any, ...]) -> tuple[float, int]:
         return (-row[2] if higher_is_better else row[2]), row[1]

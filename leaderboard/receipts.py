@@ -22,7 +22,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a receipt says. `quota_used` includes this submission; `next_slot` is None while slots are left."""
+    """What a receipt says. `quota_used` includes this submission; `next_slot` is None while slots are left.
+
+    `practice` marks a file that came too late and counts for nothing; a receipt that is not one does not mention it.
+    """
 
     schema: str
     course: str
@@ -39,6 +42,7 @@ class Receipt:
     next_slot: str | None
     chain_seq: int
     chain_hash: str
+    practice: bool = False
 
 
 def canonical(values: Mapping[str, Any] | list[Any]) -> str:
@@ -80,6 +84,8 @@ def public_key(seed: bytes) -> str:
 def write(receipt: Receipt, sign: Callable[[bytes], bytes]) -> str:
     """The receipt as signed JSON."""
     fields = asdict(receipt)
+    if not receipt.practice:
+        del fields["practice"]  # so that a receipt says what those of the first version did
     return canonical({**fields, "signature": sign(_signed_bytes(fields)).hex()})
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -88,16 +89,23 @@ SUBMISSIONS = Table(
     Column("rejected_code", Text),
     Column("event_seq", WHOLE, nullable=False, unique=True),
     Column("receipt", Text, nullable=False),
+    Column("practice", Boolean, nullable=False, server_default=false()),
+    Column("rejected_details", Text),
     UniqueConstraint("participant_id", "entry"),
     CheckConstraint("size >= 0", name="size"),
     CheckConstraint("(rejected_at IS NULL) = (rejected_code IS NULL)", name="rejected"),
 )
-"""What was handed in. `entry` counts the submissions of a participant from 1; `id` is the order of acceptance."""
+"""What was handed in. `entry` counts the submissions of a participant from 1; `id` is the order of acceptance.
+
+`practice` marks a file that came after the deadline: it is graded and shown to its owner, and counts for nothing.
+`rejected_details` is JSON for the owner: what the reader found wrong with the file.
+"""
 
 Index(
     "uq_submissions_live_key",
     SUBMISSIONS.c.participant_id,
     SUBMISSIONS.c.client_key,
+    SUBMISSIONS.c.practice,
     unique=True,
     sqlite_where=text("rejected_at IS NULL"),
     postgresql_where=text("rejected_at IS NULL"),
@@ -108,6 +116,12 @@ Index(
     SUBMISSIONS.c.participant_id,
     sqlite_where=text("rejected_at IS NOT NULL"),
     postgresql_where=text("rejected_at IS NOT NULL"),
+)
+Index(
+    "ix_submissions_practice",
+    SUBMISSIONS.c.participant_id,
+    sqlite_where=text("practice"),
+    postgresql_where=text("practice"),
 )
 
 VERSIONS = Table(
@@ -168,3 +182,103 @@ REVEALS = Table(
     Column("reason", Text, nullable=False),
 )
 """When the private part of a competition was shown, by whom and why."""
+
+PEOPLE = Table(
+    "people",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("team", Text),
+    Column("disabled_at", WHOLE),
+    Column("created_at", WHOLE, nullable=False),
+    UniqueConstraint("key"),
+    CheckConstraint("role IN ('student', 'auditor', 'ta', 'instructor')", name="role"),
+)
+"""The roster. `key` is the student id, or a login name for staff; `name` is what the boards show of a person.
+
+Who hands in is `participants.name`: the team for a person in one, else the key.
+"""
+
+Index(
+    "uq_people_name",
+    PEOPLE.c.name,
+    unique=True,
+    sqlite_where=text("disabled_at IS NULL"),
+    postgresql_where=text("disabled_at IS NULL"),
+)
+Index("ix_people_team", PEOPLE.c.team)
+
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("person_id", WHOLE, ForeignKey("people.id"), nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("created_at", WHOLE, nullable=False),
+    Column("expires_at", WHOLE, nullable=False),
+    Column("revoked_at", WHOLE),
+    UniqueConstraint("hash"),
+    CheckConstraint("scope IN ('all', 'submit', 'read')", name="scope"),
+)
+"""What people log in with. `hash` is the SHA-256 of a token; the token itself is kept nowhere."""
+
+Index("ix_tokens_person_id", TOKENS.c.person_id)
+
+EXTENSIONS = Table(
+    "extensions",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("competition", Text, nullable=False),
+    Column("who_kind", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("until", WHOLE),
+    Column("slots", Integer, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", WHOLE, nullable=False),
+    Column("event_seq", WHOLE, nullable=False, unique=True),
+    CheckConstraint("who_kind IN ('person', 'team', 'all')", name="who_kind"),
+    CheckConstraint("slots >= 0", name="slots"),
+)
+"""More time or more slots for one competition, never changed.
+
+`who` is a person's key, a team's name, or empty for all. `until` is the last instant in time, null where only slots are
+given; `slots` is how many more there are on the quota day `day`, or on every day where it is empty.
+"""
+
+Index("ix_extensions_competition", EXTENSIONS.c.competition)
+
+PARTS = Table(
+    "parts",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("competition", Text, nullable=False),
+    Column("person_key", Text, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("points", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", WHOLE, nullable=False),
+    Column("event_seq", WHOLE, nullable=False, unique=True),
+)
+"""Points entered by hand. The newest of one competition, person and part counts."""
+
+Index("ix_parts_person", PARTS.c.competition, PARTS.c.person_key, PARTS.c.part)
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("submission_id", WHOLE, ForeignKey("submissions.id"), primary_key=True, autoincrement=False),
+    Column("worker", Text, nullable=False),
+    Column("until", WHOLE, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failed_code", Text),
+    CheckConstraint("attempts >= 0", name="attempts"),
+)
+"""Who grades which submission until when, how often that was tried, and the code of why it was given up."""

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from leaderboard import events, receipts
 from leaderboard.database import Database, LeaderboardError
@@ -34,8 +34,9 @@ MAX_MESSAGE = 1000
 class Accepted:
     """An accepted submission. `receipt` is signed JSON (see `leaderboard.receipts`).
 
-    `used` counts this one and those before it on its quota day; `next_slot` is None while slots are left. `again` says
-    that the same client key had been accepted before: this is that receipt, and no second slot was used.
+    `practice` says that it came too late and counts for nothing; practice has a quota of its own. `used` counts this
+    one and those before it on its quota day; `next_slot` is None while slots are left. `again` says that the same
+    client key had been accepted before: this is that receipt, and no second slot was used.
     """
 
     submission: int
@@ -44,11 +45,15 @@ class Accepted:
     used: int
     next_slot: datetime | None
     again: bool
+    practice: bool = False
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One submission. `rejected` is the code of why it was invalid, None for a valid or not yet read one."""
+    """One submission. `rejected` is the code of why it was invalid, None for a valid or not yet read one.
+
+    `rejected_details` is what the reader found, as the JSON that `reject` was given; for its owner's eyes.
+    """
 
     id: int
     competition: str
@@ -64,6 +69,8 @@ class Submission:
     quota_day: str
     rejected: str | None
     selected: bool
+    practice: bool
+    rejected_details: str | None
 
 
 @dataclass(frozen=True)
@@ -135,17 +142,21 @@ def accept(
     rejections: int | None,
     closes: datetime | None,
     sign: Callable[[bytes], bytes],
+    late: Literal["refuse", "practice", "never"] = "refuse",
     step: Callable[[str], None] | None = None,
 ) -> Accepted:
     """Take in one file, in one transaction: who, when, quota, hash, event and receipt, or nothing at all.
 
     `day` is the date of `now` in the quota's zone, `next_slot` the instant at which the day after it begins. `closes`
-    is the last instant that is in time. The same client key gives the same receipt again, also after the deadline,
-    unless its file was rejected since. Where the clock has stepped back to an earlier day than a participant's last
-    one, the submission counts against that later day, so that a wrong clock never opens fresh slots.
+    is the last instant that is in time, and nothing is in time once the private part was revealed; `late` says whether
+    a later file is refused or taken as practice, with slots of its own, or whether none is late. Where there is a
+    roster, a person must be on it, as a team or under a key. The same client key gives the same receipt again, also
+    after the deadline, unless its file was rejected since, or was practice and is in time now. Where the clock has
+    stepped back to an earlier day than a participant's last one, the submission counts against that later day, so that
+    a wrong clock never opens fresh slots.
 
     Raises LeaderboardError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) where the key
-    came with other bytes before, E_NAME (exit 2 or 6).
+    came with other bytes before, E_NAME (exit 2 or 6), E_DISABLED and E_ROSTER (exit 6).
     """
     at_step = step or _no_step
     date.fromisoformat(day)
@@ -157,30 +168,30 @@ def accept(
         )
     with db.transaction():
         at_step("begun")
+        _check_roster(db, participant, kind)
         participant_id = _participant(db, competition, participant, kind, now)
         at_step("participant")
-        earlier = db.one(
-            "SELECT id, entry, receipt, sha256 FROM submissions "
-            "WHERE participant_id = :participant AND client_key = :key AND rejected_at IS NULL",
-            participant=participant_id, key=client_key,
+        over = "" if late == "never" else _over(db, competition, closes, now)
+        practice = bool(over)
+        earlier = db.one(  # what counts first; after an extension a practice file may be handed in anew
+            "SELECT id, entry, receipt, sha256 FROM submissions WHERE participant_id = :participant "
+            "AND client_key = :key AND rejected_at IS NULL AND (NOT practice OR :practice) ORDER BY practice LIMIT 1",
+            participant=participant_id, key=client_key, practice=practice,
         )  # fmt: skip
         if earlier is not None:
             return _accepted_again(earlier, sha256)
-        if closes is not None and now > closes:
-            raise LeaderboardError(
-                f"{competition} closed at {closes.isoformat(timespec='seconds')}; this file arrived at {rfc3339(now)}.",
-                code="E_CLOSED",
-                exit_code=5,
-            )
+        if over and late == "refuse":
+            raise LeaderboardError(over, code="E_CLOSED", exit_code=5)
         entry, quota_day = _last_entry(db, participant_id, day)
         next_slot = next_slot and next_slot + (date.fromisoformat(quota_day) - date.fromisoformat(day))
-        used = _used(db, participant_id, quota_day)
-        _check_quota(db, participant_id, quota_day, used, quota, rejections, next_slot)
+        used = _used(db, participant_id, quota_day, practice)
+        _check_quota(db, participant_id, quota_day, practice, used, quota, rejections, next_slot)
         full = quota is not None and used + 1 >= quota
         number = _next_id(db, "SELECT max(id) FROM submissions")
         fields = {
             "competition": competition, "participant": participant, "submission": number, "entry": entry + 1,
             "sha256": sha256, "size": size, "accepted_at": rfc3339(now), "quota_day": quota_day,
+            **({"practice": True} if practice else {}),
         }  # fmt: skip
         _log_clock_step(db, now)
         event = events.append(db, "accepted", participant, {**fields, "course": course, "client_key": client_key}, now)
@@ -202,27 +213,29 @@ def accept(
                 next_slot=rfc3339(next_slot) if full and next_slot else None,
                 chain_seq=event.seq,
                 chain_hash=event.hash,
+                practice=practice,
             ),
             sign,
         )
         at_step("receipt")
         db.execute(
             "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, "
-            "accepted_at, quota_day, event_seq, receipt) VALUES (:id, :participant, :entry, :key, :sha, :size, "
-            ":filename, :message, :at, :day, :seq, :receipt)",
+            "accepted_at, quota_day, event_seq, receipt, practice) VALUES (:id, :participant, :entry, :key, :sha, "
+            ":size, :filename, :message, :at, :day, :seq, :receipt, :practice)",
             id=number, participant=participant_id, entry=entry + 1, key=client_key, sha=sha256, size=size,
             filename=_storable(filename), message=_storable(message), at=microseconds(now), day=quota_day,
-            seq=event.seq, receipt=receipt,
+            seq=event.seq, receipt=receipt, practice=practice,
         )  # fmt: skip
         at_step("submission")
     at_step("committed")
-    return Accepted(number, entry + 1, receipt, used + 1, next_slot if full else None, again=False)
+    return Accepted(number, entry + 1, receipt, used + 1, next_slot if full else None, again=False, practice=practice)
 
 
-def reject(db: Database, submission_id: int, problems_code: str, now: datetime) -> bool:
+def reject(db: Database, submission_id: int, problems_code: str, now: datetime, details: str | None = None) -> bool:
     """The file turned out to be invalid: its slot is given back, and it counts towards the cap of rejected files.
 
-    False where it was rejected before. Raises LeaderboardError E_CONFLICT where it has a grade.
+    `details` is JSON of what is wrong with it, kept for its owner and in no event. False where it was rejected before.
+    Raises LeaderboardError E_CONFLICT where it has a grade.
     """
     with db.transaction():
         row = _submission(db, submission_id)
@@ -235,8 +248,9 @@ def reject(db: Database, submission_id: int, problems_code: str, now: datetime) 
         if row.selected:
             _replace_selection(db, row.competition, row.participant, [], now, drop=submission_id)
         db.execute(
-            "UPDATE submissions SET rejected_at = :at, rejected_code = :code WHERE id = :id",
-            at=microseconds(now), code=problems_code, id=submission_id,
+            "UPDATE submissions SET rejected_at = :at, rejected_code = :code, rejected_details = :details "
+            "WHERE id = :id",
+            at=microseconds(now), code=problems_code, details=details, id=submission_id,
         )  # fmt: skip
         events.append(db, "rejected", row.participant, {"submission": submission_id, "code": problems_code}, now)
         return True
@@ -373,8 +387,11 @@ def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRo
         last = rows[-1][0]
 
 
-def quota_state(db: Database, competition: str, participant: str, day: str) -> QuotaState:
-    """What of the quota of `day` is used; of the participant's last day where the clock says an earlier one."""
+def quota_state(db: Database, competition: str, participant: str, day: str, *, practice: bool = False) -> QuotaState:
+    """What of the quota of `day` is used; of the participant's last day where the clock says an earlier one.
+
+    Practice, after the deadline, has a quota of its own.
+    """
     with db.reading():
         row = db.one(
             "SELECT id FROM participants WHERE competition = :competition AND name = :name",
@@ -383,7 +400,8 @@ def quota_state(db: Database, competition: str, participant: str, day: str) -> Q
         if row is None:
             return QuotaState(day, 0, 0)
         _, quota_day = _last_entry(db, row[0], day)
-        return QuotaState(quota_day, _used(db, row[0], quota_day), _rejected(db, row[0], quota_day))
+        used, rejected = _used(db, row[0], quota_day, practice), _rejected(db, row[0], quota_day, practice)
+        return QuotaState(quota_day, used, rejected)
 
 
 def select(
@@ -398,7 +416,7 @@ def select(
     """Choose which submissions count on the private board, in place of those chosen before; none clears the choice.
 
     Raises LeaderboardError: E_CLOSED (exit 5) after `closes` or once the private part was revealed, E_SELECTION
-    (exit 2) for too many or for one that is not the participant's own valid one.
+    (exit 2) for too many or for one that is not the participant's own valid one; practice is not.
     """
     chosen = sorted(set(ids))
     with db.transaction():
@@ -410,7 +428,7 @@ def select(
             raise LeaderboardError(
                 f"{len(chosen)} submissions were given; at most {limit} may count.", code="E_SELECTION", exit_code=2
             )
-        own = {row.id for row in submissions(db, competition, participant) if row.rejected is None}
+        own = {row.id for row in submissions(db, competition, participant) if row.rejected is None and not row.practice}
         strange = [str(number) for number in chosen if number not in own]
         if strange:
             raise LeaderboardError(
@@ -468,13 +486,15 @@ def log_event(db: Database, kind: str, actor: str, body: Mapping[str, Any], now:
 _SUBMISSIONS = """
     SELECT s.id, p.competition, p.name, p.kind, s.entry, s.client_key, s.sha256, s.size, s.filename, s.message,
     s.accepted_at, s.quota_day, s.rejected_code,
-    (SELECT 1 FROM selections c WHERE c.participant_id = p.id AND c.submission_id = s.id)
+    (SELECT 1 FROM selections c WHERE c.participant_id = p.id AND c.submission_id = s.id), s.practice,
+    s.rejected_details
     FROM submissions s JOIN participants p ON p.id = s.participant_id
 """
 
 
 def _as_submission(row: tuple[Any, ...]) -> Submission:
-    number, where, who, kind, entry, key, sha256, size, filename, message, at, day, rejected, selected = row
+    number, where, who, kind, entry, key, sha256, size, filename, message, at, day, rejected, *rest = row
+    selected, practice, details = rest
     return Submission(
         number,
         where,
@@ -490,6 +510,8 @@ def _as_submission(row: tuple[Any, ...]) -> Submission:
         day,
         rejected,
         bool(selected),
+        bool(practice),
+        details,
     )
 
 
@@ -520,6 +542,39 @@ def _participant(db: Database, competition: str, name: str, kind: Kind, now: dat
     return number
 
 
+def _over(db: Database, competition: str, closes: datetime | None, now: datetime) -> str:
+    """Why a file that arrives now is too late; empty where it is in time."""
+    if closes is not None and now > closes:
+        at = closes.isoformat(timespec="seconds")
+        return f"{competition} closed at {at}; this file arrived at {rfc3339(now)}."
+    opened = revealed(db, competition)
+    if opened is not None:
+        return f"{competition} is over: its private board was revealed at {rfc3339(opened)}."
+    return ""
+
+
+def _check_roster(db: Database, participant: str, kind: Kind) -> None:
+    """Where there is a roster: that a person on it who is not disabled hands in under this name, and no baseline."""
+    if db.one("SELECT 1 FROM people LIMIT 1") is None:
+        return
+    rows = db.fetch("SELECT key, team, disabled_at FROM people WHERE key = :name OR team = :name", name=participant)
+    if kind != "person":
+        if rows:
+            raise LeaderboardError(
+                f"{participant} is on the roster; choose another name for the {kind}.", code="E_NAME", exit_code=6
+            )
+        return
+    under = [row for row in rows if (row[1] or row[0]) == participant]
+    if not under:
+        (team,) = {row[1] for row in rows} or {None}
+        where = f"is in the team {team} and hands in under its name" if team else "is not on the roster"
+        raise LeaderboardError(f"{participant} {where}.", code="E_ROSTER", exit_code=6)
+    if all(row[2] is not None for row in under):
+        raise LeaderboardError(
+            f"{participant} was taken off the roster; ask the staff of the course.", code="E_DISABLED", exit_code=6
+        )
+
+
 def _accepted_again(earlier: tuple[Any, ...], sha256: str) -> Accepted:
     number, entry, text, before = earlier
     if before != sha256:
@@ -530,7 +585,8 @@ def _accepted_again(earlier: tuple[Any, ...], sha256: str) -> Accepted:
         )
     fields = json.loads(text)
     next_slot = fields["next_slot"] and datetime.fromisoformat(fields["next_slot"])
-    return Accepted(number, entry, text, fields["quota_used"], next_slot, again=True)
+    practice = fields.get("practice", False)
+    return Accepted(number, entry, text, fields["quota_used"], next_slot, again=True, practice=practice)
 
 
 def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
@@ -542,18 +598,19 @@ def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
     return (row[0], max(day, row[1])) if row else (0, day)
 
 
-def _used(db: Database, participant_id: int, day: str) -> int:
-    return _count(db, "rejected_at IS NULL", participant_id, day)
+def _used(db: Database, participant_id: int, day: str, practice: bool) -> int:
+    return _count(db, "rejected_at IS NULL", participant_id, day, practice)
 
 
-def _rejected(db: Database, participant_id: int, day: str) -> int:
-    return _count(db, "rejected_at IS NOT NULL", participant_id, day)
+def _rejected(db: Database, participant_id: int, day: str, practice: bool) -> int:
+    return _count(db, "rejected_at IS NOT NULL", participant_id, day, practice)
 
 
-def _count(db: Database, which: str, participant_id: int, day: str) -> int:
+def _count(db: Database, which: str, participant_id: int, day: str, practice: bool) -> int:
     row = db.one(
-        f"SELECT count(*) FROM submissions WHERE participant_id = :id AND quota_day = :day AND {which}",
-        id=participant_id, day=day,
+        "SELECT count(*) FROM submissions WHERE participant_id = :id AND quota_day = :day "
+        f"AND practice = :practice AND {which}",
+        id=participant_id, day=day, practice=practice,
     )  # fmt: skip
     return int(row[0]) if row else 0
 
@@ -562,6 +619,7 @@ def _check_quota(
     db: Database,
     participant_id: int,
     day: str,
+    practice: bool,
     used: int,
     quota: int | None,
     rejections: int | None,
@@ -570,7 +628,7 @@ def _check_quota(
     after = f" The next slot opens at {next_slot.isoformat(timespec='seconds')}." if next_slot else ""
     if quota is not None and used >= quota:
         raise LeaderboardError(f"All {quota} submissions of {day} are used.{after}", code="E_QUOTA", exit_code=4)
-    if rejections is not None and _rejected(db, participant_id, day) >= rejections:
+    if rejections is not None and _rejected(db, participant_id, day, practice) >= rejections:
         raise LeaderboardError(
             f"{rejections} files were rejected on {day}, the most that are looked at in a day.{after}",
             code="E_REJECTIONS",

@@ -2,19 +2,23 @@
 
 A file lies at `root/ab/cdef…`, where `abcdef…` is its hash. It is written under a temporary name in the same folder,
 synced, renamed and made lasting by a sync of the folder, so that after a crash or a power cut there is the whole file
-or none. Temporary files that a killed process left begin with a dot and end in `.part`; nothing reads them.
+or none. What arrives over a network is written the same way while it comes in, in the root folder, where its hash is
+not known yet. Temporary files that a killed process left begin with a dot and end in `.part`; nothing reads them, and
+`sweep` removes them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from submissions.text import too_large
 from tasks.base import UserError
 
 STEPS = ("folder", "created", "written", "synced", "renamed", "kept")
@@ -43,6 +47,90 @@ def keep(root: Path, data: bytes, step: Callable[[str], None] | None = None) -> 
         raise _cannot_keep(error) from error
     done("kept")
     return name
+
+
+class Arriving:
+    """A file that comes in piece by piece, made by `receiving`; it is hashed while it is written."""
+
+    def __init__(self, root: Path, max_bytes: int, file: int, temporary: Path, done: Callable[[str], None]) -> None:
+        self.size = 0
+        self._root, self._max_bytes, self._file, self._temporary, self._done = root, max_bytes, file, temporary, done
+        self._hash = hashlib.sha256()
+
+    def write(self, chunk: bytes) -> None:
+        """Adds the next piece.
+
+        Raises SubmissionError (E_SIZE) beyond the cap, before anything of the piece is written, and UserError (E_STORE)
+        where the disk takes no more.
+        """
+        if self.size + len(chunk) > self._max_bytes:
+            raise too_large(None, self._max_bytes)
+        try:
+            _write_all(self._file, chunk)
+        except OSError as error:
+            raise _cannot_keep(error) from error
+        self._hash.update(chunk)
+        self.size += len(chunk)
+
+    def sync(self) -> str:
+        """The SHA-256 of what came, once its bytes, though not yet its name, would survive a power cut."""
+        try:
+            self._done("written")
+            os.fsync(self._file)
+        except OSError as error:
+            raise _cannot_keep(error) from error
+        self._done("synced")
+        return self._hash.hexdigest()
+
+    def keep(self) -> None:
+        """Gives the synced file its name in the store, lastingly; where a whole file of that hash lies, that stays."""
+        path = _path(self._root, self._hash.hexdigest())
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            if not _is_whole(path):
+                self._temporary.replace(path)
+                self._done("renamed")
+            for folder in (path.parent, self._root, self._root.parent):
+                _sync_folder(folder)
+        except OSError as error:
+            raise _cannot_keep(error) from error
+        self._done("kept")
+
+
+ARRIVING_STEPS = ("created", "written", "synced", "renamed", "kept")
+"""The names with which `receiving` calls `step`, in order."""
+
+
+@contextlib.contextmanager
+def receiving(root: Path, max_bytes: int, step: Callable[[str], None] | None = None) -> Iterator[Arriving]:
+    """A new file of at most `max_bytes`; unless it was kept by the end of the block, nothing of it is left.
+
+    Raises UserError (E_STORE) where it cannot be made.
+    """
+    done = step or (lambda _: None)
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=root)  # with mode 0600
+    except OSError as error:
+        raise _cannot_keep(error) from error
+    try:
+        done("created")
+        yield Arriving(root, max_bytes, file, Path(name), done)
+    finally:
+        os.close(file)
+        Path(name).unlink(missing_ok=True)
+
+
+def sweep(root: Path, before: float) -> int:
+    """Removes temporary files last written before that time (seconds since 1970), and returns how many there were."""
+    removed = 0
+    for pattern in (".*.part", "*/.*.part"):
+        for path in root.glob(pattern):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    removed += 1
+    return removed
 
 
 def fetch(root: Path, sha256: str) -> bytes:
@@ -75,14 +163,27 @@ def _holds(path: Path, data: bytes) -> bool:
         return False
 
 
+def _is_whole(path: Path) -> bool:
+    """Whether a file is there and has the hash of its name."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == path.parent.name + path.name
+    except FileNotFoundError:
+        return False
+
+
+def _write_all(file: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
 def _write(path: Path, data: bytes, done: Callable[[str], None]) -> None:
     file, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)  # with mode 0600
     try:
         try:
             done("created")
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            _write_all(file, data)
             done("written")
             os.fsync(file)
             done("synced")

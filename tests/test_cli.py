@@ -145,19 +145,24 @@ def test_the_quota_is_enforced_and_the_next_slot_is_told(home: Path, monkeypatch
     assert call(home, "submit", "hw1", str(constant(home, "77", "77.csv")), "--as", "ada").exit_code == 0
 
 
-def test_a_deadline_closes_submission_after_its_last_second(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_the_last_second_of_the_deadline_a_file_is_practice_and_the_selection_is_locked(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / "config.toml").write_text('[hw01]\ndeadline = "2027-03-26T23:59:59+08:00"\nquota = 9\n')
     now = [datetime(2027, 3, 26, 15, 59, 59, tzinfo=UTC)]
     monkeypatch.setattr(options, "clock", lambda: now[0])
     assert call(home, "submit", "hw1", str(sample(home)), "--as", "ada").exit_code == 0
+    board = json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"]
     now[0] += timedelta(seconds=1)
-    closed = call(home, "submit", "hw1", str(constant(home, "3", "3.csv")), "--as", "ada")
-    assert closed.exit_code == 5
-    assert "2027-03-26T23:59:59+08:00" in closed.stderr
-    (home / "config.toml").write_text('[hw01]\ndeadline = "2027-03-26T23:59:59+08:00"\ndeadline_zone = "UTC"\n')
-    closed = call(home, "submit", "hw1", str(constant(home, "3", "3.csv")), "--as", "ada")
-    assert "2027-03-26T15:59:59+00:00" in closed.stderr
+    late = call(home, "submit", "hw1", str(constant(home, "9", "late.csv")), "--as", "ada")
+    assert late.exit_code == 0
+    assert "practice" in late.stdout
+    assert "rank" not in late.stdout
+    assert json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"] == board
+    listed = json.loads(call(home, "submissions", "hw1", "--as", "ada", "--format", "json").stdout)["submissions"]
+    assert [row["practice"] for row in listed] == [False, True]
     assert call(home, "select", "hw1", "1", "--as", "ada").exit_code == 5
+    assert "2027-03-26T23:59:59+08:00" in call(home, "quota", "hw1", "--as", "ada", "--format", "json").stdout
 
 
 def test_equal_scores_rank_by_arrival_and_the_order_is_that_of_exact_scores(home: Path) -> None:
@@ -225,8 +230,9 @@ def test_the_private_board_waits_for_the_reveal_and_an_early_look_is_logged(home
     assert shown["side"] == "private"
     assert {row["name"] for row in shown["board"]} == {"ada", "bob", "eve"}
     late = call(home, "submit", "hw1", str(constant(home, "3", "late.csv")), "--as", "ada")
-    assert late.exit_code == 5
-    assert "revealed" in late.stderr
+    assert late.exit_code == 0
+    assert "practice" in late.stdout
+    assert json.loads(call(home, "leaderboard", "hw1", "--private", "--format", "json").stdout) == shown
 
 
 def test_selected_submissions_count_on_the_private_board(home: Path) -> None:
@@ -239,6 +245,35 @@ def test_selected_submissions_count_on_the_private_board(home: Path) -> None:
     assert call(home, "select", "hw1", str(ids["100.csv"]), "--as", "bob").exit_code != 0
     board = call(home, "leaderboard", "hw1", "--private", "--unrevealed", "--format", "json")
     assert json.loads(board.stdout)["board"][0]["submission"] == ids["100.csv"]
+
+
+def test_the_preview_says_what_would_count_and_why(home: Path) -> None:
+    for value in ("9.5", "100", "200"):
+        call(home, "submit", "hw1", str(constant(home, value, f"{value}.csv")), "--as", "ada")
+    preview = call(home, "select", "hw1", "--preview", "--as", "ada")
+    assert preview.exit_code == 0
+    assert "9.5.csv" in preview.stdout
+    assert "200.csv" not in preview.stdout
+    assert "2 with the best public scores count" in preview.stderr
+    assert call(home, "select", "hw1", "3", "--as", "ada").exit_code == 0
+    preview = call(home, "select", "hw1", "--preview", "--as", "ada", "--format", "json")
+    assert [row["id"] for row in json.loads(preview.stdout)["counts"]] == [3]
+    for words in ([], ["1", "--preview"]):
+        assert call(home, "select", "hw1", *words, "--as", "ada").exit_code == 2
+
+
+def test_status_shows_a_score_or_what_was_wrong_with_a_file(home: Path) -> None:
+    assert call(home, "submit", "hw1", str(sample(home)), "--as", "ada").exit_code == 0
+    bad = call(home, "submit", "hw1", str(constant(home, "nan", "bad.csv")), "--as", "ada")
+    assert "rank 1" in call(home, "status", "1").stdout
+    refused = call(home, "status", "2")
+    assert "refused" in refused.stdout
+    assert refused.stderr.splitlines() == bad.stderr.splitlines()[: len(refused.stderr.splitlines())]
+    assert len(refused.stderr.splitlines()) > 1
+    assert call(home, "status", "3").exit_code == 2
+    there = call(home, "files", "hw1", "--download")
+    assert there.exit_code == 2
+    assert str(home / "public" / "hw01") in there.stderr
 
 
 def test_a_file_that_is_no_file_is_refused_kindly(home: Path) -> None:

@@ -19,7 +19,7 @@ ALLOWED = {
 }
 HEAVY = {
     "alembic", "cryptography", "matplotlib", "numpy", "pandas", "PIL", "polars", "rich", "safetensors", "scipy",
-    "sklearn", "sqlalchemy", "torch", "torchvision",
+    "sklearn", "sqlalchemy", "torch", "torchvision", "urllib3",
 }  # fmt: skip
 LIGHT_ENOUGH = {
     # Files that do nothing without these, and are themselves imported inside functions.

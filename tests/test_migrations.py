@@ -178,3 +178,53 @@ def test_odd_characters_in_a_path_are_part_of_the_path(tmp_path: Path) -> None:
     with open_database(f"sqlite:///{path}") as db:
         assert db.place == str(path)
     assert path.exists()
+
+
+OLD_ROWS = (
+    "INSERT INTO events (seq, at, kind, actor, body, previous, hash) VALUES (1, 5, 'accepted', 'Ann', '{}', '', 'a')",
+    "UPDATE chain_head SET seq = 1, hash = 'a'",
+    "INSERT INTO participants (id, competition, name, kind, created_at) VALUES (1, 'hw01', 'Ann', 'person', 5)",
+    "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, accepted_at, "
+    "quota_day, event_seq, receipt) VALUES (1, 1, 1, 'k', 's', 7, 'x.csv', 'm', 5, '2027-02-01', 1, '{}')",
+    "INSERT INTO versions (id, competition, data_version, metric_version, higher_is_better) "
+    "VALUES (1, 'hw01', 'd', 'm', FALSE)",
+    "INSERT INTO grades (id, submission_id, participant_id, version_id, public, public_key, private, details, "
+    "private_details, passed_public, passed_private, mac, graded_at, event_seq) "
+    "VALUES (1, 1, 1, 1, 0.1, -0.1, 0.2, '{}', '{}', '[]', '[]', 'x', 6, 2)",
+    "INSERT INTO selections (participant_id, submission_id) VALUES (1, 1)",
+)
+
+
+def rows_of(db: Database, tables: tuple[str, ...]) -> dict[str, list[dict[str, Any]]]:
+    """Every row of some tables, by column."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for table in tables:
+        cursor = db.connection.execute(f"SELECT * FROM {table}")
+        names = [column[0] for column in cursor.description]
+        found[table] = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return found
+
+
+def test_a_database_of_the_first_version_is_upgraded_with_all_it_holds(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import command
+
+    newest = command.upgrade
+    with monkeypatch.context() as old:
+        old.setattr(command, "upgrade", lambda config, _: newest(config, "0001"))
+        old.setattr(module, "VERSIONS", ("0001",))
+        with open_database(database_url) as db:
+            for statement in OLD_ROWS:
+                db.connection.execute(statement)
+            tables = ("events", "chain_head", "participants", "submissions", "versions", "grades", "selections")
+            before = rows_of(db, tables)
+            assert db.fetch("SELECT version_num FROM alembic_version") == [("0001",)]
+    with open_database(database_url) as db:
+        after = rows_of(db, tables)
+        assert (after["submissions"][0].pop("practice"), after["submissions"][0].pop("rejected_details")) == (0, None)
+        assert after == before
+        assert rows_of(db, ("people", "tokens", "extensions", "parts", "leases")) == {
+            table: [] for table in ("people", "tokens", "extensions", "parts", "leases")
+        }
+        assert db.fetch("SELECT version_num FROM alembic_version") == [("0002",)]

@@ -43,6 +43,9 @@ def everything_a_student_sees(
         for format in ("table", "json", "csv"):
             commands += [[command, *(["hw1"] if command != "tasks" else []), "--format", format]]
     commands += [["leaderboard", "hw1", "--private"], ["leaderboard", "hw1", "--private", "--format", "json"]]
+    for format in ("table", "json", "csv"):
+        commands += [["status", "1", "--format", format], ["status", "5", "--format", format]]
+        commands += [["select", "hw1", "--preview", "--as", "bob", "--format", format]]
     commands += [["submissions", "--all", "--format", "json"]]
     seen = []
     for words in commands:

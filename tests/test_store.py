@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -201,3 +202,88 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:1000]))
     store.keep(tmp_path, DATA)
     assert store.fetch(tmp_path, NAME) == DATA
+
+
+def arrive(root: Path, chunks: list[bytes], cap: int = 10**6, steps: list[str] | None = None) -> str:
+    with store.receiving(root, cap, None if steps is None else steps.append) as arriving:
+        for chunk in chunks:
+            arriving.write(chunk)
+        name = arriving.sync()
+        arriving.keep()
+    return name
+
+
+def test_a_file_that_arrives_in_pieces_is_kept_like_one_that_came_whole(tmp_path: Path) -> None:
+    steps: list[str] = []
+    assert arrive(tmp_path, [DATA[:1], DATA[1:7000], b"", DATA[7000:]], len(DATA), steps) == NAME
+    assert tuple(steps) == store.ARRIVING_STEPS
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / NAME[:2] / NAME[2:]]
+    assert stat.S_IMODE((tmp_path / NAME[:2] / NAME[2:]).stat().st_mode) == 0o600
+    assert store.fetch(tmp_path, NAME) == DATA
+    again: list[str] = []
+    assert arrive(tmp_path, [DATA], steps=again) == NAME
+    assert "renamed" not in again
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / NAME[:2] / NAME[2:]]
+
+
+def test_a_damaged_file_is_replaced_by_what_arrives(tmp_path: Path) -> None:
+    arrive(tmp_path, [DATA])
+    (tmp_path / NAME[:2] / NAME[2:]).write_bytes(DATA[:-1])
+    arrive(tmp_path, [DATA])
+    assert store.fetch(tmp_path, NAME) == DATA
+
+
+def test_what_is_beyond_the_cap_or_broken_off_or_not_kept_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        arrive(tmp_path, [DATA[:-1], b"xy"], len(DATA))
+    assert caught.value.code == "E_SIZE"
+    with contextlib.suppress(ConnectionError), store.receiving(tmp_path, 100) as arriving:
+        arriving.write(b"abc")
+        raise ConnectionError
+    with store.receiving(tmp_path, 100) as arriving:
+        arriving.write(b"abc")
+        arriving.sync()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
+def test_a_disk_that_is_full_while_a_file_arrives_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path if call == "replace" else os, call, full)
+    with pytest.raises(UserError, match="disk of the grader is full") as caught:
+        arrive(tmp_path, [DATA])
+    monkeypatch.undo()
+    assert (caught.value.code, caught.value.exit_code) == ("E_STORE", 10)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_kill_while_a_file_arrives_leaves_the_whole_file_or_only_what_is_swept_away(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from submissions import store
+def step(name):
+    if name == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+with store.receiving(Path(sys.argv[1]), 10**6, step) as arriving:
+    arriving.write(bytes(100))
+    arriving.sync()
+    arriving.keep()
+"""
+    name = hashlib.sha256(bytes(100)).hexdigest()
+    for place, step in enumerate(store.ARRIVING_STEPS):
+        root = tmp_path / step
+        done = subprocess.run([sys.executable, "-c", script, str(root), step], cwd=ROOT, check=False)
+        assert done.returncode == -signal.SIGKILL
+        kept = place >= store.ARRIVING_STEPS.index("renamed")
+        assert [path.name for path in kept_files(root)] == ([name[2:]] if kept else [])
+        (root / "ab").mkdir(exist_ok=True)
+        (root / "ab" / ".old.part").write_bytes(b"")
+        assert store.sweep(root, 0.0) == 0, "what is younger stays"
+        assert store.sweep(root, 2.0**40) == 2 - kept
+        assert list(root.rglob("*.part")) == []
+        assert len(kept_files(root)) == kept

@@ -1,0 +1,548 @@
+"""The instructor's commands for a class: the roster, extensions, points by hand, the gradebook.
+
+Each change asks first (`--yes` skips that), wants a reason, and leaves an event in the log.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import options
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from leaderboard.roster import Person, Whom
+
+TERM_DAYS = 200
+"""How long a token opens: a term, and the weeks after it."""
+
+REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the log.")
+ACTOR = click.option(
+    "--as", "name", metavar="NAME", help="Who does this; default: `name` in config.toml, or the login."
+)
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def agree(yes: bool, question: str) -> None:
+    """Asks before something is changed, unless that was answered with --yes."""
+    from harness.render import inert
+
+    if not yes:
+        click.confirm(inert(question), abort=True, err=True)
+
+
+@click.group()
+def roster() -> None:
+    """Who is in the course: people, teams and their tokens."""
+
+
+@roster.command("import")
+@click.argument("file", metavar="CSV", type=click.Path())
+@REASON
+@ACTOR
+@YES
+@options.command
+def import_(file: str, reason: str, name: str | None, yes: bool) -> None:
+    """Add and change people: a CSV with id, name and, if you like, email, team, role.
+
+    Whoever is not in the file stays as they are; `roster disable` takes people off.
+    """
+    from harness.sheets import read_roster
+    from leaderboard import roster as people
+    from leaderboard import store
+
+    home = options.find_home()
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from None
+    with home.database() as database:
+        before = people.people(database)
+        taken = [one.name for one in store.participants(database) if one.kind != "person"]
+        entries = read_roster(data, Path(file).name, before, taken)
+        known = {person.key for person in before}
+        new = sum(entry.key not in known for entry in entries)
+        agree(yes, f"Add {new} people to the roster, and look through {len(entries) - new} who are on it?")
+        done = people.import_people(
+            database, entries, actor=options.who(home, name), reason=reason, now=options.clock()
+        )
+    click.echo(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} as they were")
+
+
+@roster.command("list")
+@options.FORMAT
+@options.command
+def list_(format: Any) -> None:
+    """Show the roster. The CSV can be imported again."""
+    from harness.render import Field, emit, say
+    from harness.sheets import COLUMNS, roster_rows, write_rows
+    from leaderboard import roster as people
+
+    home = options.find_home()
+    with home.database() as database:
+        rows = roster_rows(people.people(database))
+    if format == "csv":
+        click.echo(write_rows(COLUMNS, [[row[name] for name in COLUMNS] for row in rows]), nl=False)
+        return
+    fields = [Field("id", "id"), Field("name", "name"), Field("team", "team"), Field("role", "role"),
+              Field("email", "e-mail", rank=1),
+              Field("disabled", "disabled", lambda yes: "yes" if yes else "")]  # fmt: skip
+    emit(format, "people", rows, fields)
+    if not rows and format == "table":
+        say("Nobody is on the roster. Begin with: lhy-grade roster import people.csv --reason TEXT")
+
+
+@roster.command()
+@click.argument("key", metavar="KEY")
+@REASON
+@ACTOR
+@YES
+@options.command
+def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
+    """Take a person off: tokens end, nothing more is accepted, all that was handed in stays."""
+    from harness.render import inert
+    from leaderboard import roster as people
+
+    home = options.find_home()
+    with home.database() as database:
+        person = _person(people.find_person(database, key), key)
+        agree(yes, f"Take {person.name} ({person.key}) off the roster?")
+        people.disable(database, key, actor=options.who(home, name), reason=reason, now=options.clock())
+    click.echo(inert(f"{person.name} is off the roster; what was handed in stays"))
+
+
+@roster.command()
+@click.argument("key", metavar="KEY")
+@REASON
+@ACTOR
+@YES
+@options.command
+def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
+    """Put a person back on the roster; a new token comes from `roster invite KEY`."""
+    from harness.render import inert
+    from leaderboard import roster as people
+
+    home = options.find_home()
+    with home.database() as database:
+        person = _person(people.find_person(database, key), key)
+        agree(yes, f"Put {person.name} ({person.key}) back on the roster?")
+        people.enable(database, key, actor=options.who(home, name), reason=reason, now=options.clock())
+    click.echo(inert(f"{person.name} is on the roster"))
+
+
+def _person(found: Person | None, key: str) -> Person:
+    if found is None:
+        raise UserError(f"there is nobody with the id {key} on the roster.", code="E_ROSTER")
+    return found
+
+
+@roster.command()
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@click.option("--out", metavar="CSV", type=click.Path(), help="Write there, for your eyes only; default: print.")
+@click.option("--days", type=click.IntRange(min=1, max=1000), default=TERM_DAYS, show_default=True,
+              help="How long the tokens open.")  # fmt: skip
+@REASON
+@ACTOR
+@YES
+@options.command
+def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name: str | None, yes: bool) -> None:
+    """Make tokens to log in with, as a CSV; they are shown this once. An older invitation of the same person ends.
+
+    Without a KEY: for everybody who has no token that opens.
+    """
+    from datetime import timedelta
+
+    from harness.render import say
+    from leaderboard import roster as people
+
+    home, now = options.find_home(), options.clock()
+    with home.database() as database:
+        chosen = [_person(people.find_person(database, key), key) for key in dict.fromkeys(keys)]
+        if not keys:
+            chosen = [
+                person
+                for person in people.people(database)
+                if person.disabled_at is None
+                and not any(_opens(one, now) for one in people.tokens(database, person.key))
+            ]
+        if not chosen:
+            say("Everybody on the roster has a token; name those who need another one.")
+            return
+        agree(yes, f"Make tokens for {len(chosen)} people?")
+        made = {person.key: people.new_token() for person in chosen}
+        text = _invitations(chosen, made)
+        if out is not None:
+            _write_private(Path(out), text)
+        try:
+            people.issue_tokens(
+                database,
+                {key: people.hash_token(token) for key, token in made.items()},
+                scope="all",
+                label=people.INVITATION,
+                expires=now + timedelta(days=days),
+                actor=options.who(home, name),
+                reason=people.checked_reason(reason),
+                now=now,
+                replace=True,
+            )
+        except BaseException:
+            if out is not None:
+                Path(out).unlink()
+            raise
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        say(f"{len(made)} invitations are in {out}; send each person their own line, then delete the file.")
+
+
+def _opens(token: Any, now: datetime) -> bool:
+    return token.revoked_at is None and token.expires_at > now
+
+
+def _invitations(chosen: list[Person], made: dict[str, str]) -> str:
+    from harness.sheets import write_rows
+
+    rows = [[person.key, person.name, person.email, made[person.key]] for person in chosen]
+    return write_rows(["id", "name", "email", "token"], rows)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a new file that only its owner can read."""
+    import os
+
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}. No token was made.") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+
+
+@click.command()
+@options.HW
+@click.option("--person", metavar="KEY", help="For one person.")
+@click.option("--team", metavar="NAME", help="For one team.")
+@click.option("--all", "everybody", is_flag=True, help="For all, as after an outage.")
+@click.option("--until", metavar="TIME", help="The new deadline, like 2027-03-28T23:59+08:00.")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True, max=10_000), metavar="N",
+              help="So many hours after the deadline of all.")  # fmt: skip
+@click.option("--slots", type=click.IntRange(min=0, max=10_000), metavar="N",
+              help="So many more submissions on one day; 0 takes them back.")  # fmt: skip
+@click.option("--day", metavar="DAY", help="The quota day of the slots, like 2027-03-26, or `every`; default: today's.")
+@REASON
+@ACTOR
+@YES
+@options.command
+def extend(
+    homework: str,
+    person: str | None,
+    team: str | None,
+    everybody: bool,
+    until: str | None,
+    hours: float | None,
+    slots: int | None,
+    day: str | None,
+    reason: str,
+    name: str | None,
+    yes: bool,
+) -> None:
+    """Give a person, a team or all more time or more submissions.
+
+    For the same people the newest extension counts, so that a mistake can be mended; none ends before the deadline.
+    """
+    from datetime import UTC, date, timedelta
+
+    from harness.competition import find_competition
+    from harness.render import inert
+    from harness.rules import closing, last_instant, quota_day
+    from leaderboard import roster as people
+
+    home, now = options.find_home(), options.clock()
+    competition = find_competition(home, homework)
+    if sum((person is not None, team is not None, everybody)) != 1:
+        raise UserError("say for whom: --person KEY, --team NAME or --all.")
+    if (until is not None and hours is not None) or (until is None and hours is None and slots is None):
+        raise UserError("say what: --until TIME or --hours N for more time, --slots N for more submissions.")
+    if day is not None and slots is None:
+        raise UserError("--day belongs to --slots.")
+    closes = closing(competition.rules)
+    end: datetime | None = None
+    if until is not None or hours is not None:
+        if closes is None:
+            raise UserError(f"{competition.name} has no deadline in config.toml, so there is nothing to extend.")
+        end = (
+            last_instant(until, "--until")
+            if until is not None
+            else closes.astimezone(UTC) + timedelta(hours=hours or 0)
+        )
+        if end < closes:
+            raise UserError(f"--until must not be before the deadline, {closes.isoformat(timespec='seconds')}.")
+    today, _ = quota_day(now, competition.rules.quota_zone)
+    try:
+        when = "" if slots is None or day == "every" else date.fromisoformat(day or today).isoformat()
+    except ValueError:
+        raise UserError(f"--day must be a date like {today}, or every; got {day!r}.") from None
+    kind: Whom = "person" if person is not None else "team" if team is not None else "all"
+    who = person if person is not None else team if team is not None else ""
+    given = []
+    if end is not None:
+        given.append(f"until {options.local(home, end)}")
+    if slots is not None:
+        given.append(f"{slots} more submissions {f'on {when}' if when else 'every day'}")
+    told = f"{competition.name}: {' and '.join(given)} for {who or 'all'}"
+    agree(yes, f"{told}?")
+    with home.database() as database:
+        people.extend(
+            database,
+            competition.key,
+            kind,
+            who,
+            until=end,
+            slots=slots or 0,
+            day=when,
+            actor=options.who(home, name),
+            reason=reason,
+            now=now,
+        )
+    click.echo(inert(told))
+
+
+@click.command()
+@options.HW
+@click.argument("key", metavar="[KEY]", required=False)
+@click.argument("part", metavar="[PART]", required=False)
+@click.argument("points", metavar="[N]", type=float, required=False)
+@click.option(
+    "--csv", "file", metavar="FILE", type=click.Path(), help="Those of many: a CSV with id and a column a part."
+)
+@REASON
+@ACTOR
+@YES
+@options.command
+def points(
+    homework: str,
+    key: str | None,
+    part: str | None,
+    points: float | None,
+    file: str | None,
+    reason: str,
+    name: str | None,
+    yes: bool,
+) -> None:
+    """Enter points for a part that is graded by hand, like `code` or `report`; the newest count."""
+    from harness.gradebook import find_schemes
+    from harness.render import inert
+    from leaderboard import roster as people
+    from leaderboard import store
+    from tasks.homeworks import canonical
+
+    home = options.find_home()
+    homework = canonical(homework)
+    parts = find_schemes(home, homework)[homework].parts
+    if file is not None and key is None:
+        entries = _read_points(file, parts)
+    elif key is not None and part is not None and points is not None and file is None:
+        entries = [("", key, part, points)]
+    else:
+        raise UserError("give KEY, PART and N, or --csv FILE.")
+    problems = []
+    with home.database() as database:
+        if people.is_empty(database):
+            known = {one.name for one in store.participants(database) if one.kind == "person"}
+        else:
+            known = {person.key for person in people.people(database) if person.role == "student"}
+        for where, who, which, number in entries:
+            if which not in parts:
+                of = ", ".join(parts) or "none"
+                problems.append(f"{where}{homework} has no part {which!r} that is graded by hand; it has: {of}.")
+            elif not 0 <= number <= parts[which]:  # also false for what is not a number
+                problems.append(f"{where}{which} of {homework} has 0 to {parts[which]:g} points, got {number:g}.")
+            if who not in known:
+                problems.append(f"{where}there is no student with the id {who}.")
+        if problems:
+            raise UserError("\n".join([*problems[:20], "Nothing was entered."]))
+        before = people.parts(database, homework)
+        again = [before[who, which].points for _, who, which, _ in entries if (who, which) in before]
+        if file is None:
+            _, who, which, number = entries[0]
+            told = f"{homework}: {number:g} of {parts[which]:g} points for the {which} of {who}"
+            instead = f", in place of {again[0]:g}" if again else ""
+        else:
+            told = f"{homework}: {len(entries)} entries of points"
+            instead = f", {len(again)} of them in place of others" if again else ""
+        agree(yes, f"{told}{instead}?")
+        people.enter_all_points(
+            database,
+            homework,
+            [(who, which, number) for _, who, which, number in entries],
+            actor=options.who(home, name),
+            reason=reason,
+            now=options.clock(),
+        )
+    click.echo(inert(told))
+
+
+def _read_points(file: str, parts: Any) -> list[tuple[str, str, str, float]]:
+    """(where, key, part, points) of every cell of a CSV that is not empty."""
+    from harness.sheets import read_rows
+
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from None
+    what = Path(file).name
+    entries = []
+    for line, row in read_rows(data, what, ("id",), ("id", "name", "email", "team", *parts)):
+        for part in parts:
+            if text := row.get(part, ""):
+                try:
+                    number = float(text)
+                except ValueError:
+                    raise UserError(f"{what} line {line}: {part} must be a number, got {text[:40]!r}.") from None
+                entries.append((f"{what} line {line}: ", row["id"], part, number))
+    return entries
+
+
+@click.command()
+@click.argument("homework", metavar="[HW]", required=False)
+@click.option("--unrevealed", is_flag=True, help="Also the private points before the reveal; this is logged.")
+@ACTOR
+@options.FORMAT
+@options.command
+def gradebook(homework: str | None, unrevealed: bool, name: str | None, format: Any) -> None:
+    """Show each student's points: bars on both boards, and the parts graded by hand."""
+    from harness.competition import find_competition, prepared
+    from harness.gradebook import find_schemes
+    from harness.gradebook import gradebook as make
+    from harness.render import emit_json, say
+    from leaderboard import store
+
+    home = options.find_home()
+    schemes = find_schemes(home, homework)
+    hidden, told = [], []
+    with home.database() as database:
+        for each in schemes:
+            competition = find_competition(home, each) if each in prepared(home) else None
+            if competition is None or not competition.two_boards or store.revealed(database, competition.key):
+                told.append(each)
+            elif unrevealed:
+                actor = options.who(home, name)
+                store.log_event(
+                    database, "private board seen", actor, {"competition": competition.key}, options.clock()
+                )
+                told.append(each)
+            else:
+                hidden.append(each)
+        lines = make(home, database, schemes, told)
+    if format == "json":
+        emit_json(gradebook_body(schemes, lines))
+    elif format == "csv":
+        from harness.sheets import write_rows
+
+        click.echo(write_rows(*gradebook_table(schemes, lines, homework is not None)), nl=False)
+    else:
+        _show_gradebook(schemes, lines, homework is not None)
+    if hidden:
+        say(f"Without the private points of {', '.join(hidden)}, which are not revealed; --unrevealed adds them.")
+
+
+def gradebook_body(schemes: Any, lines: Any) -> dict[str, Any]:
+    """The gradebook as plain values."""
+    from dataclasses import asdict
+
+    return {
+        "schema": 1,
+        "homeworks": [
+            {"name": name, "bars": dict(scheme.bars), "parts": dict(scheme.parts), "maximum": scheme.maximum}
+            for name, scheme in schemes.items()
+        ],
+        "students": [
+            {
+                "id": line.key,
+                "name": line.name,
+                "email": line.email,
+                "team": line.team,
+                "homeworks": {name: asdict(score) | {"total": score.total} for name, score in line.scores.items()},
+            }
+            for line in lines
+        ],
+    }
+
+
+def gradebook_table(schemes: Any, lines: Any, one: bool) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows: each bar and part of one homework, or the totals of all homeworks."""
+    import math
+
+    header = ["id", "name", "email", "team"]
+    if not one:
+        rows = [[line.key, line.name, line.email, line.team, *(score.total for score in line.scores.values()),
+                 math.fsum(score.total for score in line.scores.values())] for line in lines]  # fmt: skip
+        return [*header, *schemes, "total"], rows
+    ((name, scheme),) = schemes.items()
+    private = [bar for bar, (_, points) in scheme.bars.items() if points]
+    header += (
+        [f"{bar} public" for bar in scheme.bars] + [f"{bar} private" for bar in private] + [*scheme.parts, "total"]
+    )
+    rows = []
+    for line in lines:
+        score = line.scores[name]
+        told = [None if score.private is None else score.private[bar] for bar in private]
+        rows.append([line.key, line.name, line.email, line.team, *score.public.values(), *told,
+                     *score.parts.values(), score.total])  # fmt: skip
+    return header, rows
+
+
+def _show_gradebook(schemes: Any, lines: Any, one: bool) -> None:
+    from harness.render import Field, emit
+
+    header, rows = gradebook_table(schemes, lines, one)
+    fields = [
+        Field(name, name, (lambda value: f"{value:g}") if place > 3 else str, right=place > 3, rank=(0, 0, 2, 1)[place]
+              if place < 4 else 0)
+        for place, name in enumerate(header)
+    ]  # fmt: skip
+    most = ", ".join(f"{name} {scheme.maximum:g}" for name, scheme in schemes.items())
+    emit("table", "gradebook", [dict(zip(header, row, strict=True)) for row in rows], fields, title=f"points of {most}")
+
+
+@click.command()
+@options.HW
+@click.argument("changes", metavar="[RULE=VALUE]...", nargs=-1)
+@click.option("--reason", metavar="TEXT", help="Why; needed for a change, and kept in the log.")
+@ACTOR
+@YES
+@options.FORMAT
+@options.command
+def rules(
+    homework: str, changes: tuple[str, ...], reason: str | None, name: str | None, yes: bool, format: Any
+) -> None:
+    """Show the rules of a homework, or change some in config.toml: quota=3, deadline=2027-03-26T23:59+08:00."""
+    from dataclasses import asdict
+
+    from harness.competition import find_competition
+    from harness.render import Field, emit
+    from harness.rules import CHANGEABLE, change_rules
+    from leaderboard.roster import checked_reason
+
+    home = options.find_home()
+    competition = find_competition(home, homework)
+    if changes:
+        if reason is None:
+            raise UserError("a change of the rules needs --reason TEXT, which is kept in the log.")
+        wanted = dict(change.partition("=")[::2] for change in changes)
+        checked_reason(reason)
+        agree(yes, f"{competition.name}: change {', '.join(f'{key} to {value}' for key, value in wanted.items())}?")
+        change_rules(home, competition, wanted, options.who(home, name), reason, options.clock())
+        home = options.find_home()
+        competition = find_competition(home, homework)
+    values = asdict(competition.rules)
+    rows = [{"rule": rule, "value": values[rule]} for rule in CHANGEABLE]
+    emit(format, "rules", rows, [Field("rule", "rule"), Field("value", "value")], homework=competition.name)
+
+
+COMMANDS = (roster, extend, points, rules, gradebook)

@@ -1,0 +1,229 @@
+"""Points: what the bars that a student passes and the parts entered by hand add up to, by the course's schemes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.competition import Competition, find_competition, prepared, read_versions
+from harness.home import FOR_POINTS, Home
+from tasks.errors import UserError
+from tasks.homeworks import canonical, find_task
+
+if TYPE_CHECKING:
+    from leaderboard.database import Database
+
+YEARS = ("2021", "2022")
+LEVELS = {"2021": (1.0, 1.0), "2022": (0.5, 0.5)}
+"""Points of a bar on the public and on the private board where the course told no bars of that year (HW8, 2022)."""
+
+BONUS = "bonus"
+"""A part beyond the maximum: half a point for a report by those who are through."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """The points of a homework: of each bar on the public and the private board, and the most of each part by hand."""
+
+    homework: str
+    bars: Mapping[str, tuple[float, float]]
+    parts: Mapping[str, float]
+
+    @property
+    def maximum(self) -> float:
+        by_hand = (most for part, most in self.parts.items() if part != BONUS)
+        return math.fsum([points for both in self.bars.values() for points in both] + list(by_hand))
+
+
+@dataclass(frozen=True)
+class Score:
+    """A person's points in one homework. `private` is None while it is not to be told, a part while it is not entered.
+
+    `submissions` are those that count, `total` is the sum of what is known.
+    """
+
+    public: Mapping[str, float]
+    private: Mapping[str, float] | None
+    parts: Mapping[str, float | None]
+    submissions: tuple[int, ...]
+
+    @property
+    def total(self) -> float:
+        known = [*self.public.values(), *(self.private or {}).values(), *(self.parts.values())]
+        return math.fsum(points for points in known if points is not None)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One student of the gradebook, with the scores by homework."""
+
+    key: str
+    name: str
+    email: str
+    team: str | None
+    scores: Mapping[str, Score]
+
+
+def parts_of(name: str, year: str) -> dict[str, float]:
+    """What was graded by hand in that homework in that year of the course, with the most points of each.
+
+    >>> parts_of("hw01", "2021"), parts_of("hw01", "2022")
+    ({'code': 4.0, 'bonus': 0.5}, {'code': 2.0, 'bonus': 0.5})
+    """
+    own: dict[tuple[str, str], dict[str, float]] = {
+        ("hw02", "2021"): {"code": 4.0, "hessian": 2.0},
+        ("hw13", "2021"): {"code": 3.0, "question": 1.0},
+        ("hw01", "2022"): {"code": 2.0},
+        ("hw09", "2022"): {"quiz": 8.0, "report": 2.0},
+        ("hw14", "2022"): {"quiz": 8.0, "report": 2.0},
+    }
+    own |= {(quiz, "2021"): {"quiz": 10.0} for quiz in ("hw09", "hw14", "hw15")}
+    usual = {"2021": {"code": 4.0}, "2022": {"code": 2.0, "report": 4.0}}.get(year, {"code": 2.0})
+    parts = own.get((name, year), usual)
+    return parts if "quiz" in parts else parts | {BONUS: 0.5}
+
+
+def find_scheme(home: Home, name: str, competition: Competition | None) -> Scheme:
+    """The scheme of a homework: its edition's, or that of the year that config.toml names, with its own changes.
+
+    The edition that a built-in world belongs to has the points of its bars, and 2 for the code. A competition of one's
+    own has no parts but those of config.toml. Raises UserError for settings that cannot be read.
+    """
+    settings = home.settings.get(name, {})
+    task = find_task(name)
+    official = task is not None or name in {f"hw{number:02d}" for number in range(1, 16)}
+    default = competition.edition if competition is not None else "2022"
+    year = settings.get("scheme", default)
+    if year != default and year not in YEARS:
+        raise UserError(f"config.toml: [{name}] scheme must be one of {', '.join(YEARS)}, got {year!r}.")
+    parts = parts_of(name, year) if official else {}
+    if "parts" in settings:
+        parts = _numbers(settings["parts"], f"config.toml: [{name}] parts")
+    bars: dict[str, tuple[float, float]] = {}
+    for bar in competition.bars if competition is not None else ():
+        bars[bar.name] = bar.points
+    if year != default and task is not None:
+        told = {bar.name: bar.points for edition in task.editions if edition.name == year for bar in edition.bars}
+        bars = {level: told.get(level, (0.0, 0.0) if told else LEVELS[year]) for level in bars}
+    for level, points in _table(settings.get("points", {}), f"config.toml: [{name}] points").items():
+        if level not in bars:
+            known = ", ".join(bars)
+            raise UserError(f"config.toml: [{name}] points: there is no bar {level!r}; the bars are: {known}.")
+        if not isinstance(points, list) or len(points) != 2 or not all(_is_points(value) for value in points):
+            raise UserError(f"config.toml: [{name}] points: {level} must be [public, private], got {points!r}.")
+        bars[level] = (float(points[0]), float(points[1]))
+    if competition is not None and not competition.two_boards:
+        bars = {level: (public, 0.0) for level, (public, _) in bars.items()}
+    return Scheme(name, bars, parts)
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(f"{where} must be a table like {{ name = 1 }}, got {value!r}.")
+    return value
+
+
+def _numbers(value: Any, where: str) -> dict[str, float]:
+    for key, points in _table(value, where).items():
+        if not _is_points(points):
+            raise UserError(f"{where}: {key} must be a number from 0, got {points!r}.")
+    return {key: float(points) for key, points in value.items()}
+
+
+def _is_points(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+
+
+def find_schemes(home: Home, name: str | None) -> dict[str, Scheme]:
+    """The schemes of one homework, or of all that are prepared or have settings, by name in order."""
+    here = prepared(home)
+    if name is not None:
+        names = [canonical(name)]
+        if names[0] not in here and names[0] not in home.settings and not names[0].startswith("hw"):
+            raise UserError(f"there is no competition {names[0]} in this home.")
+    else:
+        own = (key for key, value in home.settings.items() if isinstance(value, dict) and set(FOR_POINTS) & set(value))
+        names = sorted({*here, *own})
+    return {each: find_scheme(home, each, find_competition(home, each) if each in here else None) for each in names}
+
+
+def gradebook(home: Home, database: Database, schemes: Mapping[str, Scheme], private: Sequence[str]) -> list[Line]:
+    """The points of all students who are not disabled, by key; of all participants where there is no roster.
+
+    `private` names the homeworks whose private points are told. Who is in a team has the team's points, or those of
+    submissions of one's own where the team has none, from before it was formed.
+    """
+    from leaderboard import roster, store
+
+    if roster.is_empty(database):
+        names = sorted({one.name for one in store.participants(database) if one.kind == "person"})
+        people: list[tuple[str, str, str, str | None]] = [(name, name, "", None) for name in names]
+    else:
+        people = [
+            (person.key, person.name, person.email, person.team)
+            for person in roster.people(database)
+            if person.role == "student" and person.disabled_at is None
+        ]
+    scores: dict[str, dict[str, Score]] = {key: {} for key, *_ in people}
+    for name, scheme in schemes.items():
+        boards = _boards(home, database, name, name in private)
+        by_hand = roster.parts(database, name)
+        for key, _, _, team in people:
+            who = team if team is not None and (team in boards.public or key not in boards.public) else key
+            told = boards.private
+            entered = {part: by_hand.get((key, part)) for part in scheme.parts}
+            scores[key][name] = Score(
+                public={
+                    bar: points[0] if bar in boards.public.get(who, ()) else 0.0 for bar, points in scheme.bars.items()
+                },
+                private=None
+                if told is None
+                else {bar: points[1] if bar in told.get(who, ()) else 0.0 for bar, points in scheme.bars.items()},
+                parts={part: None if entry is None else entry.points for part, entry in entered.items()},
+                submissions=boards.counting.get(who, ()),
+            )
+    return [Line(key, name, email, team, scores[key]) for key, name, email, team in people]
+
+
+@dataclass(frozen=True)
+class _Boards:
+    """The names of the bars that each participant passes on either side, and the submissions that count."""
+
+    public: Mapping[str, Sequence[str]]
+    private: Mapping[str, Sequence[str]] | None
+    counting: Mapping[str, tuple[int, ...]]
+
+
+def _boards(home: Home, database: Database, name: str, private: bool) -> _Boards:
+    """What the boards say; where there is one board only, the best of the submissions that count stands for it."""
+    from leaderboard import ranking, store
+
+    if name not in prepared(home):
+        return _Boards({}, {}, {})
+    competition = find_competition(home, name)
+    versions, rules = read_versions(home, competition), competition.rules
+    higher = competition.ranking.higher_is_better
+    found = ranking.what_counts(
+        database, competition.key, *versions, selections=rules.selections, unselected=rules.unselected
+    )
+    counting = {who: one.submissions for who, one in found.items()}
+    if not competition.two_boards:
+        grades = store.public_grades(database, competition.key, *versions)
+        best: dict[str, Sequence[str]] = {}
+        for who, numbers in counting.items():
+            graded = [(-grades[n].public if higher else grades[n].public, n) for n in numbers if n in grades]
+            best[who] = grades[min(graded)[1]].passed if graded else ()
+        return _Boards(best, {}, counting)
+    sides = [
+        {
+            row.participant: row.passed
+            for row in ranking.board(
+                database, competition.key, *versions, higher, private=side, selections=rules.selections,
+                unselected=rules.unselected,
+            )
+        }
+        for side in ((False, True) if private else (False,))
+    ]  # fmt: skip
+    return _Boards(sides[0], sides[1] if private else None, counting)

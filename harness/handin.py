@@ -1,0 +1,255 @@
+"""Handing in and what follows: submit, status, submissions, select."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import options
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from tasks.base import Format
+
+
+def valid_line(form: Format, name: str, edition: str) -> str:
+    return f"valid: {len(form):,} {form.unit} for {name}, edition {edition}"
+
+
+@click.command()
+@options.HW
+@options.FILE
+@click.option("-m", "--message", default="", metavar="TEXT", help="A note to yourself.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for the score of a server.")
+@options.NAME
+@options.FORMAT
+@options.command
+def submit(homework: str, file: str, message: str, no_wait: bool, name: str | None, format: Any) -> None:
+    """Hand in a file: it is recorded, scored, and placed on the board."""
+    from pathlib import Path
+
+    from harness.render import Field, emit, emit_json
+
+    source = options.source(name)
+    with waiting() as tell:
+        body = source.submit(homework, Path(file), message, not no_wait, tell)
+    if format == "json":
+        emit_json(body)
+    elif format == "csv":
+        score = body["scores"][0] if body["scores"] else {"metric": None, "public": None, "interval": None}
+        low, high = score["interval"] or (None, None)
+        row = {
+            "submission": body["submission"],
+            "homework": body["homework"],
+            "participant": body["participant"],
+            "again": body["again"],
+            "metric": score["metric"],
+            "public": score["public"],
+            "low": low,
+            "high": high,
+            "bars": body["bars"],
+            "rank": body["rank"],
+            "quota_left": body["quota"]["left"],
+            "next_day": body["quota"]["next_slot"],
+        }
+        emit("csv", "submission", [row], [Field(key, key) for key in row])
+    else:
+        competition = source.competition(body["homework"])
+        click.echo(valid_line(competition.format, competition.name, competition.edition))
+        show_result(body)
+        show_slots(body)
+
+
+def show_result(body: dict[str, Any]) -> None:
+    """The score of a submission, or how far it is, as lines for a person."""
+    from harness.render import inert, interval, number, say
+
+    if body["state"] != "graded":
+        click.echo(standing(body))
+        for problem in body.get("problems", []):
+            click.echo(inert(f"{problem['code']}  {problem['message']}"), err=True)
+        return
+    for score, card in zip(body["scores"], body["metrics"], strict=True):
+        digits = card["digits"]
+        between = f"  (95 % interval {interval(digits)(score['interval'])})" if score["interval"] else ""
+        click.echo(inert(f"public {card['label']} {number(digits)(score['public'])}{between}"))
+    if body["has_bars"]:
+        click.echo(inert(f"bars passed: {', '.join(body['bars']) or 'none'}"))
+    if body["practice"]:
+        click.echo("practice: it came after the end and does not count")
+    else:
+        click.echo(f"rank {body['rank']} on the public board")
+    for note in body["notes"]:
+        say(inert(note))
+
+
+def standing(body: dict[str, Any]) -> str:
+    """How far a submission without a score is."""
+    from harness.render import inert
+
+    number = body["submission"]
+    words = {
+        "queued": f"submission {number} waits, position {body['position']} in the queue",
+        "grading": f"submission {number} is being graded",
+        "rejected": inert(f"submission {number} was refused ({body['code']}); it uses no slot"),
+        "failed": f"submission {number} could not be graded; an instructor has to look at it, and its slot is kept",
+    }
+    return words[body["state"]]
+
+
+def show_slots(body: dict[str, Any]) -> None:
+    """What was recorded, and what is left of the quota."""
+    from harness.render import inert, say
+
+    number, left = body["submission"], body["quota"]
+    if body["again"]:
+        say(f"These bytes were already handed in as submission {number}; no slot was used.")
+    else:
+        say(f"Submission {number} of {inert(body['participant'])} is recorded; receipt: lhy-grade receipt {number}")
+    if body["state"] in ("queued", "grading"):
+        say(f"Its score: lhy-grade status {number}")
+    say(f"{left['left']} of {left['limit']} submissions left today; the next day begins {inert(left['next_slot'])}.")
+    if body["demo"]:
+        say("This competition has a fixed seed, so anybody can rebuild its answers: good for practice only.")
+
+
+@contextlib.contextmanager
+def waiting() -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Shows the place in the queue on a terminal's stderr, in one line that is wiped at the end."""
+    shown = 0
+
+    def tell(body: dict[str, Any]) -> None:
+        nonlocal shown
+        if sys.stderr.isatty():
+            text = f"{standing(body)} …"
+            click.echo("\r" + text.ljust(shown), nl=False, err=True)
+            shown = len(text)
+
+    try:
+        yield tell
+    finally:
+        if shown:
+            click.echo("\r" + " " * shown + "\r", nl=False, err=True)
+
+
+@click.command()
+@click.argument("id", metavar="ID", type=int)
+@options.FORMAT
+@options.command
+def status(id: int, format: Any) -> None:
+    """Show how far a submission is: its place in the queue, its score, or what was wrong with it."""
+    from harness.render import Field, emit, emit_json
+
+    body = options.source(named=False).submission(id)
+    if format == "json":
+        emit_json(body)
+    elif format == "csv":
+        score = body["scores"][0]["public"] if body["scores"] else None
+        row = {key: body[key] for key in ("submission", "homework", "state", "position", "code", "at", "file")}
+        emit("csv", "submission", [row | {"public": score}], [Field(key, key) for key in (*row, "public")])
+    else:
+        show_result(body)
+
+
+@click.command()
+@click.argument("homework", metavar="[HW]", required=False)
+@click.option("--all", "everyone", is_flag=True, help="Those of all participants.")
+@options.NAME
+@options.FORMAT
+@options.command
+def submissions(homework: str | None, everyone: bool, name: str | None, format: Any) -> None:
+    """List one's submissions with their public scores."""
+    from harness.render import Field, emit, emit_json, inert, say, short_time, words
+
+    source = options.source(name, named=not everyone)
+    body = source.submissions(homework, everyone)
+    if format == "json":
+        emit_json(body)
+        return
+    rows = [shown_entry(row, exact=format == "csv") for row in body["submissions"]]
+    emit(
+        format,
+        "submissions",
+        rows,
+        [
+            Field("id", "id", right=True),
+            Field("homework", "homework"),
+            *([Field("participant", "participant")] if everyone else []),
+            Field("at", "arrived", short_time, rank=1),
+            Field("state", "state"),
+            Field("score", "public score", right=True),
+            Field("selected", "selected", lambda yes: "yes" if yes else "", rank=2),
+            Field("file", "file", rank=3),
+            Field("message", "message", rank=4),
+            *([Field("notes", "notes", words, rank=5)] if any(row["notes"] for row in rows) else []),
+        ],
+    )
+    if not rows and format == "table":
+        say("No submissions yet" + ("." if everyone else f" of {inert(source.who)}; --as NAME for another."))
+
+
+def shown_entry(row: dict[str, Any], *, exact: bool) -> dict[str, Any]:
+    """A row with its state in one word and, for people, its score cut to the digits of the metric."""
+    from tasks.base import truncate
+
+    state = str({"queued": "waiting", "rejected": row.get("code")}.get(row["state"], row["state"]))
+    if row["practice"]:
+        state += ", practice"
+    score = row["score"]
+    return row | {"state": state, "score": score if exact or score is None else truncate(score, row["digits"])}
+
+
+@click.command()
+@options.HW
+@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@click.option("--preview", is_flag=True, help="Only show what would count if it were over now.")
+@options.NAME
+@options.FORMAT
+@options.command
+def select(homework: str, ids: tuple[int, ...], preview: bool, name: str | None, format: Any) -> None:
+    """Choose which submissions count on the private board."""
+    from harness.render import Field, emit, emit_json, inert, say, short_time
+
+    if preview == bool(ids):
+        raise UserError("give the numbers of the submissions that shall count, or --preview alone.")
+    source = options.source(name)
+    body = source.selection(homework) if preview else source.select(homework, ids)
+    if format == "json":
+        emit_json(body)
+        return
+    if not preview and format == "table":
+        chosen = ", ".join(str(number) for number in body["selected"])
+        click.echo(inert(f"{body['homework']}: {chosen} will count on the private board."))
+        return
+    rows = [shown_entry(row | {"digits": body["digits"]}, exact=format == "csv") for row in body["counts"]]
+    fields = [
+        Field("id", "id", right=True),
+        Field("at", "arrived", short_time, rank=1),
+        Field("state", "state"),
+        Field("score", f"public {body['metric']}", right=True),
+        Field("file", "file", rank=3),
+        Field("message", "message", rank=4),
+    ]
+    emit(format, "counts", rows, fields)
+    if format == "table":
+        say(inert(why_it_counts(body)))
+
+
+def why_it_counts(body: dict[str, Any]) -> str:
+    """The rule by which the previewed submissions count, and until when the choice can change."""
+    most = body["selections"]
+    rules = {
+        "best_public": f"the {most} with the best public scores count",
+        "first": f"the first {most} count",
+        "last": f"the last {most} count",
+        "all": "all count",
+    }
+    why = "You chose these." if body["selected"] else f"Nothing is chosen: {rules[body['unselected']]}."
+    if body["locked"]:
+        return f"{why} The choice is locked."
+    until = f" until {body['closes']}" if body["closes"] else ""
+    return f"{why} Up to {most} can be chosen{until}: lhy-grade select {body['homework']} ID..."

@@ -1,0 +1,632 @@
+"""The client: the verbs of a home against a course's server, for people without its answers and its database.
+
+The token goes to one address only: certificates are checked, no redirect is followed, and plain http is for this
+machine alone unless it is asked for. A lost answer is asked for again, since all requests but that for a token may come
+twice without harm; a file that could not be sent is kept, and the same bytes again never cost a second slot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from harness.home import making, write_file, write_json
+from tasks.errors import Problem, SubmissionError, UserError
+
+if TYPE_CHECKING:
+    from harness.competition import Competition
+
+Body = dict[str, Any]
+Tell = Callable[[Body], None]
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+PAUSES = (0.5, 2.0)
+"""How long to wait before the second and the third try of a request."""
+
+LONGEST_WAIT = 10.0
+"""What is waited at most where the server says when to come again."""
+
+POLL_SECONDS = (0.5, 5.0)
+"""The first and the longest pause while a score is waited for."""
+
+MOST_SECONDS = 900.0
+"""How long a score is waited for at most; it can be asked for later."""
+
+INVITATION = "invitation"
+"""The label of a token that is spent when it is exchanged, as `leaderboard.roster` has it."""
+
+MOST_BYTES = 2**26
+"""No answer but a file is larger."""
+
+UNAVAILABLE = (408, 502, 503, 504)
+"""What a server, or a proxy before it, answers where asking again may help."""
+
+EXIT_CODES = {401: 6, 403: 6, 409: 8, 413: 3, 422: 3, 429: 4, 500: 10}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A course's server and who one is there. `ca` is a file of certificates to trust, None for the system's."""
+
+    url: str
+    token: str = field(repr=False)
+    ca: str | None = None
+    course: str = ""
+    key: str | None = None
+
+    @property
+    def who(self) -> str:
+        return str(self.me()["name"])
+
+    def me(self) -> Body:
+        return self.ask("GET", "/me")
+
+    def names(self) -> list[str]:
+        return [row["name"] for row in self.homeworks()["tasks"]]
+
+    def receipt_key(self) -> str | None:
+        return self.key
+
+    def homeworks(self) -> Body:
+        return self.ask("GET", "/homeworks")
+
+    def homework(self, hw: str) -> Body:
+        return self.ask("GET", f"/homeworks/{_part(hw)}")
+
+    def sheet(self, hw: str) -> str:
+        with self.send("GET", f"/homeworks/{_part(hw)}/sheet") as response:
+            return _read(response).decode("utf-8", "replace")
+
+    def files(self, hw: str) -> Body:
+        return self.ask("GET", f"/homeworks/{_part(hw)}/files")
+
+    def board(self, hw: str, private: bool, unrevealed: bool) -> Body:
+        chosen = {"private": private, "unrevealed": unrevealed}
+        query = {name: "true" for name, wanted in chosen.items() if wanted}
+        return self.ask("GET", f"/homeworks/{_part(hw)}/board", query)
+
+    def submissions(self, hw: str | None, everyone: bool) -> Body:
+        where = f"/homeworks/{_part(hw)}/submissions" if hw else "/submissions"
+        return self.ask("GET", where, {"everyone": "true"} if everyone else {})
+
+    def submission(self, number: int) -> Body:
+        return self.ask("GET", f"/submissions/{number}")
+
+    def receipt(self, number: int) -> Body:
+        return self.ask("GET", f"/submissions/{number}/receipt")
+
+    def quota(self, hw: str) -> Body:
+        return self.ask("GET", f"/homeworks/{_part(hw)}/quota")
+
+    def selection(self, hw: str) -> Body:
+        return self.ask("GET", f"/homeworks/{_part(hw)}/selection")
+
+    def select(self, hw: str, ids: Sequence[int]) -> Body:
+        body = json.dumps({"submissions": list(ids)}).encode()
+        headers = {"Content-Type": "application/json"}
+        return self.ask("PUT", f"/homeworks/{_part(hw)}/selection", body=body, headers=headers)
+
+    def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
+        """The public description of a homework, from the server where it changed, else from this machine's cache.
+
+        Where the server does not answer, what is in the cache serves, and `say` is told so.
+        """
+        from harness.competition import read_competition
+        from tasks.homeworks import canonical
+
+        folder = cache_folder(self.url) / canonical(hw)
+        try:
+            listed = {entry["file"]: entry for entry in self.files(hw)["files"]}
+            entry = listed["format.json"]
+            path = folder / "format.json"
+            if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+                with making(folder):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    _fetch(self, hw, entry, path, lambda count: None)
+        except UserError as error:
+            if error.code != UNREACHABLE or not (folder / "format.json").exists():
+                raise
+            say(f"{self.url} does not answer; this is by the form that was fetched last.")
+        return read_competition(folder)
+
+    def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
+        """Checks a file as the server will, sends it, and waits for its score, telling `tell` how far it is.
+
+        Raises SubmissionError for a file that cannot be scored, and UserError with exit code 7 where the server does
+        not answer: the file is then kept, and the text says how to send it again.
+        """
+        from harness.view import check_message, finished
+        from submissions.reader import load, read
+
+        check_message(message)
+        data = b""
+        try:
+            form = self.competition(hw).format
+            data = load(path, form.max_bytes)
+            read(data, form)
+            accepted = self._send_file(hw, path.name, data, message)
+        except UserError as error:
+            if error.code != UNREACHABLE:
+                raise
+            kept = keep_unsent(path, data or load(path, MOST_BYTES))
+            words = ["lhy-grade", "submit", hw, str(kept), *(["-m", message] if message else [])]
+            again = shlex.join([*words, *([] if wait else ["--no-wait"])])
+            raise UserError(
+                f"{error}\nThe file is kept. Send it again, which uses no second slot if it did arrive; the time of"
+                f" arrival counts:\n  {again}",
+                code=UNREACHABLE,
+                exit_code=7,
+            ) from None
+        forget_unsent(data)
+        number = accepted["submission"]
+        try:
+            body = finished(accepted, self._result(number, wait, tell))
+        except UserError as error:
+            if error.code != UNREACHABLE:
+                raise
+            raise UserError(
+                f"{error}\nSubmission {number} is recorded. Its score, later: lhy-grade status {number}",
+                code=UNREACHABLE,
+                exit_code=7,
+            ) from None
+        return body
+
+    def _send_file(self, hw: str, filename: str, data: bytes, message: str) -> Body:
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Idempotency-Key": hashlib.sha256(data).hexdigest(),
+            "X-Filename": quote(filename.encode("utf-8", "backslashreplace"), safe=""),
+            "X-Message": quote(message, safe=""),
+        }
+        return self.ask("POST", f"/homeworks/{_part(hw)}/submissions", body=data, headers=headers)
+
+    def _result(self, number: int, wait: bool, tell: Tell) -> Body:
+        """What the server says of a submission; where `wait`, once it is through. Raises for one that has no score."""
+        pause, most = POLL_SECONDS
+        waited = 0.0
+        body = self.submission(number)
+        while wait and body["state"] in ("queued", "grading") and waited < MOST_SECONDS:
+            tell(body)
+            try:
+                sleep(pause)
+            except KeyboardInterrupt:
+                raise UserError(
+                    f"Submission {number} is recorded and will be graded. Its score: lhy-grade status {number}",
+                    code="E_INTERRUPTED",
+                    exit_code=130,
+                ) from None
+            waited += pause
+            pause = min(1.5 * pause, most)
+            body = self.submission(number)
+        if body["state"] == "rejected":
+            raise refusal(body["code"], f"Submission {number} was refused.", body["problems"], None)
+        if body["state"] == "failed" and wait:
+            raise UserError(
+                f"Submission {number} is recorded, but could not be graded; an instructor has to look at it.",
+                code=str(body["code"]),
+                exit_code=10,
+            )
+        return body
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        pauses: Sequence[float] | None = None,
+    ) -> Body:
+        """The JSON object that the server answers."""
+        with self.send(method, path, query, body, headers, pauses) as response:
+            values = _json(_read(response))
+        if not isinstance(values, dict):
+            raise UserError(f"{self.url} does not answer like a server of lhy-grade.", code="E_SERVER", exit_code=10)
+        return values
+
+    @contextlib.contextmanager
+    def send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        pauses: Sequence[float] | None = None,
+    ) -> Iterator[Any]:
+        """A good answer, not read yet; where none comes, asked for again after each pause. Raises UserError."""
+        import urllib3
+
+        with _network(self.url):
+            for pause in (*(PAUSES if pauses is None else pauses), None):
+                try:
+                    response = self._once(method, path, query, body, headers)
+                except urllib3.exceptions.SSLError as error:
+                    raise _bad_certificate(self.url, error) from None
+                except urllib3.exceptions.HTTPError:
+                    if pause is None:
+                        raise
+                    sleep(pause)
+                    continue
+                wait = _retry_after(response)
+                if pause is None or wait is None:
+                    break
+                response.drain_conn()
+                sleep(max(pause, wait))
+            try:
+                if not 200 <= response.status < 300:
+                    raise self._error(response)
+                yield response
+            finally:
+                response.release_conn()
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> Any:
+        import io
+
+        import urllib3
+
+        sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
+        if body is not None:
+            sent["Content-Length"] = str(len(body))
+        return self._pool.request(
+            method,
+            f"{self.url}/api/v1{path}" + (f"?{urlencode(query)}" if query else ""),
+            body=None if body is None else io.BytesIO(body),  # in pieces, so that the time limit is one of each piece
+            headers=sent,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        )
+
+    @cached_property
+    def _pool(self) -> Any:
+        import urllib3
+
+        try:
+            return urllib3.PoolManager(
+                cert_reqs="CERT_REQUIRED", ca_certs=self.ca, headers={"User-Agent": "lhy-grade"}, maxsize=1
+            )
+        except OSError:
+            raise UserError(f"{self.ca} cannot be read as a file of certificates.") from None
+
+    def _error(self, response: Any) -> UserError:
+        """What an answer without success says. A proxy's own answer is that the server was not reached."""
+        status = int(response.status)
+        if 300 <= status < 400:
+            there = urlsplit(response.headers.get("Location") or "").netloc or "another path"
+            return UserError(
+                f"{self.url} sends on to {there}; the token is not sent there. If that is the course's server, log in"
+                " to it: lhy-grade login URL",
+                code="E_REDIRECT",
+                exit_code=7,
+            )
+        values = _json(_read(response))
+        error = values.get("error") if isinstance(values, dict) else None
+        if not isinstance(error, dict):
+            if status in UNAVAILABLE:
+                return unreachable(self.url, f"it answers {status}")
+            return UserError(
+                f"{self.url} answers {status}, not like a server of lhy-grade.", code="E_SERVER", exit_code=10
+            )
+        code, message = str(error.get("code", "")), str(error.get("message", ""))
+        if status in UNAVAILABLE:
+            return unreachable(self.url, message.rstrip(".") or code)
+        exit_code = 5 if code == "E_CLOSED" else EXIT_CODES.get(status, 2)
+        return refusal(code, message, error.get("details"), error.get("total"), exit_code)
+
+
+UNREACHABLE = "E_UNREACHABLE"
+
+
+def unreachable(url: str, reason: str) -> UserError:
+    return UserError(f"{url} cannot be reached: {reason}.", code=UNREACHABLE, exit_code=7)
+
+
+def refusal(code: str, message: str, problems: Any, total: Any, exit_code: int = 3) -> UserError:
+    """The error that the server told, as if it had been found here."""
+    if exit_code == 3 and isinstance(problems, list) and problems:
+        known = [
+            Problem(str(row["code"]), str(row["message"]), *(row.get(key) for key in Problem._fields[2:]))
+            for row in problems
+            if isinstance(row, dict) and "code" in row and "message" in row
+        ]
+        if known:
+            return SubmissionError(known, total if isinstance(total, int) else None)
+    return UserError(message or code, code=code, exit_code=exit_code)
+
+
+@contextlib.contextmanager
+def _network(url: str) -> Iterator[None]:
+    """Turns failures of the network into a UserError with exit code 7."""
+    import urllib3
+
+    try:
+        yield
+    except urllib3.exceptions.LocationValueError:
+        raise UserError(f"{url} is no address of a server.") from None
+    except urllib3.exceptions.HTTPError as error:
+        raise unreachable(url, _reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    """A network error in plain words, without the library's own."""
+    import urllib3
+
+    kinds = (
+        (urllib3.exceptions.NameResolutionError, "there is no host of that name"),
+        (urllib3.exceptions.NewConnectionError, "nothing answers there"),  # also a ConnectTimeoutError by its class
+        (urllib3.exceptions.ConnectTimeoutError, "it did not answer in time"),
+        (urllib3.exceptions.ReadTimeoutError, "it did not answer in time"),
+    )
+    return next((words for kind, words in kinds if isinstance(error, kind)), "the connection broke off")
+
+
+def _bad_certificate(url: str, error: Exception) -> UserError:
+    text = re.sub(r"\s*\(_ssl\.c:\d+\)", "", str(error).partition("] ")[2]) or "no secure connection"
+    return UserError(
+        f"{url} cannot be trusted: {text}. If the course has its own authority, log in with --ca FILE.",
+        code="E_CERTIFICATE",
+        exit_code=7,
+    )
+
+
+def _retry_after(response: Any) -> float | None:
+    """How many seconds to wait before asking again; None for an answer that asking again soon cannot change."""
+    given = response.headers.get("Retry-After") or ""
+    wait = float(given) if given.isdecimal() else 0.0
+    if response.status == 429:  # asked too often, unless it says nothing or much: then a quota is used up
+        return wait if 0 < wait <= LONGEST_WAIT else None
+    return min(wait, LONGEST_WAIT) if response.status in UNAVAILABLE else None
+
+
+def _read(response: Any) -> bytes:
+    data: bytes = response.read(MOST_BYTES + 1, decode_content=True)
+    if len(data) > MOST_BYTES:
+        raise UserError("the server's answer is too long.", code="E_SERVER", exit_code=10)
+    return data
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _part(text: str) -> str:
+    """Text as one part of a path."""
+    return quote(text, safe="")
+
+
+def check_url(url: str, insecure: bool) -> str:
+    """The address without a slash at its end.
+
+    Raises UserError for one that is none, and for plain http to another machine unless that is wanted.
+    """
+    import ipaddress
+
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        parts, host = urlsplit(""), ""
+    if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment or "@" in parts.netloc:
+        raise UserError(f"{url!r} is no address of a server; expected https://HOST or https://HOST/PATH.")
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if parts.scheme == "http" and not (loopback or insecure):
+        raise UserError(
+            f"{url} is not encrypted: everybody on the way could read the token. Use https, or --insecure in a network"
+            " that you trust.",
+            code="E_INSECURE",
+            exit_code=6,
+        )
+    return url.rstrip("/")
+
+
+def log_in(url: str, token: str, ca: str | None) -> Server:
+    """The login at a checked address, where an invitation is exchanged for a token of one's own. Raises UserError."""
+    if not re.fullmatch(r"lhy_[A-Za-z0-9_-]{43}", token):
+        raise UserError("a token is lhy_ and 43 letters, digits, _ and -; copy it whole.", code="E_TOKEN", exit_code=6)
+    if ca is not None and not Path(ca).is_file():
+        raise UserError(f"there is no file {ca}.")
+    server = Server(url.rstrip("/"), token, None if ca is None else str(Path(ca).absolute()))
+    about = server.ask("GET", "/course")
+    key = about.get("receipt_key")
+    if any(row["this"] and row["label"] == INVITATION for row in server.ask("GET", "/tokens")["tokens"]):
+        server = replace(server, token=new_token(server, "command line"))
+    return replace(server, course=str(about.get("course")), key=None if key is None else str(key))
+
+
+def new_token(server: Server, label: str) -> str:
+    """A further token of whoever is logged in; an invitation is spent by it, so this is not asked twice."""
+    body = json.dumps({"label": label}).encode()
+    headers = {"Content-Type": "application/json"}
+    return str(server.ask("POST", "/tokens", body=body, headers=headers, pauses=())["token"])
+
+
+def write_login(path: Path, server: Server) -> None:
+    """Keeps a login in a file that only its owner can read."""
+    with making(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = path.with_name(f".{path.name}.{os.getpid()}")
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()
+        write_json(new, asdict(server), mode=0o600)
+        new.replace(path)
+
+
+def read_login(path: Path) -> Server:
+    """The login that is kept there. Raises UserError where it cannot be read."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        server = Server(**values)
+        if not isinstance(server.url, str) or not isinstance(server.token, str):
+            raise TypeError
+    except (OSError, ValueError, TypeError):
+        raise UserError(f"{path} cannot be read as a login; log in again: lhy-grade login URL") from None
+    return server
+
+
+def cache_folder(url: str) -> Path:
+    import platformdirs
+
+    return platformdirs.user_cache_path("lhy-grade") / hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def _unsent(data: bytes) -> Path:
+    import platformdirs
+
+    return platformdirs.user_state_path("lhy-grade") / "unsent" / hashlib.sha256(data).hexdigest()[:16]
+
+
+def keep_unsent(path: Path, data: bytes) -> Path:
+    """Keeps a copy of a file that could not be sent, under its own name; where that fails, the file itself remains."""
+    kept = _unsent(data) / path.name
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not kept.exists() or kept.read_bytes() != data:
+            write_file(kept, data, mode=0o600)
+    except OSError:
+        return path
+    return kept
+
+
+def forget_unsent(data: bytes) -> None:
+    """Removes the copy of a file that has arrived."""
+    folder = _unsent(data)
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+
+
+def download(server: Server, listing: Body, folder: Path, progress: Progress) -> Path:
+    """Gets the files of a listing into a folder, whole or not at all, and its manifest; what is there already stays.
+
+    A download that broke off goes on where it was. Raises UserError for a name that would leave the folder, and where
+    another file lies under a name.
+    """
+    hw, entries = str(listing["homework"]), listing["files"]
+    check_names([entry["file"] for entry in entries])
+    with making(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        targets = [(entry, _inside(folder, entry["file"])) for entry in entries]
+        missing = [(entry, path) for entry, path in targets if not path.exists()]
+        others = [entry["file"] for entry, path in targets if path.exists() and not _is_whole(path, entry)]
+        if others:
+            raise UserError(
+                f"{folder} holds other files of these names: {', '.join(others)}. Move them away, or choose another"
+                " folder: --download DIR",
+                code="E_EXISTS",
+                exit_code=8,
+            )
+        with progress(sum(entry["bytes"] for entry, _ in missing)) as tell:
+            for entry, path in missing:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    _fetch(server, hw, entry, path, tell)
+                except UserError as error:
+                    if error.code != UNREACHABLE:
+                        raise
+                    text = f"{error}\nRun the same command again: it goes on where it was."
+                    raise UserError(text, code=UNREACHABLE, exit_code=7) from None
+        listed = {entry["file"]: {"sha256": entry["sha256"], "bytes": entry["bytes"]} for entry in entries}
+        write_json(folder / "manifest.json", {"schema": 1, "files": listed})
+    return folder.absolute()
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises UserError for a name that is no plain path in a folder, on any system, and for one that comes twice."""
+    for name in names:
+        parts = name.split("/")
+        plain = name.isprintable() and not set(name) & set('\\:*?"<>|') and len(name) < 200
+        if not plain or any(part.strip(". ") != part.lstrip(".") or not part.strip(".") for part in parts):
+            raise UserError(f"the server lists a file {name[:100]!r}, which is no name of one.", code="E_MANIFEST",
+                            exit_code=8)  # fmt: skip
+    folded = [name.casefold() for name in [*names, "manifest.json"]]
+    if len(set(folded)) < len(folded):
+        raise UserError("the server lists two files of one name.", code="E_MANIFEST", exit_code=8)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The path of a checked name, which no link in the folder may lead out of it."""
+    path = folder / name
+    if not path.parent.resolve().is_relative_to(folder.resolve()) or path.is_symlink():
+        raise UserError(f"{path} is a link or leads out of {folder}; nothing is written there.", code="E_MANIFEST",
+                        exit_code=8)  # fmt: skip
+    return path
+
+
+def _is_whole(path: Path, entry: Body) -> bool:
+    if not path.is_file() or path.stat().st_size != entry["bytes"]:
+        return False
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == str(entry["sha256"])
+
+
+def _fetch(server: Server, hw: str, entry: Body, path: Path, tell: Callable[[int], None]) -> None:
+    """Gets one file and checks it; a part that is there already is gone on with, once."""
+    part = path.with_name(f".{path.name}.part")
+    for attempt in range(2):
+        begun = part.stat().st_size if part.is_file() and not part.is_symlink() and not attempt else 0
+        _fetch_rest(server, hw, entry, part, begun, tell)
+        if _is_whole(part, entry):
+            part.replace(path)
+            return
+        part.unlink()
+        if not begun:
+            break
+    raise UserError(
+        f"{entry['file']} is not what the server's list says; it may just have changed. Run the same command again.",
+        code="E_MANIFEST",
+        exit_code=8,
+    )
+
+
+def _fetch_rest(server: Server, hw: str, entry: Body, part: Path, begun: int, tell: Callable[[int], None]) -> None:
+    """Writes the bytes of a file from `begun` on, never more than are listed."""
+    size = int(entry["bytes"])
+    if 0 < begun == size:
+        tell(begun)
+        return
+    headers = {"Range": f"bytes={begun}-"} if 0 < begun < size else {}
+    where = f"/homeworks/{_part(hw)}/files/{quote(entry['file'], safe='/')}"
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with server.send("GET", where, headers=headers) as response, os.fdopen(os.open(part, flags, 0o644), "wb") as stream:
+        goes_on = response.status == 206 and (response.headers.get("Content-Range") or "").startswith(f"bytes {begun}-")
+        at = begun if headers and goes_on else 0
+        stream.truncate(at)
+        stream.seek(at)
+        tell(at)
+        for chunk in response.stream(2**18, decode_content=False):
+            at += len(chunk)
+            if at > size:
+                break
+            stream.write(chunk)
+            tell(len(chunk))

@@ -1,0 +1,288 @@
+"""`lhy-grade serve`: web processes over one listening socket, and grading processes, under one parent.
+
+The parent only binds the socket, starts the others, starts anew what died, and ends them: on SIGTERM or Ctrl-C each web
+process answers what it has begun, and each worker gives its lease back. A child whose parent is gone ends by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import options
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.home import Home
+    from harness.server.settings import Settings
+
+TERM_DAYS = 200
+"""How long the first instructor's token holds."""
+
+STOP_SECONDS = 30
+"""How long a web process may take to answer what it has begun when it is told to stop."""
+
+IDLE_SECONDS = 60.0
+"""How long a connection may be open without a request that is being answered."""
+
+CONNECTIONS = 2**14
+
+LEFT_OVER = timedelta(hours=1)
+"""A half-sent file this old belongs to a process that is gone."""
+
+FIRST = "instructor"
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Where to listen; default: this machine alone, 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Default: 8600; 0 takes a free one.")
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Web processes.")
+@click.option("--workers", type=click.IntRange(0, 64), default=1, show_default=True, help="Grading processes.")
+@options.command
+def serve(host: str | None, port: int | None, processes: int, workers: int) -> None:
+    """Open this course to a class over the network; settings are in config.toml, [server]."""
+    from harness.render import say
+    from harness.server.settings import LOOPBACK, read_settings
+
+    if os.name != "posix":
+        raise UserError("the server needs Linux, macOS or another POSIX system.")
+    try:
+        import uvicorn  # noqa: F401
+
+        import harness.server.app  # noqa: F401  # once, for all processes that are forked
+    except ImportError:
+        raise UserError('the server needs more packages: pip install "lhy-grade[server]"') from None
+    home = options.find_home()
+    settings = read_settings(home)
+    settings = replace(settings, host=host or settings.host, port=settings.port if port is None else port)
+    home.key()  # no course, no server
+    listening = listen(settings)
+    settings = replace(settings, port=listening.getsockname()[1])
+    token = first_login(home, options.clock())
+    click.echo(f"{home.course} is served at {settings.address}")
+    if token is not None:
+        click.echo(f"the first instructor's login, shown this once: {token}")
+        say(f"Log in with it: lhy-grade login {settings.address}")
+    if settings.host not in LOOPBACK and not settings.secure:
+        say("Without TLS, tokens can be read on the way: set certificate and key, or put a proxy with TLS before it.")
+    sweep_left_overs(home, options.clock())
+    sys.stdout.flush()
+    allow_connections()
+    supervise(
+        [lambda: run_web(home, settings, listening)] * processes
+        + [lambda: run_worker(home, settings, listening)] * workers
+    )
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The listening socket, shared by all web processes. Raises UserError where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise UserError(f"cannot listen at {settings.host} port {settings.port}: {error.strerror}.") from None
+    return listening
+
+
+def allow_connections() -> None:
+    """Lets a process hold as many open connections as the system allows it, up to a class's worth."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def first_login(home: Home, now: datetime) -> str | None:
+    """A token of a new instructor where the roster has none yet, else None."""
+    from leaderboard import roster
+
+    with home.database() as database:
+        if any(person.role == "instructor" and not person.disabled_at for person in roster.people(database)):
+            return None
+        token = roster.new_token()
+        entry = roster.Entry(FIRST, "Instructor", "", "instructor")
+        roster.add_person(database, entry, actor=FIRST, reason="the first login of the server", now=now)
+        ends = now + timedelta(days=TERM_DAYS)
+        roster.issue_token(database, FIRST, roster.hash_token(token), "all", "first login", ends, FIRST, now)
+    return token
+
+
+def sweep_left_overs(home: Home, now: datetime) -> None:
+    """Removes what killed processes left of half-sent files."""
+    from submissions.store import sweep
+
+    sweep(home.submissions, (now - LEFT_OVER).timestamp())
+
+
+# The parent.
+
+
+@dataclass
+class Child:
+    """One process and what it runs; `born` is when it started, on the monotonic clock."""
+
+    run: Callable[[], None]
+    pid: int
+    born: float
+
+
+def supervise(runs: list[Callable[[], None]]) -> None:
+    """Runs each function in a process of its own until SIGTERM or SIGINT, and starts anew what ends before."""
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stopping.append(number))
+    children = [_start(run) for run in runs]
+    while not stopping:
+        time.sleep(0.1)
+        for child in children:
+            if _ended(child) and not stopping:
+                time.sleep(max(0.0, 1.0 - (time.monotonic() - child.born)))  # one that cannot start is no busy loop
+                started = _start(child.run)
+                child.pid, child.born = started.pid, started.born
+    for child in children:
+        _signal(child, signal.SIGTERM)
+    until = time.monotonic() + STOP_SECONDS + 5
+    while time.monotonic() < until and not all(child.pid == 0 for child in children):
+        time.sleep(0.05)
+        for child in children:
+            _ended(child)
+    for child in children:
+        if not _ended(child):
+            _signal(child, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+
+
+def _start(run: Callable[[], None]) -> Child:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            run()
+            code = 0
+        except BaseException as error:
+            if isinstance(error, Exception):
+                log(f"a process of the server ended: {options.internal(error)}")
+        finally:
+            with contextlib.suppress(OSError):
+                sys.stderr.flush()
+            os._exit(code)
+    return Child(run, pid, time.monotonic())
+
+
+def _ended(child: Child) -> bool:
+    if child.pid == 0:
+        return True
+    pid, _ = os.waitpid(child.pid, os.WNOHANG)
+    if pid:
+        child.pid = 0
+    return bool(pid)
+
+
+def _signal(child: Child, number: int) -> None:
+    if child.pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, number)
+
+
+def log(line: str) -> None:
+    """One line of the server's log, on stderr."""
+    from harness.render import inert
+
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(inert(line) + "\n")
+        sys.stderr.flush()
+
+
+# The children.
+
+
+def run_web(home: Home, settings: Settings, listening: socket.socket) -> None:
+    """One web process, until it is told to stop or its parent is gone."""
+    import uvicorn
+
+    from harness.server.app import make_app
+
+    server = uvicorn.Server(web_config(make_app(home, settings, options.clock, log), settings))
+    threading.Thread(target=watch, args=(server, os.getppid()), daemon=True).start()
+    server.run(sockets=[listening])
+
+
+def web_config(app: Any, settings: Settings) -> Any:
+    """How the HTTP server under the application is set."""
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        http="h11",  # the strict one
+        ws="none",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_keep_alive=15,
+        h11_max_incomplete_event_size=2**15,
+        ssl_certfile=settings.certificate or None,
+        ssl_keyfile=settings.key or None,
+    )
+
+
+def watch(server: Any, parent: int) -> None:
+    """Stops a web process whose parent is gone, and closes connections on which nothing is asked."""
+    seen: dict[Any, float] = {}
+    while not server.should_exit:
+        time.sleep(min(1.0, IDLE_SECONDS))
+        if os.getppid() != parent:
+            server.should_exit = True
+        now = time.monotonic()
+        seen = {
+            connection: seen.get(connection, now)
+            for connection in list(server.server_state.connections)
+            if connection.cycle is None or connection.cycle.response_complete
+        }
+        for connection, since in seen.items():
+            if now - since > IDLE_SECONDS and connection.transport is not None:
+                connection.loop.call_soon_threadsafe(connection.transport.close)
+
+
+def run_worker(home: Home, settings: Settings, listening: socket.socket | None) -> None:
+    """One grading process, until it is told to stop or its parent is gone."""
+    from harness.worker import Limits, new_worker, run
+
+    if listening is not None:
+        listening.close()
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stopping.append(number))
+    parent = os.getppid()
+    os.nice(10)  # whoever hands in comes before whoever waits for a score
+
+    def tell(text: str) -> None:
+        log(json.dumps({"at": options.clock().isoformat(timespec="milliseconds"), "worker": os.getpid(), "text": text}))
+
+    limits = Limits(settings.seconds, settings.memory_gb * 2**30)
+    run(new_worker(home, limits, tell), options.clock, lambda: bool(stopping) or os.getppid() != parent)

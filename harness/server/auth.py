@@ -1,0 +1,242 @@
+"""Who asks: tokens, browser sessions, protection against forged requests, and limits on how often one may ask.
+
+A program sends `Authorization: Bearer lhy_…`. A browser sends a cookie that `open_session` made out of a token: the
+token's hash and an end, sealed with a key of the home, so that the cookie does not hold the token and ends when the
+token is revoked. A request by cookie that changes something also needs the header `X-CSRF-Token`, which another site
+cannot know. Roles are read from the roster at each request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.home import Home
+from harness.options import local
+from harness.view import NOBODY, Viewer
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from leaderboard.database import Database
+    from leaderboard.roster import Token
+
+By = Literal["nothing", "header", "cookie"]
+
+MOST_TOKENS = 20
+"""How many tokens of one person may be open at the same time."""
+
+SESSION_DAYS = 30
+"""A browser is logged out after this long, or earlier with its token."""
+
+CSRF_HEADER = "x-csrf-token"
+_COOKIE = re.compile(r"([0-9a-f]{64})\.([0-9]{1,12})\.([0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who asks, and with what: `token` is the row's number, for logs and limits; None for nobody."""
+
+    viewer: Viewer
+    token: int | None = None
+    by: By = "nothing"
+    hash: str = ""
+    invited: bool = False
+
+
+ANYBODY = Login(NOBODY)
+
+
+def cookie_name(secure: bool) -> str:
+    """The cookie's name; with the prefix, browsers take it over TLS and from this very host only."""
+    return "__Host-lhy_grade" if secure else "lhy_grade"
+
+
+def find_login(home: Home, authorization: str | None, cookie: str | None, now: datetime) -> Login:
+    """Who asks, by the header if there is one, else by the cookie, else nobody.
+
+    Raises UserError E_LOGIN for a token that is unknown, expired or revoked, or whose person was disabled: the same
+    for all of them.
+    """
+    from leaderboard import roster
+
+    by: By
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not 20 <= len(token) <= 100 or not token.isascii():
+            raise refused()
+        digest, by = roster.hash_token(token), "header"
+    elif cookie:
+        session = _session(home, cookie, now)
+        if session is None:
+            return ANYBODY  # the browser's session is over: like one who never logged in
+        digest, by = session, "cookie"
+    else:
+        return ANYBODY
+    with home.database() as database:
+        found = roster.find_token(database, digest, now)
+    if found is None:
+        if by == "cookie":
+            return ANYBODY
+        raise refused()
+    row, person = found
+    viewer = Viewer(person.role, person.key, person.participant, row.scope)
+    return Login(viewer, row.id, by, digest, row.label == roster.INVITATION)
+
+
+def refused() -> UserError:
+    """What whoever brings a token that does not hold is told."""
+    return UserError(
+        "this token does not hold: it is mistyped, expired or revoked. Ask the course staff for a new one.",
+        code="E_LOGIN",
+        exit_code=6,
+    )
+
+
+def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login]:
+    """The cookie of a browser session for a token, and who it is. Raises UserError E_LOGIN.
+
+    An invitation is spent: the session then hangs on a token of its own, which nobody ever sees.
+    """
+    from leaderboard import roster
+
+    login = find_login(home, f"Bearer {token}", None, now)
+    digest = roster.hash_token(token)
+    if login.invited:
+        own = roster.new_token()
+        digest = roster.hash_token(own)
+        with home.database() as database:
+            _redeem(database, roster.hash_token(token), digest, "browser", now)
+        login = find_login(home, f"Bearer {own}", None, now)
+    ends = int((now + timedelta(days=SESSION_DAYS)).timestamp())
+    text = f"{digest}.{ends}"
+    return f"{text}.{_seal(home, 'session', text)}", replace(login, by="cookie")
+
+
+def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, Any]:
+    """A new token for whoever is logged in, shown this once; an invitation is spent by it.
+
+    Raises UserError: E_LOGIN for nobody, E_SCOPE for a token that does not carry all rights, E_TOKENS for too many.
+    """
+    from leaderboard import roster
+
+    if login.token is None:
+        raise UserError("log in first: lhy-grade login URL", code="E_LOGIN", exit_code=6)
+    if label == roster.INVITATION:
+        raise UserError("choose another label.")
+    key, made = login.viewer.key, roster.new_token()
+    with home.database() as database:
+        if login.invited:
+            _redeem(database, login.hash, roster.hash_token(made), label, now)
+        else:
+            if login.viewer.scope != "all":
+                raise UserError("this token may not make others.", code="E_SCOPE", exit_code=6)
+            if len(_live(database, key, now)) >= MOST_TOKENS:
+                raise UserError(f"you have {MOST_TOKENS} tokens; revoke one first.", code="E_TOKENS", exit_code=8)
+            ends = roster.find_token(database, login.hash, now)
+            if ends is None:
+                raise refused()
+            roster.issue_token(database, key, roster.hash_token(made), "all", label, ends[0].expires_at, key, now)
+        found = roster.find_token(database, roster.hash_token(made), now)
+    assert found is not None
+    return {"schema": 1, "token": made, "scope": found[0].scope, "expires": local(home, found[0].expires_at)}
+
+
+def tokens(home: Home, login: Login, now: datetime) -> dict[str, Any]:
+    """The tokens of whoever is logged in that still open, without themselves."""
+    if login.token is None:
+        raise UserError("log in first: lhy-grade login URL", code="E_LOGIN", exit_code=6)
+    with home.database() as database:
+        rows = [
+            {
+                "id": token.id,
+                "label": token.label,
+                "scope": token.scope,
+                "created": local(home, token.created_at),
+                "expires": local(home, token.expires_at),
+                "this": token.id == login.token,
+            }
+            for token in _live(database, login.viewer.key, now)
+        ]
+    return {"schema": 1, "tokens": rows}
+
+
+def revoke(home: Home, login: Login, number: int, now: datetime) -> dict[str, Any]:
+    """Ends one of the tokens of whoever is logged in; that of another is E_NOT_FOUND."""
+    from leaderboard import roster
+
+    if number not in {row["id"] for row in tokens(home, login, now)["tokens"]}:
+        raise UserError(f"there is no token {number}.", code="E_NOT_FOUND")
+    if login.viewer.scope != "all" and number != login.token:
+        raise UserError("this token may not revoke others.", code="E_SCOPE", exit_code=6)
+    with home.database() as database:
+        roster.revoke_token(database, number, login.viewer.key, now)
+    return {"schema": 1}
+
+
+def _live(database: Database, key: str, now: datetime) -> list[Token]:
+    from leaderboard import roster
+
+    return [token for token in roster.tokens(database, key) if token.revoked_at is None and token.expires_at > now]
+
+
+def _redeem(database: Database, invitation: str, made: str, label: str, now: datetime) -> None:
+    from leaderboard import roster
+
+    found = roster.find_token(database, invitation, now)
+    if found is None or not roster.redeem_invitation(
+        database, invitation, made, label=label, expires=found[0].expires_at, now=now
+    ):
+        raise refused()
+
+
+def csrf_token(home: Home, cookie: str) -> str:
+    """What a page of this session sends along with whatever changes something."""
+    return _seal(home, "csrf", cookie)
+
+
+def check_csrf(home: Home, cookie: str, sent: str | None) -> None:
+    """Raises UserError E_CSRF where a request by cookie does not come from a page of this server."""
+    if sent is None or not hmac.compare_digest(sent.encode(), csrf_token(home, cookie).encode()):
+        raise UserError(
+            "this request did not come from a page of this server; load the page again.", code="E_CSRF", exit_code=6
+        )
+
+
+def _session(home: Home, cookie: str, now: datetime) -> str | None:
+    """The token's hash of a cookie that is ours and not over."""
+    match = _COOKIE.fullmatch(cookie)
+    if match is None or int(match[2]) < now.timestamp():
+        return None
+    whole = hmac.compare_digest(match[3], _seal(home, "session", f"{match[1]}.{match[2]}"))
+    return match[1] if whole else None
+
+
+def _seal(home: Home, purpose: str, text: str) -> str:
+    from tasks.split import derive
+
+    return hmac.new(derive(home.key(), "sessions"), f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()
+
+
+class Limiter:
+    """So many requests a minute for each name, saved up to a minute's worth. It remembers the last `MOST` names."""
+
+    MOST = 20_000
+
+    def __init__(self, per_minute: int) -> None:
+        self.per_minute = per_minute
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, name: str, now: float) -> float:
+        """Counts a request at that time in seconds; how many seconds to wait before the next one, 0 for none."""
+        left, then = self._left.pop(name, (float(self.per_minute), now))
+        left = min(float(self.per_minute), left + max(0.0, now - then) * self.per_minute / 60)
+        allowed = left >= 1
+        self._left[name] = (left - 1 if allowed else left, now)
+        while len(self._left) > self.MOST:
+            self._left.popitem(last=False)
+        return 0.0 if allowed else (1 - left) * 60 / self.per_minute

@@ -1,0 +1,677 @@
+"""The web pages, rendered here from the bodies of `harness.view`; a browser gets no data from anywhere else.
+
+Templates escape all they are given, and text from outside is made inert as on a terminal. Everything but sending a file
+works without scripts; `static/app.js` sends files, and keeps a page fresh by asking for it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, quote, urlsplit
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+
+from harness import view
+from harness.board import with_bars
+from harness.competition import MetricCard, bar_from_json
+from harness.home import Home
+from harness.render import inert, interval, number, short_time
+from harness.server import app, auth
+from harness.view import Body, Viewer
+from leaderboard.database import LeaderboardError
+from tasks.base import as_written
+from tasks.errors import UserError
+
+HERE = Path(__file__).parent
+STATIC = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+PER_PAGE = 200
+"""How many submissions one page of those of everybody shows."""
+
+UNSELECTED = {
+    "best_public": "those with the best public scores",
+    "first": "the first",
+    "last": "the last",
+    "all": "all",
+}
+"""Which submissions count where none is selected, in words."""
+
+Values = dict[str, Any]
+Make = Callable[..., "Page"]
+Hw = Annotated[str, Query(max_length=60)]
+Number = Annotated[int, Query(ge=1, lt=2**63)]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Who asks for a page, and when; `csrf` is what the forms of this browser's session say."""
+
+    home: Home
+    viewer: Viewer
+    csrf: str
+    path: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Page:
+    """A template with its values."""
+
+    template: str
+    values: Values
+    status: int = 200
+
+
+def add_pages(api: FastAPI) -> None:
+    """Adds the pages to the application, and errors as pages outside of /api."""
+    _add_errors(api)
+    _add_static(api)
+    _add_session(api)
+    _add_reading(api)
+    _add_own(api)
+    _add_staff(api)
+
+
+# The ways in.
+
+
+def _add_reading(api: FastAPI) -> None:
+    @api.get("/", include_in_schema=False)
+    async def _overview(request: Request) -> Response:
+        return await _answer(request, overview)
+
+    @api.get("/homeworks/{hw}", include_in_schema=False)
+    async def _sheet(request: Request, hw: str) -> Response:
+        return await _answer(request, homework, hw)
+
+    @api.get("/homeworks/{hw}/board", include_in_schema=False)
+    async def _board(request: Request, hw: str, sort: str = "", private: bool = False) -> Response:
+        return await _answer(request, board, hw, sort[:40], private)
+
+
+def _add_own(api: FastAPI) -> None:
+    @api.get("/homeworks/{hw}/submit", include_in_schema=False)
+    async def _hand_in(request: Request, hw: str) -> Response:
+        return await _answer(request, hand_in, hw)
+
+    @api.get("/homeworks/{hw}/submissions", include_in_schema=False)
+    async def _submissions(request: Request, hw: str, saved: bool = False) -> Response:
+        return await _answer(request, submissions, hw, saved)
+
+    @api.post("/homeworks/{hw}/selection", include_in_schema=False)
+    async def _select(request: Request, hw: str) -> Response:
+        form, login = await _read_post(request)
+        server = app_server(request)
+        chosen = [int(text) for text in form.get("submission", []) if text.isascii() and text.isdigit()][:100]
+        try:
+            await server.call(view.select, server.home, login.viewer, hw, chosen, server.clock())
+        except (UserError, LeaderboardError) as error:
+            if error.code in ("E_NOT_FOUND", "E_LOGIN", "E_SCOPE"):
+                raise
+            return await _answer(request, submissions, hw, False, str(error), login=login)
+        return _see(f"/homeworks/{quote(hw, safe='')}/submissions?saved=1#selection")
+
+    @api.get("/submissions/{number}", include_in_schema=False)
+    async def _submission(request: Request, number: app.Number) -> Response:
+        return await _answer(request, submission, number)
+
+
+def _add_staff(api: FastAPI) -> None:
+    @api.post("/homeworks/{hw}/board", include_in_schema=False)
+    async def _early_look(request: Request, hw: str) -> Response:
+        _, login = await _read_post(request)
+        return await _answer(request, board, hw, "", True, True, login=login)
+
+    @api.get("/homeworks/{hw}/everyone", include_in_schema=False)
+    async def _everyone(request: Request, hw: str, q: str = "", page: int = 1) -> Response:
+        return await _answer(request, everyone, hw, q[:100], max(1, min(page, 10**6)))
+
+    @api.get("/gradebook", include_in_schema=False)
+    async def _gradebook(request: Request, hw: str = "") -> Response:
+        return await _answer(request, gradebook, hw[:60] or None)
+
+    @api.get("/gradebook.csv", include_in_schema=False)
+    async def _gradebook_csv(request: Request, hw: str = "") -> Response:
+        from harness.sheets import write_rows
+
+        server, login = app_server(request), await app.find_login(request)
+        body = await server.call(view.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+        text = write_rows(body["table"]["header"], body["table"]["rows"])
+        named = {"content-disposition": 'attachment; filename="gradebook.csv"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=named)
+
+
+def _add_session(api: FastAPI) -> None:
+    @api.get("/login", include_in_schema=False)
+    async def _log_in(request: Request, next: str = "/") -> Response:
+        return await _answer(request, log_in, next)
+
+    @api.post("/login", include_in_schema=False)
+    async def _open(request: Request) -> Response:
+        form, _ = await _read_post(request)
+        server, target = app_server(request), _inside(first(form, "next"))
+        try:
+            cookie, login = await server.call(
+                auth.open_session, server.home, first(form, "token").strip(), server.clock()
+            )
+        except UserError as error:
+            if error.code != "E_LOGIN":
+                raise
+            return await _answer(request, log_in, target, str(error), login=auth.ANYBODY)
+        request.scope["lhy.token"] = login.token
+        response = _see(target)
+        app.set_cookie(response, server.settings, cookie)
+        return response
+
+    @api.post("/logout", include_in_schema=False)
+    async def _log_out(request: Request) -> Response:
+        await _read_post(request)
+        response = _see("/login")
+        app.drop_cookie(response, app_server(request).settings)
+        return response
+
+
+def _add_static(api: FastAPI) -> None:
+    contents = {name: (HERE / "static" / name).read_bytes() for name in STATIC}
+
+    @api.get("/static/{name}", include_in_schema=False)
+    async def _static(name: str) -> Response:
+        if name not in contents:
+            raise HTTPException(404)
+        kept = {"cache-control": "public, max-age=31536000, immutable"}  # its address holds its hash
+        return Response(contents[name], media_type=f"{STATIC[name]}; charset=utf-8", headers=kept)
+
+
+def _add_errors(api: FastAPI) -> None:
+    async def answer(request: Request, error: Exception) -> Response:
+        plain = app.refusal(request.scope.get("lhy.id", "-"), error)
+        if request.url.path.startswith("/api/"):
+            return plain
+        told = json.loads(bytes(plain.body))["error"]
+        if told["code"] == "E_LOGIN" and request.method == "GET":
+            asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return _see(f"/login?next={quote(asked, safe='')}")
+        server = app_server(request)
+        page = Page("error.html", {"status": plain.status_code, "lines": told["message"].split("\n"), **told})
+        html = _html(render(server.home, None, page), plain.status_code)
+        for name in ("retry-after", "allow"):
+            if name in plain.headers:
+                html.headers[name] = plain.headers[name]
+        return html
+
+    for kind in (UserError, LeaderboardError, HTTPException, RequestValidationError):
+        api.add_exception_handler(kind, answer)
+
+
+def app_server(request: Request) -> app.Server:
+    """What the requests of this process share."""
+    server: app.Server = request.app.state.server
+    return server
+
+
+async def _answer(request: Request, make: Make, *values: Any, login: auth.Login | None = None) -> Response:
+    """The page that `make` gathers, for whoever asks."""
+    server = app_server(request)
+    if login is None:
+        login = await app.find_login(request)
+    cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
+    csrf = auth.csrf_token(server.home, cookie) if cookie and login.by == "cookie" else ""
+    ask = Ask(server.home, login.viewer, csrf, request.url.path, server.clock())
+
+    def work() -> HTMLResponse:
+        page = make(ask, *values)
+        return _html(render(server.home, ask, page), page.status)
+
+    return await server.call(work)
+
+
+def _html(text: str, status: int) -> HTMLResponse:
+    return HTMLResponse(text, status, {"content-security-policy": POLICY, "vary": "cookie"})
+
+
+def _see(target: str) -> RedirectResponse:
+    return RedirectResponse(target, 303)
+
+
+Form = dict[str, list[str]]
+
+
+async def _read_post(request: Request) -> tuple[Form, auth.Login]:
+    """The fields of a form, which must come from a page of ours, and who sent it."""
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
+    strange = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if strange or site not in ("same-origin", "none"):
+        raise UserError("this form did not come from a page of this server.", code="E_CSRF", exit_code=6)
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+        raise UserError("this is not a form of a page of this server.")
+    data = await app.read_body(request)
+    try:
+        form = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=200)
+    except ValueError:
+        raise UserError("this form cannot be read; load the page again.") from None
+    sealed = (b"x-csrf-token", first(form, "csrf").encode())  # a form says in a field what a script says in a header
+    asked = Request({**request.scope, "headers": [*request.scope["headers"], sealed]})
+    login = await app.find_login(asked)
+    request.scope["lhy.token"] = login.token
+    return form, login
+
+
+def first(form: Form, name: str) -> str:
+    """The first value of a field, empty where there is none."""
+    return form.get(name, [""])[0]
+
+
+def _inside(target: str) -> str:
+    """A path on this server, whatever the address of a page said."""
+    parts = urlsplit(target)
+    inside = target.startswith("/") and not target.startswith("//") and target.isprintable() and "\\" not in target
+    return target if inside and not parts.netloc and not parts.scheme and not parts.path.startswith("/login") else "/"
+
+
+# What each page holds.
+
+
+def log_in(ask: Ask, target: str, problem: str = "") -> Page:
+    """The form for a token."""
+    return Page("login.html", {"next": _inside(target), "problem": problem}, 401 if problem else 200)
+
+
+def overview(ask: Ask) -> Page:
+    """The homeworks with their clocks, and how far the viewer is."""
+    rows = view.homeworks(ask.home, ask.viewer, ask.now)["tasks"]
+    for row in rows:
+        row["place"] = None
+        if ask.viewer.participant:
+            body = view.board(ask.home, ask.viewer, row["name"], now=ask.now)
+            row["levels"] = [bar["name"] for bar in body["bars"] if bar["comparable"]]
+            row["place"] = next((line for line in body["board"] if line["own"]), None)
+            row["of"] = sum(line["kind"] == "person" for line in body["board"])
+            row["digits"] = body["metrics"][0]["digits"]
+    return Page("overview.html", {"rows": rows})
+
+
+def homework(ask: Ask, hw: str) -> Page:
+    """The sheet, the data, the rules and the bars of a homework."""
+    body = view.homework(ask.home, ask.viewer, hw, ask.now)
+    name = body["name"]
+    files = view.files(ask.home, ask.viewer, name)["files"] if ask.viewer.role != "nobody" else []
+    cards = {card["name"]: card for card in body["metrics"]}
+    bars = [
+        bar
+        | {
+            "needs": [
+                (cards[metric]["label"], str(as_written(value, bar["digits"])), cards[metric]["higher_is_better"])
+                for metric, value in bar["public"]
+            ]
+        }
+        for bar in body["bars"]
+    ]
+    return Page(
+        "homework.html",
+        {"hw": body, "tab": "sheet", "sheet": markdown(view.sheet(ask.home, ask.viewer, name)), "bars": bars}
+        | {"files": [file for file in files if file["file"] != "sheet.md"]},
+    )
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column of the board: `order` is what `sort` must say to order by it, or to turn it round."""
+
+    key: str
+    title: str
+    show: Callable[[Any], str] = str
+    right: bool = False
+    sorted: Literal["ascending", "descending", "none"] = "none"
+    order: str = ""
+
+
+def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: bool = False) -> Page:
+    """The board of one side, in the order of a column; by place it has lines for the bars."""
+    homework = view.homework(ask.home, ask.viewer, hw, ask.now)
+    body = view.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
+    metric = MetricCard(**body["metrics"][0])
+    rows = body["board"]
+    headings = [heading for heading in _headings(body) if any(row[heading.key] not in (None, []) for row in rows)]
+    by, down = sort.removeprefix("-"), sort.startswith("-")
+    if by not in {heading.key for heading in headings}:
+        by, down = "rank", False
+    if (by, down) == ("rank", False):
+        rows = with_bars(rows, [bar_from_json(bar) for bar in body["bars"]], metric, private)
+    else:
+        rows = ordered(rows, by, down)
+    shown = [
+        Heading(
+            heading.key, heading.title, heading.show, heading.right,
+            "none" if heading.key != by else "descending" if down else "ascending",
+            f"-{heading.key}" if heading.key == by and not down else heading.key,
+        )
+        for heading in headings
+    ]  # fmt: skip
+    own = next((row for row in rows if row.get("own")), None)
+    return Page(
+        "board.html",
+        {"hw": homework, "tab": "board", "board": body, "rows": rows, "headings": shown, "own": own, "metric": metric}
+        | {"private": private, "unrevealed": unrevealed, "sort": sort},
+    )
+
+
+def _headings(body: Body) -> list[Heading]:
+    metric, *others = (MetricCard(**card) for card in body["metrics"])
+    moves = [
+        Heading("public_rank", "public #", right=True),
+        Heading("move", "move", lambda n: f"▲ {n}" if n > 0 else f"▼ {-n}" if n < 0 else "=", right=True),
+    ]
+    return [
+        Heading("rank", "#", right=True),
+        Heading("name", "name"),
+        Heading("score", metric.label, number(metric.digits), right=True),
+        *(Heading(other.name, other.label, number(other.digits), right=True) for other in others),
+        *(moves if body["side"] == "private" else []),
+        Heading("bars", "bars passed", ", ".join),
+        Heading("interval", "95 % interval", interval(metric.digits), right=True),
+        Heading("entries", "entries", right=True),
+        Heading("last", "last", short_time),
+    ]
+
+
+def ordered(rows: Sequence[Body], key: str, down: bool) -> list[Body]:
+    """The rows in the order of a column, equal ones by place; those without a value come last either way."""
+
+    def value(row: Body) -> Any:
+        found = row[key]
+        if isinstance(found, str):
+            return found.casefold()
+        return len(found) if key == "bars" else found
+
+    known = [row for row in rows if row[key] is not None]
+    return sorted(known, key=value, reverse=down) + [row for row in rows if row[key] is None]
+
+
+def hand_in(ask: Ask, hw: str) -> Page:
+    """Where a file is handed in."""
+    view.submit_limit(ask.home, ask.viewer, hw, ask.now)
+    body = view.homework(ask.home, ask.viewer, hw, ask.now)
+    return Page("submit.html", {"hw": body, "tab": "submit"})
+
+
+def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "") -> Page:
+    """The viewer's submissions with their history, and the selection."""
+    homework = view.homework(ask.home, ask.viewer, hw, ask.now)
+    rows = view.submissions(ask.home, ask.viewer, hw, now=ask.now)["submissions"]
+    chosen = view.selection(ask.home, ask.viewer, hw, ask.now)
+    counting = {row["id"] for row in chosen["counts"]}
+    return Page(
+        "submissions.html",
+        {"hw": homework, "tab": "submissions", "rows": rows[::-1], "selection": chosen, "counting": counting}
+        | {"chart": chart(homework, rows), "saved": saved, "problem": problem, "unselected": UNSELECTED}
+        | {"waiting": any(row["state"] in ("queued", "grading") for row in rows)},
+        409 if problem else 200,
+    )
+
+
+def submission(ask: Ask, number: int) -> Page:
+    """One submission: how far it is, its score or what was wrong with it, and its receipt."""
+    body = view.submission(ask.home, ask.viewer, number, ask.now)
+    homework = view.homework(ask.home, ask.viewer, body["homework"], ask.now)
+    receipt = json.dumps(view.receipt(ask.home, ask.viewer, number), indent=2, ensure_ascii=True)
+    own = body["participant"] == ask.viewer.participant
+    cards = {card["name"]: card for card in body["metrics"]}
+    values = {"hw": homework, "tab": "submissions" if own else "everyone", "one": body, "receipt": receipt.split("\n")}
+    return Page("submission.html", values | {"cards": cards, "own": own, "said": standing(body, cards)})
+
+
+def standing(body: Body, cards: Mapping[str, Body]) -> str:
+    """How far a submission is, as a sentence."""
+    if body["state"] == "graded":
+        score = body["scores"][0]
+        card = cards[score["metric"]]
+        text = f"Graded: public {card['label']} {_score(score['public'], card['digits'])}"
+        return f"{text}, rank {body['rank']}." if body["rank"] is not None else f"{text}."
+    return {
+        "queued": f"Waiting in the queue at position {body['position']}.",
+        "grading": "Being graded now.",
+        "rejected": "The file was refused; it used no slot.",
+        "failed": "It could not be graded. Staff have to look at it; the file is kept.",
+    }[str(body["state"])]
+
+
+def everyone(ask: Ask, hw: str, search: str, page: int) -> Page:
+    """Everybody's submissions, newest first, for staff."""
+    homework = view.homework(ask.home, ask.viewer, hw, ask.now)
+    rows = view.submissions(ask.home, ask.viewer, hw, everyone=True, now=ask.now)["submissions"][::-1]
+    wanted = search.strip().casefold()
+    if wanted:
+        rows = [row for row in rows if wanted in f"{row['name']}\n{row['participant']}\n{row['state']}".casefold()]
+    pages = max(1, math.ceil(len(rows) / PER_PAGE))
+    page = min(page, pages)
+    return Page(
+        "everyone.html",
+        {"hw": homework, "tab": "everyone", "search": search, "page": page, "pages": pages, "total": len(rows)}
+        | {"rows": rows[(page - 1) * PER_PAGE : page * PER_PAGE]},
+    )
+
+
+def gradebook(ask: Ask, hw: str | None) -> Page:
+    """The points of all students, for staff."""
+    body = view.gradebook(ask.home, ask.viewer, hw, now=ask.now)
+    names = [row["name"] for row in view.homeworks(ask.home, ask.viewer, ask.now)["tasks"]]
+    return Page("gradebook.html", {"book": body, "chosen": hw, "names": names})
+
+
+# The chart.
+
+
+@dataclass(frozen=True)
+class Point:
+    """A submission in the chart: how far right in per cent, how far down in pixels; `beyond` the scale or on it."""
+
+    x: float
+    y: float
+    text: str
+    kind: Literal["counted", "practice"]
+    beyond: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """A level line of the chart, or a step of the best score so far."""
+
+    y: float
+    text: str = ""
+    x: float = 0.0
+    to: float = 100.0
+    up: float = 0.0
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The history of scores, ready to draw."""
+
+    points: Sequence[Point]
+    best: Sequence[Line]
+    bars: Sequence[Line]
+    ticks: Sequence[Line]
+    label: str
+    summary: str
+    height: int = field(default=220)
+
+
+TOP, BOTTOM = 22.0, 198.0
+
+
+def chart(homework: Body, rows: Sequence[Body]) -> Chart | None:
+    """The history of one's scores; None where there is none. A score far from the others is drawn at the edge."""
+    metric, rounded = homework["metrics"][0], homework["metrics"][0]["digits"]
+    graded = [row for row in rows if row["score"] is not None]
+    if not graded:
+        return None
+    up = metric["higher_is_better"]
+    scores = sorted((row["score"] for row in graded), reverse=up)
+    reach = 3 * abs(scores[len(scores) // 2] - scores[0])
+    near = [score for score in scores if abs(score - scores[0]) <= reach] or scores[:1]
+    lines = [
+        (bar, value)
+        for bar in homework["bars"]
+        for name, value in bar["public"]
+        if bar["comparable"] and name == metric["name"]
+    ]
+    span = max(near) - min(near) or abs(near[0]) * 0.1 or 1.0
+    lines = [(bar, value) for bar, value in lines if min(near) - span <= value <= max(near) + span]
+    low = min([*near, *(value for _, value in lines)])
+    high = max([*near, *(value for _, value in lines)])
+    low, high = (low - span * 0.05, high + span * 0.05)
+
+    def y(value: float) -> float:
+        share: float = (value - low) / (high - low)
+        return round(BOTTOM - (BOTTOM - TOP) * min(1.0, max(0.0, share)), 1)
+
+    points: list[Point] = []
+    best: list[Line] = []
+    record: float | None = None
+    for place, row in enumerate(graded):
+        x = round(14 + 80 * (place / (len(graded) - 1) if len(graded) > 1 else 0.5), 2)
+        kind: Literal["counted", "practice"] = "practice" if row["practice"] else "counted"
+        text = f"submission {row['id']}: {_score(row['score'], rounded)}, {short_time(row['at'])}"
+        points.append(Point(x, y(row["score"]), text, kind, not low <= row["score"] <= high))
+        better = record is None or (row["score"] > record if up else row["score"] < record)
+        if kind == "counted" and better:
+            if best:
+                best[-1] = Line(best[-1].y, x=best[-1].x, to=x, up=y(row["score"]))
+            record = row["score"]
+            best.append(Line(y(record), x=x, to=96.0, up=y(record)))
+    told: list[Line] = []
+    for bar, value in lines:
+        place_y = y(value)
+        free = all(abs(place_y - line.y) > 16 for line in told if line.text)
+        told.append(Line(place_y, f"{bar['name']} {as_written(value, bar['digits'])}" if free else ""))
+    digits = min(rounded, max(0, 2 - math.floor(math.log10(high - low))))
+    ticks = [Line(y(value), f"{value:.{digits}f}") for value in (low + (high - low) * k / 4 for k in range(5))]
+    scored = [row["score"] for row in graded if not row["practice"]]
+    top = (max if up else min)(scored) if scored else None
+    summary = f"{len(graded)} graded submissions" + (f", the best {_score(top, rounded)}." if top is not None else ".")
+    better_is = "higher" if up else "lower"
+    return Chart(points, best, told, ticks, f"{metric['label']} ({better_is} is better)", summary)
+
+
+# Rendering.
+
+
+def render(home: Home, ask: Ask | None, page: Page) -> str:
+    """The page as HTML; without `ask` it shows nobody's name, as after an error."""
+    me = view.me(home, ask.viewer) if ask is not None and ask.viewer.role != "nobody" else None
+    common = {
+        "course": home.course,
+        "zone": home.zone,
+        "me": me,
+        "viewer": ask.viewer if ask is not None else view.NOBODY,
+        "csrf": ask.csrf if ask is not None else "",
+        "path": ask.path if ask is not None else "",
+        "now": ask.now if ask is not None else None,
+        "may_write": me is not None and me["scope"] != "read",
+    }
+    return environment().get_template(page.template).render(common | page.values)
+
+
+@lru_cache(1)
+def environment() -> Environment:
+    """The templates, which escape what they are given and show no character that does something."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=shown,
+    )
+    made.filters |= {"score": _score, "interval": _interval, "time": short_time, "left": left, "bytes": size}
+    hashes = {name: hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:12] for name in STATIC}
+    made.globals["static"] = {name: f"/static/{name}?v={value}" for name, value in hashes.items()}
+    return made
+
+
+def shown(value: Any) -> Any:
+    """What a template writes for a value: nothing for None, and text without characters that do something.
+
+    >>> shown("a\\u202eb"), shown(None), shown(3)
+    ('a\\\\u202eb', '', 3)
+    """
+    if value is None:
+        return ""
+    return inert(value) if type(value) is str and not value.isprintable() else value
+
+
+def _score(value: float, digits: int) -> str:
+    return number(digits)(value)
+
+
+def _interval(ends: Sequence[float], digits: int) -> str:
+    return interval(digits)(ends)
+
+
+def left(closes: str, now: datetime) -> str:
+    """How long until an instant.
+
+    >>> left("2027-03-26T23:59:59+08:00", datetime.fromisoformat("2027-03-24T20:00:00+08:00"))
+    'in 2 days 3 h'
+    """
+    rest = datetime.fromisoformat(closes) - now
+    if rest < timedelta(0):
+        return "over"
+    minutes = int(rest.total_seconds()) // 60
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days >= 14:
+        return f"in {days} days"
+    if days:
+        return f"in {days} day{'s' if days > 1 else ''}" + (f" {hours} h" if hours else "")
+    return f"in {hours} h {minutes % 60} min" if hours else f"in {minutes % 60} min"
+
+
+def size(number_of_bytes: int) -> str:
+    """A size for people.
+
+    >>> size(999), size(2_500_000)
+    ('999 bytes', '2.5 MB')
+    """
+    if number_of_bytes < 1000:
+        return f"{number_of_bytes} bytes"
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number_of_bytes >= factor:
+            return f"{number_of_bytes / factor:.1f} {unit}"
+    raise AssertionError(number_of_bytes)
+
+
+@lru_cache(64)
+def markdown(text: str) -> Markup:
+    """A sheet as HTML, without its title, which the page has; what looks like HTML in it stays text."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    tokens = reader.parse(text)
+    if len(tokens) > 2 and tokens[0].type == "heading_open" and tokens[0].tag == "h1":
+        tokens = tokens[3:]
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close") and token.tag == "h1":
+            token.tag = "h2"
+        if token.type in ("th_open", "td_open") and "style" in token.attrs:
+            token.attrs["class"] = str(token.attrs.pop("style")).removeprefix("text-align:")
+        for inner in token.children or ():
+            if inner.type == "link_open":
+                inner.attrs["rel"] = "noopener noreferrer"
+    html = reader.renderer.render(tokens, reader.options, {})
+    html = html.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="table"><table>')
+    return Markup(html.replace("</table>", "</table></div>"))

@@ -1,0 +1,65 @@
+"""The settings of the server: the table [server] of config.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.home import Home
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting with its default. Limits of requests hold in each web process on its own."""
+
+    host: str = "127.0.0.1"
+    port: int = 8600
+    url: str = ""  # the address that people use, where a proxy stands before the server
+    certificate: str = ""  # PEM files, for TLS without a proxy
+    key: str = ""
+    seconds: int = 120  # wall time that grading one submission may take
+    memory_gb: int = 4  # and its address space
+    uploads_per_minute: int = 12  # by one token
+    requests_per_minute: int = 300  # by one token, or by one address that is not logged in
+    trusted_proxies: str = "127.0.0.1"  # addresses whose X-Forwarded-For is believed, with commas between
+
+    @property
+    def address(self) -> str:
+        """The address that is printed, and that browsers come from."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.url.rstrip("/") or f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach it over TLS, so that cookies and browsers may insist on it."""
+        return self.address.startswith("https://")
+
+
+def read_settings(home: Home) -> Settings:
+    """The settings of a home. Raises UserError for one that does not exist, or has the wrong type or a bad value."""
+    own = home.settings.get("server", {})
+    known = {field.name: type(field.default) for field in fields(Settings)}
+    if not isinstance(own, dict):
+        raise UserError("config.toml: server must be a table, [server].")
+    for name, value in own.items():
+        if name not in known:
+            raise UserError(f"config.toml: [server] has no setting {name!r}; the settings are: {', '.join(known)}.")
+        if type(value) is not known[name]:
+            raise UserError(f"config.toml: [server] {name} must be a {known[name].__name__}, got {value!r}.")
+        if isinstance(value, int) and not (0 if name == "port" else 1) <= value <= (65535 if name == "port" else 10**6):
+            raise UserError(f"config.toml: [server] {name} must not be {value}.")
+    settings = Settings(**own)
+    if bool(settings.certificate) != bool(settings.key):
+        raise UserError("config.toml: [server] certificate and key belong together; give both or none.")
+    for path in filter(None, (settings.certificate, settings.key)):
+        if not Path(path).is_file():
+            raise UserError(f"config.toml: [server] there is no file {path}.")
+    if settings.url and not settings.url.startswith(("http://", "https://")):
+        raise UserError(f"config.toml: [server] url must begin with http:// or https://, got {settings.url!r}.")
+    return settings

@@ -1,0 +1,236 @@
+"use strict";
+/* Sends files, and keeps what is marked with data-live fresh by asking for the page again. All else works without. */
+(() => {
+  const announcer = document.getElementById("said");
+
+  function say(text) {
+    if (text && announcer.textContent !== text) announcer.textContent = text;
+  }
+
+  /* Makes `old` what `fresh` is, and touches only what differs: nothing flickers, focus and ticks stay. */
+  function morph(old, fresh) {
+    if (old.isEqualNode(fresh)) return;
+    if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
+      old.replaceWith(document.importNode(fresh, true));
+      return;
+    }
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      old.nodeValue = fresh.nodeValue;
+      return;
+    }
+    for (const { name, value } of fresh.attributes) {
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+    }
+    const before = [...old.childNodes];
+    const after = [...fresh.childNodes];
+    after.forEach((child, place) => {
+      if (place < before.length) morph(before[place], child);
+      else old.append(document.importNode(child, true));
+    });
+    before.slice(after.length).forEach((child) => child.remove());
+  }
+
+  async function part(url, id) {
+    const response = await fetch(url, { headers: { accept: "text/html" } });
+    if (!response.ok || new URL(response.url).pathname === "/login") {
+      const error = new Error(String(response.status));
+      error.wait = Number(response.headers.get("retry-after")) || 0;
+      error.over = response.ok || (response.status < 500 && response.status !== 429);
+      throw error;
+    }
+    const found = new DOMParser().parseFromString(await response.text(), "text/html");
+    return found.getElementById(id);
+  }
+
+  /* Asks for the element again: soon at first, less and less often while nothing changes, not while nobody looks. */
+  function live(element, url) {
+    let wait = Number(element.dataset.live);
+    if (!wait) return;
+    let timer = 0;
+    const plan = () => {
+      timer = setTimeout(look, wait * (900 + 200 * Math.random()));
+    };
+    async function look() {
+      if (!element.isConnected) return;
+      if (document.hidden) {
+        document.addEventListener("visibilitychange", look, { once: true });
+        return;
+      }
+      const most = Number(element.dataset.most);
+      try {
+        const address = url();
+        const fresh = await part(address, "live");
+        if (!fresh || address !== url()) return plan();
+        const changed = !element.isEqualNode(fresh);
+        morph(element, fresh);
+        say(element.dataset.say);
+        const next = Number(fresh.dataset.live);
+        if (!next) return done();
+        wait = changed ? next : Math.min(wait * 1.5, most);
+      } catch (error) {
+        if (error.over) return undefined;
+        wait = Math.max(Math.min(wait * 2, 60), error.wait || 0);
+      }
+      return plan();
+    }
+    plan();
+  }
+
+  /* When a result is there, the slots that are left may have changed. */
+  async function done() {
+    const clocks = document.getElementById("clocks");
+    if (!clocks) return;
+    try {
+      const fresh = await part(location.href, "clocks");
+      if (fresh) morph(clocks, fresh);
+    } catch {
+      /* they are on the next page that is loaded */
+    }
+  }
+
+  const standing = document.getElementById("live");
+  if (standing) live(standing, () => location.href);
+
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-soft]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    const address = link.href;
+    const place = [...document.querySelectorAll("a[data-soft]")].indexOf(link);
+    try {
+      const fresh = await part(address, "live");
+      history.replaceState(null, "", address);
+      morph(document.getElementById("live"), fresh);
+      const again = document.querySelectorAll("a[data-soft]")[place];
+      again.focus();
+      say(`${again.textContent.replace(/[▲▼]/g, "").trim()}: ${again.parentElement.getAttribute("aria-sort")}`);
+    } catch {
+      location.href = address;
+    }
+  });
+
+  const form = document.getElementById("hand-in");
+  if (!form) return;
+
+  const input = document.getElementById("file");
+  const drop = document.getElementById("drop");
+  const chosen = document.getElementById("chosen");
+  const refusal = document.getElementById("refusal");
+  const bar = document.getElementById("sent");
+  const button = form.querySelector("button");
+  const result = document.getElementById("result");
+  form.hidden = false;
+
+  const size = (bytes) =>
+    bytes < 1000 ? `${bytes} bytes` : bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+
+  function refuse(text) {
+    refusal.replaceChildren();
+    for (const line of text ? text.split("\n") : []) {
+      const shown = document.createElement("p");
+      shown.className = "problem";
+      shown.textContent = line;
+      refusal.append(shown);
+    }
+  }
+
+  function fits() {
+    const file = input.files[0];
+    const most = Number(form.dataset.most);
+    chosen.textContent = file ? `${file.name.replace(/[\p{C}]/gu, "?")} · ${size(file.size)}` : "";
+    refuse(file && file.size > most ? `This file has ${size(file.size)}; at most ${size(most)} are read.` : "");
+    return file && file.size <= most;
+  }
+
+  input.addEventListener("change", fits);
+  for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
+  drop.addEventListener("dragover", () => drop.classList.add("over"));
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  window.addEventListener("drop", (event) => {
+    drop.classList.remove("over");
+    if (!event.dataTransfer || !event.dataTransfer.files.length) return;
+    if (event.dataTransfer.files.length > 1) return refuse("Drop one file.");
+    input.files = event.dataTransfer.files;
+    return fits();
+  });
+
+  function written(text) {
+    try {
+      return encodeURIComponent(text);
+    } catch {
+      return "submission";
+    }
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!fits()) return;
+    const file = input.files[0];
+    const request = new XMLHttpRequest();
+    request.open("POST", form.dataset.url);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.setRequestHeader("X-CSRF-Token", form.dataset.csrf);
+    request.setRequestHeader("X-Filename", written(file.name));
+    request.setRequestHeader("X-Message", written(document.getElementById("message").value));
+    request.upload.addEventListener("progress", (sent) => {
+      if (sent.lengthComputable) bar.value = sent.loaded / sent.total;
+    });
+    request.addEventListener("load", () => {
+      let body = {};
+      try {
+        body = JSON.parse(request.responseText);
+      } catch {
+        /* not from our server */
+      }
+      ended();
+      if (request.status === 200 || request.status === 202) accepted(body);
+      else if (body.error) refuse(body.error.message);
+      else refuse(`The answer was not understood (${request.status}). Hand in again: the same file uses no second slot.`);
+    });
+    request.addEventListener("error", () => {
+      ended();
+      refuse("The network failed. Hand in again when it is back: the same file never uses a second slot.");
+    });
+    refuse("");
+    button.disabled = true;
+    bar.value = 0;
+    bar.hidden = false;
+    say("Sending.");
+    request.send(file);
+  });
+
+  function ended() {
+    button.disabled = false;
+    bar.hidden = true;
+  }
+
+  async function accepted(body) {
+    const address = `/submissions/${body.submission}`;
+    say(body.again ? `These bytes were already submission ${body.submission}; no slot was used.` : "Accepted.");
+    result.hidden = false;
+    result.replaceChildren();
+    const link = document.createElement("a");
+    link.href = address;
+    link.textContent = `Submission ${body.submission} is accepted.`;
+    result.append(link);
+    done();
+    try {
+      const found = document.importNode(await part(address, "live"), true);
+      if (body.again) {
+        const note = document.createElement("p");
+        note.className = "note";
+        note.textContent = `These bytes were already handed in as submission ${body.submission}; no slot was used.`;
+        result.replaceChildren(note, found);
+      } else result.replaceChildren(found);
+      say(found.dataset.say);
+      live(found, () => address);
+    } catch {
+      /* the link is there */
+    }
+    result.scrollIntoView({ block: "nearest" });
+    result.focus({ preventScroll: true });
+  }
+})();

@@ -1,0 +1,123 @@
+"""CSV for and from spreadsheets: cells that are no formulas, ids that stay text, and a roster's lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from leaderboard.roster import Entry, Person
+
+COLUMNS = ("id", "name", "email", "team", "role")
+MAX_BYTES = 4 << 20
+MAX_SHOWN = 20
+FORMULA = "-=+@\t\r－＝＋＠"
+"""What begins a formula; in some countries the wide signs do, too."""
+
+
+def cell(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: an apostrophe goes before what would begin one.
+
+    >>> cell("=1+1"), cell("0012"), cell("'=")
+    ("'=1+1", '0012', "''=")
+    """
+    return f"'{text}" if re.match(f"'*[{FORMULA}]", text) else text
+
+
+def uncell(text: str) -> str:
+    """The inverse of `cell`.
+
+    >>> uncell("'=1+1"), uncell("O'Brien")
+    ('=1+1', "O'Brien")
+    """
+    return text[1:] if re.match(f"'+[{FORMULA}]", text) else text
+
+
+def write_rows(header: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> str:
+    """CSV with every text in quotes, so that 0012 is seen to be text; numbers have none and keep all their digits."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow([cell(name) for name in header])
+    writer.writerows([cell(value) if isinstance(value, str) else "" if value is None else value for value in row]
+                     for row in rows)  # fmt: skip
+    return stream.getvalue()
+
+
+def read_rows(data: bytes, what: str, needed: Sequence[str], known: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """The lines of a CSV by column, with the number of the line each one ends on.
+
+    Raises UserError for what is no UTF-8 CSV with the needed columns and no others than the known.
+    """
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{what} has {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f'{what} is not UTF-8; save it as "CSV UTF-8".') from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        if not set(needed) <= set(header) or not set(header) <= set(known) or len(set(header)) < len(header):
+            raise UserError(
+                f"{what} must have the columns {', '.join(needed)} and may have"
+                f" {', '.join(name for name in known if name not in needed)}; got {', '.join(header) or 'none'}."
+            )
+        rows: list[tuple[int, dict[str, str]]] = []
+        for values in reader:
+            if not any(value.strip() for value in values):
+                continue
+            if len(values) != len(header):
+                raise UserError(f"{what} line {reader.line_num}: {len(values)} cells, expected {len(header)}.")
+            cells = (uncell(value.strip()) for value in values)
+            rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
+    except csv.Error as error:
+        raise UserError(f"{what} line {reader.line_num}: not CSV ({error}).") from None
+    return rows
+
+
+def read_roster(data: bytes, what: str, before: Sequence[Person], taken: Sequence[str]) -> list[Entry]:
+    """The people of a CSV with the columns id, name and, if there are any, email, team and role.
+
+    A column that is left out keeps what the roster has of a person. Raises UserError with all problems by line.
+    """
+    from leaderboard.roster import Entry, problems_of
+
+    known = {person.key: person for person in before}
+    rows = read_rows(data, what, ("id", "name"), COLUMNS)
+    entries, problems = [], []
+    for line, row in rows:
+        if re.fullmatch(r"\d+(\.\d+)?[eE]\+\d+", row["id"]):
+            problems.append((line, f"the id {row['id']} was rewritten by a spreadsheet; format that column as text"))
+        old = known.get(row["id"])
+        email, team, role = (
+            row.get(name, default)
+            for name, default in (("email", old.email), ("team", old.team or ""), ("role", old.role))
+        ) if old else (row.get(name, "") for name in ("email", "team", "role"))  # fmt: skip
+        entries.append(Entry(row["id"], row["name"], email, role or "student", team or None))  # type: ignore[arg-type]
+    for (line, _), found in zip(rows, problems_of(entries, before, taken), strict=True):
+        problems += [(line, text) for text in found]
+    if problems:
+        lines = [f"{what} line {line}: {text}." for line, text in sorted(problems)[:MAX_SHOWN]]
+        more = [f"… and {len(problems) - MAX_SHOWN} more."] if len(problems) > MAX_SHOWN else []
+        raise UserError("\n".join([*lines, *more, "Nothing was changed."]), code="E_ROSTER")
+    return entries
+
+
+def roster_rows(people: Sequence[Person]) -> list[dict[str, Any]]:
+    """A roster as plain values; the columns of `COLUMNS` are those that `read_roster` reads."""
+    return [
+        {
+            "id": person.key,
+            "name": person.name,
+            "email": person.email,
+            "team": person.team,
+            "role": person.role,
+            "disabled": person.disabled_at is not None,
+        }
+        for person in people
+    ]

@@ -1,0 +1,758 @@
+"""What each role may see and do: the one projection behind every command, endpoint and page.
+
+Each function returns the body of `--format json`, plain values with exact numbers and RFC 3339 times in the course's
+zone, or raises UserError or LeaderboardError. The clock comes in as `now`. `home` is a `harness.home.Home`.
+
+    homeworks(home, viewer, now)                 homework(home, viewer, hw, now)        course(home)
+    sheet(home, viewer, hw) -> str               files(home, viewer, hw)                me(home, viewer)
+    file_path(home, viewer, hw, name) -> Path    receipt(home, viewer, id)              quota(home, viewer, hw, now)
+    board(home, viewer, hw, *, private=False, unrevealed=False, now)
+    submissions(home, viewer, hw or None, *, everyone=False, now)
+    submission(home, viewer, id, now)            selection(home, viewer, hw, now)
+    submit_limit(home, viewer, hw, now) -> int   select(home, viewer, hw, ids, now)
+    submit_accept(home, viewer, hw, *, sha256, size, filename, message, client_key, now, step=…)
+    submit(home, viewer, hw, path, message, now)     accepts and grades at once, as at home
+    gradebook(home, viewer, hw or None, *, unrevealed=False, now)     staff alone
+
+Who sees what. Nobody (not logged in): homeworks, sheets, and boards without the names of people. Students and
+auditors: also files, names on boards, and what is their own; what is another's is E_NOT_FOUND, as if it did not exist.
+Staff (TAs and instructors) with a token of scope "all": everybody's submissions, and the private board before its
+reveal, where each look leaves an event. A token of scope "read" changes nothing; "submit" hands in and selects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.competition import (
+    Competition,
+    bar_to_json,
+    find_competition,
+    prepared,
+    read_bars,
+    read_versions,
+    refuse_one_board,
+)
+from harness.home import Home
+from harness.options import local
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.rules import Terms
+    from leaderboard.database import Database
+    from leaderboard.ranking import BoardRow
+    from leaderboard.store import Accepted, PublicGrade, Submission
+
+Role = Literal["nobody", "student", "auditor", "ta", "instructor"]
+Scope = Literal["all", "submit", "read", "home"]
+Body = dict[str, Any]
+Tell = Callable[[Body], None]
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks. `participant` is the name under which this person hands in: the team's, else `key`.
+
+    The scope is that of the token; "home" is the owner of a home folder at its own command line, who may do all.
+    """
+
+    role: Role
+    key: str = ""
+    participant: str = ""
+    scope: Scope = "all"
+
+    @property
+    def at_home(self) -> bool:
+        return self.scope == "home"
+
+    @property
+    def staff(self) -> bool:
+        """Whether this is staff with the rights of staff: a token for submitting or reading does not carry them."""
+        return self.role in ("ta", "instructor") and self.scope in ("all", "home")
+
+
+NOBODY = Viewer("nobody")
+
+
+def owner(name: str) -> Viewer:
+    """Whoever sits at a home folder, handing in under that name."""
+    return Viewer("instructor", name, name, "home")
+
+
+def course(home: Home) -> Body:
+    """What a client asks first: the course, its zone, the key that verifies receipts, and this version."""
+    from importlib import metadata
+
+    version = metadata.version("lhy-grade")
+    return {
+        "schema": 1, "course": home.course, "zone": home.zone, "receipt_key": _receipt_key(home), "version": version,
+    }  # fmt: skip
+
+
+def _receipt_key(home: Home) -> str | None:
+    try:
+        values = json.loads((home.root / "public" / "course.json").read_text(encoding="utf-8"))
+        return str(values["receipt_key"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def me(home: Home, viewer: Viewer) -> Body:
+    """Who is logged in."""
+    _logged_in(viewer)
+    with home.database() as database:
+        from leaderboard import roster
+
+        person = None if viewer.at_home else roster.find_person(database, viewer.key)
+    body: Body = {"schema": 1, "role": viewer.role, "scope": viewer.scope, "key": viewer.key}
+    body |= {"participant": viewer.participant, "name": viewer.key, "email": None, "team": None}
+    if person is not None:
+        body |= {"name": person.name, "email": person.email, "team": person.team}
+    return body
+
+
+def homeworks(home: Home, viewer: Viewer, now: datetime) -> Body:
+    """The homeworks: at home all that this version knows, in a class those that are prepared, with their clocks."""
+    from tasks.homeworks import all_tasks
+
+    here = prepared(home)
+    rows: list[Body] = []
+    if viewer.at_home:
+        for task in all_tasks():
+            rows.append(
+                {
+                    "name": task.name,
+                    "title": task.title,
+                    "metric": task.editions[0].metrics[0].label,
+                    "editions": [edition.name for edition in task.editions],
+                    "prepared": task.name in here,
+                }
+            )
+        here = [name for name in here if name not in {row["name"] for row in rows}]
+    for name in here:
+        competition = find_competition(home, name)
+        row = {
+            "name": name,
+            "title": competition.title,
+            "editions": [competition.edition],
+            "metric": competition.ranking.label,
+            "prepared": True,
+        }
+        rows.append(row if viewer.at_home else row | _clocks(home, viewer, competition, now))
+    return {"schema": 1, "tasks": rows}
+
+
+def homework(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+    """The public description of a homework, without its ids: title, metrics, rules, bars, and its clocks."""
+    competition = _find(home, viewer, hw)
+    described = {key: value for key, value in competition.to_json().items() if key != "ids"}
+    return described | _clocks(home, viewer, competition, now)
+
+
+def _clocks(home: Home, viewer: Viewer, competition: Competition, now: datetime) -> Body:
+    """When it closes for the viewer, whether it has, when it was revealed, and the quota of who may hand in."""
+    from leaderboard import store
+
+    with home.database() as database:
+        terms = _terms(home, database, competition, viewer, now)
+        opened = store.revealed(database, competition.key)
+        body: Body = {
+            "closes": local(home, terms.closes),
+            "closed": _over(database, competition, terms, now),
+            "revealed": local(home, opened),
+        }
+        if viewer.participant:
+            body["quota"] = _quota(home, database, competition, viewer, now)
+    return body
+
+
+def sheet(home: Home, viewer: Viewer, hw: str) -> str:
+    """The sheet of a homework, in Markdown."""
+    return (home.public(_find(home, viewer, hw).name) / "sheet.md").read_text(encoding="utf-8")
+
+
+def files(home: Home, viewer: Viewer, hw: str) -> Body:
+    """The files that students get, with sizes and SHA-256; at home also where they lie."""
+    _logged_in(viewer)
+    competition = _find(home, viewer, hw)
+    body: Body = {"schema": 1, "homework": competition.name, "version": competition.version}
+    if viewer.at_home:
+        body = {"schema": 1, "folder": str(home.public(competition.name))}
+    return body | {"files": [{"file": name, **entry} for name, entry in _manifest(home, competition).items()]}
+
+
+def file_path(home: Home, viewer: Viewer, hw: str, name: str) -> Path:
+    """Where the file of that name lies, which must be one that the manifest lists."""
+    _logged_in(viewer)
+    competition = _find(home, viewer, hw)
+    if name not in _manifest(home, competition):
+        raise _not_found(f"there is no file {name[:100]!r} in {competition.name}")
+    return home.public(competition.name) / name
+
+
+def _manifest(home: Home, competition: Competition) -> dict[str, Body]:
+    path = home.public(competition.name) / "manifest.json"
+    listed: dict[str, Body] = json.loads(path.read_text(encoding="utf-8"))["files"]
+    return listed
+
+
+def board(
+    home: Home, viewer: Viewer, hw: str, *, private: bool = False, unrevealed: bool = False, now: datetime
+) -> Body:
+    """The board of one side. The private one opens with the reveal; `unrevealed` lets staff look before, logged."""
+    from leaderboard import roster
+
+    competition = _find(home, viewer, hw)
+    versions = read_versions(home, competition)
+    with home.database() as database:
+        if private:
+            _allow_private(database, competition, viewer, unrevealed, now)
+        names = roster.display_names(database)
+        rows = _ranked(database, competition, versions, private=private)
+        ranks = {row.participant: row.rank for row in _ranked(database, competition, versions)} if private else None
+    return {
+        "schema": 1,
+        "homework": competition.name,
+        "edition": competition.edition,
+        "metric": competition.ranking.name,
+        "higher_is_better": competition.ranking.higher_is_better,
+        "side": "private" if private else "public",
+        "title": competition.title,
+        "demo": competition.demo,
+        "metrics": [asdict(metric) for metric in competition.metrics],
+        "bars": _bars(home, competition, private),
+        "board": [_board_row(home, viewer, row, names, ranks) for row in rows],
+    }
+
+
+def _bars(home: Home, competition: Competition, private: bool) -> list[Body]:
+    """The bars, with their thresholds of the private side where that is shown."""
+    if not private:
+        return [bar_to_json(bar) for bar in competition.bars]
+    return [bar_to_json(bar) | {"private": bar.private} for bar in read_bars(home, competition)]
+
+
+def _board_row(
+    home: Home, viewer: Viewer, row: BoardRow, names: dict[str, str], public_ranks: dict[str, int] | None
+) -> Body:
+    scores = json.loads(row.details).get("scores", [])
+    own = viewer.role != "nobody" and row.participant == viewer.participant
+    shown: Body = {
+        "rank": row.rank,
+        "name": shown_name(viewer, row.participant, row.kind, names),
+        "kind": row.kind,
+        "score": row.score,
+        "interval": scores[0]["interval"] if scores else None,
+        "bars": list(row.passed),
+        "entries": row.entries,
+        "last": local(home, row.last),
+        "submission": row.submission if own or viewer.staff or row.kind != "person" else None,
+        "own": own,
+    }
+    shown |= {score["metric"]: score["value"] for score in scores[1:]}
+    if public_ranks is not None:
+        shown["public_rank"] = public_ranks.get(row.participant)
+        shown["move"] = None if shown["public_rank"] is None else shown["public_rank"] - row.rank
+    return shown
+
+
+def shown_name(viewer: Viewer, participant: str, kind: str, names: dict[str, str]) -> str:
+    """How a participant is called before that viewer: never by the key of a person, and not at all before nobody."""
+    if kind != "person":
+        return participant
+    return "a participant" if viewer.role == "nobody" else names.get(participant, participant)
+
+
+def _ranked(
+    database: Database, competition: Competition, versions: tuple[str, str], *, private: bool = False
+) -> list[BoardRow]:
+    from leaderboard import ranking
+
+    return ranking.board(
+        database,
+        competition.key,
+        *versions,
+        competition.ranking.higher_is_better,
+        private=private,
+        selections=competition.rules.selections,
+        unselected=competition.rules.unselected,
+    )
+
+
+def _allow_private(
+    database: Database, competition: Competition, viewer: Viewer, unrevealed: bool, now: datetime
+) -> None:
+    """Lets the private board be seen after its reveal; before, by staff alone, which leaves an event in the log."""
+    from leaderboard import store
+
+    refuse_one_board(competition)
+    if store.revealed(database, competition.key) is not None:
+        return
+    if not (viewer.staff and unrevealed):
+        text = f"the private board of {competition.name} is not revealed."
+        if viewer.staff:
+            text += (
+                f" An instructor reveals it with `lhy-grade reveal {competition.name}`, or looks at it alone with"
+                " --unrevealed, which is logged."
+            )
+        raise UserError(text, code="E_NOT_REVEALED", exit_code=6)
+    store.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
+
+
+def gradebook(home: Home, viewer: Viewer, hw: str | None, *, unrevealed: bool = False, now: datetime) -> Body:
+    """Each student's points of one homework or of all, for staff; private ones as the private board is shown.
+
+    `hidden` names the homeworks whose private points are left out, `table` is what the CSV holds.
+    """
+    from harness.course import gradebook_body, gradebook_table
+    from harness.gradebook import find_schemes
+    from harness.gradebook import gradebook as make
+    from leaderboard import store
+
+    _logged_in(viewer)
+    if not viewer.staff:
+        raise UserError("the gradebook is for the staff of the course.", code="E_NOT_ALLOWED", exit_code=6)
+    schemes = find_schemes(home, hw)
+    hidden, told = [], []
+    with home.database() as database:
+        for name in schemes:
+            competition = find_competition(home, name) if name in prepared(home) else None
+            if competition is None or not competition.two_boards or store.revealed(database, competition.key):
+                told.append(name)
+            elif unrevealed:
+                store.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
+                told.append(name)
+            else:
+                hidden.append(name)
+        lines = make(home, database, schemes, told)
+    header, rows = gradebook_table(schemes, lines, hw is not None)
+    return gradebook_body(schemes, lines) | {"hidden": hidden, "table": {"header": header, "rows": rows}}
+
+
+def submissions(home: Home, viewer: Viewer, hw: str | None, *, everyone: bool = False, now: datetime) -> Body:
+    """The viewer's submissions, or for staff everybody's, of one homework or of all, in the order of acceptance."""
+    from leaderboard import roster, store
+
+    _logged_in(viewer)
+    if everyone and not viewer.staff:
+        raise UserError("the submissions of others are not shown.", code="E_NOT_ALLOWED", exit_code=6)
+    rows = []
+    for competition in [_find(home, viewer, name) for name in ([hw] if hw else prepared(home))]:
+        person = None if everyone else viewer.participant
+        versions = read_versions(home, competition)
+        with home.database() as database:
+            names = roster.display_names(database)
+            grades = store.public_grades(database, competition.key, *versions, person)
+            entries = store.submissions(database, competition.key, person)
+            states = _states(database, competition, versions, entries, grades, now)
+        for entry in entries:
+            grade = grades.get(entry.id)
+            rows.append(
+                {
+                    **_entry(home, competition, entry),
+                    "name": names.get(entry.participant, entry.participant),
+                    **states[entry.id],
+                    "score": grade and grade.public,
+                    "metric": competition.ranking.label,
+                    "digits": competition.ranking.digits,
+                    "notes": json.loads(grade.details).get("notes", []) if grade else [],
+                }
+            )
+    return {"schema": 1, "submissions": rows}
+
+
+def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
+    """One submission: its state, what was wrong with it, its public scores, and its place on the public board.
+
+    `state` is queued (with its `position`), grading, graded, rejected (with `code` and `problems`) or failed.
+    """
+    from leaderboard import store
+
+    with home.database() as database:
+        entry, competition = _own(home, viewer, database, number)
+        versions = read_versions(home, competition)
+        grades = store.public_grades(database, competition.key, *versions, entry.participant)
+        grade = grades.get(entry.id)
+        states = _states(database, competition, versions, [entry], grades, now)
+        place = None
+        if grade is not None and not entry.practice:
+            rows = _ranked(database, competition, versions)
+            place = next((row.rank for row in rows if row.participant == entry.participant), None)
+    details = json.loads(grade.details) if grade else {}
+    return {
+        "schema": 1,
+        "homework": competition.name,
+        "edition": competition.edition,
+        "submission": entry.id,
+        **{key: value for key, value in _entry(home, competition, entry).items() if key not in ("id", "homework")},
+        "size": entry.size,
+        "sha256": entry.sha256,
+        **states[entry.id],
+        "problems": json.loads(entry.rejected_details or "[]"),
+        "scores": [
+            {"metric": score["metric"], "public": score["value"], "interval": score["interval"]}
+            for score in details.get("scores", [])
+        ],
+        "metrics": [asdict(metric) for metric in competition.metrics],
+        "notes": details.get("notes", []),
+        "bars": list(grade.passed) if grade else [],
+        "has_bars": any(bar.comparable for bar in competition.bars),
+        "rank": place,
+        "demo": competition.demo,
+    }
+
+
+def _entry(home: Home, competition: Competition, entry: Submission) -> Body:
+    return {
+        "id": entry.id,
+        "homework": competition.name,
+        "participant": entry.participant,
+        "at": local(home, entry.accepted_at),
+        "selected": entry.selected,
+        "practice": entry.practice,
+        "file": entry.filename,
+        "message": entry.message,
+    }
+
+
+def _states(
+    database: Database,
+    competition: Competition,
+    versions: tuple[str, str],
+    entries: Sequence[Submission],
+    grades: dict[int, PublicGrade],
+    now: datetime,
+) -> dict[int, Body]:
+    """State, position in the queue and code of each submission."""
+    from leaderboard import queue
+
+    waiting = [entry.id for entry in entries if entry.rejected is None and entry.id not in grades]
+    standing = queue.standing(database, competition.key, versions, waiting, now) if waiting else {}
+    states: dict[int, Body] = {}
+    for entry in entries:
+        if entry.rejected is not None:
+            states[entry.id] = {"state": "rejected", "position": None, "code": entry.rejected}
+        elif entry.id in grades:
+            states[entry.id] = {"state": "graded", "position": None, "code": None}
+        else:
+            at = standing[entry.id]
+            states[entry.id] = {"state": at.state, "position": at.position, "code": at.code}
+    return states
+
+
+def receipt(home: Home, viewer: Viewer, number: int) -> Body:
+    """The signed receipt of a submission."""
+    from leaderboard import store
+
+    with home.database() as database:
+        _own(home, viewer, database, number)
+        fields: Body = json.loads(store.receipt(database, number))
+    return fields
+
+
+def quota(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+    """What is left of the viewer's quota, and when the next day begins."""
+    _logged_in(viewer)
+    competition = _find(home, viewer, hw)
+    with home.database() as database:
+        row = {"homework": competition.name, **_quota(home, database, competition, viewer, now)}
+    return {"schema": 1, "zone": home.zone, "quota": [row]}
+
+
+def _quota(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> Body:
+    from leaderboard import store
+
+    terms = _terms(home, database, competition, viewer, now)
+    over = _over(database, competition, terms, now)
+    state = store.quota_state(database, competition.key, viewer.participant, terms.day, practice=over)
+    return {
+        "practice": over,
+        "used": state.used,
+        "left": max(0, terms.quota - state.used),
+        "limit": terms.quota,
+        "refused": state.rejected,
+        "next_day": local(home, terms.next_slot),
+        "closes": local(home, terms.closes),
+    }
+
+
+def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+    """What the viewer chose for the private board, what would count if it were over now, and whether it is locked."""
+    from leaderboard import ranking, store
+
+    _logged_in(viewer)
+    competition = _find(home, viewer, hw)
+    rules, versions = competition.rules, read_versions(home, competition)
+    with home.database() as database:
+        terms = _terms(home, database, competition, viewer, now)
+        over = _over(database, competition, terms, now)
+        entries = [
+            entry
+            for entry in store.submissions(database, competition.key, viewer.participant)
+            if entry.rejected is None and not entry.practice
+        ]
+        grades = store.public_grades(database, competition.key, *versions, viewer.participant)
+        counting = ranking.what_counts(
+            database,
+            competition.key,
+            *versions,
+            selections=rules.selections,
+            unselected=rules.unselected,
+            participant=viewer.participant,
+        )
+    numbers = counting[viewer.participant].submissions if viewer.participant in counting else ()
+    return {
+        "schema": 1,
+        "homework": competition.name,
+        "selections": rules.selections,
+        "unselected": rules.unselected,
+        "closes": local(home, terms.closes),
+        "locked": over,
+        "selected": [entry.id for entry in entries if entry.selected],
+        "metric": competition.ranking.label,
+        "digits": competition.ranking.digits,
+        "counts": [
+            {
+                **_entry(home, competition, entry),
+                "state": "graded" if entry.id in grades else "queued",
+                "score": grades[entry.id].public if entry.id in grades else None,
+            }
+            for entry in entries
+            if entry.id in numbers
+        ],
+    }
+
+
+def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetime) -> Body:
+    """Chooses which of the viewer's submissions count on the private board; none clears the choice."""
+    from leaderboard import store
+
+    _may_write(viewer)
+    competition = _find(home, viewer, hw)
+    with home.database() as database:
+        closes = _terms(home, database, competition, viewer, now).closes
+        most = competition.rules.selections
+        store.select(database, competition.key, viewer.participant, list(ids), most, now, closes)
+    return selection(home, viewer, hw, now)
+
+
+def submit_limit(home: Home, viewer: Viewer, hw: str, now: datetime) -> int:
+    """The most bytes that a file of this homework may have. Raises what `submit_accept` would for this viewer."""
+    _may_write(viewer)
+    return _find(home, viewer, hw).format.max_bytes
+
+
+def submit_accept(
+    home: Home,
+    viewer: Viewer,
+    hw: str,
+    *,
+    sha256: str,
+    size: int,
+    filename: str,
+    message: str,
+    client_key: str,
+    now: datetime,
+    step: Callable[[str], None] = lambda name: None,
+) -> Body:
+    """Records a file whose bytes are kept by then; it is graded later. The same key and bytes: the same receipt."""
+    from harness.grading import accept_file
+
+    _may_write(viewer)
+    check_message(message)
+    competition = _find(home, viewer, hw)
+    with home.database() as database:
+        accepted = accept_file(
+            home,
+            database,
+            competition,
+            participant=viewer.participant,
+            sha256=sha256,
+            size=size,
+            filename=filename,
+            message=message,
+            client_key=client_key,
+            now=now,
+            step=step,
+        )
+        return _accepted(home, viewer, database, competition, accepted, now)
+
+
+def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: datetime) -> Body:
+    """Records a file and grades it at once, which needs the answers: what `submit` does at home."""
+    from harness.grading import submit as submit_file
+
+    _may_write(viewer)
+    check_message(message)
+    done = submit_file(home, hw, path, participant=viewer.participant, now=now, message=message)
+    with home.database() as database:
+        body = _accepted(home, viewer, database, done.competition, done.accepted, now)
+    return finished(body, submission(home, viewer, done.accepted.submission, now))
+
+
+def _accepted(
+    home: Home, viewer: Viewer, database: Database, competition: Competition, accepted: Accepted, now: datetime
+) -> Body:
+    """The answer to an accepted file: its number, its place in the queue, what is left of the quota, the receipt."""
+    from leaderboard import store
+
+    versions = read_versions(home, competition)
+    entry = store.submission(database, accepted.submission)
+    grades = store.public_grades(database, competition.key, *versions, viewer.participant)
+    terms = _terms(home, database, competition, viewer, now)
+    return {
+        "schema": 1,
+        "homework": competition.name,
+        "edition": competition.edition,
+        "submission": accepted.submission,
+        "again": accepted.again,
+        "participant": entry.participant,
+        "practice": entry.practice,
+        **_states(database, competition, versions, [entry], grades, now)[entry.id],
+        "quota": {
+            "used": accepted.used,
+            "left": max(0, terms.quota - accepted.used),
+            "limit": terms.quota,
+            "next_slot": local(home, terms.next_slot),
+        },
+        "receipt": json.loads(accepted.receipt),
+    }
+
+
+FINISHED = (
+    "schema", "homework", "edition", "submission", "again", "participant", "practice", "state", "position", "code",
+    "scores", "metrics", "notes", "bars", "has_bars", "rank", "demo", "quota", "receipt",
+)  # fmt: skip
+
+
+def finished(accepted: Body, graded: Body) -> Body:
+    """One body of what `submit_accept` answered and what `submission` says of it later."""
+    both = accepted | graded
+    return {key: both[key] for key in FINISHED}
+
+
+def check_message(message: str) -> None:
+    """Raises UserError for a message that is too long."""
+    if len(message) > 500:
+        raise UserError(f"a message has at most 500 characters, got {len(message)}.")
+
+
+def _find(home: Home, viewer: Viewer, hw: str) -> Competition:
+    """The prepared competition. To a class, one that is not prepared does not exist."""
+    from tasks.homeworks import canonical
+
+    if not viewer.at_home:
+        try:
+            name = canonical(hw)
+        except UserError:
+            name = ""
+        if name not in prepared(home):
+            raise _not_found(f"there is no homework {hw[:60]!r} in this course; `lhy-grade tasks` lists what there is")
+    return find_competition(home, hw)
+
+
+def _own(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[Submission, Competition]:
+    """The viewer's submission of that number and its competition, as it was when the file came."""
+    from leaderboard import store
+    from leaderboard.database import LeaderboardError
+
+    _logged_in(viewer)
+    try:
+        entry = store.submission(database, number)
+    except LeaderboardError:
+        entry = None
+    if entry is None or not (viewer.staff or entry.participant == viewer.participant):
+        raise _not_found(f"There is no submission {number}")
+    name, _, version = entry.competition.rpartition("/")
+    return entry, replace(_find(home, viewer, name), version=int(version))
+
+
+def _terms(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> Terms:
+    from harness.rules import terms
+
+    return terms(home, database, competition, viewer.participant, now)
+
+
+def _over(database: Database, competition: Competition, terms: Terms, now: datetime) -> bool:
+    """Whether what comes now is practice: after the deadline or the reveal."""
+    from leaderboard import store
+
+    return (terms.closes is not None and now > terms.closes) or store.revealed(database, competition.key) is not None
+
+
+def _logged_in(viewer: Viewer) -> None:
+    if viewer.role == "nobody":
+        raise UserError("log in first: lhy-grade login URL", code="E_LOGIN", exit_code=6)
+
+
+def _may_write(viewer: Viewer) -> None:
+    _logged_in(viewer)
+    if viewer.scope == "read":
+        raise UserError("this token may only read; ask for one that may submit.", code="E_SCOPE", exit_code=6)
+
+
+def _not_found(text: str) -> UserError:
+    return UserError(f"{text}.", code="E_NOT_FOUND")
+
+
+@dataclass(frozen=True)
+class AtHome:
+    """A home folder as its owner asks it, under the names that `harness.remote.Server` has too."""
+
+    home: Home
+    viewer: Viewer
+    clock: Callable[[], datetime]
+
+    @property
+    def who(self) -> str:
+        return self.viewer.participant
+
+    def names(self) -> list[str]:
+        return prepared(self.home)
+
+    def receipt_key(self) -> str | None:
+        return _receipt_key(self.home)
+
+    def homeworks(self) -> Body:
+        return homeworks(self.home, self.viewer, self.clock())
+
+    def homework(self, hw: str) -> Body:
+        return homework(self.home, self.viewer, hw, self.clock())
+
+    def sheet(self, hw: str) -> str:
+        return sheet(self.home, self.viewer, hw)
+
+    def files(self, hw: str) -> Body:
+        return files(self.home, self.viewer, hw)
+
+    def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
+        return find_competition(self.home, hw)
+
+    def board(self, hw: str, private: bool, unrevealed: bool) -> Body:
+        return board(self.home, self.viewer, hw, private=private, unrevealed=unrevealed, now=self.clock())
+
+    def submissions(self, hw: str | None, everyone: bool) -> Body:
+        return submissions(self.home, self.viewer, hw, everyone=everyone, now=self.clock())
+
+    def submission(self, number: int) -> Body:
+        return submission(self.home, self.viewer, number, self.clock())
+
+    def receipt(self, number: int) -> Body:
+        return receipt(self.home, self.viewer, number)
+
+    def quota(self, hw: str) -> Body:
+        return quota(self.home, self.viewer, hw, self.clock())
+
+    def selection(self, hw: str) -> Body:
+        return selection(self.home, self.viewer, hw, self.clock())
+
+    def select(self, hw: str, ids: Sequence[int]) -> Body:
+        return select(self.home, self.viewer, hw, ids, self.clock())
+
+    def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
+        return submit(self.home, self.viewer, hw, path, message, self.clock())

@@ -1,0 +1,245 @@
+"""Who grades what next: leases on accepted submissions, handed out in a fair order.
+
+A submission waits while it is accepted, not rejected, without a grade of the present version, without a live lease, and
+tried fewer than `ATTEMPTS` times. A lease lasts until an instant; whoever does not record a grade by then, dead or
+hanging, has lost it, and the submission is handed out once more. After the last attempt it is failed, and waits for
+`grade --pending`. Two who grade the same submission do no harm: a second grade of one version is never kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from leaderboard.database import Database
+from leaderboard.ranking import find_version
+from leaderboard.receipts import instant, microseconds
+
+ATTEMPTS = 2
+"""How often a submission is handed out before it counts as failed."""
+
+FAILED = "E_GRADER"
+"""What a submission is told whose grading failed `ATTEMPTS` times."""
+
+PAGE = 200
+
+Versions = Mapping[str, tuple[str, str]]
+"""The present (data version, metric version) of each competition, by its key."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to grade a submission until an instant; `attempt` counts from 1."""
+
+    submission: int
+    competition: str
+    participant: str
+    sha256: str
+    worker: str
+    attempt: int
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an accepted submission without a grade stands; `position` counts from 1 among those that wait."""
+
+    state: Literal["queued", "grading", "failed"]
+    position: int | None
+    code: str | None
+
+
+# Waiting: no grade of this version, and no lease that is live, used up or failed.
+_OPEN = """
+    FROM submissions s JOIN participants p ON p.id = s.participant_id
+    WHERE s.id > :after AND p.competition = :competition AND s.rejected_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM grades g WHERE g.submission_id = s.id AND g.version_id = :version)
+"""
+_WAITING = f"""
+    SELECT s.id, p.competition, p.name, s.sha256 {_OPEN}
+    AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id
+        AND (l.until > :now OR l.attempts >= :most OR l.failed_code IS NOT NULL))
+"""
+_RUNNING = """
+    SELECT p.name FROM leases l JOIN submissions s ON s.id = l.submission_id JOIN participants p
+    ON p.id = s.participant_id WHERE l.until > :now
+"""
+
+
+def lease(
+    db: Database, versions: Versions, worker: str, now: datetime, length: timedelta, after: int = 0
+) -> Lease | None:
+    """Takes the next submission: first of those who have none running, then by arrival; None where none waits.
+
+    Submissions up to the number `after` are passed over (see `settled`). Leases that ran out for the last time are
+    marked as failed on the way.
+    """
+    at = microseconds(now)
+    with db.transaction():
+        db.execute(
+            "UPDATE leases SET failed_code = :code WHERE failed_code IS NULL AND attempts >= :most AND until <= :now",
+            code=FAILED, most=ATTEMPTS, now=at,
+        )  # fmt: skip
+        busy = _busy(db, at)
+        found = [_first(db, key, version, at, after, busy) for key, version in _numbers(db, versions).items()]
+        rows = [row for row in found if row is not None]
+        if not rows:
+            return None
+        number, competition, participant, sha256 = min(rows, key=lambda row: (row[2] in busy, row[0]))
+        before = db.one("SELECT attempts FROM leases WHERE submission_id = :id", id=number)
+        until = now + length
+        if before is None:
+            db.execute(
+                "INSERT INTO leases (submission_id, worker, until, attempts) VALUES (:id, :worker, :until, :attempts)",
+                id=number, worker=worker, until=microseconds(until), attempts=1,
+            )  # fmt: skip
+        else:
+            db.execute(
+                "UPDATE leases SET worker = :worker, until = :until, attempts = :attempts WHERE submission_id = :id",
+                id=number, worker=worker, until=microseconds(until), attempts=before[0] + 1,
+            )  # fmt: skip
+    attempt = 1 if before is None else before[0] + 1
+    return Lease(number, competition, participant, sha256, worker, attempt, until)
+
+
+def finish(db: Database, submission_id: int) -> None:
+    """The submission has its grade or its rejection; no lease is needed any more."""
+    with db.transaction():
+        db.execute("DELETE FROM leases WHERE submission_id = :id", id=submission_id)
+
+
+def fail(db: Database, lease: Lease, now: datetime) -> bool:
+    """Gives a lease back after an attempt that came to nothing; whether it was the last one.
+
+    A lease that somebody else has taken over since is left alone.
+    """
+    last = lease.attempt >= ATTEMPTS
+    with db.transaction():
+        changed = db.execute(
+            "UPDATE leases SET until = :now, failed_code = :code WHERE submission_id = :id AND worker = :worker "
+            "AND attempts = :attempt",
+            now=microseconds(now), code=FAILED if last else None, id=lease.submission, worker=lease.worker,
+            attempt=lease.attempt,
+        )  # fmt: skip
+    return last and bool(changed)
+
+
+def give_back(db: Database, lease: Lease, now: datetime) -> None:
+    """Gives a lease back that was not used, as a worker does that is told to stop: the attempt does not count."""
+    with db.transaction():
+        db.execute(
+            "UPDATE leases SET until = :now, attempts = attempts - :one WHERE submission_id = :id AND worker = :worker "
+            "AND attempts = :attempt",
+            now=microseconds(now), one=1, id=lease.submission, worker=lease.worker, attempt=lease.attempt,
+        )  # fmt: skip
+
+
+def held(db: Database, now: datetime) -> list[Lease]:
+    """The leases that are live."""
+    rows = db.fetch(
+        "SELECT l.submission_id, p.competition, p.name, s.sha256, l.worker, l.attempts, l.until FROM leases l "
+        "JOIN submissions s ON s.id = l.submission_id JOIN participants p ON p.id = s.participant_id "
+        "WHERE l.until > :now ORDER BY l.submission_id",
+        now=microseconds(now),
+    )
+    return [
+        Lease(number, competition, participant, sha256, worker, attempt, instant(until))
+        for number, competition, participant, sha256, worker, attempt, until in rows
+    ]
+
+
+def settled(db: Database, versions: Versions, after: int = 0) -> int:
+    """The largest number up to which no submission of these versions can ever wait again; at least `after`.
+
+    Looking for work then need not pass over all the graded ones of a term. Failed ones count as settled.
+    """
+    first = [
+        row[0]
+        for key, version in _numbers(db, versions).items()
+        if (
+            row := db.one(
+                f"SELECT min(s.id) {_OPEN} AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id "
+                "AND l.failed_code IS NOT NULL)",
+                after=after, competition=key, version=version,
+            )
+        )
+        and row[0] is not None
+    ]  # fmt: skip
+    if first:
+        return max(after, int(min(first)) - 1)
+    newest = db.one("SELECT max(id) FROM submissions")
+    return max(after, int(newest[0])) if newest and newest[0] else after
+
+
+def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> list[int]:
+    """The numbers of the submissions that wait, in the order in which they are handed out."""
+    at = microseconds(now)
+    busy, found = _busy(db, at), []
+    for key, version in _numbers(db, versions).items():
+        last = after
+        while rows := _page(db, key, version, at, last):
+            found += [(row[2] in busy, int(row[0])) for row in rows]
+            last = rows[-1][0]
+    return [number for _, number in sorted(found)]
+
+
+def _busy(db: Database, at: int) -> set[str]:
+    return {name for (name,) in db.fetch(_RUNNING, now=at)}
+
+
+def _page(db: Database, key: str, version: int, at: int, after: int) -> list[tuple[Any, ...]]:
+    """The next that wait in one competition by number: (number, competition, participant, SHA-256)."""
+    return db.fetch(
+        f"{_WAITING} ORDER BY s.id LIMIT :page",
+        after=after, competition=key, version=version, now=at, most=ATTEMPTS, page=PAGE,
+    )  # fmt: skip
+
+
+def _first(db: Database, key: str, version: int, at: int, after: int, busy: set[str]) -> tuple[Any, ...] | None:
+    """The first in one competition whose participant has none running, else the first."""
+    first = None
+    while rows := _page(db, key, version, at, after):
+        first = first or rows[0]
+        for row in rows:
+            if row[2] not in busy:
+                return row
+        after = rows[-1][0]
+    return first
+
+
+def standing(
+    db: Database, competition: str, version: tuple[str, str], ids: Collection[int], now: datetime
+) -> dict[int, Standing]:
+    """Where each of these submissions of a competition stands, which must be neither rejected nor graded.
+
+    Positions count those of the same competition.
+    """
+    if not ids:
+        return {}
+    at = microseconds(now)
+    leases: dict[int, tuple[Any, ...]] = {}
+    for number in ids:
+        row = db.one("SELECT until, attempts, failed_code FROM leases WHERE submission_id = :id", id=number)
+        if row is not None:
+            leases[number] = row
+    out, queued = {}, []
+    for number in ids:
+        until, attempts, failed = leases.get(number, (0, 0, None))
+        if failed is not None or (attempts >= ATTEMPTS and until <= at):
+            out[number] = Standing("failed", None, FAILED)
+        elif until > at:
+            out[number] = Standing("grading", None, None)
+        else:
+            queued.append(number)
+    if queued:
+        places = {number: place for place, number in enumerate(waiting(db, {competition: version}, now), 1)}
+        out |= {number: Standing("queued", places.get(number, 1), None) for number in queued}
+    return out
+
+
+def _numbers(db: Database, versions: Versions) -> dict[str, int]:
+    """The numbers of the versions by competition; 0, which no version has, where nothing was graded yet."""
+    found = {key: find_version(db, key, data, metric) for key, (data, metric) in versions.items()}
+    return {key: version[0] if version else 0 for key, version in found.items()}

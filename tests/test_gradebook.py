@@ -1,0 +1,345 @@
+"""Points by the course's schemes, and a gradebook that a spreadsheet and a learning platform take as it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import course as commands
+from harness import gradebook as module
+from harness import options
+from harness.competition import find_competition, read_versions
+from harness.gradebook import BONUS, Scheme, find_scheme, find_schemes, gradebook, parts_of
+from harness.home import Home, open_home
+from harness.sheets import cell, uncell, write_rows
+from leaderboard import events, roster, store
+from leaderboard.database import Database
+from leaderboard.roster import Entry
+from tasks.errors import UserError
+from tasks.homeworks import all_tasks
+
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+WHY: dict[str, Any] = {"actor": "prof", "reason": "graded", "now": NOW}
+CLASS = [
+    Entry("0012", "Ada", "ada@example.org"),
+    Entry("b02", "Bob", team="Owls"),
+    Entry("b03", "=Eve", team="Owls"),
+    Entry("b04", "Gone"),
+    Entry("guest", "Max", role="auditor"),
+    Entry("prof", "Lee", role="instructor"),
+]
+_keys = count()
+
+
+@pytest.fixture
+def home(course: Path, tmp_path: Path, database_url: str) -> Home:
+    """A home with HW1 prepared, its leaderboard on each kind of database in turn."""
+    shutil.copytree(course, tmp_path / "home")
+    return configure(tmp_path / "home", database_url, "")
+
+
+def configure(root: Path, url: str, rules: str) -> Home:
+    (root / "config.toml").write_text(f'name = "prof"\ndatabase = {json.dumps(url)}\n{rules}')
+    return open_home(root)
+
+
+@pytest.fixture
+def db(home: Home) -> Iterator[Database]:
+    """The class above; b04 was taken off."""
+    with home.database() as opened:
+        roster.import_people(opened, CLASS, **WHY)
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "clock", lambda: NOW)
+
+
+def hand_in(
+    home: Home, db: Database, who: str, public: float, private: float, bars: str = "", hidden: str = "", **more: Any
+) -> int:
+    """Accepts and grades a file, with the bars it passes on either side."""
+    values: dict[str, Any] = {
+        "course": "", "competition": "hw01/1", "participant": who, "kind": "person", "sha256": "", "size": 1,
+        "filename": "", "message": "", "client_key": f"k{next(_keys)}", "now": NOW, "day": "2027-03-01",
+        "next_slot": None, "quota": None, "rejections": None, "closes": None, "sign": lambda _: b"",
+    }  # fmt: skip
+    number = store.accept(db, **(values | more)).submission
+    data_version, metric_version = read_versions(home, find_competition(home, "hw1"))
+    store.record(
+        db, number, data_version=data_version, metric_version=metric_version, public_version="1",
+        higher_is_better=False, public=public, private=private, details="{}", passed_public=bars.split(),
+        passed_private=hidden.split(), mac="", now=NOW,
+    )  # fmt: skip
+    return number
+
+
+def call(home: Home, *words: str, input: str | None = None) -> Result:
+    command = next(one for one in commands.COMMANDS if one.name == words[0])
+    return CliRunner().invoke(command, words[1:], obj=str(home.root), env={"COLUMNS": "160"}, input=input)
+
+
+def lines_of(home: Home, db: Database, *private: str) -> dict[str, module.Line]:
+    return {line.key: line for line in gradebook(home, db, find_schemes(home, "hw1"), private)}
+
+
+OFFICIAL = [
+    (task, edition) for task in all_tasks() for edition in task.editions if edition.official or task.name == "hw12"
+]
+
+
+@pytest.mark.parametrize(
+    ("task", "edition"),
+    [(task.name, edition.name) for task, edition in OFFICIAL if edition.name in ("2021", "2022")],
+)
+def test_the_points_of_every_homework_of_the_course_add_up_to_ten(tmp_path: Path, task: str, edition: str) -> None:
+    """HW8 of 2022 told no bars, whose four points are missing."""
+    from harness.competition import Competition, MetricCard
+
+    found = next(each for one, each in OFFICIAL if (one.name, each.name) == (task, edition))
+    cards = tuple(MetricCard(one.name, one.label, one.higher_is_better, one.digits) for one in found.metrics)
+    private = any(points for bar in found.bars for points in bar.points[1:])
+    competition = Competition(
+        task, "", edition, 1, "", cards, found.bars, found.rules, found.format, False, two_boards=private
+    )
+    scheme = find_scheme(open_home(tmp_path), task, competition)
+    assert scheme.maximum == (6 if (task, edition) == ("hw08", "2022") else 10)
+
+
+@pytest.mark.parametrize("year", ["2021", "2022"])
+def test_every_homework_of_a_year_has_parts_by_hand(year: str) -> None:
+    expected = {"2021": {4: 11, 6: 1, 10: 3}, "2022": {2: 1, 6: 12, 10: 2}}[year]
+    found: dict[float, int] = {}
+    for number in range(1, 16):
+        most = sum(points for part, points in parts_of(f"hw{number:02d}", year).items() if part != BONUS)
+        found[most] = found.get(most, 0) + 1
+    assert found == expected
+
+
+def test_a_built_in_world_can_be_given_the_points_of_a_year(home: Home, database_url: str) -> None:
+    def scheme(rules: str) -> Scheme:
+        return find_schemes(configure(home.root, database_url, f"[hw01]\n{rules}"), "hw1")["hw01"]
+
+    assert scheme("").maximum == 10
+    of_2021 = scheme('scheme = "2021"')
+    assert of_2021.bars == {"simple": (1, 1), "medium": (1, 1), "strong": (1, 1), "boss": (0, 0)}
+    assert (of_2021.parts["code"], of_2021.maximum) == (4, 10)
+    assert scheme('scheme = "2022"').maximum == 10
+    own = scheme("points = { boss = [0.5, 0.25] }\nparts = { code = 1, talk = 2.5 }")
+    assert own.bars["boss"] == (0.5, 0.25)
+    assert own.parts == {"code": 1, "talk": 2.5}
+    for wrong in ('scheme = "1999"', "points = { top = [1, 1] }", "points = { boss = 1 }", "points = 3",
+                  "points = { boss = [-1, 1] }", "parts = { code = -1 }", "parts = { code = nan }", "parts = 3",
+                  "points = { boss = [true, 1] }"):  # fmt: skip
+        with pytest.raises(UserError, match=r"config\.toml"):
+            scheme(wrong)
+
+
+def test_bars_give_points_on_the_public_side_of_the_best_and_on_the_private_side_of_what_counts(
+    home: Home, db: Database
+) -> None:
+    hand_in(home, db, "0012", 0.2, 0.9, "simple medium", "simple")
+    best = hand_in(home, db, "0012", 0.1, 0.8, "simple medium strong", "simple medium")
+    poor = hand_in(home, db, "0012", 0.5, 0.1, "simple", "simple medium strong boss")
+    score = lines_of(home, db, "hw01")["0012"].scores["hw01"]
+    assert score.public == {"simple": 1, "medium": 1, "strong": 1, "boss": 0}
+    assert score.private == {"simple": 1, "medium": 1, "strong": 0, "boss": 0}
+    assert (score.submissions, score.total) == ((best - 1, best), 5)
+    store.select(db, "hw01/1", "0012", [poor], 2, NOW)
+    score = lines_of(home, db, "hw01")["0012"].scores["hw01"]
+    assert score.private == {"simple": 1, "medium": 1, "strong": 1, "boss": 1}
+    assert (score.submissions, score.total) == ((poor,), 7)
+
+
+def test_practice_gives_no_points(home: Home, db: Database) -> None:
+    hand_in(home, db, "0012", 0.1, 0.1, "simple boss", "simple boss", closes=datetime(2027, 1, 1, tzinfo=UTC),
+            late="practice")  # fmt: skip
+    assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 0
+
+
+def test_a_competition_of_one_board_gives_the_points_of_what_counts(
+    home: Home, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_competition(home, "hw1")
+    one_board = replace(found, two_boards=False, rules=replace(found.rules, selections=1, unselected="first"))
+    monkeypatch.setattr(module, "find_competition", lambda home, name: one_board)
+    hand_in(home, db, "0012", 0.5, 0.5, "simple")
+    better = hand_in(home, db, "0012", 0.1, 0.1, "simple medium strong boss", "simple")
+    (score,) = (line.scores["hw01"] for line in lines_of(home, db, "hw01").values() if line.key == "0012")
+    assert (sum(score.public.values()), score.total) == (1, 1), "the first counts, as in HW6 of 2022"
+    store.select(db, "hw01/1", "0012", [better], 1, NOW)
+    assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 4
+    assert find_schemes(home, "hw1")["hw01"].maximum == 6
+
+
+def test_students_are_in_the_gradebook_and_nobody_else(home: Home, db: Database) -> None:
+    roster.disable(db, "b04", **WHY)
+    hand_in(home, db, "guest", 0.1, 0.1, "simple boss", "simple")
+    hand_in(home, db, "strong", 0.1, 0.1, "boss", kind="baseline")
+    assert sorted(lines_of(home, db)) == ["0012", "b02", "b03"]
+    roster.enable(db, "b04", **WHY)
+    assert sorted(lines_of(home, db)) == ["0012", "b02", "b03", "b04"]
+
+
+def test_a_team_shares_its_points_and_each_has_parts_of_ones_own(home: Home, db: Database) -> None:
+    hand_in(home, db, "Owls", 0.1, 0.1, "simple medium", "simple")
+    roster.enter_points(db, "hw01", "b03", "code", 1.5, **WHY)
+    lines = lines_of(home, db, "hw01")
+    assert [lines[key].scores["hw01"].total for key in ("b02", "b03", "0012")] == [3, 4.5, 0]
+    assert lines["b03"].scores["hw01"].parts == {"code": 1.5, "bonus": None}
+
+
+def test_who_joins_a_team_later_keeps_what_was_handed_in_alone(home: Home, db: Database) -> None:
+    hand_in(home, db, "0012", 0.1, 0.1, "simple", "simple")
+    roster.import_people(db, [Entry("0012", "Ada", "ada@example.org", team="Owls")], **WHY)
+    assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 2
+    hand_in(home, db, "Owls", 0.2, 0.2, "simple medium", "simple")
+    assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 3
+
+
+def test_without_a_roster_the_names_on_the_board_are_the_students(home: Home) -> None:
+    with home.database() as db:
+        hand_in(home, db, "ada", 0.1, 0.1, "simple", "simple")
+        hand_in(home, db, "strong", 0.1, 0.1, "boss", kind="baseline")
+    assert call(home, "points", "hw1", "ada", "code", "2", "--reason", "read", "--yes").exit_code == 0
+    assert call(home, "points", "hw1", "eve", "code", "2", "--reason", "read", "--yes").exit_code == 2
+    body = json.loads(call(home, "gradebook", "hw1", "--format", "json").stdout)
+    (line,) = body["students"]
+    assert (line["id"], line["homeworks"]["hw01"]["total"]) == ("ada", 3)
+
+
+def read_csv(text: str) -> list[dict[str, str]]:
+    return [{key: uncell(value) for key, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+
+
+def test_private_points_wait_for_the_reveal_and_an_early_look_is_logged(home: Home, db: Database) -> None:
+    hand_in(home, db, "0012", 0.1, 0.1, "simple", "simple medium")
+
+    def ada(*words: str) -> dict[str, str]:
+        shown = call(home, "gradebook", "hw1", "--format", "csv", *words)
+        assert shown.exit_code == 0, shown.stderr
+        return {row["id"]: row for row in read_csv(shown.stdout)}["0012"]
+
+    assert (ada()["medium private"], ada()["simple public"], ada()["total"]) == ("", "1.0", "1.0")
+    assert "not revealed" in call(home, "gradebook").stderr
+    assert "private board seen" not in [event.kind for event in events.events(db)]
+    assert (ada("--unrevealed")["medium private"], ada("--unrevealed")["total"]) == ("1.0", "3.0")
+    seen = [event for event in events.events(db) if event.kind == "private board seen"]
+    assert [event.actor for event in seen] == ["prof", "prof"]
+    store.reveal(db, "hw01/1", "prof", "the end", NOW)
+    assert ada()["total"] == "3.0"
+    assert call(home, "gradebook", "hw1").stderr == ""
+    assert events.verify(db) == []
+
+
+def test_the_gradebook_comes_back_from_its_csv_as_it_is_in_json(home: Home, db: Database) -> None:
+    hand_in(home, db, "0012", 0.1, 0.1, "simple", "simple medium")
+    hand_in(home, db, "Owls", 0.2, 0.1, "simple medium strong boss")
+    roster.enter_points(db, "hw01", "b03", "code", 0.1 + 0.2, **WHY)
+    store.reveal(db, "hw01/1", "prof", "the end", NOW)
+    text = call(home, "gradebook", "hw1", "--format", "csv").stdout
+    body = json.loads(call(home, "gradebook", "hw1", "--format", "json").stdout)
+    rows = read_csv(text)
+    assert text.splitlines()[1].startswith('"0012","Ada","ada@example.org","",')
+    assert [row["id"] for row in rows] == ["0012", "b02", "b03", "b04"], "leading zeros are kept"
+    assert '"\'=Eve"' in text
+    for row, line in zip(rows, body["students"], strict=True):
+        assert [row["id"], row["name"], row["email"], row["team"] or None] == [
+            line[name] for name in ("id", "name", "email", "team")
+        ]
+        score = line["homeworks"]["hw01"]
+        for bar in ("simple", "medium", "strong", "boss"):
+            assert float(row[f"{bar} public"]) == score["public"][bar]
+            assert float(row[f"{bar} private"]) == score["private"][bar]
+        assert (float(row["code"]) if row["code"] else None) == score["parts"]["code"]
+        assert float(row["total"]) == score["total"]
+    assert rows[2]["code"] == "0.30000000000000004", "numbers keep all their digits"
+    assert not [one for row in csv.reader(io.StringIO(text)) for one in row if one.startswith(("=", "+", "-", "@"))]
+
+
+def test_all_homeworks_in_one_table_with_quizzes_that_have_no_board(
+    home: Home, db: Database, database_url: str
+) -> None:
+    home = configure(home.root, database_url, '[hw09]\nscheme = "2021"\n[server]\nport = 8000\n')
+    hand_in(home, db, "0012", 0.1, 0.1, "simple")
+    assert call(home, "points", "hw9", "0012", "quiz", "7.5", "--reason", "quiz", "--yes").exit_code == 0
+    rows = read_csv(call(home, "gradebook", "--format", "csv").stdout)
+    assert list(rows[0]) == ["id", "name", "email", "team", "hw01", "hw09", "total"]
+    assert [rows[0][name] for name in ("id", "hw01", "hw09", "total")] == ["0012", "1.0", "7.5", "8.5"]
+    shown = call(home, "gradebook").stdout
+    assert "hw01 10, hw09 10" in shown
+    assert "=Eve" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("hw1", "0012", "code", "2.1"), "0 to 2 points"),
+        (("hw1", "0012", "code", "nan"), "0 to 2 points"),
+        (("hw1", "0012", "code", "inf"), "0 to 2 points"),
+        (("hw1", "0012", "beauty", "1"), "no part 'beauty'"),
+        (("hw1", "nobody", "code", "1"), "no student with the id nobody"),
+        (("hw1", "guest", "code", "1"), "no student with the id guest"),
+        (("own-contest", "0012", "code", "1"), "no competition"),
+    ],
+)
+def test_points_that_cannot_be_are_refused(home: Home, db: Database, words: tuple[str, ...], problem: str) -> None:
+    done = call(home, "points", *words, "--reason", "read", "--yes")
+    assert (done.exit_code, problem in done.stderr) == (2, True), done.stderr
+    assert roster.parts(db, "hw01") == {}
+
+
+def test_points_entered_again_are_told_and_replace_the_old(home: Home, db: Database) -> None:
+    assert call(home, "points", "hw1", "0012", "code", "2", "--reason", "read", "--yes").exit_code == 0
+    asked = call(home, "points", "hw1", "0012", "code", "1.5", "--reason", "read again", input="y\n")
+    assert "in place of 2" in asked.stderr
+    assert asked.exit_code == 0
+    assert lines_of(home, db)["0012"].scores["hw01"].parts["code"] == 1.5
+    assert [event.kind for event in events.events(db)].count("points entered") == 2
+    assert events.verify(db) == []
+
+
+def test_the_points_of_a_class_come_from_one_csv_all_or_none(home: Home, db: Database) -> None:
+    file = home.root / "code.csv"
+    file.write_text("id,name,code,bonus\n0012,Ada,2,\nb02,Bob,1.5,0.5\n")
+    done = call(home, "points", "hw1", "--csv", str(file), "--reason", "read", "--yes")
+    assert (done.exit_code, done.stdout) == (0, "hw01: 3 entries of points\n")
+    entered = {key: part.points for key, part in roster.parts(db, "hw01").items()}
+    assert entered == {("0012", "code"): 2, ("b02", "code"): 1.5, ("b02", "bonus"): 0.5}
+    file.write_text("id,code\n0012,1\nb02,9\nnobody,1\nguest,1\n")
+    done = call(home, "points", "hw1", "--csv", str(file), "--reason", "read", "--yes")
+    assert done.exit_code == 2
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "code.csv line 3", "code.csv line 4", "code.csv line 5", "Nothing was entered."
+    ]  # fmt: skip
+    for content, problem in (("id,code\n0012,two\n", "must be a number"), ("id,beauty\n0012,2\n", "columns")):
+        file.write_text(content)
+        done = call(home, "points", "hw1", "--csv", str(file), "--reason", "read", "--yes")
+        assert (done.exit_code, problem in done.stderr) == (2, True)
+    assert {key: part.points for key, part in roster.parts(db, "hw01").items()} == entered
+    assert events.verify(db) == []
+    for words in ((), ("0012",), ("0012", "code"), ("0012", "code", "1", "--csv", str(file))):
+        assert call(home, "points", "hw1", *words, "--reason", "read", "--yes").exit_code == 2
+
+
+@given(st.lists(st.lists(st.text(max_size=12), min_size=3, max_size=3), max_size=4))
+def test_any_text_comes_back_from_a_sheet_and_begins_no_formula(rows: list[list[str]]) -> None:
+    text = write_rows(["a", "b", "c"], rows)
+    read = list(csv.reader(io.StringIO(text, newline="")))[1:]
+    assert [[uncell(value) for value in row] for row in read] == rows
+    assert not [value for row in read for value in row if value[:1] and value[0] in "=+-@\t\r＝＋－＠"]
+    assert [uncell(cell(value)) for row in rows for value in row] == [value for row in rows for value in row]

@@ -1,0 +1,238 @@
+"""Who grades what next: leases and their fair order, on SQLite and on PostgreSQL, also with many processes at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leaderboard import events, queue, store
+from leaderboard.database import Database, open_database
+
+ROOT = Path(__file__).parents[1]
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LENGTH = timedelta(minutes=2)
+VERSIONS = {"hw01": ("d", "m")}
+
+WORKER = """
+import os, signal, sys
+from datetime import datetime, timedelta, timezone
+from leaderboard import queue, store
+from leaderboard.database import open_database
+
+url, workers, kill_every = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+now, versions = datetime(2026, 11, 20, 12, tzinfo=timezone.utc), {"hw01": ("d", "m")}
+if url.startswith("postgresql"):
+    import psycopg  # once for all
+for number in range(workers):
+    if os.fork() == 0:
+        with open_database(url) as db:
+            os.write(1, b"ready\\n")
+            os.read(0, 1)  # returns when the test closes the other end
+            count = 0
+            while count < 200 and (lease := queue.lease(db, versions, f"w{number}", now, timedelta(minutes=2))):
+                count += 1
+                os.write(1, f"{lease.submission} {lease.attempt}\\n".encode())
+                if kill_every and count % kill_every == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                store.record(db, lease.submission, data_version="d", metric_version="m", public_version="1",
+                    higher_is_better=True, public=0.5, private=0.5, details="{}", passed_public=[],
+                    passed_private=[], mac="", now=now)
+                queue.finish(db, lease.submission)
+        os._exit(0)
+for number in range(workers):
+    os.wait()
+"""
+
+
+def hand_in(db: Database, who: str, key: str, competition: str = "hw01") -> int:
+    values: dict[str, Any] = {
+        "course": "Machine Learning", "competition": competition, "kind": "person", "sha256": "ab" * 32, "size": 10,
+        "filename": "predictions.csv", "message": "", "now": NOW, "day": "2026-11-20", "next_slot": None,
+        "quota": None, "rejections": 3, "closes": None,
+    }  # fmt: skip
+    return store.accept(db, **values, participant=who, client_key=key, sign=lambda _: b"").submission
+
+
+def record(db: Database, number: int) -> None:
+    store.record(
+        db, number, data_version="d", metric_version="m", public_version="1", higher_is_better=True, public=0.5,
+        private=0.5, details="{}", passed_public=[], passed_private=[], mac="", now=NOW,
+    )  # fmt: skip
+    queue.finish(db, number)
+
+
+def take(db: Database, worker: str = "w", now: datetime = NOW, **more: Any) -> queue.Lease | None:
+    return queue.lease(db, VERSIONS, worker, now, LENGTH, **more)
+
+
+def numbers(db: Database, count: int) -> list[int]:
+    return [lease.submission for lease in (take(db) for _ in range(count)) if lease is not None]
+
+
+def state(db: Database, number: int, now: datetime = NOW) -> queue.Standing:
+    return queue.standing(db, "hw01", ("d", "m"), [number], now)[number]
+
+
+def test_whoever_has_one_running_waits_behind_whoever_has_none(database: Database) -> None:
+    for key in ("1", "2", "3"):
+        hand_in(database, "ann", key)
+    hand_in(database, "bob", "4")
+    hand_in(database, "eve", "5")
+    assert queue.waiting(database, VERSIONS, NOW) == [1, 2, 3, 4, 5]
+    assert numbers(database, 1) == [1]
+    assert queue.waiting(database, VERSIONS, NOW) == [4, 5, 2, 3]
+    assert numbers(database, 9) == [4, 5, 2, 3]
+    assert take(database) is None
+
+
+def test_one_person_with_a_running_file_in_one_homework_waits_in_the_other_too(database: Database) -> None:
+    hand_in(database, "ann", "1")
+    hand_in(database, "ann", "2", "hw03")
+    hand_in(database, "bob", "3", "hw03")
+    versions = {"hw01": ("d", "m"), "hw03": ("d", "m")}
+    taken = [queue.lease(database, versions, "w", NOW, LENGTH) for _ in range(4)]
+    assert [lease and lease.submission for lease in taken] == [1, 3, 2, None]
+
+
+def test_what_is_graded_or_rejected_is_not_handed_out(database: Database) -> None:
+    for key in ("1", "2", "3"):
+        hand_in(database, key, key)
+    record(database, 1)
+    store.reject(database, 2, "E_X", NOW)
+    assert numbers(database, 3) == [3]
+    # Answers of another version: what was graded before waits again, what was rejected does not.
+    lease = queue.lease(database, {"hw01": ("other", "m")}, "w", NOW, LENGTH)
+    assert lease is not None
+    assert lease.submission == 1
+
+
+def test_a_lease_that_ran_out_is_handed_out_once_more_and_then_failed(database: Database) -> None:
+    hand_in(database, "ann", "1")
+    first = take(database, "a")
+    assert first is not None
+    assert (first.attempt, first.until) == (1, NOW + LENGTH)
+    assert take(database, "b", NOW + LENGTH - timedelta(microseconds=1)) is None
+    second = take(database, "b", NOW + LENGTH)
+    assert second is not None
+    assert second.attempt == 2
+    assert state(database, 1, NOW + LENGTH).state == "grading"
+    later = NOW + 2 * LENGTH
+    assert state(database, 1, later) == queue.Standing("failed", None, "E_GRADER")
+    assert take(database, "c", later) is None
+    assert database.one("SELECT failed_code FROM leases") == ("E_GRADER",)
+    assert [row.id for row in store.pending(database, VERSIONS)] == [1], "`grade --pending` takes it up"
+    assert store.quota_state(database, "hw01", "ann", "2026-11-20").used == 1, "it used its slot once"
+
+
+def test_a_lease_that_is_given_back_after_a_failure_counts_and_one_that_was_not_used_does_not(
+    database: Database,
+) -> None:
+    hand_in(database, "ann", "1")
+    for _ in range(3):
+        lease = take(database)
+        assert lease is not None
+        assert lease.attempt == 1
+        queue.give_back(database, lease, NOW)
+    assert state(database, 1) == queue.Standing("queued", 1, None)
+    for last in (False, True):
+        lease = take(database)
+        assert lease is not None
+        assert queue.fail(database, lease, NOW) is last
+    assert state(database, 1).state == "failed"
+    assert take(database) is None
+
+
+def test_a_worker_that_wakes_up_late_takes_nothing_from_the_one_that_came_after_it(database: Database) -> None:
+    hand_in(database, "ann", "1")
+    slow = take(database, "slow")
+    quick = take(database, "quick", NOW + LENGTH)
+    assert slow is not None
+    assert quick is not None
+    assert queue.fail(database, slow, NOW + LENGTH) is False
+    queue.give_back(database, slow, NOW + LENGTH)
+    assert database.one("SELECT worker, attempts, failed_code FROM leases") == ("quick", 2, None)
+    assert queue.fail(database, replace(quick, attempt=1), NOW + LENGTH) is False, "nor does it by its own name"
+
+
+def test_positions_count_from_one_in_the_order_of_handing_out(database: Database) -> None:
+    hand_in(database, "ann", "1")
+    hand_in(database, "ann", "2")
+    hand_in(database, "bob", "3")
+    hand_in(database, "bob", "4", "hw03")
+    take(database)
+    found = queue.standing(database, "hw01", ("d", "m"), [1, 2, 3], NOW)
+    assert found == {
+        1: queue.Standing("grading", None, None),
+        2: queue.Standing("queued", 2, None),
+        3: queue.Standing("queued", 1, None),
+    }
+    assert queue.standing(database, "hw01", ("d", "m"), [], NOW) == {}
+
+
+def test_what_is_settled_is_passed_over_and_nothing_else_is(database: Database) -> None:
+    assert queue.settled(database, VERSIONS) == 0
+    for number in range(1, 7):
+        hand_in(database, f"p{number}", str(number))
+    assert queue.settled(database, VERSIONS) == 0
+    record(database, 1)
+    store.reject(database, 2, "E_X", NOW)
+    record(database, 4)
+    after = queue.settled(database, VERSIONS)
+    assert after == 2
+    lease = take(database, after=after)
+    assert lease is not None
+    assert lease.submission == 3
+    assert queue.settled(database, VERSIONS, after) == 2, "what is being graded may come back"
+    queue.fail(database, lease, NOW)
+    lease = take(database, after=after)
+    assert lease is not None
+    queue.fail(database, lease, NOW)
+    assert queue.settled(database, VERSIONS, after) == 4
+    for number in (5, 6):
+        record(database, number)
+    assert queue.settled(database, VERSIONS, after) == 6
+    assert queue.settled(database, {"hw01": ("other", "m")}) == 0, "other answers: all wait again"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL and inherited pipes are POSIX")
+@pytest.mark.parametrize("kill_every", [0, 3])
+def test_many_workers_grade_each_submission_once_also_where_some_are_killed(database_url: str, kill_every: int) -> None:
+    count = 40
+    with open_database(database_url) as db:
+        for number in range(count):
+            hand_in(db, f"p{number % 7}", str(number))
+    read, start = os.pipe()
+    crowd = subprocess.Popen(
+        [sys.executable, "-c", WORKER, database_url, "6", str(kill_every)],
+        cwd=ROOT, stdin=read, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(read)
+    assert crowd.stdout is not None
+    try:
+        for _ in range(6):
+            assert crowd.stdout.readline() == "ready\n"
+    finally:
+        os.close(start)
+    handed = Counter(line.split()[0] for line in crowd.communicate(timeout=60)[0].splitlines())
+    assert max(handed.values()) == 1, "no lease that is live is handed out twice"
+    with open_database(database_url) as db:
+        left = len(store.pending(db, VERSIONS))
+        assert left == (0 if not kill_every else count - sum(handed.values()) + 6)
+        later = NOW + LENGTH
+        while (lease := queue.lease(db, VERSIONS, "w", later, LENGTH)) is not None:
+            assert lease.attempt == (2 if str(lease.submission) in handed else 1)
+            record(db, lease.submission)
+        assert len(list(store.grade_rows(db))) == count
+        assert db.fetch("SELECT submission_id FROM leases") == []
+        assert events.verify(db) == []
+        told = [json.loads(event.body)["submission"] for event in events.events(db) if event.kind == "graded"]
+        assert sorted(told) == list(range(1, count + 1))

@@ -1,0 +1,607 @@
+"""The clocks of a course, frozen at the edges: quota days, deadlines, extensions, practice, selection."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.competition import Competition, find_competition, read_versions
+from harness.grading import accept_file, submit
+from harness.home import Home, open_home
+from harness.rules import change_rules, closing, last_closing, quota_day, terms
+from leaderboard import events, ranking, receipts, roster, store
+from leaderboard.database import Database, LeaderboardError
+from leaderboard.roster import Entry
+from tasks.base import Rules, UserError
+from tasks.split import derive
+
+SECOND = timedelta(seconds=1)
+TICK = timedelta(microseconds=1)
+_files = count()
+
+
+@pytest.mark.parametrize(
+    ("written", "last"),
+    [
+        ("2027-03-26T23:59+08:00", "2027-03-26T15:59:59.999999+00:00"),
+        ("2027-03-26 23:59+08:00", "2027-03-26T15:59:59.999999+00:00"),
+        ("20270326T2359+0800", "2027-03-26T15:59:59.999999+00:00"),
+        ("2027-03-26T23:59:00+08:00", "2027-03-26T15:59:00.999999+00:00"),
+        ("2027-03-26T23:59:59+08:00", "2027-03-26T15:59:59.999999+00:00"),
+        ("2027-03-26T23:59:59.5+08:00", "2027-03-26T15:59:59.500000+00:00"),
+        ("2027-03-26T23:59:59.000000+08:00", "2027-03-26T15:59:59+00:00"),
+        ("2027-03-26T15:59Z", "2027-03-26T15:59:59.999999+00:00"),
+        ("2027-03-26T15:59:59Z", "2027-03-26T15:59:59.999999+00:00"),
+        ("2027-03-26T15:59-00:30", "2027-03-26T16:29:59.999999+00:00"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["Asia/Taipei", "UTC", "America/New_York"])
+def test_a_deadline_includes_the_seconds_that_it_does_not_write(written: str, last: str, zone: str) -> None:
+    found = closing(Rules(deadline=written, deadline_zone=zone))
+    assert found is not None
+    assert found.astimezone(UTC).isoformat() == last
+    assert str(found.tzinfo) == zone, "it is told in the zone of deadlines"
+
+
+def test_the_time_of_the_next_slot_is_one_that_clocks_show() -> None:
+    _, next_slot = quota_day(datetime(2026, 4, 23, 12, tzinfo=UTC), "Africa/Cairo")
+    assert next_slot.isoformat() == "2026-04-24T01:00:00+03:00"
+
+
+def test_an_open_competition_has_no_last_instant() -> None:
+    assert closing(Rules()) is None
+
+
+# For each zone an instant that begins a quota day, and that day.
+EDGES = [
+    ("UTC", "2027-03-02T00:00:00Z", "2027-03-02"),
+    ("Asia/Taipei", "2027-03-01T16:00:00Z", "2027-03-02"),
+    ("America/New_York", "2027-03-14T05:00:00Z", "2027-03-14"),  # 23 hours begin
+    ("America/New_York", "2027-03-15T04:00:00Z", "2027-03-15"),  # and end
+    ("America/New_York", "2027-11-07T04:00:00Z", "2027-11-07"),  # 25 hours begin
+    ("America/New_York", "2027-11-08T05:00:00Z", "2027-11-08"),
+    ("Europe/Berlin", "2027-03-27T23:00:00Z", "2027-03-28"),
+    ("Europe/Berlin", "2027-03-28T22:00:00Z", "2027-03-29"),
+    ("Africa/Cairo", "2026-04-23T22:00:00Z", "2026-04-24"),  # there is no midnight: 23:59:59 is followed by 01:00
+    ("Africa/Cairo", "2026-10-29T22:00:00Z", "2026-10-30"),  # the hour before midnight came twice
+    ("America/Havana", "2026-11-01T04:00:00Z", "2026-11-01"),  # midnight comes twice: the day begins with the first
+    ("Australia/Lord_Howe", "2027-04-03T13:00:00Z", "2027-04-04"),  # half an hour
+    ("Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-31"),  # a day that was left out
+]
+
+
+@pytest.mark.parametrize(("zone", "edge", "day"), EDGES)
+def test_a_quota_day_begins_at_its_zones_midnight_and_not_a_second_before(zone: str, edge: str, day: str) -> None:
+    start = datetime.fromisoformat(edge)
+    for before in (SECOND, TICK):
+        earlier, next_slot = quota_day(start - before, zone)
+        assert earlier < day
+        assert next_slot.astimezone(UTC) == start
+    for after in (timedelta(0), TICK, SECOND):
+        now_day, next_slot = quota_day(start + after, zone)
+        assert now_day == day
+        assert next_slot.astimezone(UTC) > start + SECOND
+
+
+ZONES = ["UTC", "Asia/Taipei", "America/New_York", "Africa/Cairo", "America/Havana", "America/Santiago",
+         "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Chatham", "America/St_Johns"]  # fmt: skip
+
+
+@given(
+    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
+    st.sampled_from(ZONES),
+)
+def test_the_next_slot_opens_with_the_next_quota_day_whatever_the_zone(now: datetime, zone: str) -> None:
+    day, next_slot = quota_day(now, zone)
+    assert day == now.astimezone(ZoneInfo(zone)).date().isoformat()
+    assert now < next_slot <= now + timedelta(hours=25)
+    assert quota_day(next_slot, zone)[0] > day
+    assert quota_day(next_slot.astimezone(UTC) - TICK, zone)[0] == day
+
+
+# A homework of a class, on both databases
+
+DEADLINE = datetime(2027, 3, 26, 16, tzinfo=UTC) - TICK  # the last instant of 23:59 in Taipei
+LATE = DEADLINE + TICK
+
+
+@pytest.fixture
+def home(course: Path, tmp_path: Path, database_url: str) -> Home:
+    """A home with HW1 prepared and two slots a day by UTC, closing at 23:59 in Taipei."""
+    shutil.copytree(course, tmp_path / "home")
+    url = f"database = {json.dumps(database_url)}\n"
+    rules = '[hw01]\nquota = 2\nrejections = 2\ndeadline = "2027-03-26T23:59+08:00"\n'
+    (tmp_path / "home" / "config.toml").write_text(url + rules)
+    return open_home(tmp_path / "home")
+
+
+@pytest.fixture
+def db(home: Home) -> Iterator[Database]:
+    with home.database() as opened:
+        yield opened
+
+
+@pytest.fixture
+def hw1(home: Home) -> Competition:
+    return find_competition(home, "hw1")
+
+
+def hand_in(
+    home: Home, db: Database, now: datetime, who: str = "ada", *, file: str | None = None, score: float | None = None
+) -> store.Accepted:
+    """Accepts a file of fresh content unless named, and records its score where one is given."""
+    competition = find_competition(home, "hw1")
+    sha256 = f"{next(_files):064x}" if file is None else file
+    accepted = accept_file(
+        home, db, competition, participant=who, sha256=sha256, size=1, filename="a.csv", message="",
+        client_key=sha256, now=now,
+    )  # fmt: skip
+    if score is not None:
+        grade(home, db, accepted.submission, score, score, now)
+    return accepted
+
+
+def grade(home: Home, db: Database, number: int, public: float, private: float, now: datetime) -> None:
+    data_version, metric_version = read_versions(home, find_competition(home, "hw1"))
+    store.record(
+        db, number, data_version=data_version, metric_version=metric_version, public_version="1",
+        higher_is_better=False, public=public, private=private, details="{}", passed_public=[], passed_private=[],
+        mac="", now=now,
+    )  # fmt: skip
+
+
+def boards(home: Home, db: Database) -> list[list[ranking.BoardRow]]:
+    rules = find_competition(home, "hw1").rules
+    versions = read_versions(home, find_competition(home, "hw1"))
+    return [
+        ranking.board(
+            db, "hw01/1", *versions, False, private=side, selections=rules.selections, unselected=rules.unselected
+        )
+        for side in (False, True)
+    ]
+
+
+def code_of(error: pytest.ExceptionInfo[LeaderboardError]) -> tuple[str, int]:
+    return error.value.code, error.value.exit_code
+
+
+@pytest.mark.parametrize("shift", [-SECOND, timedelta(0)])
+def test_what_arrives_until_the_last_instant_counts(home: Home, db: Database, shift: timedelta) -> None:
+    accepted = hand_in(home, db, DEADLINE + shift, score=0.5)
+    assert not accepted.practice
+    assert "practice" not in json.loads(accepted.receipt)
+    assert [row.participant for row in boards(home, db)[1]] == ["ada"]
+
+
+@pytest.mark.parametrize("shift", [timedelta(0), SECOND, timedelta(days=300)])
+def test_what_arrives_later_is_practice_and_touches_no_record(home: Home, db: Database, shift: timedelta) -> None:
+    first = hand_in(home, db, DEADLINE, score=0.5).submission
+    before = boards(home, db)
+    late = hand_in(home, db, LATE + shift, score=0.1)
+    assert late.practice
+    receipt = receipts.verify(late.receipt, receipts.public_key(derive(home.key(), "receipts")))
+    assert receipt.practice
+    stranger = hand_in(home, db, LATE + shift, "bob", score=0.2)
+    assert boards(home, db) == before, "who only practises is on no board"
+    grades = store.public_grades(db, "hw01/1", *read_versions(home, find_competition(home, "hw1")))
+    assert sorted(grades) == [first, late.submission, stranger.submission], "but sees the score"
+    assert [row.practice for row in store.submissions(db)] == [False, True, True]
+    for ids in ([late.submission], [first, late.submission]):
+        with pytest.raises(LeaderboardError) as error:
+            store.select(db, "hw01/1", "ada", ids, 2, LATE, None)
+        assert code_of(error) == ("E_SELECTION", 2)
+    assert events.verify(db, receipts.public_key(derive(home.key(), "receipts"))) == []
+
+
+def test_practice_has_a_quota_of_its_own(home: Home, db: Database) -> None:
+    day = "2027-03-26"
+    for _ in range(2):
+        hand_in(home, db, DEADLINE)
+    with pytest.raises(LeaderboardError) as error:
+        hand_in(home, db, DEADLINE)
+    assert code_of(error) == ("E_QUOTA", 4)
+    assert [hand_in(home, db, LATE).used for _ in range(2)] == [1, 2]
+    with pytest.raises(LeaderboardError) as error:
+        hand_in(home, db, LATE)
+    assert code_of(error) == ("E_QUOTA", 4)
+    store.reject(db, 3, "E_X", LATE, "[]")
+    assert store.quota_state(db, "hw01/1", "ada", day) == store.QuotaState(day, 2, 0)
+    assert store.quota_state(db, "hw01/1", "ada", day, practice=True) == store.QuotaState(day, 1, 1)
+
+
+def test_entries_on_the_board_leave_practice_out_also_where_it_lies_between(home: Home, db: Database) -> None:
+    hand_in(home, db, DEADLINE, score=0.5)
+    hand_in(home, db, LATE, score=0.1)
+    rejected = hand_in(home, db, LATE).submission
+    store.reject(db, rejected, "E_X", LATE)
+    roster.extend(db, "hw01/1", "all", "", until=LATE + SECOND, actor="p", reason="outage", now=LATE)
+    hand_in(home, db, LATE + SECOND, score=0.4)
+    for board in boards(home, db):
+        assert [(row.entries, row.last, row.score) for row in board] == [(2, LATE + SECOND, 0.4)]
+
+
+def test_after_the_reveal_everything_is_practice(home: Home, db: Database) -> None:
+    store.reveal(db, "hw01/1", "prof", "the end", DEADLINE - SECOND)
+    assert hand_in(home, db, DEADLINE).practice
+
+
+def test_the_same_file_again_after_an_extension_counts_and_its_practice_stays(home: Home, db: Database) -> None:
+    practice = hand_in(home, db, LATE, file="ab" * 32)
+    assert hand_in(home, db, LATE + SECOND, file="ab" * 32) == replace(practice, again=True)
+    roster.extend(db, "hw01/1", "person", "ada", until=LATE + 9 * SECOND, actor="p", reason="ill", now=LATE)
+    counting = hand_in(home, db, LATE + 2 * SECOND, file="ab" * 32)
+    assert (counting.practice, counting.again) == (False, False)
+    assert hand_in(home, db, LATE + 3 * SECOND, file="ab" * 32) == replace(counting, again=True)
+    late = hand_in(home, db, LATE + timedelta(days=1), file="ab" * 32)
+    assert late == replace(counting, again=True), "a retry after the end gives the receipt of what counts"
+    assert store.count_submissions(db, "hw01/1") == 2
+    assert events.verify(db) == []
+
+
+def test_a_late_file_is_read_graded_and_called_practice(home: Home, db: Database) -> None:
+    file = home.public("hw01") / "sample_submission.csv"
+    done = submit(home, "hw1", file, participant="ada", now=LATE)
+    assert done.accepted.practice
+    assert done.grade.scores[0].public > 0
+    assert boards(home, db) == [[], []]
+
+
+def test_the_problems_of_a_refused_file_are_kept_for_its_owner(home: Home, db: Database, tmp_path: Path) -> None:
+    from tasks.base import SubmissionError
+
+    bad = tmp_path / "bad.csv"
+    bad.write_text("id,nothing\n0,1\n")
+    with pytest.raises(SubmissionError) as error:
+        submit(home, "hw1", bad, participant="ada", now=DEADLINE)
+    row = store.submission(db, 1)
+    assert row.rejected == error.value.code
+    assert row.rejected_details is not None
+    assert [one["message"] for one in json.loads(row.rejected_details)] == [one.message for one in error.value.problems]
+    assert "rejected_details" not in repr([event.body for event in events.events(db)])
+
+
+CLASS = [Entry("ada", "Ada"), Entry("bob", "Bob", team="Owls"), Entry("eve", "Eve", team="Owls"), Entry("kim", "Kim")]
+
+
+def extend(db: Database, kind: roster.Whom, who: str, until: datetime | None, **more: Any) -> None:
+    roster.extend(db, "hw01/1", kind, who, until=until, actor="prof", reason="why", now=LATE, **more)
+
+
+def closes(home: Home, db: Database, hw1: Competition, who: str) -> datetime | None:
+    return terms(home, db, hw1, who, LATE).closes
+
+
+def test_an_extension_holds_for_those_it_names_to_the_instant(home: Home, db: Database, hw1: Competition) -> None:
+    roster.import_people(db, CLASS, actor="prof", reason="start", now=DEADLINE)
+    one, two, everyone = (DEADLINE + timedelta(hours=hours) for hours in (5, 7, 6))
+    extend(db, "person", "ada", one)
+    extend(db, "team", "Owls", two)
+    ends = {"ada": one, "Owls": two, "kim": DEADLINE}
+    assert {who: closes(home, db, hw1, who) for who in ends} == ends
+    extend(db, "all", "", everyone)
+    ends = {"ada": everyone, "Owls": two, "kim": everyone}
+    assert {who: closes(home, db, hw1, who) for who in ends} == ends
+    for who, end in ends.items():
+        assert not hand_in(home, db, end, who).practice
+        assert hand_in(home, db, end + TICK, who).practice
+        assert hand_in(home, db, end + SECOND, who).practice
+    other = replace(hw1, name="hw02")
+    assert closes(home, db, other, "ada") == DEADLINE
+    told = closes(home, db, hw1, "ada")
+    assert told is not None
+    assert str(told.tzinfo) == "Asia/Taipei"
+
+
+def test_the_newest_extension_for_the_same_people_counts_and_none_ends_before_the_deadline(
+    home: Home, db: Database, hw1: Competition
+) -> None:
+    roster.import_people(db, CLASS, actor="prof", reason="start", now=DEADLINE)
+    extend(db, "person", "ada", DEADLINE + timedelta(days=300))
+    extend(db, "person", "ada", DEADLINE + timedelta(days=3))
+    assert closes(home, db, hw1, "ada") == DEADLINE + timedelta(days=3)
+    extend(db, "person", "ada", None, slots=4, day="2027-03-26")
+    assert closes(home, db, hw1, "ada") == DEADLINE + timedelta(days=3), "slots take no time back"
+    extend(db, "person", "ada", DEADLINE - timedelta(days=3))
+    assert closes(home, db, hw1, "ada") == DEADLINE
+    assert closes(home, db, replace(hw1, rules=replace(hw1.rules, deadline=None)), "ada") is None
+
+
+def test_more_slots_hold_on_their_day_and_add_up_over_person_and_all(
+    home: Home, db: Database, hw1: Competition
+) -> None:
+    roster.import_people(db, CLASS, actor="prof", reason="start", now=DEADLINE)
+
+    def quota(who: str, now: datetime = DEADLINE) -> int:
+        return terms(home, db, hw1, who, now).quota
+
+    extend(db, "all", "", None, slots=3, day="2027-03-26")
+    extend(db, "person", "ada", None, slots=1, day="2027-03-26")
+    extend(db, "team", "Owls", None, slots=7)
+    assert [quota(who) for who in ("ada", "Owls", "kim")] == [6, 12, 5]
+    tomorrow = DEADLINE + timedelta(days=1)
+    assert [quota(who, tomorrow) for who in ("ada", "Owls", "kim")] == [2, 9, 2]
+    extend(db, "all", "", None, slots=0, day="2027-03-26")
+    assert quota("kim") == 2, "a mistake is taken back"
+    extend(db, "person", "ada", DEADLINE + SECOND)
+    assert quota("ada") == 3, "more time takes no slots back"
+    for _ in range(3):
+        hand_in(home, db, DEADLINE, "ada")
+    with pytest.raises(LeaderboardError) as error:
+        hand_in(home, db, DEADLINE, "ada")
+    assert code_of(error) == ("E_QUOTA", 4)
+
+
+def test_quota_and_deadline_each_have_a_zone(home: Home, db: Database) -> None:
+    """The quota day ends at 00:00 UTC, eight hours after the day on which the course closes in Taipei."""
+    midnight = datetime(2027, 3, 26, tzinfo=UTC)
+    for _ in range(2):
+        hand_in(home, db, midnight - SECOND)
+    with pytest.raises(LeaderboardError) as error:
+        hand_in(home, db, midnight - TICK)
+    assert code_of(error) == ("E_QUOTA", 4)
+    assert "2027-03-26T08:00:00+08:00" in str(error.value), "told in the course's zone"
+    assert [hand_in(home, db, now).used for now in (midnight, DEADLINE)] == [1, 2]
+    assert json.loads(hand_in(home, db, DEADLINE, "bob").receipt)["quota_day"] == "2027-03-26"
+    assert hand_in(home, db, LATE, "bob").practice, "though the quota day goes on"
+
+
+@pytest.mark.parametrize(
+    ("zone", "edge", "day"), [edge for edge in EDGES if edge[0] in ("America/New_York", "Africa/Cairo")]
+)
+def test_slots_open_at_the_second_on_days_that_are_longer_or_shorter(
+    home: Home, db: Database, zone: str, edge: str, day: str
+) -> None:
+    path = home.root / "config.toml"
+    path.write_text(
+        path.read_text().replace('deadline = "2027-03-26', f'quota_zone = "{zone}"\ndeadline = "2033-01-01')
+    )
+    home = open_home(home.root)
+    start = datetime.fromisoformat(edge)
+    for _ in range(2):
+        hand_in(home, db, start - SECOND)
+    with pytest.raises(LeaderboardError) as error:
+        hand_in(home, db, start - TICK)
+    assert code_of(error) == ("E_QUOTA", 4)
+    accepted = hand_in(home, db, start)
+    assert (accepted.used, json.loads(accepted.receipt)["quota_day"]) == (1, day)
+
+
+@pytest.mark.parametrize("step", [SECOND, timedelta(hours=20), timedelta(days=40)])
+def test_a_clock_that_steps_back_over_midnight_opens_no_slots_and_orders_by_arrival(
+    home: Home, db: Database, step: timedelta
+) -> None:
+    midnight = datetime(2027, 3, 20, tzinfo=UTC)
+    for _ in range(2):
+        hand_in(home, db, midnight, score=0.5)
+    with pytest.raises(LeaderboardError) as error:
+        hand_in(home, db, midnight - step)
+    assert code_of(error) == ("E_QUOTA", 4)
+    hand_in(home, db, midnight - step, "bob", score=0.5)
+    assert [row.participant for row in boards(home, db)[0]] == ["ada", "bob"]
+    assert [event.kind for event in events.events(db)].count("clock stepped back") == (step > SECOND)
+    assert events.verify(db) == []
+
+
+def test_a_clock_that_steps_back_over_the_deadline_is_logged_and_changes_no_practice(home: Home, db: Database) -> None:
+    assert hand_in(home, db, LATE + timedelta(minutes=1)).practice
+    assert not hand_in(home, db, DEADLINE).practice
+    assert [row.practice for row in store.submissions(db)] == [True, False]
+    assert "clock stepped back" in [event.kind for event in events.events(db)]
+    assert events.verify(db) == []
+
+
+def test_the_selection_is_locked_at_the_deadline_that_holds_for_its_owner(
+    home: Home, db: Database, hw1: Competition
+) -> None:
+    mine, other = hand_in(home, db, DEADLINE).submission, hand_in(home, db, DEADLINE, "bob").submission
+
+    def select(who: str, number: int, now: datetime) -> None:
+        store.select(db, "hw01/1", who, [number], 2, now, terms(home, db, hw1, who, now).closes)
+
+    select("ada", mine, DEADLINE)
+    for now in (LATE, LATE + SECOND):
+        with pytest.raises(LeaderboardError) as error:
+            select("ada", mine, now)
+        assert code_of(error) == ("E_CLOSED", 5)
+    extend(db, "person", "bob", DEADLINE + timedelta(hours=1))
+    select("bob", other, LATE)
+    select("bob", other, DEADLINE + timedelta(hours=1))
+    with pytest.raises(LeaderboardError) as error:
+        select("bob", other, DEADLINE + timedelta(hours=1) + TICK)
+    assert code_of(error) == ("E_CLOSED", 5)
+
+
+ENTRY = st.tuples(
+    st.integers(0, 2),  # who
+    st.one_of(st.none(), st.tuples(st.sampled_from([0.1, 0.2, 0.3]), st.sampled_from([0.1, 0.2, 0.3]))),  # scores
+    st.sampled_from(["valid", "selected", "rejected", "practice"]),
+)
+RULES = st.sampled_from(["best_public", "first", "last", "all"])
+
+
+@settings(max_examples=30, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(entries=st.lists(ENTRY, max_size=8), limit=st.integers(1, 3), rule=RULES)
+def test_what_would_count_is_what_the_private_board_counts(
+    database: Database,
+    entries: list[tuple[int, tuple[float, float] | None, str]],
+    limit: int,
+    rule: ranking.Unselected,
+) -> None:
+    competition, now = f"c{next(_files)}", DEADLINE
+    hidden: dict[int, float] = {}
+    chosen: dict[str, list[int]] = {}
+    for who, scores, state in entries:
+        number = store.accept(
+            database, course="", competition=competition, participant=f"student {who}", kind="person", sha256="",
+            size=1, filename="", message="", client_key=f"k{next(_files)}", now=now, day="2027-03-26", next_slot=None,
+            quota=None, rejections=None, closes=now - SECOND if state == "practice" else now, sign=lambda _: b"",
+            late="practice",
+        ).submission  # fmt: skip
+        if state == "rejected":
+            store.reject(database, number, "E_X", now)
+        elif scores is not None:
+            store.record(
+                database, number, data_version="d", metric_version="m", public_version="1", higher_is_better=False,
+                public=scores[0], private=scores[1], details="{}", passed_public=[], passed_private=[], mac="",
+                now=now,
+            )  # fmt: skip
+            hidden[number] = scores[1]
+        if state == "selected":
+            chosen.setdefault(f"student {who}", []).append(number)
+    for name, numbers in chosen.items():
+        store.select(database, competition, name, numbers[:limit], limit, now)
+    ask: dict[str, Any] = {"selections": limit, "unselected": rule}
+    counting = ranking.what_counts(database, competition, "d", "m", **ask)
+    assert {name: one.submissions for name, one in counting.items() if one.selected} == {
+        name: tuple(numbers[:limit]) for name, numbers in chosen.items()
+    }
+    left_out = {row.id for row in store.submissions(database, competition) if row.rejected or row.practice}
+    assert not left_out & {number for one in counting.values() for number in one.submissions}
+    assert rule == "all" or all(len(one.submissions) <= limit for one in counting.values())
+    for row in ranking.board(database, competition, "d", "m", False, private=True, **ask):
+        own = counting.get(row.participant, ranking.Counting(row.participant, (), False))
+        scores_of = sorted((hidden.get(number, math.inf), number) for number in own.submissions)
+        best = scores_of[0] if scores_of and scores_of[0][0] < math.inf else (None, None)
+        assert (row.score, row.submission) == best
+        assert ranking.what_counts(database, competition, "d", "m", participant=row.participant, **ask) == (
+            {row.participant: own} if own.submissions else {}
+        )
+
+
+# Changing rules
+
+
+CONFIG = """\
+# Our course
+name = "prof"   # the lecturer
+
+[hw03]
+quota = 9
+
+[hw01]   # the first
+quota = 2
+# deadline = "never"
+deadline = "2027-03-26T23:59+08:00"
+
+[server]
+port = 8000
+"""
+
+
+@pytest.fixture
+def written(course: Path, tmp_path: Path) -> Path:
+    shutil.copytree(course, tmp_path / "home")
+    (tmp_path / "home" / "config.toml").write_text(CONFIG)
+    return tmp_path / "home"
+
+
+def change(root: Path, now: datetime = DEADLINE, **wanted: str) -> Home:
+    home = open_home(root)
+    change_rules(home, find_competition(home, "hw1"), wanted, "prof", "agreed in class", now)
+    return open_home(root)
+
+
+def problems(home: Home) -> list[str]:
+    from harness.audit import verify
+
+    return verify(home)[0]
+
+
+def test_a_rule_is_changed_in_its_line_alone_and_the_log_says_so(written: Path) -> None:
+    home = change(written, quota="3", unselected="first", deadline="2027-04-01T23:59+08:00")
+    rules = find_competition(home, "hw1").rules
+    assert (rules.quota, rules.unselected, rules.deadline) == (3, "first", "2027-04-01T23:59+08:00")
+    kept = (written / "config.toml").read_text().splitlines()
+    assert [line for line in CONFIG.splitlines() if line not in kept] == [
+        "quota = 2", 'deadline = "2027-03-26T23:59+08:00"'
+    ]  # fmt: skip
+    with home.database() as db:
+        last = list(events.events(db))[-1]
+    assert (last.kind, last.actor) == ("rules changed", "prof")
+    body = json.loads(last.body)
+    assert body["changes"]["quota"] == [2, 3]
+    assert body["reason"] == "agreed in class"
+    assert problems(home) == []
+    assert find_competition(change(written, deadline=""), "hw1").rules.deadline is None
+
+
+def test_a_recorded_rule_that_is_changed_by_hand_is_found(written: Path) -> None:
+    home = change(written, quota="3")
+    path = written / "config.toml"
+    path.write_text(path.read_text().replace("quota = 3", "quota = 50"))
+    assert problems(home) == [], "the settings as they were read"
+    assert problems(open_home(written)) == ["hw01/1: quota is 50 by config.toml; the log says 3"]
+
+
+def test_a_first_rule_makes_the_file_and_the_section(course: Path, tmp_path: Path) -> None:
+    shutil.copytree(course, tmp_path / "home")
+    home = change(tmp_path / "home", quota="3")
+    assert find_competition(home, "hw1").rules.quota == 3
+    with home.database() as db:
+        before = events.count(db)
+    assert find_competition(change(tmp_path / "home", quota="3"), "hw1").rules.quota == 3
+    with home.database() as db:
+        assert events.count(db) == before, "what changes nothing leaves no event"
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ("quota", "many"), ("quota", "-1"), ("quota", "1e3"), ("selections", "0"), ("unselected", "random"),
+        ("quota_zone", "Mars"), ("deadline", "tomorrow"), ("deadline", "2027-03-26"), ("public_share", "0.1"),
+        ("colour", "red"), ("deadline_zone", "\x7f"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_cannot_be_is_refused_and_nothing_is_written(written: Path, rule: str, value: str) -> None:
+    with pytest.raises(UserError):
+        change(written, DEADLINE, **{rule: value})
+    assert (written / "config.toml").read_text() == CONFIG
+    with open_home(written).database() as db:
+        assert "rules changed" not in [event.kind for event in events.events(db)]
+
+
+def test_a_file_that_cannot_be_changed_line_by_line_is_left_to_the_person(course: Path, tmp_path: Path) -> None:
+    shutil.copytree(course, tmp_path / "home")
+    config = "hw01 = { quota = 2 }\n"
+    (tmp_path / "home" / "config.toml").write_text(config)
+    with pytest.raises(UserError, match="by hand"):
+        change(tmp_path / "home", quota="3")
+    assert (tmp_path / "home" / "config.toml").read_text() == config
+
+
+def test_rules_stay_after_the_reveal(written: Path) -> None:
+    with open_home(written).database() as db:
+        store.reveal(db, "hw01/1", "prof", "the end", LATE)
+    with pytest.raises(UserError, match="revealed") as error:
+        change(written, selections="5")
+    assert (error.value.code, error.value.exit_code) == ("E_CLOSED", 5)
+    assert (written / "config.toml").read_text() == CONFIG
+
+
+def test_a_practice_file_that_is_made_to_count_behind_the_logs_back_is_found(home: Home, db: Database) -> None:
+    hand_in(home, db, LATE)
+    with db.transaction():
+        db.execute("UPDATE submissions SET practice = :no", no=False)
+    found = [finding.message for finding in events.verify(db)]
+    assert any("practice differ" in text for text in found)
+    assert any("receipt of submission 1 says something else" in text for text in found)
+
+
+def test_the_last_instant_for_anybody_is_that_of_the_longest_extension(
+    home: Home, db: Database, hw1: Competition
+) -> None:
+    assert last_closing(db, hw1) == DEADLINE
+    extend(db, "all", "", DEADLINE + SECOND)
+    assert last_closing(db, hw1) == DEADLINE + SECOND

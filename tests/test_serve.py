@@ -1,0 +1,474 @@
+"""The real server over loopback: started as a person starts it, and torn at from all sides."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness import audit, serve
+from harness.home import Home, open_home
+from harness.server.app import make_app
+from harness.server.settings import Settings
+from leaderboard import store
+from tests.test_server import NOW, Class, kept, make_class
+
+ROOT = Path(__file__).parents[1]
+START = "from harness.cli import main; main()"
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the server needs POSIX")
+
+
+@dataclass
+class Running:
+    """A server's process, where it answers, what it printed, and its log."""
+
+    process: subprocess.Popen[str]
+    url: str
+    printed: str
+    log: Path
+
+    def children(self) -> list[int]:
+        """The processes that the parent started: web processes first, then workers."""
+        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in found.split()]
+
+
+@contextlib.contextmanager
+def running(home: Home, *words: str) -> Iterator[Running]:
+    """`lhy-grade serve`, until the end of the block, where it must stop by itself in good order."""
+    log = home.root / "log"
+    command = [sys.executable, "-c", START, "--home", str(home.root), "serve", "--port", "0", *words]
+    with log.open("a") as stderr:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    assert process.stdout is not None
+    try:
+        first = process.stdout.readline()
+        assert " is served at " in first, log.read_text()
+        url = first.rpartition(" ")[2].strip()
+        answering(url, home)
+        yield Running(process, url, first, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=60)[0]
+        (home.root / "printed").write_text(first + rest)
+    assert process.returncode in (0, -signal.SIGKILL), log.read_text()
+
+
+def answering(url: str, home: Home) -> None:
+    """Waits until the server answers."""
+    verify = ssl.create_default_context(cafile=str(home.root / "tls.pem")) if url.startswith("https") else True
+    for _ in range(300):
+        try:
+            httpx.get(f"{url}/api/v1/course", verify=verify)
+            return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    pytest.fail("the server does not answer")
+
+
+def until(done: Callable[[], Any]) -> None:
+    """Waits for something, for a minute at most."""
+    for _ in range(600):
+        if done():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"it never came to {done}")
+
+
+def bearer(school: Class, key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {school.tokens[key]}"}
+
+
+def send(url: str, school: Class, key: str, data: bytes, **headers: str) -> httpx.Response:
+    where = f"{url}/api/v1/homeworks/hw1/submissions"
+    return httpx.post(where, content=data, headers=bearer(school, key) | headers, timeout=60)
+
+
+def graded(school: Class, count: int) -> bool:
+    with school.home.database() as database:
+        return len(list(store.grade_rows(database))) >= count
+
+
+def balanced(home: Home, submissions: int) -> None:
+    """The log, receipts, seals and files agree, and each submission has one grade."""
+    assert audit.verify(home)[0] == []
+    with home.database() as database:
+        assert store.count_submissions(database, "hw01/1") == submissions
+        assert len(list(store.grade_rows(database))) == submissions
+        assert database.fetch("SELECT submission_id FROM leases") == []
+
+
+@pytest.fixture
+def school(course: Path, tmp_path: Path, database_url: str) -> Class:
+    return make_class(course, tmp_path / "home", database_url)
+
+
+@pytest.fixture
+def local(course: Path, tmp_path: Path) -> Class:
+    return make_class(course, tmp_path / "home", f"sqlite:///{tmp_path / 'leaderboard.db'}", quota=100)
+
+
+def test_the_first_start_prints_the_address_and_the_first_login_once(course: Path, tmp_path: Path) -> None:
+    root = tmp_path / "home"
+    shutil.copytree(course, root)
+    home = open_home(root)
+    with running(home) as server:
+        pass
+    text = (root / "printed").read_text()
+    token = re.search(r"shown this once: (lhy_[\w-]{43})\n", text)
+    assert token is not None
+    with running(home) as server:
+        answer = httpx.get(f"{server.url}/api/v1/me", headers={"Authorization": f"Bearer {token[1]}"})
+        assert answer.json()["role"] == "instructor"
+    assert "lhy_" not in (root / "printed").read_text()
+    assert "lhy_" not in (root / "log").read_text()
+    assert audit.verify(home)[0] == []
+
+
+def test_two_web_processes_and_two_workers_take_a_class_at_once(school: Class) -> None:
+    keys = ("b01", "b02", "b03", "b04", "x01")
+    with running(school.home, "--processes", "2", "--workers", "2") as server, ThreadPoolExecutor(10) as crowd:
+        jobs = [(key, school.file(place + 10.0 * number)) for place, key in enumerate(keys) for number in range(1, 5)]
+        answers = list(crowd.map(lambda job: send(server.url, school, *job).status_code, jobs))
+        assert Counter(answers) == {202: 12, 429: 8}, "three slots each, and a team of two has three together"
+        until(lambda: graded(school, 12))
+        rows = httpx.get(f"{server.url}/api/v1/homeworks/hw1/board", headers=bearer(school, "ian")).json()["board"]
+        assert [row["entries"] for row in rows] == [3, 3, 3, 3]
+        time.sleep(0.5)
+    balanced(school.home, 12)
+    assert len(kept(school.home)) == 12
+
+
+def test_one_file_delivered_many_times_at_once_is_one_submission(school: Class) -> None:
+    with running(school.home, "--processes", "2") as server, ThreadPoolExecutor(4) as crowd:
+        answers = list(crowd.map(lambda _: send(server.url, school, "b01", school.sample), range(8)))
+        assert sorted(answer.status_code for answer in answers) == [200] * 7 + [202]
+        assert len({json.dumps(answer.json()["receipt"]) for answer in answers}) == 1
+        until(lambda: graded(school, 1))
+        time.sleep(0.5)
+    balanced(school.home, 1)
+
+
+def half_sent(server: Running, school: Class) -> socket.socket:
+    """A connection on which half of a file was sent."""
+    host, _, port = server.url.rpartition("/")[2].partition(":")
+    link = socket.create_connection((host, int(port)), timeout=30)
+    data = school.sample
+    link.sendall(head(school, "b01", len(data)) + data[: len(data) // 2])
+    until(lambda: list(school.home.submissions.glob(".*.part")))
+    return link
+
+
+def head(school: Class, key: str, length: int | str) -> bytes:
+    return (
+        f"POST /api/v1/homeworks/hw1/submissions HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n"
+        f"Authorization: Bearer {school.tokens[key]}\r\n\r\n"
+    ).encode()
+
+
+def test_a_kill_of_a_web_process_in_the_middle_of_an_upload_costs_nothing(school: Class) -> None:
+    with running(school.home) as server:
+        with half_sent(server, school) as link:
+            os.kill(server.children()[0], signal.SIGKILL)
+            assert link.recv(1) == b""
+        answering(server.url, school.home)
+        assert send(server.url, school, "b01", school.sample).json()["quota"]["used"] == 1
+        until(lambda: graded(school, 1))
+        time.sleep(0.5)
+    balanced(school.home, 1)
+    for path in school.home.submissions.glob(".*.part"):
+        os.utime(path, (1.0, 1.0))  # an hour later
+    serve.sweep_left_overs(school.home, NOW)
+    assert len(kept(school.home)) == 1
+
+
+def test_a_kill_of_the_parent_ends_the_others_and_a_new_start_goes_on(school: Class) -> None:
+    with running(school.home, "--workers", "2") as server:
+        children = server.children()
+        first = send(server.url, school, "b01", school.sample)
+        with half_sent(server, school):
+            server.process.kill()
+        until(lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()])
+    with running(school.home) as server:
+        again = send(server.url, school, "b01", school.sample)
+        assert (first.status_code, again.status_code) == (202, 200)
+        assert again.json()["receipt"] == first.json()["receipt"]
+        until(lambda: graded(school, 1))
+        time.sleep(0.5)
+    balanced(school.home, 1)
+
+
+def test_kills_of_workers_while_they_grade_leave_one_grade_of_each_file(local: Class) -> None:
+    with running(local.home, "--workers", "2") as server:
+        for number in range(12):
+            assert send(server.url, local, "b01", local.file(float(number))).status_code == 202
+            if number % 3 == 0:
+                os.kill(server.children()[-1], signal.SIGKILL)
+        until(lambda: graded(local, 12))
+        time.sleep(0.5)
+    balanced(local.home, 12)
+
+
+def test_a_stop_lets_an_upload_that_has_begun_end_well(local: Class) -> None:
+    data = local.sample
+    with running(local.home) as server, half_sent(server, local) as link:
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(server.url))
+        link.sendall(data[len(data) // 2 :])
+        assert b"202 Accepted" in link.recv(2**16)
+    assert len(kept(local.home)) == 1
+
+
+def refuses(url: str) -> bool:
+    """Whether no new connection is answered."""
+    try:
+        httpx.get(f"{url}/api/v1/course", timeout=0.5)
+    except httpx.TransportError:
+        return True
+    return False
+
+
+def test_its_own_certificate_gives_https_and_secure_cookies(local: Class) -> None:
+    certificate(local.home.root)
+    with (local.home.root / "config.toml").open("a") as config:
+        config.write(f'[server]\ncertificate = "{local.home.root}/tls.pem"\nkey = "{local.home.root}/tls.key"\n')
+    local.home = open_home(local.home.root)
+    with running(local.home, "--workers", "0") as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        trust = ssl.create_default_context(cafile=str(local.home.root / "tls.pem"))
+        answer = httpx.post(f"{server.url}/api/v1/session", json={"token": local.tokens["b01"]}, verify=trust)
+        assert answer.headers["set-cookie"].startswith("__Host-lhy_grade=")
+        assert "Secure" in answer.headers["set-cookie"]
+        assert "strict-transport-security" in answer.headers
+
+
+def certificate(folder: Path) -> None:
+    """A certificate of 127.0.0.1 that signs itself."""
+    import ipaddress
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "tls.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "tls.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--port", "70000"], "70000"), (["--host", "192.0.2.1"], "cannot listen"), (["--processes", "0"], "processes")],
+)
+def test_a_start_that_cannot_be_says_why(local: Class, words: list[str], said: str) -> None:
+    command = [sys.executable, "-c", START, "--home", str(local.home.root), "serve", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+# Clients that misbehave, against a server in a thread.
+
+
+@pytest.fixture
+def loopback(local: Class) -> Iterator[Running]:
+    """The same application behind the same HTTP server, in a thread, with half a second's patience."""
+    import uvicorn
+
+    listening = serve.listen(Settings(port=0))
+    settings = Settings(port=listening.getsockname()[1])
+    app = make_app(local.home, settings, lambda: local.now, local.lines.append, grace=0.5)
+    server = uvicorn.Server(serve.web_config(app, settings))
+    thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
+    thread.start()
+    try:
+        answering(settings.address, local.home)
+        process: Any = server
+        yield Running(process, settings.address, "", local.home.root)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+@contextlib.contextmanager
+def dialled(server: Running) -> Iterator[socket.socket]:
+    host, _, port = server.url.rpartition("/")[2].partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as link:
+        yield link
+
+
+def heard(link: socket.socket) -> bytes:
+    """All that comes until the other side closes or is silent for two seconds."""
+    link.settimeout(2)
+    parts = []
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        while part := link.recv(2**16):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def nothing_left(local: Class) -> None:
+    until(lambda: not list(local.home.submissions.rglob("*.part")))
+    assert kept(local.home) == set()
+    with local.home.database() as database:
+        assert store.count_submissions(database, "hw01/1") == 0
+
+
+def test_a_client_of_a_byte_a_second_is_sent_away(local: Class, loopback: Running) -> None:
+    with dialled(loopback) as link:
+        link.sendall(head(local, "b01", 900))
+        answer = b""
+        link.settimeout(0.1)
+        for _ in range(100):
+            with contextlib.suppress(ConnectionError):
+                link.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                answer = link.recv(2**16)
+                break
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"E_SLOW" in answer
+    nothing_left(local)
+
+
+def test_a_client_that_leaves_half_way_leaves_nothing(local: Class, loopback: Running) -> None:
+    for length in (len(local.sample), 10**5):
+        with dialled(loopback) as link:
+            link.sendall(head(local, "b01", length) + local.sample[: length // 2])
+            until(lambda: list(local.home.submissions.glob(".*.part")))
+        nothing_left(local)
+    until(lambda: len(local.lines) >= 3)
+    assert '"error": "the client left"' in local.lines[-1]
+
+
+def test_a_length_that_is_too_short_ends_the_file_there_and_the_rest_is_no_request(
+    local: Class, loopback: Running
+) -> None:
+    with dialled(loopback) as link:
+        link.sendall(head(local, "b01", 100) + local.sample[:200] + b"\r\n\r\n")
+        answer = heard(link)
+    assert answer.startswith(b"HTTP/1.1 202")
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 400" in answer
+    with local.home.database() as database:
+        assert [row.size for row in store.submissions(database)] == [100]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked",
+        "Content-Length: +5",
+        "Content-Length: 0x5",
+        "Content-Length: 5, 5x",
+        "Transfer-Encoding: gzip\r\nContent-Length: 5",
+    ],
+)
+def test_a_message_whose_length_is_not_plain_is_refused(local: Class, loopback: Running, lines: str) -> None:
+    with dialled(loopback) as link:
+        with contextlib.suppress(ConnectionError):
+            link.sendall(
+                f"POST /api/v1/homeworks/hw1/submissions HTTP/1.1\r\nHost: x\r\n{lines}\r\n"
+                f"Authorization: Bearer {local.tokens['b01']}\r\n\r\n5\r\nabcde\r\n0\r\n\r\n".encode()
+            )
+        answer = heard(link)
+    assert re.match(rb"HTTP/1.1 4\d\d ", answer) or answer == b""
+    nothing_left(local)
+
+
+def test_a_header_without_end_is_refused(local: Class, loopback: Running) -> None:
+    with dialled(loopback) as link:
+        with contextlib.suppress(ConnectionError):
+            link.sendall(b"GET /api/v1/course HTTP/1.1\r\nHost: x\r\n")
+            for _ in range(100):
+                link.sendall(b"X: " + b"x" * 10_000 + b"\r\n")
+        answer = heard(link)
+    assert answer.startswith(b"HTTP/1.1 4") or answer == b""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/homeworks/hw1/files/../../../secret/key", "/api/v1/homeworks/hw1/files/%2e%2e%2f%2e%2e%2fsecret%2fkey",
+        "/api/v1/homeworks/../../secret/key", "/../secret/key", "//secret/key", "/api/v1/submissions/../course/x",
+        "/api/v1/homeworks/hw1/files//etc/passwd", "/api/v1/homeworks/hw1/files/\\..\\..\\secret\\key",
+        "/api/v1/homeworks/hw1/files/sample_submission.csv%00.png", "http://other.example/api/v1/secret",
+    ],
+)  # fmt: skip
+def test_a_path_with_dots_as_it_stands_finds_nothing(local: Class, loopback: Running, path: str) -> None:
+    with dialled(loopback) as link:
+        link.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            f"Authorization: Bearer {local.tokens['ian']}\r\n\r\n".encode()
+        )
+        answer = heard(link)
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert (local.home.root / "secret" / "key").read_bytes() not in answer
+
+
+def test_a_token_sends_few_files_at_the_same_time(local: Class, loopback: Running) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            link = stack.enter_context(dialled(loopback))
+            link.sendall(head(local, "b01", 10**5) + b"x" * 100)
+        until(lambda: len(list(local.home.submissions.glob(".*.part"))) == 4)
+        assert send(loopback.url, local, "b01", local.sample).status_code == 429
+        assert send(loopback.url, local, "b02", local.sample).status_code == 202
+    until(lambda: not list(local.home.submissions.glob(".*.part")))
+    assert send(loopback.url, local, "b01", local.sample).status_code == 202
+
+
+def test_a_connection_that_asks_nothing_is_closed(local: Class, loopback: Running, monkeypatch: Any) -> None:
+    monkeypatch.setattr(serve, "IDLE_SECONDS", 0.5)
+    server: Any = loopback.process
+    watch = threading.Thread(target=serve.watch, args=(server, os.getppid()))
+    watch.start()
+    try:
+        with dialled(loopback) as silent, dialled(loopback) as slow:
+            slow.sendall(b"GET /api/v1/course HTTP/1.1\r\nHo")
+            for link in (silent, slow):
+                link.settimeout(20)
+                assert link.recv(1) == b""
+        assert httpx.get(f"{loopback.url}/api/v1/course").status_code == 200
+    finally:
+        server.should_exit = True
+        watch.join()

@@ -1,0 +1,384 @@
+"""The one projection: what each role may see and do, asked of every function of `harness.view`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from harness import view
+from harness.competition import find_competition, read_versions
+from harness.grading import grade_pending
+from harness.home import Home, open_home
+from harness.view import NOBODY, Viewer
+from leaderboard import events, queue, roster, store
+from leaderboard.database import LeaderboardError
+from submissions.store import keep
+from tasks.base import PRIVATE, UserError
+
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+PEOPLE = (
+    roster.Entry("prof-hung", "The Professor", "hung@ntu.example", "instructor"),
+    roster.Entry("ta-wei", "Assistant Wei", "wei@ntu.example", "ta"),
+    roster.Entry("b10901001", "Ann", "ann@ntu.example"),
+    roster.Entry("b10901002", "Bob", "bob@ntu.example", "student", "Blue"),
+    roster.Entry("b10901003", "Cyd", "cyd@ntu.example", "student", "Blue"),
+    roster.Entry("aud-1", "Eve", "eve@ntu.example", "auditor"),
+)
+PROF, TA, ANN, BOB, CYD, EVE = (Viewer(p.role, p.key, p.team or p.key) for p in PEOPLE)
+ROLES = {"nobody": NOBODY, "student": ANN, "member of a team": CYD, "auditor": EVE, "ta": TA, "instructor": PROF}
+WEAK_STAFF = [Viewer("ta", TA.key, TA.key, "submit"), Viewer("instructor", PROF.key, PROF.key, "read")]
+
+
+@pytest.fixture
+def home(course: Path, tmp_path: Path, database_url: str) -> Home:
+    """A course with a roster, on each kind of database in turn."""
+    return course_at(course, tmp_path / "home", f'database = "{database_url}"\n')
+
+
+def course_at(course: Path, root: Path, config: str = "") -> Home:
+    shutil.copytree(course, root)
+    (root / "config.toml").write_text(config)
+    home = open_home(root)
+    with home.database() as database:
+        for entry in PEOPLE:
+            roster.add_person(database, entry, actor="prof-hung", reason="start", now=NOW)
+    return home
+
+
+def predictions(home: Home, value: object) -> bytes:
+    """A file that predicts one value everywhere."""
+    header, *rows = (home.public("hw01") / "sample_submission.csv").read_text().splitlines()
+    return "\n".join([header, *(f"{row.split(',')[0]},{value}" for row in rows)]).encode()
+
+
+def hand_in(home: Home, viewer: Viewer, value: object, now: datetime = NOW, **changes: Any) -> view.Body:
+    data = predictions(home, value)
+    sha256 = keep(home.submissions, data)
+    values: dict[str, Any] = {"sha256": sha256, "size": len(data), "filename": "preds.csv", "message": "a note"}
+    return view.submit_accept(home, viewer, "hw1", **values | {"client_key": sha256} | changes, now=now)
+
+
+def graded(home: Home, viewer: Viewer, *values: object, now: datetime = NOW) -> list[int]:
+    """Hands in and grades; the numbers of the submissions."""
+    numbers = [hand_in(home, viewer, value, now)["submission"] for value in values]
+    grade_pending(home, now, ["hw01"])
+    return numbers
+
+
+def asked(home: Home, viewer: Viewer, numbers: list[int], now: datetime = NOW) -> dict[str, str]:
+    """What every reading function answers that viewer, errors included, as text."""
+    calls: dict[str, Callable[[], Any]] = {
+        "homeworks": lambda: view.homeworks(home, viewer, now),
+        "homework": lambda: view.homework(home, viewer, "hw1", now),
+        "sheet": lambda: view.sheet(home, viewer, "hw1"),
+        "files": lambda: view.files(home, viewer, "hw1"),
+        "file": lambda: str(view.file_path(home, viewer, "hw1", "sheet.md").relative_to(home.root)),
+        "me": lambda: view.me(home, viewer),
+        "quota": lambda: view.quota(home, viewer, "hw1", now),
+        "selection": lambda: view.selection(home, viewer, "hw1", now),
+        "submissions": lambda: view.submissions(home, viewer, None, now=now),
+        "everybody's": lambda: view.submissions(home, viewer, "hw1", everyone=True, now=now),
+        "public board": lambda: view.board(home, viewer, "hw1", now=now),
+        "private board": lambda: view.board(home, viewer, "hw1", private=True, now=now),
+        "gradebook": lambda: view.gradebook(home, viewer, "hw1", now=now),
+        "gradebook of all": lambda: view.gradebook(home, viewer, None, now=now),
+        "full gradebook": lambda: view.gradebook(home, viewer, "hw1", unrevealed=True, now=now),
+        "early look": lambda: view.board(home, viewer, "hw1", private=True, unrevealed=True, now=now),
+    }
+    for n in numbers:
+        calls[f"submission {n}"] = partial(view.submission, home, viewer, n, now)
+        calls[f"receipt {n}"] = partial(view.receipt, home, viewer, n)
+    answers = {}
+    for name, call in calls.items():
+        try:
+            answers[name] = json.dumps(call(), allow_nan=False)
+        except (UserError, LeaderboardError) as error:
+            answers[name] = f"{error.code}: {error}"
+    return answers
+
+
+def code(answer: str) -> str:
+    return answer.partition(":")[0] if answer.startswith("E_") else "ok"
+
+
+def test_each_role_sees_what_it_may_and_nothing_else(home: Home) -> None:
+    own, other = graded(home, ANN, 9)[0], graded(home, BOB, 8)[0]
+    everybody = ["homeworks", "homework", "sheet", "public board"]
+    people = [*everybody, "files", "file", "me", "quota", "selection", "submissions"]
+    staff = [*people, "everybody's", "early look", "gradebook", "gradebook of all", "full gradebook",
+             *(f"{what} {number}" for what in ("submission", "receipt") for number in (own, other))]  # fmt: skip
+    allowed = {
+        "nobody": everybody,
+        "student": [*people, f"submission {own}", f"receipt {own}"],
+        "member of a team": [*people, f"submission {other}", f"receipt {other}"],
+        "auditor": people,
+        "ta": staff,
+        "instructor": staff,
+    }
+    assert {viewer.role for viewer in ROLES.values()} == set(get_args(view.Role))
+    for role, viewer in ROLES.items():
+        answers = asked(home, viewer, [own, other])
+        assert {name for name, answer in answers.items() if code(answer) == "ok"} == set(allowed[role]), role
+        assert code(answers["private board"]) == "E_NOT_REVEALED"
+        refused = {code(answer) for name, answer in answers.items() if name not in allowed[role]}
+        assert refused <= {"E_LOGIN", "E_NOT_FOUND", "E_NOT_ALLOWED", "E_NOT_REVEALED"}, role
+
+
+def test_what_is_anothers_is_refused_in_the_very_words_of_what_does_not_exist(home: Home) -> None:
+    other = graded(home, BOB, 8)[0]
+    calls: list[Callable[[Home, Viewer, int], Any]] = [view.receipt, partial(view.submission, now=NOW)]
+    for call in calls:
+        answers = []
+        for number in (other, 4711):
+            with pytest.raises(UserError) as error:
+                call(home, ANN, number)
+            answers.append((error.value.code, str(error.value).replace(str(number), "N")))
+        assert answers[0] == answers[1] == ("E_NOT_FOUND", "There is no submission N.")
+    refusals = []
+    for number in (other, 4711):
+        with pytest.raises(LeaderboardError) as refusal:
+            view.select(home, ANN, "hw1", [number], NOW)
+        refusals.append(str(refusal.value).removeprefix(str(number)))
+    assert refusals[0] == refusals[1]
+
+
+def test_no_key_and_no_address_of_another_reaches_anybody_but_staff(home: Home) -> None:
+    numbers = graded(home, ANN, 9, 8) + graded(home, BOB, 7) + graded(home, EVE, 6)
+    for role, viewer in ROLES.items():
+        answers = " ".join(asked(home, viewer, numbers).values())
+        mates = {"b10901002", "b10901003"} if viewer.participant == "Blue" else set()
+        strange = {text for p in PEOPLE for text in (p.key, p.email)} - {viewer.key, f"{viewer.key}"} - mates
+        own_mail = {p.email for p in PEOPLE if p.key == viewer.key}
+        found = {text for text in strange - own_mail if text in answers}
+        assert bool(found) == viewer.staff, (role, found)
+    board = view.board(home, ANN, "hw1", now=NOW)["board"]
+    assert {row["name"] for row in board} == {"Ann", "Blue", "Eve"}
+    assert [row["name"] for row in board if row["own"]] == ["Ann"]
+    assert all((row["submission"] is not None) == row["own"] for row in board)
+    nobody = view.board(home, NOBODY, "hw1", now=NOW)["board"]
+    assert {row["name"] for row in nobody} == {"a participant"}
+    assert [row["score"] for row in nobody] == [row["score"] for row in board]
+
+
+def test_a_person_who_joins_a_team_later_is_still_shown_by_name(home: Home) -> None:
+    graded(home, ANN, 9)
+    moved = roster.Entry("b10901001", "Ann", "ann@ntu.example", "student", "Green")
+    with home.database() as database:
+        roster.import_people(database, [moved], actor="prof-hung", reason="teams", now=NOW)
+    graded(home, Viewer("student", "b10901001", "Green"), 8)
+    assert {row["name"] for row in view.board(home, BOB, "hw1", now=NOW)["board"]} == {"Ann", "Green"}
+
+
+def test_the_private_board_opens_to_all_with_the_reveal_and_before_it_each_look_of_staff_is_logged(home: Home) -> None:
+    graded(home, ANN, 9)
+    graded(home, BOB, 8)
+
+    def looks() -> list[str]:
+        with home.database() as database:
+            return [event.actor for event in events.events(database) if event.kind == "private board seen"]
+
+    for viewer in [*ROLES.values(), *WEAK_STAFF]:
+        if not viewer.staff:
+            for unrevealed in (False, True):
+                with pytest.raises(UserError) as error:
+                    view.board(home, viewer, "hw1", private=True, unrevealed=unrevealed, now=NOW)
+                assert (error.value.code, error.value.exit_code) == ("E_NOT_REVEALED", 6)
+    assert looks() == []
+    assert view.gradebook(home, TA, None, now=NOW)["hidden"] == ["hw01"]
+    assert looks() == []
+    assert view.board(home, TA, "hw1", private=True, unrevealed=True, now=NOW)["side"] == "private"
+    assert looks() == ["ta-wei"]
+    full = view.gradebook(home, PROF, "hw1", unrevealed=True, now=NOW)
+    assert full["hidden"] == []
+    assert [student["id"] for student in full["students"]] == ["b10901001", "b10901002", "b10901003"]
+    assert looks() == ["ta-wei", "prof-hung"]
+    with home.database() as database:
+        store.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
+    boards = [view.board(home, viewer, "hw1", private=True, now=NOW) for viewer in ROLES.values()]
+    assert all(len(board["board"]) == 2 for board in boards)
+    assert all({"public_rank", "move"} <= set(row) for board in boards for row in board["board"])
+    assert looks() == ["ta-wei", "prof-hung"]
+    ended = view.homework(home, ANN, "hw1", NOW)
+    assert ended["closed"]
+    assert ended["revealed"] == "2027-03-01T20:00:00+08:00"
+
+
+def test_a_flipped_private_label_changes_no_body_of_any_role_before_the_reveal(course: Path, tmp_path: Path) -> None:
+    bodies: list[dict[str, dict[str, str]]] = []
+    for flipped in (False, True):
+        home = course_at(course, tmp_path / str(flipped))
+        if flipped:
+            folder = home.secret("hw01", 1)
+            answers = np.load(folder / "column-0.npy")
+            row = np.flatnonzero(np.load(folder / "usage.npy") == PRIVATE)[3]
+            answers[row] += 5
+            np.save(folder / "column-0.npy", answers)
+        numbers = graded(home, ANN, 9, 8) + graded(home, BOB, 7, 30) + graded(home, EVE, 6)
+        view.select(home, BOB, "hw1", numbers[2:3], NOW)
+        bodies.append({role: asked(home, viewer, numbers) for role, viewer in ROLES.items()})
+    for role, answers in bodies[0].items():
+        changed = [name for name in answers if answers[name] != bodies[1][role][name]]
+        assert set(changed) <= ({"early look", "full gradebook"} if ROLES[role].staff else set()), role
+        assert ("early look" in changed) == ROLES[role].staff
+
+
+def test_a_token_that_only_reads_changes_nothing_and_one_that_submits_has_no_rights_of_staff(home: Home) -> None:
+    number = graded(home, ANN, 9)[0]
+    reading = Viewer("student", ANN.key, ANN.participant, "read")
+    changes: list[Callable[[Viewer], Any]] = [
+        lambda viewer: hand_in(home, viewer, 5),
+        lambda viewer: view.select(home, viewer, "hw1", [number], NOW),
+        lambda viewer: view.submit_limit(home, viewer, "hw1", NOW),
+    ]
+    for change in changes:
+        for viewer, wanted in ((reading, "E_SCOPE"), (NOBODY, "E_LOGIN")):
+            with pytest.raises(UserError) as error:
+                change(viewer)
+            assert (error.value.code, error.value.exit_code) == (wanted, 6)
+    assert view.submission(home, reading, number, NOW)["state"] == "graded"
+    for viewer in WEAK_STAFF:
+        assert code(asked(home, viewer, [number])[f"submission {number}"]) == "E_NOT_FOUND"
+        assert code(asked(home, viewer, [])["everybody's"]) == "E_NOT_ALLOWED"
+
+
+def test_a_submission_is_queued_with_its_place_then_graded_then_on_the_board(home: Home) -> None:
+    first, second = hand_in(home, ANN, 60), hand_in(home, BOB, 15)
+    assert [(body["state"], body["position"]) for body in (first, second)] == [("queued", 1), ("queued", 2)]
+    assert (first["quota"]["used"], first["quota"]["left"], first["again"]) == (1, 4, False)
+    again = hand_in(home, ANN, 60)
+    assert again["again"]
+    assert again["receipt"] == first["receipt"]
+    assert again["quota"]["used"] == 1
+    versions = {"hw01/1": read_versions(home, find_competition(home, "hw1"))}
+    with home.database() as database:
+        leased = queue.lease(database, versions, "worker", NOW, timedelta(seconds=60))
+    assert leased is not None
+    assert view.submission(home, ANN, first["submission"], NOW)["state"] == "grading"
+    grade_pending(home, NOW, ["hw01"])
+    done = view.submission(home, ANN, first["submission"], NOW)
+    assert (done["state"], done["rank"], done["position"]) == ("graded", 2, None)
+    assert done["scores"][0]["public"] == view.board(home, ANN, "hw1", now=NOW)["board"][1]["score"]
+    listed = view.submissions(home, ANN, "hw1", now=NOW)["submissions"]
+    assert [(row["id"], row["state"], row["message"]) for row in listed] == [(first["submission"], "graded", "a note")]
+
+
+def test_the_owner_of_a_refused_file_sees_every_problem_that_the_reader_found(home: Home) -> None:
+    number = graded(home, ANN, "nan")[0]
+    seen = view.submission(home, ANN, number, NOW)
+    assert seen["state"] == "rejected"
+    assert seen["code"].startswith("E_")
+    assert seen["problems"][0]["line"] == 2
+    assert len(seen["problems"]) > 1
+    assert seen["scores"] == []
+    quota = view.quota(home, ANN, "hw1", NOW)["quota"][0]
+    assert (quota["used"], quota["refused"]) == (0, 1)
+
+
+@pytest.mark.parametrize("rule", ["best_public", "first", "last", "all"])
+def test_the_preview_of_the_selection_is_what_the_private_board_takes(course: Path, tmp_path: Path, rule: str) -> None:
+    home = course_at(course, tmp_path / "home", f'[hw01]\nunselected = "{rule}"\nselections = 2\n')
+    numbers = graded(home, ANN, 60, 15, 90, 12)
+    wanted = {"best_public": [1, 3], "first": [0, 1], "last": [2, 3], "all": [0, 1, 2, 3]}[rule]
+    preview = view.selection(home, ANN, "hw1", NOW)
+    assert [row["id"] for row in preview["counts"]] == [numbers[place] for place in wanted]
+    assert (preview["selected"], preview["locked"], preview["unselected"]) == ([], False, rule)
+    board = view.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW)["board"]
+    assert board[0]["submission"] in [row["id"] for row in preview["counts"]]
+    chosen = view.select(home, ANN, "hw1", [numbers[0], numbers[2]], NOW)
+    assert chosen["selected"] == [row["id"] for row in chosen["counts"]] == [numbers[0], numbers[2]]
+    board = view.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW)["board"]
+    assert board[0]["submission"] in (numbers[0], numbers[2])
+
+
+def test_the_clocks_are_those_of_the_viewer_extensions_included(course: Path, tmp_path: Path) -> None:
+    home = course_at(course, tmp_path / "home", '[hw01]\ndeadline = "2027-03-01T23:59+08:00"\nquota = 2\n')
+    closes = datetime(2027, 3, 1, 15, 59, 59, 999_999, tzinfo=UTC)
+    with home.database() as database:
+        until = closes + timedelta(days=1)
+        roster.extend(
+            database, "hw01/1", "person", ANN.key, until=until, slots=1, actor="prof-hung", reason="ill", now=NOW
+        )
+    late = closes + timedelta(microseconds=1)
+    assert view.homework(home, BOB, "hw1", NOW)["closes"] == "2027-03-01T23:59:59+08:00"
+    assert view.homework(home, ANN, "hw1", NOW)["closes"] == "2027-03-02T23:59:59+08:00"
+    assert [view.homework(home, viewer, "hw1", late)["closed"] for viewer in (ANN, BOB, NOBODY)] == [False, True, True]
+    assert [view.quota(home, viewer, "hw1", NOW)["quota"][0]["limit"] for viewer in (ANN, BOB)] == [3, 2]
+    assert [hand_in(home, viewer, 9, late)["practice"] for viewer in (ANN, BOB)] == [False, True]
+    assert [view.selection(home, viewer, "hw1", late)["locked"] for viewer in (ANN, BOB)] == [False, True]
+    with pytest.raises(LeaderboardError, match="closed"):
+        view.select(home, BOB, "hw1", [], late)
+    assert [row["name"] for row in view.homeworks(home, ANN, late)["tasks"]] == ["hw01"]
+
+
+def test_practice_is_scored_but_has_no_place_and_does_not_count(course: Path, tmp_path: Path) -> None:
+    home = course_at(course, tmp_path / "home", '[hw01]\ndeadline = "2027-03-01T20:00:00+08:00"\n')
+    numbers = graded(home, ANN, 60) + graded(home, ANN, 15, now=NOW + timedelta(seconds=1))
+    timely, late = (view.submission(home, ANN, number, NOW) for number in numbers)
+    assert (timely["practice"], timely["rank"]) == (False, 1)
+    assert (late["practice"], late["rank"], late["state"]) == (True, None, "graded")
+    assert late["scores"][0]["public"] < timely["scores"][0]["public"]
+    assert view.board(home, ANN, "hw1", now=NOW)["board"][0]["score"] == timely["scores"][0]["public"]
+    assert [row["id"] for row in view.selection(home, ANN, "hw1", NOW)["counts"]] == numbers[:1]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../secret/key", "/etc/passwd", "manifest.json", "../hw01/sheet.md", "", ".", "sheet.md/", "SHEET.MD"]
+)
+def test_only_files_of_the_manifest_are_given_out(course: Path, tmp_path: Path, name: str) -> None:
+    home = course_at(course, tmp_path / "home")
+    with pytest.raises(UserError) as error:
+        view.file_path(home, ANN, "hw1", name)
+    assert error.value.code == "E_NOT_FOUND"
+    listed = [entry["file"] for entry in view.files(home, ANN, "hw1")["files"]]
+    assert all(view.file_path(home, ANN, "hw1", entry).is_file() for entry in listed)
+    assert "folder" not in view.files(home, ANN, "hw1")
+
+
+@pytest.mark.parametrize("name", ["hw03", "hw99", "../x", "public", "", "hw01/../hw01", "x" * 500])
+def test_a_homework_that_is_not_prepared_does_not_exist_for_a_class(course: Path, tmp_path: Path, name: str) -> None:
+    home = course_at(course, tmp_path / "home")
+    for viewer in (ANN, PROF, NOBODY):
+        with pytest.raises(UserError) as error:
+            view.homework(home, viewer, name, NOW)
+        assert error.value.code == "E_NOT_FOUND"
+        assert str(home.root) not in str(error.value)
+
+
+def test_who_was_taken_off_the_roster_hands_in_nothing(home: Home) -> None:
+    graded(home, ANN, 9)
+    with home.database() as database:
+        roster.disable(database, ANN.key, actor="prof-hung", reason="left", now=NOW)
+    with pytest.raises(LeaderboardError) as error:
+        hand_in(home, ANN, 8)
+    assert (error.value.code, error.value.exit_code) == ("E_DISABLED", 6)
+    assert [row["name"] for row in view.board(home, BOB, "hw1", now=NOW)["board"]] == ["Ann"]
+
+
+def test_a_submission_to_a_competition_that_was_made_anew_keeps_its_score(course: Path, tmp_path: Path) -> None:
+    from harness.prepare import plan_homework, prepare
+
+    home = course_at(course, tmp_path / "home")
+    number = graded(home, ANN, 9)[0]
+    before = view.submission(home, ANN, number, NOW)
+    plan = plan_homework("hw1", None, None, "small")
+    prepare(home, plan, seed=None, replace_old=True, accept_leaks=False, now=NOW)
+    assert view.submission(home, ANN, number, NOW)["scores"] == before["scores"]
+    assert view.submissions(home, ANN, "hw1", now=NOW)["submissions"] == []
+
+
+def test_the_owner_of_a_home_needs_no_roster_and_may_do_all(course: Path, tmp_path: Path) -> None:
+    shutil.copytree(course, tmp_path / "home")
+    home, owner = open_home(tmp_path / "home"), view.owner("me")
+    body = view.submit(home, owner, "hw1", home.public("hw01") / "sample_submission.csv", "first", NOW)
+    assert (body["state"], body["rank"], body["quota"]["used"]) == ("graded", 1, 1)
+    assert body["receipt"]["participant"] == "me"
+    assert code(asked(home, owner, [1])["early look"]) == "ok"
+    assert len(view.homeworks(home, owner, NOW)["tasks"]) > 1

@@ -1,0 +1,350 @@
+"""Grading apart: limits, deaths and kills of graders, after each of which the books balance."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import audit, grading, worker
+from harness.competition import find_competition, read_versions
+from harness.home import Home, open_home
+from leaderboard import queue, store
+from leaderboard.database import Database, LeaderboardError
+from submissions.store import keep
+from tasks.base import UserError
+
+ROOT = Path(__file__).parents[1]
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+LIMITS = worker.Limits(seconds=20.0)
+KILLED = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from harness import worker
+from harness.home import open_home
+def step(name):
+    if name == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+home = open_home(Path(sys.argv[1]))
+with home.database() as database:
+    graded = worker.work(worker.new_worker(home, worker.Limits(20.0), print), database,
+                         lambda: datetime(2027, 3, 1, 12, tzinfo=UTC), step=step)
+    print(graded)
+"""
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="graders are forked")
+
+
+@pytest.fixture
+def home(course: Path, tmp_path: Path, database_url: str) -> Home:
+    """A prepared course on each kind of database in turn."""
+    root = tmp_path / "home"
+    shutil.copytree(course, root)
+    (root / "config.toml").write_text(f'database = "{database_url}"\n')
+    return open_home(root)
+
+
+def hand_in(home: Home, data: bytes | None = None, who: str = "ada") -> int:
+    """Records a file as the server does; the sample submission where no bytes are given."""
+    competition = find_competition(home, "hw1")
+    data = (home.public("hw01") / "sample_submission.csv").read_bytes() if data is None else data
+    sha256 = keep(home.submissions, data)
+    with home.database() as database:
+        accepted = grading.accept_file(
+            home, database, competition, participant=who, sha256=sha256, size=len(data), filename="a.csv",
+            message="", client_key=sha256, now=NOW,
+        )  # fmt: skip
+    return accepted.submission
+
+
+def work(home: Home, now: datetime = NOW, limits: worker.Limits = LIMITS, **more: Any) -> tuple[bool, list[str]]:
+    said: list[str] = []
+    with home.database() as database:
+        done = worker.work(worker.new_worker(home, limits, said.append), database, lambda: now, **more)
+    return done, said
+
+
+def state(home: Home, number: int, now: datetime = NOW) -> str:
+    competition = find_competition(home, "hw1")
+    versions = read_versions(home, competition)
+    with home.database() as database:
+        entry = store.submission(database, number)
+        if entry.rejected is not None:
+            return entry.rejected
+        if number in store.public_grades(database, competition.key, *versions):
+            return "graded"
+        return queue.standing(database, competition.key, versions, [number], now)[number].state
+
+
+def balanced(home: Home) -> None:
+    """The log, receipts, seals and stored files agree, and no temporary file and no child is left."""
+    assert audit.verify(home)[0] == []
+    assert list(home.submissions.rglob("*.part")) == []
+    mine = Path(f"/proc/self/task/{os.getpid()}/children")
+    children = mine.read_text().split() if mine.exists() else []
+    commands = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
+    assert [command for command in commands if b"postgres" not in command] == []
+
+
+def test_a_worker_grades_as_submit_at_home_does_to_the_last_bit(home: Home, tmp_path: Path) -> None:
+    number = hand_in(home)
+    assert state(home, number) == "queued"
+    assert work(home) == (True, [])
+    assert work(home) == (False, [])
+    grading.submit(
+        home, "hw1", home.public("hw01") / "sample_submission.csv", participant="bob", now=NOW
+    )  # fmt: skip
+    with home.database() as database:
+        mine, other = [
+            (row.public, row.private, row.details, row.private_details, row.passed_public, row.passed_private)
+            for row in store.grade_rows(database)
+        ]
+        assert database.fetch("SELECT submission_id FROM leases") == []
+    assert mine == other
+    balanced(home)
+
+
+def test_a_broken_file_is_rejected_with_the_same_problems_as_at_home_and_gives_its_slot_back(home: Home) -> None:
+    number = hand_in(home, b"id,tested_positive\n0,nan\n")
+    assert work(home) == (True, [])
+    with home.database() as database:
+        entry = store.submission(database, number)
+        used = store.quota_state(database, "hw01/1", "ada", "2027-03-01").used
+    assert used == 0
+    assert entry.rejected is not None
+    problems = json.loads(entry.rejected_details or "")
+    assert problems[0]["code"] == entry.rejected
+    (home.root / "broken.csv").write_bytes(b"id,tested_positive\n0,nan\n")
+    with pytest.raises(UserError) as caught:
+        grading.submit(home, "hw1", home.root / "broken.csv", participant="bob", now=NOW)
+    assert "\n".join(f"{problem['code']}  {problem['message']}" for problem in problems) == str(caught.value)
+    balanced(home)
+
+
+def hang(*_: Any) -> Any:
+    time.sleep(600)
+
+
+def eat(*_: Any) -> Any:
+    hoard = [bytes(2**26) for _ in range(2**10)]
+    return len(hoard)
+
+
+def die(*_: Any) -> Any:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(*_: Any) -> Any:
+    os._exit(0)
+
+
+def err(*_: Any) -> Any:
+    raise ValueError("the answer is 42")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(hang, "longer than"), (eat, "memory"), (die, "signal 9"), (leave, "without an answer"), (err, "ValueError")],
+)
+def test_a_grading_that_fails_is_tried_once_more_and_then_given_up(
+    home: Home, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any], said: str
+) -> None:
+    number = hand_in(home)
+    monkeypatch.setattr(grading, "grade", fault)
+    limits = worker.Limits(seconds=0.5 if fault is hang else 20.0, memory=2**32)
+    for attempt in (1, 2):
+        assert state(home, number) == "queued"
+        done, lines = work(home, limits=limits)
+        assert done
+        assert said in lines[0]
+        assert f"attempt {attempt} failed" in lines[0]
+        assert "42" not in lines[0], "what an unforeseen error says may hold answers"
+    assert state(home, number) == "failed"
+    assert work(home) == (False, [])
+    monkeypatch.undo()
+    with home.database() as database:
+        assert store.quota_state(database, "hw01/1", "ada", "2027-03-01").used == 1
+    assert grading.grade_pending(home, NOW, ["hw01"]) == [("hw01", number, "graded")]
+    assert state(home, number) == "graded"
+    balanced(home)
+
+
+def test_a_grading_that_works_the_second_time_is_recorded_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = hand_in(home)
+    monkeypatch.setattr(grading, "grade", die)
+    assert work(home)[0]
+    monkeypatch.undo()
+    assert work(home) == (True, [])
+    assert state(home, number) == "graded"
+    balanced(home)
+
+
+def test_one_that_fails_does_not_keep_others_from_being_graded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = grading.grade
+
+    def picky(secret: Any, predictions: Any) -> Any:
+        return die() if float(predictions["tested_positive"][0]) == 7.0 else real(secret, predictions)
+
+    sample = (home.public("hw01") / "sample_submission.csv").read_text().splitlines()
+    bad = "\n".join([sample[0], f"{sample[1].split(',')[0]},7.0", *sample[2:]]) + "\n"
+    first, second = hand_in(home, bad.encode(), "eve"), hand_in(home)
+    monkeypatch.setattr(grading, "grade", picky)
+    for _ in range(4):
+        work(home)
+    assert (state(home, first), state(home, second)) == ("failed", "graded")
+    balanced(home)
+
+
+@pytest.mark.parametrize("step", worker.STEPS)
+def test_a_kill_of_a_worker_at_any_step_ends_in_one_grade(home: Home, step: str) -> None:
+    number = hand_in(home)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(home.root), step], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    recorded = worker.STEPS.index(step) >= worker.STEPS.index("recorded")
+    assert state(home, number) == ("graded" if recorded else "grading")
+    assert work(home) == (False, []), "its lease still runs"
+    later = NOW + timedelta(seconds=20) + worker.MARGIN
+    assert work(home, later) == (not recorded, [])
+    assert state(home, number, later) == "graded"
+    with home.database() as database:
+        assert len(list(store.grade_rows(database))) == 1
+        assert store.quota_state(database, "hw01/1", "ada", "2027-03-01").used == 1
+    balanced(home)
+
+
+def test_a_new_worker_takes_up_at_once_what_a_dead_one_of_its_machine_held(home: Home) -> None:
+    number = hand_in(home)
+    command = [sys.executable, "-c", KILLED, str(home.root), "forked"]
+    for state_after in ("queued", "failed"):
+        assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == -signal.SIGKILL
+        said: list[str] = []
+        with home.database() as database:
+            one = worker.new_worker(home, LIMITS, said.append)
+            worker.reclaim(one, database, NOW)
+        assert said == [f"submission {number}: attempt {1 if state_after == 'queued' else 2} failed: its worker died"]
+        assert state(home, number) == state_after
+    balanced(home)
+
+
+def test_a_worker_leaves_alone_what_a_living_one_or_one_of_another_machine_holds(home: Home) -> None:
+    number = hand_in(home)
+    versions = {"hw01/1": read_versions(home, find_competition(home, "hw1"))}
+    one = worker.new_worker(home, LIMITS, lambda line: None)
+    for name in (one.name, "elsewhere:999999999:0", f"{one.name.partition(':')[0]}:1:0"):
+        with home.database() as database:
+            lease = queue.lease(database, versions, name, NOW, timedelta(seconds=9))
+            assert lease is not None
+            worker.reclaim(one, database, NOW)
+            assert state(home, number) == "grading"
+            queue.give_back(database, lease, NOW)
+
+
+def test_a_worker_that_dies_twice_over_one_submission_leaves_it_failed(home: Home) -> None:
+    number = hand_in(home)
+    other = hand_in(home, who="bob")
+    later = NOW
+    for _ in range(2):
+        with home.database() as database:
+            lease = queue.lease(database, {"hw01/1": read_versions(home, find_competition(home, "hw1"))}, "gone",
+                                later, timedelta(seconds=1))  # fmt: skip
+        assert lease is not None
+        assert lease.submission == number
+        later += timedelta(seconds=1)
+    assert state(home, number, later) == "failed"
+    assert work(home, later) == (True, [])
+    assert (state(home, number, later), state(home, other, later)) == ("failed", "graded")
+    balanced(home)
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_lease_back_unused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = hand_in(home)
+    monkeypatch.setattr(grading, "grade", hang)
+    told: list[bool] = []
+    done = work(home, stopped=lambda: bool(told), step=lambda name: told.append(name == "forked"))
+    assert done == (False, [])
+    monkeypatch.undo()
+    assert state(home, number) == "queued"
+    with home.database() as database:
+        assert database.one("SELECT attempts FROM leases") == (0,)
+    assert work(home) == (True, [])
+    balanced(home)
+
+
+def test_bytes_that_are_gone_are_a_fault_of_the_grader_not_of_the_student(home: Home) -> None:
+    number = hand_in(home)
+    for path in home.submissions.rglob("*"):
+        if path.is_file():
+            path.rename(home.root / "elsewhere")
+            there = path
+    assert "not in the store" in work(home)[1][0]
+    (home.root / "elsewhere").rename(there)
+    assert work(home) == (True, [])
+    assert state(home, number) == "graded"
+    balanced(home)
+
+
+def test_a_homework_whose_answers_are_missing_waits_and_uses_no_attempt(home: Home) -> None:
+    number = hand_in(home)
+    answers = home.secret("hw01", 1)
+    answers.rename(home.root / "elsewhere")
+    done, said = work(home)
+    assert (done, "hw01 is not graded" in said[0]) == (False, True)
+    assert (home.root / "elsewhere").rename(answers)
+    with home.database() as database:
+        assert database.fetch("SELECT submission_id FROM leases") == []
+    assert work(home) == (True, [])
+    assert state(home, number) == "graded"
+
+
+def test_a_worker_notices_that_a_homework_was_prepared_anew(home: Home) -> None:
+    from harness.prepare import plan_homework, prepare
+
+    hand_in(home)
+    said: list[str] = []
+    with home.database() as database:
+        one = worker.new_worker(home, LIMITS, said.append)
+        assert worker.work(one, database, lambda: NOW)
+        assert not worker.work(one, database, lambda: NOW)
+        plan = plan_homework("hw1", None, None, "small")
+        prepare(home, plan, seed=None, replace_old=True, accept_leaks=False, now=NOW)
+        assert hand_in(home) == 2
+        assert worker.work(one, database, lambda: NOW)
+        assert {row.competition for row in store.grade_rows(database)} == {"hw01/1", "hw01/2"}
+    assert said == []
+
+
+def test_a_worker_goes_on_after_its_database_was_gone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = hand_in(home)
+    monkeypatch.setattr(worker, "TROUBLE_SECONDS", 0.0)
+    tries: list[int] = []
+    real = Home.database
+
+    def unreachable(self: Home) -> Database:
+        tries.append(1)
+        if len(tries) < 3:
+            raise LeaderboardError("it cannot be reached", code="E_UNREACHABLE", exit_code=7)
+        return real(self)
+
+    monkeypatch.setattr(Home, "database", unreachable)
+    said: list[str] = []
+    worker.run(worker.new_worker(home, LIMITS, said.append), lambda: NOW, lambda: len(tries) >= 3 and graded(home))
+    assert said == ["waiting: it cannot be reached"] * 2
+    assert state(home, number) == "graded"
+
+
+def graded(home: Home) -> bool:
+    with home.database() as database:
+        return bool(list(store.grade_rows(database)))
