@@ -140,6 +140,8 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
         if task is None:
             raise UserError(f"there is no homework {name}; `lhy-grade tasks` lists what there is.")
         form, judge = task.edition(edition).format, task.edition(edition).judge
+        if not len(form):
+            raise UserError(f"what edition {edition} asks for is drawn by `prepare`; leave --edition away.")
     checked = check_file(Path(file), form, judge)
     rows = len(form)
     if format == "json":
@@ -314,12 +316,13 @@ def submissions(homework: str | None, everyone: bool, name: str | None, format: 
 @options.command
 def select(homework: str, ids: tuple[int, ...], name: str | None) -> None:
     """Choose which submissions count on the private board."""
-    from harness.competition import find_competition
+    from harness.competition import find_competition, refuse_one_board
     from harness.grading import closing
     from leaderboard import store
 
     home = options.find_home()
     competition = find_competition(home, homework)
+    refuse_one_board(competition)
     rules = competition.rules
     closes = closing(rules)
     with home.database() as database:
