@@ -466,7 +466,7 @@ def test_the_reward_is_a_weighted_mean_and_its_interval_is_students() -> None:
 def test_credit_is_the_reward_the_discounted_sum_or_the_advantage() -> None:
     played = Played(
         np.zeros((2, 3, 8), np.float32), np.zeros((2, 3), np.int64), np.array([[1.0, 2.0, 4.0], [8.0, 0.0, 0.0]]),
-        np.array([3, 1]),
+        np.array([3, 1]), [],
     )  # fmt: skip
     values = np.array([[0.5, 1.0, 2.0], [3.0, 9.0, 9.0]])
     assert credits(Config(), played, values).tolist() == played.rewards.tolist()
@@ -491,6 +491,18 @@ def test_many_environments_in_turn_play_what_one_alone_plays() -> None:
     form = EpisodesFormat(tuple(seeds))
     episodes = [row[:length].tolist() for row, length in zip(alone.actions, alone.lengths, strict=True)]
     assert [flight.over for flight in replays(form, columns(episodes, form))] == alone.lengths.tolist()
+
+
+def test_a_held_action_is_flown_so_many_times_and_its_rewards_are_summed() -> None:
+    layers = baseline.in_numpy(baseline.new_network([8, 16, 4], 1.0, torch.Generator().manual_seed(1)))
+    seeds, form = [5, 6, 7], EpisodesFormat((5, 6, 7))
+    played = play([new_environment() for _ in range(2)], layers, seeds, np.random.default_rng(2), 4)
+    for actions, length, flight in zip(played.actions, played.lengths, played.flights, strict=True):
+        assert flight == np.repeat(actions[:length], 4)[: len(flight)].tolist()
+        assert length == -(-len(flight) // 4)
+    flown = list(replays(form, columns(played.flights, form)))
+    assert [flight.over for flight in flown] == [len(flight) for flight in played.flights]
+    assert [flight.total for flight in flown] == pytest.approx(played.returns.tolist())
 
 
 def small_public(folder: Path, seeds: Sequence[int]) -> Path:
@@ -554,9 +566,9 @@ def test_a_run_stopped_after_any_iteration_and_taken_up_again_ends_with_the_same
 def test_training_never_plays_an_episode_of_the_competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flown: list[list[int]] = []
 
-    def spy(environments: Any, layers: Any, seeds: list[int], rng: Any) -> Played:
+    def spy(environments: Any, layers: Any, seeds: list[int], rng: Any, repeat: int) -> Played:
         flown.append(seeds)
-        return play(environments, layers, seeds, rng)
+        return play(environments, layers, seeds, rng, repeat)
 
     monkeypatch.setattr(baseline, "play", spy)
     trained(cut("strong", 3), small_public(tmp_path, (3, 4)), tmp_path / "run")
