@@ -62,7 +62,7 @@ LEVELS = {
     ),
     "medium": Config(tokens="words", batch_tokens=512, warmup=300, smoothing=0.0, epochs=6),
     "strong": Config(cooldown=0.5, average=2, beam=4, epochs=9),
-    "boss": Config(cooldown=0.5, average=2, beam=4, epochs=4, back=True, back_epochs=5),
+    "boss": Config(cooldown=0.5, average=2, beam=4, epochs=6, back=True, back_epochs=8),
 }
 
 

@@ -140,6 +140,8 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
         if task is None:
             raise UserError(f"there is no homework {name}; `lhy-grade tasks` lists what there is.")
         form, judge = task.edition(edition).format, task.edition(edition).judge
+        if not len(form):
+            raise UserError(f"what edition {edition} asks for is drawn by `prepare`; leave --edition away.")
     checked = check_file(Path(file), form, judge)
     rows = len(form)
     if format == "json":

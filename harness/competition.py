@@ -180,6 +180,13 @@ def recover(home: Home, name: str) -> None:
             old.rename(home.public(name))
 
 
+def digest_of(form: Format) -> str:
+    """The SHA-256 of a format, by which the secret side knows the public one that it belongs to."""
+    import hashlib
+
+    return hashlib.sha256(json.dumps(form.to_json()).encode()).hexdigest()
+
+
 def save_answers(folder: Path, answers: Answers, files: Mapping[str, bytes]) -> str:
     """Writes answers with their usage as plain arrays, and the judge's files; returns the SHA-256 of all of it."""
     import hashlib
@@ -249,11 +256,11 @@ def read_secret(home: Home, competition: Competition) -> Secret:
         ) from None
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"the answers of {competition.name} cannot be read; restore {folder} from a backup.") from error
+    here = digest_of(competition.format)
+    if values.get("format", here) != here:
+        raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
     usage = answers.usage
     assert usage is not None
-    rows = competition.format.unit in ("rows", "lines", "episodes")
-    if (rows and len(usage) != len(competition.format)) or any(len(c) != len(usage) for c in answers.columns.values()):
-        raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
     return Secret(
         competition=competition,
         folder=folder,
@@ -276,7 +283,7 @@ def refuse_one_board(competition: Competition) -> None:
     if not competition.two_boards:
         raise UserError(
             f"{competition.name} has one board, which is public: its edition {competition.edition} hides no private"
-            " part. To end it, set a deadline in config.toml.",
+            " part, and the best submission counts. To end it, set a deadline in config.toml.",
             code="E_ONE_BOARD",
         )
 
@@ -290,10 +297,14 @@ def find_judge(competition: Competition) -> Judge | None:
 def judge_of(competition: Competition, version: str | None) -> Judge | None:
     """The judge, which must be of the version that the competition was prepared with: another gives other numbers."""
     judge = find_judge(competition)
-    if judge is not None and judge.version() != version:
+    here = None if judge is None else judge.version()
+    if here != version:
         raise UserError(
-            f"{competition.name} was prepared to be judged with {version}, and here is {judge.version()};"
-            " install the same versions, or prepare it anew."
+            f"{competition.name} was prepared to be judged with {version or 'nothing'},"
+            f" and here is {here or 'nothing'}; install the same versions, or make it anew, which starts an empty"
+            f" board: lhy-grade prepare {competition.name} --edition {competition.edition} --replace",
+            code="E_JUDGE_VERSION",
+            exit_code=8,
         )
     return judge
 

@@ -231,11 +231,10 @@ def grade_pending(home: Home, now: datetime, names: list[str]) -> list[tuple[str
     for name in names:
         competition = find_competition(home, name)
         with home.database() as database:
-            waiting = store.pending(database, {competition.key: read_versions(home, competition)})
-            secret = read_secret(home, competition) if waiting else None
-            for entry in waiting:
-                assert secret is not None
+            secret: Secret | None = None
+            for entry in store.pending(database, {competition.key: read_versions(home, competition)}):
                 try:
+                    secret = secret or read_secret(home, competition)
                     result = grade(secret, read(fetch(home.submissions, entry.sha256), competition.format))
                 except SubmissionError as error:
                     store.reject(database, entry.id, error.code, now, problems_json(error))

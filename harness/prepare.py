@@ -16,7 +16,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.competition import Competition, MetricCard, bar_to_json, read_competition, recover, save_answers
+from harness.competition import (
+    Competition,
+    MetricCard,
+    bar_to_json,
+    digest_of,
+    read_competition,
+    recover,
+    save_answers,
+)
 from harness.home import CONFIG, Home, locked, making, sync_folder, write_file, write_json
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Format, Judge, Made, Metric, Rules, UserError
 from tasks.homeworks import canonical, find_task, module_of
@@ -254,12 +262,15 @@ def _build(
     plan: Plan, new: Path, hidden: Path, version: int, root: bytes, purpose: str, demo: bool, step: Step
 ) -> tuple[Competition, Answers, list[str]]:
     """Makes data, split and both folders; returns the description, the answers and what the leak checks found."""
+    from tasks.kaggle import refuse_one_class
     from tasks.leaks import find_leaks
     from tasks.split import seed as seed_of
     from tasks.split import split
 
     made = plan.make(new, seed_of(root, f"{purpose}/world"))
     answers = split(made.answers, root, f"{purpose}/split", plan.rules.public_share)
+    if plan.metric == "auc":
+        refuse_one_class(plan.name, answers)
     competition = Competition(
         name=plan.name,
         title=plan.title,
@@ -275,7 +286,7 @@ def _build(
     )
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")
-    _write_secret(hidden, plan, answers, made.secret)
+    _write_secret(hidden, plan, competition.format, answers, made.secret)
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
     return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks]
@@ -294,8 +305,8 @@ def _write_public(folder: Path, competition: Competition, sheet: str, sample: by
     write_json(folder / "format.json", competition.to_json())
 
 
-def _write_secret(folder: Path, plan: Plan, answers: Answers, files: Mapping[str, bytes]) -> None:
-    digest = save_answers(folder, answers, files)
+def _write_secret(folder: Path, plan: Plan, form: Format, answers: Answers, files: Mapping[str, bytes]) -> None:
+    parts = save_answers(folder, answers, files) + digest_of(form)  # seeds of episodes stand in the format alone
     metric_id = "+".join(metric.name for metric in plan.metrics)
     if plan.metric_file is not None:
         code = plan.metric_file.read_bytes()
@@ -312,7 +323,8 @@ def _write_secret(folder: Path, plan: Plan, answers: Answers, files: Mapping[str
             "metric_id": metric_id,
             "judge": None if plan.judge is None else plan.judge.version(),
             "columns": list(answers.columns),
-            "data_version": digest[:16],
+            "format": digest_of(form),
+            "data_version": hashlib.sha256(parts.encode()).hexdigest()[:16],
             "bars": [bar_to_json(bar) | {"private": bar.private} for bar in plan.bars],
         },
         mode=0o600,
@@ -365,19 +377,32 @@ def _write_course(home: Home, key: bytes) -> None:
 
 def _last_version(home: Home, name: str) -> int:
     """The highest version that was ever begun: an old one's answers are never written over."""
+    return max([0, *_present(home, name), *_kept(home, name)])
+
+
+def _present(home: Home, name: str) -> list[int]:
+    """The version that students have; where its description is damaged, all that it can be."""
+    if not home.public(name).exists():
+        return []
+    try:
+        return [read_competition(home.public(name)).version]
+    except UserError:
+        return _kept(home, name)
+
+
+def _kept(home: Home, name: str) -> list[int]:
     folder = home.root / "secret" / name
-    kept = [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
-    public = read_competition(home.public(name)).version if home.public(name).exists() else 0
-    return max([public, *kept])
+    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
 
 
 def _entries(home: Home, name: str) -> int:
     from leaderboard import store
 
-    if not home.public(name).exists():
+    versions = _present(home, name)
+    if not versions:
         return 0
     with home.database() as database:
-        return store.count_submissions(database, read_competition(home.public(name)).key)
+        return sum(store.count_submissions(database, f"{name}/{version}") for version in versions)
 
 
 def _hashes(source: Path) -> dict[str, str]:

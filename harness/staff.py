@@ -48,10 +48,13 @@ def _prepare(plan: Any, seed: int | None, replace_old: bool, accept_leaks: bool)
 
     home = options.find_home()
     done = make(home, plan, seed=seed, replace_old=replace_old, accept_leaks=accept_leaks, now=options.clock())
+    parts = f"{done.n_public:,} public and {done.n_private:,} private rows are hidden"
+    if not done.competition.two_boards:
+        parts = f"{done.n_public:,} rows, all on the one public board"
     ignored = f", {done.n_ignored:,} not scored" if done.n_ignored else ""
     click.echo(
         f"{done.competition.name} is ready, edition {done.competition.edition}, version {done.competition.version}:"
-        f" {done.n_public:,} public and {done.n_private:,} private rows are hidden{ignored}"
+        f" {parts}{ignored}"
     )
     for warning in done.warnings:
         say(f"accepted: {warning}")

@@ -28,7 +28,7 @@ CODES: dict[str, str] = {
     "E_CELLS": "A row has more or fewer cells than the header.",
     "E_ACTION": "An action is not one of the whole numbers that the environment knows.",
     "E_STEP": "A step is not a whole number from 0 to the last one that an episode can have.",
-    "E_STEPS": "An episode has more actions than an episode can have.",
+    "E_STEPS": "There are more actions than an episode, or all of them, can have.",
     "E_STEP_TWICE": "Steps of an episode have more than one row.",
     "E_STEP_MISSING": "An episode has a later step, but not all before it.",
     "E_ID_UNKNOWN": "Episodes are not among those of the competition.",
@@ -49,8 +49,9 @@ PICKLED = (
     "a pickle runs as a program when it is loaded, so it is not taken. Convert your own file to JSON and hand in "
     f"actions.json:  {CONVERT}"
 )
-_ARRAY = re.compile(
-    rb"\{'descr': '([^']{1,40})', 'fortran_order': (False|True), 'shape': \(((?:[0-9]{1,9},? ?)*)\),? ?\}[ \n]*"
+_ARRAY = re.compile(  # matches in one way at most, so that no hostile header takes for ever
+    rb"\{'descr': '([^']{1,40})', 'fortran_order': (False|True), "
+    rb"'shape': \((|[0-9]{1,9}(?:, [0-9]{1,9})*,?)\),? ?\}[ \n]*"
 )
 
 
@@ -126,15 +127,17 @@ def _rows(lines: list[str], start: int, names: Sequence[str], form: EpisodesForm
     order = [names.index(name) for name in HEADER]
     line_of = array("l", bytes(array("l").itemsize * len(form) * form.max_steps))  # 0: no row
     actions = bytearray(len(form) * form.max_steps)
-    excused: set[int] = set()  # episodes with a row whose step cannot be read
+    excused: set[int] = set()  # episodes with a row whose cells or step cannot be read
     unknown: list[tuple[int, str]] = []
     twice: list[tuple[int, int, int, int]] = []
     for number, line in enumerate(lines[start:], start=start + 1):
         cells = _cells(line[: MAX_LINE + 1])
+        episode = by_episode.get(cells[order[0]].strip(" \t")) if order[0] < len(cells) else None
         if len(cells) != 3 or len(line) > MAX_LINE:
             _report_row(line, number, len(cells), report)
+            if episode is not None:
+                excused.add(episode)
             continue
-        episode = by_episode.get(cells[order[0]].strip(" \t"))
         step = by_step.get(cells[order[1]].strip(" \t"))
         action = by_action.get(cells[order[2]].strip(" \t"))
         if episode is None:
@@ -240,9 +243,12 @@ def _read_json(words: str, form: EpisodesFormat) -> list[bytes]:
         line = words.count("\n", 0, other.start()) + 1
         message = "expected a list of lists of whole numbers, as [[0, 2], [3]], the episodes in order"
         raise refusal("E_JSON", f"line {line:,}: {message}; found {other.group()}.", line, other.group())
-    lists = words.count("[") - 1
+    lists, numbers = words.count("[") - 1, words.count(",") + 1
     if lists > len(form) + 1000:
         raise refusal("E_JSON", f"the file has {lists:,} lists; expected one list for each of {len(form):,} episodes.")
+    most = len(form) * form.max_steps
+    if numbers > most + 1000:
+        raise refusal("E_STEPS", f"{numbers:,} values in the file; {len(form):,} episodes have {most:,} steps at most.")
     try:
         value = json.loads(words, parse_int=_whole, parse_float=_Odd, parse_constant=_Odd)
     except json.JSONDecodeError as error:

@@ -56,7 +56,9 @@ LINKS, DEVICES, FOLDER = b"12", b"346", b"5"
 MACOS = "write it without: COPYFILE_DISABLE=1 tar czf x.tgz *.jpg"
 INSIDE = "run tar inside the folder: tar czf ../x.tgz *.jpg"
 MAX_HEADER = 2**16  # bytes of an extended header
+MAX_RECORDS = 100  # of a pax header
 MAX_PARTS = 1000  # gzip members
+MAX_SEGMENTS = 200  # of a JPEG before its first scan
 MAX_SCANS = 100  # of a progressive JPEG; encoders write ten
 
 _OTHER_KINDS = (*MAGIC, (b"GIF8", "a GIF image"), (b"BM", "a BMP image"), (b"RIFF", "a WebP image"))
@@ -168,7 +170,7 @@ def _fault(name: str, kind: bytes, expected: set[str]) -> tuple[str, str] | None
     if name.startswith(("/", "\\")) or ".." in parts or re.match("[A-Za-z]:", name):
         return "E_MEMBER_PATH", f"only plain names such as 1.jpg are taken; {INSIDE}"
     if kind in LINKS:
-        return "E_MEMBER_LINK", "a link, hand in the file itself (tar: --dereference)"
+        return "E_MEMBER_LINK", "a link, hand in the file itself (tar: --dereference --hard-dereference)"
     if kind in DEVICES:
         return "E_MEMBER_DEVICE", "a device or a pipe, hand in plain files alone"
     if any(part.startswith("._") or part in (".DS_Store", "__MACOSX") for part in parts):
@@ -234,7 +236,9 @@ def _extended(kind: bytes, content: bytes, before: tuple[str, bytes] | None) -> 
     if kind == b"K":
         return name, b"?"
     at = 0
-    while at < len(content):
+    for _ in range(MAX_RECORDS):
+        if at >= len(content):
+            return name, new
         record = _RECORD.match(content, at)
         end = at + int(record[1]) if record else 0
         if record is None or end <= record.end() or content[end - 1 : end] != b"\n":
@@ -245,7 +249,7 @@ def _extended(kind: bytes, content: bytes, before: tuple[str, bytes] | None) -> 
         elif key in (b"path", b"size", b"linkpath") or key.startswith(b"GNU.sparse"):
             new = b"?"
         at = end
-    return name, new
+    return name, b"?"
 
 
 def _text(raw: bytes) -> str:
@@ -301,7 +305,7 @@ def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
         what = next((what for magic, what in _OTHER_KINDS if content.startswith(magic)), "no image")
         return "E_IMAGE_KIND", f"expected a JPEG file, this is {what}; the name alone does not make it one"
     kept, at, frame = [b"\xff\xd8"], 2, b""
-    while True:
+    for _ in range(MAX_SEGMENTS):
         # Any number of fill bytes may stand before a marker.
         while content[at : at + 2] == b"\xff\xff":
             at += 1
@@ -323,6 +327,8 @@ def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
         if not (0xE1 <= marker <= 0xED or marker in (0xEF, 0xFE)):
             kept.append(content[at:end])
         at = end
+    else:
+        return "E_IMAGE_BROKEN", "a damaged header; write the file anew"
     if not frame or content.count(b"\xff\xda", at) > MAX_SCANS:
         return "E_IMAGE_BROKEN", "a damaged header; write the file anew"
     depth, height, width, colours = struct.unpack(">BHHB", frame[:6])

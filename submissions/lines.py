@@ -2,7 +2,7 @@
 
 What it takes: UTF-8 text, with or without a byte order mark, of exactly as many lines as there are sentences. A line
 ends in LF, CRLF or CR CR LF, the last one also in nothing. Nothing else ends a line: U+2028, U+2029 and the like are
-text. Every line holds a character that can be seen; a translation of nothing is written as `<unk>`. Lines are kept as
+text. Every line holds something else than blanks; a translation of nothing is written as `<unk>`. Lines are kept as
 they stand, with the blanks around them.
 """
 

@@ -213,6 +213,7 @@ class EpisodesFormat:
 
 
 Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat
+"""The kinds of submissions. `unit` is what `ids` count, `suffix` ends a file's name."""
 
 
 def format_from_json(values: Mapping[str, Any]) -> Format:

@@ -135,6 +135,7 @@ def frechet_distance(
     (mean, factor), (other_mean, other) = real, made
     apart = mean - other_mean
     rest = float(apart @ apart + np.vdot(factor, factor) + np.vdot(other, other))
+    assert math.isfinite(rest), "features are finite numbers"
     few, many = (factor, other) if len(factor) < len(other) else (other, factor)
     if len(few) > few.shape[1]:
         few = np.asarray(np.linalg.qr(few, mode="r"))

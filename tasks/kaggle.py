@@ -183,10 +183,7 @@ def named_metric(name: str) -> Metric:
 
 
 def for_auc(solution: Solution, answers: Answers) -> Answers:
-    """The answers with a stratum for each class, so that both boards have both.
-
-    Raises UserError where they are not one column of zeros and ones, or where a side has one class alone.
-    """
+    """The answers with a stratum for each class. Raises UserError where they are not one column of zeros and ones."""
     import numpy as np
 
     if len(answers.columns) != 1:
@@ -194,11 +191,17 @@ def for_auc(solution: Solution, answers: Answers) -> Answers:
     (labels,) = answers.columns.values()
     if not np.isin(labels, (0, 1)).all():
         raise UserError(f"{solution.path.name}: auc takes the answers 0 and 1 alone.")
-    drawn = answers.usage is None
-    sides = [labels] if drawn else [labels[answers.usage == side] for side in (PUBLIC, PRIVATE)]
-    if any(np.bincount(side.astype(np.int64), minlength=2).min() < (2 if drawn else 1) for side in sides):
-        raise UserError(f"{solution.path.name}: auc needs rows of both classes on the public and on the private side.")
     return replace(answers, strata=labels.astype(np.int64).astype(np.str_))
+
+
+def refuse_one_class(name: str, answers: Answers) -> None:
+    """Raises UserError where a side of the split, drawn or given, has rows of one class alone."""
+    (labels,) = answers.columns.values()
+    if any(len(set(labels[answers.usage == side].tolist())) < 2 for side in (PUBLIC, PRIVATE)):
+        raise UserError(
+            f"{name}: auc needs rows of both classes on the public and on the private side; give more rows of the rarer"
+            " class, a share nearer to 0.5, or a Usage column."
+        )
 
 
 def own_format(solution: Solution, *, numeric: bool = False, whole: bool = True) -> tuple[TableFormat, Answers]:

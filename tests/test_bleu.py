@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -119,12 +120,12 @@ def test_every_real_line_has_sacrebleus_statistics_once_normalised(system: str) 
     assert BLEU.value(rows) != PLAIN.value(rows_of(references, hypotheses))
 
 
-def test_thirty_thousand_sentences_of_talk_have_sacrebleus_statistics() -> None:
+def test_ten_thousand_sentences_of_talk_have_sacrebleus_statistics() -> None:
     path = DATA / "tatoeba-cmn" / "cmn.txt.gz"
     if not path.is_file():
         pytest.skip("the Tatoeba sentences are not here")
     with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
-        english, chinese = zip(*(line.split("\t")[:2] for line in file), strict=True)
+        english, chinese = zip(*(line.split("\t")[:2] for line in islice(file, 0, None, 3)), strict=True)
     moved = chinese[1:] + chinese[:1]
     assert np.array_equal(statistics(chinese, moved, normalise=False), theirs(chinese, moved))
     assert words(list(english[:5000])) == [sacrebleu_words(line) for line in english[:5000]]
@@ -151,10 +152,11 @@ def test_every_code_point_is_the_kind_of_character_that_it_is_to_sacrebleu() -> 
     points = [point for point in range(0x110000) if not 0xD800 <= point < 0xE000]
     lines = [f"a{chr(point)}a0{chr(point)}0" for point in points[:0x4000]]
     assert words(lines) == [sacrebleu_words(line) for line in lines]
-    # Further up there are only Chinese characters and others.
+    # Further up there are only Chinese characters and others, and from 0x10000 on, which takes long, others alone.
     chinese = sacrebleu.metrics.BLEU(tokenize="zh").tokenizer._is_chinese_char
     kinds = bleu._kinds()
-    for point in points[0x4000:]:
+    assert (kinds[0x10000:] == bleu._OTHER).all()
+    for point in [*points[0x4000:0x10000], *points[0x10000::499]]:
         assert (kinds[point] == bleu._ALONE) == chinese(chr(point)), hex(point)
         assert kinds[point] in (bleu._ALONE, bleu._OTHER), hex(point)
 
@@ -172,10 +174,10 @@ def test_any_corpus_has_sacrebleus_statistics_and_score(corpus: tuple[list[str],
     )
 
 
-def test_twenty_thousand_fuzzed_lines_have_sacrebleus_statistics() -> None:
+def test_ten_thousand_fuzzed_lines_have_sacrebleus_statistics() -> None:
     generator = np.random.default_rng(0)
     alphabet = np.array([*ODD, *map(chr, generator.integers(32, 0xD800, 30)), *map(chr, range(0x4E00, 0x4E10))])
-    lengths = generator.integers(0, 30, 20_000)
+    lengths = generator.integers(0, 30, 10_000)
     references = ["".join(alphabet[generator.integers(0, len(alphabet), length)]) for length in lengths]
     hypotheses = []
     for place, reference in enumerate(references):

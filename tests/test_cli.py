@@ -393,12 +393,16 @@ def test_a_competition_of_ones_own_goes_through_the_same_commands(tmp_path: Path
 
 def test_an_edition_without_a_private_part_has_one_board(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert call(home, "prepare", "hw12", "--edition", "2022").exit_code == 0
+    assert "5 rows, all on the one public board" in call(home, "prepare", "hw12", "--edition", "2022").stdout
     sample = home / "public" / "hw12" / "sample_submission.csv"
     done = call(home, "submit", "hw12", str(sample), "--as", "ada")
     assert done.exit_code == 0
     assert "not comparable" in done.stderr
-    for words in (["leaderboard", "hw12", "--private", "--unrevealed"], ["reveal", "hw12", "--reason", "x", "--yes"]):
+    for words in (
+        ["leaderboard", "hw12", "--private", "--unrevealed"],
+        ["reveal", "hw12", "--reason", "x", "--yes"],
+        ["select", "hw12", "1", "--as", "ada"],
+    ):
         refused = call(home, *words)
         assert refused.exit_code == 2
         assert "one board" in refused.stderr
@@ -418,11 +422,19 @@ def test_auc_gets_both_classes_on_both_sides_and_hints_at_a_turned_sign(tmp_path
     assert ["sign turned" in note for note in body["notes"]] == [True]
     listed = json.loads(call(home, "submissions", "odd", "--as", "ada", "--format", "json").stdout)
     assert listed["submissions"][0]["notes"] == body["notes"]
-    for rows in ("".join(f"{n},{n}\n" for n in range(40)), "".join(f"{n},1\n" for n in range(40))):
+    rare = "".join(f"{n},{int(n < 2)}\n" for n in range(40))
+    for rows, share in (
+        ("".join(f"{n},{n}\n" for n in range(40)), "0.5"),
+        ("".join(f"{n},1\n" for n in range(40)), "0.5"),
+        (rare, "0.1"),
+    ):
         solution.write_text("id,label\n" + rows)
-        refused = call(home, "new", "odd2", "--solution", str(solution), "--metric", "auc")
+        words = ["new", "odd2", "--solution", str(solution), "--metric", "auc", "--public-share", share]
+        refused = call(home, *words)
         assert refused.exit_code == 2
         assert "auc" in refused.stderr
+        assert not (home / "public" / "odd2").exists()
+    assert call(home, *words[:-1], "0.5").exit_code == 0
 
 
 def test_a_metric_file_with_kaggles_signature_scores_a_competition(tmp_path: Path) -> None:
@@ -449,6 +461,17 @@ def test_a_metric_file_with_kaggles_signature_scores_a_competition(tmp_path: Pat
         assert done.exit_code == code
         assert text in done.stdout + done.stderr
         assert "solution was" not in done.stdout + done.stderr
+
+
+def test_what_is_damaged_is_prepared_anew_as_the_message_says(home: Path) -> None:
+    assert call(home, "submit", "hw1", str(sample(home)), "--as", "ada").exit_code == 0
+    (home / "public" / "hw01" / "format.json").write_text("{")
+    damaged = call(home, "quota", "hw1")
+    assert "lhy-grade prepare hw01 --replace" in damaged.stderr
+    kept = call(home, "prepare", "hw01")
+    assert (kept.exit_code, "hw01 has 1 submissions" in kept.stderr) == (8, True)
+    assert "version 2" in call(home, "prepare", "hw01", "--replace").stdout
+    assert call(home, "quota", "hw1").exit_code == 0
 
 
 def test_doctor_and_files_tell_the_state(home: Path) -> None:

@@ -208,6 +208,8 @@ NO_ARRAY = {
     "a cut header": (ARRAY[:40], ["E_ARRAY"]),
     "an unknown version": (ARRAY[:6] + b"\x09" + ARRAY[7:], ["E_ARRAY"]),
     "a huge shape": (ARRAY.replace(b"(3, 4)", b"(3, 9)"), ["E_ARRAY"]),
+    "a shape of many digits": (ARRAY.replace(b"(3, 4), }", b"(" + b"1" * 60 + b"x"), ["E_ARRAY"]),
+    "a shape without a comma": (ARRAY.replace(b"(3, 4)", b"(3  4)"), ["E_ARRAY"]),
     "a header that computes": (ARRAY.replace(b"(3, 4), ", b"(3*1,4),"), ["E_ARRAY"]),
 }
 
@@ -252,6 +254,7 @@ def test_all_problems_are_listed_at_once_with_their_lines_up_to_a_cap() -> None:
 
 def test_a_row_that_cannot_be_read_does_not_make_its_episode_missing_or_broken_as_well() -> None:
     assert codes(HEADER + b"0,0,1\n1,0,9\n2,0,0\n2,x,3\n2,2,1\n") == ["E_ACTION", "E_STEP"]
+    assert codes(HEADER + b"0,0,1\n1\n2,0,0\n2,1\n2,2,1\n") == ["E_CELLS", "E_CELLS"]
 
 
 def test_messages_say_what_to_do_and_print_inert() -> None:

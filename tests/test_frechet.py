@@ -95,6 +95,16 @@ def test_known_cases() -> None:
     assert np.isfinite(distance(one, one[:1]))
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("count", [1, 30])
+def test_features_that_are_no_numbers_have_no_distance(wrong: float, count: int) -> None:
+    one, other = sample(16, 30, 6), sample(17, count, 6)
+    other[0, 3] = wrong
+    with pytest.raises(AssertionError, match="finite"):
+        distance(one, other)
+
+
 def test_it_is_never_negative() -> None:
     for width in (3, 50, 200):
         one = sample(6, 60, width) * 1e-3

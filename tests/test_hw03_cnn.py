@@ -24,6 +24,7 @@ from baselines import hw03_cnn as baseline
 from baselines.common import train_level
 from submissions.reader import read
 from tasks.base import Answers, Made, SubmissionError, TableFormat, UserError
+from tasks.copies import same_groups
 from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, TASK, Layout, dishes, world
 from tasks.hw03_cnn import course as importer
 from tasks.leaks import find_leaks
@@ -133,7 +134,8 @@ def test_every_class_has_several_layouts_and_every_layout_draws(tmp_path: Path) 
         assert len(seen) == 6
 
 
-def test_colour_alone_does_not_tell_the_classes() -> None:
+def test_colour_alone_tells_little_of_the_classes() -> None:
+    """A forest on counts and means of colours, from 60 pictures a class: at most 0.3, where chance gives 0.09."""
     from sklearn.ensemble import RandomForestClassifier
 
     def drawn(seed: int, each: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -150,8 +152,7 @@ def test_colour_alone_does_not_tell_the_classes() -> None:
     x_test, y_test = drawn(2, 20)
     forest = RandomForestClassifier(200, random_state=0).fit(x, y)
     score = float((forest.predict(x_test) == y_test).mean())
-    medium = [bar.public[0][1] for bar in TASK.edition("builtin").bars if bar.name == "medium"]
-    assert score < 0.6 * min(medium, default=0.45)
+    assert score <= 0.3
 
 
 @pytest.mark.parametrize("size", ["huge", "tiny"])
@@ -280,7 +281,7 @@ def jpeg(pixels: NDArray[np.uint8], quality: int = 90) -> bytes:
     return out.getvalue()
 
 
-def drawing(seed: int, side: int = 20) -> bytes:
+def drawing(seed: int, side: int = 40) -> bytes:
     """Some picture: coarse coloured squares, so that it stays the same after another compression."""
     cells = np.random.default_rng(seed).integers(0, 256, (4, 4, 3)).astype(np.uint8)
     return jpeg(cells.repeat(side // 4, axis=0).repeat(side // 4, axis=1))
@@ -353,16 +354,62 @@ def test_the_seed_chooses_what_is_hidden_and_a_zip_gives_the_same_as_its_folder(
     with zipfile.ZipFile(tmp_path / "food-11.zip", "w") as archive:
         for path in sorted(source.rglob("*.jpg"), reverse=True):
             archive.write(path, path.relative_to(source).as_posix())
-    places = {"a": source, "b": tmp_path / "food-11.zip", "c": source, "d": source / "food-11"}
-    seeds = {"a": 1, "b": 1, "c": 2}
+    with zipfile.ZipFile(tmp_path / "copy.zip", "w", zipfile.ZIP_LZMA) as archive:
+        for path in source.rglob("*.jpg"):
+            archive.write(path, path.relative_to(tmp_path).as_posix())  # the folder below another one
+    (tmp_path / "zip").mkdir()
+    shutil.copy(tmp_path / "food-11.zip", tmp_path / "zip")
+    (tmp_path / "zip" / "._food-11.zip").write_bytes(b"of macOS")
+    places = {"a": source, "b": tmp_path / "food-11.zip", "c": tmp_path / "copy.zip", "d": source / "food-11"}
+    places |= {"e": tmp_path / "zip", "f": source}
+    seeds = dict.fromkeys("abcde", 1) | {"f": 2}
     made = {name: take(places[name], tmp_path / name, LAYOUT_2021, seed) for name, seed in seeds.items()}
     files = {name: [(tmp_path / name / n).read_bytes() for n in names_below(tmp_path / name)] for name in seeds}
-    assert files["a"] == files["b"] != files["c"]
-    assert made["a"].answers.columns[TARGET].tolist() == made["b"].answers.columns[TARGET].tolist()
-    (tmp_path / "zip").mkdir()
-    (tmp_path / "food-11.zip").rename(tmp_path / "zip" / "food-11.zip")
-    take(tmp_path / "zip", tmp_path / "e", LAYOUT_2021, 1)
-    assert names_below(tmp_path / "e") == names_below(tmp_path / "a")
+    assert files["a"] == files["b"] == files["c"] == files["d"] == files["e"] != files["f"]
+    for name in "bcde":
+        assert made["a"].answers.columns[TARGET].tolist() == made[name].answers.columns[TARGET].tolist()
+
+
+@pytest.mark.parametrize("layout", [LAYOUT_2021, LAYOUT_2022])
+def test_files_that_macos_and_notebooks_add_are_not_read(tmp_path: Path, layout: Layout) -> None:
+    source = given(tmp_path / "source", layout)
+    take(source, tmp_path / "a", layout)
+    for name in names_below(source):
+        folder, _, file = name.rpartition("/")
+        write(source, f"__MACOSX/{folder}/._{file}", b"\0\5\x16\7")
+        write(source, f"{folder}/._{file}", b"\0\5\x16\7")
+        write(source, f"{folder}/.ipynb_checkpoints/{file}", (source / name).read_bytes())
+    with zipfile.ZipFile(tmp_path / "food.zip", "w") as archive:
+        for path in source.rglob("*.jpg"):
+            archive.write(path, path.relative_to(source).as_posix())
+    for name, place in (("b", source), ("c", tmp_path / "food.zip")):
+        take(place, tmp_path / name, layout)
+        assert [(tmp_path / name / n).read_bytes() for n in names_below(tmp_path / name)] == [
+            (tmp_path / "a" / n).read_bytes() for n in names_below(tmp_path / "a")
+        ]
+
+
+def test_two_copies_of_the_tree_are_refused_and_capital_letters_are_not(tmp_path: Path) -> None:
+    source = given(tmp_path / "source", LAYOUT_2021)
+    shutil.copytree(source / "food-11", tmp_path / "other" / "Food-11")
+    labelled = tmp_path / "other" / "Food-11" / "training" / "labeled"
+    labelled.rename(labelled.with_name("Labeled"))
+    assert len(take(tmp_path / "other", tmp_path / "a", LAYOUT_2021).answers) == 33
+    shutil.copytree(source / "food-11", source / "old" / "food-11")
+    message = refused(source, tmp_path / "b", LAYOUT_2021)
+    assert "expected one folder food-11; found source/food-11/, source/old/food-11/" in message
+
+
+@pytest.mark.parametrize("side", [40, 128])
+def test_copies_of_other_size_or_compression_never_straddle_and_other_pictures_stay_apart(side: int) -> None:
+    rng = np.random.default_rng(side)
+    pictures = [Image.fromarray(world.picture(k % 11, side, rng)) for k in range(40)]
+    whole = [importer.thumbnail(jpeg(np.asarray(picture), 95), "") for picture in pictures]
+    for resized, quality in ((side, 75), (2 * side, 50), (side * 3 // 2, 75), (side * 4 // 5, 90)):
+        copies = [picture.resize((resized, resized), Image.Resampling.BICUBIC) for picture in pictures]
+        small = [importer.thumbnail(jpeg(np.asarray(copy), quality), "") for copy in copies]
+        groups = same_groups(np.array(whole + small), importer.SAME)
+        assert groups.tolist() == [*range(40), *range(40)]
 
 
 def test_pictures_that_show_the_same_never_straddle(tmp_path: Path) -> None:
@@ -375,13 +422,27 @@ def test_pictures_that_show_the_same_never_straddle(tmp_path: Path) -> None:
             write(source, LAYOUT_2021.labelled_name(LAYOUT_2021.validation_folder, label, number), data)
         twin = LAYOUT_2021.labelled_name(LAYOUT_2021.training_folder, label, 7)
         shutil.copy(source / twin, source / LAYOUT_2021.unlabelled_folder / f"twin-{label}.jpg")
+        fifth, sixth = (
+            source / LAYOUT_2021.labelled_name(LAYOUT_2021.training_folder, kind, number)
+            for kind, number in ((label, 5), ((label + 1) % 11, 6))
+        )
+        shutil.copy(fifth, sixth)  # one picture in two classes
+
+    def cells(path: Path) -> NDArray[np.int64]:
+        with Image.open(path) as picture:
+            return np.asarray(picture.resize((4, 4), Image.Resampling.BOX), dtype=np.int64).ravel()
+
     for seed in range(3):
-        made = take(source, tmp_path / str(seed), LAYOUT_2021, seed)
-        assert made.answers.groups is not None
-        assert made.train_groups is not None
-        assert not set(made.answers.groups) & set(made.train_groups)
-        assert len(made.answers) >= 11
-        assert find_leaks(tmp_path / str(seed), marked(made)) == []
+        public = tmp_path / str(seed)
+        made = take(source, public, LAYOUT_2021, seed)
+        names = names_below(public)
+        hidden, others = (
+            np.array([cells(public / name) for name in names if (LAYOUT_2021.test_folder in name) is side])
+            for side in (True, False)
+        )
+        assert len(hidden) == len(made.answers) >= 22
+        assert np.abs(hidden[:, None] - others).max(axis=2).min() > 30  # copies differ by less than 10
+        assert find_leaks(public, marked(made)) == []
 
 
 def test_a_missing_class_a_strange_class_and_another_year_are_refused(tmp_path: Path) -> None:
@@ -433,20 +494,41 @@ def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path, zipped: bool)
         assert f"{name}: expected a whole JPEG picture" in message
 
 
-def test_a_cut_off_zip_a_missing_place_and_no_place_are_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "food.zip", "w") as archive:
-        archive.writestr("food-11/validation/00/a.jpg", drawing(0))
-    (tmp_path / "cut.zip").write_bytes((tmp_path / "food.zip").read_bytes()[:-30])
-    assert "the zip cannot be read" in refused(tmp_path / "cut.zip", tmp_path / "a", LAYOUT_2021)
-    assert "no such folder or zip" in refused(tmp_path / "gone", tmp_path / "b", LAYOUT_2021)
-    (tmp_path / "c").mkdir()
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_or_encrypted_zip_a_missing_place_and_no_place_are_refused(tmp_path: Path, method: int) -> None:
+    source = given(tmp_path / "source", LAYOUT_2022)
+    with zipfile.ZipFile(tmp_path / "food.zip", "w", method) as archive:
+        for path in source.rglob("*.jpg"):
+            archive.write(path, path.relative_to(source).as_posix())
+    data = (tmp_path / "food.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "food.zip") as archive:
+        first = archive.infolist()[0]
+    packed = 30 + len(first.filename)  # where the bytes of the first picture begin
+    listed = data.index(b"PK\1\2")
+    damaged = {
+        "cut": data[:-30],
+        "changed": data[: packed + 20] + bytes(40) + data[packed + 60 :],
+        "encrypted": data[:6] + b"\1" + data[7 : listed + 8] + b"\1" + data[listed + 9 :],
+        "unknown": data[: listed + 6] + b"\xff" + data[listed + 7 :],
+        "text": b"text",
+    }
+    for name, bad in damaged.items():
+        (tmp_path / f"{name}.zip").write_bytes(bad)
+        assert "cannot be read" in refused(tmp_path / f"{name}.zip", tmp_path / name, LAYOUT_2022)
+    assert "no such folder or zip" in refused(tmp_path / "gone", tmp_path / "b", LAYOUT_2022)
     with pytest.raises(UserError, match="with --from"):
-        importer.make(LAYOUT_2021, tmp_path / "c", 0, None)
+        importer.make(LAYOUT_2022, tmp_path / "b", 0, None)
+
+
+def test_a_class_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "food.zip", "w") as archive:
+        archive.writestr(f"food11/training/{'1' * 5000}_1.jpg", drawing(0))
+    assert "expected a name that begins with its class" in refused(tmp_path / "food.zip", tmp_path / "a", LAYOUT_2022)
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """2,000 real pictures in the layout of 2021: the ten classes of CIFAR-10, and drawn faces as the eleventh."""
+    """1,320 real pictures of 32 pixels in the layout of 2021: CIFAR-10's ten classes, and drawn faces as another."""
     if not CIFAR.exists() or not FACES.exists():
         pytest.skip("the CIFAR-10 and face pictures are not in ../shared/data")
     place = tmp_path_factory.mktemp("real")
@@ -457,23 +539,24 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
         groups.append((faces, sorted(name for name in faces.namelist() if name.endswith(".jpg"))))
         assert len(groups) == len(CLASSES)
         for label, (archive, names) in enumerate(groups):
-            for number, name in enumerate(names[:180]):
-                if number < 100:
+            for number, name in enumerate(names[:120]):
+                if number < 60:
                     target = f"food-11/training/labeled/{label:02d}/{number}.jpg"
-                elif number < 140:
+                elif number < 80:
                     target = f"food-11/validation/{label:02d}/{number}.jpg"
                 else:
                     target = f"food-11/training/unlabeled/00/{label}_{number}.jpg"
-                write(place, target, archive.read(name))
+                picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB").resize((32, 32))
+                write(place, target, jpeg(np.asarray(picture)))
     return place
 
 
 def test_real_pictures_in_the_courses_layout_import_train_and_score(real: Path, tmp_path: Path) -> None:
     made = take(real, tmp_path / "public", LAYOUT_2021, seed=1)
-    assert len(made.answers) == 11 * (25 + 10)
+    assert len(made.answers) == 11 * (15 + 5)
     assert find_leaks(tmp_path / "public", marked(made)) == []
     (tmp_path / "public" / "manifest.json").write_text("{}")
-    overrides = ["side=32", "epochs=4", "confidence=0.5", "channels=16,32,64", "turn=20"]
+    overrides = ["side=24", "epochs=4", "confidence=0.5", "channels=12,24,48", "turn=20"]
     path = train_level(
         "hw03", "strong", tmp_path / "public", tmp_path / "run", seed=0, device="cpu", overrides=overrides
     )

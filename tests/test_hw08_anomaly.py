@@ -255,22 +255,6 @@ def test_real_submissions_of_the_course_are_read_and_those_of_the_other_year_ref
     assert other in str(error.value)
 
 
-@pytest.mark.parametrize("edition", LAYOUTS)
-def test_numbers_that_are_not_finite_are_refused(edition: str) -> None:
-    form = format_of(edition, range(2))
-    header = ",".join(form.header)
-    for cell in ("nan", "inf", "-inf", ""):
-        with pytest.raises(SubmissionError):
-            read(f"{header}\n0,1.5\n1,{cell}\n".encode(), form)
-
-
-def test_a_turned_sign_draws_a_hint() -> None:
-    hint = AUC.hint(0.3)
-    assert hint is not None
-    assert "sign" in hint
-    assert AUC.hint(0.7) is None
-
-
 def test_the_bars_of_2021_are_the_courses_and_2022_has_none() -> None:
     bars = {bar.name: bar for bar in TASK.edition("2021").bars}
     assert {name: bar.public[0] for name, bar in bars.items()} == {
@@ -366,14 +350,54 @@ def test_without_other_pictures_the_worlds_drawings_stand_in_and_equal_faces_are
     assert len({image.tobytes() for image in train}) == len(train)
 
 
+def test_faces_that_are_nearly_equal_are_never_both_kept(tmp_path: Path) -> None:
+    from PIL import Image
+
+    some = world.pictures("normal", np.random.default_rng(0), 130)
+    copies = []
+    for number, face in enumerate(some[:60]):
+        stream = io.BytesIO()
+        size = (64, 64) if number % 2 else (48, 48)
+        Image.fromarray(face).resize(size).save(stream, "JPEG", quality=75)
+        copies.append(np.asarray(Image.open(stream).resize((64, 64))))
+    source = course_folder(tmp_path / "given", np.concatenate([some, np.stack(copies)]))
+    given = np.concatenate([some[:10], np.stack(copies[10:20]), faces(3), faces(3)])
+    np.save(source / "anomalies.npy", given)
+    made = make(tmp_path / "public", "2021", 1, source)
+    train, test = arrays(tmp_path / "public", "2021")
+    kinds = made.answers.strata
+    assert kinds is not None
+    normal = test[kinds == "normal"]
+    assert {image.tobytes() for image in (*train, *normal)} < {image.tobytes() for image in some}
+    assert {image.tobytes() for image in test[kinds == "given"]} <= {image.tobytes() for image in faces(3)}
+    assert int((kinds == "given").sum()) <= 3
+    assert len(test) == 2 * len(normal) == 2 * (130 // 5)
+
+
+def test_no_two_test_images_share_a_piece_of_a_face(tmp_path: Path) -> None:
+    images = faces(300)  # noise: equal squares of 8 pixels are of one face
+    made = make(tmp_path / "public", "2021", 1, course_folder(tmp_path / "given", images))
+    train, test = arrays(tmp_path / "public", "2021")
+    kinds = made.answers.strata
+    assert kinds is not None
+    of_faces = test[np.isin(kinds, ["normal", "halves", "shuffled", "exchanged"])]
+    seen: dict[bytes, int] = {}
+    for number, image in enumerate((*train, *of_faces)):
+        squares = image.reshape(8, 8, 8, 8, 3).transpose(0, 2, 1, 3, 4).reshape(64, -1)
+        assert all(seen.setdefault(square.tobytes(), number) == number for square in squares)
+
+
 def test_a_folder_a_zip_a_tar_and_floats_of_whole_numbers_give_the_same_competition(tmp_path: Path) -> None:
     plain = course_folder(tmp_path / "plain", faces(120))
-    course_folder(tmp_path / "floats", faces(120).astype(np.float32), "data-bin")
+    (plain / "._data.zip").write_bytes(b"of macOS")
+    course_folder(tmp_path / "floats", faces(120).astype(np.float32), "below/data-bin")
     with zipfile.ZipFile(tmp_path / "data.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(plain / TRAIN_FILE, f"data/{TRAIN_FILE}")
+        archive.writestr(f"__MACOSX/data/._{TRAIN_FILE}", b"of macOS")
     (tmp_path / "tar").mkdir()
     with tarfile.open(tmp_path / "tar" / "data-bin.tar.gz", "w:gz") as tar:
         tar.add(plain / TRAIN_FILE, f"data-bin/{TRAIN_FILE}")
+    (tmp_path / "tar" / "._data-bin.tar.gz").write_bytes(b"of macOS")
     results = []
     for number, source in enumerate((plain, tmp_path / "floats", tmp_path / "data.zip", tmp_path / "tar")):
         public = tmp_path / f"public{number}"
@@ -388,6 +412,8 @@ def test_a_folder_a_zip_a_tar_and_floats_of_whole_numbers_give_the_same_competit
     ("images", "message"),
     [
         (faces(99), "expected at least 100 faces; found 99"),
+        (faces(0), r"found uint8 \(0, 64, 64, 3\)"),
+        (np.tile(faces(90), (2, 1, 1, 1)), "expected at least 100 different faces; found 90"),
         (faces(120)[:, :32], r"found uint8 \(120, 32, 64, 3\)"),
         (faces(120)[..., 0], r"found uint8 \(120, 64, 64\)"),
         (faces(120) / 255, "whole numbers from 0 to 255"),
@@ -420,10 +446,75 @@ def test_missing_cut_off_and_wrong_files_are_refused_with_what_to_do(tmp_path: P
     (given / TRAIN_FILE).write_bytes(stream.getvalue()[:-1])
     with pytest.raises(UserError, match="expected 600 images; the file is cut off after 500"):
         make(tmp_path / "public", "2021", 0, given)
-    broken = tmp_path / "broken.zip"
-    broken.write_bytes(b"PK\x05\x06 no zip")
+    (given / TRAIN_FILE).write_bytes(stream.getvalue().replace(b"(600, 64", b"(((((64"))
     with pytest.raises(UserError, match="cannot be read"):
-        make(tmp_path / "public", "2021", 0, broken)
+        make(tmp_path / "public", "2021", 0, given)
+    course_folder(given, faces(120), "data-bin")
+    with pytest.raises(UserError, match=r"expected one trainingset\.npy; found"):
+        make(tmp_path / "public", "2021", 0, given)
+
+
+def packed(kind: str, images: Images) -> bytes:
+    stream, out = io.BytesIO(), io.BytesIO()
+    np.save(stream, images)
+    if kind.startswith("tar"):
+        entry = tarfile.TarInfo(f"data-bin/{TRAIN_FILE}")
+        entry.size = len(stream.getvalue())
+        with tarfile.open(fileobj=out, mode=f"w:{kind[4:]}") as tar:  # type: ignore[call-overload]
+            tar.addfile(entry, io.BytesIO(stream.getvalue()))
+    else:
+        with zipfile.ZipFile(out, "w", getattr(zipfile, kind)) as archive:
+            archive.writestr(f"data-bin/{TRAIN_FILE}", stream.getvalue())
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["ZIP_STORED", "ZIP_DEFLATED", "ZIP_BZIP2", "ZIP_LZMA", "tar.gz", "tar.bz2", "tar.xz"])
+def test_a_damaged_archive_is_refused(tmp_path: Path, kind: str) -> None:
+    """A changed byte is found by the archive's check sum, wherever in the images it lies."""
+    data = packed(kind, faces(120))
+    place = tmp_path / "data"
+    place.write_bytes(data)
+    make(tmp_path / "public", "2021", 0, place)
+    for number, at in enumerate((100, len(data) // 2, len(data) // 2 + 7777)):
+        place.write_bytes(data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :])
+        with pytest.raises(UserError, match="cannot be read"):
+            make(tmp_path / f"public{number}", "2021", 0, place)
+    place.write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match="cannot be read"):
+        make(tmp_path / "cut", "2021", 0, place)
+
+
+def test_an_encrypted_zip_and_one_with_two_arrays_are_refused(tmp_path: Path) -> None:
+    data, place = bytearray(packed("ZIP_STORED", faces(120))), tmp_path / "data.zip"
+    data[6] = data[data.index(b"PK\1\2") + 8] = 1
+    place.write_bytes(data)
+    with pytest.raises(UserError, match="encrypted"):
+        make(tmp_path / "public", "2021", 0, place)
+    with zipfile.ZipFile(place, "w") as archive:
+        archive.writestr(f"a/{TRAIN_FILE}", b"")
+        archive.writestr(f"b/{TRAIN_FILE}", b"")
+    with pytest.raises(UserError, match=r"expected one trainingset\.npy; found 2"):
+        make(tmp_path / "public", "2021", 0, place)
+
+
+def test_other_pictures_are_found_beside_the_faces_and_must_be_pictures_of_something_else(tmp_path: Path) -> None:
+    from PIL import Image
+
+    source = course_folder(tmp_path / "given", faces(120), "data-bin")
+    folder = source / "data-bin" / "anomalies"
+    folder.mkdir()
+    Image.fromarray(faces(1, 5)[0]).save(folder / "1.png")
+    (folder / "._1.png").write_bytes(b"of macOS")
+    (source / "__MACOSX" / "anomalies").mkdir(parents=True)
+    kinds = make(tmp_path / "a", "2021", 0, source).answers.strata
+    assert kinds is not None
+    assert set(kinds) == {"normal", "given", *ALTERED}
+    (folder / "2.png").write_bytes((folder / "1.png").read_bytes()[:-30])
+    with pytest.raises(UserError, match=r"2\.png: expected a JPEG or PNG picture"):
+        make(tmp_path / "b", "2021", 0, source)
+    np.save(source / "anomalies.npy", faces(120))
+    with pytest.raises(UserError, match="all of them are among the faces"):
+        make(tmp_path / "c", "2021", 0, source)
 
 
 @pytest.mark.parametrize(("asked", "given", "count"), [("2021", "2022", 100_000), ("2022", "2021", 140_001)])
@@ -491,7 +582,7 @@ def test_a_run_that_stopped_and_is_taken_up_again_ends_with_the_same_bytes(
     assert trained("stopped", progress=lambda done, total, metrics: epochs.append(done)) == whole
     assert epochs == [3, 4]
     assert (tmp_path / "stopped" / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
-    assert trained("again") == whole != trained("other", seed=4)
+    assert trained("other", seed=4) != whole
 
 
 def test_a_folder_without_the_arrays_is_refused(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner, Result
 
 from baselines import hw12_reinforcement as baseline
 from baselines.common import Run, threads
 from baselines.hw12_reinforcement import LEVELS, Config, Played, credits, play
+from harness.cli import cli
+from harness.competition import find_competition, read_versions
+from harness.grading import submit
+from harness.home import open_home
+from harness.prepare import plan_homework, prepare
 from submissions.episodes import CONVERT
 from submissions.reader import read
 from tasks.base import Columns, Edition, EpisodesFormat, Made, SubmissionError, UserError
@@ -28,6 +36,7 @@ from tasks.hw12_reinforcement.judge import new_environment, replays, run
 from tasks.hw12_reinforcement.world import to_csv
 
 ROOT = Path(__file__).parents[1]
+NOW = datetime(2027, 2, 1, tzinfo=UTC)
 Pilot = Callable[[Any], int]
 
 
@@ -325,6 +334,107 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
         new_environment()
 
 
+# The judge in a course
+
+
+@pytest.fixture
+def homework(course: Path, tmp_path: Path) -> Path:
+    """A home with HW1 and the chained HW12, and a submission of each that was accepted and not graded."""
+    root = tmp_path / "home"
+    shutil.copytree(course, root)
+    home = open_home(root)
+    prepare(home, plan_homework("hw12", "2022", None, "small"), seed=1, replace_old=False, accept_leaks=False, now=NOW)
+
+    def stop(step: str) -> None:
+        if step == "accepted":
+            raise InterruptedError
+
+    for name in ("hw12", "hw01"):
+        with pytest.raises(InterruptedError):
+            submit(home, name, sample(root, name), participant="ada", now=NOW, step=stop)
+    return root
+
+
+def sample(root: Path, name: str) -> Path:
+    return root / "public" / name / "sample_submission.csv"
+
+
+def call(root: Path, *words: str) -> Result:
+    return CliRunner().invoke(cli, ["--home", str(root), *words])
+
+
+def test_another_version_of_the_judge_is_refused_with_what_to_do_and_nothing_is_recorded(
+    homework: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "version", lambda: "gymnasium of another year")
+    refused = call(homework, "submit", "hw12", str(sample(homework, "hw12")), "--as", "eve", "--format", "json")
+    error = json.loads(refused.stdout)["error"]
+    assert (refused.exit_code, error["code"]) == (8, "E_JUDGE_VERSION")
+    for words in ("LunarLander-v3 gymnasium", "gymnasium of another year", "prepare hw12 --edition 2022 --replace"):
+        assert words in error["message"]
+    listed = json.loads(call(homework, "submissions", "hw12", "--all", "--format", "json").stdout)
+    assert [row["participant"] for row in listed["submissions"]] == ["ada"]
+
+
+def test_what_waits_for_a_judge_holds_up_no_other_homework_and_gets_the_same_score_later(
+    homework: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(judging, "version", lambda: "gymnasium of another year")
+        done = call(homework, "grade", "--pending")
+        assert done.exit_code == 0
+        assert "hw01: submission 2 graded" in done.stdout
+        assert "hw12: submission 1 still waiting: hw12 was prepared to be judged with" in done.stdout
+    assert call(homework, "grade", "--pending").stdout == "hw12: submission 1 graded\n"
+    actions = homework / "actions.json"
+    form = TASK.edition("2022").format
+    assert isinstance(form, EpisodesFormat)
+    read_ones = read(sample(homework, "hw12").read_bytes(), form)
+    lengths = read_ones["length"].tolist()
+    rows = zip(read_ones["actions"].tolist(), lengths, strict=True)
+    actions.write_text(json.dumps([row[:length] for row, length in rows]))
+    assert call(homework, "submit", "hw12", str(actions), "--as", "bob").exit_code == 0
+    board = json.loads(call(homework, "leaderboard", "hw12", "--format", "json").stdout)["board"]
+    returns = [flight.total for flight in replays(form, read_ones)]
+    assert [row["score"] for row in board] == [REWARD.value(np.array(returns))] * 2
+    assert call(homework, "audit", "verify").exit_code == 0
+
+
+def test_other_seeds_are_other_data_though_the_marks_are_the_same(tmp_path: Path) -> None:
+    plan = plan_homework("hw12", "2022", None, "small")
+
+    def moved(public: Path, seed: int) -> Made:
+        made = plan.make(public, seed)
+        return replace(made, form=replace(CHAIN, seeds=(544,) * 5))
+
+    versions = []
+    for name, one in (("as it is", plan), ("moved", replace(plan, make=moved))):
+        home = open_home(tmp_path / name)
+        prepare(home, one, seed=1, replace_old=False, accept_leaks=False, now=NOW)
+        versions.append(read_versions(home, find_competition(home, "hw12")))
+    assert versions[0][1] == versions[1][1]
+    assert versions[0][0] != versions[1][0]
+
+
+def test_a_public_folder_with_other_episodes_than_the_answers_are_for_is_not_scored(homework: Path) -> None:
+    path = homework / "public" / "hw12" / "format.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("543", "544"), encoding="utf-8")
+    refused = call(homework, "submit", "hw12", str(sample(homework, "hw12")), "--as", "eve")
+    assert refused.exit_code == 2
+    assert "do not belong to its public folder" in refused.stderr
+
+
+def test_check_replays_without_a_home_where_the_seeds_are_the_courses_and_tells_where_they_are_drawn(
+    homework: Path, tmp_path: Path
+) -> None:
+    file = str(sample(homework, "hw12"))
+    assert call(tmp_path / "none", "check", "hw12", file, "--edition", "2021").exit_code == 0
+    assert call(homework, "check", "hw12", file).exit_code == 0
+    refused = call(tmp_path / "none", "check", "hw12", file, "--edition", "builtin")
+    assert refused.exit_code == 2
+    assert "leave --edition away" in refused.stderr
+
+
 # The reward
 
 
@@ -356,7 +466,7 @@ def test_the_reward_is_a_weighted_mean_and_its_interval_is_students() -> None:
 def test_credit_is_the_reward_the_discounted_sum_or_the_advantage() -> None:
     played = Played(
         np.zeros((2, 3, 8), np.float32), np.zeros((2, 3), np.int64), np.array([[1.0, 2.0, 4.0], [8.0, 0.0, 0.0]]),
-        np.array([3, 1]),
+        np.array([3, 1]), [],
     )  # fmt: skip
     values = np.array([[0.5, 1.0, 2.0], [3.0, 9.0, 9.0]])
     assert credits(Config(), played, values).tolist() == played.rewards.tolist()
@@ -381,6 +491,18 @@ def test_many_environments_in_turn_play_what_one_alone_plays() -> None:
     form = EpisodesFormat(tuple(seeds))
     episodes = [row[:length].tolist() for row, length in zip(alone.actions, alone.lengths, strict=True)]
     assert [flight.over for flight in replays(form, columns(episodes, form))] == alone.lengths.tolist()
+
+
+def test_a_held_action_is_flown_so_many_times_and_its_rewards_are_summed() -> None:
+    layers = baseline.in_numpy(baseline.new_network([8, 16, 4], 1.0, torch.Generator().manual_seed(1)))
+    seeds, form = [5, 6, 7], EpisodesFormat((5, 6, 7))
+    played = play([new_environment() for _ in range(2)], layers, seeds, np.random.default_rng(2), 4)
+    for actions, length, flight in zip(played.actions, played.lengths, played.flights, strict=True):
+        assert flight == np.repeat(actions[:length], 4)[: len(flight)].tolist()
+        assert length == -(-len(flight) // 4)
+    flown = list(replays(form, columns(played.flights, form)))
+    assert [flight.over for flight in flown] == [len(flight) for flight in played.flights]
+    assert [flight.total for flight in flown] == pytest.approx(played.returns.tolist())
 
 
 def small_public(folder: Path, seeds: Sequence[int]) -> Path:
@@ -444,9 +566,9 @@ def test_a_run_stopped_after_any_iteration_and_taken_up_again_ends_with_the_same
 def test_training_never_plays_an_episode_of_the_competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flown: list[list[int]] = []
 
-    def spy(environments: Any, layers: Any, seeds: list[int], rng: Any) -> Played:
+    def spy(environments: Any, layers: Any, seeds: list[int], rng: Any, repeat: int) -> Played:
         flown.append(seeds)
-        return play(environments, layers, seeds, rng)
+        return play(environments, layers, seeds, rng, repeat)
 
     monkeypatch.setattr(baseline, "play", spy)
     trained(cut("strong", 3), small_public(tmp_path, (3, 4)), tmp_path / "run")
@@ -456,7 +578,7 @@ def test_training_never_plays_an_episode_of_the_competition(tmp_path: Path, monk
 
 
 def test_a_level_learns(tmp_path: Path) -> None:
-    config = replace(LEVELS["boss"], iterations=22, lr=1e-3, schedule="constant")
+    config = replace(LEVELS["boss"], iterations=14, lr=2e-3, schedule="constant")
     path = trained(config, small_public(tmp_path, (3,)), tmp_path / "run", seed=0)
     log = (path.parent / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     returns = [json.loads(line)["return"] for line in log]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from submissions import lines, text
+from submissions import text
 from submissions.lines import CODES, read_lines
 from submissions.reader import read
 from tasks.base import LinesFormat, SubmissionError, UserError
@@ -250,4 +250,3 @@ def test_real_outputs_of_translation_systems_are_read_line_by_line() -> None:
         assert np.array_equal(column, path.read_text(encoding="utf-8").split("\n")[:-1])
         with pytest.raises(UserError, match="has 2,037 lines; expected 2,036"):
             read_lines(path.read_bytes(), form_of(2036))
-    assert lines.MAX_LINE > 1000

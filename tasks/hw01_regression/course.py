@@ -22,12 +22,12 @@ import csv
 import io
 import math
 import zipfile
-import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.archives import DAMAGED
 from tasks.base import Answers, Made, UserError
 from tasks.hw01_regression import LAYOUTS, TARGET, TEST_FILE, TRAIN_FILE, Layout
 
@@ -65,7 +65,7 @@ def find_text(source: Path, name: str) -> str | None:
                 raise UserError(f"{source}: expected one {name}; found {len(members)} of that name.")
             with archive.open(members[0]) as stream:
                 data = stream.read(MAX_BYTES + 1)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error) as error:
+    except DAMAGED as error:
         raise UserError(f"{source}: expected a folder or a zip; the zip cannot be read ({error}).") from error
     return _decode(data, f"{source}/{name}")
 

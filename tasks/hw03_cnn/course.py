@@ -3,12 +3,12 @@
 The labels of the course's test pictures were never published, so these pictures are left out, and a quarter of every
 class becomes the hidden test: a quarter of its training pictures and a quarter of its validation pictures, so that the
 three parts stay alike. 2021 keeps 2,310 labelled and 495 validation pictures beside its 6,786 unlabelled ones and has
-935 to be tested on; 2022 keeps about 7,400 and 2,570, and has about 3,330.
+935 to be tested on; 2022 keeps about 7,400 and 2,570, and has about 3,320.
 
-Pictures that show the same (equal pixels, or equal but for their size or compression) are one group and never straddle.
-Files are handed on byte by byte under new names. Numbers that differ from the course's are taken where all of them do,
-for pictures of one's own in the same layout; where one part has the course's number and another has not, the download
-is not whole.
+Pictures that show the same, equal but for their size or compression, are one group and never straddle; cut, turned or
+recoloured copies are not looked for. Files are handed on byte by byte under new names. Numbers that differ from the
+course's are taken where all of them do, for pictures of one's own in the same layout; where one part has the course's
+number and another has not, the download is not whole.
 
 The labels of these pictures are on the internet: these editions are for learning, not for grades.
 """
@@ -18,15 +18,16 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.archives import DAMAGED
 from tasks.base import Answers, Made, UserError
+from tasks.copies import same_groups
 from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, Layout
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ MAX_PIXELS = 64 * 2**20
 SHARE = 4  # one of so many becomes hidden
 FEWEST = SHARE  # pictures of a class in a part
 THUMBNAIL = 8
-SAME = 1.5  # grey levels by which thumbnails of the same picture may differ, as a root mean square
+SAME = 8.0
+"""How far thumbnails of the same picture may lie apart, in grey levels, as a root mean square.
+
+Compressed anew at quality 50, or made half as large, pictures of 32 pixels move by up to 8 levels and those of 96 by 3;
+of the 6,000 different pictures in CIFAR-10's first files the nearest two lie 9 apart.
+"""
+"""What `zipfile` raises for an archive that is broken, encrypted or packed in a way that it does not know."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Source:
-    """The files of a folder or zip by their path, with a way to read one."""
+    """The files of a folder or zip by their path, with a way to read one; `root` is its name without an ending."""
 
     name: str
+    root: str
     place: Path
     paths: tuple[str, ...]
     archive: zipfile.ZipFile | None
@@ -68,7 +76,7 @@ class Source:
             else:
                 with self.archive.open(path) as stream:
                     data = stream.read(MAX_BYTES + 1)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error) as error:
+        except DAMAGED as error:
             raise UserError(
                 f"{self.name}, {path}: the picture cannot be read ({error}); fetch the files again."
             ) from error
@@ -81,58 +89,69 @@ class Source:
 def opened(place: Path) -> Iterator[Source]:
     """The files of a folder, of a zip, or of the only zip of a folder without any picture."""
     if place.is_dir():
-        found = tuple(sorted(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()))
+        found = _kept(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
         zips = [path for path in found if path.lower().endswith(".zip")]
-        if not any(path.lower().endswith(".jpg") for path in found) and len(zips) == 1:
+        if not any(path.lower().endswith((".jpg", ".jpeg")) for path in found) and len(zips) == 1:
             place = place / zips[0]
         else:
-            yield Source(str(place), place, found, None)
+            yield Source(str(place), place.resolve().name, place, found, None)
             return
     if not place.exists():
         raise UserError(f"{place}: no such folder or zip; give the place of the course's files.")
     try:
         archive = zipfile.ZipFile(place)
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED as error:
         raise UserError(
             f"{place}: expected a folder or a zip; the zip cannot be read ({error}). Fetch it again, and whole."
         ) from error
     with archive:
-        names = tuple(sorted({member.filename for member in archive.infolist() if not member.is_dir()}))
-        yield Source(str(place), place, names, archive)
+        names = _kept(member.filename for member in archive.infolist() if not member.is_dir())
+        yield Source(str(place), place.resolve().stem, place, names, archive)
+
+
+def _kept(paths: Iterable[str]) -> tuple[str, ...]:
+    """The paths in order, without those with a hidden part, which macOS and notebooks add."""
+    return tuple(sorted({path for path in paths if not re.search(r"(?:^|/)\.[^/]", path)}))
 
 
 def find_pictures(source: Source, layout: Layout) -> list[Picture]:
     """The labelled and unlabelled pictures in the course's layout, in the order of their paths.
 
-    Raises UserError for another year's layout, a missing class, and numbers of which some are the course's.
+    The folder of the course's name may lie anywhere, or be the source itself. Raises UserError for another year's
+    layout, two such folders, a missing class, and numbers of which some are the course's.
     """
     pattern = _pattern(layout)
-    pictures, numbers = [], Counter[tuple[str, int]]()
+    pictures, numbers, roots = [], Counter[tuple[str, int]](), set()
     for path in source.paths:
-        found = pattern.search(path)
-        if not found or PurePosixPath(path).name.startswith("."):
+        found = pattern.search(f"{source.root}/{path}")
+        if not found:
             continue
-        part, rest = found["part"], found["rest"]
+        roots.add(found.string[: found.start("part")])
+        part, rest = found["part"].lower(), found["rest"]
         if part in ("testing", "test"):
             numbers["test", -1] += 1
             continue
+        folder, _, inside = rest.partition("/")
+        kind = folder.lower() if layout.folders and part == "training" else ""
         label = -1
-        if rest.startswith("unlabeled/"):
+        if kind == "unlabeled":
             part = "unlabelled"
         else:
-            label = _label(source, path, rest.removeprefix("labeled/"), layout)
+            label = _label(source, path, inside if kind == "labeled" else rest, layout)
         numbers[part, label] += 1
         pictures.append(Picture(path, part, label))
+    if len(roots) > 1:
+        raise UserError(f"{source.name}: expected one folder {layout.root}; found {', '.join(sorted(roots)[:3])}.")
     if not pictures:
         other = LAYOUT_2022 if layout is LAYOUT_2021 else LAYOUT_2021
-        if any(_pattern(other).search(path) for path in source.paths):
+        if any(_pattern(other).search(f"{source.root}/{path}") for path in source.paths):
             raise UserError(
                 f"{source.name}: the folder {other.root} is the layout of {other.year}, not of {layout.year}; "
                 f"use --edition {other.year}."
             )
         raise UserError(
             f"{source.name}: expected the folder {layout.root} with training and validation pictures of the "
-            f"{layout.year} edition; it is not there."
+            f"{layout.year} edition; it is not there. Links to folders are not followed."
         )
     _check_numbers(source, layout, numbers)
     return pictures
@@ -146,7 +165,7 @@ def _pattern(layout: Layout) -> re.Pattern[str]:
 def _label(source: Source, path: str, rest: str, layout: Layout) -> int:
     """The class of a labelled picture, from its folder (2021) or the number before its name (2022)."""
     text, _, _ = rest.partition("/" if layout.folders else "_")
-    if not (text.isascii() and text.isdigit() and int(text) < len(CLASSES)):
+    if not (re.fullmatch("[0-9]{1,2}", text) and int(text) < len(CLASSES)):
         what = "a folder 00 to 10" if layout.folders else "a name that begins with its class, as in 3_12.jpg"
         raise UserError(f"{source.name}, {path}: expected {what}; found {text[:40]!r}.")
     return int(text)
@@ -186,10 +205,8 @@ def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, i
         )
 
 
-def look(data: bytes, where: str) -> tuple[NDArray[np.float64], str]:
-    """A thumbnail (d,) of a picture and a hash of its pixels. Raises UserError where it is not a whole JPEG."""
-    import hashlib
-
+def thumbnail(data: bytes, where: str) -> NDArray[np.float64]:
+    """The means of a picture over the cells of a coarse grid (d,). Raises UserError where it is not a whole JPEG."""
     import numpy as np
     from PIL import Image
 
@@ -204,35 +221,8 @@ def look(data: bytes, where: str) -> tuple[NDArray[np.float64], str]:
         raise
     except Exception as error:  # whatever the decoder raises: the file is not a picture
         raise UserError(f"{where}: expected a whole JPEG picture; it cannot be decoded ({error}).") from error
-    digest = hashlib.sha256(repr(pixels.size).encode() + pixels.tobytes()).hexdigest()
     small = pixels.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    return np.asarray(small, dtype=np.float64).ravel(), digest
-
-
-def same_groups(thumbnails: NDArray[np.float64], digests: list[str]) -> NDArray[np.int64]:
-    """The group of each picture (n,): pictures of equal pixels or of nearly equal thumbnails share one."""
-    import numpy as np
-
-    parent = list(range(len(digests)))
-
-    def root(one: int) -> int:
-        while parent[one] != one:
-            parent[one] = parent[parent[one]]
-            one = parent[one]
-        return one
-
-    first: dict[str, int] = {}
-    for place, digest in enumerate(digests):
-        parent[root(place)] = root(first.setdefault(digest, place))
-    rows = thumbnails.astype(np.float32) - np.float32(128)
-    squares = np.einsum("ij,ij->i", rows, rows)
-    limit = SAME**2 * rows.shape[1]
-    for start in range(0, len(rows), 1024):
-        block = rows[start : start + 1024]
-        distances = squares[start : start + 1024, None] + squares[start:] - 2 * block @ rows[start:].T
-        for a, b in zip(*np.nonzero(distances <= limit), strict=True):
-            parent[root(start + int(a))] = root(start + int(b))
-    return np.array([root(place) for place in range(len(digests))], dtype=np.int64)
+    return np.asarray(small, dtype=np.float64).ravel()
 
 
 def carve(pictures: list[Picture], groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
@@ -273,9 +263,8 @@ def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
         )
     with opened(source) as files:
         pictures = find_pictures(files, layout)
-        looks = [look(files.read(picture.path), f"{files.name}, {picture.path}") for picture in pictures]
-        thumbnails = np.array([thumbnail for thumbnail, _ in looks])
-        groups = same_groups(thumbnails, [digest for _, digest in looks])
+        thumbnails = np.array([thumbnail(files.read(one.path), f"{files.name}, {one.path}") for one in pictures])
+        groups = same_groups(thumbnails, SAME)
         hidden = carve(pictures, groups, seed)
         order = np.random.default_rng([seed, 4]).permutation(len(pictures)).tolist()
         test = [place for place in order if hidden[place]]

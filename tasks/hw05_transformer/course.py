@@ -14,13 +14,13 @@ import random
 import re
 import tarfile
 import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from tasks.archives import DAMAGED
 from tasks.base import PRIVATE, PUBLIC, Answers, Made, UserError
 from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, TEST_LINES
 from tasks.hw05_transformer.world import write_files
@@ -32,9 +32,10 @@ NEAR = 0.6
 """The share of common pairs of neighbours, among all of two lines, from which the lines are near-duplicates."""
 RAW = ("raw.en", "raw.zh")
 MONO = MONO_FILE
+LINE_BREAKS = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What some programs take for the end of a line, besides the line feed."""
 WANTED = (*RAW, *(f"train_dev.{name}" for name in RAW), "test.en", "test.zh", MONO)
 ARCHIVES = (".tgz", ".tar.gz", ".zip")
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error)
 
 
 Members = Iterator[tuple[str, str, IO[bytes]]]
@@ -44,7 +45,7 @@ Members = Iterator[tuple[str, str, IO[bytes]]]
 def gather(source: Path) -> dict[str, bytes]:
     """The course's files by their names, from a folder or an archive, and from archives inside.
 
-    Raises UserError for a place that cannot be read and for two files of one name.
+    Raises UserError for a place that cannot be read and for two files of one name that differ.
     """
     if source.is_dir():
         found = [(path.name, path.as_posix(), path) for path in sorted(source.rglob("*")) if path.is_file()]
@@ -56,12 +57,12 @@ def gather(source: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     places: dict[str, str] = {}
     for name, where, stream in _opened(members):
-        if name in files:
-            raise UserError(f"expected one file {name}; found {places[name]} and {where}.")
         data = stream.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise UserError(f"{where}: expected at most {MAX_BYTES} bytes; this is not the course's file.")
-        files[name], places[name] = data, where
+        if files.setdefault(name, data) != data:
+            raise UserError(f"expected one file {name}; found {places[name]} and {where}, which differ.")
+        places.setdefault(name, where)
     return files
 
 
@@ -100,7 +101,7 @@ def _members(name: str, stream: IO[bytes], where: str) -> Members:
                     content = tar.extractfile(entry) if entry.isfile() and _of_interest(base) else None
                     if content is not None:
                         yield base, f"{where}/{entry.name}", io.BytesIO(content.read(MAX_BYTES + 1))
-    except BROKEN as error:
+    except DAMAGED as error:
         raise UserError(f"{where}: expected an archive of the course's files; it cannot be read ({error}).") from error
 
 
@@ -111,7 +112,7 @@ def lines_of(data: bytes, name: str) -> list[str]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{name}, line {line}: expected UTF-8 text; this is not the course's file.") from None
-    lines = [line.strip().replace("\u2028", " ") for line in text.split("\n")]
+    lines = [LINE_BREAKS.sub(" ", line.strip()) for line in text.split("\n")]
     return lines[:-1] if lines[-1] == "" else lines
 
 
@@ -144,7 +145,7 @@ def read_course(source: Path) -> tuple[list[str], list[str], list[str]]:
         try:
             with gzip.open(io.BytesIO(files[MONO])) as packed:
                 data = packed.read(MAX_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
+        except DAMAGED as error:
             raise UserError(f"{MONO}: expected a text packed by gzip; it cannot be read ({error}).") from error
         if len(data) > MAX_BYTES:
             raise UserError(f"{MONO}: expected at most {MAX_BYTES} bytes of text; this is not the course's file.")

@@ -400,12 +400,6 @@ lie/lay/lain 躺著 躺; live 住 住; wander 閒逛 逛; party 開派對 玩; s
 volunteer 當志工 當志工; hide/hid/hidden 躲藏 躲; gamble 賭博 賭; jump rope 跳繩 跳; sunbathe 做日光浴 曬
 """
 
-ANIMAL_ACTS = """
-sleep/slept/slept 睡覺 睡; run/ran/run 跑 跑; jump 跳 跳; swim/swam/swum 游泳 游; eat/ate/eaten 吃東西 吃;
-hide/hid/hidden 躲藏 躲; play 玩耍 玩; rest 休息 休息; drink/drank/drunk 喝水 喝; lie/lay/lain 趴著 趴; cry 叫 叫;
-hunt 覓食 找; roll 打滾 滾; wait 等待 等
-"""
-
 PERSON_ADJECTIVES = """
 tall 高; short 矮; young 年輕; kind 善良; clever 聰明; happy 快樂; sad 難過; busy 忙; tired 累; brave 勇敢;
 strict 嚴格; polite 有禮貌; famous 有名; rich 有錢; poor 窮; lazy 懶惰; honest 誠實; shy 害羞; patient 有耐心;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from bisect import bisect
@@ -82,7 +83,7 @@ EVEN = {
 
 def speaker(seed: int, stream: int, exponent: float) -> Speaker:
     """The speaker of a world: the order of the words by frequency is the world's, the exponent the speaker's own."""
-    rank = random.Random(seed * 1000 + 1)
+    rank = _random(seed, "ranks")
     tables = {}
     texts = [text for name, text in sorted(vars(words).items()) if name.isupper() and isinstance(text, str)]
     for text in [*texts, *words.TRANSITIVE.values(), *words.BAD.values()]:
@@ -92,7 +93,12 @@ def speaker(seed: int, stream: int, exponent: float) -> Speaker:
         rank.shuffle(table)
         power = 0.0 if text in EVEN else exponent
         tables[text] = (tuple(table), list(accumulate((place + 2) ** -power for place in range(len(table)))))
-    return Speaker(random.Random(seed * 1000 + 100 + stream), tables)
+    return Speaker(_random(seed, f"speaker {stream}"), tables)
+
+
+def _random(seed: int, stream: str) -> random.Random:
+    """A stream whose start is a hash: whoever works the public text's start out has neither the seed nor the test's."""
+    return random.Random(int.from_bytes(hashlib.sha256(f"hw05 {seed} {stream}".encode()).digest()))
 
 
 NOUNS = {
@@ -472,7 +478,9 @@ def question(g: Speaker) -> Pair:
                 f"{ask} did {person.en} {base} {thing.object}", f"{person.zh}是{ask_zh}{verb.chinese}{thing.zh}的", "?"
             )
         will_zh = f"會{ask_zh}" if ask == "where" else f"{ask_zh}會"
-        return ended(f"{ask} will {person.en} {base} {thing.object}", f"{person.zh}{will_zh}{verb.chinese}{thing.zh}", "?")
+        return ended(
+            f"{ask} will {person.en} {base} {thing.object}", f"{person.zh}{will_zh}{verb.chinese}{thing.zh}", "?"
+        )
     mass = noun.forms[:1] in (("-",), ("=",))
     if sort == 6:
         many = (
@@ -755,8 +763,11 @@ def joined(g: Speaker) -> Pair:
     second = act(g, someone(g, simple=True), "past", short=True)
     if sort == 0:
         head, head_zh = (("when", "{}的時候，"), ("before", "{}之前，"), ("after", "{}之後，"))[g.below(3)]
-        scene = first.chinese.removesuffix("了") if head == "when" else first.chinese
-        scene = re.sub("了(?!解)", "", scene, count=1) if head == "before" else scene
+        scene = first.chinese
+        if head == "before":
+            scene = re.sub("了(?!解)", "", scene, count=1)
+        elif head == "when":
+            scene = scene.removesuffix("了")
         if g.chance(0.5):
             return ended(f"{head} {first.en}, {second.en}", head_zh.format(scene) + second.chinese)
         return ended(f"{second.en} {head} {first.en}", head_zh.format(scene) + second.chinese)

@@ -11,17 +11,17 @@ those of the default network, which is trained on drawn faces, and every result 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.archives import DAMAGED
 from tasks.base import PUBLIC, Made, UserError
 from tasks.hw06_gan import inception, judge, networks, world
 
@@ -36,7 +36,7 @@ HIDDEN = 5000
 LEAST = 100
 MAX_BYTES = 8 * 2**20  # of a file, but for the weights
 MAX_SIDE = 4096
-_FACE = re.compile(r"(?:^|/)([0-9]{1,9})\.jpe?g$", re.IGNORECASE)
+_FACE = re.compile(r"([0-9]{1,9})\.jpe?g", re.IGNORECASE)
 
 
 def make(public: Path, seed: int, size: str, source: Path | None) -> Made:
@@ -56,7 +56,7 @@ def make(public: Path, seed: int, size: str, source: Path | None) -> Made:
         )
     cascade = found.files[judge.CASCADE_FILE]
     judge.cascade_faces(cascade, np.zeros((1, 64, 64, 3), np.uint8))
-    images = distinct(np.stack([resized(data, name) for name, data in found.faces.items()]))
+    images = distinct(np.stack([resized(data, f"{number}.jpg") for number, data in found.faces.items()]))
     if len(images) < LEAST:
         raise UserError(f"{source}: expected at least {LEAST} different faces; found {len(images)}.")
     order = np.random.default_rng(seed).permutation(len(images))
@@ -74,69 +74,59 @@ def make(public: Path, seed: int, size: str, source: Path | None) -> Made:
         data = world.encode(images[place])
         (public / "faces" / f"{number}.jpg").write_bytes(data)
         shown.append(world.decode(data))
-    return judge.prepared(np.stack(shown), hidden, secret, PUBLIC)
+    # The course's files are on the internet, so that the hidden faces can be handed in as well.
+    return judge.prepared(np.concatenate([shown, hidden]), hidden, secret, PUBLIC)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a source holds: the faces by name, in the order of their numbers, and the other files by name."""
+    """What a source holds: the faces by number, in that order, and the other files by name."""
 
-    faces: Mapping[str, bytes]
+    faces: Mapping[int, bytes]
     files: Mapping[str, bytes]
 
 
 def find(source: Path) -> Found:
-    """The faces, the cascade and the weights of a folder or zip; faces may lie in a zip of the folder."""
-    faces: dict[str, bytes] = {}
+    """The faces, the cascade and the weights of a folder or zip; faces may lie in a zip of the folder, or in both."""
+    faces: dict[int, bytes] = {}
     files: dict[str, bytes] = {}
     wanted = {judge.CASCADE_FILE: MAX_BYTES, **dict.fromkeys(inception.NAMES, inception.BYTES)}
     places = [source, *sorted(source.glob("*.zip"))] if source.is_dir() else [source]
     for place in places:
-        for path, name, read in _entries(place):
-            if name in wanted:
-                files[name] = read(wanted[name])
-            elif _FACE.search(path) and path not in faces:
-                faces[path] = read(MAX_BYTES)
+        try:
+            for name, read in _entries(place):
+                if name in wanted:
+                    files[name] = read(wanted[name])
+                elif match := _FACE.fullmatch(name):
+                    number, data = int(match[1]), read(MAX_BYTES)
+                    if faces.setdefault(number, data) != data:
+                        raise UserError(
+                            f"{source}: expected one face of each number; {place} has another {number}.jpg."
+                        )
+        except DAMAGED as error:
+            raise UserError(f"{place}: expected a folder or a zip; it cannot be read ({error}).") from error
     if len(faces) < LEAST:
         raise UserError(
             f"{source}: expected the course's faces, faces/0.jpg, faces/1.jpg, … (at least {LEAST}); "
             f"found {len(faces)}. Give the folder or the zip as it was handed out."
         )
-    ordered = dict(sorted(faces.items(), key=lambda item: (_number(item[0]), item[0])))
-    for path, following in pairwise(ordered):
-        if _number(path) == _number(following):
-            names = f"{Path(path).name} and {Path(following).name}"
-            raise UserError(f"{source}: expected one face of each number; found {names}.")
-    return Found(ordered, files)
+    return Found(dict(sorted(faces.items())), files)
 
 
-def _number(path: str) -> int:
-    match = _FACE.search(path)
-    assert match is not None
-    return int(match[1])
-
-
-Entry = tuple[str, str, Callable[[int], bytes]]
-"""The path, the name, and the function that reads at most so many bytes."""
-
-
-def _entries(place: Path) -> Iterator[Entry]:
-    """The files of a folder with its folder `faces`, or of a zip. Raises UserError for a zip that cannot be read."""
+def _entries(place: Path) -> Iterator[tuple[str, Callable[[int], bytes]]]:
+    """The files of a folder with its folder `faces`, or of a zip: the name, and what reads at most so many bytes."""
     if place.is_dir():
         for path in sorted(place.iterdir()) + sorted((place / "faces").glob("*")):
             if path.is_file():
-                yield f"{place}/{path.name}", path.name, partial(_read_file, path)
+                yield path.name, partial(_read_file, path)
         return
     if not place.exists():
         raise UserError(f"{place}: no such folder or zip; give the place of the course's files.")
-    try:
-        with zipfile.ZipFile(place) as archive:
-            for member in archive.infolist():
-                name = member.filename.rsplit("/", 1)[-1]
-                if not member.is_dir() and not name.startswith("."):
-                    yield f"{place}/{name}", name, partial(_read_member, archive, member)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, zlib.error) as error:
-        raise UserError(f"{place}: expected a folder or a zip; the zip cannot be read ({error}).") from error
+    with zipfile.ZipFile(place) as archive:
+        for member in archive.infolist():
+            name = member.filename.rsplit("/", 1)[-1]
+            if not member.is_dir() and not name.startswith("."):
+                yield name, partial(_read_member, archive, member)
 
 
 def _read_file(path: Path, most: int) -> bytes:
@@ -172,7 +162,7 @@ def resized(data: bytes, name: str) -> Images:
 
 def distinct(images: Images) -> Images:
     """The images without repetitions, so that no hidden face is among those that students get."""
-    import numpy as np
-
-    first = np.unique(images.reshape(len(images), -1), axis=0, return_index=True)[1]
-    return images[np.sort(first)]
+    first: dict[bytes, int] = {}
+    for place, image in enumerate(images):
+        first.setdefault(hashlib.sha256(image).digest(), place)
+    return images[list(first.values())]

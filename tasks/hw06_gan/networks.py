@@ -148,7 +148,7 @@ def _forward(weights: Mapping[str, torch.Tensor], images: Images, *, features: b
     from torch.nn import functional
 
     parts = []
-    with _one_thread(), torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         for start in range(0, len(images), 200):
             x = _prepared(images[start : start + 200])
             for number, (_, kernel, stride) in enumerate(_LAYERS):
@@ -205,7 +205,7 @@ def _steps(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """One thread, so that sums do not depend on the number of cores."""
     import torch
 
@@ -222,7 +222,7 @@ def _training(seed: int) -> Iterator[None]:
     """One thread, and first weights that follow from the seed alone; torch's own generator stays as it was."""
     import torch
 
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed % 2**63)
         yield
 

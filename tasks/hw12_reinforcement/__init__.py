@@ -22,7 +22,8 @@ MAX_STEPS = 1000
 COURSE_SEED, COURSE_EPISODES = 543, 5
 EPISODES = {"small": 100, "full": 400}
 """How many episodes the built-in world has, half of them public."""
-FORMAT = EpisodesFormat(tuple(range(EPISODES["small"])), max_bytes=8_000_000)
+FORMAT = EpisodesFormat((), max_bytes=8_000_000)
+"""That of the built-in world, whose seeds are drawn when it is made."""
 CHAIN = EpisodesFormat((COURSE_SEED,) * COURSE_EPISODES, chained=True)
 
 
@@ -133,7 +134,7 @@ BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from a seed of 
 CHAIN_SOURCE = (
     f"the course's rule of {{}}: seed {COURSE_SEED} is set once, {COURSE_EPISODES} episodes follow each other in one "
     "environment; gymnasium's LunarLander-v3 (MIT) in place of gym 0.18.3, whose stream of random numbers cannot be "
-    "had here: the episodes start elsewhere, and the official bars are not comparable with scores from here"
+    "had here: the episodes start elsewhere, so scores are not comparable with the course's and its bars fit roughly"
 )
 
 

@@ -8,7 +8,7 @@ The same actions give the same returns bit for bit: on every run, in any process
 same environment (tests/test_hw12_reinforcement.py; x86-64 Linux, CPython 3.11, gymnasium 1.4.0, Box2D 2.3.10). Not
 shown, since there was one machine: that another processor, operating system or build of Box2D gives the same. Box2D
 computes in single precision, sines come from the C library, and a contact can amplify a difference in the last bit, so
-`version` names the kind of processor too, and returns of different versions are never ranked together.
+`version` names the operating system and the kind of processor too, and where they differ nothing is scored.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EACH = 30_000  # steps that a process must have to do, since it takes about as l
 SHOWN = 20
 OLD_STREAM = (
     "The course replayed with gym 0.18.3, whose stream of random numbers cannot be had here: the episodes start "
-    "elsewhere, so this score is not comparable with the official bars or with scores of the course."
+    "elsewhere, so this score is not comparable with scores of the course, and its bars fit only roughly."
 )
 
 
@@ -80,13 +80,13 @@ def _missing(package: str) -> UserError:
 
 
 def version() -> str:
-    """Everything that can change a return: environment, gymnasium, Box2D and the kind of processor."""
+    """What is known to change a return: environment, gymnasium, Box2D, operating system and kind of processor."""
     new_environment()
     import gymnasium
 
     box2d = importlib.import_module("Box2D").__version__
     machine = platform.machine().lower().replace("amd64", "x86_64")
-    return f"{ENVIRONMENT} gymnasium {gymnasium.__version__} Box2D {box2d} {machine}"
+    return f"{ENVIRONMENT} gymnasium {gymnasium.__version__} Box2D {box2d} {platform.system()} {machine}"
 
 
 def replay(environment: Any, seed: int | None, actions: bytes, max_steps: int) -> Flight:

@@ -39,9 +39,14 @@ ours = baseline.play
 
 
 def theirs(
-    environments: Sequence[Any], layers: baseline.Layers, seeds: Sequence[int | None], rng: np.random.Generator | None
+    environments: Sequence[Any],
+    layers: baseline.Layers,
+    seeds: Sequence[int | None],
+    rng: np.random.Generator | None,
+    repeat: int,
 ) -> baseline.Played:
     """One episode after the other in one environment, a call of a torch network a step."""
+    assert repeat == 1, "the boss does not hold its actions"
     environment = gymnasium.make("LunarLander-v3")
     parts: list[torch.nn.Module] = []
     for weight, bias in layers:
@@ -71,7 +76,9 @@ def theirs(
             over = terminated or truncated
     lengths = np.array([len(episode) for episode in actions])
     shape = (len(seeds), int(lengths.max()))
-    played = baseline.Played(np.zeros((*shape, 8), np.float32), np.zeros(shape, np.int64), np.zeros(shape), lengths)
+    played = baseline.Played(
+        np.zeros((*shape, 8), np.float32), np.zeros(shape, np.int64), np.zeros(shape), lengths, actions
+    )
     for episode, length in enumerate(lengths):
         played.states[episode, :length] = states[episode]
         played.actions[episode, :length] = actions[episode]

@@ -1,0 +1,12 @@
+"""What the standard library raises for an archive that is damaged, encrypted or packed in a way it does not know."""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+import zipfile
+import zlib
+
+DAMAGED = (
+    zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, RuntimeError, OSError, UnicodeError
+)  # fmt: skip
