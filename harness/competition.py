@@ -283,7 +283,7 @@ def refuse_one_board(competition: Competition) -> None:
     if not competition.two_boards:
         raise UserError(
             f"{competition.name} has one board, which is public: its edition {competition.edition} hides no private"
-            " part, and the best submission counts. To end it, set a deadline in config.toml.",
+            " part. To end it, set a deadline in config.toml.",
             code="E_ONE_BOARD",
         )
 

@@ -401,7 +401,6 @@ def test_an_edition_without_a_private_part_has_one_board(tmp_path: Path) -> None
     for words in (
         ["leaderboard", "hw12", "--private", "--unrevealed"],
         ["reveal", "hw12", "--reason", "x", "--yes"],
-        ["select", "hw12", "1", "--as", "ada"],
     ):
         refused = call(home, *words)
         assert refused.exit_code == 2

@@ -55,21 +55,20 @@ class Running:
 @contextlib.contextmanager
 def running(home: Home, *words: str) -> Iterator[Running]:
     """`lhy-grade serve`, until the end of the block, where it must stop by itself in good order."""
-    log = home.root / "log"
+    log, printed = home.root / "log", home.root / "printed"
     command = [sys.executable, "-c", START, "--home", str(home.root), "serve", "--port", "0", *words]
-    with log.open("a") as stderr:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)
-    assert process.stdout is not None
+    with log.open("a") as stderr, printed.open("w") as stdout:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=stderr, text=True)
     try:
-        first = process.stdout.readline()
+        until(lambda: process.poll() is not None or printed.read_text().count("\n"))
+        first = printed.read_text().partition("\n")[0]
         assert " is served at " in first, log.read_text()
-        url = first.rpartition(" ")[2].strip()
+        url = first.rpartition(" ")[2]
         answering(url, home)
         yield Running(process, url, first, log)
     finally:
         process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=60)[0]
-        (home.root / "printed").write_text(first + rest)
+        process.wait(60)
     assert process.returncode in (0, -signal.SIGKILL), log.read_text()
 
 

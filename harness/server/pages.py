@@ -210,7 +210,11 @@ def _add_errors(api: FastAPI) -> None:
             return _see(f"/login?next={quote(asked, safe='')}")
         server = app_server(request)
         page = Page("error.html", {"status": plain.status_code, "lines": told["message"].split("\n"), **told})
-        html = _html(render(server.home, None, page), plain.status_code)
+        try:
+            html = await server.call(write, server, await _ask_again(request, plain.status_code), page)
+        except LeaderboardError:  # then the page goes without the name of who asks
+            html = await server.call(write, server, None, page)
+        html.status_code = plain.status_code
         for name in ("retry-after", "allow"):
             if name in plain.headers:
                 html.headers[name] = plain.headers[name]
@@ -229,21 +233,30 @@ def app_server(request: Request) -> app.Server:
 async def _answer(request: Request, make: Make, *values: Any, login: auth.Login | None = None) -> Response:
     """The page that `make` gathers, for whoever asks."""
     server = app_server(request)
-    if login is None:
-        login = await app.find_login(request)
+    ask = _ask(request, login or await app.find_login(request))
+    return await server.call(lambda: write(server, ask, make(ask, *values)))
+
+
+def _ask(request: Request, login: auth.Login) -> Ask:
+    server = app_server(request)
     cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
     csrf = auth.csrf_token(server.home, cookie) if cookie and login.by == "cookie" else ""
-    ask = Ask(server.home, login.viewer, csrf, request.url.path, server.clock())
-
-    def work() -> HTMLResponse:
-        page = make(ask, *values)
-        return _html(render(server.home, ask, page), page.status)
-
-    return await server.call(work)
+    return Ask(server.home, login.viewer, csrf, request.url.path, server.clock())
 
 
-def _html(text: str, status: int) -> HTMLResponse:
-    return HTMLResponse(text, status, {"content-security-policy": POLICY, "vary": "cookie"})
+async def _ask_again(request: Request, status: int) -> Ask | None:
+    """Who is told of an error; None where that is not to be asked."""
+    server = app_server(request)
+    cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
+    if status in (401, 429) or status >= 500 or cookie is None:
+        return None
+    return _ask(request, await server.call(auth.find_login, server.home, None, cookie, server.clock()))
+
+
+def write(server: app.Server, ask: Ask | None, page: Page) -> HTMLResponse:
+    """The answer that holds a page."""
+    headers = {"content-security-policy": POLICY, "vary": "cookie"}
+    return HTMLResponse(render(server.home, ask, page), page.status, headers)
 
 
 def _see(target: str) -> RedirectResponse:
@@ -348,7 +361,11 @@ def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: 
     body = view.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
     metric = MetricCard(**body["metrics"][0])
     rows = body["board"]
-    headings = [heading for heading in _headings(body) if any(row[heading.key] not in (None, []) for row in rows)]
+    headings = [
+        heading
+        for heading in _headings(body)
+        if heading.key in ("rank", "name", "score") or any(row[heading.key] not in (None, []) for row in rows)
+    ]
     by, down = sort.removeprefix("-"), sort.startswith("-")
     if by not in {heading.key for heading in headings}:
         by, down = "rank", False

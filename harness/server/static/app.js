@@ -45,7 +45,7 @@
     return found.getElementById(id);
   }
 
-  /* Asks for the element again: soon at first, less and less often while nothing changes, not while nobody looks. */
+  /* Asks for the element again: soon at first, then less and less often, and not while nobody looks. */
   function live(element, url) {
     let wait = Number(element.dataset.live);
     if (!wait) return;
@@ -64,12 +64,10 @@
         const address = url();
         const fresh = await part(address, "live");
         if (!fresh || address !== url()) return plan();
-        const changed = !element.isEqualNode(fresh);
         morph(element, fresh);
         say(element.dataset.say);
-        const next = Number(fresh.dataset.live);
-        if (!next) return done();
-        wait = changed ? next : Math.min(wait * 1.5, most);
+        if (!fresh.dataset.live) return done();
+        wait = Math.min(wait * 1.5, most);
       } catch (error) {
         if (error.over) return undefined;
         wait = Math.max(Math.min(wait * 2, 60), error.wait || 0);

@@ -1,0 +1,808 @@
+"""The web pages: who sees what, what is inert, that forms cannot be forged, and all of it in a real Chromium."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.home import open_home
+from harness.server import pages
+from leaderboard import events, store
+from tasks.base import PRIVATE
+from tests.test_server import WIDE, Class, Client, make_class, submit
+
+URL = "http://testserver"
+EVIL = {
+    "markup": "<img src=x onerror=document.title=1>",
+    "quotes": "\"'><script>document.title=1</script>",
+    "escapes": "a\x1b[31mred",
+    "direction": "abc\u202e\u2066fdp\u2069",
+    "template": "{{ 7 * 7 }}{% raw %}",
+}
+NAMES = dict(zip(("b01", "b02", "x01", "tom"), EVIL.values(), strict=False))
+
+
+@pytest.fixture
+def site(course: Path, tmp_path: Path) -> Iterator[Class]:
+    """A course with a roster, with slots for all."""
+    made = make_class(course, tmp_path / "home", f"sqlite:///{tmp_path / 'leaderboard.db'}", quota=100)
+    yield made
+    made.close()
+
+
+def reveal(site: Class) -> None:
+    with site.home.database() as database:
+        store.reveal(database, "hw01/1", "ian", "the end", site.now)
+
+
+def rename(site: Class, names: dict[str, str]) -> None:
+    """Gives people names that the roster would refuse."""
+    with site.home.database() as database, database.transaction():
+        for key, name in names.items():
+            database.execute("UPDATE people SET name = :name WHERE key = :key", name=name, key=key)
+
+
+def signed_in(site: Class, key: str) -> Client:
+    """A client with a session's cookie, as a browser has it."""
+    client = site.client()
+    response = client.post("/login", data={"token": site.tokens[key], "next": "/"}, headers={"origin": URL})
+    assert (response.status_code, response.headers["location"]) == (303, "/")
+    return client
+
+
+def handed_in(site: Class, key: str, *values: float, **headers: str) -> list[int]:
+    return [int(submit(site.client(key), site.file(value), **headers).json()["submission"]) for value in values]
+
+
+def csrf_of(text: str) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', text)
+    assert found is not None
+    return found[1]
+
+
+# Who sees what.
+
+OK, SEE, NO, GONE = 200, 303, 403, 404
+TABLE = {
+    # nobody, student, auditor, TA, instructor
+    "/": (OK, OK, OK, OK, OK),
+    "/login": (OK, OK, OK, OK, OK),
+    "/homeworks/hw1": (OK, OK, OK, OK, OK),
+    "/homeworks/hw01/board": (OK, OK, OK, OK, OK),
+    "/homeworks/1/board?sort=-name": (OK, OK, OK, OK, OK),
+    "/homeworks/hw1/board?private=true": (NO, NO, NO, NO, NO),
+    "/homeworks/hw1/board?private=true&unrevealed=true": (NO, NO, NO, NO, NO),
+    "/homeworks/hw1/submit": (SEE, OK, OK, OK, OK),
+    "/homeworks/hw1/submissions": (SEE, OK, OK, OK, OK),
+    "/homeworks/hw1/everyone": (SEE, NO, NO, OK, OK),
+    "/gradebook": (SEE, NO, NO, OK, OK),
+    "/gradebook?hw=hw1": (SEE, NO, NO, OK, OK),
+    "/gradebook.csv": (SEE, NO, NO, OK, OK),
+    "/submissions/1": (SEE, OK, GONE, OK, OK),
+    "/submissions/2": (SEE, GONE, GONE, OK, OK),
+    "/submissions/99": (SEE, GONE, GONE, GONE, GONE),
+    "/submissions/0": (GONE, GONE, GONE, GONE, GONE),
+    "/submissions/x": (GONE, GONE, GONE, GONE, GONE),
+    "/homeworks/hw9/board": (GONE, GONE, GONE, GONE, GONE),
+    "/homeworks/..%2f..%2fsecret": (GONE, GONE, GONE, GONE, GONE),
+    "/static/../pages.py": (GONE, GONE, GONE, GONE, GONE),
+    "/static/pages.py": (GONE, GONE, GONE, GONE, GONE),
+    "/static/app.js": (OK, OK, OK, OK, OK),
+    "/nothing": (GONE, GONE, GONE, GONE, GONE),
+}
+ROLES = ("nobody", "b01", "x01", "tom", "ian")
+
+
+def test_each_role_gets_its_pages_and_no_others(site: Class) -> None:
+    handed_in(site, "b01", 1.0)
+    handed_in(site, "b02", 2.0)
+    site.work()
+    for place, role in enumerate(ROLES):
+        client = signed_in(site, role) if role != "nobody" else site.client()
+        for path, expected in TABLE.items():
+            response = client.get(path)
+            assert response.status_code == expected[place], (path, role)
+            if expected[place] == SEE:
+                assert response.headers["location"].startswith("/login?next=%2F")
+            elif expected[place] != OK and role != "nobody":
+                assert "Sign out" in response.text, path
+            elif path[1:7] != "static" and not path.endswith(".csv"):
+                assert response.headers["content-type"] == "text/html; charset=utf-8", path
+                Reader(response.text)
+    assert not [event for event in seen(site) if event == "private board seen"]
+
+
+def seen(site: Class) -> list[str]:
+    with site.home.database() as database:
+        return [event.kind for event in events.events(database)]
+
+
+def test_keys_and_addresses_of_others_are_on_no_page_of_a_student(site: Class) -> None:
+    handed_in(site, "b01", 1.0)
+    handed_in(site, "b02", 2.0)
+    site.work()
+    student, nobody, staff = signed_in(site, "b01"), site.client(), signed_in(site, "tom")
+    for path in TABLE:
+        assert "b02" not in student.get(path).text, path
+        assert not {"b01", "b02", "Ada", "Bob", "otters"} & set(re.findall(r"\w+", nobody.get(path).text)), path
+    assert "b02" in staff.get("/homeworks/hw1/everyone").text
+
+
+def test_a_flipped_private_label_changes_no_byte_of_a_page_before_the_reveal(site: Class, tmp_path: Path) -> None:
+    import numpy as np
+
+    site.home.root.with_name("leaderboard.db").rename(site.home.root / "leaderboard.db")
+    answers = []
+    for flipped in (False, True):
+        root = tmp_path / str(flipped)
+        shutil.copytree(site.home.root, root)
+        (root / "config.toml").write_text((root / "config.toml").read_text().partition("\n")[2])
+        if flipped:
+            folder = root / "secret" / "hw01" / "1"
+            values = np.load(folder / "column-0.npy")
+            values[np.flatnonzero(np.load(folder / "usage.npy") == PRIVATE)[3]] += 5
+            np.save(folder / "column-0.npy", values)
+        copy = Class(open_home(root), tokens=site.tokens)
+        handed_in(copy, "b01", 7.0, 8.0)
+        handed_in(copy, "b02", 9.0)
+        copy.work()
+        clients = [copy.client(role) for role in ROLES]
+        answers.append([re.sub(r"request \w+", "", c.get(path).text) for c in clients for path in TABLE])
+        reveal(copy)
+        answers[-1].append(copy.client("b01").get("/homeworks/hw1/board?private=true").text)
+        copy.close()
+    assert answers[0][:-1] == answers[1][:-1]
+    assert answers[0][-1] != answers[1][-1]
+
+
+def test_staff_look_before_the_reveal_by_a_form_and_each_look_is_logged(site: Class) -> None:
+    handed_in(site, "b01", 1.0)
+    site.work()
+    staff = signed_in(site, "ian")
+    csrf = csrf_of(staff.get("/homeworks/hw1/board").text)
+    response = staff.post("/homeworks/hw1/board", data={"csrf": csrf})
+    assert response.status_code == 200
+    assert "public #" in response.text
+    assert seen(site).count("private board seen") == 1
+    student = signed_in(site, "b01")
+    page = student.get("/homeworks/hw1/board").text
+    assert "private" not in page.lower()
+    assert student.post("/homeworks/hw1/board", data={"csrf": csrf_of(page)}).status_code == 403
+    assert seen(site).count("private board seen") == 1
+    reveal(site)
+    assert "public #" in student.get("/homeworks/hw1/board?private=true").text
+    assert seen(site).count("private board seen") == 1
+
+
+# Forms.
+
+
+def test_signing_in_keeps_the_token_out_of_addresses_and_pages_and_the_cookie_out_of_scripts(site: Class) -> None:
+    client = site.client()
+    response = client.post("/login", data={"token": site.tokens["b01"], "next": "/homeworks/hw1"})
+    assert response.headers["location"] == "/homeworks/hw1"
+    cookie = response.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert site.tokens["b01"].lower() not in cookie
+    assert "Ada" in client.get("/").text
+    assert client.post("/logout", data={"csrf": csrf_of(client.get("/").text)}).status_code == 303
+    client.cookies.clear()
+    assert "Ada" not in client.get("/").text
+    wrong = site.client().post("/login", data={"token": "lhy_" + "A" * 43})
+    assert wrong.status_code == 401
+    assert 'role="alert"' in wrong.text
+    assert "AAAA" not in wrong.text
+    assert not [line for line in site.lines if "lhy_" in line]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/login", "", "/a\nb", "///x"],
+)
+def test_signing_in_leads_nowhere_outside(site: Class, target: str) -> None:
+    response = site.client().post("/login", data={"token": site.tokens["b01"], "next": target})
+    assert response.headers["location"] == "/"
+
+
+def test_forms_of_other_places_change_nothing(site: Class) -> None:
+    number = handed_in(site, "b01", 1.0)[0]
+    site.work()
+    client = signed_in(site, "b01")
+    good = {"csrf": csrf_of(client.get("/").text), "submission": str(number)}
+    path = "/homeworks/hw1/selection"
+    other = csrf_of(signed_in(site, "b02").get("/").text)
+    for data, headers in (
+        ({"submission": str(number)}, {}),
+        (good | {"csrf": other}, {}),
+        (good | {"csrf": "é"}, {}),
+        (good, {"origin": "https://evil.example"}),
+        (good, {"origin": "null"}),
+        (good, {"sec-fetch-site": "cross-site"}),
+        (good, {"sec-fetch-site": "same-site"}),
+    ):
+        assert client.post(path, data=data, headers=headers).status_code == 403, (data, headers)
+    assert client.post(path, content=b"x", headers={"content-type": "text/plain"}).status_code == 400
+    assert client.post(path, content=b"a=%ff\xff", headers=FORM).status_code == 400
+    assert client.post(path, content=b"&".join([b"a=1"] * 300), headers=FORM).status_code == 400
+    assert client.post(path, content=b"a" * 70_000, headers=FORM).status_code == 413
+    assert "checked" not in client.get("/homeworks/hw1/submissions").text
+    assert client.post("/login", data={"token": site.tokens["b02"]}, headers={"origin": "null"}).status_code == 403
+    assert client.post(path, data=good, headers={"origin": URL}).status_code == 303
+    assert "checked" in client.get("/homeworks/hw1/submissions").text
+
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def test_a_selection_shows_what_would_count_and_too_many_are_refused_in_place(site: Class) -> None:
+    numbers = handed_in(site, "b01", 8.0, 9.0, 30.0)
+    site.work()
+    client = signed_in(site, "b01")
+    page = client.get("/homeworks/hw1/submissions")
+    assert "you chose none" in page.text
+    (third,) = set(numbers) - set(counted(page.text))
+    csrf = csrf_of(page.text)
+    path = "/homeworks/hw1/selection"
+    assert client.post(path, data={"csrf": csrf, "submission": [str(third), "x", "-1"]}).status_code == 303
+    page = client.get("/homeworks/hw1/submissions?saved=1")
+    assert counted(page.text) == [third]
+    assert "is saved" in page.text
+    refused = client.post(path, data={"csrf": csrf, "submission": [str(number) for number in numbers]})
+    assert refused.status_code == 409
+    assert 'role="alert"' in refused.text
+    assert counted(client.get("/homeworks/hw1/submissions").text) == [third]
+    site.now += timedelta(days=60)
+    client = signed_in(site, "b01")
+    page = client.get("/homeworks/hw1/submissions")
+    assert "The selection is locked" in page.text
+    assert "Save the selection" not in page.text
+    late = client.post(path, data={"csrf": csrf_of(page.text), "submission": str(numbers[0])})
+    assert late.status_code == 409
+    assert 'role="alert"' in late.text
+
+
+def counted(text: str) -> list[int]:
+    part = text.partition("If it were over now")[2].partition("</p>")[0]
+    return [int(number) for number in re.findall(r'href="/submissions/(\d+)"', part)]
+
+
+# What the pages are made of.
+
+
+@dataclass
+class Element:
+    """An element with its attributes, its text and those around it."""
+
+    tag: str
+    attributes: dict[str, str]
+    text: str = ""
+    inside: tuple[str, ...] = ()
+
+
+VOID = {"meta", "link", "input", "br", "hr"}
+SHAPES = {"line", "circle"}
+
+
+class Reader(HTMLParser):
+    """Reads a page, and asserts what holds for every page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[Element] = []
+        self.open: list[Element] = []
+        self.feed(text)
+        assert not self.open, [element.tag for element in self.open]
+        self.check()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), (tag, names)
+        inside = tuple(element.tag for element in self.open)
+        element = Element(tag, {name: value or "" for name, value in attrs}, "", inside)
+        self.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in SHAPES
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th", "li", "p") and self.open[-1].tag != tag:
+            raise AssertionError((tag, self.open[-1].tag))
+        assert self.open.pop().tag == tag
+
+    def handle_data(self, data: str) -> None:
+        for element in self.open:
+            element.text += data
+
+    def all(self, tag: str) -> list[Element]:
+        return [element for element in self.elements if element.tag == tag]
+
+    def check(self) -> None:
+        ids = [element.attributes["id"] for element in self.elements if "id" in element.attributes]
+        assert len(ids) == len(set(ids)), ids
+        for element in self.elements:
+            shown = (element.tag, element.attributes)
+            assert "style" not in element.attributes, shown
+            assert not [name for name in element.attributes if name.startswith("on")], shown
+            for name in ("href", "src", "action", "data-url"):
+                parts = urlsplit(element.attributes.get(name, ""))
+                outside = parts.scheme or parts.netloc
+                assert not outside or (element.tag == "a" and "rel" in element.attributes), shown
+            for name in ("for", "aria-labelledby", "aria-describedby"):
+                assert set(element.attributes.get(name, "").split()) <= set(ids), shown
+            if element.attributes.get("href", "").startswith("#"):
+                assert element.attributes["href"][1:] in ids, shown
+        assert [element.text.strip() for element in self.all("script")] == [""]
+        assert not self.all("style")
+        assert self.all("html")[0].attributes["lang"] == "en"
+        for tag in ("h1", "main", "header", "footer", "title"):
+            assert len([e for e in self.all(tag) if "svg" not in e.inside]) == 1, tag
+        labels = {element.attributes["for"] for element in self.all("label")}
+        for element in [*self.all("input"), *self.all("progress")]:
+            kind = element.attributes.get("type")
+            named = element.attributes.get("id") in labels or element.attributes.get("aria-label")
+            assert kind == "hidden" or "hidden" in element.attributes or named, element
+        for element in [*self.all("button"), *self.all("a"), *self.all("h1"), *self.all("h2")]:
+            assert element.text.strip() or element.attributes.get("aria-label"), element
+        for element in self.all("nav"):
+            assert element.attributes.get("aria-label"), element
+        levels = [int(e.tag[1]) for e in self.elements if e.tag in ("h1", "h2", "h3", "h4")]
+        assert all(right - left <= 1 for left, right in itertools.pairwise(levels)), levels
+
+
+PAGES = (
+    "/", "/login", "/homeworks/hw01", "/homeworks/hw01/board", "/homeworks/hw01/board?sort=last",
+    "/homeworks/hw01/board?private=true", "/homeworks/hw01/submit", "/homeworks/hw01/submissions", "/submissions/1",
+    "/submissions/4", "/submissions/5", "/nothing",
+)  # fmt: skip
+STAFF = ("/homeworks/hw01/everyone", "/gradebook", "/gradebook?hw=hw01", "/homeworks/hw01/board")
+
+
+def fill(site: Class) -> None:
+    """Submissions in all states: two graded ones, a refused and a waiting one, and one of somebody else."""
+    handed_in(site, "b01", 8.0, 9.0)
+    handed_in(site, "b02", 10.0)
+    submit(site.client("b01"), b"id,tested_positive\n0,abc\n1,\n", **{"x-filename": "broken.csv"})
+    site.work()
+    handed_in(site, "b01", 11.0)
+
+
+def test_every_page_is_whole_labelled_and_without_a_script_or_style_of_its_own(site: Class) -> None:
+    fill(site)
+    for revealed in (False, True):
+        for key, paths in (("b01", PAGES), ("ian", (*PAGES, *STAFF))):
+            client = signed_in(site, key)
+            for path in paths:
+                response = client.get(path)
+                Reader(response.text)
+                policy = response.headers["content-security-policy"]
+                assert "unsafe" not in policy
+                assert "default-src 'none'" in policy
+                assert response.headers["cache-control"] == "no-store"
+        reveal(site) if not revealed else None
+
+
+def test_what_people_type_is_inert_on_every_page(site: Class) -> None:
+    from urllib.parse import quote
+
+    rename(site, NAMES)
+    for key, evil in NAMES.items():
+        named = {"x-filename": quote(evil.replace("/", "|")), "x-message": quote(evil)}
+        assert submit(site.client(key), site.file(len(evil)), **named).status_code == 202
+        data = b"id,tested_positive\n0," + json.dumps(evil).encode() + b"\n" + evil.encode() + b",1\n"
+        assert submit(site.client(key), data, **named).status_code == 202
+    site.work()
+    reveal(site)
+    for key in ("b01", "b02", "ian"):
+        client = signed_in(site, key)
+        for path in (
+            *PAGES,
+            *STAFF,
+            "/submissions/2",
+            "/submissions/6",
+            f"/homeworks/hw01/everyone?q={EVIL['quotes']}",
+        ):
+            text = client.get(path).text
+            page = Reader(text)
+            assert not {e.tag for e in page.elements} & {"img", "iframe", "object", "embed", "base"}
+            assert not [character for character in text if character in "\x1b\u202e\u2066\u2069\u200b"], path
+            for element in page.elements:
+                if "onerror" in element.text and "<img" in element.text:
+                    outer = {*element.inside, element.tag}
+                    assert outer & {"bdi", "label"} or any(e.tag == "bdi" for e in page.elements), path
+    shown = site.client("ian").get("/homeworks/hw01/everyone").text
+    names = [e.text for e in Reader(shown).all("bdi")]
+    assert EVIL["markup"] in names
+    assert "abc\\u202e\\u2066fdp\\u2069" in names
+    assert "a\\x1b[31mred" in names
+
+
+def test_the_board_is_sorted_by_any_column_and_shows_bars_only_in_the_order_of_places(site: Class) -> None:
+    rename(site, {"b01": "Zoe", "b02": "adam"})
+    handed_in(site, "b01", 8.0)
+    handed_in(site, "b02", 9.0, 10.0)
+    handed_in(site, "x01", 30.0)
+    site.work()
+    client = signed_in(site, "b02")
+
+    def rows(sort: str) -> tuple[list[str], str]:
+        page = Reader(client.get(f"/homeworks/hw1/board?sort={sort}").text)
+        names = [e.text.replace(" you", "") for e in page.all("th") if e.attributes.get("scope") == "row"]
+        sorted_by = [(e.text, e.attributes["aria-sort"]) for e in page.all("th") if "aria-sort" in e.attributes]
+        assert len(sorted_by) == 1
+        return names, sorted_by[0][1]
+
+    bars = ["boss bar (measured)", "strong bar (measured)", "medium bar (measured)", "simple bar (measured)"]
+    assert rows("") == rows("rank") == rows("nonsense") == rows("submission") == rows("own")
+    placed = rows("")[0]
+    assert [name for name in placed if name not in bars] != placed
+    people = [name for name in placed if name not in bars]
+    assert rows("-rank") == (people[::-1], "descending")
+    assert rows("name") == (["adam", "Aud", "Zoe"], "ascending")
+    assert rows("-name") == (["Zoe", "Aud", "adam"], "descending")
+    assert rows("-entries")[0][0] == "adam"
+    own = [e for e in Reader(client.get("/homeworks/hw1/board").text).all("tr") if e.attributes.get("id") == "own"]
+    assert len(own) == 1
+    assert "adam" in own[0].text
+
+
+def test_a_board_without_anybody_still_shows_its_bars(site: Class) -> None:
+    page = Reader(site.client().get("/homeworks/hw1/board").text)
+    assert "Nobody has handed in yet" in page.all("main")[0].text
+    assert len([e for e in page.all("tr") if e.attributes.get("class") == "bar"]) == 4
+
+
+def test_a_token_that_only_reads_is_offered_nothing_to_change(site: Class) -> None:
+    handed_in(site, "b01", 8.0)
+    site.work()
+    site.tokens["b01"] = site.token("b01", scope="read")
+    client = signed_in(site, "b01")
+    for path in PAGES[:-1]:
+        assert "/submit" not in client.get(path).text, path
+    assert client.get("/homeworks/hw1/submit").status_code == 403
+    page = client.get("/homeworks/hw1/submissions").text
+    assert "Save the selection" not in page
+    response = client.post("/homeworks/hw1/selection", data={"csrf": csrf_of(page), "submission": "1"})
+    assert response.status_code == 403
+
+
+def test_a_sheet_shows_its_tables_and_runs_nothing() -> None:
+    text = (
+        "# Title\n\ntext <script>alert(1)</script> <b>b</b> [bad](javascript:alert(1)) [good](https://example.org)\n\n"
+        "![x](https://example.org/x.png)\n\n| a | b |\n|--:|:-:|\n| 1 | <i>2</i> |\n\n# Again\n"
+    )
+    html = pages.markdown(text)
+    assert "Title" not in html
+    assert "<h2>Again</h2>" in html
+    assert not re.search(r"<(script|b|i|img)\b", html)
+    assert "style" not in html
+    assert '<td class="right">1</td>' in html
+    assert 'href="javascript' not in html
+    assert '<a href="https://example.org" rel="noopener noreferrer">good</a>' in html
+
+
+METRIC: dict[str, Any] = {"name": "rmse", "label": "RMSE", "digits": 5}
+finite = st.floats(-1e9, 1e9)
+
+
+@given(st.lists(st.tuples(finite, st.booleans()), min_size=1, max_size=30), st.booleans(), finite)
+def test_a_history_is_drawn_inside_its_frame_and_its_line_only_gets_better(
+    history: list[tuple[float, bool]], higher: bool, threshold: float
+) -> None:
+    bar = {"name": "boss", "public": [["rmse", threshold]], "digits": 5, "comparable": True}
+    homework = {"metrics": [METRIC | {"higher_is_better": higher}], "bars": [bar]}
+    rows = [
+        {"id": n, "score": score, "practice": practice, "at": "2027-03-01T20:00:00+08:00"}
+        for n, (score, practice) in enumerate(history, 1)
+    ]
+    drawn = pages.chart(homework, [{"id": 0, "score": None}, *rows])
+    assert drawn is not None
+    assert len(drawn.points) == len(rows)
+    for line in (*drawn.best, *drawn.bars, *drawn.ticks):
+        assert all(math.isfinite(n) for n in (line.y, line.up, line.x, line.to))
+        assert 0 < line.y < drawn.height
+        assert 0 <= line.x <= line.to <= 100
+    assert all(0 < point.y < drawn.height and 0 < point.x < 100 for point in drawn.points)
+    heights = [line.y for line in drawn.best]
+    assert heights == sorted(heights, reverse=higher)
+    assert bool(drawn.best) == any(not practice for _, practice in history)
+    within = {point.y for point in drawn.points if not point.beyond}
+    assert within or len({score for score, _ in history}) > 1
+
+
+def test_no_history_is_no_chart() -> None:
+    assert pages.chart({"metrics": [METRIC | {"higher_is_better": False}], "bars": []}, []) is None
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_stands_out_from_what_it_is_on_in_light_and_dark() -> None:
+    assert round(contrast("#000000", "#ffffff"), 3) == 21
+    css = (pages.HERE / "static" / "style.css").read_text()
+    light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", part)) for part in css.split("@media")[:2])
+    assert set(dark) == set(light)
+    on = {
+        "text": ("page", "panel", "own", "note", "bad-panel"), "muted": ("page", "panel", "note"),
+        "link": ("page", "panel", "own", "note"), "on-button": ("button",), "bar-text": ("bar", "page"),
+        "good": ("page", "panel", "own"), "bad": ("page", "panel", "own"),
+    }  # fmt: skip
+    for theme in (light, dark):
+        low = {(t, b): contrast(theme[t], theme[b]) for t, grounds in on.items() for b in grounds}
+        assert {pair: value for pair, value in low.items() if value < 4.5} == {}
+
+
+# In a browser. These tests come last: playwright's loop runs in this thread until the last of them.
+
+
+def chromium() -> Any:
+    """A running Chromium, or a line that says why there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        return "no Chromium here: install Debian's chromium"
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return "needs the package playwright"
+    playwright = sync_playwright().start()
+    return playwright, playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium; skips with the reason where there is none."""
+    found = chromium()
+    if isinstance(found, str):
+        pytest.skip(found)
+    playwright, running = found
+    yield running
+    running.close()
+    playwright.stop()
+
+
+@dataclass
+class Live:
+    """A class whose server listens on a port, and tabs of a browser that look at it."""
+
+    school: Class
+    url: str
+    browser: Any
+    said: list[str] = field(default_factory=list)
+    contexts: list[Any] = field(default_factory=list)
+
+    def tab(self, key: str = "", **options: Any) -> Any:
+        """A new window, signed in as that person; what goes wrong in it is in `said`."""
+        context = self.browser.new_context(**({"viewport": {"width": 1280, "height": 860}} | options))
+        self.contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda m: self.said.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("dialog", lambda dialog: self.said.append("a dialog"))
+        if key:
+            page.goto(f"{self.url}/login")
+            page.keyboard.type(self.school.tokens[key])
+            page.keyboard.press("Enter")
+            page.wait_for_selector("text=Sign out")
+        return page
+
+    def upload(self, key: str, data: bytes, **headers: str) -> int:
+        """Hands in without the browser."""
+        headers["authorization"] = f"Bearer {self.school.tokens[key]}"
+        answer = httpx.post(f"{self.url}/api/v1/homeworks/hw1/submissions", content=data, headers=headers)
+        assert answer.status_code == 202
+        return int(answer.json()["submission"])
+
+
+@pytest.fixture
+def live(site: Class, browser: Any) -> Iterator[Live]:
+    """The class behind a real port."""
+    import uvicorn
+
+    site.client()
+    config = uvicorn.Config(
+        site.apps[WIDE], port=0, log_config=None, access_log=False, lifespan="off", http="h11", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    made = Live(site, f"http://127.0.0.1:{port}", browser)
+    yield made
+    for context in made.contexts:
+        context.close()
+    server.should_exit = True
+    thread.join(20)
+    assert made.said == []
+
+
+def file(name: str, data: bytes) -> dict[str, Any]:
+    return {"name": name, "mimeType": "text/csv", "buffer": data}
+
+
+def test_a_student_hands_in_by_keyboard_and_sees_the_queue_then_the_score_without_loading_again(live: Live) -> None:
+    page = live.tab("b01")
+    page.goto(f"{live.url}/homeworks/hw01/submit")
+    page.evaluate("window.stayed = true")
+    page.set_input_files("#file", file("preds \u202e.csv", live.school.file(9.0)))
+    assert "preds ?.csv" in page.inner_text("#chosen")
+    page.focus("#message")
+    page.keyboard.type("second try")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Hand in"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#result >> text=Waiting in the queue at position 1")
+    assert "position 1" in page.inner_text("#said")
+    assert "99 of 100" in page.inner_text("#clocks")
+    heading = page.query_selector("#result h2")
+    live.school.work()
+    page.wait_for_selector("#result >> text=Graded: public RMSE")
+    assert heading.evaluate("element => element.isConnected")  # what did not change stayed
+    assert "Graded" in page.inner_text("#said")
+    assert page.evaluate("window.stayed")
+    assert "second try" in page.inner_text("#result")
+
+
+def test_a_refused_file_shows_what_is_wrong_and_a_second_time_the_same_file_uses_no_slot(live: Live) -> None:
+    page = live.tab("b01")
+    page.goto(f"{live.url}/homeworks/hw01/submit")
+    page.set_input_files("#file", file("bad.csv", b"id,tested_positive\n0,<b>abc</b>\n1,\n"))
+    page.click("#hand-in button")
+    page.wait_for_selector("#result >> text=Waiting")
+    live.school.work()
+    page.wait_for_selector("#result table.problems")
+    text = page.inner_text("#result")
+    assert "<b>abc</b>" in text
+    assert "E_NUMBER" in text
+    assert "100 of 100" in page.inner_text("#clocks")
+    for _ in range(2):
+        page.set_input_files("#file", file("good.csv", live.school.file(5.0)))
+        page.click("#hand-in button")
+        page.wait_for_selector("#result >> text=Waiting")
+    page.wait_for_selector("#result >> text=already handed in")
+    assert "99 of 100" in page.inner_text("#clocks")
+
+
+def test_a_file_is_dropped_and_one_that_is_too_large_or_over_the_quota_is_refused_in_words(live: Live) -> None:
+    page = live.tab("b01")
+    page.goto(f"{live.url}/homeworks/hw01/submit")
+    drop = """([text]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([text], "dropped.csv"));
+        const zone = document.getElementById("drop");
+        for (const kind of ["dragover", "drop"])
+            zone.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+    }"""
+    page.evaluate(drop, [live.school.file(5.0).decode()])
+    assert "dropped.csv" in page.inner_text("#chosen")
+    page.evaluate("document.getElementById('hand-in').dataset.most = '10'")
+    page.click("#hand-in button")
+    assert "at most 10 bytes" in page.inner_text("#refusal")
+    page.evaluate("document.getElementById('hand-in').dataset.most = '10000000'")
+    page.click("#hand-in button")
+    page.wait_for_selector("#result >> text=Waiting")
+    path = live.school.home.root / "config.toml"
+    path.write_text(path.read_text().replace("quota = 100", "quota = 1"))
+    page.evaluate(drop, [live.school.file(6.0).decode()])
+    page.click("#hand-in button")
+    page.wait_for_selector("#refusal .problem")
+    assert "quota" in page.inner_text("#refusal").lower() or "submissions" in page.inner_text("#refusal")
+    live.said[:] = [text for text in live.said if "429" not in text]
+
+
+def test_a_failing_network_keeps_the_file_and_the_next_try_goes_through(live: Live) -> None:
+    page = live.tab("b01")
+    page.goto(f"{live.url}/homeworks/hw01/submit")
+    page.set_input_files("#file", file("a.csv", live.school.file(5.0)))
+    page.context.set_offline(True)
+    page.click("#hand-in button")
+    page.wait_for_selector("#refusal >> text=The network failed")
+    page.context.set_offline(False)
+    page.click("#hand-in button")
+    page.wait_for_selector("#result >> text=Waiting")
+    live.said[:] = [text for text in live.said if "ERR_INTERNET_DISCONNECTED" not in text]
+
+
+def test_the_board_is_sorted_by_keyboard_with_and_without_scripts(live: Live) -> None:
+    rename(live.school, {"b01": "Zoe", "b02": "adam"})
+    live.upload("b01", live.school.file(8.0))
+    live.upload("b02", live.school.file(12.0))
+    live.school.work()
+    for scripts in (True, False):
+        page = live.tab(java_script_enabled=scripts)
+        page.goto(f"{live.url}/login")
+        page.fill("#token", live.school.tokens["b01"])
+        page.press("#token", "Enter")
+        page.goto(f"{live.url}/homeworks/hw01/board")
+        for wanted in ("ascending", "descending"):
+            page.focus("th.name a")
+            page.keyboard.press("Enter")
+            page.wait_for_selector(f"th.name[aria-sort={wanted}]")
+            names = page.locator("tbody th.name bdi").all_inner_texts()
+            assert names == sorted(["adam", "Zoe"], key=str.casefold, reverse=wanted == "descending")
+            assert page.url.endswith(f"sort={'-' if wanted == 'descending' else ''}name")
+            if scripts:
+                assert page.evaluate("document.activeElement.closest('th').className").strip() == "name"
+
+
+def test_my_submissions_change_in_place_and_ticks_that_are_not_saved_stay(live: Live) -> None:
+    live.upload("b01", live.school.file(8.0))
+    live.school.work()
+    second = live.upload("b01", live.school.file(9.0))
+    page = live.tab("b01")
+    page.goto(f"{live.url}/homeworks/hw01/submissions")
+    page.check("input[value='1']")
+    page.focus("input[value='1']")
+    box = page.query_selector("input[value='1']")
+    assert page.locator("circle").count() == 1
+    live.school.work()
+    page.wait_for_selector("circle >> nth=1")
+    assert box.evaluate("element => element.isConnected && element.checked && element === document.activeElement")
+    page.click("text=Save the selection")
+    page.wait_for_selector("text=Your selection is saved")
+    assert page.is_checked("input[value='1']")
+    assert not page.is_checked(f"input[value='{second}']")
+
+
+@pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1280, "light")])
+@pytest.mark.parametrize(("key", "paths"), [("b01", PAGES), ("ian", STAFF)])
+def test_no_page_is_wider_than_its_window_or_breaks_its_policy_in_light_and_dark(
+    live: Live, key: str, paths: tuple[str, ...], width: int, theme: str
+) -> None:
+    rename(live.school, NAMES | {"b03": "N" * 60})
+    for who, value in (("b01", 8.0), ("b01", 9.0), ("b02", 10.0)):
+        live.upload(who, live.school.file(value), **{"x-filename": "a" * 150, "x-message": "b" * 400})
+    live.upload("b01", b"id,tested_positive\n0,abc\n")
+    live.school.work()
+    live.upload("b01", live.school.file(11.0))
+    reveal(live.school)
+    page = live.tab(key, viewport={"width": width, "height": 740}, color_scheme=theme)
+    for path in paths:
+        page.goto(live.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (ground == "rgb(255, 255, 255)") == (theme == "light")
+    live.said[:] = [text for text in live.said if "404" not in text]
+
+
+def test_the_first_tab_leads_past_the_menu_and_focus_is_seen(live: Live) -> None:
+    page = live.tab("b01")
+    page.goto(f"{live.url}/homeworks/hw01/board")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("Tab")
+    width = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+    assert (page.evaluate("document.activeElement.textContent"), width) == ("Sheet", "3px")
