@@ -317,6 +317,19 @@ class Bar:
         )
 
 
+def measured(metric: Metric, command: str, *levels: tuple[str, float, float]) -> tuple[Bar, ...]:
+    """Bars at the mean public scores of (level, mean, standard deviation), which the command measured."""
+    return tuple(
+        Bar(
+            name,
+            ((metric.name, mean),),
+            f"measured: level {name}, public {metric.label} mean {mean:.4f} ± {spread:.4f} (standard deviation over "
+            f"worlds, splits and trainings), python tests/bench/{command}",
+        )
+        for name, mean, spread in levels
+    )
+
+
 @dataclass(frozen=True)
 class Rules:
     """How a competition is run. Zones are IANA names; a deadline is an RFC 3339 instant or None for an open one.

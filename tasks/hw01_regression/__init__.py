@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task
-from tasks.metrics import MSE, RMSE, ErrorMetric
+from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, measured
+from tasks.metrics import MSE, RMSE
 
 TRAIN_FILE, TEST_FILE = "covid.train.csv", "covid.test.csv"
 TARGET = "tested_positive"
@@ -93,19 +93,6 @@ def _official(layout: Layout, metric: str, points: float, *lines: tuple[str, flo
     return tuple(Bar(name, ((metric, value),), source, points=(points, points)) for name, value in lines)
 
 
-def _measured(metric: ErrorMetric, edition: str, *lines: tuple[str, float, float]) -> tuple[Bar, ...]:
-    return tuple(
-        Bar(
-            name,
-            ((metric.name, mean),),
-            f"measured: level {name}, seeds 100-104 (world, split and training), public {metric.label} "
-            f"mean {mean:.4f} ± {spread:.4f} (standard deviation), "
-            f"python tests/bench/hw01_ladder.py --edition {edition} --seeds 100-104",
-        )
-        for name, mean, spread in lines
-    )
-
-
 TASK = Task(
     "hw01",
     "Regression: COVID-19 cases",
@@ -115,8 +102,8 @@ TASK = Task(
             "a seeded world in the course's 2021 columns (tasks/hw01_regression/world.py); no real person's data, MIT",
             _format(LAYOUT_2021),
             (RMSE,),
-            _measured(
-                RMSE, "builtin",
+            measured(
+                RMSE, "hw01_ladder.py --edition builtin --seeds 100-104",
                 ("simple", 2.0058, 0.3199), ("medium", 1.1164, 0.0591), ("strong", 0.8552, 0.0619),
                 ("boss", 0.8401, 0.0662),
             ),
@@ -128,8 +115,8 @@ TASK = Task(
             "a seeded world in the course's 2022 columns (tasks/hw01_regression/world.py); no real person's data, MIT",
             _format(LAYOUT_2022),
             (MSE,),
-            _measured(
-                MSE, "builtin-2022",
+            measured(
+                MSE, "hw01_ladder.py --edition builtin-2022 --seeds 100-104",
                 ("simple", 2.0211, 0.2011), ("medium", 1.3474, 0.1118), ("strong", 0.7545, 0.1107),
                 ("boss", 0.7210, 0.1107),
             ),

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks.auc import AUC
-from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task
+from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, measured
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
 SIDE = 64
@@ -63,16 +63,9 @@ COURSE = (
     "never published: the hidden images are faces taken out of the training set, as they are and altered, and others"
 )
 
-MEASURED = tuple(
-    Bar(
-        name,
-        ((AUC.name, mean),),
-        f"measured: level {name}, seeds 100-102 (world, split and training) of edition builtin, public AUC mean "
-        f"{mean:.4f} ± {spread:.4f} (standard deviation), python tests/bench/ladder.py hw8 --seeds 100-102",
-    )
-    for name, mean, spread in (
-        ("simple", 0.6260, 0.0051), ("medium", 0.6679, 0.0051), ("strong", 0.7757, 0.0082), ("boss", 0.9474, 0.0075),
-    )
+MEASURED = measured(
+    AUC, "ladder.py hw8 --seeds 100-102",
+    ("simple", 0.6260, 0.0051), ("medium", 0.6679, 0.0051), ("strong", 0.7757, 0.0082), ("boss", 0.9474, 0.0075),
 )  # fmt: skip
 
 TASK = Task(

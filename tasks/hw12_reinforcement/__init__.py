@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Bar, Columns, Edition, EpisodesFormat, Format, Judge, Judged, Made, Rules, Task
+from tasks.base import Bar, Columns, Edition, EpisodesFormat, Format, Judge, Judged, Made, Rules, Task, measured
 from tasks.metrics import Z95, mean_and_error, mean_of_rows
 
 if TYPE_CHECKING:
@@ -160,7 +160,10 @@ TASK = Task(
             BUILTIN_SOURCE,
             FORMAT,
             (REWARD,),
-            (),
+            measured(
+                REWARD, "ladder.py hw12 --seeds 106-108",
+                ("simple", -63.27, 18.45), ("medium", 117.07, 15.15), ("strong", 215.42, 7.46), ("boss", 277.40, 4.89),
+            ),
             Rules(),
             _make_world,
             judge=JUDGE,
