@@ -307,6 +307,7 @@ class Reader(HTMLParser):
         super().__init__()
         self.elements: list[Element] = []
         self.open: list[Element] = []
+        self.loose = ""  # the text outside of bdi
         self.feed(text)
         assert not self.open, [element.tag for element in self.open]
         self.check()
@@ -331,6 +332,8 @@ class Reader(HTMLParser):
         assert self.open.pop().tag == tag
 
     def handle_data(self, data: str) -> None:
+        if "bdi" not in [element.tag for element in self.open]:
+            self.loose += data
         for element in self.open:
             element.text += data
 
@@ -426,10 +429,7 @@ def test_what_people_type_is_inert_on_every_page(site: Class) -> None:
             page = Reader(text)
             assert not {e.tag for e in page.elements} & {"img", "iframe", "object", "embed", "base"}
             assert not [character for character in text if character in "\x1b\u202e\u2066\u2069\u200b"], path
-            for element in page.elements:
-                if "onerror" in element.text and "<img" in element.text:
-                    outer = {*element.inside, element.tag}
-                    assert outer & {"bdi", "label"} or any(e.tag == "bdi" for e in page.elements), path
+            assert not [evil for evil in EVIL.values() if pages.shown(evil) in page.loose], path
     shown = site.client("ian").get("/homeworks/hw01/everyone").text
     names = [e.text for e in Reader(shown).all("bdi")]
     assert EVIL["markup"] in names

@@ -1,0 +1,182 @@
+"""A deadline burst over loopback: `python tests/bench/burst.py [--students 1000]`.
+
+Every student of a class hands in a file of HW1's size to a real `lhy-grade serve`, as fast as the server takes them,
+while boards are read. Afterwards the books are checked: every file accepted once, every submission graded once, every
+receipt and seal in order, every quota exact. Runs on SQLite, and on PostgreSQL with two web processes where there is
+one. Clients are threads of this process, on the same cores as the server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from harness import audit
+from harness.home import Home, open_home
+from harness.prepare import plan_homework, prepare
+from leaderboard import roster, store
+from leaderboard.receipts import verify
+
+ROOT = Path(__file__).parents[2]
+WAIT_SECONDS = 300
+HOMEWORK = "/api/v1/homeworks/hw1"
+
+
+@contextlib.contextmanager
+def served(home: Home, words: list[str]) -> Iterator[str]:
+    """The host and port of a running `lhy-grade serve`."""
+    start = "import sys; from harness.cli import main; sys.argv[0] = 'lhy-grade'; main()"
+    command = [sys.executable, "-c", start, "--home", str(home.root), "serve", "--port", "0", *words]
+    with (home.root / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip().rpartition("/")[2]
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def ask(host: str, method: str, path: str, token: str, data: bytes | None = None) -> tuple[int, bytes, float]:
+    """Status, body and seconds of one request on a connection of its own."""
+    begun = time.perf_counter()
+    connection = http.client.HTTPConnection(host, timeout=100)
+    connection.request(method, path, data, {"Authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, body, time.perf_counter() - begun
+
+
+def make_class(home: Home, count: int) -> list[str]:
+    """A roster of so many students; their tokens."""
+    now = datetime.now(UTC)
+    tokens = [roster.new_token() for _ in range(count)]
+    entries = [roster.Entry(f"s{number:04d}", f"Student {number}") for number in range(count)]
+    entries.append(roster.Entry("instructor", "Instructor", "", "instructor"))
+    hashes = {f"s{number:04d}": roster.hash_token(token) for number, token in enumerate(tokens)}
+    with home.database() as database:
+        roster.import_people(database, entries, actor="bench", reason="burst", now=now)
+        roster.issue_tokens(
+            database, hashes, scope="all", label="burst", expires=now + timedelta(days=1), actor="bench",
+            reason="burst", now=now,
+        )  # fmt: skip
+    return tokens
+
+
+def burst(url: str | None, count: int, words: list[str]) -> None:
+    """One burst on a fresh course; prints what was measured."""
+    with tempfile.TemporaryDirectory(prefix="lhy-burst-") as folder:
+        root = Path(folder)
+        if url is not None:
+            (root / "config.toml").write_text(f'database = "{url}"\n', encoding="utf-8")
+        home = open_home(root)
+        plan = plan_homework("hw1", None, None, "small")
+        prepare(home, plan, seed=None, replace_old=False, accept_leaks=False, now=datetime.now(UTC))
+        tokens = make_class(home, count)
+        header, *rows = (home.public("hw01") / "sample_submission.csv").read_text(encoding="utf-8").splitlines()
+        ids = [row.partition(",")[0] for row in rows]
+        files = [
+            "\n".join([header, *(f"{id},{number / 100 + int(id) % 7}" for id in ids), ""]).encode()
+            for number in range(count)
+        ]
+        boards: list[float] = []
+        over = threading.Event()
+        with served(home, words) as host, ThreadPoolExecutor(16) as pool:
+
+            def read_boards() -> None:
+                while not over.wait(0.2):
+                    boards.append(ask(host, "GET", f"{HOMEWORK}/board", tokens[0])[2])
+
+            reader = threading.Thread(target=read_boards)
+            reader.start()
+            begun = time.perf_counter()
+
+            def send(number: int) -> tuple[int, bytes, float]:
+                return ask(host, "POST", f"{HOMEWORK}/submissions", tokens[number], files[number])
+
+            answers = list(pool.map(send, range(count)))
+            accepted = time.perf_counter() - begun
+            over.set()
+            reader.join()
+            while grades(home) < count and time.perf_counter() - begun < WAIT_SECONDS:
+                time.sleep(0.5)
+            graded = time.perf_counter() - begun
+            again = [send(number)[0] for number in range(0, count, max(1, count // 20))]
+        check(home, answers, again, count)
+        times = sorted(seconds * 1000 for _, _, seconds in answers)
+        median = statistics.median(boards) * 1000
+        where = "SQLite" if url is None else "PostgreSQL"
+        print(
+            f"{where}, {' '.join(words)}: {count:,} files of {len(files[0]):,} bytes accepted in {accepted:.1f} s,"
+            f" p50 {times[count // 2]:.0f} ms, p99 {times[count * 99 // 100]:.0f} ms, slowest {times[-1]:.0f} ms; the"
+            f" last score after {graded:.1f} s; {len(boards)} boards read, median {median:.0f}"
+            " ms; none lost, none graded twice, all receipts hold"
+        )
+
+
+def grades(home: Home) -> int:
+    with home.database() as database:
+        return int((database.one("SELECT count(*) FROM grades") or (0,))[0])
+
+
+def check(home: Home, answers: list[tuple[int, bytes, float]], again: list[int], count: int) -> None:
+    """The books balance: one acceptance, one slot, one grade and one sound receipt for each student."""
+    assert [status for status, _, _ in answers] == [202] * count
+    assert set(again) == {200}, "the same bytes again are the same submission"
+    key = json.loads((home.root / "public" / "course.json").read_text(encoding="utf-8"))["receipt_key"]
+    receipts = [verify(json.dumps(json.loads(body)["receipt"]), key) for _, body, _ in answers]
+    assert sorted(receipt.submission for receipt in receipts) == list(range(1, count + 1))
+    assert {receipt.participant for receipt in receipts} == {f"s{number:04d}" for number in range(count)}
+    assert {receipt.quota_used for receipt in receipts} == {1}
+    with home.database() as database:
+        assert len({entry.participant for entry in store.submissions(database)}) == count
+        assert sorted(row.submission for row in store.grade_rows(database)) == list(range(1, count + 1))
+    assert audit.verify(home)[0] == []
+
+
+def databases() -> Any:
+    """The tests' way to a PostgreSQL server."""
+    spec = importlib.util.spec_from_file_location("conftest", ROOT / "tests" / "conftest.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["conftest"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--students", type=int, default=1000)
+    given = parser.parse_args()
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")
+    burst(None, given.students, ["--processes", "1", "--workers", "1"])
+    with databases().running_server() as server:
+        if isinstance(server, str):
+            print(server)
+        else:
+            burst(server.new_database(), given.students, ["--processes", "2", "--workers", "2"])
+
+
+if __name__ == "__main__":
+    main()
