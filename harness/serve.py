@@ -61,7 +61,8 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
     try:
         import uvicorn  # noqa: F401
 
-        import harness.server.app  # noqa: F401  # once, for all processes that are forked
+        import harness.server.app  # once, for all processes that are forked
+        import harness.server.pages  # noqa: F401
     except ImportError:
         raise UserError('the server needs more packages: pip install "lhy-grade[server]"') from None
     home = options.find_home()

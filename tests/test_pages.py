@@ -609,6 +609,7 @@ class Live:
         page.on("dialog", lambda dialog: self.said.append("a dialog"))
         if key:
             page.goto(f"{self.url}/login")
+            page.focus("#token")  # it has the focus anyway, once the page is drawn
             page.keyboard.type(self.school.tokens[key])
             page.keyboard.press("Enter")
             page.wait_for_selector("text=Sign out")

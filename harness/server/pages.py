@@ -10,14 +10,14 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -55,8 +55,6 @@ UNSELECTED = {
 
 Values = dict[str, Any]
 Make = Callable[..., "Page"]
-Hw = Annotated[str, Query(max_length=60)]
-Number = Annotated[int, Query(ge=1, lt=2**63)]
 
 
 @dataclass(frozen=True)
@@ -527,7 +525,7 @@ class Chart:
     ticks: Sequence[Line]
     label: str
     summary: str
-    height: int = field(default=220)
+    height: int = 220
 
 
 TOP, BOTTOM = 22.0, 198.0
