@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tasks.base import Bar, Edition, LinesFormat, Made, Rules, Task
+from tasks.base import Bar, Edition, LinesFormat, Made, Rules, Task, measured
 from tasks.bleu import BLEU
 
 RAW_FILES = ("ted2020/raw.en", "ted2020/raw.zh")
@@ -69,7 +69,10 @@ TASK = Task(
             "a seeded grammar with a lexicon of its own (tasks/hw05_transformer/world.py), MIT",
             FORMAT,
             (BLEU,),
-            (),
+            measured(
+                BLEU, "ladder.py hw5 --seeds 100-102",
+                ("simple", 16.14, 0.73), ("medium", 51.22, 0.37), ("strong", 62.88, 1.07), ("boss", 71.93, 0.54),
+            ),
             Rules(unselected="first"),
             _make_world,
         ),
@@ -96,4 +99,4 @@ TASK = Task(
             official=True,
         ),
     ),
-)
+)  # fmt: skip
