@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import options
+from harness.home import local
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ def extend(
     who = person if person is not None else team if team is not None else ""
     given = []
     if end is not None:
-        given.append(f"until {options.local(home, end)}")
+        given.append(f"until {local(home, end)}")
     if slots is not None:
         given.append(f"{slots} more submissions {f'on {when}' if when else 'every day'}")
     told = f"{competition.name}: {' and '.join(given)} for {who or 'all'}"
@@ -416,97 +417,34 @@ def _read_points(file: str, parts: Any) -> list[tuple[str, str, str, float]]:
 @options.command
 def gradebook(homework: str | None, unrevealed: bool, name: str | None, format: Any) -> None:
     """Show each student's points: bars on both boards, and the parts graded by hand."""
-    from harness.competition import find_competition, prepared
-    from harness.gradebook import find_schemes
-    from harness.gradebook import gradebook as make
+    from harness import view
     from harness.render import emit_json, say
-    from leaderboard import store
 
     home = options.find_home()
-    schemes = find_schemes(home, homework)
-    hidden, told = [], []
-    with home.database() as database:
-        for each in schemes:
-            competition = find_competition(home, each) if each in prepared(home) else None
-            if competition is None or not competition.two_boards or store.revealed(database, competition.key):
-                told.append(each)
-            elif unrevealed:
-                actor = options.who(home, name)
-                store.log_event(
-                    database, "private board seen", actor, {"competition": competition.key}, options.clock()
-                )
-                told.append(each)
-            else:
-                hidden.append(each)
-        lines = make(home, database, schemes, told)
+    owner = view.owner(options.who(home, name))
+    body = view.gradebook(home, owner, homework, unrevealed=unrevealed, now=options.clock())
+    hidden, table = body.pop("hidden"), body.pop("table")
     if format == "json":
-        emit_json(gradebook_body(schemes, lines))
+        emit_json(body)
     elif format == "csv":
         from harness.sheets import write_rows
 
-        click.echo(write_rows(*gradebook_table(schemes, lines, homework is not None)), nl=False)
+        click.echo(write_rows(table["header"], table["rows"]), nl=False)
     else:
-        _show_gradebook(schemes, lines, homework is not None)
+        _show_gradebook(body["homeworks"], table["header"], table["rows"])
     if hidden:
         say(f"Without the private points of {', '.join(hidden)}, which are not revealed; --unrevealed adds them.")
 
 
-def gradebook_body(schemes: Any, lines: Any) -> dict[str, Any]:
-    """The gradebook as plain values."""
-    from dataclasses import asdict
-
-    return {
-        "schema": 1,
-        "homeworks": [
-            {"name": name, "bars": dict(scheme.bars), "parts": dict(scheme.parts), "maximum": scheme.maximum}
-            for name, scheme in schemes.items()
-        ],
-        "students": [
-            {
-                "id": line.key,
-                "name": line.name,
-                "email": line.email,
-                "team": line.team,
-                "homeworks": {name: asdict(score) | {"total": score.total} for name, score in line.scores.items()},
-            }
-            for line in lines
-        ],
-    }
-
-
-def gradebook_table(schemes: Any, lines: Any, one: bool) -> tuple[list[str], list[list[Any]]]:
-    """Header and rows: each bar and part of one homework, or the totals of all homeworks."""
-    import math
-
-    header = ["id", "name", "email", "team"]
-    if not one:
-        rows = [[line.key, line.name, line.email, line.team, *(score.total for score in line.scores.values()),
-                 math.fsum(score.total for score in line.scores.values())] for line in lines]  # fmt: skip
-        return [*header, *schemes, "total"], rows
-    ((name, scheme),) = schemes.items()
-    private = [bar for bar, (_, points) in scheme.bars.items() if points]
-    header += (
-        [f"{bar} public" for bar in scheme.bars] + [f"{bar} private" for bar in private] + [*scheme.parts, "total"]
-    )
-    rows = []
-    for line in lines:
-        score = line.scores[name]
-        told = [None if score.private is None else score.private[bar] for bar in private]
-        rows.append([line.key, line.name, line.email, line.team, *score.public.values(), *told,
-                     *score.parts.values(), score.total])  # fmt: skip
-    return header, rows
-
-
-def _show_gradebook(schemes: Any, lines: Any, one: bool) -> None:
+def _show_gradebook(homeworks: list[dict[str, Any]], header: list[str], rows: list[list[Any]]) -> None:
     from harness.render import Field, emit
 
-    header, rows = gradebook_table(schemes, lines, one)
     fields = [
         Field(name, name, (lambda value: f"{value:g}") if place > 3 else str, right=place > 3, rank=(0, 0, 2, 1)[place]
               if place < 4 else 0)
         for place, name in enumerate(header)
     ]  # fmt: skip
-    most = ", ".join(f"{name} {scheme.maximum:g}" for name, scheme in schemes.items())
+    most = ", ".join(f"{homework['name']} {homework['maximum']:g}" for homework in homeworks)
     emit("table", "gradebook", [dict(zip(header, row, strict=True)) for row in rows], fields, title=f"points of {most}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.competition import Competition, find_competition, prepared, read_versions
@@ -227,3 +227,47 @@ def _boards(home: Home, database: Database, name: str, private: bool) -> _Boards
         for side in ((False, True) if private else (False,))
     ]  # fmt: skip
     return _Boards(sides[0], sides[1] if private else None, counting)
+
+
+def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line]) -> dict[str, Any]:
+    """The gradebook as plain values."""
+    return {
+        "schema": 1,
+        "homeworks": [
+            {"name": name, "bars": dict(scheme.bars), "parts": dict(scheme.parts), "maximum": scheme.maximum}
+            for name, scheme in schemes.items()
+        ],
+        "students": [
+            {
+                "id": line.key,
+                "name": line.name,
+                "email": line.email,
+                "team": line.team,
+                "homeworks": {name: asdict(score) | {"total": score.total} for name, score in line.scores.items()},
+            }
+            for line in lines
+        ],
+    }
+
+
+def gradebook_table(
+    schemes: Mapping[str, Scheme], lines: Sequence[Line], one: bool
+) -> tuple[list[str], list[list[Any]]]:
+    """Header and rows: each bar and part of one homework, or the totals of all homeworks."""
+    header = ["id", "name", "email", "team"]
+    if not one:
+        rows = [[line.key, line.name, line.email, line.team, *(score.total for score in line.scores.values()),
+                 math.fsum(score.total for score in line.scores.values())] for line in lines]  # fmt: skip
+        return [*header, *schemes, "total"], rows
+    ((name, scheme),) = schemes.items()
+    private = [bar for bar, (_, points) in scheme.bars.items() if points]
+    header += (
+        [f"{bar} public" for bar in scheme.bars] + [f"{bar} private" for bar in private] + [*scheme.parts, "total"]
+    )
+    rows = []
+    for line in lines:
+        score = line.scores[name]
+        told = [None if score.private is None else score.private[bar] for bar in private]
+        rows.append([line.key, line.name, line.email, line.team, *score.public.values(), *told,
+                     *score.parts.values(), score.total])  # fmt: skip
+    return header, rows

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 from tasks.base import Rules, UserError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from leaderboard.database import Database
 
 CONFIG = """\
@@ -194,6 +196,13 @@ def instant(text: str, where: str) -> Any:
     if moment is None or moment.tzinfo is None:
         raise UserError(f"{where} must be a time with its offset, like 2027-03-26T23:59:59+08:00, got {text!r}.")
     return moment
+
+
+def local(home: Home, moment: datetime | None) -> str | None:
+    """An instant as RFC 3339 in the course's zone, whole seconds."""
+    if moment is None:
+        return None
+    return moment.astimezone(zone_of(home.zone, "zone")).isoformat(timespec="seconds")
 
 
 @contextlib.contextmanager

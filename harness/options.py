@@ -162,12 +162,3 @@ def who(home: Any, name: str | None) -> str:
     if not name or len(name) > 60 or not name.isprintable():
         raise UserError("a name has 1 to 60 printable characters; choose another with --as NAME.")
     return name
-
-
-def local(home: Any, moment: datetime | None) -> str | None:
-    """An instant as RFC 3339 in the course's zone, whole seconds."""
-    if moment is None:
-        return None
-    from harness.home import zone_of
-
-    return moment.astimezone(zone_of(home.zone, "zone")).isoformat(timespec="seconds")

@@ -61,8 +61,7 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
     try:
         import uvicorn  # noqa: F401
 
-        import harness.server.app  # once, for all processes that are forked
-        import harness.server.pages  # noqa: F401
+        import harness.server.pages  # noqa: F401  # once, for all processes that are forked
     except ImportError:
         raise UserError('the server needs more packages: pip install "lhy-grade[server]"') from None
     home = options.find_home()
@@ -223,9 +222,9 @@ def run_web(home: Home, settings: Settings, listening: socket.socket) -> None:
     """One web process, until it is told to stop or its parent is gone."""
     import uvicorn
 
-    from harness.server.app import make_app
+    from harness.server.pages import make_site
 
-    server = uvicorn.Server(web_config(make_app(home, settings, options.clock, log), settings))
+    server = uvicorn.Server(web_config(make_site(home, settings, options.clock, log), settings))
     threading.Thread(target=watch, args=(server, os.getppid()), daemon=True).start()
     server.run(sockets=[listening])
 

@@ -205,6 +205,7 @@ def grade(pending: bool) -> None:
 def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     """Open the private board to everyone; this cannot be taken back."""
     from harness.competition import find_competition, refuse_one_board
+    from harness.home import local
     from harness.render import say
     from harness.rules import last_closing
     from leaderboard import store
@@ -217,7 +218,7 @@ def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     with home.database() as database:
         end = last_closing(database, competition)
         if end is not None and now <= end:
-            say(f"Somebody may hand in until {options.local(home, end)}; after the reveal all of it is practice.")
+            say(f"Somebody may hand in until {local(home, end)}; after the reveal all of it is practice.")
         if not yes:
             click.confirm(f"Show the private scores of {competition.name} to everyone?", abort=True, err=True)
         store.reveal(database, competition.key, options.who(home, name), reason, options.clock())

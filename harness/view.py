@@ -38,8 +38,7 @@ from harness.competition import (
     read_versions,
     refuse_one_board,
 )
-from harness.home import Home
-from harness.options import local
+from harness.home import Home, local
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -309,8 +308,7 @@ def gradebook(home: Home, viewer: Viewer, hw: str | None, *, unrevealed: bool = 
 
     `hidden` names the homeworks whose private points are left out, `table` is what the CSV holds.
     """
-    from harness.course import gradebook_body, gradebook_table
-    from harness.gradebook import find_schemes
+    from harness.gradebook import find_schemes, gradebook_body, gradebook_table
     from harness.gradebook import gradebook as make
     from leaderboard import store
 

@@ -18,9 +18,9 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import course as commands
 from harness import gradebook as module
 from harness import options
+from harness.cli import cli
 from harness.competition import find_competition, read_versions
 from harness.gradebook import BONUS, Scheme, find_scheme, find_schemes, gradebook, parts_of
 from harness.home import Home, open_home
@@ -89,8 +89,7 @@ def hand_in(
 
 
 def call(home: Home, *words: str, input: str | None = None) -> Result:
-    command = next(one for one in commands.COMMANDS if one.name == words[0])
-    return CliRunner().invoke(command, words[1:], obj=str(home.root), env={"COLUMNS": "160"}, input=input)
+    return CliRunner().invoke(cli, ["--home", str(home.root), *words], env={"COLUMNS": "160"}, input=input)
 
 
 def lines_of(home: Home, db: Database, *private: str) -> dict[str, module.Line]:

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from harness import course as commands
 from harness import options
+from harness.cli import cli
 from harness.home import open_home
 from harness.sheets import read_roster
-from harness.staff import reveal
 from leaderboard import events, roster, store
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.roster import Entry
@@ -402,9 +402,7 @@ def _noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def call(home: Path, *words: str, input: str | None = None) -> Result:
-    """Runs one of the course's commands, named by its first word."""
-    command = next(one for one in (*commands.COMMANDS, reveal) if one.name == words[0])
-    return CliRunner().invoke(command, words[1:], obj=str(home), env={"COLUMNS": "160"}, input=input)
+    return CliRunner().invoke(cli, ["--home", str(home), *words], env={"COLUMNS": "160"}, input=input)
 
 
 ROSTER = """id,name,email,team,role

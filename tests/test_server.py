@@ -23,7 +23,8 @@ from harness import audit, view, worker
 from harness.competition import find_competition
 from harness.home import Home, open_home
 from harness.server import auth
-from harness.server.app import HEADERS, THREADS, make_app
+from harness.server.app import HEADERS, THREADS
+from harness.server.pages import make_site
 from harness.server.settings import Settings, read_settings
 from leaderboard import receipts, roster, store
 from leaderboard.database import LeaderboardError
@@ -104,7 +105,7 @@ class Class:
     def client(self, key: str = "nobody", settings: Settings = WIDE) -> Client:
         """A client logged in as that person."""
         if settings not in self.apps:
-            self.apps[settings] = make_app(self.home, settings, lambda: self.now, self.lines.append, 5.0)
+            self.apps[settings] = make_site(self.home, settings, lambda: self.now, self.lines.append, 5.0)
         scheme = "https" if settings.secure else "http"
         client = Client(self.apps[settings], f"{scheme}://testserver")
         if key != "nobody":

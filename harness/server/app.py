@@ -151,8 +151,6 @@ def make_app(
 ) -> FastAPI:
     """The server's application; `log` gets one line of JSON for each request, without names, tokens or bodies."""
 
-    from harness.server.pages import add_pages  # which needs this module
-
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> Any:
         yield
@@ -189,7 +187,6 @@ def make_app(
     _add_handing_in(api)
     _add_sessions(api)
     _add_tokens(api)
-    add_pages(api)
     return api
 
 

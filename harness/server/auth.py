@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.home import Home
-from harness.options import local
+from harness.home import Home, local
 from harness.view import NOBODY, Viewer
 from tasks.errors import UserError
 

@@ -31,6 +31,7 @@ from harness.competition import MetricCard, bar_from_json
 from harness.home import Home
 from harness.render import inert, interval, number, short_time
 from harness.server import app, auth
+from harness.server.settings import Settings
 from harness.view import Body, Viewer
 from leaderboard.database import LeaderboardError
 from tasks.base import as_written
@@ -77,14 +78,22 @@ class Page:
     status: int = 200
 
 
-def add_pages(api: FastAPI) -> None:
-    """Adds the pages to the application, and errors as pages outside of /api."""
+def make_site(
+    home: Home,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    log: Callable[[str], None],
+    grace: float = app.GRACE_SECONDS,
+) -> FastAPI:
+    """The application with its pages, and with errors as pages outside of /api."""
+    api = app.make_app(home, settings, clock, log, grace)
     _add_errors(api)
     _add_static(api)
     _add_session(api)
     _add_reading(api)
     _add_own(api)
     _add_staff(api)
+    return api
 
 
 # The ways in.
