@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import options
-from harness.home import local
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -259,6 +258,7 @@ def extend(
     from datetime import UTC, date, timedelta
 
     from harness.competition import find_competition
+    from harness.home import local
     from harness.render import inert
     from harness.rules import closing, last_instant, quota_day
     from leaderboard import roster as people
