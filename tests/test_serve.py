@@ -362,6 +362,7 @@ def test_a_client_of_a_byte_a_second_is_sent_away(local: Class, loopback: Runnin
             with contextlib.suppress(TimeoutError):
                 answer = link.recv(2**16)
                 break
+        answer += heard(link)
         assert answer.startswith(b"HTTP/1.1 408")
         assert b"E_SLOW" in answer
     nothing_left(local)
