@@ -77,6 +77,9 @@ def show_result(body: dict[str, Any]) -> None:
         digits = card["digits"]
         between = f"  (95 % interval {interval(digits)(score['interval'])})" if score["interval"] else ""
         click.echo(inert(f"public {card['label']} {number(digits)(score['public'])}{between}"))
+    if body["private"] is not None:
+        card = body["metrics"][0]
+        click.echo(inert(f"private {card['label']} {number(card['digits'])(body['private'])}"))
     if body["has_bars"]:
         click.echo(inert(f"bars passed: {', '.join(body['bars']) or 'none'}"))
     if body["practice"]:
@@ -150,7 +153,8 @@ def status(id: int, format: Any) -> None:
     elif format == "csv":
         score = body["scores"][0]["public"] if body["scores"] else None
         row = {key: body[key] for key in ("submission", "homework", "state", "position", "code", "at", "file")}
-        emit("csv", "submission", [row | {"public": score}], [Field(key, key) for key in (*row, "public")])
+        row |= {"public": score, "private": body["private"]}
+        emit("csv", "submission", [row], [Field(key, key) for key in row])
     else:
         show_result(body)
 
@@ -162,7 +166,7 @@ def status(id: int, format: Any) -> None:
 @options.FORMAT
 @options.command
 def submissions(homework: str | None, everyone: bool, name: str | None, format: Any) -> None:
-    """List one's submissions with their public scores."""
+    """List one's submissions with their scores; private ones after the reveal."""
     from harness.render import Field, emit, emit_json, inert, say, short_time, words
 
     source = options.source(name, named=not everyone)
@@ -171,6 +175,7 @@ def submissions(homework: str | None, everyone: bool, name: str | None, format: 
         emit_json(body)
         return
     rows = [shown_entry(row, exact=format == "csv") for row in body["submissions"]]
+    private = any(row["private"] is not None for row in rows)
     emit(
         format,
         "submissions",
@@ -182,6 +187,7 @@ def submissions(homework: str | None, everyone: bool, name: str | None, format: 
             Field("at", "arrived", short_time, rank=1),
             Field("state", "state"),
             Field("score", "public score", right=True),
+            *([Field("private", "private score", right=True)] if private else []),
             Field("selected", "selected", lambda yes: "yes" if yes else "", rank=2),
             Field("file", "file", rank=3),
             Field("message", "message", rank=4),
@@ -199,8 +205,8 @@ def shown_entry(row: dict[str, Any], *, exact: bool) -> dict[str, Any]:
     state = str({"queued": "waiting", "rejected": row.get("code")}.get(row["state"], row["state"]))
     if row["practice"]:
         state += ", practice"
-    score = row["score"]
-    return row | {"state": state, "score": score if exact or score is None else truncate(score, row["digits"])}
+    scores = {key: row[key] for key in ("score", "private") if row.get(key) is not None and not exact}
+    return row | {"state": state} | {key: truncate(score, row["digits"]) for key, score in scores.items()}
 
 
 @click.command()

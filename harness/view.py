@@ -348,6 +348,7 @@ def submissions(home: Home, viewer: Viewer, hw: str | None, *, everyone: bool = 
             grades = store.public_grades(database, competition.key, *versions, person)
             entries = store.submissions(database, competition.key, person)
             states = _states(database, competition, versions, entries, grades, now)
+            private = _private_scores(database, competition, versions, person)
         for entry in entries:
             grade = grades.get(entry.id)
             rows.append(
@@ -356,6 +357,7 @@ def submissions(home: Home, viewer: Viewer, hw: str | None, *, everyone: bool = 
                     "name": names.get(entry.participant, entry.participant),
                     **states[entry.id],
                     "score": grade and grade.public,
+                    "private": private.get(entry.id),
                     "metric": competition.ranking.label,
                     "digits": competition.ranking.digits,
                     "notes": json.loads(grade.details).get("notes", []) if grade else [],
@@ -367,7 +369,8 @@ def submissions(home: Home, viewer: Viewer, hw: str | None, *, everyone: bool = 
 def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
     """One submission: its state, what was wrong with it, its public scores, and its place on the public board.
 
-    `state` is queued (with its `position`), grading, graded, rejected (with `code` and `problems`) or failed.
+    `state` is queued (with its `position`), grading, graded, rejected (with `code` and `problems`) or failed; `private`
+    is its private score after the reveal, None before.
     """
     from leaderboard import store
 
@@ -377,6 +380,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         grades = store.public_grades(database, competition.key, *versions, entry.participant)
         grade = grades.get(entry.id)
         states = _states(database, competition, versions, [entry], grades, now)
+        private = _private_scores(database, competition, versions, entry.participant)
         place = None
         if grade is not None and not entry.practice:
             rows = _ranked(database, competition, versions)
@@ -396,6 +400,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
             {"metric": score["metric"], "public": score["value"], "interval": score["interval"]}
             for score in details.get("scores", [])
         ],
+        "private": private.get(entry.id),
         "metrics": [asdict(metric) for metric in competition.metrics],
         "notes": details.get("notes", []),
         "bars": list(grade.passed) if grade else [],
@@ -416,6 +421,17 @@ def _entry(home: Home, competition: Competition, entry: Submission) -> Body:
         "file": entry.filename,
         "message": entry.message,
     }
+
+
+def _private_scores(
+    database: Database, competition: Competition, versions: tuple[str, str], participant: str | None
+) -> dict[int, float]:
+    """The private scores by submission once they are revealed; none before, whoever looks."""
+    from leaderboard import store
+
+    if not competition.two_boards or store.revealed(database, competition.key) is None:
+        return {}
+    return store.private_scores(database, competition.key, *versions, participant)
 
 
 def _states(
@@ -624,7 +640,7 @@ def _accepted(
 
 FINISHED = (
     "schema", "homework", "edition", "submission", "again", "participant", "practice", "state", "position", "code",
-    "scores", "metrics", "notes", "bars", "has_bars", "rank", "demo", "quota", "receipt",
+    "scores", "private", "metrics", "notes", "bars", "has_bars", "rank", "demo", "quota", "receipt",
 )  # fmt: skip
 
 

@@ -365,6 +365,23 @@ def public_grades(
     return {row[0]: PublicGrade(row[1], row[2], texts(row[3]), instant(row[4])) for row in rows}
 
 
+def private_scores(
+    db: Database, competition: str, data_version: str, metric_version: str, participant: str | None = None
+) -> dict[int, float]:
+    """The private scores of one version, by submission id. Whether they may be seen is the caller's to decide."""
+    version = find_version(db, competition, data_version, metric_version)
+    if version is None:
+        return {}
+    only = "" if participant is None else "AND p.name = :participant"
+    values = {} if participant is None else {"participant": participant}
+    rows = db.fetch(
+        "SELECT g.submission_id, g.private FROM participants p JOIN grades g ON g.participant_id = p.id "
+        f"WHERE p.competition = :competition AND g.version_id = :version AND g.private IS NOT NULL {only}",
+        competition=competition, version=version[0], **values,
+    )  # fmt: skip
+    return dict(rows)
+
+
 def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRow]:
     """All grades with both sides, for the instructor: to check each `mac`, and to export."""
     only = "" if competition is None else "AND p.competition = :competition"

@@ -215,6 +215,7 @@ def test_the_private_board_waits_for_the_reveal_and_an_early_look_is_logged(home
     fill(home)
     refused = call(home, "leaderboard", "hw1", "--private")
     assert refused.exit_code == 6
+    assert "private" not in call(home, "submissions", "hw1", "--as", "ada").stdout
     assert "not revealed" in refused.stderr
     early = call(home, "leaderboard", "hw1", "--private", "--unrevealed", "--format", "json")
     assert early.exit_code == 0
@@ -229,6 +230,12 @@ def test_the_private_board_waits_for_the_reveal_and_an_early_look_is_logged(home
     shown = json.loads(call(home, "leaderboard", "hw1", "--private", "--format", "json").stdout)
     assert shown["side"] == "private"
     assert {row["name"] for row in shown["board"]} == {"ada", "bob", "eve"}
+    own = call(home, "submissions", "hw1", "--as", "ada")
+    assert "private score" in own.stdout
+    number = json.loads(call(home, "submissions", "hw1", "--as", "ada", "--format", "json").stdout)["submissions"][0][
+        "id"
+    ]
+    assert "private RMSE" in call(home, "status", str(number)).stdout
     late = call(home, "submit", "hw1", str(constant(home, "3", "late.csv")), "--as", "ada")
     assert late.exit_code == 0
     assert "practice" in late.stdout

@@ -415,7 +415,9 @@ def test_what_people_type_is_inert_on_every_page(site: Class) -> None:
         data = b"id,tested_positive\n0," + json.dumps(evil).encode() + b"\n" + evil.encode() + b",1\n"
         assert submit(site.client(key), data, **named).status_code == 202
     site.work()
+    assert ">private<" not in signed_in(site, "b01").get("/homeworks/hw1/submissions").text
     reveal(site)
+    assert ">private<" in signed_in(site, "b01").get("/homeworks/hw1/submissions").text
     for key in ("b01", "b02", "ian"):
         client = signed_in(site, key)
         for path in (
@@ -528,6 +530,28 @@ def test_a_history_is_drawn_inside_its_frame_and_its_line_only_gets_better(
     assert bool(drawn.best) == any(not practice for _, practice in history)
     within = {point.y for point in drawn.points if not point.beyond}
     assert within or len({score for score, _ in history}) > 1
+
+
+def test_a_history_has_round_levels_and_the_next_bar_and_one_bad_file_does_not_flatten_it() -> None:
+    bars = [
+        {"name": name, "public": [["rmse", value]], "digits": 5, "comparable": True}
+        for name, value in (("simple", 2.0), ("medium", 1.1), ("strong", 0.9))
+    ]
+    homework = {"metrics": [METRIC | {"higher_is_better": False}], "bars": bars}
+
+    def drawn(*scores: float) -> pages.Chart:
+        rows = [{"id": 1, "score": s, "practice": False, "at": "2027-03-01T20:00:00+08:00"} for s in scores]
+        chart = pages.chart(homework, rows)
+        assert chart is not None
+        return chart
+
+    far = drawn(1.203, 22.8)
+    assert [point.beyond for point in far.points] == [False, True]
+    assert [line.text for line in far.ticks] == ["1.2", "1.4", "1.6", "1.8", "2.0"]
+    assert len(far.bars) == 2
+    near = drawn(1.203, 1.212)
+    assert not any(point.beyond for point in near.points)
+    assert {line.text for line in near.bars} == {"simple 2.00000", "medium 1.10000"}
 
 
 def test_no_history_is_no_chart() -> None:

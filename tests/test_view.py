@@ -211,6 +211,27 @@ def test_the_private_board_opens_to_all_with_the_reveal_and_before_it_each_look_
     assert ended["revealed"] == "2027-03-01T20:00:00+08:00"
 
 
+def test_private_scores_of_submissions_are_told_with_the_reveal_and_to_nobody_before(home: Home) -> None:
+    numbers = graded(home, ANN, 9, 30) + graded(home, BOB, 8)
+
+    def told(viewer: Viewer, everyone: bool = False) -> dict[int, float | None]:
+        rows = view.submissions(home, viewer, "hw1", everyone=everyone, now=NOW)["submissions"]
+        single = {row["id"]: view.submission(home, viewer, row["id"], NOW)["private"] for row in rows}
+        assert single == {row["id"]: row["private"] for row in rows}
+        return single
+
+    before = [told(ANN), told(BOB), told(TA, everyone=True), told(PROF, everyone=True)]
+    assert [list(one) for one in before] == [numbers[:2], numbers[2:], numbers, numbers]
+    assert all(score is None for one in before for score in one.values())
+    with home.database() as database:
+        exact = {row.submission: row.private for row in store.grade_rows(database)}
+        store.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
+    assert told(ANN) == {number: exact[number] for number in numbers[:2]}
+    assert told(TA, everyone=True) == exact
+    board = view.board(home, ANN, "hw1", private=True, now=NOW)["board"]
+    assert {row["submission"]: row["score"] for row in board if row["own"]}.items() <= told(ANN).items()
+
+
 def test_a_flipped_private_label_changes_no_body_of_any_role_before_the_reveal(course: Path, tmp_path: Path) -> None:
     bodies: list[dict[str, dict[str, str]]] = []
     for flipped in (False, True):

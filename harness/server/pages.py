@@ -445,7 +445,8 @@ def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "") -> Pa
         "submissions.html",
         {"hw": homework, "tab": "submissions", "rows": rows[::-1], "selection": chosen, "counting": counting}
         | {"chart": chart(homework, rows), "saved": saved, "problem": problem, "unselected": UNSELECTED}
-        | {"waiting": any(row["state"] in ("queued", "grading") for row in rows)},
+        | {"waiting": any(row["state"] in ("queued", "grading") for row in rows)}
+        | {"revealed": any(row["private"] is not None for row in rows)},
         409 if problem else 200,
     )
 
@@ -547,20 +548,26 @@ def chart(homework: Body, rows: Sequence[Body]) -> Chart | None:
     if not graded:
         return None
     up = metric["higher_is_better"]
-    scores = sorted((row["score"] for row in graded), reverse=up)
-    reach = 3 * abs(scores[len(scores) // 2] - scores[0])
-    near = [score for score in scores if abs(score - scores[0]) <= reach] or scores[:1]
     lines = [
         (bar, value)
         for bar in homework["bars"]
         for name, value in bar["public"]
         if bar["comparable"] and name == metric["name"]
     ]
-    span = max(near) - min(near) or abs(near[0]) * 0.1 or 1.0
-    lines = [(bar, value) for bar, value in lines if min(near) - span <= value <= max(near) + span]
-    low = min([*near, *(value for _, value in lines)])
-    high = max([*near, *(value for _, value in lines)])
-    low, high = (low - span * 0.05, high + span * 0.05)
+    levels = [value for _, value in lines]
+    scores = sorted((row["score"] for row in graded), reverse=up)
+    typical = abs(scores[(len(scores) - 1) // 2] - scores[0])
+    reach = max(3 * typical, max(levels) - min(levels) if levels else 0.0) or math.inf
+    near = [score for score in scores if abs(score - scores[0]) <= reach]
+    span = max(near) - min(near)
+    beside = [
+        max((v for v in levels if v <= scores[0]), default=None),
+        min((v for v in levels if v >= scores[0]), default=None),
+    ]
+    lines = [(bar, v) for bar, v in lines if v in beside or min(near) - span <= v <= max(near) + span]
+    low, high = min([*near, *(v for _, v in lines)]), max([*near, *(v for _, v in lines)])
+    margin = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
+    low, high = low - margin, high + margin
 
     def y(value: float) -> float:
         share: float = (value - low) / (high - low)
@@ -585,13 +592,25 @@ def chart(homework: Body, rows: Sequence[Body]) -> Chart | None:
         place_y = y(value)
         free = all(abs(place_y - line.y) > 16 for line in told if line.text)
         told.append(Line(place_y, f"{bar['name']} {as_written(value, bar['digits'])}" if free else ""))
-    digits = min(rounded, max(0, 2 - math.floor(math.log10(high - low))))
-    ticks = [Line(y(value), f"{value:.{digits}f}") for value in (low + (high - low) * k / 4 for k in range(5))]
+    ticks = [Line(y(value), text) for value, text in _ticks(low, high)]
     scored = [row["score"] for row in graded if not row["practice"]]
     top = (max if up else min)(scored) if scored else None
     summary = f"{len(graded)} graded submissions" + (f", the best {_score(top, rounded)}." if top is not None else ".")
     better_is = "higher" if up else "lower"
     return Chart(points, best, told, ticks, f"{metric['label']} ({better_is} is better)", summary)
+
+
+def _ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Two to six round numbers from low to high, and how they are written.
+
+    >>> [text for _, text in _ticks(0.83, 1.27)]
+    ['0.9', '1.0', '1.1', '1.2']
+    """
+    power = math.floor(math.log10((high - low) / 5))
+    step = next(n * 10.0**power for n in (1, 2, 5, 10) if n * 10.0**power >= (high - low) / 5)
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [(n * step, f"{n * step:,.{places}f}") for n in range(first, last + 1)]
 
 
 # Rendering.
