@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from harness.competition import Competition
     from leaderboard.database import Database
 
-CHANGEABLE = ("quota", "quota_zone", "deadline", "deadline_zone", "selections", "unselected", "rejections")
+CHANGEABLE = ("quota", "quota_zone", "deadline", "deadline_zone", "selections", "unselected", "unselected_count",
+              "rejections")  # fmt: skip
 """The rules that may change while a competition runs."""
 
 
