@@ -343,11 +343,9 @@ def changed_answers(home: Home, competition: Competition) -> bool:
         for name, file in [(name, f"{name}.npy") for name in arrays] + [(name, name) for name in files]:
             digest.update(name.encode() + (folder / file).read_bytes())
         parts = digest.hexdigest() + str(values["format"])
-        return hashlib.sha256(parts.encode()).hexdigest()[:16] != values["data_version"]
+        return bool(hashlib.sha256(parts.encode()).hexdigest()[:16] != values["data_version"])
     except (OSError, KeyError, TypeError):
-        raise UserError(
-            f"the answers of {competition.name} cannot be read; restore {folder} from a backup."
-        ) from None
+        raise UserError(f"the answers of {competition.name} cannot be read; restore {folder} from a backup.") from None
 
 
 def find_metrics(folder: Path, values: Mapping[str, Any], form: Format, usage: NDArray[np.int8]) -> tuple[Metric, ...]:
