@@ -595,6 +595,21 @@ def test_invitations_open_are_shown_once_and_lie_in_a_file_of_ones_own(home: Pat
 
 
 @pytest.mark.parametrize("home", ["sqlite"], indirect=True)
+def test_a_reveal_says_who_may_still_hand_in_and_what_waits_and_happens_once(home: Path) -> None:
+    (home / "config.toml").write_text('name = "prof"\n')
+    with open_home(home).database() as db:
+        hand_in(db, "ada", competition="hw01/1")
+    asked = call(home, "reveal", "hw1", "--reason", "end", input="y\n")
+    assert asked.exit_code == 0
+    assert "hw01 has no deadline; what comes after the reveal is practice" in asked.stderr
+    assert "1 submissions have no score yet" in asked.stderr
+    again = call(home, "reveal", "hw1", "--reason", "end")
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert "open since 2027-03-01" in again.stdout
+    assert verified(home).count("revealed") == 1
+
+
+@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
 def test_hours_are_hours_also_where_the_clocks_are_changed_in_between(home: Path) -> None:
     (home / "config.toml").write_text(
         '[hw01]\ndeadline = "2027-03-13T23:59:59-05:00"\ndeadline_zone = "America/New_York"\n'
@@ -616,6 +631,8 @@ def test_hours_are_hours_also_where_the_clocks_are_changed_in_between(home: Path
         (("hw1", "--all", "--day", "2027-03-01"), "say what"),
         (("hw1", "--all", "--hours", "1", "--day", "2027-03-01"), "belongs to --slots"),
         (("hw1", "--all", "--slots", "1", "--day", "tomorrow"), "must be a date"),
+        (("hw1", "--all", "--slots", "0", "--hours", "1"), "alone"),
+        (("hw1", "--all", "--until", "9999-12-31T23:59Z"), "too far"),
         (("hw1", "--all", "--until", "2027-03-27"), "offset"),
         (("hw1", "--all", "--until", "2027-03-20T00:00+08:00"), "before the deadline"),
         (("hw1", "--person", "b02", "--hours", "1"), "extend the team"),

@@ -207,6 +207,39 @@ def test_what_arrives_until_the_last_instant_counts(home: Home, db: Database, sh
     assert [row.participant for row in boards(home, db)[1]] == ["ada"]
 
 
+@pytest.mark.parametrize(
+    ("written", "zone", "last"),
+    [
+        ("2027-03-26T23:59:59+08:00", "Asia/Taipei", "2027-03-26T15:59:59.999999Z"),
+        ("2027-03-26T23:59:59.5+08:00", "Asia/Taipei", "2027-03-26T15:59:59.5Z"),
+        ("2027-03-28T02:30+01:00", "Europe/Berlin", "2027-03-28T01:30:59.999999Z"),  # there was no 02:30
+        ("2027-10-31T02:30+02:00", "Europe/Berlin", "2027-10-31T00:30:59.999999Z"),  # the first of two
+        ("2027-11-07T01:30:00-05:00", "America/New_York", "2027-11-07T06:30:00.999999Z"),  # the second of two
+    ],
+)
+def test_every_form_of_a_deadline_holds_to_the_microsecond_also_where_clocks_are_changed(
+    home: Home, db: Database, written: str, zone: str, last: str
+) -> None:
+    path = home.root / "config.toml"
+    path.write_text(
+        path.read_text()
+        .replace("2027-03-26T23:59+08:00", written)
+        .replace("quota = 2", f'quota = 9\ndeadline_zone = "{zone}"')
+    )
+    home, end = open_home(home.root), datetime.fromisoformat(last)
+    mine = hand_in(home, db, end - SECOND).submission
+    assert [hand_in(home, db, end + shift).practice for shift in (-TICK, timedelta(0), TICK, SECOND)] == [
+        False, False, True, True
+    ]  # fmt: skip
+    ada = view.owner("ada")
+    assert view.select(home, ada, "hw1", [mine], end)["selected"] == [mine]
+    for shift in (TICK, SECOND):
+        with pytest.raises(LeaderboardError):
+            view.select(home, ada, "hw1", [mine], end + shift)
+    extend(db, "person", "ada", end + SECOND)
+    assert [hand_in(home, db, end + SECOND + shift).practice for shift in (timedelta(0), TICK)] == [False, True]
+
+
 @pytest.mark.parametrize("shift", [timedelta(0), SECOND, timedelta(days=300)])
 def test_what_arrives_later_is_practice_and_touches_no_record(home: Home, db: Database, shift: timedelta) -> None:
     first = hand_in(home, db, DEADLINE, score=0.5).submission
