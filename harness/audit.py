@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hmac
+from typing import TYPE_CHECKING
 
-from harness.competition import find_competition, prepared
+from harness.competition import changed_answers, find_competition, prepared
 from harness.grading import grade_mac
 from harness.home import Home
 from harness.prepare import damaged_files
 from harness.rules import unrecorded
 from tasks.base import UserError
+
+if TYPE_CHECKING:
+    from leaderboard.store import GradeRow
 
 
 def verify(home: Home) -> tuple[list[str], dict[str, int]]:
@@ -34,12 +38,32 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
                 problems.append(f"submission {entry.id}: {error}")
         for row in store.grade_rows(database):
             counts["grades"] += 1
-            if not hmac.compare_digest(grade_mac(key, row.submission, vars(row)), row.mac):
+            if not _sealed(key, row):
                 problems.append(f"the grade of submission {row.submission} was changed after it was recorded")
-        rules = {one.key: one.rules for one in (find_competition(home, name) for name in prepared(home))}
-        problems += unrecorded(home, database, rules)
-    for name in prepared(home):
-        folder = home.public(find_competition(home, name).name)
-        problems += [f"{folder / file} was changed, removed or added" for file in damaged_files(folder)]
-        counts["competitions"] += 1
+        found = {}
+        used = {one.competition.rpartition("/")[0] for one in store.participants(database)}
+        for name in sorted({*prepared(home), *used}):
+            counts["competitions"] += 1
+            problems += [f"{home.public(name) / file} was changed, removed or added" for file in _damaged(home, name)]
+            try:
+                found[name] = find_competition(home, name)
+                if changed_answers(home, found[name]):
+                    problems.append(f"the answers of {name} were changed after they were made")
+            except UserError as error:  # the others are looked at all the same
+                problems.append(f"{name}: {error}")
+        problems += unrecorded(home, database, {one.key: one.rules for one in found.values()})
     return problems, counts
+
+
+def _sealed(key: bytes, row: GradeRow) -> bool:
+    try:
+        return hmac.compare_digest(grade_mac(key, row.submission, vars(row)), row.mac)
+    except (TypeError, ValueError):  # values of a strange type, or that are not finite
+        return False
+
+
+def _damaged(home: Home, name: str) -> list[str]:
+    try:
+        return damaged_files(home.public(name))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ["manifest.json"]

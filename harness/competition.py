@@ -328,6 +328,26 @@ def _read_hidden(home: Home, competition: Competition) -> Any:
         raise UserError(f"{folder} is missing or damaged; the board of {competition.name} needs it.") from None
 
 
+def changed_answers(home: Home, competition: Competition) -> bool:
+    """Whether the hidden files are not those that `save_answers` wrote. Raises UserError where one is missing."""
+    import hashlib
+
+    values = _read_hidden(home, competition)
+    folder = home.secret(competition.name, competition.version)
+    try:
+        arrays = [f"column-{place}" for place in range(len(values["columns"]))] + ["usage", "groups"]
+        arrays = [name for name in arrays if name != "groups" or (folder / "groups.npy").exists()]
+        known = {f"{name}.npy" for name in arrays} | {"competition.json", "provenance.json", "metric.py"}
+        files = sorted(path.name for path in folder.iterdir() if path.name not in known)
+        digest = hashlib.sha256()
+        for name, file in [(name, f"{name}.npy") for name in arrays] + [(name, name) for name in files]:
+            digest.update(name.encode() + (folder / file).read_bytes())
+        parts = digest.hexdigest() + str(values["format"])
+        return bool(hashlib.sha256(parts.encode()).hexdigest()[:16] != values["data_version"])
+    except (OSError, KeyError, TypeError):
+        raise UserError(f"the answers of {competition.name} cannot be read; restore {folder} from a backup.") from None
+
+
 def find_metrics(folder: Path, values: Mapping[str, Any], form: Format, usage: NDArray[np.int8]) -> tuple[Metric, ...]:
     """The metrics that `competition.json` names: a metric file, a short name, or those of the homework's edition."""
     if values["metric_file"] is not None:

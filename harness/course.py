@@ -14,12 +14,16 @@ from harness import options
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from leaderboard.roster import Person, Whom
+    from leaderboard.roster import Entry, Person, Whom
 
 TERM_DAYS = 200
 """How long a token opens: a term, and the weeks after it."""
+
+SHOWN = 50
+"""How many details are shown before a question."""
 
 REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the log.")
 ACTOR = click.option(
@@ -28,11 +32,15 @@ ACTOR = click.option(
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def agree(yes: bool, question: str) -> None:
-    """Asks before something is changed, unless that was answered with --yes."""
+def agree(yes: bool, question: str, details: Sequence[str] = ()) -> None:
+    """Asks before something is changed, after up to `SHOWN` details of it, unless that was answered with --yes."""
     from harness.render import inert
 
     if not yes:
+        for line in details[:SHOWN]:
+            click.echo(inert(line), err=True)
+        if len(details) > SHOWN:
+            click.echo(f"… and {len(details) - SHOWN} more", err=True)
         click.confirm(inert(question), abort=True, err=True)
 
 
@@ -65,13 +73,25 @@ def import_(file: str, reason: str, name: str | None, yes: bool) -> None:
         before = people.people(database)
         taken = [one.name for one in store.participants(database) if one.kind != "person"]
         entries = read_roster(data, Path(file).name, before, taken)
-        known = {person.key for person in before}
+        known = {person.key: person for person in before}
+        details = [line for entry in entries if (line := _difference(entry, known.get(entry.key)))]
         new = sum(entry.key not in known for entry in entries)
-        agree(yes, f"Add {new} people to the roster, and look through {len(entries) - new} who are on it?")
+        agree(yes, f"Add {new} people to the roster, and change {len(details) - new} who are on it?", details)
         done = people.import_people(
             database, entries, actor=options.who(home, name), reason=reason, now=options.clock()
         )
     click.echo(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} as they were")
+
+
+def _difference(entry: Entry, person: Person | None) -> str:
+    """What an import changes of a person, as a line; empty for nothing."""
+    if person is None:
+        where = f", team {entry.team}" if entry.team else ""
+        return f"{entry.key}: new, {entry.name}, {entry.role}{where}"
+    values = [(name, getattr(person, name) or "none", getattr(entry, name) or "none")
+              for name in ("name", "email", "team", "role")]  # fmt: skip
+    changes = [f"{name} from {old} to {new}" for name, old, new in values if old != new]
+    return f"{entry.key}: {', '.join(changes)}" if changes else ""
 
 
 @roster.command("list")
@@ -111,7 +131,10 @@ def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
     home = options.find_home()
     with home.database() as database:
         person = _person(people.find_person(database, key), key)
-        agree(yes, f"Take {person.name} ({person.key}) off the roster?")
+        live = sum(one.revoked_at is None for one in people.tokens(database, key))
+        under = f"; the team {person.team} stays" if person.team else ""
+        details = [f"{live} tokens end, nothing more is accepted, and what was handed in stays{under}."]
+        agree(yes, f"Take {person.name} ({person.key}) off the roster?", details)
         people.disable(database, key, actor=options.who(home, name), reason=reason, now=options.clock())
     click.echo(inert(f"{person.name} is off the roster; what was handed in stays"))
 
@@ -173,7 +196,12 @@ def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name:
         if not chosen:
             say("Everybody on the roster has a token; name those who need another one.")
             return
-        agree(yes, f"Make tokens for {len(chosen)} people?")
+        details = [f"{person.key}: {person.name}, {person.role}" for person in chosen]
+        agree(
+            yes,
+            f"Make tokens for {len(chosen)} people, which open for {days} days, and end older invitations?",
+            details,
+        )
         made = {person.key: people.new_token() for person in chosen}
         text = _invitations(chosen, made)
         if out is not None:
@@ -271,6 +299,8 @@ def extend(
         raise UserError("say what: --until TIME or --hours N for more time, --slots N for more submissions.")
     if day is not None and slots is None:
         raise UserError("--day belongs to --slots.")
+    if slots == 0 and (until is not None or hours is not None):
+        raise UserError("--slots 0 takes slots back; give it alone, and more time in a call of its own.")
     closes = closing(competition.rules)
     end: datetime | None = None
     if until is not None or hours is not None:
@@ -290,14 +320,20 @@ def extend(
         raise UserError(f"--day must be a date like {today}, or every; got {day!r}.") from None
     kind: Whom = "person" if person is not None else "team" if team is not None else "all"
     who = person if person is not None else team if team is not None else ""
-    given = []
+    giving = []
     if end is not None:
-        given.append(f"until {local(home, end)}")
+        giving.append(f"until {local(home, end)}")
     if slots is not None:
-        given.append(f"{slots} more submissions {f'on {when}' if when else 'every day'}")
-    told = f"{competition.name}: {' and '.join(given)} for {who or 'all'}"
-    agree(yes, f"{told}?")
+        giving.append(f"{slots} more submissions {day_of(when)}")
+    told = f"{competition.name}: {' and '.join(giving)} for {who or 'all'}"
     with home.database() as database:
+        before = [one for one in people.extensions(database, competition.key) if (one.who_kind, one.who) == (kind, who)]
+        details = [f"in place of the time until {local(home, one.until)}" for one in before if one.until]
+        details = details[-1:] if end is not None else []
+        if slots is not None:
+            given = [one.slots for one in before if one.day == when and (one.slots or one.until is None)]
+            details += [f"in place of {number} more submissions {day_of(when)}" for number in given[-1:]]
+        agree(yes, f"{told}?", details)
         people.extend(
             database,
             competition.key,
@@ -311,6 +347,10 @@ def extend(
             now=now,
         )
     click.echo(inert(told))
+
+
+def day_of(day: str) -> str:
+    return f"on {day}" if day else "every day"
 
 
 @click.command()
@@ -352,6 +392,7 @@ def points(
     else:
         raise UserError("give KEY, PART and N, or --csv FILE.")
     problems = []
+    seen: set[tuple[str, str]] = set()
     with home.database() as database:
         if people.is_empty(database):
             known = {one.name for one in store.participants(database) if one.kind == "person"}
@@ -365,10 +406,18 @@ def points(
                 problems.append(f"{where}{which} of {homework} has 0 to {parts[which]:g} points, got {number:g}.")
             if who not in known:
                 problems.append(f"{where}there is no student with the id {who}.")
+            if (who, which) in seen:
+                problems.append(f"{where}the {which} of {who} is there twice.")
+            seen.add((who, which))
         if problems:
             raise UserError("\n".join([*problems[:20], "Nothing was entered."]))
         before = people.parts(database, homework)
         again = [before[who, which].points for _, who, which, _ in entries if (who, which) in before]
+        details = [
+            f"{who}: {which} from {before[who, which].points:g} to {number:g}"
+            for _, who, which, number in entries
+            if (who, which) in before and before[who, which].points != number
+        ]
         if file is None:
             _, who, which, number = entries[0]
             told = f"{homework}: {number:g} of {parts[which]:g} points for the {which} of {who}"
@@ -376,7 +425,7 @@ def points(
         else:
             told = f"{homework}: {len(entries)} entries of points"
             instead = f", {len(again)} of them in place of others" if again else ""
-        agree(yes, f"{told}{instead}?")
+        agree(yes, f"{told}{instead}?", details if file is not None else ())
         people.enter_all_points(
             database,
             homework,
@@ -474,7 +523,9 @@ def rules(
             raise UserError("a change of the rules needs --reason TEXT, which is kept in the log.")
         wanted = dict(change.partition("=")[::2] for change in changes)
         checked_reason(reason)
-        agree(yes, f"{competition.name}: change {', '.join(f'{key} to {value}' for key, value in wanted.items())}?")
+        before = asdict(competition.rules)
+        told = [f"{key} from {before.get(key)} to {value or 'what the edition has'}" for key, value in wanted.items()]
+        agree(yes, f"{competition.name}: change {', '.join(told)}?")
         change_rules(home, competition, wanted, options.who(home, name), reason, options.clock())
         home = options.find_home()
         competition = find_competition(home, homework)

@@ -22,6 +22,9 @@ LEVELS = {"2021": (1.0, 1.0), "2022": (0.5, 0.5)}
 BONUS = "bonus"
 """A part beyond the maximum: half a point for a report by those who are through."""
 
+BONUS_2022 = ("hw01", "hw07", "hw10", "hw11", "hw12", "hw13", "hw15")
+"""Where the course told of it in 2022; in 2021 everywhere but in the quizzes."""
+
 
 @dataclass(frozen=True)
 class Scheme:
@@ -57,13 +60,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Line:
-    """One student of the gradebook, with the scores by homework."""
+    """One student of the gradebook, with the scores by homework; `disabled` where taken off the roster."""
 
     key: str
     name: str
     email: str
     team: str | None
     scores: Mapping[str, Score]
+    disabled: bool = False
 
 
 def parts_of(name: str, year: str) -> dict[str, float]:
@@ -82,7 +86,8 @@ def parts_of(name: str, year: str) -> dict[str, float]:
     own |= {(quiz, "2021"): {"quiz": 10.0} for quiz in ("hw09", "hw14", "hw15")}
     usual = {"2021": {"code": 4.0}, "2022": {"code": 2.0, "report": 4.0}}.get(year, {"code": 2.0})
     parts = own.get((name, year), usual)
-    return parts if "quiz" in parts else parts | {BONUS: 0.5}
+    none = "quiz" in parts or (year == "2022" and name not in BONUS_2022)
+    return parts if none else parts | {BONUS: 0.5}
 
 
 def find_scheme(home: Home, name: str, competition: Competition | None) -> Scheme:
@@ -106,6 +111,11 @@ def find_scheme(home: Home, name: str, competition: Competition | None) -> Schem
         bars[bar.name] = bar.points
     if year != default and task is not None:
         told = {bar.name: bar.points for edition in task.editions if edition.name == year for bar in edition.bars}
+        if told and bars and not set(told) & set(bars):
+            raise UserError(
+                f"config.toml: [{name}] scheme {year!r} gives points for other bars ({', '.join(told)}) than there are"
+                f" ({', '.join(bars)}); give those points with `points` and the parts with `parts`."
+            )
         bars = {level: told.get(level, (0.0, 0.0) if told else LEVELS[year]) for level in bars}
     for level, points in _table(settings.get("points", {}), f"config.toml: [{name}] points").items():
         if level not in bars:
@@ -150,7 +160,7 @@ def find_schemes(home: Home, name: str | None) -> dict[str, Scheme]:
 
 
 def gradebook(home: Home, database: Database, schemes: Mapping[str, Scheme], private: Sequence[str]) -> list[Line]:
-    """The points of all students who are not disabled, by key; of all participants where there is no roster.
+    """The points of all students, also of those taken off, by key; of all participants where there is no roster.
 
     `private` names the homeworks whose private points are told. Who is in a team has the team's points, or those of
     submissions of one's own where the team has none, from before it was formed.
@@ -159,18 +169,18 @@ def gradebook(home: Home, database: Database, schemes: Mapping[str, Scheme], pri
 
     if roster.is_empty(database):
         names = sorted({one.name for one in store.participants(database) if one.kind == "person"})
-        people: list[tuple[str, str, str, str | None]] = [(name, name, "", None) for name in names]
+        people: list[tuple[str, str, str, str | None, bool]] = [(name, name, "", None, False) for name in names]
     else:
         people = [
-            (person.key, person.name, person.email, person.team)
+            (person.key, person.name, person.email, person.team, person.disabled_at is not None)
             for person in roster.people(database)
-            if person.role == "student" and person.disabled_at is None
+            if person.role == "student"
         ]
     scores: dict[str, dict[str, Score]] = {key: {} for key, *_ in people}
     for name, scheme in schemes.items():
         boards = _boards(home, database, name, name in private)
         by_hand = roster.parts(database, name)
-        for key, _, _, team in people:
+        for key, _, _, team, _ in people:
             who = team if team is not None and (team in boards.public or key not in boards.public) else key
             told = boards.private
             entered = {part: by_hand.get((key, part)) for part in scheme.parts}
@@ -184,7 +194,7 @@ def gradebook(home: Home, database: Database, schemes: Mapping[str, Scheme], pri
                 parts={part: None if entry is None else entry.points for part, entry in entered.items()},
                 submissions=boards.counting.get(who, ()),
             )
-    return [Line(key, name, email, team, scores[key]) for key, name, email, team in people]
+    return [Line(key, name, email, team, scores[key], disabled) for key, name, email, team, disabled in people]
 
 
 @dataclass(frozen=True)
@@ -206,8 +216,9 @@ def _boards(home: Home, database: Database, name: str, private: bool) -> _Boards
     versions, rules = read_versions(home, competition), competition.rules
     higher = competition.ranking.higher_is_better
     found = ranking.what_counts(
-        database, competition.key, *versions, selections=rules.selections, unselected=rules.unselected
-    )
+        database, competition.key, *versions, selections=rules.selections, unselected=rules.unselected,
+        unselected_count=rules.unselected_most,
+    )  # fmt: skip
     counting = {who: one.submissions for who, one in found.items()}
     if not competition.two_boards:
         grades = store.public_grades(database, competition.key, *versions)
@@ -221,7 +232,7 @@ def _boards(home: Home, database: Database, name: str, private: bool) -> _Boards
             row.participant: row.passed
             for row in ranking.board(
                 database, competition.key, *versions, higher, private=side, selections=rules.selections,
-                unselected=rules.unselected,
+                unselected=rules.unselected, unselected_count=rules.unselected_most,
             )
         }
         for side in ((False, True) if private else (False,))
@@ -243,6 +254,7 @@ def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line]) -> dict
                 "name": line.name,
                 "email": line.email,
                 "team": line.team,
+                "disabled": line.disabled,
                 "homeworks": {name: asdict(score) | {"total": score.total} for name, score in line.scores.items()},
             }
             for line in lines

@@ -35,7 +35,7 @@ from tasks.base import (
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
-    from leaderboard.store import Accepted
+    from leaderboard.store import Accepted, Submission
 
 Step = Callable[[str], None]
 
@@ -224,7 +224,7 @@ def accept_file(
 def grade_pending(home: Home, now: datetime, names: list[str]) -> list[tuple[str, int, str]]:
     """Grades what was accepted but has no grade: (competition, submission, what came of it)."""
     from leaderboard import store
-    from submissions.store import fetch
+    from leaderboard.database import LeaderboardError
 
     done = []
     key = home.key()
@@ -235,16 +235,42 @@ def grade_pending(home: Home, now: datetime, names: list[str]) -> list[tuple[str
             for entry in store.pending(database, {competition.key: read_versions(home, competition)}):
                 try:
                     secret = secret or read_secret(home, competition)
-                    result = grade(secret, read(fetch(home.submissions, entry.sha256), competition.format))
-                except SubmissionError as error:
-                    store.reject(database, entry.id, error.code, now, problems_json(error))
-                    done.append((competition.name, entry.id, f"refused: {error.code}"))
+                    came = _grade_one(home, database, key, secret, entry, now)
                 except UserError as error:  # it waits on; the others are graded
-                    done.append((competition.name, entry.id, f"still waiting: {error}"))
-                else:
-                    record(database, key, secret, entry.id, result, now)
-                    done.append((competition.name, entry.id, "graded"))
+                    came = f"still waiting: {error}"
+                except LeaderboardError as error:
+                    if error.code != "E_CONFLICT":
+                        raise
+                    came = f"left as it is: {error}"
+                done.append((competition.name, entry.id, came))
     return done
+
+
+def _grade_one(home: Home, database: Database, key: bytes, secret: Secret, entry: Submission, now: datetime) -> str:
+    """Grades or rejects one submission, which then needs no lease; what came of it. A worker may do the same meanwhile.
+
+    Raises UserError where it cannot be graded now, also for a mistake of ours, and LeaderboardError E_CONFLICT where
+    what came out contradicts what is recorded.
+    """
+    from leaderboard import queue, store
+    from submissions.store import fetch
+
+    try:
+        result = grade(secret, read(fetch(home.submissions, entry.sha256), secret.competition.format))
+    except SubmissionError as error:
+        store.reject(database, entry.id, error.code, now, problems_json(error))
+        came = f"refused: {error.code}"
+    except UserError:
+        raise
+    except Exception as error:  # its text may hold answers
+        from harness.options import internal
+
+        raise UserError(str(internal(error)).partition(". ")[0]) from None
+    else:
+        record(database, key, secret, entry.id, result, now)
+        came = "graded"
+    queue.finish(database, entry.id)
+    return came
 
 
 def problems_json(error: SubmissionError) -> str:

@@ -247,14 +247,10 @@ def select(homework: str, ids: tuple[int, ...], preview: bool, name: str | None,
 
 def why_it_counts(body: dict[str, Any]) -> str:
     """The rule by which the previewed submissions count, and until when the choice can change."""
+    from harness.view import unselected_words
+
     most = body["selections"]
-    rules = {
-        "best_public": f"the {most} with the best public scores count",
-        "first": f"the first {most} count",
-        "last": f"the last {most} count",
-        "all": "all count",
-    }
-    why = "You chose these." if body["selected"] else f"Nothing is chosen: {rules[body['unselected']]}."
+    why = "You chose these." if body["selected"] else f"Nothing is chosen: {unselected_words(body)}."
     if body["locked"]:
         return f"{why} The choice is locked."
     until = f" until {body['closes']}" if body["closes"] else ""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -193,7 +194,7 @@ def instant(text: str, where: str) -> Any:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None or moment.tzinfo is None or not re.match(r"[\dW-]+[Tt ]\d\d:?\d\d", text):
         raise UserError(f"{where} must be a time with its offset, like 2027-03-26T23:59:59+08:00, got {text!r}.")
     return moment
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import click
 
+from harness.sheets import cell
 from tasks.base import truncate
 
 Row = Mapping[str, Any]
@@ -76,8 +77,7 @@ def _csv_cell(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         value = " ".join(str(part) for part in value)
     if isinstance(value, str):
-        value = inert(value)
-        return "'" + value if value.startswith(("=", "+", "-", "@")) else value
+        return cell(inert(value))
     return "" if value is None else repr(value) if isinstance(value, float) else value
 
 

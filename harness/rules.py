@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from harness.competition import Competition
     from leaderboard.database import Database
 
-CHANGEABLE = ("quota", "quota_zone", "deadline", "deadline_zone", "selections", "unselected", "rejections")
+CHANGEABLE = ("quota", "quota_zone", "deadline", "deadline_zone", "selections", "unselected", "unselected_count",
+              "rejections")  # fmt: skip
 """The rules that may change while a competition runs."""
 
 
@@ -42,7 +43,7 @@ def terms(home: Home, database: Database, competition: Competition, participant:
     Of several extensions for the same people the newest counts, so that a mistake can be mended; of those for all, for
     a team and for a person the latest end counts, and their slots add up. None of them ends before the deadline.
     """
-    from leaderboard import roster
+    from leaderboard import roster, store
 
     rules = competition.rules
     day, next_slot = quota_day(now, rules.quota_zone)
@@ -56,7 +57,10 @@ def terms(home: Home, database: Database, competition: Competition, participant:
             slots[extension.who_kind, extension.day] = extension.slots
     if closes is not None and until:
         closes = max(closes, *until.values()).astimezone(closes.tzinfo)
-    quota += sum(number for (_, when), number in slots.items() if when in ("", day))
+    counted = day
+    if any(when == day for _, when in slots):  # after a step back of the clock a later day counts, without these slots
+        counted = store.quota_state(database, competition.key, participant, day).day
+    quota += sum(number for (_, when), number in slots.items() if when in ("", counted))
     return Terms(closes, quota, rules.rejections, day, next_slot.astimezone(zone_of(home.zone, "zone")))
 
 
@@ -77,12 +81,15 @@ def closing(rules: Rules) -> datetime | None:
 def last_instant(text: str, where: str) -> datetime:
     """The last instant that an RFC 3339 text names, as `closing` tells. Raises UserError for what is no such text."""
     moment: datetime = instant(text, where)
-    time = re.split(r"[Tt ]", text, maxsplit=1)[-1]
-    written = re.match(r"\d\d:?\d\d(:?\d\d)?([.,]\d+)?", time)
+    written = re.match(r"\d\d:?\d\d(:?\d\d)?([.,]\d+)?", re.split("[Tt ]", text, maxsplit=1)[1])
     assert written is not None, "`instant` read it"
-    if written[2]:
-        return moment
-    return moment + timedelta(seconds=0 if written[1] else 59, microseconds=999_999)
+    try:
+        if not written[2]:
+            moment += timedelta(seconds=0 if written[1] else 59, microseconds=999_999)
+        moment.astimezone(UTC) + timedelta(days=1)  # every zone can tell it
+    except OverflowError:
+        raise UserError(f"{where} is too far away: {text!r}.") from None
+    return moment
 
 
 def last_closing(database: Database, competition: Competition) -> datetime | None:
@@ -92,8 +99,12 @@ def last_closing(database: Database, competition: Competition) -> datetime | Non
     closes = closing(competition.rules)
     if closes is None:
         return None
-    ends = (one.until for one in roster.extensions(database, competition.key) if one.until is not None)
-    return max([closes, *ends])
+    newest = {
+        (one.who_kind, one.who): one.until
+        for one in roster.extensions(database, competition.key)
+        if one.until is not None
+    }
+    return max([closes, *newest.values()])
 
 
 def quota_day(now: datetime, zone: str) -> tuple[str, datetime]:
@@ -133,6 +144,7 @@ def change_rules(
     after = asdict(
         replace(home, settings=settings).rules(competition.name, read_competition(home.public(competition.name)).rules)
     )
+    closing(Rules(**after))
     changes = {rule: [before[rule], after[rule]] for rule in wanted if before[rule] != after[rule]}
     if not changes:
         return
@@ -144,11 +156,13 @@ def change_rules(
             with making(home.root), database.transaction():
                 body = {"competition": competition.key, "changes": changes, "reason": roster.checked_reason(reason)}
                 events.append(database, "rules changed", actor, body, now)
+                if (path.read_text(encoding="utf-8") if path.exists() else "") != old:
+                    raise UserError("config.toml was changed by somebody else meanwhile; try again.", exit_code=8)
                 write_file(new, text.encode())
                 new.replace(path)
         except BaseException:
             new.unlink(missing_ok=True)
-            if path.exists() and path.read_text(encoding="utf-8") != old:  # it was not recorded, so it is taken back
+            if path.exists() and path.read_text(encoding="utf-8") == text:  # it was not recorded, so it is taken back
                 write_file(path, old.encode())
             raise
 
@@ -208,6 +222,6 @@ def unrecorded(home: Home, database: Database, competitions: Mapping[str, Rules]
                 last |= {(body["competition"], rule): after for rule, (_, after) in body["changes"].items()}
     found = []
     for (key, rule), said in last.items():
-        if key in competitions and (now := asdict(competitions[key])[rule]) != said:
+        if key in competitions and (now := asdict(competitions[key]).get(rule)) != said:
             found.append(f"{key}: {rule} is {now!r} by config.toml; the log says {said!r}")
     return found

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "name", "email", "team", "role")
 MAX_BYTES = 4 << 20
 MAX_SHOWN = 20
-FORMULA = "-=+@\t\r－＝＋＠"
-"""What begins a formula; in some countries the wide signs do, too."""
+FORMULA = "-=+@\t\r\n－＝＋＠"
+"""What begins a formula; in some countries the wide signs do, too. Some programs take no notice of blanks and quotes
+before it."""
+_BEGINS = rf"[\s'\"]*[{FORMULA}]"
 
 
 def cell(text: str) -> str:
@@ -26,7 +28,7 @@ def cell(text: str) -> str:
     >>> cell("=1+1"), cell("0012"), cell("'=")
     ("'=1+1", '0012', "''=")
     """
-    return f"'{text}" if re.match(f"'*[{FORMULA}]", text) else text
+    return f"'{text}" if re.match(_BEGINS, text) else text
 
 
 def uncell(text: str) -> str:
@@ -35,7 +37,7 @@ def uncell(text: str) -> str:
     >>> uncell("'=1+1"), uncell("O'Brien")
     ('=1+1', "O'Brien")
     """
-    return text[1:] if re.match(f"'+[{FORMULA}]", text) else text
+    return text[1:] if re.match(f"'{_BEGINS}", text) else text
 
 
 def write_rows(header: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> str:
@@ -61,7 +63,8 @@ def read_rows(data: bytes, what: str, needed: Sequence[str], known: Sequence[str
         raise UserError(f'{what} is not UTF-8; save it as "CSV UTF-8".') from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header = [name.strip().lower() for name in next(reader, [])]
+        spelled = {name.lower(): name for name in known}
+        header = [spelled.get(name.strip().lower(), name.strip()) for name in next(reader, [])]
         if not set(needed) <= set(header) or not set(header) <= set(known) or len(set(header)) < len(header):
             raise UserError(
                 f"{what} must have the columns {', '.join(needed)} and may have"

@@ -204,7 +204,7 @@ def grade(pending: bool) -> None:
 @options.command
 def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     """Open the private board to everyone; this cannot be taken back."""
-    from harness.competition import find_competition, refuse_one_board
+    from harness.competition import find_competition, read_versions, refuse_one_board
     from harness.home import local
     from harness.render import say
     from harness.rules import last_closing
@@ -216,9 +216,18 @@ def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     refuse_one_board(competition)
     reason = checked_reason(reason)
     with home.database() as database:
+        opened = store.revealed(database, competition.key)
+        if opened is not None:
+            click.echo(f"the private board of {competition.name} is open since {local(home, opened)}")
+            return
         end = last_closing(database, competition)
-        if end is not None and now <= end:
+        if end is None:
+            say(f"{competition.name} has no deadline; what comes after the reveal is practice.")
+        elif now <= end:
             say(f"Somebody may hand in until {local(home, end)}; after the reveal all of it is practice.")
+        waiting = store.pending(database, {competition.key: read_versions(home, competition)})
+        if waiting:
+            say(f"{len(waiting)} submissions have no score yet; the board changes when they have.")
         if not yes:
             click.confirm(f"Show the private scores of {competition.name} to everyone?", abort=True, err=True)
         store.reveal(database, competition.key, options.who(home, name), reason, options.clock())

@@ -280,6 +280,7 @@ def _ranked(
         private=private,
         selections=competition.rules.selections,
         unselected=competition.rules.unselected,
+        unselected_count=competition.rules.unselected_most,
     )
 
 
@@ -517,6 +518,7 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
             *versions,
             selections=rules.selections,
             unselected=rules.unselected,
+            unselected_count=rules.unselected_most,
             participant=viewer.participant,
         )
     numbers = counting[viewer.participant].submissions if viewer.participant in counting else ()
@@ -525,6 +527,7 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
         "homework": competition.name,
         "selections": rules.selections,
         "unselected": rules.unselected,
+        "unselected_count": rules.unselected_most,
         "closes": local(home, terms.closes),
         "locked": over,
         "selected": [entry.id for entry in entries if entry.selected],
@@ -540,6 +543,23 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
             if entry.id in numbers
         ],
     }
+
+
+def unselected_words(selection: Body) -> str:
+    """What counts where none is chosen, in words."""
+    most = selection["unselected_count"]
+    words = {
+        "best_public": f"the {most} with the best public scores count",
+        "first": f"the first {most} count",
+        "last": f"the last {most} count",
+    }
+    if most == 1:
+        words = {
+            "best_public": "the one with the best public score counts",
+            "first": "the first one counts",
+            "last": "the last one counts",
+        }
+    return words.get(selection["unselected"], "all count")
 
 
 def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetime) -> Body:

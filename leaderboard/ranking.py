@@ -48,12 +48,14 @@ def board(
     private: bool = False,
     selections: int = 2,
     unselected: Unselected = "best_public",
+    unselected_count: int | None = None,
 ) -> list[BoardRow]:
     """The ranking by exact score; of equal scores the earlier accepted one ranks higher; ungraded names come last.
 
     The public board takes the best public score of each participant. The private board takes the best private score
     among the submissions a participant selected or, where none is selected, among those of the rule `unselected`: the
-    `selections` best on the public board, the first or last `selections`, or all. Practice never counts. Whether the
+    `unselected_count` (None: `selections`) best on the public board, as many of the first or last, or all. Of more than
+    `selections` that were selected, before the rule came down, the earliest count. Practice never counts. Whether the
     private board may be seen is the caller's to decide.
     """
     with db.reading():
@@ -62,7 +64,8 @@ def board(
             raise ValueError(f"{competition}: the direction of {metric_version} is not what was recorded")
         number = version[0] if version else 0
         if private:
-            return _private_board(db, competition, number, higher_is_better, selections, unselected)
+            asked = _counting(number, competition, selections, unselected, unselected_count)
+            return _private_board(db, competition, number, higher_is_better, asked)
         rows = db.fetch(PUBLIC_BOARD, competition=competition, version=number)
     return [
         BoardRow(rank, name, kind, score, details or "{}", texts(passed), entries, instant(last), submission)
@@ -121,6 +124,7 @@ def what_counts(
     *,
     selections: int,
     unselected: Unselected,
+    unselected_count: int | None = None,
     participant: str | None = None,
 ) -> dict[str, Counting]:
     """What would count on the private board if it were over now, by participant; of one participant where given.
@@ -131,7 +135,8 @@ def what_counts(
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
         only = "" if participant is None else "AND p.name = :participant"
-        sql, values = _counting(version[0] if version else 0, competition, selections, unselected, only)
+        number = version[0] if version else 0
+        sql, values = _counting(number, competition, selections, unselected, unselected_count, only)
         if participant is not None:
             values["participant"] = participant
         rows = db.fetch(f"SELECT name, submission, selected FROM ({sql}) c ORDER BY submission", **values)
@@ -143,17 +148,24 @@ def what_counts(
 
 
 def _counting(
-    version: int, competition: str, selections: int, unselected: Unselected, only: str = ""
+    version: int,
+    competition: str,
+    selections: int,
+    unselected: Unselected,
+    unselected_count: int | None,
+    only: str = "",
 ) -> tuple[str, dict[str, Any]]:
     """A query, and its values, of (participant id, name, submission, selected) for all that counts."""
-    values: dict[str, Any] = {"competition": competition}
+    values: dict[str, Any] = {"competition": competition, "most": selections}
     if unselected != "all":
-        values["count"] = selections
+        values["count"] = selections if unselected_count is None else unselected_count
     if unselected == "best_public":
         values["version"] = version
     sql = f"""
         SELECT p.id AS participant_id, p.name AS name, c.submission_id AS submission, 1 AS selected
         FROM participants p JOIN selections c ON c.participant_id = p.id WHERE p.competition = :competition {only}
+        AND (SELECT count(*) FROM selections d WHERE d.participant_id = p.id AND d.submission_id < c.submission_id)
+        < :most
         UNION ALL
         SELECT p.id, p.name, u.id, 0 FROM participants p JOIN submissions u ON u.participant_id = p.id
         AND {_UNSELECTED[unselected]} WHERE p.competition = :competition {only}
@@ -163,9 +175,9 @@ def _counting(
 
 
 def _private_board(
-    db: Database, competition: str, version: int, higher_is_better: bool, selections: int, unselected: Unselected
+    db: Database, competition: str, version: int, higher_is_better: bool, asked: tuple[str, dict[str, Any]]
 ) -> list[BoardRow]:
-    counting, values = _counting(version, competition, selections, unselected)
+    counting, values = asked
     grades = db.fetch(
         f"SELECT c.participant_id, g.submission_id, g.private, g.private_details, g.passed_private FROM ({counting}) c "
         "JOIN grades g ON g.submission_id = c.submission AND g.version_id = :version WHERE g.private IS NOT NULL",

@@ -399,9 +399,17 @@ def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRo
             passed_public, passed_private, mac, at = rest
             yield GradeRow(
                 number, where, who, sha256, data, metric, bool(higher), public, private, details, hidden,
-                texts(passed_public), texts(passed_private), mac, instant(at),
+                _sealed_texts(passed_public), _sealed_texts(passed_private), mac, instant(at),
             )  # fmt: skip
         last = rows[-1][0]
+
+
+def _sealed_texts(stored: str) -> tuple[str, ...]:
+    """The texts of a stored list; one that cannot be read as it is, which `mac` does not bear out."""
+    try:
+        return texts(stored)
+    except (TypeError, ValueError):
+        return (str(stored),)
 
 
 def quota_state(db: Database, competition: str, participant: str, day: str, *, practice: bool = False) -> QuotaState:

@@ -335,7 +335,8 @@ class Rules:
     """How a competition is run. Zones are IANA names; a deadline is an RFC 3339 instant or None for an open one.
 
     `selections` is how many submissions may count on the private board; `unselected` says what counts when none is
-    chosen. `rejections` caps malformed files a day on their own.
+    chosen, and `unselected_count` how many then, 0 for as many as may be chosen. `rejections` caps malformed files a
+    day on their own.
     """
 
     quota: int = 5
@@ -346,6 +347,12 @@ class Rules:
     unselected: Literal["best_public", "first", "last", "all"] = "best_public"
     rejections: int = 50
     public_share: float = 0.5
+    unselected_count: int = 0
+
+    @property
+    def unselected_most(self) -> int:
+        """How many submissions count, at the most, where none is chosen and not all count."""
+        return self.unselected_count or self.selections
 
 
 @dataclass(frozen=True)

@@ -170,9 +170,9 @@ def test_the_courses_bands_give_its_points() -> None:
             bar.points[0] for bar in bars if bar.passed({REWARD.name: value}, {REWARD.name: True}, private=False)
         )
 
-    cases = (-300.0, -0.5, 0.0, 99.5, 100.0, 169.9, 170.0, 200.0, 240.5, 241.0, 268.9, 269.0, 300.0)
-    assert [points("2021", value) for value in cases] == [2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 6]
-    assert [points("2022", value) for value in cases] == [0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 4, 4]
+    cases = (-300.0, -0.5, 0.0, 99.5, 100.0, 169.9, 170.0, 200.0, 240.5, 241.0, 268.9, 269.0, 269.009, 269.01, 300.0)
+    assert [points("2021", value) for value in cases] == [2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 6, 6, 6]
+    assert [points("2022", value) for value in cases] == [0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4]
     for year in ("2021", "2022"):
         assert "not comparable" in TASK.edition(year).source
         assert all(bar.points[1] == 0 and bar.source == f"official {year}" for bar in TASK.edition(year).bars)

@@ -6,11 +6,13 @@ import csv
 import json
 import shutil
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -500,32 +502,62 @@ def test_a_column_that_is_left_out_keeps_what_there_was(home: Path) -> None:
     assert (found.name, found.email, found.team) == ("Robert", "bob@example.org", "Owls")
 
 
-CHANGES = (
-    ("roster", "import", "people.csv"),
-    ("roster", "disable", "b02"),
-    ("roster", "enable", "b03"),
-    ("roster", "invite", "b02"),
-    ("extend", "hw1", "--all", "--hours", "2"),
-    ("points", "hw1", "0012", "code", "1"),
-    ("points", "hw1", "--csv", "points.csv"),
-    ("rules", "hw1", "quota=3"),
-    ("reveal", "hw1"),
-)
+CHANGES = {  # and what is told before it is done
+    ("roster", "import", "people.csv"): ("b09: new, Zoe, student", "Add 1 people", "change 1",
+                                         "b02: team from Owls to none, role from student to ta"),
+    ("roster", "disable", "b02"): ("Bob (b02)", "1 tokens end"),
+    ("roster", "enable", "b03"): ("Eve, the second (b03)",),
+    ("roster", "invite", "b02"): ("b02: Bob, student", "open for 200 days", "end older invitations"),
+    ("extend", "hw1", "--all", "--hours", "2"): ("until 2027-03-27T01:59:59+08:00 for all",
+                                                 "in place of the time until 2027-03-27T00:59:59+08:00"),
+    ("extend", "hw1", "--all", "--slots", "1"): ("1 more submissions on 2027-03-01 for all",
+                                                 "in place of 4 more submissions on 2027-03-01"),
+    ("points", "hw1", "0012", "code", "1"): ("1 of 2 points for the code of 0012, in place of 0.5",),
+    ("points", "hw1", "--csv", "points.csv"): ("0012: code from 0.5 to 1", "1 of them in place of others"),
+    ("rules", "hw1", "quota=3"): ("quota from 5 to 3",),
+    ("reveal", "hw1"): ("Somebody may hand in until 2027-03-27T00:59:59+08:00", "private scores of hw01 to everyone"),
+}  # fmt: skip
+
+
+def test_every_command_that_wants_a_reason_asks_and_is_looked_at_here() -> None:
+    def commands_of(group: click.Group, *before: str) -> Iterator[tuple[tuple[str, ...], set[str]]]:
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            one = group.get_command(context, name)
+            assert one is not None
+            if isinstance(one, click.Group):
+                yield from commands_of(one, *before, name)
+            else:
+                yield (*before, name), {option for parameter in one.params for option in parameter.opts}
+
+    found = {name: options for name, options in commands_of(cli) if "--reason" in options}
+    assert {" ".join(name) for name in found} == {
+        " ".join(words[: 2 if words[0] == "roster" else 1]) for words in CHANGES
+    }
+    assert all({"--yes", "--as"} <= options for options in found.values())
 
 
 @pytest.mark.parametrize("words", CHANGES, ids=" ".join)
 @pytest.mark.parametrize("home", ["sqlite"], indirect=True)
 def test_every_change_asks_wants_a_reason_and_leaves_an_event(home: Path, words: tuple[str, ...]) -> None:
     enrol(home)
-    assert call(home, "roster", "disable", "b03", *YES).exit_code == 0
-    (home / "people.csv").write_text("id,name\nb09,Zoe\n")
+    told = CHANGES[words]
+    for before_it in (("roster", "disable", "b03"), ("roster", "invite", "b02"),
+                      ("extend", "hw1", "--all", "--hours", "1"), ("extend", "hw1", "--all", "--slots", "4"),
+                      ("points", "hw1", "0012", "code", "0.5")):  # fmt: skip
+        assert call(home, *before_it, *YES).exit_code == 0
+    (home / "people.csv").write_text("id,name,team,role\nb09,Zoe,,\nb02,Bob,,ta\n0012,Ada,,\n")
     (home / "points.csv").write_text("id,code\n0012,1\n")
     words = tuple(str(home / word) if word.endswith(".csv") else word for word in words)
     before = verified(home)
     assert call(home, *words, "--yes").exit_code == 2, "no reason"
-    assert call(home, *words, "--reason", " ", "--yes").exit_code == 2
-    refused = call(home, *words, "--reason", "why", input="n\n")
-    assert (refused.exit_code, refused.stdout) == (1, "")
+    for reason in ("", " ", "a\x1b[31mb", "two\nlines", "\u202eback", "a\tb", "x" * 501):
+        assert call(home, *words, "--reason", reason, "--yes").exit_code == 2, reason
+        assert call(home, *words, "--reason", reason, input="y\n").exit_code == 2, reason
+    for answer in ("n\n", "\n", ""):  # the last as from a script, where nobody answers
+        refused = call(home, *words, "--reason", "why", input=answer)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert [text for text in told if text not in refused.stderr] == []
     assert verified(home) == before
     assert call(home, *words, "--reason", "why not", input="y\n").exit_code == 0
     after = verified(home)
@@ -563,6 +595,21 @@ def test_invitations_open_are_shown_once_and_lie_in_a_file_of_ones_own(home: Pat
 
 
 @pytest.mark.parametrize("home", ["sqlite"], indirect=True)
+def test_a_reveal_says_who_may_still_hand_in_and_what_waits_and_happens_once(home: Path) -> None:
+    (home / "config.toml").write_text('name = "prof"\n')
+    with open_home(home).database() as db:
+        hand_in(db, "ada", competition="hw01/1")
+    asked = call(home, "reveal", "hw1", "--reason", "end", input="y\n")
+    assert asked.exit_code == 0
+    assert "hw01 has no deadline; what comes after the reveal is practice" in asked.stderr
+    assert "1 submissions have no score yet" in asked.stderr
+    again = call(home, "reveal", "hw1", "--reason", "end")
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert "open since 2027-03-01" in again.stdout
+    assert verified(home).count("revealed") == 1
+
+
+@pytest.mark.parametrize("home", ["sqlite"], indirect=True)
 def test_hours_are_hours_also_where_the_clocks_are_changed_in_between(home: Path) -> None:
     (home / "config.toml").write_text(
         '[hw01]\ndeadline = "2027-03-13T23:59:59-05:00"\ndeadline_zone = "America/New_York"\n'
@@ -584,6 +631,8 @@ def test_hours_are_hours_also_where_the_clocks_are_changed_in_between(home: Path
         (("hw1", "--all", "--day", "2027-03-01"), "say what"),
         (("hw1", "--all", "--hours", "1", "--day", "2027-03-01"), "belongs to --slots"),
         (("hw1", "--all", "--slots", "1", "--day", "tomorrow"), "must be a date"),
+        (("hw1", "--all", "--slots", "0", "--hours", "1"), "alone"),
+        (("hw1", "--all", "--until", "9999-12-31T23:59Z"), "too far"),
         (("hw1", "--all", "--until", "2027-03-27"), "offset"),
         (("hw1", "--all", "--until", "2027-03-20T00:00+08:00"), "before the deadline"),
         (("hw1", "--person", "b02", "--hours", "1"), "extend the team"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +19,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness import view
 from harness.competition import Competition, find_competition, read_versions
+from harness.gradebook import find_schemes, gradebook
 from harness.grading import accept_file, submit
 from harness.home import Home, open_home
 from harness.rules import change_rules, closing, last_closing, quota_day, terms
@@ -45,14 +49,30 @@ _files = count()
         ("2027-03-26T15:59Z", "2027-03-26T15:59:59.999999+00:00"),
         ("2027-03-26T15:59:59Z", "2027-03-26T15:59:59.999999+00:00"),
         ("2027-03-26T15:59-00:30", "2027-03-26T16:29:59.999999+00:00"),
+        ("2027-W12-5T23:59+08:00", "2027-03-26T15:59:59.999999+00:00"),
+        ("2027-03-28T02:30+01:00", "2027-03-28T01:30:59.999999+00:00"),  # no clock of Berlin shows 02:30 on that day
+        ("2027-10-31T02:30+02:00", "2027-10-31T00:30:59.999999+00:00"),  # and twice on this one: the first 02:30
+        ("2027-10-31T02:30+01:00", "2027-10-31T01:30:59.999999+00:00"),  # the second
     ],
 )
-@pytest.mark.parametrize("zone", ["Asia/Taipei", "UTC", "America/New_York"])
+@pytest.mark.parametrize("zone", ["Asia/Taipei", "UTC", "America/New_York", "Europe/Berlin"])
 def test_a_deadline_includes_the_seconds_that_it_does_not_write(written: str, last: str, zone: str) -> None:
     found = closing(Rules(deadline=written, deadline_zone=zone))
     assert found is not None
     assert found.astimezone(UTC).isoformat() == last
     assert str(found.tzinfo) == zone, "it is told in the zone of deadlines"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2027-03-26_23:59:59+08:00", "2027-03-26T23+08:00", "2027-03-26", "2027-03-26T23:59", "9999-12-31T23:59Z",
+        "0001-01-01T00:00+08:00", "",
+    ],
+)  # fmt: skip
+def test_a_deadline_that_says_no_minute_or_no_zone_or_that_no_zone_can_tell_is_refused(written: str) -> None:
+    with pytest.raises(UserError):
+        closing(Rules(deadline=written))
 
 
 def test_the_time_of_the_next_slot_is_one_that_clocks_show() -> None:
@@ -74,6 +94,8 @@ EDGES = [
     ("America/New_York", "2027-11-08T05:00:00Z", "2027-11-08"),
     ("Europe/Berlin", "2027-03-27T23:00:00Z", "2027-03-28"),
     ("Europe/Berlin", "2027-03-28T22:00:00Z", "2027-03-29"),
+    ("Europe/Berlin", "2027-10-30T22:00:00Z", "2027-10-31"),  # 25 hours begin
+    ("Europe/Berlin", "2027-10-31T23:00:00Z", "2027-11-01"),
     ("Africa/Cairo", "2026-04-23T22:00:00Z", "2026-04-24"),  # there is no midnight: 23:59:59 is followed by 01:00
     ("Africa/Cairo", "2026-10-29T22:00:00Z", "2026-10-30"),  # the hour before midnight came twice
     ("America/Havana", "2026-11-01T04:00:00Z", "2026-11-01"),  # midnight comes twice: the day begins with the first
@@ -183,6 +205,39 @@ def test_what_arrives_until_the_last_instant_counts(home: Home, db: Database, sh
     assert not accepted.practice
     assert "practice" not in json.loads(accepted.receipt)
     assert [row.participant for row in boards(home, db)[1]] == ["ada"]
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "last"),
+    [
+        ("2027-03-26T23:59:59+08:00", "Asia/Taipei", "2027-03-26T15:59:59.999999Z"),
+        ("2027-03-26T23:59:59.5+08:00", "Asia/Taipei", "2027-03-26T15:59:59.5Z"),
+        ("2027-03-28T02:30+01:00", "Europe/Berlin", "2027-03-28T01:30:59.999999Z"),  # there was no 02:30
+        ("2027-10-31T02:30+02:00", "Europe/Berlin", "2027-10-31T00:30:59.999999Z"),  # the first of two
+        ("2027-11-07T01:30:00-05:00", "America/New_York", "2027-11-07T06:30:00.999999Z"),  # the second of two
+    ],
+)
+def test_every_form_of_a_deadline_holds_to_the_microsecond_also_where_clocks_are_changed(
+    home: Home, db: Database, written: str, zone: str, last: str
+) -> None:
+    path = home.root / "config.toml"
+    path.write_text(
+        path.read_text()
+        .replace("2027-03-26T23:59+08:00", written)
+        .replace("quota = 2", f'quota = 9\ndeadline_zone = "{zone}"')
+    )
+    home, end = open_home(home.root), datetime.fromisoformat(last)
+    mine = hand_in(home, db, end - SECOND).submission
+    assert [hand_in(home, db, end + shift).practice for shift in (-TICK, timedelta(0), TICK, SECOND)] == [
+        False, False, True, True
+    ]  # fmt: skip
+    ada = view.owner("ada")
+    assert view.select(home, ada, "hw1", [mine], end)["selected"] == [mine]
+    for shift in (TICK, SECOND):
+        with pytest.raises(LeaderboardError):
+            view.select(home, ada, "hw1", [mine], end + shift)
+    extend(db, "person", "ada", end + SECOND)
+    assert [hand_in(home, db, end + SECOND + shift).practice for shift in (timedelta(0), TICK)] == [False, True]
 
 
 @pytest.mark.parametrize("shift", [timedelta(0), SECOND, timedelta(days=300)])
@@ -394,6 +449,60 @@ def test_a_clock_that_steps_back_over_midnight_opens_no_slots_and_orders_by_arri
     assert events.verify(db) == []
 
 
+def test_a_clock_that_steps_back_into_a_day_with_more_slots_opens_none_of_them_again(
+    home: Home, db: Database, hw1: Competition
+) -> None:
+    midnight = datetime(2027, 3, 20, tzinfo=UTC)
+    hand_in(home, db, midnight - SECOND)
+    extend(db, "person", "ada", None, slots=3, day="2027-03-19")
+    for _ in range(2):
+        hand_in(home, db, midnight)
+    assert terms(home, db, hw1, "ada", midnight - SECOND).quota == 2
+    with pytest.raises(LeaderboardError) as error:
+        hand_in(home, db, midnight - SECOND)
+    assert code_of(error) == ("E_QUOTA", 4)
+    hand_in(home, db, midnight - SECOND, "bob")
+    assert terms(home, db, hw1, "ada", midnight).quota == 2
+    extend(db, "person", "ada", None, slots=1, day="2027-03-20")
+    assert hand_in(home, db, midnight - SECOND).used == 3
+    assert events.verify(db, receipts.public_key(derive(home.key(), "receipts"))) == []
+
+
+@pytest.mark.parametrize("edge", ["2027-03-28T00:00:00Z", "2027-10-31T00:00:00Z"])
+def test_a_clock_that_steps_back_between_any_two_arrivals_keeps_the_order_and_the_quota(
+    home: Home, db: Database, edge: str
+) -> None:
+    """On both days on which the clocks of Berlin are changed; the deadline is far, the quota two a day."""
+    path = home.root / "config.toml"
+    path.write_text(
+        path.read_text().replace('deadline = "2027-03-26', 'quota_zone = "Europe/Berlin"\ndeadline = "2033-01-01')
+    )
+    home = open_home(home.root)
+    start, chance, taken = datetime.fromisoformat(edge), random.Random(edge), Counter[tuple[str, str]]()
+    arrived: list[int] = []
+    for _ in range(40):
+        who = chance.choice(["ada", "bob", "eve"])
+        now = start + timedelta(hours=chance.randint(-60, 60), microseconds=chance.choice([-1, 0, 1]))
+        try:
+            accepted = hand_in(home, db, now, who, score=0.5)
+        except LeaderboardError as error:
+            if error.code != "E_QUOTA":
+                raise
+            continue
+        arrived.append(accepted.submission)
+        taken[who, json.loads(accepted.receipt)["quota_day"]] += 1
+        assert accepted.used == taken[who, json.loads(accepted.receipt)["quota_day"]]
+    assert arrived == list(range(1, len(arrived) + 1))
+    assert max(taken.values()) == 2
+    days: dict[str, list[str]] = {}
+    for row in store.submissions(db):
+        days.setdefault(row.participant, []).append(row.quota_day)
+    assert all(found == sorted(found) for found in days.values()), "no day comes back"
+    firsts = list(dict.fromkeys(row.participant for row in store.submissions(db)))
+    assert [row.participant for row in boards(home, db)[0]] == firsts, "of equals, who arrived first"
+    assert events.verify(db, receipts.public_key(derive(home.key(), "receipts"))) == []
+
+
 def test_a_clock_that_steps_back_over_the_deadline_is_logged_and_changes_no_practice(home: Home, db: Database) -> None:
     assert hand_in(home, db, LATE + timedelta(minutes=1)).practice
     assert not hand_in(home, db, DEADLINE).practice
@@ -480,6 +589,92 @@ def test_what_would_count_is_what_the_private_board_counts(
         )
 
 
+@pytest.mark.parametrize("rule", ["best_public", "first", "last", "all"])
+@pytest.mark.parametrize("most", [0, 1])
+def test_what_the_preview_shows_before_the_end_is_what_counts_after_the_reveal(
+    home: Home, db: Database, rule: str, most: int
+) -> None:
+    path = home.root / "config.toml"
+    path.write_text(
+        path.read_text().replace(
+            "quota = 2\nrejections = 2", f'quota = 9\nunselected = "{rule}"\nunselected_count = {most}'
+        )
+    )
+    home, chance = open_home(home.root), random.Random(f"{rule}{most}")
+    names, hidden = [f"student {number}" for number in range(6)], {}
+    for _ in range(25):
+        who, private = chance.choice(names), chance.choice([0.1, 0.2, 0.3])
+        number = hand_in(home, db, DEADLINE - timedelta(minutes=chance.randint(0, 60)), who).submission
+        if chance.random() < 0.15:
+            store.reject(db, number, "E_X", DEADLINE)
+        elif chance.random() < 0.9:
+            grade(home, db, number, chance.choice([0.1, 0.2, 0.3]), private, DEADLINE)
+            hidden[number] = private
+    for who in names[:3]:
+        own = [row.id for row in store.submissions(db, "hw01/1", who) if row.rejected is None]
+        store.select(db, "hw01/1", who, chance.sample(own, min(len(own), chance.randint(1, 2))), 2, DEADLINE, DEADLINE)
+
+    def counting(now: datetime) -> dict[str, list[int]]:
+        shown = {who: view.selection(home, view.owner(who), "hw1", now)["counts"] for who in names}
+        return {who: [row["id"] for row in rows] for who, rows in shown.items()}
+
+    preview = counting(DEADLINE)
+    for who in names:
+        late = hand_in(home, db, LATE, who, score=0.01)
+        assert late.practice
+        for choose in ([late.submission], preview[who][:1]):
+            with pytest.raises(LeaderboardError):
+                view.select(home, view.owner(who), "hw1", choose, LATE)
+    assert counting(LATE) == preview
+    store.reveal(db, "hw01/1", "prof", "the end", LATE)
+    hand_in(home, db, LATE + SECOND, names[0], score=0.01)
+    assert counting(LATE + SECOND) == preview
+    board = view.board(home, view.owner("prof"), "hw1", private=True, now=LATE + SECOND)
+    shown = {row["name"]: (row["score"], row["submission"]) for row in board["board"]}
+    for who, numbers in preview.items():
+        scores = sorted((hidden[number], number) for number in numbers if number in hidden)
+        assert shown.get(who, (None, None)) == (scores[0] if scores else (None, None))
+    lines = gradebook(home, db, find_schemes(home, "hw1"), ["hw01"])
+    assert {line.key: list(line.scores["hw01"].submissions) for line in lines} == {
+        who: preview[who] for who in sorted(names)
+    }
+
+
+def test_where_fewer_may_be_chosen_than_were_the_earliest_of_them_count(home: Home, db: Database) -> None:
+    one, two = (hand_in(home, db, DEADLINE, score=score).submission for score in (0.3, 0.1))
+    store.select(db, "hw01/1", "ada", [one, two], 2, DEADLINE)
+    ask: dict[str, Any] = {"selections": 1, "unselected": "best_public"}
+    versions = read_versions(home, find_competition(home, "hw1"))
+    assert ranking.what_counts(db, "hw01/1", *versions, **ask)["ada"].submissions == (one,)
+    assert ranking.board(db, "hw01/1", *versions, False, private=True, **ask)[0].score == 0.3
+
+
+def test_after_the_reveal_ranks_and_moves_are_told_and_what_comes_later_changes_none(home: Home, db: Database) -> None:
+    scores = {"ada": (0.1, 0.3), "bob": (0.2, 0.1), "eve": (0.3, 0.1), "kim": (0.4, 0.2)}
+    for who, (public, private) in scores.items():
+        number = hand_in(home, db, DEADLINE, who).submission
+        grade(home, db, number, public, private, DEADLINE)
+    waiting = hand_in(home, db, DEADLINE, "kim").submission
+    for viewer in (view.NOBODY, view.Viewer("student", "ada", "ada"), view.Viewer("instructor", "prof", "prof")):
+        with pytest.raises(UserError) as error:
+            view.board(home, viewer, "hw1", private=True, now=LATE)
+        assert error.value.code == "E_NOT_REVEALED"
+    store.reveal(db, "hw01/1", "prof", "the end", LATE)
+
+    def shown() -> list[tuple[Any, ...]]:
+        rows = view.board(home, view.owner("ada"), "hw1", private=True, now=LATE)["board"]
+        return [(row["rank"], row["name"], row["public_rank"], row["move"]) for row in rows]
+
+    before = [(1, "bob", 2, 1), (2, "eve", 3, 1), (3, "kim", 4, 1), (4, "ada", 1, -3)]
+    assert shown() == before, "of equals, who arrived first"
+    assert hand_in(home, db, LATE + SECOND, "ada", score=0.01).practice
+    assert shown() == before
+    grade(home, db, 1, 0.0, 0.0, LATE)
+    assert shown() == before, "a second grade changes nothing"
+    grade(home, db, waiting, 0.9, 0.05, LATE + SECOND)
+    assert shown()[0] == (1, "kim", 4, 3), "what had come in time and was graded after the reveal counts"
+
+
 # Changing rules
 
 
@@ -561,7 +756,7 @@ def test_a_first_rule_makes_the_file_and_the_section(course: Path, tmp_path: Pat
     [
         ("quota", "many"), ("quota", "-1"), ("quota", "1e3"), ("selections", "0"), ("unselected", "random"),
         ("quota_zone", "Mars"), ("deadline", "tomorrow"), ("deadline", "2027-03-26"), ("public_share", "0.1"),
-        ("colour", "red"), ("deadline_zone", "\x7f"),
+        ("colour", "red"), ("deadline_zone", "\x7f"), ("deadline", "9999-12-31T23:59Z"),
     ],
 )  # fmt: skip
 def test_a_rule_that_cannot_be_is_refused_and_nothing_is_written(written: Path, rule: str, value: str) -> None:
@@ -579,6 +774,22 @@ def test_a_file_that_cannot_be_changed_line_by_line_is_left_to_the_person(course
     with pytest.raises(UserError, match="by hand"):
         change(tmp_path / "home", quota="3")
     assert (tmp_path / "home" / "config.toml").read_text() == config
+
+
+def test_a_file_that_somebody_else_changes_meanwhile_is_not_written_over(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, theirs = events.append, CONFIG.replace("quota = 9", "quota = 8")
+
+    def meanwhile(*values: Any) -> events.Event:
+        (written / "config.toml").write_text(theirs)
+        return append(*values)
+
+    monkeypatch.setattr(events, "append", meanwhile)
+    with pytest.raises(UserError, match="meanwhile"):
+        change(written, quota="3")
+    assert (written / "config.toml").read_text() == theirs
+    assert problems(open_home(written)) == []
 
 
 def test_rules_stay_after_the_reveal(written: Path) -> None:
@@ -605,3 +816,8 @@ def test_the_last_instant_for_anybody_is_that_of_the_longest_extension(
     assert last_closing(db, hw1) == DEADLINE
     extend(db, "all", "", DEADLINE + SECOND)
     assert last_closing(db, hw1) == DEADLINE + SECOND
+    hand_in(home, db, DEADLINE)
+    extend(db, "person", "ada", DEADLINE + timedelta(days=300))
+    assert last_closing(db, hw1) == DEADLINE + timedelta(days=300)
+    extend(db, "person", "ada", DEADLINE + 3 * SECOND)
+    assert last_closing(db, hw1) == DEADLINE + 3 * SECOND, "a mended mistake is over"

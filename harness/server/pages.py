@@ -46,14 +46,6 @@ POLICY = (
 PER_PAGE = 200
 """How many submissions one page of those of everybody shows."""
 
-UNSELECTED = {
-    "best_public": "those with the best public scores",
-    "first": "the first",
-    "last": "the last",
-    "all": "all",
-}
-"""Which submissions count where none is selected, in words."""
-
 Values = dict[str, Any]
 Make = Callable[..., "Page"]
 
@@ -444,7 +436,8 @@ def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "") -> Pa
     return Page(
         "submissions.html",
         {"hw": homework, "tab": "submissions", "rows": rows[::-1], "selection": chosen, "counting": counting}
-        | {"chart": chart(homework, rows), "saved": saved, "problem": problem, "unselected": UNSELECTED}
+        | {"chart": chart(homework, rows), "saved": saved, "problem": problem}
+        | {"unselected": view.unselected_words(chosen)}
         | {"waiting": any(row["state"] in ("queued", "grading") for row in rows)}
         | {"revealed": any(row["private"] is not None for row in rows)},
         409 if problem else 200,

@@ -58,6 +58,7 @@ def _official(
     )
 
 
+RULES_2021 = Rules(quota_zone="Asia/Taipei", unselected="first", unselected_count=1)
 FORMAT = LinesFormat(COLUMN, range(1, TEST_LINES + 1), MAX_BYTES)
 
 TASK = Task(
@@ -73,7 +74,7 @@ TASK = Task(
                 BLEU, "ladder.py hw5 --seeds 100-102",
                 ("simple", 16.14, 0.73), ("medium", 51.22, 0.37), ("strong", 62.88, 1.07), ("boss", 71.93, 0.54),
             ),
-            Rules(unselected="first"),
+            RULES_2021,
             _make_world,
         ),
         Edition(
@@ -84,7 +85,7 @@ TASK = Task(
             _official(
                 "2021", 1.0, ("simple", 18.43), ("medium", 24.04), ("strong", 29.32), private=(17.61, 23.43, 28.27)
             ),
-            Rules(unselected="first"),
+            RULES_2021,
             partial(_make_course, "2021"),
             official=True,
         ),
@@ -94,7 +95,7 @@ TASK = Task(
             FORMAT,
             (BLEU,),
             _official("2022", 0.5, ("simple", 14.58), ("medium", 18.04), ("strong", 25.20), ("boss", 29.13)),
-            Rules(),
+            Rules(quota_zone="Asia/Taipei", unselected_count=1),
             partial(_make_course, "2022"),
             official=True,
         ),

@@ -145,7 +145,7 @@ def _chain(year: str, *bands: tuple[str, float | None, float]) -> Edition:
         CHAIN,
         (CHAINED_REWARD,),
         _official(year, *bands),
-        Rules(selections=1, public_share=1.0),
+        Rules(quota_zone="Asia/Taipei", selections=1, public_share=1.0),
         _make_chain,
         judge=JUDGE,
     )
@@ -173,6 +173,6 @@ TASK = Task(
             ("any valid file", None, 2.0),
             ("0", 0.0, 1.0), ("100", 100.0, 1.0), ("200", 200.0, 1.0), ("241", 241.0, 1.0),
         ),
-        _chain("2022", ("0", 0.0, 1.0), ("100", 100.0, 1.0), ("170", 170.0, 1.0), ("269", 269.0, 1.0)),
+        _chain("2022", ("0", 0.0, 1.0), ("100", 100.0, 1.0), ("170", 170.0, 1.0), ("over 269", 269.01, 1.0)),
     ),
 )  # fmt: skip
