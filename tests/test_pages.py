@@ -21,8 +21,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import view
 from harness.home import open_home
-from harness.server import pages
+from harness.server import app, pages
 from leaderboard import events, store
 from tasks.base import PRIVATE
 from tests.test_server import WIDE, Class, Client, make_class, submit
@@ -464,6 +465,37 @@ def test_the_board_is_sorted_by_any_column_and_shows_bars_only_in_the_order_of_p
     own = [e for e in Reader(client.get("/homeworks/hw1/board").text).all("tr") if e.attributes.get("id") == "own"]
     assert len(own) == 1
     assert "adam" in own[0].text
+
+
+def test_an_error_of_ours_is_a_page_with_its_number_and_nothing_of_its_text(
+    site: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ValueError("the answer is forty-two")
+
+    client = signed_in(site, "b01")
+    good = client.get("/nothing")
+    monkeypatch.setattr(view, "homework", fail)
+    for answer in (
+        client.get("/homeworks/hw1/board"),
+        client.post("/homeworks/hw1/board", data={"csrf": csrf_of(good.text)}, headers={"origin": URL}),
+    ):
+        assert answer.status_code == 500
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert {n: v for n, v in answer.headers.items() if n in app.HEADERS} == {
+            n: v for n, v in good.headers.items() if n in app.HEADERS
+        }
+        Reader(answer.text)
+        assert f"request {answer.headers['x-request-id']}" in answer.text
+        assert not [word for word in ("forty", "ValueError", "Traceback", "Ada") if word in answer.text]
+        assert "ValueError in test_pages.py" in site.lines[-1]
+        assert "forty" not in site.lines[-1]
+    assert client.get("/api/v1/homeworks/hw1").json()["error"]["code"] == "E_INTERNAL"
+    monkeypatch.setattr(pages, "render", fail)
+    last = client.get("/homeworks/hw1/board")
+    assert (last.status_code, last.json()["error"]["code"]) == (500, "E_INTERNAL")
+    assert last.headers["content-security-policy"] == app.HEADERS["content-security-policy"]
+    assert "forty" not in last.text
 
 
 def test_a_board_without_anybody_still_shows_its_bars(site: Class) -> None:

@@ -19,16 +19,16 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from harness import audit, view, worker
+from harness import audit, options, view, worker
 from harness.competition import find_competition
 from harness.home import Home, open_home
 from harness.server import auth
-from harness.server.app import HEADERS, THREADS
+from harness.server.app import HEADERS, THREADS, refusal
 from harness.server.pages import make_site
 from harness.server.settings import Settings, read_settings
 from leaderboard import receipts, roster, store
 from leaderboard.database import LeaderboardError
-from tasks.base import PRIVATE, PUBLIC, UserError
+from tasks.base import PRIVATE, PUBLIC, Problem, SubmissionError, UserError
 from tests import test_images, test_reader
 from tests.test_secrecy import change_answer
 
@@ -186,7 +186,7 @@ def kept(home: Home) -> set[str]:
 def error(response: httpx.Response) -> tuple[int, str]:
     body = response.json()
     assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message", "details"}
+    assert set(body["error"]) == {"code", "message", "details", "total"}
     return response.status_code, body["error"]["code"]
 
 
@@ -784,6 +784,41 @@ def test_an_error_of_ours_says_nothing_but_its_number(local: Class, monkeypatch:
     assert "forty" not in "".join(local.lines)
 
 
+def test_an_error_has_the_same_form_as_on_the_command_line_with_the_number_of_all_problems(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for raised in (SubmissionError([Problem("E_X", "no", 2, "y", "a", "b")], 7), UserError("no", code="E_X")):
+        options.fail(raised, "json")
+        told, sent = json.loads(capsys.readouterr().out), json.loads(bytes(refusal("-", raised).body))
+        assert told == sent
+        assert sent["error"]["total"] == (7 if isinstance(raised, SubmissionError) else None)
+
+
+def test_a_course_that_is_not_in_order_is_no_mistake_of_who_asks_and_its_places_are_for_the_log(local: Class) -> None:
+    client = local.client("b01")
+    number = submit(client, local.sample).json()["submission"]
+    local.work()
+    hidden = local.home.root / "secret" / "hw01"
+    for path in (hidden, local.home.public("hw01") / "format.json"):
+        moved = path.rename(local.home.root / "moved") if path == hidden else None
+        text = None if moved else path.read_text()
+        if text is not None:
+            path.write_text("{")
+        answers = [client.get(f"/api/v1/{what}") for what in ("homeworks/hw1/board", f"submissions/{number}")]
+        answers += [submit(client, local.file(1.0)), client.get("/"), client.get("/homeworks/hw1/board")]
+        for answer in answers:
+            assert answer.status_code == 503
+            assert str(local.home.root) not in answer.text
+            assert "damaged" not in answer.text
+        assert f"{path}" in local.lines[-2]
+        if moved:
+            moved.rename(hidden)
+        else:
+            path.write_text(text or "")
+    assert client.get(f"/api/v1/submissions/{number}").json()["state"] == "graded"
+    assert submit(client, local.file(1.0)).status_code == 200, "it was kept, as the error said"
+
+
 def test_the_log_has_one_line_a_request_with_neither_token_nor_body_nor_name(local: Class) -> None:
     client = local.client("b01")
     submit(client, local.sample, **{"X-Filename": "sentinel.csv", "X-Message": "sentinel", "Cookie": "a=sentinel"})
@@ -925,6 +960,12 @@ def test_rules_that_change_in_the_file_hold_from_the_next_request_on_and_a_broke
         os.utime(path, (place, place))
         assert limit() == expected
     assert len([line for line in local.lines if "cannot be read" in line]) == 1
+    for place, wrong in enumerate(("quota = 'x'", "qota = 3", "deadline = 'soon'", "quota_zone = 'Mars'"), 10):
+        path.write_text(before.replace("quota = 100", wrong).replace("deadline", "deadline_", wrong.count("deadline")))
+        os.utime(path, (place, place))
+        assert limit() == 9, wrong
+        assert submit(client, local.file(place)).status_code == 202
+    assert len([line for line in local.lines if "config.toml: [hw01]" in line]) == 4
 
 
 @pytest.mark.parametrize(
