@@ -8,7 +8,7 @@ import math
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,8 +26,10 @@ from harness import view
 from harness.home import open_home
 from harness.server import app, pages
 from leaderboard import events, store
-from tasks.base import PRIVATE
-from tests.test_server import WIDE, Class, Client, make_class, submit
+from tasks.base import PRIVATE, PUBLIC
+from tests.test_secrecy import change_answer
+from tests.test_server import NOW, WIDE, Class, Client, make_class, submit
+from tests.test_server import TABLE as API
 
 URL = "http://testserver"
 EVIL = {
@@ -145,31 +148,104 @@ def test_keys_and_addresses_of_others_are_on_no_page_of_a_student(site: Class) -
     assert "b02" in staff.get("/homeworks/hw1/everyone").text
 
 
-def test_a_flipped_private_label_changes_no_byte_of_a_page_before_the_reveal(site: Class, tmp_path: Path) -> None:
-    import numpy as np
+# What is hidden: a label that is flipped far enough turns round who is better on its side.
 
+WORDS = (
+    *(f"{words.replace(' /', ' /api/v1/', 1)}" for words in API if words.startswith(("GET", "PUT"))),
+    *(f"GET /api/v1/submissions/{number}{what}" for number in range(1, 12) for what in ("", "/receipt")),
+    *(f"GET {path}" for path in TABLE),
+    *(f"GET /submissions/{number}" for number in range(1, 12)),
+    *(f"GET /homeworks/hw1/board?sort={key}" for key in ("score", "-last", "bars", "-entries", "submission")),
+    "GET /homeworks/hw1/everyone?q=graded&page=1",
+    "GET /gradebook.csv?hw=hw1",
+    "POST /homeworks/hw1/board",
+    "POST /homeworks/hw1/selection",
+    "POST /login",
+    "POST /api/v1/session",
+)
+MOMENTS = {"open": timedelta(hours=1), "closed": timedelta(days=30), "revealed": timedelta(days=31)}
+Seen = dict[tuple[str, str, str], str]
+
+
+def everything(site: Class, files: dict[str, list[bytes]], moments: Sequence[str]) -> Seen:
+    """What each role gets from each address at each moment, with its headers, by (moment, role, words)."""
+    seen: Seen = {}
+
+    def keep(moment: str, role: str, words: str, response: httpx.Response) -> None:
+        number = response.headers["x-request-id"]
+        headers = sorted((name, value) for name, value in response.headers.items() if value != number)
+        seen[moment, role, words] = f"{response.status_code} {headers} {response.text.replace(number, '')}"
+
+    for moment in moments:
+        site.now = NOW + MOMENTS[moment]
+        if moment == "revealed":
+            reveal(site)
+        for role, sent in files.items():
+            for place, data in enumerate(sent):
+                keep(moment, role, f"hand in {place}", submit(site.client(role), data))
+        site.work()
+        for role in ROLES if moment == "open" else ("nobody", "b01", "tom"):
+            program = site.client(role)
+            browser = signed_in(site, role) if role != "nobody" else program
+            for words in WORDS:
+                method, _, path = words.partition(" ")
+                if "unrevealed" in path and role in ("tom", "ian"):
+                    continue  # a look that is logged, and meant to show what is hidden
+                client = program if path.startswith("/api/") else browser
+                if method == "GET":
+                    response = client.raw(method, path, None)
+                elif method == "PUT":
+                    response = client.put(path, json={"submissions": [1, 2, 3]})
+                elif path.startswith("/api/"):
+                    response = client.post(path, json={"token": "lhy_" + "A" * 40})
+                elif path.endswith("board") and role in ("tom", "ian"):
+                    continue
+                else:
+                    found = re.search(r'name="csrf" value="(\w*)"', browser.get("/").text)
+                    form = {"csrf": found[1] if found else "", "submission": ["1", "2", "3"], "token": "lhy_wrong"}
+                    response = client.post(path, data=form)
+                keep(moment, role, words, response)
+    return seen
+
+
+@pytest.mark.parametrize("side", [PRIVATE, PUBLIC])
+def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_public_one_does(
+    site: Class, tmp_path: Path, side: int
+) -> None:
     site.home.root.with_name("leaderboard.db").rename(site.home.root / "leaderboard.db")
-    answers = []
+    header, *rows = site.sample.decode().splitlines()
+    answers = np.load(site.home.secret("hw01", 1) / "column-0.npy").tolist()
+    best = "\n".join([header, *(f"{row.split(',')[0]},{answer}" for row, answer in zip(rows, answers, strict=True))])
+    files = {
+        "b01": [site.file(7.0), site.file(1e6), b"id,tested_positive\n0,nan\n0,1\nx,y,z\n", best.encode() + b"\n"],
+        "b03": [site.file(9.0), site.file(-5.0)],
+        "b02": [site.file(40.0), site.file(8.0), site.file(7.5), site.file(6.0), site.file(5.0)],
+    }
+    views = []
     for flipped in (False, True):
         root = tmp_path / str(flipped)
         shutil.copytree(site.home.root, root)
-        (root / "config.toml").write_text((root / "config.toml").read_text().partition("\n")[2])
+        text = (root / "config.toml").read_text().partition("\n")[2]
+        (root / "config.toml").write_text(text.replace("quota = 100", "quota = 4"))
         if flipped:
-            folder = root / "secret" / "hw01" / "1"
-            values = np.load(folder / "column-0.npy")
-            values[np.flatnonzero(np.load(folder / "usage.npy") == PRIVATE)[3]] += 5
-            np.save(folder / "column-0.npy", values)
+            change_answer(root, side, 3, lambda value: value + 1e7)
         copy = Class(open_home(root), tokens=site.tokens)
-        handed_in(copy, "b01", 7.0, 8.0)
-        handed_in(copy, "b02", 9.0)
-        copy.work()
-        clients = [copy.client(role) for role in ROLES]
-        answers.append([re.sub(r"request \w+", "", c.get(path).text) for c in clients for path in TABLE])
-        reveal(copy)
-        answers[-1].append(copy.client("b01").get("/homeworks/hw1/board?private=true").text)
+        views.append(everything(copy, files, list(MOMENTS) if side == PRIVATE else ["open"]))
         copy.close()
-    assert answers[0][:-1] == answers[1][:-1]
-    assert answers[0][-1] != answers[1][-1]
+    assert views[0].keys() == views[1].keys()
+    changed = {what for what in views[0] if views[0][what] != views[1][what]}
+    assert len(views[0]) > 400
+    assert views[0]["open", "b02", "hand in 4"].startswith("429"), "errors are compared, too"
+    if side == PRIVATE:
+        assert {what for what in changed if what[0] != "revealed"} == set()
+        boards = {"GET /api/v1/homeworks/hw1/board?private=true", "GET /homeworks/hw1/board?private=true"}
+        books = {f"GET /gradebook{what}" for what in ("", "?hw=hw1", ".csv", ".csv?hw=hw1")}
+        for role, more in (("nobody", set()), ("b01", set()), ("tom", books)):
+            found = {words for _, who, words in changed if who == role and "unrevealed" not in words}
+            assert found - {"POST /homeworks/hw1/board"} == boards | more, role
+    else:
+        assert {("open", "nobody", "GET /api/v1/homeworks/hw1/board"), ("open", "b01", "GET /submissions/1")} <= changed
+        assert not {words for *_, words in changed if "receipt" in words or "files" in words}
 
 
 def test_staff_look_before_the_reveal_by_a_form_and_each_look_is_logged(site: Class) -> None:

@@ -28,9 +28,8 @@ from harness.server.pages import make_site
 from harness.server.settings import Settings, read_settings
 from leaderboard import receipts, roster, store
 from leaderboard.database import LeaderboardError
-from tasks.base import PRIVATE, PUBLIC, Problem, SubmissionError, UserError
+from tasks.base import Problem, SubmissionError, UserError
 from tests import test_images, test_reader
-from tests.test_secrecy import change_answer
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 ENDS = NOW + timedelta(days=100)
@@ -888,56 +887,6 @@ def test_a_clock_that_steps_back_a_day_opens_no_fresh_slots(school: Class) -> No
     assert school.work() == []
     school.now = NOW
     assert audit.verify(school.home)[0] == []
-
-
-# What is hidden.
-
-
-def everything(school: Class, roles: tuple[str, ...], data: list[bytes]) -> list[tuple[str, str, int, bytes]]:
-    """What these roles get from all endpoints while files are handed in and graded."""
-    seen = []
-    for file in data:
-        for role in ("b01", "b03"):
-            response = submit(school.client(role), file)
-            seen.append(("submit", role, response.status_code, response.content))
-    school.work()
-    school.now += timedelta(hours=1)
-    for role in roles:
-        client = school.client(role)
-        for words in [*TABLE, *(f"GET /submissions/{number}" for number in range(1, 9))]:
-            if words.startswith(("GET", "PUT")) and not (role in ("tom", "ian") and "unrevealed" in words):
-                response = ask(client, words, b"")
-                headers = sorted((k, v) for k, v in response.headers.items() if k not in ("x-request-id",))
-                text = response.text.replace(response.headers["x-request-id"], "")
-                seen.append((words, role, response.status_code, f"{headers}{text}".encode()))
-    return seen
-
-
-@pytest.mark.parametrize("side", [PRIVATE, PUBLIC])
-def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_public_one_does(
-    local: Class, tmp_path: Path, side: int
-) -> None:
-    views = []
-    roles = ("nobody", "b01", "b02", "x01", "tom", "ian")
-    data = [local.file(7.0), local.file(1e6), b"id,tested_positive\n0,nan\n", local.sample]
-    text = (local.home.root / "config.toml").read_text().partition("\n")[2]
-    local.home.root.with_name("leaderboard.db").rename(local.home.root / "leaderboard.db")
-    for name in ("one", "two"):
-        root = tmp_path / name
-        shutil.copytree(local.home.root, root)
-        (root / "config.toml").write_text(text)
-        if name == "two":
-            change_answer(root, side, 3, lambda value: value + 5)
-        copy = Class(open_home(root), tokens=local.tokens)
-        views.append(everything(copy, roles, data))
-        copy.close()
-    changed = {(left[0], left[1]) for left, right in zip(*views, strict=True) if left != right}
-    assert len(views[0]) > 200
-    if side == PRIVATE:
-        assert changed == set()
-    else:
-        assert {("GET /homeworks/hw1/board", "nobody"), ("GET /submissions/1", "b01")} <= changed
-        assert not {words for words, _ in changed if "receipt" in words or "files" in words}
 
 
 # Settings.
