@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 import math
@@ -25,7 +27,7 @@ from hypothesis import strategies as st
 from harness import view
 from harness.home import open_home
 from harness.server import app, pages
-from leaderboard import events, store
+from leaderboard import events, roster, store
 from tasks.base import PRIVATE, PUBLIC
 from tests.test_secrecy import change_answer
 from tests.test_server import NOW, WIDE, Class, Client, make_class, submit
@@ -38,6 +40,7 @@ EVIL = {
     "escapes": "a\x1b[31mred",
     "direction": "abc\u202e\u2066fdp\u2069",
     "template": "{{ 7 * 7 }}{% raw %}",
+    "letters": "\u05e9\u05dc\u05d5\u05dd 1 (",
 }
 NAMES = dict(zip(("b01", "b02", "x01", "tom"), EVIL.values(), strict=False))
 
@@ -217,8 +220,8 @@ def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_pu
     answers = np.load(site.home.secret("hw01", 1) / "column-0.npy").tolist()
     best = "\n".join([header, *(f"{row.split(',')[0]},{answer}" for row, answer in zip(rows, answers, strict=True))])
     files = {
-        "b01": [site.file(7.0), site.file(1e6), b"id,tested_positive\n0,nan\n0,1\nx,y,z\n", best.encode() + b"\n"],
-        "b03": [site.file(9.0), site.file(-5.0)],
+        "b01": [site.file(25.0), site.file(1e4), b"id,tested_positive\n0,nan\n0,1\nx,y,z\n", best.encode() + b"\n"],
+        "b03": [site.file(9.0), site.file(60.0)],
         "b02": [site.file(40.0), site.file(8.0), site.file(7.5), site.file(6.0), site.file(5.0)],
     }
     views = []
@@ -326,6 +329,59 @@ def test_forms_of_other_places_change_nothing(site: Class) -> None:
 
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def test_no_form_of_the_site_is_taken_from_a_browser_without_the_word_of_its_page(site: Class) -> None:
+    client = signed_in(site, "ian")
+    routes = [route for route in site.apps[WIDE].routes if "/api/" not in route.path]
+    changing = {(method, route.path) for route in routes for method in route.methods - {"GET", "HEAD"}}
+    assert changing == {
+        ("POST", f"/{path}") for path in ("login", "logout", "homeworks/{hw}/selection", "homeworks/{hw}/board")
+    }
+    for method, path in changing:
+        for word in ({}, {"csrf": "0" * 64}, {"csrf": ""}):
+            data = {"token": site.tokens["b01"], **word}
+            response = client.request(method, path.replace("{hw}", "hw1"), data=data, headers={"origin": URL})
+            assert (response.status_code, "E_CSRF" in response.text) == (403, True), path
+            assert "set-cookie" not in response.headers
+    assert "Ian" in client.get("/").text
+    assert seen(site).count("private board seen") == 0
+
+
+@pytest.mark.parametrize("end", ["disabled", "revoked", "expired", "invited anew", "another role"])
+def test_a_session_of_a_browser_ends_or_changes_with_the_token_and_the_person(site: Class, end: str) -> None:
+    site.tokens["tom"] = site.token("tom", expires=site.now + timedelta(hours=1), label="short")
+    client = signed_in(site, "tom")
+    assert client.get("/gradebook").status_code == 200
+    csrf = csrf_of(client.get("/").text)
+    with site.home.database() as database:
+        if end == "disabled":
+            roster.disable(database, "tom", actor="ian", reason="left", now=site.now)
+        elif end == "revoked":
+            found = roster.find_token(database, roster.hash_token(site.tokens["tom"]), site.now)
+            assert found is not None
+            roster.revoke_token(database, found[0].id, "ian", site.now)
+        elif end == "expired":
+            site.now += timedelta(hours=1)
+        elif end == "invited anew":
+            new = {"tom": roster.hash_token(roster.new_token())}
+            roster.issue_tokens(database, new, scope="all", label="short", expires=site.now + timedelta(days=9),
+                                actor="ian", reason="lost", now=site.now, replace=True)  # fmt: skip
+        else:
+            entry = roster.Entry("tom", "Tom", "", "student")
+            roster.add_person(database, entry, actor="ian", reason="no ta", now=site.now)
+    gone = client.get("/gradebook")
+    form = client.post("/homeworks/hw1/board", data={"csrf": csrf}, headers={"origin": URL})
+    assert form.status_code == 403
+    assert seen(site).count("private board seen") == 0
+    if end == "another role":
+        assert gone.status_code == 403
+        assert "Tom" in client.get("/").text
+        assert "Gradebook" not in client.get("/").text
+    else:
+        assert gone.status_code == 303
+        assert "Tom" not in client.get("/").text
+        assert client.post("/homeworks/hw1/selection", data={"csrf": csrf}, headers={"origin": URL}).status_code == 401
 
 
 def test_a_selection_shows_what_would_count_and_too_many_are_refused_in_place(site: Class) -> None:
@@ -486,14 +542,20 @@ def test_what_people_type_is_inert_on_every_page(site: Class) -> None:
     from urllib.parse import quote
 
     rename(site, NAMES)
-    for key, evil in NAMES.items():
+    with site.home.database() as database, database.transaction():
+        database.execute("UPDATE people SET team = :team WHERE team = 'otters'", team=EVIL["letters"])
+    for key, evil in (NAMES | {"b03": EVIL["letters"]}).items():
         named = {"x-filename": quote(evil.replace("/", "|")), "x-message": quote(evil)}
         assert submit(site.client(key), site.file(len(evil)), **named).status_code == 202
         data = b"id,tested_positive\n0," + json.dumps(evil).encode() + b"\n" + evil.encode() + b",1\n"
         assert submit(site.client(key), data, **named).status_code == 202
     site.work()
+    client = signed_in(site, "b03")
+    form = {"csrf": csrf_of(client.get("/").text), "submission": "99"}
+    refused = Reader(client.post("/homeworks/hw1/selection", data=form).text)
+    assert EVIL["letters"] not in refused.loose
     reveal(site)
-    for key in ("b01", "b02", "ian"):
+    for key in ("b01", "b02", "b03", "ian"):
         client = signed_in(site, key)
         for path in (
             *PAGES,
@@ -512,6 +574,41 @@ def test_what_people_type_is_inert_on_every_page(site: Class) -> None:
     assert EVIL["markup"] in names
     assert "abc\\u202e\\u2066fdp\\u2069" in names
     assert "a\\x1b[31mred" in names
+
+
+def test_what_people_type_is_inert_in_json_in_csv_and_in_the_log(site: Class) -> None:
+    from urllib.parse import quote
+
+    formula = "=HYPERLINK(1)"
+    rename(site, NAMES | {"b02": formula})
+    for key, evil in NAMES.items():
+        named = {"x-filename": quote(evil.replace("/", "|")), "x-message": quote(evil)}
+        assert submit(site.client(key), site.file(len(evil)), **named).status_code == 202
+    site.work()
+    staff = site.client("ian")
+    for path in (
+        "homeworks/hw1/board",
+        "submissions?everyone=1",
+        "submissions/1",
+        "submissions/3",
+        "submissions/1/receipt",
+    ):
+        response = staff.get(f"/api/v1/{path}")
+        assert response.headers["content-type"] == "application/json"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert min(response.text) >= " "
+        json.loads(response.text)
+    names = {row["name"] for row in staff.get("/api/v1/homeworks/hw1/board").json()["board"]}
+    assert names == {*NAMES.values(), formula} - {NAMES["b02"]}
+    book = staff.get("/gradebook.csv")
+    assert "attachment" in book.headers["content-disposition"]
+    assert "'=HYPERLINK" in book.text
+    cells = [cell for row in csv.reader(io.StringIO(book.text)) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]
+    assert all(cell.isprintable() for cell in cells)
+    text = "\n".join(site.lines)
+    assert text.replace("\n", "").isprintable()
+    assert not [evil for evil in (*EVIL.values(), formula) if evil in text or json.dumps(evil)[1:-1] in text]
 
 
 def test_the_board_is_sorted_by_any_column_and_shows_bars_only_in_the_order_of_places(site: Class) -> None:

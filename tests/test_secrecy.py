@@ -68,15 +68,16 @@ def everything_a_student_sees(
 
 @pytest.fixture
 def files(course: Path, tmp_path: Path) -> Path:
-    """A good file, another good one, a damaged one, and one whose values are far away."""
+    """A good file, two that get better by a flipped label, a damaged one, and the sample."""
     folder = tmp_path / "files"
     folder.mkdir()
     sample = (course / "public" / "hw01" / "sample_submission.csv").read_text()
     header, *rows = sample.splitlines()
     ids = [row.split(",")[0] for row in rows]
     (folder / "a.csv").write_text("\n".join([header, *(f"{id},{7 + int(id) % 11}" for id in ids)]) + "\n")
-    (folder / "b.csv").write_text("\n".join([header, *(f"{id},{1e6}" for id in ids)]) + "\n")
+    (folder / "b.csv").write_text("\n".join([header, *(f"{id},{1e4}" for id in ids)]) + "\n")
     (folder / "c.csv").write_text("\n".join([header, *(f"{id},nan" for id in ids)]) + "\n")
+    (folder / "d.csv").write_text("\n".join([header, *(f"{id},30" for id in ids)]) + "\n")
     (folder / "sample.csv").write_text(sample)
     return folder
 

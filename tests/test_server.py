@@ -762,6 +762,64 @@ def test_every_answer_carries_the_headers_and_a_number_of_its_own(
     assert preflight.status_code == 405
 
 
+def test_answers_of_every_status_carry_the_headers(local: Class, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, nobody = local.client("b01"), local.client()
+    number = submit(client, local.sample).json()["submission"]
+    monkeypatch.setattr(view, "me", lambda *_: 1 / 0)
+    json_sent, data = {"Content-Type": "application/json"}, "/api/v1/homeworks/hw1/files/sample_submission.csv"
+    got = [
+        client.get("/static/app.js"), client.get("/static/none"), client.post("/static/app.js"),
+        nobody.get("/homeworks/hw1/submit"), nobody.get("/api/v1/submissions"), nobody.get(f"/submissions/{number}"),
+        nobody.get("/homeworks/hw1/board?private=x"), nobody.get("/api/v1/homeworks/hw1/board?private=x"),
+        nobody.get("/homeworks/hw1/board?private=1"), nobody.get("/submissions/x"), nobody.post("/nothing"),
+        client.put("/api/v1/homeworks/hw1/selection", content=b"{", headers=json_sent),
+        client.put("/api/v1/homeworks/hw1/selection", content=b" " * 70_000, headers=json_sent),
+        client.get(data, headers={"Range": "bytes=99999999-"}), client.get(data, headers={"Range": "bytes=0-3"}),
+        client.get(data, headers={"Range": "bytes=5-1"}), client.get("/api/v1/me"), client.get("/"),
+        local.client("b01", replace(WIDE, requests_per_minute=1)).get("/api/v1/course"),
+        local.client("b01", replace(WIDE, requests_per_minute=1)).get("/homeworks/hw1"),
+        submit(client, local.sample), client.post("/api/v1/homeworks/hw1/submissions", content=iter([b"x"])),
+    ]  # fmt: skip
+    assert {200, 206, 303, 400, 401, 403, 404, 405, 411, 413, 416, 429, 500} <= {answer.status_code for answer in got}
+    for answer in got:
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        own = ("content-security-policy", "cache-control")
+        assert {n: answer.headers[n] for n in HEADERS if n not in own} == {
+            n: v for n, v in HEADERS.items() if n not in own
+        }
+        kept = answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
+        assert kept or answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-request-id"]
+        assert "Traceback" not in answer.text
+
+
+def test_an_address_told_by_a_proxy_is_believed_from_the_set_proxy_alone(local: Class) -> None:
+    from harness.serve import web_config
+
+    def ask(peer: str, told: str, settings: Settings = WIDE) -> str:
+        config = web_config(local.client("nobody", settings)._client._transport.app, settings)
+        config.load()
+
+        async def get() -> None:
+            transport = httpx.ASGITransport(config.loaded_app, client=(peer, 4711))
+            async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+                await client.get("/api/v1/course", headers={"X-Forwarded-For": told, "Forwarded": f"for={told}"})
+
+        asyncio.run(get())
+        return str(json.loads(local.lines[-1])["address"])
+
+    assert ask("127.0.0.1", "203.0.113.7") == "203.0.113.7"
+    assert ask("203.0.113.9", "198.51.100.1") == "203.0.113.9", "nobody else may say who asks"
+    assert ask("127.0.0.1", "1.2.3.4, 203.0.113.7") == "203.0.113.7", "what a client wrote itself is not believed"
+    assert ask("10.0.0.1", "203.0.113.7", replace(WIDE, trusted_proxies="10.0.0.1")) == "203.0.113.7"
+    assert ask("127.0.0.1", "203.0.113.7", replace(WIDE, trusted_proxies="10.0.0.1")) == "127.0.0.1"
+    assert ask("127.0.0.1", "203.0.113.7", replace(WIDE, trusted_proxies="")) == "127.0.0.1"
+    assert ask("127.0.0.1", "2001:db8:1:2:3::4") == "2001:db8:1:2::/64"
+    assert ask("127.0.0.1", "<b>x\x7f") == "-"
+
+
 def test_an_error_of_ours_says_nothing_but_its_number(local: Class, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
         raise ValueError("the answer is forty-two")
