@@ -799,7 +799,8 @@ def test_an_address_told_by_a_proxy_is_believed_from_the_set_proxy_alone(local: 
     from harness.serve import web_config
 
     def ask(peer: str, told: str, settings: Settings = WIDE) -> str:
-        config = web_config(local.client("nobody", settings)._client._transport.app, settings)
+        local.client("nobody", settings)
+        config = web_config(local.apps[settings], settings)
         config.load()
 
         async def get() -> None:
