@@ -152,7 +152,7 @@ def find_schemes(home: Home, name: str | None) -> dict[str, Scheme]:
     if name is not None:
         names = [canonical(name)]
         if names[0] not in here and names[0] not in home.settings and not names[0].startswith("hw"):
-            raise UserError(f"there is no competition {names[0]} in this home.")
+            raise UserError(f"there is no competition {names[0]} in this home.", code="E_NOT_FOUND")
     else:
         own = (key for key, value in home.settings.items() if isinstance(value, dict) and set(FOR_POINTS) & set(value))
         names = sorted({*here, *own})

@@ -275,7 +275,7 @@ def _grade_one(home: Home, database: Database, key: bytes, secret: Secret, entry
 
 def problems_json(error: SubmissionError) -> str:
     """What the reader found wrong with a file, as `store.reject` keeps it for the file's owner."""
-    return _json([problem._asdict() for problem in error.problems])
+    return _json({"problems": [problem._asdict() for problem in error.problems], "total": error.total})
 
 
 def record(database: Database, key: bytes, secret: Secret, submission: int, result: Grade, now: datetime) -> None:

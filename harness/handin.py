@@ -72,6 +72,8 @@ def show_result(body: dict[str, Any]) -> None:
         click.echo(standing(body))
         for problem in body.get("problems", []):
             click.echo(inert(f"{problem['code']}  {problem['message']}"), err=True)
+        if (more := body.get("total", 0) - len(body.get("problems", []))) > 0:
+            click.echo(f"… and {more} more of the same kinds.", err=True)
         return
     for score, card in zip(body["scores"], body["metrics"], strict=True):
         digits = card["digits"]

@@ -213,7 +213,7 @@ class Server:
             pause = min(1.5 * pause, most)
             body = self.submission(number)
         if body["state"] == "rejected":
-            raise refusal(body["code"], f"Submission {number} was refused.", body["problems"], None)
+            raise refusal(body["code"], f"Submission {number} was refused.", body["problems"], body["total"])
         if body["state"] == "failed" and wait:
             raise UserError(
                 f"Submission {number} is recorded, but could not be graded; an instructor has to look at it.",

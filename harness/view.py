@@ -116,7 +116,10 @@ def me(home: Home, viewer: Viewer) -> Body:
 
 
 def homeworks(home: Home, viewer: Viewer, now: datetime) -> Body:
-    """The homeworks: at home all that this version knows, in a class those that are prepared, with their clocks."""
+    """The homeworks: at home all that this version knows, in a class those that are prepared, with their clocks.
+
+    In a class each row also has the names of the bars that can be cleared, and the viewer's place on the public board.
+    """
     from tasks.homeworks import all_tasks
 
     here = prepared(home)
@@ -142,8 +145,33 @@ def homeworks(home: Home, viewer: Viewer, now: datetime) -> Body:
             "metric": competition.ranking.label,
             "prepared": True,
         }
-        rows.append(row if viewer.at_home else row | _clocks(home, viewer, competition, now))
+        if not viewer.at_home:
+            row |= _clocks(home, viewer, competition, now)
+            row["bars"] = [bar.name for bar in competition.bars if bar.comparable]
+            row["place"] = _place(home, competition, viewer.participant)
+        rows.append(row)
     return {"schema": 1, "tasks": rows}
+
+
+def _place(home: Home, competition: Competition, participant: str) -> Body | None:
+    """A participant's line on the public board, which anybody may see, without the rest of the board."""
+    from leaderboard import ranking
+
+    if not participant:
+        return None
+    versions = read_versions(home, competition)
+    with home.database() as database:
+        found = ranking.place(database, competition.key, *versions, participant)
+    if found is None:
+        return None
+    return {
+        "rank": found.rank,
+        "of": found.of,
+        "score": found.score,
+        "digits": competition.ranking.digits,
+        "bars": list(found.passed),
+        "submission": found.submission,
+    }
 
 
 def homework(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
@@ -316,6 +344,8 @@ def gradebook(home: Home, viewer: Viewer, hw: str | None, *, unrevealed: bool = 
     _logged_in(viewer)
     if not viewer.staff:
         raise UserError("the gradebook is for the staff of the course.", code="E_NOT_ALLOWED", exit_code=6)
+    if hw is not None and not viewer.at_home and not _canonical(hw):
+        raise _not_found(f"there is no homework {hw[:60]!r} in this course")
     schemes = find_schemes(home, hw)
     hidden, told = [], []
     with home.database() as database:
@@ -370,8 +400,8 @@ def submissions(home: Home, viewer: Viewer, hw: str | None, *, everyone: bool = 
 def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
     """One submission: its state, what was wrong with it, its public scores, and its place on the public board.
 
-    `state` is queued (with its `position`), grading, graded, rejected (with `code` and `problems`) or failed; `private`
-    is its private score after the reveal, None before.
+    `state` is queued (with its `position`), grading, graded, rejected (with `code`, those of the `total` problems that
+    the reader showed) or failed; `private` is its private score after the reveal, None before.
     """
     from leaderboard import store
 
@@ -382,11 +412,10 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         grade = grades.get(entry.id)
         states = _states(database, competition, versions, [entry], grades, now)
         private = _private_scores(database, competition, versions, entry.participant)
-        place = None
-        if grade is not None and not entry.practice:
-            rows = _ranked(database, competition, versions)
-            place = next((row.rank for row in rows if row.participant == entry.participant), None)
+    place = _place(home, competition, entry.participant) if grade is not None and not entry.practice else None
     details = json.loads(grade.details) if grade else {}
+    found = json.loads(entry.rejected_details or "[]")
+    problems, total = (found, len(found)) if isinstance(found, list) else (found["problems"], found["total"])
     return {
         "schema": 1,
         "homework": competition.name,
@@ -396,7 +425,8 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         "size": entry.size,
         "sha256": entry.sha256,
         **states[entry.id],
-        "problems": json.loads(entry.rejected_details or "[]"),
+        "problems": problems,
+        "total": total,
         "scores": [
             {"metric": score["metric"], "public": score["value"], "interval": score["interval"]}
             for score in details.get("scores", [])
@@ -406,7 +436,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         "notes": details.get("notes", []),
         "bars": list(grade.passed) if grade else [],
         "has_bars": any(bar.comparable for bar in competition.bars),
-        "rank": place,
+        "rank": place and place["rank"],
         "demo": competition.demo,
     }
 
@@ -678,16 +708,19 @@ def check_message(message: str) -> None:
 
 def _find(home: Home, viewer: Viewer, hw: str) -> Competition:
     """The prepared competition. To a class, one that is not prepared does not exist."""
+    if not viewer.at_home and _canonical(hw) not in prepared(home):
+        raise _not_found(f"there is no homework {hw[:60]!r} in this course; `lhy-grade tasks` lists what there is")
+    return find_competition(home, hw)
+
+
+def _canonical(hw: str) -> str:
+    """The one spelling of a name, empty for what cannot be one."""
     from tasks.homeworks import canonical
 
-    if not viewer.at_home:
-        try:
-            name = canonical(hw)
-        except UserError:
-            name = ""
-        if name not in prepared(home):
-            raise _not_found(f"there is no homework {hw[:60]!r} in this course; `lhy-grade tasks` lists what there is")
-    return find_competition(home, hw)
+    try:
+        return canonical(hw)
+    except UserError:
+        return ""
 
 
 def _own(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[Submission, Competition]:

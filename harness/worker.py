@@ -163,10 +163,10 @@ def work(
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one attempt: a grade, or the problems of a file that cannot be scored, or why it failed."""
+    """What came of one attempt: a grade, or what is wrong with a file that cannot be scored, or why it failed."""
 
     grade: Grade | None = None
-    problems: tuple[Problem, ...] = ()
+    refused: SubmissionError | None = None
     failure: str = ""
 
 
@@ -231,7 +231,7 @@ def _grade(secret: Secret, data: bytes, form: Format) -> dict[str, Any]:
     try:
         return {"grade": asdict(grade(secret, read(data, form)))}
     except SubmissionError as error:
-        return {"problems": [problem._asdict() for problem in error.problems]}
+        return {"problems": [problem._asdict() for problem in error.problems], "total": error.total}
     except MemoryError:
         return {"failure": "it wanted more memory than it may have"}
     except Exception as error:  # its text may hold answers: its type and place must do
@@ -267,18 +267,18 @@ def _answer(text: bytes, status: int) -> Answer:
         return Answer(failure=f"its process {how}")
     try:
         values = json.loads(text)
-        if "grade" not in values:
-            return Answer(
-                problems=tuple(Problem(**problem) for problem in values.get("problems", ())),
-                failure=values.get("failure", ""),
-            )
+        if "problems" in values:
+            problems = [Problem(**problem) for problem in values["problems"]]
+            return Answer(refused=SubmissionError(problems, values["total"]))
+        if "failure" in values:
+            return Answer(failure=values["failure"])
         fields = values["grade"]
         for score in fields["scores"]:
             for name in ("public_interval", "private_interval"):
                 score[name] = score[name] and tuple(score[name])
         scores = tuple(Score(**score) for score in fields["scores"])
         return Answer(Grade(**{**fields, "scores": scores, "notes": tuple(fields["notes"])}))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         return Answer(failure="its process gave an answer that cannot be read")
 
 
@@ -289,9 +289,9 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
     from leaderboard.database import LeaderboardError
 
     try:
-        if answer.problems:
-            details = json.dumps([problem._asdict() for problem in answer.problems])
-            store.reject(database, lease.submission, answer.problems[0].code, now, details)
+        if answer.refused is not None:
+            details = grading.problems_json(answer.refused)
+            store.reject(database, lease.submission, answer.refused.code, now, details)
         elif answer.grade is not None:
             grading.record(database, worker.home.key(), secret, lease.submission, answer.grade, now)
         else:

@@ -7,6 +7,7 @@ clock said.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -114,6 +115,53 @@ class Counting:
     participant: str
     submissions: tuple[int, ...]
     selected: bool
+
+
+@dataclass(frozen=True)
+class Place:
+    """A participant's place on the public board, `of` so many people; the rest as in `BoardRow`."""
+
+    rank: int
+    of: int
+    submission: int | None
+    score: float | None
+    details: str
+    passed: tuple[str, ...]
+
+
+def place(db: Database, competition: str, data_version: str, metric_version: str, participant: str) -> Place | None:
+    """What `board` says of one participant on the public side, without making the whole board."""
+    with db.reading():
+        version = find_version(db, competition, data_version, metric_version)
+        values: dict[str, Any] = {"competition": competition, "version": version[0] if version else 0}
+        own = db.one(_OWN, **values, name=participant)
+        if own is None:
+            return None
+        number, submission, key, score, details, passed = own
+        graded = submission is not None
+        values |= {
+            "key": key if graded else -math.inf,
+            "submission": submission or 0,
+            "before": 0 if graded else number,
+        }
+        row = db.one(_AHEAD, **values)
+    assert row is not None, "it counts"
+    return Place(row[0] + 1, row[1], submission, score, details or "{}", texts(passed))
+
+
+_OWN = f"""
+    SELECT p.id, g.submission_id, g.public_key, g.public, g.details, g.passed_public
+    FROM participants p LEFT JOIN grades g ON g.id = ({_BEST.format(column="b.id", count=1)})
+    WHERE p.competition = :competition AND p.name = :name AND EXISTS (SELECT 1 {_VALID})
+"""
+_AHEAD = f"""
+    SELECT count(CASE WHEN p.id < :before OR EXISTS (
+        SELECT 1 FROM grades b CROSS JOIN submissions t WHERE b.participant_id = p.id AND b.version_id = :version
+        AND b.public_key >= :key AND (b.public_key > :key OR b.submission_id < :submission)
+        AND t.id = b.submission_id AND NOT t.practice) THEN 1 END),
+    count(CASE WHEN p.kind = 'person' THEN 1 END)
+    FROM participants p WHERE p.competition = :competition AND EXISTS (SELECT 1 {_VALID})
+"""
 
 
 def what_counts(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 import math
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -17,15 +19,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import view
 from harness.home import open_home
-from harness.server import pages
-from leaderboard import events, store
-from tasks.base import PRIVATE
-from tests.test_server import WIDE, Class, Client, make_class, submit
+from harness.server import app, pages
+from leaderboard import events, roster, store
+from tasks.base import PRIVATE, PUBLIC
+from tests.test_secrecy import change_answer
+from tests.test_server import NOW, WIDE, Class, Client, make_class, submit
+from tests.test_server import TABLE as API
 
 URL = "http://testserver"
 EVIL = {
@@ -34,6 +40,7 @@ EVIL = {
     "escapes": "a\x1b[31mred",
     "direction": "abc\u202e\u2066fdp\u2069",
     "template": "{{ 7 * 7 }}{% raw %}",
+    "letters": "\u05e9\u05dc\u05d5\u05dd 1 (",
 }
 NAMES = dict(zip(("b01", "b02", "x01", "tom"), EVIL.values(), strict=False))
 
@@ -144,31 +151,104 @@ def test_keys_and_addresses_of_others_are_on_no_page_of_a_student(site: Class) -
     assert "b02" in staff.get("/homeworks/hw1/everyone").text
 
 
-def test_a_flipped_private_label_changes_no_byte_of_a_page_before_the_reveal(site: Class, tmp_path: Path) -> None:
-    import numpy as np
+# What is hidden: a label that is flipped far enough turns round who is better on its side.
 
+WORDS = (
+    *(f"{words.replace(' /', ' /api/v1/', 1)}" for words in API if words.startswith(("GET", "PUT"))),
+    *(f"GET /api/v1/submissions/{number}{what}" for number in range(1, 12) for what in ("", "/receipt")),
+    *(f"GET {path}" for path in TABLE),
+    *(f"GET /submissions/{number}" for number in range(1, 12)),
+    *(f"GET /homeworks/hw1/board?sort={key}" for key in ("score", "-last", "bars", "-entries", "submission")),
+    "GET /homeworks/hw1/everyone?q=graded&page=1",
+    "GET /gradebook.csv?hw=hw1",
+    "POST /homeworks/hw1/board",
+    "POST /homeworks/hw1/selection",
+    "POST /login",
+    "POST /api/v1/session",
+)
+MOMENTS = {"open": timedelta(hours=1), "closed": timedelta(days=30), "revealed": timedelta(days=31)}
+Seen = dict[tuple[str, str, str], str]
+
+
+def everything(site: Class, files: dict[str, list[bytes]], moments: Sequence[str]) -> Seen:
+    """What each role gets from each address at each moment, with its headers, by (moment, role, words)."""
+    seen: Seen = {}
+
+    def keep(moment: str, role: str, words: str, response: httpx.Response) -> None:
+        number = response.headers["x-request-id"]
+        headers = sorted((name, value) for name, value in response.headers.items() if value != number)
+        seen[moment, role, words] = f"{response.status_code} {headers} {response.text.replace(number, '')}"
+
+    for moment in moments:
+        site.now = NOW + MOMENTS[moment]
+        if moment == "revealed":
+            reveal(site)
+        for role, sent in files.items():
+            for place, data in enumerate(sent):
+                keep(moment, role, f"hand in {place}", submit(site.client(role), data))
+        site.work()
+        for role in ROLES if moment == "open" else ("nobody", "b01", "tom"):
+            program = site.client(role)
+            browser = signed_in(site, role) if role != "nobody" else program
+            for words in WORDS:
+                method, _, path = words.partition(" ")
+                if "unrevealed" in path and role in ("tom", "ian"):
+                    continue  # a look that is logged, and meant to show what is hidden
+                client = program if path.startswith("/api/") else browser
+                if method == "GET":
+                    response = client.raw(method, path, None)
+                elif method == "PUT":
+                    response = client.put(path, json={"submissions": [1, 2, 3]})
+                elif path.startswith("/api/"):
+                    response = client.post(path, json={"token": "lhy_" + "A" * 40})
+                elif path.endswith("board") and role in ("tom", "ian"):
+                    continue
+                else:
+                    found = re.search(r'name="csrf" value="(\w*)"', browser.get("/").text)
+                    form = {"csrf": found[1] if found else "", "submission": ["1", "2", "3"], "token": "lhy_wrong"}
+                    response = client.post(path, data=form)
+                keep(moment, role, words, response)
+    return seen
+
+
+@pytest.mark.parametrize("side", [PRIVATE, PUBLIC])
+def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_public_one_does(
+    site: Class, tmp_path: Path, side: int
+) -> None:
     site.home.root.with_name("leaderboard.db").rename(site.home.root / "leaderboard.db")
-    answers = []
+    header, *rows = site.sample.decode().splitlines()
+    answers = np.load(site.home.secret("hw01", 1) / "column-0.npy").tolist()
+    best = "\n".join([header, *(f"{row.split(',')[0]},{answer}" for row, answer in zip(rows, answers, strict=True))])
+    files = {
+        "b01": [site.file(25.0), site.file(1e4), b"id,tested_positive\n0,nan\n0,1\nx,y,z\n", best.encode() + b"\n"],
+        "b03": [site.file(9.0), site.file(60.0)],
+        "b02": [site.file(40.0), site.file(8.0), site.file(7.5), site.file(6.0), site.file(5.0)],
+    }
+    views = []
     for flipped in (False, True):
         root = tmp_path / str(flipped)
         shutil.copytree(site.home.root, root)
-        (root / "config.toml").write_text((root / "config.toml").read_text().partition("\n")[2])
+        text = (root / "config.toml").read_text().partition("\n")[2]
+        (root / "config.toml").write_text(text.replace("quota = 100", "quota = 4"))
         if flipped:
-            folder = root / "secret" / "hw01" / "1"
-            values = np.load(folder / "column-0.npy")
-            values[np.flatnonzero(np.load(folder / "usage.npy") == PRIVATE)[3]] += 5
-            np.save(folder / "column-0.npy", values)
+            change_answer(root, side, 3, lambda value: value + 1e7)
         copy = Class(open_home(root), tokens=site.tokens)
-        handed_in(copy, "b01", 7.0, 8.0)
-        handed_in(copy, "b02", 9.0)
-        copy.work()
-        clients = [copy.client(role) for role in ROLES]
-        answers.append([re.sub(r"request \w+", "", c.get(path).text) for c in clients for path in TABLE])
-        reveal(copy)
-        answers[-1].append(copy.client("b01").get("/homeworks/hw1/board?private=true").text)
+        views.append(everything(copy, files, list(MOMENTS) if side == PRIVATE else ["open"]))
         copy.close()
-    assert answers[0][:-1] == answers[1][:-1]
-    assert answers[0][-1] != answers[1][-1]
+    assert views[0].keys() == views[1].keys()
+    changed = {what for what in views[0] if views[0][what] != views[1][what]}
+    assert len(views[0]) > 400
+    assert views[0]["open", "b02", "hand in 4"].startswith("429"), "errors are compared, too"
+    if side == PRIVATE:
+        assert {what for what in changed if what[0] != "revealed"} == set()
+        boards = {"GET /api/v1/homeworks/hw1/board?private=true", "GET /homeworks/hw1/board?private=true"}
+        books = {f"GET /gradebook{what}" for what in ("", "?hw=hw1", ".csv", ".csv?hw=hw1")}
+        for role, more in (("nobody", set()), ("b01", set()), ("tom", books)):
+            found = {words for _, who, words in changed if who == role and "unrevealed" not in words}
+            assert found - {"POST /homeworks/hw1/board"} == boards | more, role
+    else:
+        assert {("open", "nobody", "GET /api/v1/homeworks/hw1/board"), ("open", "b01", "GET /submissions/1")} <= changed
+        assert not {words for *_, words in changed if "receipt" in words or "files" in words}
 
 
 def test_staff_look_before_the_reveal_by_a_form_and_each_look_is_logged(site: Class) -> None:
@@ -249,6 +329,59 @@ def test_forms_of_other_places_change_nothing(site: Class) -> None:
 
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def test_no_form_of_the_site_is_taken_from_a_browser_without_the_word_of_its_page(site: Class) -> None:
+    client = signed_in(site, "ian")
+    routes = [route for route in site.apps[WIDE].routes if "/api/" not in route.path]
+    changing = {(method, route.path) for route in routes for method in route.methods - {"GET", "HEAD"}}
+    assert changing == {
+        ("POST", f"/{path}") for path in ("login", "logout", "homeworks/{hw}/selection", "homeworks/{hw}/board")
+    }
+    for method, path in changing:
+        for word in ({}, {"csrf": "0" * 64}, {"csrf": ""}):
+            data = {"token": site.tokens["b01"], **word}
+            response = client.request(method, path.replace("{hw}", "hw1"), data=data, headers={"origin": URL})
+            assert (response.status_code, "E_CSRF" in response.text) == (403, True), path
+            assert "set-cookie" not in response.headers
+    assert "Ian" in client.get("/").text
+    assert seen(site).count("private board seen") == 0
+
+
+@pytest.mark.parametrize("end", ["disabled", "revoked", "expired", "invited anew", "another role"])
+def test_a_session_of_a_browser_ends_or_changes_with_the_token_and_the_person(site: Class, end: str) -> None:
+    site.tokens["tom"] = site.token("tom", expires=site.now + timedelta(hours=1), label="short")
+    client = signed_in(site, "tom")
+    assert client.get("/gradebook").status_code == 200
+    csrf = csrf_of(client.get("/").text)
+    with site.home.database() as database:
+        if end == "disabled":
+            roster.disable(database, "tom", actor="ian", reason="left", now=site.now)
+        elif end == "revoked":
+            found = roster.find_token(database, roster.hash_token(site.tokens["tom"]), site.now)
+            assert found is not None
+            roster.revoke_token(database, found[0].id, "ian", site.now)
+        elif end == "expired":
+            site.now += timedelta(hours=1)
+        elif end == "invited anew":
+            new = {"tom": roster.hash_token(roster.new_token())}
+            roster.issue_tokens(database, new, scope="all", label="short", expires=site.now + timedelta(days=9),
+                                actor="ian", reason="lost", now=site.now, replace=True)  # fmt: skip
+        else:
+            entry = roster.Entry("tom", "Tom", "", "student")
+            roster.add_person(database, entry, actor="ian", reason="no ta", now=site.now)
+    gone = client.get("/gradebook")
+    form = client.post("/homeworks/hw1/board", data={"csrf": csrf}, headers={"origin": URL})
+    assert form.status_code == 403
+    assert seen(site).count("private board seen") == 0
+    if end == "another role":
+        assert gone.status_code == 403
+        assert "Tom" in client.get("/").text
+        assert "Gradebook" not in client.get("/").text
+    else:
+        assert gone.status_code == 303
+        assert "Tom" not in client.get("/").text
+        assert client.post("/homeworks/hw1/selection", data={"csrf": csrf}, headers={"origin": URL}).status_code == 401
 
 
 def test_a_selection_shows_what_would_count_and_too_many_are_refused_in_place(site: Class) -> None:
@@ -409,16 +542,22 @@ def test_what_people_type_is_inert_on_every_page(site: Class) -> None:
     from urllib.parse import quote
 
     rename(site, NAMES)
-    for key, evil in NAMES.items():
+    with site.home.database() as database, database.transaction():
+        database.execute("UPDATE people SET team = :team WHERE team = 'otters'", team=EVIL["letters"])
+    for key, evil in (NAMES | {"b03": EVIL["letters"]}).items():
         named = {"x-filename": quote(evil.replace("/", "|")), "x-message": quote(evil)}
         assert submit(site.client(key), site.file(len(evil)), **named).status_code == 202
         data = b"id,tested_positive\n0," + json.dumps(evil).encode() + b"\n" + evil.encode() + b",1\n"
         assert submit(site.client(key), data, **named).status_code == 202
     site.work()
+    client = signed_in(site, "b03")
+    form = {"csrf": csrf_of(client.get("/").text), "submission": "99"}
+    refused = Reader(client.post("/homeworks/hw1/selection", data=form).text)
+    assert EVIL["letters"] not in refused.loose
     assert ">private<" not in signed_in(site, "b01").get("/homeworks/hw1/submissions").text
     reveal(site)
     assert ">private<" in signed_in(site, "b01").get("/homeworks/hw1/submissions").text
-    for key in ("b01", "b02", "ian"):
+    for key in ("b01", "b02", "b03", "ian"):
         client = signed_in(site, key)
         for path in (
             *PAGES,
@@ -437,6 +576,41 @@ def test_what_people_type_is_inert_on_every_page(site: Class) -> None:
     assert EVIL["markup"] in names
     assert "abc\\u202e\\u2066fdp\\u2069" in names
     assert "a\\x1b[31mred" in names
+
+
+def test_what_people_type_is_inert_in_json_in_csv_and_in_the_log(site: Class) -> None:
+    from urllib.parse import quote
+
+    formula = "=HYPERLINK(1)"
+    rename(site, NAMES | {"b02": formula})
+    for key, evil in NAMES.items():
+        named = {"x-filename": quote(evil.replace("/", "|")), "x-message": quote(evil)}
+        assert submit(site.client(key), site.file(len(evil)), **named).status_code == 202
+    site.work()
+    staff = site.client("ian")
+    for path in (
+        "homeworks/hw1/board",
+        "submissions?everyone=1",
+        "submissions/1",
+        "submissions/3",
+        "submissions/1/receipt",
+    ):
+        response = staff.get(f"/api/v1/{path}")
+        assert response.headers["content-type"] == "application/json"
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert min(response.text) >= " "
+        json.loads(response.text)
+    names = {row["name"] for row in staff.get("/api/v1/homeworks/hw1/board").json()["board"]}
+    assert names == {*NAMES.values(), formula} - {NAMES["b02"]}
+    book = staff.get("/gradebook.csv")
+    assert "attachment" in book.headers["content-disposition"]
+    assert "'=HYPERLINK" in book.text
+    cells = [cell for row in csv.reader(io.StringIO(book.text)) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]
+    assert all(cell.isprintable() for cell in cells)
+    text = "\n".join(site.lines)
+    assert text.replace("\n", "").isprintable()
+    assert not [evil for evil in (*EVIL.values(), formula) if evil in text or json.dumps(evil)[1:-1] in text]
 
 
 def test_the_board_is_sorted_by_any_column_and_shows_bars_only_in_the_order_of_places(site: Class) -> None:
@@ -466,6 +640,37 @@ def test_the_board_is_sorted_by_any_column_and_shows_bars_only_in_the_order_of_p
     own = [e for e in Reader(client.get("/homeworks/hw1/board").text).all("tr") if e.attributes.get("id") == "own"]
     assert len(own) == 1
     assert "adam" in own[0].text
+
+
+def test_an_error_of_ours_is_a_page_with_its_number_and_nothing_of_its_text(
+    site: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise ValueError("the answer is forty-two")
+
+    client = signed_in(site, "b01")
+    good = client.get("/nothing")
+    monkeypatch.setattr(view, "homework", fail)
+    for answer in (
+        client.get("/homeworks/hw1/board"),
+        client.post("/homeworks/hw1/board", data={"csrf": csrf_of(good.text)}, headers={"origin": URL}),
+    ):
+        assert answer.status_code == 500
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert {n: v for n, v in answer.headers.items() if n in app.HEADERS} == {
+            n: v for n, v in good.headers.items() if n in app.HEADERS
+        }
+        Reader(answer.text)
+        assert f"request {answer.headers['x-request-id']}" in answer.text
+        assert not [word for word in ("forty", "ValueError", "Traceback", "Ada") if word in answer.text]
+        assert "ValueError in test_pages.py" in site.lines[-1]
+        assert "forty" not in site.lines[-1]
+    assert client.get("/api/v1/homeworks/hw1").json()["error"]["code"] == "E_INTERNAL"
+    monkeypatch.setattr(pages, "render", fail)
+    last = client.get("/homeworks/hw1/board")
+    assert (last.status_code, last.json()["error"]["code"]) == (500, "E_INTERNAL")
+    assert last.headers["content-security-policy"] == app.HEADERS["content-security-policy"]
+    assert "forty" not in last.text
 
 
 def test_a_board_without_anybody_still_shows_its_bars(site: Class) -> None:

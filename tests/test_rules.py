@@ -323,7 +323,9 @@ def test_the_problems_of_a_refused_file_are_kept_for_its_owner(home: Home, db: D
     row = store.submission(db, 1)
     assert row.rejected == error.value.code
     assert row.rejected_details is not None
-    assert [one["message"] for one in json.loads(row.rejected_details)] == [one.message for one in error.value.problems]
+    kept = json.loads(row.rejected_details)
+    assert [one["message"] for one in kept["problems"]] == [one.message for one in error.value.problems]
+    assert kept["total"] == error.value.total
     assert "rejected_details" not in repr([event.body for event in events.events(db)])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,10 @@ def change_answer(home: Path, usage: int, place: int, change: Callable[[float], 
 def everything_a_student_sees(
     home: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[str, int, bytes, bytes]]:
-    """Runs a student's commands in all formats at fixed times, and reads all files that are meant for students."""
-    moments = iter(datetime(2027, 3, 1, 12, tzinfo=UTC) + timedelta(minutes=n) for n in range(1000))
-    monkeypatch.setattr(options, "clock", lambda: next(moments))
+    """Runs a student's commands in all formats at fixed times, before and after the deadline and after the reveal.
+
+    Then reads all files that are meant for students.
+    """
     commands: list[list[str]] = [["tasks"], ["tasks", "hw1"], ["files", "hw1"], ["quota", "hw1", "--as", "ada"]]
     for file in sorted(files.iterdir()):
         for command in ("check", "submit"):
@@ -47,10 +49,17 @@ def everything_a_student_sees(
         commands += [["status", "1", "--format", format], ["status", "5", "--format", format]]
         commands += [["select", "hw1", "--preview", "--as", "bob", "--format", format]]
     commands += [["submissions", "--all", "--format", "json"]]
+    shown = [words for words in commands if words[0] not in ("check", "submit")]
+    late = [["submit", "hw1", str(files / "b.csv"), "--as", "cyd"], *shown]
+    after = [["reveal", "hw1", "--yes", "--reason", "the end"], *(words for words in shown if "--private" not in words)]
+    (home / "config.toml").write_text('[hw01]\ndeadline = "2027-03-02T00:00:00Z"\n')
     seen = []
-    for words in commands:
-        result = CliRunner().invoke(cli, ["--home", str(home), *words], env={"COLUMNS": "160"})
-        seen.append((" ".join(words), result.exit_code, result.stdout_bytes, result.stderr_bytes))
+    for day, of_that_day in ((1, commands), (3, late), (4, after)):  # open, over, and revealed
+        moments = iter(datetime(2027, 3, day, 12, tzinfo=UTC) + timedelta(minutes=n) for n in range(700))
+        monkeypatch.setattr(options, "clock", partial(next, moments))
+        for words in of_that_day:
+            result = CliRunner().invoke(cli, ["--home", str(home), *words], env={"COLUMNS": "160"})
+            seen.append((" ".join(words), result.exit_code, result.stdout_bytes, result.stderr_bytes))
     for path in sorted((home / "public").rglob("*")):
         if path.is_file():
             seen.append((str(path.relative_to(home)), int(path.stat().st_mtime), path.read_bytes(), b""))
@@ -59,15 +68,16 @@ def everything_a_student_sees(
 
 @pytest.fixture
 def files(course: Path, tmp_path: Path) -> Path:
-    """A good file, another good one, a damaged one, and one whose values are far away."""
+    """A good file, two that get better by a flipped label, a damaged one, and the sample."""
     folder = tmp_path / "files"
     folder.mkdir()
     sample = (course / "public" / "hw01" / "sample_submission.csv").read_text()
     header, *rows = sample.splitlines()
     ids = [row.split(",")[0] for row in rows]
     (folder / "a.csv").write_text("\n".join([header, *(f"{id},{7 + int(id) % 11}" for id in ids)]) + "\n")
-    (folder / "b.csv").write_text("\n".join([header, *(f"{id},{1e6}" for id in ids)]) + "\n")
+    (folder / "b.csv").write_text("\n".join([header, *(f"{id},{1e4}" for id in ids)]) + "\n")
     (folder / "c.csv").write_text("\n".join([header, *(f"{id},nan" for id in ids)]) + "\n")
+    (folder / "d.csv").write_text("\n".join([header, *(f"{id},30" for id in ids)]) + "\n")
     (folder / "sample.csv").write_text(sample)
     return folder
 
@@ -79,7 +89,7 @@ def compare(course: Path, files: Path, tmp_path: Path, monkeypatch: pytest.Monke
         home = tmp_path / label / "home"  # paths of equal length
         shutil.copytree(course, home)
         if label == "two":
-            change_answer(home, usage, 3, lambda value: value + 5)
+            change_answer(home, usage, 3, lambda value: value + 1e7)  # it turns round who is better
         there = everything_a_student_sees(home, files, monkeypatch)
         own = str(tmp_path / label).encode()
         views.append([(name.replace(label, "…"), code, out.replace(own, b""), err.replace(own, b""))

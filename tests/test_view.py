@@ -240,9 +240,9 @@ def test_a_flipped_private_label_changes_no_body_of_any_role_before_the_reveal(c
             folder = home.secret("hw01", 1)
             answers = np.load(folder / "column-0.npy")
             row = np.flatnonzero(np.load(folder / "usage.npy") == PRIVATE)[3]
-            answers[row] += 5
+            answers[row] += 1e7  # so far that whoever was better on this side is now worse
             np.save(folder / "column-0.npy", answers)
-        numbers = graded(home, ANN, 9, 8) + graded(home, BOB, 7, 30) + graded(home, EVE, 6)
+        numbers = graded(home, ANN, 9, 800) + graded(home, BOB, 7, 900) + graded(home, EVE, 6)
         view.select(home, BOB, "hw1", numbers[2:3], NOW)
         bodies.append({role: asked(home, viewer, numbers) for role, viewer in ROLES.items()})
     for role, answers in bodies[0].items():
@@ -301,6 +301,70 @@ def test_the_owner_of_a_refused_file_sees_every_problem_that_the_reader_found(ho
     assert seen["scores"] == []
     quota = view.quota(home, ANN, "hw1", NOW)["quota"][0]
     assert (quota["used"], quota["refused"]) == (0, 1)
+
+
+def test_a_file_with_more_problems_than_are_shown_says_how_many_there_are(home: Home) -> None:
+    rows = len(predictions(home, "nan").splitlines()) - 1
+    seen = view.submission(home, ANN, graded(home, ANN, "nan")[0], NOW)
+    assert seen["total"] == rows > len(seen["problems"])
+    assert view.submission(home, ANN, graded(home, ANN, 9)[0], NOW)["total"] == 0
+    with home.database() as database:  # as it was kept before the total was
+        store.reject(database, hand_in(home, ANN, 5)["submission"], "E_X", NOW, '[{"code": "E_X", "message": "no"}]')
+    old = view.submission(home, ANN, 3, NOW)
+    assert (old["total"], old["problems"]) == (1, [{"code": "E_X", "message": "no"}])
+
+
+def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_waits(home: Home) -> None:
+    from harness.grading import accept_file
+
+    close = datetime(2027, 3, 1, 14, tzinfo=UTC)
+    (home.root / "config.toml").write_text(
+        (home.root / "config.toml").read_text() + '[hw01]\ndeadline = "2027-03-01T22:00:00+08:00"\n'
+    )
+    home = open_home(home.root)
+    viewers = {viewer.participant: viewer for viewer in (TA, ANN, BOB, EVE, PROF)}
+
+    def compare() -> None:
+        board = view.board(home, ANN, "hw1", now=NOW)["board"]
+        people = sum(row["kind"] == "person" for row in board)
+        for viewer in viewers.values():
+            line = next((row for row in view.board(home, viewer, "hw1", now=NOW)["board"] if row["own"]), None)
+            place = view.homeworks(home, viewer, NOW)["tasks"][0]["place"]
+            assert (line is None) == (place is None)
+            if line is not None:
+                assert place == {key: line[key] for key in ("rank", "score", "bars", "submission")} | {
+                    "of": people, "digits": 5,
+                }  # fmt: skip
+        assert view.homeworks(home, NOBODY, NOW)["tasks"][0]["place"] is None
+
+    compare()
+    graded(home, EVE, "nan")
+    compare()
+    hand_in(home, BOB, 40)
+    hand_in(home, TA, 41)
+    compare()
+    grade_pending(home, NOW, ["hw01"])
+    graded(home, ANN, 40)
+    compare()
+    board = view.board(home, ANN, "hw1", now=NOW)["board"]
+    assert board[0]["score"] == board[1]["score"] != board[2]["score"]
+    graded(home, ANN, 13)
+    sha256 = keep(home.submissions, predictions(home, 14))
+    with home.database() as database:
+        accept_file(
+            home, database, find_competition(home, "hw1"), participant="baseline strong", sha256=sha256,
+            size=1, filename="b.csv", message="", client_key="b", now=NOW, kind="baseline", limited=False,
+        )  # fmt: skip
+    grade_pending(home, NOW, ["hw01"])
+    compare()
+    graded(home, TA, 12, now=close + timedelta(seconds=1))
+    graded(home, PROF, 11, now=close + timedelta(seconds=1))
+    compare()
+    hand_in(home, PROF, 60)
+    hand_in(home, EVE, 61)
+    compare()
+    board = view.board(home, ANN, "hw1", now=NOW)["board"]
+    assert [row["score"] is None for row in board] == [False] * (len(board) - 2) + [True] * 2
 
 
 @pytest.mark.parametrize("rule", ["best_public", "first", "last", "all"])

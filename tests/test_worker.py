@@ -22,7 +22,7 @@ from harness.home import Home, open_home
 from leaderboard import queue, store
 from leaderboard.database import Database, LeaderboardError
 from submissions.store import keep
-from tasks.base import UserError
+from tasks.base import SubmissionError
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -123,12 +123,14 @@ def test_a_broken_file_is_rejected_with_the_same_problems_as_at_home_and_gives_i
         used = store.quota_state(database, "hw01/1", "ada", "2027-03-01").used
     assert used == 0
     assert entry.rejected is not None
-    problems = json.loads(entry.rejected_details or "")
+    found = json.loads(entry.rejected_details or "")
+    problems = found["problems"]
     assert problems[0]["code"] == entry.rejected
     (home.root / "broken.csv").write_bytes(b"id,tested_positive\n0,nan\n")
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(SubmissionError) as caught:
         grading.submit(home, "hw1", home.root / "broken.csv", participant="bob", now=NOW)
     assert "\n".join(f"{problem['code']}  {problem['message']}" for problem in problems) == str(caught.value)
+    assert found["total"] == caught.value.total
     balanced(home)
 
 

@@ -29,6 +29,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from harness import view
+from harness.competition import find_competition, prepared
 from harness.home import Home, open_home
 from harness.server import auth
 from harness.server.auth import ANYBODY, Login
@@ -118,7 +119,7 @@ class Server:
     def home(self) -> Home:
         """The home with its present config.toml, whose rules may change; the database stays that of the start.
 
-        A file that cannot be read leaves what held before.
+        A file that cannot be read, or has a rule that cannot hold, leaves what held before.
         """
         path = self.first.root / "config.toml"
         changed = path.stat().st_mtime_ns if path.exists() else 0
@@ -126,9 +127,12 @@ class Server:
             home = self.read[1] if self.read else self.first
             try:
                 settings = open_home(self.first.root).settings
-                home = replace(self.first, settings=settings | {"database": self.first.settings.get("database")})
+                new = replace(self.first, settings=settings | {"database": self.first.settings.get("database")})
+                for name in prepared(new):
+                    find_competition(new, name)
+                home = new
             except UserError as error:
-                self.log(json.dumps({"at": self.clock().isoformat(timespec="milliseconds"), "error": str(error)}))
+                self.tell(error)
             self.read = changed, home
         return self.read[1]
 
@@ -138,8 +142,22 @@ class Server:
         self.pool.close()
 
     async def call(self, function: Callable[..., T], *args: Any, **values: Any) -> T:
-        """A library call, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.threads, partial(function, *args, **values))
+        """A library call, in a thread.
+
+        Requests are checked before, so what the library takes for a wrong use is a home that is not in order: whoever
+        asks may come again, and the log alone says what is wrong.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.threads, partial(function, *args, **values))
+        except UserError as error:
+            if error.code != "E_USAGE":
+                raise
+            self.tell(error)
+            raise UserError("the course is not in order.", code="E_COURSE", exit_code=7) from error
+
+    def tell(self, error: UserError) -> None:
+        """A line of the log about what is wrong with the home."""
+        self.log(json.dumps({"at": self.clock().isoformat(timespec="milliseconds"), "error": str(error)}))
 
 
 def make_app(
@@ -158,7 +176,8 @@ def make_app(
 
     api = FastAPI(
         title="lhy-grade",
-        description="Competitions of a machine learning course. Every error is `{error: {code, message, details}}`.",
+        description="Competitions of a machine learning course."
+        " Every error is `{error: {code, message, details, total}}`.",
         version="1",
         openapi_url=f"{BASE}/openapi.json",
         docs_url=None,
@@ -258,11 +277,12 @@ def _errors(*statuses: int) -> Responses:
         "properties": {
             "error": {
                 "type": "object",
-                "required": ["code", "message", "details"],
+                "required": ["code", "message", "details", "total"],
                 "properties": {
                     "code": {"type": "string"},
                     "message": {"type": "string"},
                     "details": {"type": "array", "items": {"type": "object"}},
+                    "total": {"type": ["integer", "null"], "description": "How many there are; not all are shown."},
                 },
             }
         },
@@ -661,7 +681,7 @@ def drop_cookie(response: Response, settings: Settings) -> None:
 
 
 async def _refusal(request: Request, error: Exception) -> Response:
-    """An error in the one form."""
+    """An error in the one form; `harness.server.pages` puts pages in its place."""
     return refusal(request.scope.get("lhy.id", "-"), error)
 
 
@@ -669,6 +689,7 @@ def refusal(number: str, error: Exception) -> JSONResponse:
     """The answer for an error, whose text reaches people only where they can mend it."""
     headers = {}
     details: list[dict[str, Any]] = []
+    total = None
     code, message = "E_INTERNAL", ""
     status = 500
     if isinstance(error, RequestValidationError):
@@ -685,7 +706,7 @@ def refusal(number: str, error: Exception) -> JSONResponse:
         code, message = error.code, str(error)
         status = STATUS.get(code, BY_EXIT_CODE.get(error.exit_code, 500))
         if isinstance(error, SubmissionError):
-            details = [problem._asdict() for problem in error.problems]
+            details, total = [problem._asdict() for problem in error.problems], error.total
     if isinstance(error, Rejected) and error.wait:
         headers["retry-after"] = str(int(error.wait) + 1)
     if status == 401:
@@ -694,9 +715,8 @@ def refusal(number: str, error: Exception) -> JSONResponse:
         done = "Whatever a receipt was given for is kept."
         message = f"The server cannot do this now. {done} Try again later, or tell the course staff: request {number}."
         headers["retry-after"] = "10"
-    return JSONResponse(
-        {"error": {"code": code, "message": message, "details": details}}, status_code=status, headers=headers
-    )
+    body = {"code": code, "message": message, "details": details, "total": total}
+    return JSONResponse({"error": body}, status_code=status, headers=headers)
 
 
 def _guard(app: App, server: Server) -> App:
@@ -730,9 +750,14 @@ def _guard(app: App, server: Server) -> App:
         except Exception as error:
             from harness.options import internal
 
-            failed = str(internal(error)).partition(". ")[0]
+            told = internal(error)
+            failed = str(told).partition(". ")[0]
             if status == 0:
-                await refusal(number, error)(scope, receive, answer)
+                try:
+                    response = await scope["app"].exception_handlers[UserError](Request(scope), told)
+                except Exception:
+                    response = refusal(number, told)
+                await response(scope, receive, answer)
         finally:
             server.log(_line(server, scope, number, status, begun, failed))
 

@@ -126,7 +126,7 @@ def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, 
     if login.token is None:
         raise UserError("log in first: lhy-grade login URL", code="E_LOGIN", exit_code=6)
     if label == roster.INVITATION:
-        raise UserError("choose another label.")
+        raise UserError("choose another label.", code="E_LABEL")
     key, made = login.viewer.key, roster.new_token()
     with home.database() as database:
         if login.invited:
