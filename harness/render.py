@@ -59,7 +59,7 @@ def emit(format: Format, name: str, rows: Sequence[Row], fields: Sequence[Field]
     elif format == "csv":
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(field.key for field in fields)
+        writer.writerow(_csv_cell(field.key) for field in fields)
         writer.writerows([_csv_cell(row.get(field.key)) for field in fields] for row in rows)
         click.echo(stream.getvalue(), nl=False)
     else:
@@ -112,7 +112,11 @@ def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
         width = max((len(line[place]) for line in lines), default=0)
         side: Literal["right", "left"] = "right" if field.right else "left"  # numbers are never cut, names may be
         table.add_column(
-            field.title, justify=side, no_wrap=True, overflow="ellipsis", min_width=width if field.right else None
+            Text(inert(field.title)),
+            justify=side,
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=width if field.right else None,
         )
     for row, line in zip(rows, lines, strict=True):
         style = "bold" if row.get("mark") else "cyan" if row.get("rule") else ""
@@ -121,8 +125,8 @@ def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
 
 
 def say(text: str) -> None:
-    """Prose for a person, on stderr."""
-    click.echo(text, err=True)
+    """Prose for a person, on stderr; what comes from outside in it is inert."""
+    click.echo("\n".join(inert(line) for line in text.split("\n")), err=True)
 
 
 def number(digits: int) -> Callable[[float | Decimal], str]:
