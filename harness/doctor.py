@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-from tasks.base import UserError
+from tasks.errors import UserError
 
 
 def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any = None) -> list[dict[str, str]]:

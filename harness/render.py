@@ -10,13 +10,12 @@ import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from tasks.base import truncate
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 Row = Mapping[str, Any]
 Format = Literal["table", "json", "csv"]
@@ -131,6 +130,10 @@ def say(text: str) -> None:
 
 def number(digits: int) -> Callable[[float | Decimal], str]:
     """Shows a score cut to its digits, the way bars are compared; a decimal number as it is."""
+    from decimal import Decimal
+
+    from tasks.base import truncate
+
     return lambda value: str(value if isinstance(value, Decimal) else truncate(value, digits))
 
 
@@ -142,6 +145,8 @@ def interval(digits: int) -> Callable[[Sequence[float]], str]:
 
 def short_time(text: str) -> str:
     """An RFC 3339 instant as a person reads it, in the zone it is written in."""
+    from datetime import datetime
+
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S")
 
 
