@@ -1,7 +1,7 @@
 """The command line: what everyone uses.
 
 Handing in is in `harness.handin`, the board in `harness.board`, what instructors use in `harness.staff`,
-`harness.course` and `harness.serve`.
+`harness.course` and `harness.serve`; each is loaded when a command of it is called.
 Each verb gets its body from `options.source()`, a home or a server, and shows it the same way.
 """
 
@@ -14,11 +14,59 @@ from typing import Any
 
 import click
 
-from harness import board, course, handin, options, serve, staff
+from harness import options
 from tasks.errors import UserError
 
+ELSEWHERE = {
+    "audit": ("staff", "Prove that the books are whole."),
+    "demo": ("staff", "Show everything once in a fresh temporary course: data, baselines, scores, a..."),
+    "doctor": ("staff", "Check this installation, and the home folder or the login."),
+    "extend": ("course", "Give a person, a team or all more time or more submissions."),
+    "grade": ("staff", "Finish the grading that a crash interrupted."),
+    "gradebook": ("course", "Show each student's points: bars on both boards, and the parts graded by hand."),
+    "leaderboard": ("board", "Show the board of a homework, or of each that is prepared."),
+    "new": ("staff", "Make a competition of your own from a solution file, without code."),
+    "points": ("course", "Enter points for a part that is graded by hand, like `code` or `report`; the..."),
+    "prepare": ("staff", "Make a homework's data, its hidden answers and its split."),
+    "reveal": ("staff", "Open the private board to everyone; this cannot be taken back."),
+    "roster": ("course", "Who is in the course: people, teams and their tokens."),
+    "rules": ("course", "Show the rules of a homework, or change some in config.toml: quota=3,..."),
+    "select": ("handin", "Choose which submissions count on the private board."),
+    "serve": ("serve", "Open this course to a class over the network; settings are in config.toml,..."),
+    "status": ("handin", "Show how far a submission is: its place in the queue, its score, or what was..."),
+    "submissions": ("handin", "List one's submissions with their scores; private ones after the reveal."),
+    "submit": ("handin", "Hand in a file: it is recorded, scored, and placed on the board."),
+    "train": ("staff", "Train a baseline; a run that was stopped goes on where it was."),
+}
+"""The commands of other modules: where each is, and its line in the list of all."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+LINE = 83
+"""How long a line in the list of commands may be."""
+
+
+class Commands(click.Group):
+    """The group of all commands, which lists those of other modules without loading them."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted((*self.commands, *ELSEWHERE))
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in ELSEWHERE:
+            from importlib import import_module
+
+            found: click.Command = getattr(import_module(f"harness.{ELSEWHERE[name][0]}"), name)
+            return found
+        return super().get_command(context, name)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        own = {name: command.get_short_help_str(LINE) for name, command in self.commands.items()}
+        rows = sorted((own | {name: line for name, (_, line) in ELSEWHERE.items()}).items())
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--home",
     metavar="DIR",
@@ -125,15 +173,17 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
     """Check a file the way `submit` does: no answers, no quota, nothing recorded."""
     from pathlib import Path
 
-    from harness.competition import find_judge
+    from harness.competition import find_judge, other_judge
     from harness.grading import check as check_file
-    from harness.render import emit_json, say
+    from harness.handin import valid_line
+    from harness.render import emit_json, inert, say
     from tasks.homeworks import canonical, find_task
 
     if edition is None:
         competition = options.source(named=False).competition(homework, say)
         name, form, edition = competition.name, competition.format, competition.edition
         judge = find_judge(competition)
+        other = other_judge(competition)
     else:
         name = canonical(homework)
         task = find_task(name)
@@ -142,15 +192,19 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
         form, judge = task.edition(edition).format, task.edition(edition).judge
         if not len(form):
             raise UserError(f"what edition {edition} asks for is drawn by `prepare`; leave --edition away.")
+        other = None
+    if other is not None:
+        say(other)
     checked = check_file(Path(file), form, judge)
     rows = len(form)
+    notes = [*([other] if other else []), *checked.notes]
     if format == "json":
         body = {"schema": 1, "valid": True, "homework": name, "edition": edition, form.unit: rows}
-        emit_json(body | {"notes": checked.notes})
+        emit_json(body | {"notes": notes})
     elif format == "csv":
-        click.echo(f"valid,homework,edition,{form.unit}\nTrue,{name},{edition},{rows}")
+        click.echo(inert(f"valid,homework,edition,{form.unit}") + "\n" + inert(f"True,{name},{edition},{rows}"))
     else:
-        click.echo(handin.valid_line(form, name, edition))
+        click.echo(valid_line(form, name, edition))
         for note in checked.notes:
             say(note)
 
@@ -190,6 +244,7 @@ def receipt(id: int | None, file: str | None, key: str | None) -> None:
     """Print the signed receipt of a submission, or verify a saved one without any database."""
     from pathlib import Path
 
+    from harness.render import inert
     from leaderboard import receipts
 
     source = options.source(named=False)
@@ -207,9 +262,8 @@ def receipt(id: int | None, file: str | None, key: str | None) -> None:
     except (OSError, UnicodeDecodeError):
         raise UserError(f"{file} cannot be read as a receipt.") from None
     found = receipts.verify(text, key)
-    click.echo(
-        f"genuine: submission {found.submission} of {found.participant}, {found.competition}, {found.accepted_at}"
-    )
+    text = f"genuine: submission {found.submission} of {found.participant}, {found.competition}, {found.accepted_at}"
+    click.echo(inert(text))
 
 
 @cli.command()
@@ -239,7 +293,7 @@ def login(url: str | None, ca: str | None, insecure: bool, new_token: bool) -> N
     if url is not None:
         remote.write_login(path, server)
     if new_token:
-        click.echo(remote.new_token(server, "further"))
+        click.echo(inert(str(remote.new_token(server, "further")["token"])))
         return
     person = server.me()
     click.echo(inert(f"{server.course}: {person['name']}, {person['role']}, at {server.url}"))
@@ -248,19 +302,25 @@ def login(url: str | None, ca: str | None, insecure: bool, new_token: bool) -> N
 @cli.command()
 @options.command
 def logout() -> None:
-    """Forget the login; the verbs then work on the home folder again."""
+    """End the login and its token; the verbs then work on the home folder again."""
+    from harness import remote
+    from harness.render import inert, say
+
     path = options.login_file()
     if not path.exists():
         raise UserError("nobody is logged in.")
-    path.unlink()
-    click.echo("logged out; the token itself holds until it expires or is revoked")
-
-
-for added in (
-    handin.submit, handin.status, handin.submissions, handin.select, board.leaderboard, staff.prepare, staff.new,
-    staff.train, staff.grade, staff.reveal, staff.audit, staff.demo, staff.doctor, *course.COMMANDS, serve.serve,
-):  # fmt: skip
-    cli.add_command(added)
+    text, expires = "logged out; its token holds no more", "it expires"
+    try:
+        server = remote.read_login(path)
+        expires = server.expires or expires
+        server.revoke()
+    except (UserError, KeyboardInterrupt) as error:
+        if getattr(error, "code", "") != "E_LOGIN":
+            say(str(error) or "Interrupted.")
+            text = f"logged out here; the token itself holds until {expires}, or until the course staff ends it"
+    finally:
+        path.unlink()
+    click.echo(inert(text))
 
 
 def main() -> None:

@@ -49,7 +49,8 @@ class MetricCard:
 class Competition:
     """The public description of a prepared competition. `metrics[0]` ranks; `demo` marks a fixed, guessable seed.
 
-    Where not `two_boards`, all rows are public, as the course had it in some homeworks.
+    Where not `two_boards`, all rows are public, as the course had it in some homeworks. `judge` is the version of a
+    judge that needs nothing secret, so that `check` knows whether it is the course's.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Competition:
     format: Format
     demo: bool
     two_boards: bool = True
+    judge: str | None = None
 
     @property
     def ranking(self) -> MetricCard:
@@ -90,6 +92,7 @@ class Competition:
             "rules": asdict(self.rules),
             "demo": self.demo,
             "two_boards": self.two_boards,
+            "judge": self.judge,
             **self.format.to_json(),
         }
 
@@ -142,6 +145,7 @@ def read_competition(public: Path) -> Competition:
             format=format_from_json(values),
             demo=values["demo"],
             two_boards=values.get("two_boards", True),
+            judge=values.get("judge"),
         )
     except FileNotFoundError:
         raise UserError(
@@ -294,6 +298,20 @@ def find_judge(competition: Competition) -> Judge | None:
     return None if task is None else task.edition(competition.edition).judge
 
 
+def other_judge(competition: Competition) -> str | None:
+    """A remark where what is judged here may come out otherwise in the course; None where it is the same or not told.
+
+    Raises UserError where the judge cannot run here.
+    """
+    judge = find_judge(competition)
+    if competition.judge is None or judge is None or competition.judge == (here := judge.version()):
+        return None
+    return (
+        f"{competition.name} is judged with {competition.judge}, and here is {here}: what is found here may not be what"
+        " is found there."
+    )
+
+
 def judge_of(competition: Competition, version: str | None) -> Judge | None:
     """The judge, which must be of the version that the competition was prepared with: another gives other numbers."""
     judge = find_judge(competition)
@@ -307,6 +325,12 @@ def judge_of(competition: Competition, version: str | None) -> Judge | None:
             exit_code=8,
         )
     return judge
+
+
+def check_judge(home: Home, competition: Competition) -> None:
+    """Raises UserError where this machine cannot score, since it judges with something else than was prepared."""
+    if home.secret(competition.name, competition.version).is_dir():
+        judge_of(competition, _read_hidden(home, competition).get("judge"))
 
 
 def read_bars(home: Home, competition: Competition) -> tuple[Bar, ...]:

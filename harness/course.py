@@ -532,6 +532,3 @@ def rules(
     values = asdict(competition.rules)
     rows = [{"rule": rule, "value": values[rule]} for rule in CHANGEABLE]
     emit(format, "rules", rows, [Field("rule", "rule"), Field("value", "value")], homework=competition.name)
-
-
-COMMANDS = (roster, extend, points, rules, gradebook)

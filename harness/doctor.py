@@ -8,11 +8,11 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
-from tasks.base import UserError
+from tasks.errors import UserError
 
 
-def examine(find_home: Callable[[], Any], python: tuple[int, ...]) -> list[dict[str, str]]:
-    """One row for each check: `what`, `state` ("ok", "note" or "bad") and `detail`."""
+def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any = None) -> list[dict[str, str]]:
+    """One row for each check: `what`, `state` ("ok", "note" or "bad") and `detail`; with a login, of its server."""
     rows = [_row("python", "ok", ".".join(map(str, python)))]
     for package, why in (
         ("torch", 'to train baselines and to judge HW6: pip install "lhy-grade[train]"'),
@@ -35,6 +35,8 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...]) -> list[dict[
                 "GPU", "ok" if cuda else "note", torch.cuda.get_device_name() if cuda else "none; baselines use the CPU"
             )
         )
+    if server is not None:
+        return rows + _server_rows(server)
     try:
         home = find_home()
     except UserError as error:
@@ -51,8 +53,29 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...]) -> list[dict[
     return rows
 
 
+def _server_rows(server: Any) -> list[dict[str, str]]:
+    """Whether the login holds, and whether what is judged here is judged with what the course has."""
+    from harness.competition import other_judge
+
+    try:
+        names = server.names()
+        rows = [_row("server", "ok", f"{server.url}, as {server.who}")]
+    except UserError as error:
+        return [_row("server", "bad", str(error))]
+    for name in names:
+        try:
+            competition = server.competition(name)
+            other = other_judge(competition)
+        except UserError as error:
+            rows.append(_row(name, "note", str(error)))
+        else:
+            if competition.judge is not None:
+                rows.append(_row(name, "note" if other else "ok", other or f"judged with {competition.judge}, as here"))
+    return rows
+
+
 def _home_rows(home: Any) -> list[dict[str, str]]:
-    from harness.competition import prepared
+    from harness.competition import check_judge, find_competition, prepared
     from harness.prepare import damaged_files
 
     rows = []
@@ -76,6 +99,10 @@ def _home_rows(home: Any) -> list[dict[str, str]]:
         rows.append(
             _row(name, "bad" if damaged else "ok", f"changed: {', '.join(damaged)}" if damaged else "files are whole")
         )
+        try:
+            check_judge(home, find_competition(home, name))
+        except UserError as error:
+            rows.append(_row(name, "bad", str(error)))
     return rows
 
 

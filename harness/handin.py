@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def valid_line(form: Format, name: str, edition: str) -> str:
-    return f"valid: {len(form):,} {form.unit} for {name}, edition {edition}"
+    """What is said of a file without fault."""
+    from harness.render import inert
+
+    return inert(f"valid: {len(form):,} {form.unit} for {name}, edition {edition}")
 
 
 @click.command()
@@ -69,11 +72,11 @@ def show_result(body: dict[str, Any]) -> None:
     from harness.render import inert, interval, number, say
 
     if body["state"] != "graded":
-        click.echo(standing(body))
+        click.echo(inert(standing(body)))
         for problem in body.get("problems", []):
-            click.echo(inert(f"{problem['code']}  {problem['message']}"), err=True)
+            say(f"{problem['code']}  {problem['message']}")
         if (more := body.get("total", 0) - len(body.get("problems", []))) > 0:
-            click.echo(f"… and {more} more of the same kinds.", err=True)
+            say(f"… and {more} more of the same kinds.")
         return
     for score, card in zip(body["scores"], body["metrics"], strict=True):
         digits = card["digits"]
@@ -87,20 +90,18 @@ def show_result(body: dict[str, Any]) -> None:
     if body["practice"]:
         click.echo("practice: it came after the end and does not count")
     else:
-        click.echo(f"rank {body['rank']} on the public board")
+        click.echo(inert(f"rank {body['rank']} on the public board"))
     for note in body["notes"]:
-        say(inert(note))
+        say(note)
 
 
 def standing(body: dict[str, Any]) -> str:
     """How far a submission without a score is."""
-    from harness.render import inert
-
     number = body["submission"]
     words = {
         "queued": f"submission {number} waits, position {body['position']} in the queue",
         "grading": f"submission {number} is being graded",
-        "rejected": inert(f"submission {number} was refused ({body['code']}); it uses no slot"),
+        "rejected": f"submission {number} was refused ({body['code']}); it uses no slot",
         "failed": f"submission {number} could not be graded; an instructor has to look at it, and its slot is kept",
     }
     return words[body["state"]]
@@ -108,16 +109,16 @@ def standing(body: dict[str, Any]) -> str:
 
 def show_slots(body: dict[str, Any]) -> None:
     """What was recorded, and what is left of the quota."""
-    from harness.render import inert, say
+    from harness.render import say
 
     number, left = body["submission"], body["quota"]
     if body["again"]:
         say(f"These bytes were already handed in as submission {number}; no slot was used.")
     else:
-        say(f"Submission {number} of {inert(body['participant'])} is recorded; receipt: lhy-grade receipt {number}")
+        say(f"Submission {number} of {body['participant']} is recorded; receipt: lhy-grade receipt {number}")
     if body["state"] in ("queued", "grading"):
         say(f"Its score: lhy-grade status {number}")
-    say(f"{left['left']} of {left['limit']} submissions left today; the next day begins {inert(left['next_slot'])}.")
+    say(f"{left['left']} of {left['limit']} submissions left today; the next day begins {left['next_slot']}.")
     if body["demo"]:
         say("This competition has a fixed seed, so anybody can rebuild its answers: good for practice only.")
 
@@ -125,12 +126,14 @@ def show_slots(body: dict[str, Any]) -> None:
 @contextlib.contextmanager
 def waiting() -> Iterator[Callable[[dict[str, Any]], None]]:
     """Shows the place in the queue on a terminal's stderr, in one line that is wiped at the end."""
+    from harness.render import inert
+
     shown = 0
 
     def tell(body: dict[str, Any]) -> None:
         nonlocal shown
         if sys.stderr.isatty():
-            text = f"{standing(body)} …"
+            text = inert(f"{standing(body)} …")
             click.echo("\r" + text.ljust(shown), nl=False, err=True)
             shown = len(text)
 
@@ -169,7 +172,7 @@ def status(id: int, format: Any) -> None:
 @options.command
 def submissions(homework: str | None, everyone: bool, name: str | None, format: Any) -> None:
     """List one's submissions with their scores; private ones after the reveal."""
-    from harness.render import Field, emit, emit_json, inert, say, short_time, words
+    from harness.render import Field, emit, emit_json, say, short_time, words
 
     source = options.source(name, named=not everyone)
     body = source.submissions(homework, everyone)
@@ -197,7 +200,7 @@ def submissions(homework: str | None, everyone: bool, name: str | None, format: 
         ],
     )
     if not rows and format == "table":
-        say("No submissions yet" + ("." if everyone else f" of {inert(source.who)}; --as NAME for another."))
+        say("No submissions yet" + ("." if everyone else f" of {source.who}; --as NAME for another."))
 
 
 def shown_entry(row: dict[str, Any], *, exact: bool) -> dict[str, Any]:
@@ -244,7 +247,7 @@ def select(homework: str, ids: tuple[int, ...], preview: bool, name: str | None,
     ]
     emit(format, "counts", rows, fields)
     if format == "table":
-        say(inert(why_it_counts(body)))
+        say(why_it_counts(body))
 
 
 def why_it_counts(body: dict[str, Any]) -> str:

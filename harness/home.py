@@ -21,12 +21,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Rules, UserError
+from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from leaderboard.database import Database
+    from tasks.base import Rules
 
 CONFIG = """\
 # Settings of this course. Every line is optional.
@@ -102,7 +103,7 @@ class Home:
         Raises UserError for a rule that does not exist or has the wrong type.
         """
         own = {key: value for key, value in self.settings.get(name, {}).items() if key not in FOR_POINTS}
-        known = {field.name: getattr(rules, field.name) for field in fields(Rules)}
+        known = {field.name: getattr(rules, field.name) for field in fields(rules)}
         for key, value in own.items():
             if key not in known:
                 names = ", ".join((*known, *FOR_POINTS))

@@ -16,10 +16,12 @@ from typing import Any
 def submit(frame: Any, homework: str, message: str = "", *, wait: bool = True) -> dict[str, Any]:
     """Checks a DataFrame, hands it in and returns what `submit --format json` prints: scores, bars, rank, receipt.
 
-    `frame` is a DataFrame of pandas or polars with the columns of the sample submission, or the path of a file. Raises
-    SubmissionError with all that is wrong with it; what could not be sent is kept, and the error says where.
+    `frame` is a DataFrame of pandas or polars with the columns of the sample submission, or the path of a file. Numbers
+    arrive with all their digits; the index of a frame is left out. Raises SubmissionError with all that is wrong with
+    it; what could not be sent is kept, and the error says where.
     """
     from harness import options
+    from tasks.errors import SubmissionError
 
     source = options.source()
     with tempfile.TemporaryDirectory(prefix="lhy-grade-") as folder:
@@ -32,5 +34,10 @@ def submit(frame: Any, homework: str, message: str = "", *, wait: bool = True) -
             frame.write_csv(path)
         else:
             raise TypeError(f"expected a DataFrame of pandas or polars, or a path; got {type(frame).__name__}")
-        body: dict[str, Any] = source.submit(homework, path, message, wait)
+        try:
+            body: dict[str, Any] = source.submit(homework, path, message, wait)
+        except SubmissionError as error:
+            if error.code == "E_COLUMNS" and any(getattr(getattr(frame, "index", None), "names", ())):
+                error.add_note("The index of a frame is not handed in; if the ids are there: frame.reset_index()")
+            raise
     return body

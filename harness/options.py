@@ -90,7 +90,10 @@ def fail(error: Exception, format: str | None) -> None:
 
 
 def find_home() -> Any:
-    """The home folder of this call: --home, LHY_GRADE_HOME, or the platform's folder for user data."""
+    """The home folder of this call: --home, LHY_GRADE_HOME, or the platform's folder for user data.
+
+    Raises UserError for the last one while a login says that a server is meant.
+    """
     from pathlib import Path
 
     from harness.home import open_home
@@ -100,7 +103,27 @@ def find_home() -> Any:
         return open_home(Path(root))
     import platformdirs
 
-    return open_home(platformdirs.user_data_path("lhy-grade"))
+    folder = platformdirs.user_data_path("lhy-grade")
+    if login_file().exists():
+        refuse_login(folder)
+    return open_home(folder)
+
+
+def refuse_login(folder: Path) -> None:
+    """Raises UserError: what works on a home alone never takes that of this machine for the server's."""
+    import shlex
+
+    from harness.remote import read_login
+
+    verb = click.get_current_context().command_path.partition(" ")[2]
+    home = shlex.quote(str(folder))
+    raise UserError(
+        f"`lhy-grade {verb}` is for the staff of a course, on the machine that holds it; you are logged in to"
+        f" {read_login(login_file()).url}. Staff run it on that machine, over ssh for example. For the home folder of"
+        f" this machine, name it: lhy-grade --home {home} {verb} ...",
+        code="E_STAFF",
+        exit_code=6,
+    )
 
 
 def _given_home() -> str | None:

@@ -283,6 +283,7 @@ def _build(
         format=(made.form or plan.format).fit(answers),
         demo=demo,
         two_boards=answers.usage is not None and PRIVATE in answers.usage.tolist(),
+        judge=plan.judge.version() if plan.judge is not None and plan.judge.offline else None,
     )
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")

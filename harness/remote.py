@@ -1,8 +1,9 @@
 """The client: the verbs of a home against a course's server, for people without its answers and its database.
 
-The token goes to one address only: certificates are checked, no redirect is followed, and plain http is for this
-machine alone unless it is asked for. A lost answer is asked for again, since all requests but that for a token may come
-twice without harm; a file that could not be sent is kept, and the same bytes again never cost a second slot.
+The token goes to one address only: certificates are checked, no redirect is followed, of a proxy no more than a tunnel
+is asked, and plain http is for this machine alone unless it is asked for. A lost answer is asked for again, since all
+requests but that for a token may come twice without harm; a file that could not be sent is kept, and the same bytes
+again never cost a second slot.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from time import sleep
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from harness.home import making, write_file, write_json
 from tasks.errors import Problem, SubmissionError, UserError
@@ -28,12 +29,17 @@ from tasks.errors import Problem, SubmissionError, UserError
 if TYPE_CHECKING:
     from harness.competition import Competition
 
+T = TypeVar("T")
 Body = dict[str, Any]
 Tell = Callable[[Body], None]
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
+LONGEST_SECONDS = 120.0
+SLOWEST = 4096
+"""An answer must have begun, and again have come whole, within so long and its bytes at so many a second."""
+
 PAUSES = (0.5, 2.0)
 """How long to wait before the second and the third try of a request."""
 
@@ -45,6 +51,8 @@ POLL_SECONDS = (0.5, 5.0)
 
 MOST_SECONDS = 900.0
 """How long a score is waited for at most; it can be asked for later."""
+
+TOKEN = re.compile(r"lhy_[A-Za-z0-9_-]{43}")
 
 INVITATION = "invitation"
 """The label of a token that is spent when it is exchanged, as `leaderboard.roster` has it."""
@@ -67,6 +75,7 @@ class Server:
     ca: str | None = None
     course: str = ""
     key: str | None = None
+    expires: str | None = None
 
     @property
     def who(self) -> str:
@@ -138,9 +147,9 @@ class Server:
                     folder.mkdir(parents=True, exist_ok=True)
                     _fetch(self, hw, entry, path, lambda count: None)
         except UserError as error:
-            if error.code != UNREACHABLE or not (folder / "format.json").exists():
+            if error.exit_code != 7 or not (folder / "format.json").exists():
                 raise
-            say(f"{self.url} does not answer; this is by the form that was fetched last.")
+            say(f"{error} This is by the form that was fetched last.")
         return read_competition(folder)
 
     def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
@@ -159,8 +168,9 @@ class Server:
             data = load(path, form.max_bytes)
             read(data, form)
             accepted = self._send_file(hw, path.name, data, message)
-        except UserError as error:
-            if error.code != UNREACHABLE:
+        except (UserError, KeyboardInterrupt) as caught:
+            error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
+            if error.exit_code not in UNKNOWN:
                 raise
             kept = keep_unsent(path, data or load(path, MOST_BYTES))
             words = ["lhy-grade", "submit", hw, str(kept), *(["-m", message] if message else [])]
@@ -168,22 +178,11 @@ class Server:
             raise UserError(
                 f"{error}\nThe file is kept. Send it again, which uses no second slot if it did arrive; the time of"
                 f" arrival counts:\n  {again}",
-                code=UNREACHABLE,
-                exit_code=7,
+                code=error.code,
+                exit_code=error.exit_code,
             ) from None
         forget_unsent(data)
-        number = accepted["submission"]
-        try:
-            body = finished(accepted, self._result(number, wait, tell))
-        except UserError as error:
-            if error.code != UNREACHABLE:
-                raise
-            raise UserError(
-                f"{error}\nSubmission {number} is recorded. Its score, later: lhy-grade status {number}",
-                code=UNREACHABLE,
-                exit_code=7,
-            ) from None
-        return body
+        return finished(accepted, self._result(accepted["submission"], wait, tell))
 
     def _send_file(self, hw: str, filename: str, data: bytes, message: str) -> Body:
         headers = {
@@ -196,22 +195,12 @@ class Server:
 
     def _result(self, number: int, wait: bool, tell: Tell) -> Body:
         """What the server says of a submission; where `wait`, once it is through. Raises for one that has no score."""
-        pause, most = POLL_SECONDS
-        waited = 0.0
-        body = self.submission(number)
-        while wait and body["state"] in ("queued", "grading") and waited < MOST_SECONDS:
-            tell(body)
-            try:
-                sleep(pause)
-            except KeyboardInterrupt:
-                raise UserError(
-                    f"Submission {number} is recorded and will be graded. Its score: lhy-grade status {number}",
-                    code="E_INTERRUPTED",
-                    exit_code=130,
-                ) from None
-            waited += pause
-            pause = min(1.5 * pause, most)
-            body = self.submission(number)
+        try:
+            body = self._wait(number, wait, tell)
+        except (UserError, KeyboardInterrupt) as caught:
+            error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
+            text = f"{error}\nSubmission {number} is recorded. Its score, later: lhy-grade status {number}"
+            raise UserError(text, code=error.code, exit_code=error.exit_code) from None
         if body["state"] == "rejected":
             raise refusal(body["code"], f"Submission {number} was refused.", body["problems"], body["total"])
         if body["state"] == "failed" and wait:
@@ -221,6 +210,23 @@ class Server:
                 exit_code=10,
             )
         return body
+
+    def _wait(self, number: int, wait: bool, tell: Tell) -> Body:
+        pause, most = POLL_SECONDS
+        waited = 0.0
+        body = self.submission(number)
+        while wait and body["state"] in ("queued", "grading") and waited < MOST_SECONDS:
+            tell(body)
+            sleep(pause)
+            waited += pause
+            pause = min(1.5 * pause, most)
+            body = self.submission(number)
+        return body
+
+    def revoke(self) -> None:
+        """Ends the token of this login, asked once."""
+        number = next(row["id"] for row in self.ask("GET", "/tokens", pauses=())["tokens"] if row["this"])
+        self.ask("DELETE", f"/tokens/{number}", pauses=())
 
     def ask(
         self,
@@ -254,10 +260,11 @@ class Server:
         with _network(self.url):
             for pause in (*(PAUSES if pauses is None else pauses), None):
                 try:
-                    response = self._once(method, path, query, body, headers)
-                except urllib3.exceptions.SSLError as error:
-                    raise _bad_certificate(self.url, error) from None
-                except urllib3.exceptions.HTTPError:
+                    most = LONGEST_SECONDS + len(body or b"") / SLOWEST
+                    response = _within(most, partial(self._once, method, path, query, body, headers))
+                except urllib3.exceptions.HTTPError as error:
+                    if _is_untrusted(error):
+                        raise _bad_certificate(self.url, error) from None
                     if pause is None:
                         raise
                     sleep(pause)
@@ -265,14 +272,14 @@ class Server:
                 wait = _retry_after(response)
                 if pause is None or wait is None:
                     break
-                response.drain_conn()
+                response.close()
                 sleep(max(pause, wait))
             try:
                 if not 200 <= response.status < 300:
                     raise self._error(response)
                 yield response
             finally:
-                response.release_conn()
+                response.close()  # one that was read whole has given its connection back
 
     def _once(
         self,
@@ -304,10 +311,16 @@ class Server:
     def _pool(self) -> Any:
         import urllib3
 
+        proxy = find_proxy(self.url)
+        manager: Callable[..., Any] = urllib3.PoolManager
         try:
-            return urllib3.PoolManager(
-                cert_reqs="CERT_REQUIRED", ca_certs=self.ca, headers={"User-Agent": "lhy-grade"}, maxsize=1
-            )
+            if proxy is not None:
+                name = unquote(urllib3.util.parse_url(proxy).auth or "")
+                headers = urllib3.make_headers(proxy_basic_auth=name) if name else None
+                manager = partial(urllib3.ProxyManager, proxy, proxy_headers=headers)
+            return manager(cert_reqs="CERT_REQUIRED", ca_certs=self.ca, headers={"User-Agent": "lhy-grade"}, maxsize=1)
+        except urllib3.exceptions.HTTPError:
+            raise UserError("HTTPS_PROXY is no address of a proxy; expected http://HOST:PORT.") from None
         except OSError:
             raise UserError(f"{self.ca} cannot be read as a file of certificates.") from None
 
@@ -338,10 +351,16 @@ class Server:
 
 
 UNREACHABLE = "E_UNREACHABLE"
+UNKNOWN = (7, 10, 130)
+"""The exit codes with which a file may or may not have arrived: no answer, a broken one, Ctrl-C."""
 
 
 def unreachable(url: str, reason: str) -> UserError:
     return UserError(f"{url} cannot be reached: {reason}.", code=UNREACHABLE, exit_code=7)
+
+
+def interrupted(text: str) -> UserError:
+    return UserError(text, code="E_INTERRUPTED", exit_code=130)
 
 
 def refusal(code: str, message: str, problems: Any, total: Any, exit_code: int = 3) -> UserError:
@@ -366,14 +385,22 @@ def _network(url: str) -> Iterator[None]:
         yield
     except urllib3.exceptions.LocationValueError:
         raise UserError(f"{url} is no address of a server.") from None
+    except TimeoutError:
+        raise unreachable(url, "it answers too slowly") from None
     except urllib3.exceptions.HTTPError as error:
-        raise unreachable(url, _reason(error)) from None
+        raise unreachable(url, _reason(url, error)) from None
 
 
-def _reason(error: Exception) -> str:
+def _reason(url: str, error: Exception) -> str:
     """A network error in plain words, without the library's own."""
     import urllib3
 
+    if isinstance(error, urllib3.exceptions.ProxyError):
+        parts = urlsplit(find_proxy(url) or "")
+        _, tunnel, said = str(error.original_error).partition("Tunnel connection failed: ")
+        return f"the proxy {parts.hostname}:{parts.port} " + (f"answers {said}" if tunnel else "does not answer")
+    if isinstance(error, urllib3.exceptions.SSLError):
+        return f"no secure connection could be made ({_tls_words(error)})"
     kinds = (
         (urllib3.exceptions.NameResolutionError, "there is no host of that name"),
         (urllib3.exceptions.NewConnectionError, "nothing answers there"),  # also a ConnectTimeoutError by its class
@@ -383,13 +410,79 @@ def _reason(error: Exception) -> str:
     return next((words for kind, words in kinds if isinstance(error, kind)), "the connection broke off")
 
 
+def _is_untrusted(error: Exception) -> bool:
+    """Whether a server showed a certificate that does not hold, which asking again cannot change."""
+    import ssl
+
+    import urllib3
+
+    inner = error.args[0] if error.args else None
+    known = isinstance(inner, ssl.SSLError) and not isinstance(inner, ssl.SSLCertVerificationError)
+    return isinstance(error, urllib3.exceptions.SSLError) and not known
+
+
 def _bad_certificate(url: str, error: Exception) -> UserError:
-    text = re.sub(r"\s*\(_ssl\.c:\d+\)", "", str(error).partition("] ")[2]) or "no secure connection"
     return UserError(
-        f"{url} cannot be trusted: {text}. If the course has its own authority, log in with --ca FILE.",
+        f"{url} cannot be trusted: {_tls_words(error)}. If the course has its own authority, log in with --ca FILE.",
         code="E_CERTIFICATE",
         exit_code=7,
     )
+
+
+def _tls_words(error: Exception) -> str:
+    return re.sub(r"\s*\(_ssl\.c:\d+\)", "", str(error).partition("] ")[2]).rstrip(".") or "no reason given"
+
+
+def find_proxy(url: str) -> str | None:
+    """The proxy that HTTPS_PROXY, ALL_PROXY and NO_PROXY tell for an address, None for the straight way.
+
+    For https alone, where a proxy sees host and port and no more: over plain http it would read the token.
+    """
+    from urllib.request import getproxies, proxy_bypass
+
+    parts, proxies = urlsplit(url), getproxies()
+    proxy = proxies.get("https") or proxies.get("all")
+    if not proxy or parts.scheme != "https" or _is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """What a call returns that may take so long at most; it runs in a thread that keeps nobody waiting.
+
+    Raises TimeoutError.
+    """
+    import threading
+
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(call())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    until = monotonic() + seconds
+    while thread.is_alive():
+        if monotonic() > until:
+            raise TimeoutError
+        thread.join(0.5)  # in pieces, since Ctrl-C waits for the end of one on Windows
+    if failed:
+        raise failed[0]
+    return done[0]
+
+
+def _pieces(response: Any, decode: bool) -> Iterator[bytes]:
+    """The bytes of an answer as they come. Raises TimeoutError for one that drips."""
+    until = monotonic() + LONGEST_SECONDS
+    while piece := response.read1(2**18, decode_content=decode):
+        until += len(piece) / SLOWEST
+        if monotonic() > until:
+            raise TimeoutError
+        yield piece
 
 
 def _retry_after(response: Any) -> float | None:
@@ -402,10 +495,12 @@ def _retry_after(response: Any) -> float | None:
 
 
 def _read(response: Any) -> bytes:
-    data: bytes = response.read(MOST_BYTES + 1, decode_content=True)
-    if len(data) > MOST_BYTES:
-        raise UserError("the server's answer is too long.", code="E_SERVER", exit_code=10)
-    return data
+    data = bytearray()
+    for piece in _pieces(response, decode=True):
+        data += piece
+        if len(data) > MOST_BYTES:
+            raise UserError("the server's answer is too long.", code="E_SERVER", exit_code=10)
+    return bytes(data)
 
 
 def _json(data: bytes) -> Any:
@@ -425,8 +520,6 @@ def check_url(url: str, insecure: bool) -> str:
 
     Raises UserError for one that is none, and for plain http to another machine unless that is wanted.
     """
-    import ipaddress
-
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -435,11 +528,7 @@ def check_url(url: str, insecure: bool) -> str:
         parts, host = urlsplit(""), ""
     if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise UserError(f"{url!r} is no address of a server; expected https://HOST or https://HOST/PATH.")
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if parts.scheme == "http" and not (loopback or insecure):
+    if parts.scheme == "http" and not (_is_loopback(host) or insecure):
         raise UserError(
             f"{url} is not encrypted: everybody on the way could read the token. Use https, or --insecure in a network"
             " that you trust.",
@@ -449,25 +538,37 @@ def check_url(url: str, insecure: bool) -> str:
     return url.rstrip("/")
 
 
+def _is_loopback(host: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def log_in(url: str, token: str, ca: str | None) -> Server:
     """The login at a checked address, where an invitation is exchanged for a token of one's own. Raises UserError."""
-    if not re.fullmatch(r"lhy_[A-Za-z0-9_-]{43}", token):
+    if not TOKEN.fullmatch(token):
         raise UserError("a token is lhy_ and 43 letters, digits, _ and -; copy it whole.", code="E_TOKEN", exit_code=6)
     if ca is not None and not Path(ca).is_file():
         raise UserError(f"there is no file {ca}.")
     server = Server(url.rstrip("/"), token, None if ca is None else str(Path(ca).absolute()))
     about = server.ask("GET", "/course")
     key = about.get("receipt_key")
-    if any(row["this"] and row["label"] == INVITATION for row in server.ask("GET", "/tokens")["tokens"]):
-        server = replace(server, token=new_token(server, "command line"))
-    return replace(server, course=str(about.get("course")), key=None if key is None else str(key))
+    this = next(row for row in server.ask("GET", "/tokens")["tokens"] if row["this"])
+    if this["label"] == INVITATION:
+        this = new_token(server, "command line")
+        server = replace(server, token=str(this["token"]))
+    key = None if key is None else str(key)
+    return replace(server, course=str(about.get("course")), key=key, expires=str(this["expires"]))
 
 
-def new_token(server: Server, label: str) -> str:
+def new_token(server: Server, label: str) -> Body:
     """A further token of whoever is logged in; an invitation is spent by it, so this is not asked twice."""
     body = json.dumps({"label": label}).encode()
     headers = {"Content-Type": "application/json"}
-    return str(server.ask("POST", "/tokens", body=body, headers=headers, pauses=())["token"])
+    return server.ask("POST", "/tokens", body=body, headers=headers, pauses=())
 
 
 def write_login(path: Path, server: Server) -> None:
@@ -486,7 +587,7 @@ def read_login(path: Path) -> Server:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         server = Server(**values)
-        if not isinstance(server.url, str) or not isinstance(server.token, str):
+        if not isinstance(server.url, str) or not TOKEN.fullmatch(server.token):
             raise TypeError
     except (OSError, ValueError, TypeError):
         raise UserError(f"{path} cannot be read as a login; log in again: lhy-grade login URL") from None
@@ -506,14 +607,19 @@ def _unsent(data: bytes) -> Path:
 
 
 def keep_unsent(path: Path, data: bytes) -> Path:
-    """Keeps a copy of a file that could not be sent, under its own name; where that fails, the file itself remains."""
-    kept = _unsent(data) / path.name
+    """Keeps a copy of a file that could not be sent; where that fails, the file itself remains.
+
+    Its name is the file's own, without what a terminal cannot show, since it is copied from there.
+    """
+    from harness.render import inert
+
+    kept = _unsent(data) / "".join(letter if inert(letter) == letter else "_" for letter in path.name)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not kept.exists() or kept.read_bytes() != data:
             write_file(kept, data, mode=0o600)
     except OSError:
-        return path
+        return path.absolute()
     return kept
 
 
@@ -551,11 +657,12 @@ def download(server: Server, listing: Body, folder: Path, progress: Progress) ->
                 path.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     _fetch(server, hw, entry, path, tell)
-                except UserError as error:
-                    if error.code != UNREACHABLE:
+                except (UserError, KeyboardInterrupt) as caught:
+                    error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
+                    if error.exit_code not in UNKNOWN:
                         raise
                     text = f"{error}\nRun the same command again: it goes on where it was."
-                    raise UserError(text, code=UNREACHABLE, exit_code=7) from None
+                    raise UserError(text, code=error.code, exit_code=error.exit_code) from None
         listed = {entry["file"]: {"sha256": entry["sha256"], "bytes": entry["bytes"]} for entry in entries}
         write_json(folder / "manifest.json", {"schema": 1, "files": listed})
     return folder.absolute()
@@ -624,7 +731,7 @@ def _fetch_rest(server: Server, hw: str, entry: Body, part: Path, begun: int, te
         stream.truncate(at)
         stream.seek(at)
         tell(at)
-        for chunk in response.stream(2**18, decode_content=False):
+        for chunk in _pieces(response, decode=False):
             at += len(chunk)
             if at > size:
                 break

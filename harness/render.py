@@ -10,14 +10,14 @@ import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from harness.sheets import cell
-from tasks.base import truncate
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 Row = Mapping[str, Any]
 Format = Literal["table", "json", "csv"]
@@ -60,7 +60,7 @@ def emit(format: Format, name: str, rows: Sequence[Row], fields: Sequence[Field]
     elif format == "csv":
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(field.key for field in fields)
+        writer.writerow(_csv_cell(field.key) for field in fields)
         writer.writerows([_csv_cell(row.get(field.key)) for field in fields] for row in rows)
         click.echo(stream.getvalue(), nl=False)
     else:
@@ -112,7 +112,11 @@ def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
         width = max((len(line[place]) for line in lines), default=0)
         side: Literal["right", "left"] = "right" if field.right else "left"  # numbers are never cut, names may be
         table.add_column(
-            field.title, justify=side, no_wrap=True, overflow="ellipsis", min_width=width if field.right else None
+            Text(inert(field.title)),
+            justify=side,
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=width if field.right else None,
         )
     for row, line in zip(rows, lines, strict=True):
         style = "bold" if row.get("mark") else "cyan" if row.get("rule") else ""
@@ -121,12 +125,16 @@ def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
 
 
 def say(text: str) -> None:
-    """Prose for a person, on stderr."""
-    click.echo(text, err=True)
+    """Prose for a person, on stderr; what comes from outside in it is inert."""
+    click.echo("\n".join(inert(line) for line in text.split("\n")), err=True)
 
 
 def number(digits: int) -> Callable[[float | Decimal], str]:
     """Shows a score cut to its digits, the way bars are compared; a decimal number as it is."""
+    from decimal import Decimal
+
+    from tasks.base import truncate
+
     return lambda value: str(value if isinstance(value, Decimal) else truncate(value, digits))
 
 
@@ -138,6 +146,8 @@ def interval(digits: int) -> Callable[[Sequence[float]], str]:
 
 def short_time(text: str) -> str:
     """An RFC 3339 instant as a person reads it, in the zone it is written in."""
+    from datetime import datetime
+
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S")
 
 

@@ -266,11 +266,11 @@ def demo(seed: int | None) -> None:
 @options.FORMAT
 @options.command
 def doctor(format: Any) -> None:
-    """Check this installation and the home folder."""
+    """Check this installation, and the home folder or the login."""
     from harness.doctor import examine
     from harness.render import Field, emit
 
-    rows = examine(options.find_home, sys.version_info[:3])
+    rows = examine(options.find_home, sys.version_info[:3], options.remote())
     fields = [Field("what", "what"), Field("state", "state"), Field("detail", "detail")]
     emit(format, "checks", rows, fields)
     if any(row["state"] == "bad" for row in rows):

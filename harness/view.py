@@ -209,7 +209,7 @@ def files(home: Home, viewer: Viewer, hw: str) -> Body:
     competition = _find(home, viewer, hw)
     body: Body = {"schema": 1, "homework": competition.name, "version": competition.version}
     if viewer.at_home:
-        body = {"schema": 1, "folder": str(home.public(competition.name))}
+        body["folder"] = str(home.public(competition.name))
     return body | {"files": [{"file": name, **entry} for name, entry in _manifest(home, competition).items()]}
 
 
@@ -669,6 +669,9 @@ def _accepted(
     entry = store.submission(database, accepted.submission)
     grades = store.public_grades(database, competition.key, *versions, viewer.participant)
     terms = _terms(home, database, competition, viewer, now)
+    used = accepted.used
+    if accepted.again:  # its receipt tells of the day on which it came
+        used = _quota(home, database, competition, viewer, now)["used"]
     return {
         "schema": 1,
         "homework": competition.name,
@@ -679,8 +682,8 @@ def _accepted(
         "practice": entry.practice,
         **_states(database, competition, versions, [entry], grades, now)[entry.id],
         "quota": {
-            "used": accepted.used,
-            "left": max(0, terms.quota - accepted.used),
+            "used": used,
+            "left": max(0, terms.quota - used),
             "limit": terms.quota,
             "next_slot": local(home, terms.next_slot),
         },

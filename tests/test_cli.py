@@ -94,6 +94,13 @@ def test_the_same_bytes_again_are_the_same_submission_and_use_no_slot(home: Path
     assert second["quota"]["used"] == 1
 
 
+def test_the_same_bytes_again_tell_what_is_left_now_and_not_what_was_left_then(home: Path) -> None:
+    for name in ("a", "b", "c", "a"):
+        done = call(home, "submit", "hw1", str(constant(home, str(ord(name)), f"{name}.csv")), "--as", "ada")
+        assert done.exit_code == 0
+    assert "2 of 5 submissions left today" in done.stderr
+
+
 @pytest.mark.parametrize("spelling", ["hw1", "hw01", "HW1", "1"])
 def test_a_homework_has_several_spellings(home: Path, spelling: str) -> None:
     assert call(home, "check", spelling, str(sample(home))).stdout.startswith("valid: ")

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)] if __name__ == "__main__" else []
 
-from harness.cli import cli  # noqa: E402
+from harness.cli import ELSEWHERE, LINE, cli  # noqa: E402
 from tasks.homeworks import MODULES  # noqa: E402
 
 FOLDERS = ("harness", "tasks", "baselines", "submissions", "leaderboard", "tests")
@@ -23,7 +23,10 @@ FOLDERS = ("harness", "tasks", "baselines", "submissions", "leaderboard", "tests
 def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
     """Every command with its words, groups after their own commands."""
     found: list[tuple[tuple[str, ...], click.Command]] = []
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             found += commands(command, (*path, name))
         else:
@@ -98,6 +101,13 @@ def test_every_command_that_the_readme_tells_to_type_exists_with_its_options() -
             option for parameter in known[name].params for option in (*parameter.opts, *parameter.secondary_opts)
         }
         assert {word for word in words if word.startswith("-")} <= options | {"--home"}, line
+
+
+def test_the_list_of_commands_says_of_those_elsewhere_what_their_own_help_begins_with() -> None:
+    for name, (_, line) in ELSEWHERE.items():
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        assert (command.name, command.get_short_help_str(LINE)) == (name, line)
 
 
 def test_every_command_and_every_option_has_a_help_text() -> None:

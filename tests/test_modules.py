@@ -56,3 +56,18 @@ def test_a_command_loads_only_the_modules_it_needs(course: Path, tmp_path: Path,
     assert done.returncode == 0, done.stderr
     names = {name for name in json.loads(loaded.read_text()) if not name.startswith("_sysconfigdata")}
     assert names == EXPECTED[command]
+
+
+def test_the_list_of_commands_loads_none_of_the_commands_of_other_modules() -> None:
+    script = (
+        "import sys; from harness.cli import cli; cli.main(['--help'], standalone_mode=False)\n"
+        "print(*sorted(n for n in sys.modules if n.split('.')[0] in ('harness', 'tasks') or n == 'socket'))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split() == [
+        "harness",
+        "harness.cli",
+        "harness.options",
+        "tasks",
+        "tasks.errors",
+    ]

@@ -50,6 +50,7 @@ class Served:
     url: str
     requests: list[dict[str, Any]]
     stop: Callable[[], None]
+    clock: list[datetime]
 
     def grade(self, _: float = 0) -> None:
         grade_pending(self.home, NOW, ["hw01"])
@@ -72,7 +73,8 @@ def serving(home: Home, **tls: str) -> Iterator[Served]:
     from harness.server.settings import Settings
 
     requests: list[dict[str, Any]] = []
-    app = make_app(home, Settings(), lambda: NOW, lambda line: requests.append(json.loads(line)))
+    clock = [NOW]
+    app = make_app(home, Settings(), lambda: clock[0], lambda line: requests.append(json.loads(line)))
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", **tls))  # type: ignore[arg-type]
     thread = threading.Thread(target=server.run, args=([listening],))
@@ -85,7 +87,7 @@ def serving(home: Home, **tls: str) -> Iterator[Served]:
 
     scheme = "https" if tls else "http"
     try:
-        yield Served(home, f"{scheme}://127.0.0.1:{listening.getsockname()[1]}", requests, stop)
+        yield Served(home, f"{scheme}://127.0.0.1:{listening.getsockname()[1]}", requests, stop, clock)
     finally:
         stop()
 
@@ -172,6 +174,69 @@ def test_login_keeps_the_token_where_only_its_owner_can_read_it_and_says_who_one
     assert "not prepared" in call("quota", "hw1").stderr  # the home of this user, which is empty
 
 
+def test_logout_ends_the_token_at_the_server(served: Served, folders: Path) -> None:
+    token = issue(served.home, "ada")
+    assert call("login", served.url, input=f"{token}\n").exit_code == 0
+    done = call("logout")
+    assert (done.exit_code, done.stdout) == (0, "logged out; its token holds no more\n")
+    assert call("login", served.url, input=f"{token}\n").exit_code == 6
+    log_in(served)
+    with served.home.database() as database:
+        for row in roster.tokens(database, "ada"):
+            roster.revoke_token(database, row.id, "prof", NOW)
+    assert call("logout").stdout == "logged out; its token holds no more\n"
+
+
+def test_logout_without_the_server_forgets_the_token_here_and_says_until_when_it_holds(
+    served: Served, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = folders / "config" / "lhy-grade" / "login.json"
+    log_in(served)
+    with monkeypatch.context() as patch:
+        patch.setattr(remote.Server, "_once", interrupt)
+        assert "until 2027-09-17" in call("logout").stdout
+    assert not kept.exists()
+    log_in(served)
+    served.stop()
+    done = call("logout")
+    assert done.exit_code == 0
+    assert "until 2027-09-17T20:00:00+08:00" in done.stdout
+    assert "cannot be reached" in done.stderr
+    assert not kept.exists()
+    kept.write_text("no login")
+    assert call("logout").exit_code == 0
+    assert not kept.exists()
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_the_login_is_private_whatever_the_umask_and_whatever_lay_there(served: Served, folders: Path) -> None:
+    kept = folders / "config" / "lhy-grade" / "login.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("an old one")
+    kept.chmod(0o644)
+    before = os.umask(0)
+    try:
+        log_in(served)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert [path.name for path in kept.parent.iterdir()] == ["login.json"]
+
+
+@pytest.mark.parametrize("token", [TOKEN + "\n", TOKEN + "\r\nX-Y: 1", "é" + TOKEN, "", 7, None])
+def test_a_login_that_was_damaged_is_refused_without_showing_its_token(token: object) -> None:
+    path = options.login_file()
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"url": "http://127.0.0.1:9", "token": token}))
+    done = call("--debug", "quota", "hw1")
+    assert done.exit_code == 2
+    assert "log in again" in done.stderr
+    assert "xxxx" not in done.output + repr(done.exception)
+
+
 def test_a_token_that_does_not_hold_is_refused_and_not_kept(served: Served, folders: Path) -> None:
     for token in (TOKEN, "", "secret", "lhy_" + "é" * 43):
         done = call("login", served.url, input=f"{token}\n")
@@ -239,43 +304,92 @@ def test_as_is_refused_where_the_login_says_who_one_is(served: Served) -> None:
 # The verbs.
 
 
+VERBS = (
+    "quota hw1", "quota hw9", "submissions", "submissions hw01", "leaderboard", "leaderboard hw1",
+    "leaderboard hw1 --top 1", "leaderboard hw1 --private", "leaderboard hw9", "submit hw1 9.csv",
+    "submit hw1 none.csv", "submit hw1 1.csv", "select hw1 --preview", "select hw1 3 2 1", "select hw1 99",
+    "select hw1", "status 99", "status 3", "receipt 3", "receipt 99", "tasks hw1", "check hw1 9.csv",
+    "check hw1 nan.csv", "check hw1 none.csv", "files hw1",
+)  # fmt: skip
+UNNAMED = ("tasks", "receipt", "status", "check", "files")
+
+
 def test_every_verb_prints_the_same_on_the_server_as_at_home(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home.root / "config.toml").write_text("[hw01]\nquota = 2\n")
+    with serving(open_home(home.root)) as served:
+        work(served, monkeypatch)
+        for who in ("bob", "ada"):
+            log_in(served, who)
+            for value in (9, 12.25) if who == "ada" else (11,):
+                done = call("submit", "hw1", str(constant(home, tmp_path, value)), "-m", "dropout 0.3")
+                assert done.exit_code == 0, done.output
+        constant(home, tmp_path, 1)
+        constant(home, tmp_path, "nan")
+        assert call("select", "hw1", "3").stdout == "hw01: 3 will count on the private board.\n"
+        for verb in VERBS:
+            words = verb.split()
+            for format in ("table",) if words[0] == "receipt" else ("table", "json", "csv"):
+                more = [] if words[0] == "receipt" else ["--format", format]
+                there = call(*words, *more)
+                here = call("--home", str(home.root), *words, *more, *([] if words[0] in UNNAMED else ["--as", "ada"]))
+                assert there.exit_code == here.exit_code, verb
+                if "hw9" in words or "--private" in words:  # says what somebody there and here can do about it
+                    continue
+                if format == "json":
+                    assert comparable(there.stdout, verb) == comparable(here.stdout, verb), verb
+                elif words[0] == "leaderboard" and format == "csv":  # others' numbers are for staff
+                    assert without_last(there.stdout) == without_last(here.stdout), verb
+                elif words[0] == "files":
+                    assert there.stdout == here.stdout
+                else:
+                    assert (there.stdout, there.stderr) == (here.stdout, here.stderr), (verb, format)
+
+
+def comparable(text: str, verb: str) -> Any:
+    """A JSON body without what a home and a class differ in: numbers of others' entries, the folder, the quota."""
+    body = json.loads(text)
+    for row in body.get("board", []):
+        row["submission"] = row["submission"] if row["own"] else None
+    body.pop("folder", None)
+    if verb.startswith("tasks"):
+        body.pop("quota", None)
+    return body
+
+
+def without_last(text: str) -> list[str]:
+    return [line.rpartition(",")[0] for line in text.splitlines()]
+
+
+def test_a_new_submission_and_the_list_of_homeworks_have_the_same_fields_as_at_home(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work(served, monkeypatch)
-    for who in ("bob", "ada"):
-        log_in(served, who)
-        for value in (9, 12.25) if who == "ada" else (11,):
-            done = call("submit", "hw1", str(constant(served.home, tmp_path, value)), "-m", "dropout 0.3")
-            assert done.exit_code == 0, done.output
-    assert call("select", "hw1", "3").stdout == "hw01: 3 will count on the private board.\n"
+    log_in(served)
     root = str(served.home.root)
-    file = str(constant(served.home, tmp_path, 9))
-    for words in (
-        ["quota", "hw1"], ["submissions"], ["submissions", "hw01"], ["leaderboard"],
-        ["leaderboard", "hw1", "--top", "1"], ["leaderboard", "hw1", "--private"], ["submit", "hw1", file],
-        ["select", "hw1", "--preview"],
-        ["select", "hw1", "3", "2", "1"], ["status", "99"], ["tasks", "hw1"], ["receipt", "3"], ["status", "3"],
-        ["check", "hw1", file], ["receipt", "99"],
-    ):  # fmt: skip
-        unformatted = words[0] in ("receipt",)
-        unnamed = words[0] in ("tasks", "receipt", "status", "check")
-        for format in ("table",) if unformatted else ("table", "json", "csv"):
-            more = [] if unformatted else ["--format", format]
-            there = call(*words, *more)
-            here = call("--home", root, *words, *more, *([] if unnamed else ["--as", "ada"]))
-            assert there.exit_code == here.exit_code, words
-            if words[:2] == ["leaderboard", "hw1"] and format == "json" and "--top" in words:
-                board = json.loads(here.stdout)
-                board["board"][0]["submission"] = json.loads(there.stdout)["board"][0]["submission"]
-                assert json.loads(there.stdout) == board
-            elif words[0] == "leaderboard" and "--private" in words:
-                assert "not revealed" in there.stdout + there.stderr
-            elif words[0] == "tasks" and format == "json":
-                known = json.loads(here.stdout)
-                assert {**json.loads(there.stdout), "quota": None} == {**known, "quota": None}
-            elif words[0] != "leaderboard" or format == "table":
-                assert (there.stdout, there.stderr) == (here.stdout, here.stderr), words
+    for value, format in enumerate(("json", "csv", "table")):
+        file = str(constant(served.home, tmp_path, value))
+        there = call("submit", "hw1", file, "--format", format)
+        here = call("--home", root, "submit", "hw1", file, "--format", format, "--as", "bob")
+        assert there.exit_code == here.exit_code == 0
+        if format == "json":
+            assert shape(json.loads(there.stdout)) == shape(json.loads(here.stdout))
+        assert there.stdout.splitlines()[0] == here.stdout.splitlines()[0]
+        assert len(there.stderr.splitlines()) == len(here.stderr.splitlines())
+    (there,) = json.loads(call("tasks", "--format", "json").stdout)["tasks"]
+    here = json.loads(call("--home", root, "tasks", "--format", "json").stdout)["tasks"][0]
+    assert set(here) <= set(there)
+    assert {key: there[key] for key in ("name", "title", "metric", "prepared")} == {
+        key: here[key] for key in ("name", "title", "metric", "prepared")
+    }
+
+
+def shape(value: Any) -> Any:
+    """The keys of a JSON value, down to its numbers and texts."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    return [shape(inner) for inner in value[:1]] if isinstance(value, list) else None
 
 
 def test_a_class_lists_what_is_prepared_and_staff_sees_everybodys(
@@ -444,8 +558,8 @@ def test_a_file_that_was_never_checked_is_kept_too_when_there_is_no_network(
 
 
 @contextlib.contextmanager
-def forgetful(url: str, lost: int) -> Iterator[str]:
-    """A network that delivers every request, but of the first `lost` uploads loses the answer."""
+def forgetful(url: str, lost: int, part: float = 1.0) -> Iterator[str]:
+    """A network that loses the answers of the first `lost` uploads, and delivers only a part of their bodies."""
     target = int(url.rpartition(":")[2])
     left = [lost]
 
@@ -455,6 +569,12 @@ def forgetful(url: str, lost: int) -> Iterator[str]:
 
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             there = http.client.HTTPConnection("127.0.0.1", target, timeout=30)
+            if self.command == "POST" and left[0] and part < 1:
+                left[0] -= 1
+                there.request(self.command, self.path, body[: int(part * len(body))], dict(self.headers))
+                there.close()
+                self.close_connection = True
+                return
             there.request(self.command, self.path, body, dict(self.headers))
             answer = there.getresponse()
             data = answer.read()
@@ -471,7 +591,7 @@ def forgetful(url: str, lost: int) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PUT = do
+        do_GET = do_POST = do_PUT = do_DELETE = do
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -650,7 +770,8 @@ def test_check_goes_on_offline_with_the_form_that_was_fetched(served: Served, tm
     offline = [call("check", "hw1", str(path)) for path in (good, bad)]
     assert [done.exit_code for done in online] == [done.exit_code for done in offline] == [0, 3]
     assert [done.stdout for done in online] == [done.stdout for done in offline]
-    assert "does not answer" in offline[0].stderr
+    assert "cannot be reached" in offline[0].stderr
+    assert "fetched last" in offline[0].stderr
     assert call("check", "hw3", str(good)).exit_code == 7
 
 
@@ -769,7 +890,7 @@ def test_a_certificate_is_checked_and_a_courses_own_authority_can_be_trusted(hom
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 and its key."""
+    """A certificate for 127.0.0.1 and course.test, and its key."""
     import ipaddress
 
     from cryptography import x509
@@ -777,6 +898,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("course.test")]
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
     now = datetime.now(UTC)
     made = (
@@ -787,7 +909,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.SubjectAlternativeName(names), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
@@ -825,6 +947,120 @@ def test_a_notebook_hands_in_a_frame_of_pandas_or_polars(served: Served, monkeyp
     monkeypatch.setenv("LHY_GRADE_HOME", str(served.home.root))
     (served.home.root / "config.toml").write_text('name = "bob"\n')
     assert notebook.submit(sample(served.home), "hw1")["receipt"]["participant"] == "bob"
+
+
+FAULTS: list[tuple[str, Callable[[Any, str], Any], str | None]] = [
+    ("any order of rows and columns, any index", lambda f, y: f.sample(frac=1, random_state=1)[[y, "id"]], None),
+    ("ids as whole numbers", lambda f, y: f.assign(id=f["id"].astype(int)), None),
+    ("ids as categories", lambda f, y: f.assign(id=f["id"].astype("category")), None),
+    ("ids as floats", lambda f, y: f.assign(id=f["id"].astype(float)), "E_ID_FLOAT"),
+    ("ids in the index", lambda f, y: f.set_index("id"), "E_COLUMNS"),
+    ("an index that was written", lambda f, y: f.reset_index(), "E_COLUMNS"),
+    ("another name", lambda f, y: f.rename(columns={y: "y"}), "E_COLUMNS"),
+    ("nan", lambda f, y: f.assign(**{y: float("nan")}), "E_NUMBER"),
+    ("infinity", lambda f, y: f.assign(**{y: float("-inf")}), "E_NUMBER"),
+    ("missing", lambda f, y: f.assign(**{y: f[y].astype("Float64").where(f[y] > 99)}), "E_NUMBER"),
+    ("truth values", lambda f, y: f.assign(**{y: True}), "E_NUMBER"),
+    ("arrays of one number", lambda f, y: f.assign(**{y: [[9.5]] * len(f)}), "E_NUMBER"),
+    ("rows that are left out", lambda f, y: f.iloc[:-3], "E_ID_MISSING"),
+    ("no rows", lambda f, y: f.iloc[:0], "E_ROWS"),
+]
+
+
+@pytest.mark.parametrize(("change", "code"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
+def test_a_frame_is_read_as_a_file_is(
+    home: Home, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, str], Any], code: str | None
+) -> None:
+    import pandas as pd
+
+    monkeypatch.setenv("LHY_GRADE_HOME", str(home.root))
+    (home.root / "config.toml").write_text('name = "ada"\n')
+    frame = pd.read_csv(sample(home), dtype={"id": str})
+    target = frame.columns[1]
+    frame[target] = 9.5
+    if code is None:
+        expected = notebook.submit(frame, "hw1")["scores"]
+        assert notebook.submit(change(frame, target), "hw1")["scores"] == expected
+        return
+    with pytest.raises(SubmissionError) as error:
+        notebook.submit(change(frame, target), "hw1")
+    assert error.value.code == code
+    assert ("reset_index" in str(getattr(error.value, "__notes__", ""))) == (change(frame, target).index.name == "id")
+
+
+def test_the_numbers_of_a_frame_arrive_with_all_their_digits(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy as np
+    import pandas as pd
+    import polars as pl
+
+    from harness.competition import find_competition
+    from submissions.reader import read
+    from submissions.store import fetch
+
+    monkeypatch.setenv("LHY_GRADE_HOME", str(home.root))
+    (home.root / "config.toml").write_text('name = "ada"\n')
+    frame = pd.read_csv(sample(home), dtype={"id": str})
+    target, random = frame.columns[1], np.random.default_rng(0)
+    values = random.normal(size=len(frame)) * 10.0 ** random.integers(-300, 100, len(frame))
+    values[:4] = 0.1 + 0.2, 5e-324, 2**53 + 2, 1 / 3
+    form = find_competition(home, "hw1").format
+    for given in (frame.assign(**{target: values}), pl.DataFrame({"id": list(frame["id"]), target: values})):
+        done = notebook.submit(given, "hw1")
+        data = fetch(home.submissions, done["receipt"]["sha256"])
+        assert read(data, form)[target].tolist() == values.tolist()
+    small = values[:].clip(-100, 100).astype("float32")
+    done = notebook.submit(frame.assign(**{target: small}), "hw1")
+    data = fetch(home.submissions, done["receipt"]["sha256"])
+    assert read(data, form)[target].astype("float32").tolist() == small.tolist()
+
+
+def test_the_readmes_notebook_runs(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = next(block for block in text.split("```\n")[1::2] if "harness.notebook" in block)
+    work(served, monkeypatch)
+    log_in(served)
+    assert call("files", "hw1", "--download").exit_code == 0
+    names: dict[str, Any] = {}
+    exec(example, names)
+    assert names["done"]["rank"] == 1
+
+
+# Judges of other versions.
+
+
+def test_check_and_doctor_say_where_the_course_judges_with_other_versions(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numpy as np
+
+    from harness import competition
+    from harness.prepare import plan_homework, prepare
+    from tasks.base import Judge, Judged
+
+    plan = plan_homework("hw12", None, None, "small")
+    prepare(home, plan, seed=1, replace_old=False, accept_leaks=False, now=NOW)
+    shown = json.loads((home.public("hw12") / "format.json").read_text())["judge"]
+    assert shown == plan.judge.version() if plan.judge else False
+    file = str(next(home.public("hw12").glob("sample_submission.*")))
+    with serving(home) as served:
+        log_in(served)
+        assert {"what": "hw12", "state": "ok"}.items() <= doctor_row("hw12").items()
+        here = Judge(lambda *_: Judged({"return": np.zeros(100)}), lambda: "gymnasium 0.1", offline=True)
+        monkeypatch.setattr(competition, "find_judge", lambda _: here)
+        for words in (["check", "hw12", file], ["--home", str(home.root), "check", "hw12", file]):
+            done = call(*words)
+            assert done.exit_code == 0
+            assert shown in done.stderr
+            assert "gymnasium 0.1" in done.stderr
+            assert "gymnasium 0.1" in json.loads(call(*words, "--format", "json").stdout)["notes"][0]
+        assert (doctor_row("hw12")["state"], shown in doctor_row("hw12")["detail"]) == ("note", True)
+    rows = json.loads(call("--home", str(home.root), "doctor", "--format", "json").stdout.partition("\n{")[0])["checks"]
+    assert any(row["what"] == "hw12" and row["state"] == "bad" and "gymnasium 0.1" in row["detail"] for row in rows)
+
+
+def doctor_row(name: str) -> dict[str, str]:
+    rows = json.loads(call("doctor", "--format", "json").stdout)["checks"]
+    return next(row for row in rows if row["what"] == name)
 
 
 SCRIPT = """
@@ -870,3 +1106,397 @@ def test_the_client_loads_neither_a_database_nor_torch_nor_pandas(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert {name for name in json.loads(loaded.read_text()) if not name.startswith("_sysconfigdata")} == wanted
+
+
+# Proxies, slow and broken networks.
+
+
+def test_a_proxy_sees_the_host_and_the_port_and_never_the_token(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[bytes] = []
+    certificate, key = self_signed(tmp_path)
+    token = issue(home, "ada")
+    with serving(home, ssl_certfile=str(certificate), ssl_keyfile=str(key)) as served:
+        port = int(served.url.rpartition(":")[2])
+        with tunnelling(port, heard) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.replace("//", "//ada:pass%20word@"))
+            url = "https://course.test:8600"
+            done = call("login", url, "--ca", str(certificate), input=f"{token}\n")
+            assert done.exit_code == 0, done.output
+            assert call("quota", "hw1").exit_code == 0
+            assert heard[0].startswith(b"CONNECT course.test:8600 HTTP/1.")
+            assert b"Basic YWRhOnBhc3Mgd29yZA==" in heard[0]
+            assert not any(token.encode() in part for part in heard)
+            monkeypatch.setenv("NO_PROXY", "course.test")
+            count = len(heard)
+            assert call("quota", "hw1").exit_code == 7  # there is no such host
+            assert len(heard) == count
+
+
+def test_a_proxy_that_does_not_let_through_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    remote.write_login(options.login_file(), remote.Server("https://course.test", TOKEN))
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_error(407, "Proxy Authentication Required")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with standing(Refusing) as url:
+        monkeypatch.setenv("https_proxy", url.replace("//", "//ada:secret@"))
+        refused = call("quota", "hw1")
+    gone = call("quota", "hw1")
+    monkeypatch.setenv("https_proxy", "socks5://ada:secret@127.0.0.1:9")
+    odd = call("quota", "hw1")
+    assert (refused.exit_code, gone.exit_code, odd.exit_code) == (7, 7, 2)
+    assert "answers 407 Proxy Authentication Required" in refused.stderr
+    assert "does not answer" in gone.stderr
+    assert "HTTPS_PROXY" in odd.stderr
+    assert not any("secret" in done.output or "x" * 43 in done.output for done in (refused, gone, odd))
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "proxy"),
+    [
+        ("https://course.test", {"HTTPS_PROXY": "proxy.test:3128"}, "http://proxy.test:3128"),
+        ("https://course.test", {"ALL_PROXY": "http://proxy.test:3128"}, "http://proxy.test:3128"),
+        ("https://course.test", {"HTTP_PROXY": "http://proxy.test:3128"}, None),
+        ("http://course.test", {"HTTP_PROXY": "http://proxy.test:3128", "ALL_PROXY": "http://proxy.test"}, None),
+        ("https://127.0.0.1:8600", {"HTTPS_PROXY": "http://proxy.test:3128"}, None),
+        ("https://a.course.test", {"HTTPS_PROXY": "http://proxy.test:3128", "NO_PROXY": ".course.test"}, None),
+        ("https://course.test:8600", {"HTTPS_PROXY": "http://proxy.test:3128", "NO_PROXY": "course.test:8600"}, None),
+    ],
+)
+def test_a_proxy_is_used_for_https_alone(
+    url: str, environment: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert remote.find_proxy(url) == proxy
+
+
+@contextlib.contextmanager
+def tunnelling(port: int, heard: list[bytes]) -> Iterator[str]:
+    """A proxy that leads every CONNECT to that port of this machine, and keeps all that it is told."""
+    import select
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            heard.append(f"{self.requestline}\r\n{self.headers}".encode())
+            with socket.create_connection(("127.0.0.1", port)) as there:
+                self.connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                ends = {self.connection: there, there: self.connection}
+                while ends:
+                    for end in select.select(list(ends), [], [], 30)[0]:
+                        data = end.recv(2**16)
+                        if not data:
+                            return
+                        if end is self.connection:
+                            heard.append(data)
+                        ends[end].sendall(data)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with standing(Handler) as url:
+        yield url
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_drips_is_given_up(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "LONGEST_SECONDS", 0.3)
+    done = threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(head)
+            with contextlib.suppress(OSError):
+                while not done.wait(0.05):
+                    self.wfile.write(b"1")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with standing(Dripping) as url:
+        remote.write_login(options.login_file(), remote.Server(url, TOKEN))
+        given_up = call("quota", "hw1")
+        done.set()
+    assert given_up.exit_code == 7
+    assert "too slowly" in given_up.stderr
+
+
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_a_server_without_tls_or_one_that_hangs_up_is_no_matter_of_certificates(said: bytes, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        remote.write_login(options.login_file(), remote.Server(url, TOKEN))
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    with connection:
+                        connection.recv(2**16)
+                        connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        (tmp_path / "a.csv").write_text("id,tested_positive\n")
+        done = call("submit", "hw1", "a.csv")
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert done.exit_code == 7
+    assert "no secure connection" in done.stderr
+    assert "--ca" not in done.stderr
+    assert "The file is kept" in done.stderr
+
+
+# Interrupted.
+
+
+@pytest.mark.parametrize("step", ["form", "upload", "answer"])
+def test_ctrl_c_keeps_the_file_and_prints_the_command_that_sends_it(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    log_in(served)
+    file = constant(served.home, tmp_path, 9)
+    real = remote.Server._once
+
+    def once(self: remote.Server, method: str, *rest: Any) -> Any:
+        if step == "form":
+            raise KeyboardInterrupt
+        answer = real(self, method, *rest) if method == "GET" or step == "answer" else None
+        if method == "POST":
+            if answer is not None:
+                answer.close()
+            raise KeyboardInterrupt
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remote.Server, "_once", once)
+        stopped = call("submit", "hw1", str(file), "--no-wait")
+    assert stopped.exit_code == 130
+    again = call(*shlex.split(stopped.stderr.strip().splitlines()[-1])[1:])
+    assert again.exit_code == 0
+    assert ("no slot was used" in again.stderr) == (step == "answer")
+    assert len(served.entries()) == 1
+
+
+def test_ctrl_c_while_a_score_is_waited_for_says_that_it_comes(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(served)
+    monkeypatch.setattr(remote, "sleep", interrupt)
+    stopped = call("submit", "hw1", str(constant(served.home, tmp_path, 9)))
+    assert stopped.exit_code == 130
+    assert "Submission 1 is recorded. Its score, later: lhy-grade status 1" in stopped.stderr
+
+
+def test_ctrl_c_in_a_download_leaves_what_can_be_gone_on_with(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(served)
+    with monkeypatch.context() as patch:
+        patch.setattr(remote, "_pieces", lambda *_, **__: interrupted_pieces())
+        patch.setattr(remote, "_read", lambda response: response.read())
+        stopped = call("files", "hw1", "--download")
+    assert stopped.exit_code == 130
+    assert "Run the same command again" in stopped.stderr
+    assert next(path.name for path in (tmp_path / "hw01").iterdir()).endswith(".part")
+    assert call("files", "hw1", "--download").exit_code == 0
+
+
+def interrupted_pieces() -> Iterator[bytes]:
+    yield b"x"
+    raise KeyboardInterrupt
+
+
+KILLED = """
+import io, os, signal, sys
+from harness import remote
+from harness.cli import cli
+step, real = sys.argv[1], remote.Server._once
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class Half(io.BytesIO):
+    def read(self, *_):
+        return super().read(3000) if self.tell() == 0 else die()
+
+def once(self, method, *rest):
+    if method == "POST" and step == "before":
+        die()
+    if method == "POST" and step == "midway":
+        io.BytesIO = Half
+    answer = real(self, method, *rest)
+    if method == "POST":
+        die()
+    return answer
+
+remote.Server._once = once
+cli.main(sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of a user are told by variables on Linux alone")
+@pytest.mark.parametrize("later", [timedelta(), timedelta(days=1), timedelta(days=3)], ids=["now", "next day", "late"])
+@pytest.mark.parametrize("step", ["before", "midway", "after"])
+def test_a_client_that_was_killed_can_hand_in_again_at_any_time(
+    home: Home, folders: Path, tmp_path: Path, step: str, later: timedelta
+) -> None:
+    (home.root / "config.toml").write_text('[hw01]\ndeadline = "2027-03-03T23:59:59+08:00"\nquota = 2\n')
+    with serving(open_home(home.root)) as served:
+        log_in(served)
+        file = constant(home, tmp_path, 9)
+        words = ["submit", "hw1", str(file), "--no-wait", "--format", "json"]
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, step, *words],
+            cwd=ROOT, env=environment(folders), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert killed.returncode == -9, killed.stderr
+        served.clock[0] = NOW + later
+        body = json.loads(call(*words).stdout)
+        assert len(served.entries()) == 1
+        assert body["again"] == (step == "after")
+        assert body["practice"] == (step != "after" and later.days == 3)
+        at = datetime.fromisoformat(body["receipt"]["accepted_at"])
+        assert at == (NOW if step == "after" else NOW + later)
+        used = 0 if step == "after" and later else 1
+        assert (body["quota"]["used"], body["quota"]["left"]) == (used, 2 - used)
+
+
+def environment(folders: Path) -> dict[str, str]:
+    """The variables of a process of the same user."""
+    names = ("config", "cache", "state", "data")
+    more = {f"XDG_{name.upper()}_HOME": str(folders / name) for name in names} | {"PYTHONPATH": str(ROOT)}
+    return {name: value for name, value in os.environ.items() if name != "LHY_GRADE_HOME"} | more
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of a user are told by variables on Linux alone")
+@pytest.mark.parametrize("part", [0.5, 1.0])
+@pytest.mark.parametrize(
+    "name", ["my file.csv", 'it\'s "so".csv', "-m.csv", "李 宏毅.csv", "$(touch x);`id` & *.csv", "a\u202eb\n.csv"]
+)
+def test_the_printed_command_works_in_a_shell_as_it_stands(
+    served: Served, folders: Path, tmp_path: Path, name: str, part: float
+) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "lhy-grade"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from harness.cli import main; main()" "$@"\n')
+    program.chmod(0o755)
+    Path(name).write_bytes(sample(served.home).read_bytes())
+    message = '-x "y" it\'s\n$HOME'
+    with forgetful(served.url, 3, part) as url:
+        remote.write_login(options.login_file(), remote.Server(url, issue(served.home, "ada")))
+        lost = call("submit", "hw1", "--no-wait", "-m", message, "--", name)
+        assert lost.exit_code == 7
+        Path(name).unlink()
+        command = lost.stderr.partition("counts:\n")[2]
+        there = environment(folders) | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+        again = subprocess.run(["sh", "-c", command], env=there, capture_output=True, text=True, check=False)
+        assert again.returncode == 0, again.stderr
+    assert not (tmp_path / "x").exists()
+    (entry,) = served.entries()
+    assert entry.message == message
+    assert entry.filename == (name if name.isprintable() else "a_b_.csv") or part == 1.0
+
+
+# What a home alone can do, and what a server says.
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["gradebook"], ["gradebook", "hw1"], ["roster", "list"], ["rules", "hw1"], ["audit", "verify"],
+        ["grade", "--pending"], ["prepare", "hw1"], ["train", "hw1", "--level", "simple"],
+        ["reveal", "hw1", "--reason", "x", "--yes"], ["extend", "hw1", "--all", "--hours", "1", "--reason", "x"],
+        ["points", "hw1", "ada", "code", "1", "--reason", "x"], ["serve"],
+        ["roster", "invite", "--reason", "x"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_works_on_a_home_alone_is_not_taken_for_the_servers_by_a_login(folders: Path, words: list[str]) -> None:
+    remote.write_login(options.login_file(), remote.Server("https://course.test", TOKEN))
+    refused = call(*words)
+    assert refused.exit_code == 6
+    assert "you are logged in to https://course.test" in refused.stderr
+    assert f"--home {folders / 'data' / 'lhy-grade'} " in refused.stderr
+    assert not (folders / "data").exists()
+
+
+def test_a_home_that_is_named_comes_before_a_login(served: Served) -> None:
+    log_in(served)
+    done = call("--home", str(served.home.root), "roster", "list", "--format", "csv")
+    assert done.exit_code == 0
+    assert "ada" in done.stdout
+
+
+def test_doctor_tells_whether_the_login_holds(served: Served) -> None:
+    log_in(served)
+    rows = json.loads(call("doctor", "--format", "json").stdout)["checks"]
+    assert {"what": "server", "state": "ok", "detail": f"{served.url}, as ada"} in rows
+    served.stop()
+    assert call("doctor").exit_code == 10
+
+
+def test_nothing_that_a_server_says_reaches_the_terminal_as_a_command_to_it() -> None:
+    evil = "\x1b[2J\u202e\x9b[red]\n"
+    quota: dict[str, Any] = dict.fromkeys(("homework", "used", "left", "limit", "refused"), evil)
+    quota |= {"next_day": "2027-03-02T08:00:00+08:00", "closes": None}
+    metric = {"name": evil, "label": evil, "higher_is_better": True, "digits": 5}
+    row = {
+        "id": evil, "submission": evil, "homework": evil, "participant": evil, "name": evil, "file": evil, "code": evil,
+        "message": evil, "at": "2027-03-02T08:00:00+08:00", "state": "queued", "position": evil, "score": None,
+        "digits": 5, "selected": False, "practice": False, "notes": [evil], "sha256": evil, "bytes": 1,
+        "metric": evil, "rank": evil, "kind": "person", "interval": None, "bars": [evil], "entries": evil,
+        "last": "2027-03-02T08:00:00+08:00", "own": True, "role": evil, evil: 0.5, "title": evil, "editions": [evil],
+        "prepared": True, "closes": None, "problems": [], "scores": [], "metrics": [metric],
+    }  # fmt: skip
+    board = {"homework": evil, "title": evil, "side": "public", "metrics": [metric, metric], "bars": [], "demo": False}
+    answers = {
+        "quota": {"zone": evil, "quota": [quota]},
+        "submissions": {"submissions": [row]},
+        "board": board | {"board": [row]},
+        "homeworks": {"tasks": [row]},
+        "files": {"homework": evil, "files": [row | {"file": evil}]},
+        "1": row,
+        "2": row | {"state": "rejected", "problems": [{"code": evil, "message": evil}]},
+        "receipt": row,
+        "me": row,
+        "selection": row | {"counts": [row], "selected": [evil], "selections": evil, "unselected": "all",
+                            "locked": False, "closes": evil},
+    }  # fmt: skip
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = evil.encode() if self.path.endswith("sheet") else b"{}"
+            body = json.dumps(answers[name]).encode() if (name := self.path.rpartition("/")[2]) in answers else body
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_PUT = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with standing(Handler) as url:
+        remote.write_login(options.login_file(), remote.Server(url, TOKEN, course=evil))
+        for words in (
+            ["quota", "hw1"], ["submissions"], ["leaderboard", "hw1"], ["tasks"], ["files", "hw1"], ["status", "1"],
+            ["status", "2"], ["select", "hw1", "--preview"], ["select", "hw1", "1"], ["receipt", "1"], ["login"],
+            ["tasks", "hw1"],
+        ):  # fmt: skip
+            for format in ("table", "csv", "json"):
+                more = [] if words[0] in ("receipt", "login") else ["--format", format]
+                done = call(*words, *more)
+                if words[:2] == ["tasks", "hw1"] and format == "json":
+                    continue
+                assert done.exit_code == 0, (words, format, done.output)
+                assert not {"\x1b", "\x9b", "\u202e"} & set(done.output), (words, format)
+                assert "2J" in done.output, (words, format)
+                assert format == "json" or "[red]" in done.output, (words, format)

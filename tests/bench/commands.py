@@ -1,12 +1,14 @@
 """Whole commands against the usual program: `python tests/bench/commands.py [--runs N]`.
 
-`--help` against a bare `import click`; `submit` and `leaderboard` of HW1 against `tests/bench/typical.py`, which does
-the same work with everything imported at the top. Commands run in turn, A B A B; medians and ratios are printed.
+`--help` against a bare `import click`; `quota` under a login against a bare `import click, urllib3`; `submit` and
+`leaderboard` of HW1 against `tests/bench/typical.py`, which does the same work with everything imported at the top.
+Commands run in turn, A B A B; medians and ratios are printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -14,18 +16,28 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT)]
+
+from harness.remote import Server, write_login  # noqa: E402
+
 TYPICAL = ROOT / "tests" / "bench" / "typical.py"
 GRADE = ["-c", "import sys; from harness.cli import main; sys.argv[0] = 'lhy-grade'; main()"]
 PARTICIPANTS = 20
 
 
+LOGIN = tempfile.mkdtemp(prefix="lhy-grade-bench-login-")
+
+
 def run(words: list[str]) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "XDG_CONFIG_HOME": LOGIN}
+    environment.pop("LHY_GRADE_HOME", None)
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise SystemExit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
@@ -88,6 +100,12 @@ def main() -> None:
 
     print(f"{runs} runs each in turn, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
     compare("--help / import click", lambda: [*GRADE, "--help"], lambda: ["-c", "import click"], 3 * runs)
+    with answering() as url:
+        write_login(Path(LOGIN) / "lhy-grade" / "login.json", Server(url, "lhy_" + "x" * 43))
+        quota = [*GRADE, "quota", "hw1", "--format", "json"]
+        compare(
+            "quota, login / import click, urllib3", lambda: quota, lambda: ["-c", "import click, urllib3"], 3 * runs
+        )
     place = iter(range(10**6))
     compare(
         f"submit, {len(ids)} rows",
@@ -102,6 +120,29 @@ def main() -> None:
         runs,
     )
     shutil.rmtree(folder)
+    shutil.rmtree(LOGIN)
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[str]:
+    """A server that has an answer ready, so that the client alone is measured."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"schema": 1, "zone": "Asia/Taipei", "quota": []}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
 
 
 def write_key(home: Path, path: Path, ids: list[str]) -> None:
