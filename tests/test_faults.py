@@ -247,16 +247,18 @@ def test_a_kill_of_the_database_at_any_step_of_a_grading_uses_no_attempt_and_end
     real, steps = worker.work, []
     attempts = []
 
-    def work(*values: Any) -> bool:
+    def work(
+        one: worker.Worker, database: Database, clock: Callable[[], datetime], stopped: Callable[[], bool]
+    ) -> bool:
         def kill(name: str) -> None:
             steps.append(name)
             if name == "leased":
-                attempts.append(values[1].one("SELECT attempts FROM leases"))
+                attempts.append(database.one("SELECT attempts FROM leases"))
             if steps.count(step) == 1 and name == step:
                 mortal.kill()
                 assert mortal.start()
 
-        return real(*values, kill)
+        return real(one, database, clock, stopped, kill)
 
     monkeypatch.setattr(worker, "work", work)
     worker.run(one, lambda: NOW, lambda: steps.count(step) > 0 and graded(class_of_one))

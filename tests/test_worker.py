@@ -236,7 +236,7 @@ def test_a_new_worker_takes_up_at_once_what_a_dead_one_of_its_machine_held(home:
             worker.reclaim(one, database, NOW)
         assert said == [f"submission {number}: attempt {1 if state_after == 'queued' else 2} failed: its worker died"]
         assert state(home, number) == state_after
-    balanced(home)
+    balanced(home, failed=1)
 
 
 def test_a_worker_leaves_alone_what_a_living_one_or_one_of_another_machine_holds(home: Home) -> None:
