@@ -7,6 +7,7 @@ process answers what it has begun, and each worker gives its lease back. A child
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -38,6 +39,9 @@ IDLE_SECONDS = 60.0
 """How long a connection may be open without a request that is being answered."""
 
 CONNECTIONS = 2**14
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
+"""What ends the server in good order."""
 
 LEFT_OVER = timedelta(hours=1)
 """A half-sent file this old belongs to a process that is gone."""
@@ -115,13 +119,16 @@ def first_login(home: Home, now: datetime) -> str | None:
     from leaderboard import roster
 
     with home.database() as database:
-        if any(person.role == "instructor" and not person.disabled_at for person in roster.people(database)):
+        people = roster.people(database)
+        if any(person.role == "instructor" and not person.disabled_at for person in people):
             return None
-        token = roster.new_token()
-        entry = roster.Entry(FIRST, "Instructor", "", "instructor")
-        roster.add_person(database, entry, actor=FIRST, reason="the first login of the server", now=now)
+        token, taken = roster.new_token(), {roster.alike(word) for one in people for word in (one.key, one.name)}
+        names = itertools.chain((FIRST,), (f"{FIRST}-{n}" for n in itertools.count(2)))
+        key = next(name for name in names if roster.alike(name) not in taken)
+        entry = roster.Entry(key, key.capitalize(), "", "instructor")
+        roster.add_person(database, entry, actor=key, reason="the first login of the server", now=now)
         ends = now + timedelta(days=TERM_DAYS)
-        roster.issue_token(database, FIRST, roster.hash_token(token), "all", "first login", ends, FIRST, now)
+        roster.issue_token(database, key, roster.hash_token(token), "all", "first login", ends, key, now)
     return token
 
 
@@ -147,7 +154,7 @@ class Child:
 def supervise(runs: list[Callable[[], None]]) -> None:
     """Runs each function in a process of its own until SIGTERM or SIGINT, and starts anew what ends before."""
     stopping: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, lambda number, _: stopping.append(number))
     children = [_start(run) for run in runs]
     while not stopping:
@@ -173,12 +180,14 @@ def supervise(runs: list[Callable[[], None]]) -> None:
 def _start(run: Callable[[], None]) -> Child:
     sys.stdout.flush()
     sys.stderr.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # one that came to the child before its own handlers were lost
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in STOPS:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             run()
             code = 0
         except BaseException as error:
@@ -188,6 +197,7 @@ def _start(run: Callable[[], None]) -> Child:
             with contextlib.suppress(OSError):
                 sys.stderr.flush()
             os._exit(code)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     return Child(run, pid, time.monotonic())
 
 
@@ -276,7 +286,7 @@ def run_worker(home: Home, settings: Settings, listening: socket.socket | None) 
     if listening is not None:
         listening.close()
     stopping: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, lambda number, _: stopping.append(number))
     parent = os.getppid()
     os.nice(10)  # whoever hands in comes before whoever waits for a score

@@ -100,13 +100,16 @@ def run(worker: Worker, clock: Callable[[], datetime], stopped: Callable[[], boo
 
 
 def reclaim(worker: Worker, database: Database, now: datetime) -> None:
-    """Gives back, as failed attempts, the leases of workers of this machine that are dead."""
+    """Gives back, as failed attempts, the leases of dead workers of this machine, and its own of before a failure."""
     from leaderboard import queue
 
     for lease in queue.held(database, now):
+        if lease.worker == worker.name:  # the database went away, which is no fault of the submission
+            queue.give_back(database, lease)
+            continue
         host, pid, _ = lease.worker.rsplit(":", 2)
         if host == _host() and not _alive(int(pid)):
-            queue.fail(database, lease, now)
+            queue.fail(database, lease)
             worker.log(f"submission {lease.submission}: attempt {lease.attempt} failed: its worker died")
 
 
@@ -146,11 +149,11 @@ def work(
     secret = worker.answers[lease.competition]
     answer = grade_apart(worker, secret, lease, stopped, step)
     if answer is None:
-        queue.give_back(database, lease, clock())
+        queue.give_back(database, lease)
         return False
     step("answered")
     if not _record(worker, database, secret, lease, answer, clock()):
-        last = queue.fail(database, lease, clock())
+        last = queue.fail(database, lease)
         worker.log(f"submission {lease.submission}: attempt {lease.attempt} failed: {answer.failure}")
         if last:
             worker.log(f"submission {lease.submission}: given up; `lhy-grade grade --pending` tries it again")
@@ -212,8 +215,9 @@ def _limit(limits: Limits) -> None:
     """Binds this process for good: it ends by itself even where nobody is left to end it."""
     import resource
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
-        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGINT):  # which go to all processes at once; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):  # what a library says of a submission is for no log
         os.dup2(nowhere, descriptor)

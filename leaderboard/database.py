@@ -48,7 +48,8 @@ class LeaderboardError(Exception):
 class Database:
     """One connection. Not for use from several threads at once; open one in each.
 
-    Leaving a `with` block closes it or, where `release` is set and nothing went wrong, hands it back to be used again.
+    Leaving a `with` block closes it or, where `release` is set, hands it back; `sound` tells whether its last word with
+    the database went well, so that it can be used again.
 
     SQL is written with named parameters (`:name`) and without literals, in words that both databases understand.
     """
@@ -58,6 +59,7 @@ class Database:
         self.dialect = dialect
         self.place = place
         self.in_transaction = False
+        self.sound = True
         self.release: Callable[[Database], None] | None = None
         self._queue: int | None = None
 
@@ -108,7 +110,7 @@ class Database:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.release is None or error is not None:
+        if self.release is None:
             self.close()
         else:
             self.release(self)
@@ -147,7 +149,7 @@ class Database:
                 self._run("COMMIT", {})
         except BaseException:
             # A server that is gone has rolled back by itself, and SQLite may have done so where the disk is full.
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception), self._readable():
                 self._run("ROLLBACK", {})
             raise
         finally:
@@ -158,8 +160,12 @@ class Database:
             return self.connection.execute(_psycopg_text(sql), values or None)
         return self.connection.execute(sql, values)
 
-    def _readable(self) -> contextlib.AbstractContextManager[None]:
-        return _readable_errors(self.dialect, self.place)
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        self.sound = False
+        with _readable_errors(self.dialect, self.place):
+            yield
+        self.sound = True
 
 
 @lru_cache(maxsize=256)
@@ -370,7 +376,7 @@ def _clear(error: Exception, dialect: str, place: str, secret: str) -> Leaderboa
         return LeaderboardError(f"{place}: another process kept it for {WAIT_SECONDS} s. {AGAIN}", code="E_BUSY")
     if isinstance(error, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
         return LeaderboardError(f"{place} may not be written to. {AGAIN}", code="E_READ_ONLY")
-    if isinstance(error, psycopg.OperationalError):
+    if isinstance(error, psycopg.OperationalError | errors.IdleInTransactionSessionTimeout):
         text = " ".join(str(error).split())
         for word in {secret, unquote(secret)} - {""}:
             text = text.replace(word, "***")

@@ -23,6 +23,9 @@ ATTEMPTS = 2
 FAILED = "E_GRADER"
 """What a submission is told whose grading failed `ATTEMPTS` times."""
 
+OVER = 0
+"""Until when a lease lasts that was given back: long past, whatever the clock will say."""
+
 PAGE = 200
 
 Versions = Mapping[str, tuple[str, str]]
@@ -74,10 +77,11 @@ def lease(
     """Takes the next submission: first of those who have none running, then by arrival; None where none waits.
 
     Submissions up to the number `after` are passed over (see `settled`). Leases that ran out for the last time are
-    marked as failed on the way.
+    marked as failed on the way, and none lasts longer than a new one would, as it could after the clock stepped back.
     """
     at = microseconds(now)
     with db.transaction():
+        db.execute("UPDATE leases SET until = :most WHERE until > :most", most=microseconds(now + length))
         db.execute(
             "UPDATE leases SET failed_code = :code WHERE failed_code IS NULL AND attempts >= :most AND until <= :now",
             code=FAILED, most=ATTEMPTS, now=at,
@@ -110,7 +114,7 @@ def finish(db: Database, submission_id: int) -> None:
         db.execute("DELETE FROM leases WHERE submission_id = :id", id=submission_id)
 
 
-def fail(db: Database, lease: Lease, now: datetime) -> bool:
+def fail(db: Database, lease: Lease) -> bool:
     """Gives a lease back after an attempt that came to nothing; whether it was the last one.
 
     A lease that somebody else has taken over since is left alone.
@@ -118,21 +122,20 @@ def fail(db: Database, lease: Lease, now: datetime) -> bool:
     last = lease.attempt >= ATTEMPTS
     with db.transaction():
         changed = db.execute(
-            "UPDATE leases SET until = :now, failed_code = :code WHERE submission_id = :id AND worker = :worker "
+            "UPDATE leases SET until = :over, failed_code = :code WHERE submission_id = :id AND worker = :worker "
             "AND attempts = :attempt",
-            now=microseconds(now), code=FAILED if last else None, id=lease.submission, worker=lease.worker,
-            attempt=lease.attempt,
+            over=OVER, code=FAILED if last else None, id=lease.submission, worker=lease.worker, attempt=lease.attempt,
         )  # fmt: skip
     return last and bool(changed)
 
 
-def give_back(db: Database, lease: Lease, now: datetime) -> None:
+def give_back(db: Database, lease: Lease) -> None:
     """Gives a lease back that was not used, as a worker does that is told to stop: the attempt does not count."""
     with db.transaction():
         db.execute(
-            "UPDATE leases SET until = :now, attempts = attempts - :one WHERE submission_id = :id AND worker = :worker "
-            "AND attempts = :attempt",
-            now=microseconds(now), one=1, id=lease.submission, worker=lease.worker, attempt=lease.attempt,
+            "UPDATE leases SET until = :over, attempts = attempts - :one WHERE submission_id = :id "
+            "AND worker = :worker AND attempts = :attempt",
+            over=OVER, one=1, id=lease.submission, worker=lease.worker, attempt=lease.attempt,
         )  # fmt: skip
 
 
@@ -155,21 +158,22 @@ def settled(db: Database, versions: Versions, after: int = 0) -> int:
 
     Looking for work then need not pass over all the graded ones of a term. Failed ones count as settled.
     """
-    first = [
-        row[0]
-        for key, version in _numbers(db, versions).items()
-        if (
-            row := db.one(
-                f"SELECT min(s.id) {_OPEN} AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id "
-                "AND l.failed_code IS NOT NULL)",
-                after=after, competition=key, version=version,
+    with db.reading():  # what arrives meanwhile is not yet seen, and so not settled
+        newest = db.one("SELECT max(id) FROM submissions")
+        first = [
+            row[0]
+            for key, version in _numbers(db, versions).items()
+            if (
+                row := db.one(
+                    f"SELECT min(s.id) {_OPEN} AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id "
+                    "AND l.failed_code IS NOT NULL)",
+                    after=after, competition=key, version=version,
+                )
             )
-        )
-        and row[0] is not None
-    ]  # fmt: skip
+            and row[0] is not None
+        ]  # fmt: skip
     if first:
         return max(after, int(min(first)) - 1)
-    newest = db.one("SELECT max(id) FROM submissions")
     return max(after, int(newest[0])) if newest and newest[0] else after
 
 

@@ -7,17 +7,22 @@ import importlib.util
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from leaderboard.database import Database, open_database
+
+if TYPE_CHECKING:
+    from harness.home import Home
 
 PASSWORD = "correct-horse"
 
@@ -25,11 +30,46 @@ settings.register_profile("suite", deadline=None)  # no test asserts a time
 settings.load_profile("suite")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
-    """A PostgreSQL server behind a Unix socket in `folder`."""
+    """A PostgreSQL server behind a Unix socket in `folder`, with its data and its log beside that."""
 
     folder: Path
+    tools: Path
+    user: str | None
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> bool:
+        """Starts it, also after `kill`; whether it answers."""
+        place = self.folder.parent
+        with (place / "log").open("ab") as output:
+            self.process = subprocess.Popen(
+                [self.tools / "postgres", "-D", place / "data", "-k", self.folder, "-c", "listen_addresses=",
+                 "-c", "timezone=UTC"],
+                user=self.user, cwd=place, env={"PATH": os.environ["PATH"]}, stdout=output, stderr=output,
+            )  # fmt: skip
+        return answering(self, self.process)
+
+    def kill(self) -> None:
+        """Kills it and every process of it that serves a connection, as a power cut would."""
+        assert self.process is not None
+        parent = self.process.pid
+        os.kill(parent, signal.SIGSTOP)  # no new child while the old ones are killed
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
 
     def url(self, name: str, password: str = PASSWORD) -> str:
         return f"postgresql://postgres:{password}@/{name}?host={self.folder}"
@@ -118,27 +158,17 @@ def running_server() -> Iterator[Server | str]:
         if made.returncode:
             yield f"initdb failed: {made.stderr.strip().splitlines()[-1:]}"
             return
-        log = folder / "log"
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [tools / "postgres", "-D", data, "-k", sockets, "-c", "listen_addresses=", "-c", "timezone=UTC"],
-                user=user, cwd=folder, env={"PATH": os.environ["PATH"]}, stdout=output, stderr=output,
-            )  # fmt: skip
+        server = Server(sockets, tools, user)
         try:
-            yield answering(Server(sockets), server) or f"PostgreSQL did not start: {log.read_text()[-300:]}"
+            yield server if server.start() else f"PostgreSQL did not start: {(folder / 'log').read_text()[-300:]}"
         finally:
-            server.terminate()
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def answering(server: Server, process: subprocess.Popen[bytes]) -> Server | None:
-    """The server once it answers, None where it ended."""
+def answering(server: Server, process: subprocess.Popen[bytes]) -> bool:
+    """Waits until the server answers; False where it ended."""
     import time
 
     import psycopg
@@ -148,11 +178,11 @@ def answering(server: Server, process: subprocess.Popen[bytes]) -> Server | None
             psycopg.connect(server.url("postgres")).close()
         except psycopg.OperationalError:
             if process.poll() is not None:
-                return None
+                return False
             time.sleep(0.1)
         else:
-            return server
-    return None
+            return True
+    return False
 
 
 @pytest.fixture(scope="session")
@@ -163,6 +193,14 @@ def postgresql() -> Iterator[Server]:
             if os.environ.get("CI"):
                 pytest.fail(server)
             pytest.skip(server)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def mortal(postgresql: Server) -> Iterator[Server]:
+    """A PostgreSQL server of the module's own, to be killed."""
+    with running_server() as server:
+        assert isinstance(server, Server), server
         yield server
 
 
@@ -184,6 +222,42 @@ def database(database_url: str) -> Iterator[Database]:
     """An open database with our tables, on each kind of database in turn."""
     with open_database(database_url) as opened:
         yield opened
+
+
+def books_balance(home: Home, failed: int = 0) -> None:
+    """The log, the receipts, the seals, the stored files, the quotas and the queue of a course agree.
+
+    `failed` submissions may have come to neither a grade nor a rejection; all others have one of them, and no lease.
+    """
+    import json
+
+    from harness import audit
+    from leaderboard import receipts, store
+
+    assert audit.verify(home)[0] == []
+    key = json.loads((home.root / "public" / "course.json").read_text())["receipt_key"]
+    with home.database() as database:
+        entries = store.submissions(database)
+        graded = [row.submission for row in store.grade_rows(database)]
+        held = "SELECT submission_id FROM leases WHERE until > :over AND failed_code IS NULL"
+        leases = {row[0] for row in database.fetch(held, over=0)}
+        written = {entry.id: receipts.verify(store.receipt(database, entry.id), key) for entry in entries}
+    settled = {*graded, *(entry.id for entry in entries if entry.rejected is not None)}
+    assert len(graded) == len(set(graded)), "none is graded twice"
+    assert len(entries) - len(settled) == failed
+    assert leases <= settled, "no lease is left on what waits"
+    kept = {path.parent.name + path.name for path in home.submissions.rglob("*") if path.is_file()}
+    assert kept == {entry.sha256 for entry in entries}, "a file for each submission, and nothing half-sent"
+    days: dict[tuple[str, str, str, bool], list[int]] = {}
+    for entry in entries:
+        receipt = written[entry.id]
+        assert (receipt.sha256, receipt.participant, receipt.size) == (entry.sha256, entry.participant, entry.size)
+        day = days.setdefault((entry.competition, entry.participant, entry.quota_day, entry.practice), [])
+        if entry.rejected is None:
+            day.append(receipt.quota_used)
+            assert receipt.quota_limit is None or len(day) <= receipt.quota_limit
+    if all(entry.rejected is None for entry in entries):
+        assert all(used == list(range(1, len(used) + 1)) for used in days.values()), "each used one slot, in order"
 
 
 @pytest.fixture(scope="session")

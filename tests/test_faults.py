@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from harness import worker
 from harness.cli import cli
-from harness.competition import read_competition, recover
-from harness.grading import submit
-from harness.home import open_home
+from harness.competition import find_competition, read_competition, read_versions, recover
+from harness.grading import accept_file, submit
+from harness.home import Home, open_home
 from harness.prepare import damaged_files, plan_homework, prepare
+from leaderboard import queue, store
+from leaderboard.database import Database, LeaderboardError
+from leaderboard.store import Accepted
+from submissions.store import keep
+from tests.conftest import Server, books_balance
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -172,3 +181,163 @@ def test_a_disk_that_takes_no_more_leaves_no_half_submission(
     assert json.loads(call(home, "submissions", "--all", "--format", "json").stdout)["submissions"] == []
     assert [path for path in (home / "submissions").rglob("*") if path.is_file()] == []
     assert json.loads(call(home, "submit", "hw1", str(sample), "--as", "ada", "--format", "json").stdout)["rank"] == 1
+
+
+# The database's server is killed at each step, and its disk is full at each step.
+
+
+@pytest.fixture
+def class_of_one(course: Path, tmp_path: Path, mortal: Server) -> Home:
+    home = tmp_path / "home"
+    shutil.copytree(course, home)
+    (home / "config.toml").write_text(f'database = "{mortal.new_database()}"\n')
+    return open_home(home)
+
+
+def hand_in(home: Home, step: Callable[[str], None] = lambda name: None) -> Accepted:
+    data = (home.public("hw01") / "sample_submission.csv").read_bytes()
+    sha256 = keep(home.submissions, data)
+    with home.database() as database:
+        return accept_file(
+            home, database, find_competition(home, "hw1"), participant="ada", sha256=sha256, size=len(data),
+            filename="a.csv", message="", client_key=sha256, now=NOW, step=step,
+        )  # fmt: skip
+
+
+def grade_all(home: Home) -> None:
+    """A worker that goes on until all is graded, as that of the server does."""
+
+    def done() -> bool:
+        with home.database() as database:
+            return not store.pending(database, {"hw01/1": read_versions(home, find_competition(home, "hw1"))})
+
+    worker.run(worker.new_worker(home, worker.Limits(), print), lambda: NOW, done)
+
+
+@pytest.mark.parametrize("step", store.STEPS)
+def test_a_kill_of_the_database_at_any_step_of_an_acceptance_costs_one_slot_at_most(
+    class_of_one: Home, mortal: Server, step: str
+) -> None:
+    def kill(name: str) -> None:
+        if name == step:
+            mortal.kill()
+
+    if step == "committed":
+        first = hand_in(class_of_one, kill)
+    else:
+        with pytest.raises(LeaderboardError) as caught:
+            hand_in(class_of_one, kill)
+        assert caught.value.code == "E_UNREACHABLE"
+    assert mortal.start()
+    again = hand_in(class_of_one)
+    assert (again.submission, again.used, again.again) == (1, 1, step == "committed")
+    assert step != "committed" or again.receipt == first.receipt
+    grade_all(class_of_one)
+    books_balance(class_of_one)
+
+
+@pytest.mark.parametrize("step", worker.STEPS)
+def test_a_kill_of_the_database_at_any_step_of_a_grading_uses_no_attempt_and_ends_in_one_grade(
+    class_of_one: Home, mortal: Server, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    hand_in(class_of_one)
+    monkeypatch.setattr(worker, "TROUBLE_SECONDS", 0.0)
+    said: list[str] = []
+    one = worker.new_worker(class_of_one, worker.Limits(), said.append)
+    real, steps = worker.work, []
+    attempts = []
+
+    def work(
+        one: worker.Worker, database: Database, clock: Callable[[], datetime], stopped: Callable[[], bool]
+    ) -> bool:
+        def kill(name: str) -> None:
+            steps.append(name)
+            if name == "leased":
+                attempts.append(database.one("SELECT attempts FROM leases"))
+            if steps.count(step) == 1 and name == step:
+                mortal.kill()
+                assert mortal.start()
+
+        return real(one, database, clock, stopped, kill)
+
+    monkeypatch.setattr(worker, "work", work)
+    worker.run(one, lambda: NOW, lambda: steps.count(step) > 0 and graded(class_of_one))
+    assert set(attempts) == {(1,)}, "the database's death is no failure of the submission"
+    assert [line.partition(":")[0] for line in said] == ([] if step == "finished" else ["waiting"])
+    books_balance(class_of_one)
+
+
+def graded(home: Home) -> bool:
+    with home.database() as database:
+        return bool(list(store.grade_rows(database)))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def full(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Home, str], None]:
+    """Makes the disk full for a table's rows from now on; "" frees it again."""
+
+    def fill_sqlite(home: Home, table: str) -> None:
+        def run(self: Database, sql: str, values: dict[str, Any]) -> Any:
+            if table and re.match(rf"(INSERT INTO|UPDATE) {table}\b", sql):
+                pages = self.connection.execute("PRAGMA page_count").fetchone()[0]
+                self.connection.execute(f"PRAGMA max_page_count = {pages}")
+                values = values | {
+                    name: "x" * 10**6 for name in ("receipt", "details", "worker", "body") if name in values
+                }
+            return real(self, sql, values)
+
+        monkeypatch.setattr(Database, "_run", run if table else real)
+
+    def fill_postgresql(home: Home, table: str) -> None:
+        with home.database() as database, database.transaction():
+            if table:
+                database.execute(
+                    "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+                    "$$BEGIN RAISE 'no space left' USING ERRCODE = '53100'; END$$"
+                )
+                database.execute(
+                    f"CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION full_disk()"
+                )
+            else:
+                database.execute("DROP FUNCTION full_disk CASCADE")
+
+    real = Database._run
+    return fill_sqlite if request.param == "sqlite" else fill_postgresql
+
+
+def grade_one(home: Home) -> bool:
+    with home.database() as database:
+        return worker.work(worker.new_worker(home, worker.Limits(), print), database, lambda: NOW)
+
+
+@pytest.mark.parametrize("table", ["events", "submissions", "leases", "grades"])
+def test_a_disk_that_fills_up_while_the_database_writes_loses_nothing(
+    course: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    full: Callable[[Home, str], None],
+    table: str,
+) -> None:
+    kind = request.node.callspec.params["full"]
+    server = request.getfixturevalue("postgresql") if kind == "postgresql" else None
+    url = server.new_database() if server else f"sqlite:///{tmp_path / 'leaderboard.db'}"
+    shutil.copytree(course, tmp_path / "home")
+    (tmp_path / "home" / "config.toml").write_text(f'database = "{url}"\n')
+    home = open_home(tmp_path / "home")
+    with home.database():
+        pass
+    early = table in ("events", "submissions")
+    if not early:
+        hand_in(home)
+    full(home, table)
+    with pytest.raises(LeaderboardError) as caught:
+        (hand_in if early else grade_one)(home)
+    assert caught.value.code == "E_DISK_FULL"
+    full(home, "")
+    again = hand_in(home)
+    assert (again.submission, again.used, again.again) == (1, 1, not early)
+    with home.database() as database:
+        for lease in queue.held(database, NOW):
+            queue.give_back(database, lease)
+    grade_all(home)
+    books_balance(home)

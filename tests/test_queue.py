@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from leaderboard import events, queue, store
 from leaderboard.database import Database, open_database
@@ -141,12 +145,12 @@ def test_a_lease_that_is_given_back_after_a_failure_counts_and_one_that_was_not_
         lease = take(database)
         assert lease is not None
         assert lease.attempt == 1
-        queue.give_back(database, lease, NOW)
+        queue.give_back(database, lease)
     assert state(database, 1) == queue.Standing("queued", 1, None)
     for last in (False, True):
         lease = take(database)
         assert lease is not None
-        assert queue.fail(database, lease, NOW) is last
+        assert queue.fail(database, lease) is last
     assert state(database, 1).state == "failed"
     assert take(database) is None
 
@@ -157,10 +161,10 @@ def test_a_worker_that_wakes_up_late_takes_nothing_from_the_one_that_came_after_
     quick = take(database, "quick", NOW + LENGTH)
     assert slow is not None
     assert quick is not None
-    assert queue.fail(database, slow, NOW + LENGTH) is False
-    queue.give_back(database, slow, NOW + LENGTH)
+    assert queue.fail(database, slow) is False
+    queue.give_back(database, slow)
     assert database.one("SELECT worker, attempts, failed_code FROM leases") == ("quick", 2, None)
-    assert queue.fail(database, replace(quick, attempt=1), NOW + LENGTH) is False, "nor does it by its own name"
+    assert queue.fail(database, replace(quick, attempt=1)) is False, "nor does it by its own name"
 
 
 def test_positions_count_from_one_in_the_order_of_handing_out(database: Database) -> None:
@@ -192,15 +196,145 @@ def test_what_is_settled_is_passed_over_and_nothing_else_is(database: Database) 
     assert lease is not None
     assert lease.submission == 3
     assert queue.settled(database, VERSIONS, after) == 2, "what is being graded may come back"
-    queue.fail(database, lease, NOW)
+    queue.fail(database, lease)
     lease = take(database, after=after)
     assert lease is not None
-    queue.fail(database, lease, NOW)
+    queue.fail(database, lease)
     assert queue.settled(database, VERSIONS, after) == 4
     for number in (5, 6):
         record(database, number)
     assert queue.settled(database, VERSIONS, after) == 6
     assert queue.settled(database, {"hw01": ("other", "m")}) == 0, "other answers: all wait again"
+
+
+def test_what_arrives_while_it_is_asked_what_is_settled_is_not_passed_over(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(database, "ann", "1")
+    record(database, 1)
+    real = Database.one
+
+    with open_database(database_url) as other:
+
+        def one(self: Database, sql: str, **values: Any) -> Any:
+            found = real(self, sql, **values)
+            if self is database:
+                monkeypatch.undo()
+                hand_in(other, "bob", "2")
+            return found
+
+        monkeypatch.setattr(Database, "one", one)
+        after = queue.settled(database, VERSIONS)
+    assert after <= 1
+    assert queue.settled(database, VERSIONS, after) == 1
+    assert queue.waiting(database, VERSIONS, NOW, after) == [2]
+
+
+@pytest.mark.parametrize("give", [queue.fail, queue.give_back])
+def test_what_was_given_back_waits_also_when_the_clock_steps_back(database: Database, give: Any) -> None:
+    hand_in(database, "ann", "1")
+    lease = take(database, now=NOW + timedelta(days=1))
+    assert lease is not None
+    give(database, lease)
+    assert state(database, 1) == queue.Standing("queued", 1, None)
+    again = take(database)
+    assert again is not None
+    queue.fail(database, again)
+    last = take(database)
+    if give is queue.give_back:
+        assert last is not None
+        queue.fail(database, last)
+    assert state(database, 1, NOW - timedelta(days=1)).state == "failed"
+
+
+def test_a_lease_outlives_a_step_back_of_the_clock_by_its_own_length_only(database: Database) -> None:
+    hand_in(database, "ann", "1")
+    assert take(database, "gone", NOW + timedelta(days=1)) is not None
+    assert take(database, "next") is None, "it may still be graded"
+    second = take(database, "next", NOW + LENGTH)
+    assert second is not None
+    assert second.attempt == 2
+
+
+def test_a_step_forward_of_the_clock_hands_out_once_more_and_both_may_end(database: Database) -> None:
+    hand_in(database, "ann", "1")
+    first, second = take(database, "a"), take(database, "b", NOW + timedelta(days=1))
+    assert first is not None
+    assert second is not None
+    assert state(database, 1, NOW + timedelta(days=2)).state == "failed"
+    record(database, 1)
+    assert queue.fail(database, second) is False, "what was graded meanwhile is not failed"
+    assert database.fetch("SELECT submission_id FROM leases") == []
+    assert store.pending(database, VERSIONS) == []
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database to copy, which is quicker than to make one."""
+    path = tmp_path_factory.mktemp("empty") / "empty.db"
+    with open_database(f"sqlite:///{path}") as db:
+        db.connection.execute("PRAGMA journal_mode = DELETE")
+    return path
+
+
+@settings(max_examples=50)
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("hand in"), st.integers(0, 3)),
+            st.tuples(st.sampled_from(["take", "end", "fail", "give back", "run out"]), st.integers(0, 1)),
+        ),
+        max_size=40,
+    )
+)
+def test_the_order_is_that_of_arrival_behind_whoever_has_none_running(
+    empty: Path, steps: list[tuple[str, int]]
+) -> None:
+    """Two workers against a list in memory that says who waits, who runs and who is next."""
+    copy = empty.with_name(f"{uuid.uuid4()}.db")
+    shutil.copyfile(empty, copy)
+    with open_database(f"sqlite:///{copy}") as db:
+        db.connection.execute("PRAGMA synchronous = OFF")
+        now, waiting, attempts = NOW, [], Counter[int]()
+        names: dict[int, str] = {}
+        running: list[queue.Lease | None] = [None, None]
+        for what, number in steps:
+            lease = running[number % 2] if what != "hand in" else None
+            if what == "hand in":
+                new = hand_in(db, f"p{number}", str(len(names)))
+                names[new] = f"p{number}"
+                waiting.append(new)
+            elif what == "take" and lease is None:
+                busy = {one.participant for one in running if one is not None}
+                order = sorted(waiting, key=lambda one: (names[one] in busy, one))
+                assert queue.waiting(db, VERSIONS, now) == order
+                found = queue.standing(db, "hw01", ("d", "m"), order, now)
+                assert [found[one].position for one in order] == list(range(1, len(order) + 1))
+                taken = take(db, f"w{number}", now)
+                assert (taken and taken.submission) == (order[0] if order else None)
+                if taken is not None:
+                    waiting.remove(taken.submission)
+                    attempts[taken.submission] += 1
+                    assert taken.attempt == attempts[taken.submission]
+                    running[number] = taken
+            elif what == "run out" and any(running):
+                now += LENGTH
+                waiting += [one.submission for one in running if one is not None and one.attempt < queue.ATTEMPTS]
+                running = [None, None]
+            elif lease is not None and what != "take":
+                running[number] = None
+                if what == "end":
+                    record(db, lease.submission)
+                elif what == "fail":
+                    assert queue.fail(db, lease) is (lease.attempt == queue.ATTEMPTS)
+                    waiting += [lease.submission] if lease.attempt < queue.ATTEMPTS else []
+                elif what == "give back":
+                    queue.give_back(db, lease)
+                    attempts[lease.submission] -= 1
+                    waiting.append(lease.submission)
+        seen = queue.settled(db, VERSIONS)
+        open_ones = waiting + [one.submission for one in running if one is not None]
+        assert seen < min(open_ones, default=len(names) + 1)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL and inherited pipes are POSIX")

@@ -495,7 +495,7 @@ def test_what_only_the_server_refuses_or_cannot_grade_ends_with_its_own_exit_cod
                 now = NOW - timedelta(hours=1) + timedelta(minutes=attempt)
                 leased = queue.lease(database, versions, "worker", now, timedelta(seconds=1))
                 assert leased is not None
-                queue.fail(database, leased, now)
+                queue.fail(database, leased)
 
     monkeypatch.setattr(remote, "sleep", fail)
     failed = call("submit", "hw1", str(constant(served.home, tmp_path, 10)), "--format", "json")

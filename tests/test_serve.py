@@ -15,9 +15,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,11 @@ import pytest
 from harness import audit, serve
 from harness.home import Home, open_home
 from harness.server.app import make_app
+from harness.server.pool import Pool
 from harness.server.settings import Settings
-from leaderboard import store
+from leaderboard import roster, store
+from leaderboard.database import LeaderboardError
+from tests.conftest import Server, books_balance
 from tests.test_server import NOW, Class, kept, make_class
 
 ROOT = Path(__file__).parents[1]
@@ -108,12 +112,11 @@ def graded(school: Class, count: int) -> bool:
 
 
 def balanced(home: Home, submissions: int) -> None:
-    """The log, receipts, seals and files agree, and each submission has one grade."""
-    assert audit.verify(home)[0] == []
+    """The books balance, and there are so many submissions."""
+    books_balance(home)
     with home.database() as database:
         assert store.count_submissions(database, "hw01/1") == submissions
         assert len(list(store.grade_rows(database))) == submissions
-        assert database.fetch("SELECT submission_id FROM leases") == []
 
 
 @pytest.fixture
@@ -143,6 +146,33 @@ def test_the_first_start_prints_the_address_and_the_first_login_once(course: Pat
     assert audit.verify(home)[0] == []
 
 
+def test_where_the_first_instructor_was_taken_off_the_next_start_makes_another(course: Path, tmp_path: Path) -> None:
+    shutil.copytree(course, tmp_path / "home")
+    home = open_home(tmp_path / "home")
+    assert serve.first_login(home, NOW) is not None
+    assert serve.first_login(home, NOW) is None
+    with home.database() as database:
+        roster.disable(database, "instructor", actor="x", reason="left", now=NOW)
+        roster.add_person(database, roster.Entry("b01", "Instructor-2"), actor="x", reason="begins", now=NOW)
+    assert serve.first_login(home, NOW) is not None
+    with home.database() as database:
+        live = {person.key: person.role for person in roster.people(database) if not person.disabled_at}
+    assert live == {"b01": "student", "instructor-3": "instructor"}
+
+
+def test_a_refusal_keeps_the_connection_and_a_fault_of_the_database_replaces_it(database_url: str) -> None:
+    pool = Pool()
+    with pool.connect(database_url) as first:
+        pass
+    with contextlib.suppress(LeaderboardError), pool.connect(database_url) as second, second.transaction():
+        raise LeaderboardError("refused", code="E_QUOTA")
+    assert (second is first, len(pool.everyone)) == (True, 1)
+    with pytest.raises(Exception, match="nowhere"), pool.connect(database_url) as third:
+        third.fetch("SELECT 1 FROM nowhere")
+    assert (third is first, pool.everyone) == (True, [])
+    pool.close()
+
+
 def test_two_web_processes_and_two_workers_take_a_class_at_once(school: Class) -> None:
     keys = ("b01", "b02", "b03", "b04", "x01")
     with running(school.home, "--processes", "2", "--workers", "2") as server, ThreadPoolExecutor(10) as crowd:
@@ -165,6 +195,30 @@ def test_one_file_delivered_many_times_at_once_is_one_submission(school: Class) 
         until(lambda: graded(school, 1))
         time.sleep(0.5)
     balanced(school.home, 1)
+
+
+def test_two_servers_on_one_database_and_one_home_are_one_course(
+    course: Path, tmp_path: Path, postgresql: Server
+) -> None:
+    school = make_class(course, tmp_path / "home", postgresql.new_database())
+    with running(school.home, "--workers", "1") as two:
+        with running(school.home, "--workers", "0") as one, ThreadPoolExecutor(4) as crowd:
+            jobs = [((one, two)[number % 2].url, number / 2.0) for number in range(8)]
+            answers = list(crowd.map(lambda job: send(job[0], school, "b01", school.file(job[1])), jobs))
+            assert Counter(answer.status_code for answer in answers) == {202: 3, 429: 5}
+            until(lambda: graded(school, 3))
+            taken = next(place for place, answer in enumerate(answers) if answer.status_code == 202)
+            elsewhere = (one, two)[1 - taken % 2].url
+            again = send(elsewhere, school, "b01", school.file(jobs[taken][1]))
+            assert (again.status_code, again.json()["receipt"]) == (200, answers[taken].json()["receipt"])
+            session = httpx.post(f"{one.url}/api/v1/session", json={"token": school.tokens["b02"]})
+            me = httpx.get(f"{two.url}/api/v1/me", headers={"Cookie": session.headers["set-cookie"].split(";")[0]})
+            assert me.json()["name"] == "Bob"
+            one.process.kill()
+        assert send(two.url, school, "b02", school.sample).status_code == 202
+        until(lambda: graded(school, 4))
+        time.sleep(0.5)
+    balanced(school.home, 4)
 
 
 def half_sent(server: Running, school: Class) -> socket.socket:
@@ -193,11 +247,10 @@ def test_a_kill_of_a_web_process_in_the_middle_of_an_upload_costs_nothing(school
         assert send(server.url, school, "b01", school.sample).json()["quota"]["used"] == 1
         until(lambda: graded(school, 1))
         time.sleep(0.5)
-    balanced(school.home, 1)
     for path in school.home.submissions.glob(".*.part"):
         os.utime(path, (1.0, 1.0))  # an hour later
     serve.sweep_left_overs(school.home, NOW)
-    assert len(kept(school.home)) == 1
+    balanced(school.home, 1)
 
 
 def test_a_kill_of_the_parent_ends_the_others_and_a_new_start_goes_on(school: Class) -> None:
@@ -216,15 +269,58 @@ def test_a_kill_of_the_parent_ends_the_others_and_a_new_start_goes_on(school: Cl
     balanced(school.home, 1)
 
 
-def test_kills_of_workers_while_they_grade_leave_one_grade_of_each_file(local: Class) -> None:
-    with running(local.home, "--workers", "2") as server:
+def test_kills_of_workers_while_they_grade_leave_one_grade_of_each_file(school: Class) -> None:
+    with running(school.home, "--workers", "2") as server:
         for number in range(12):
-            assert send(server.url, local, "b01", local.file(float(number))).status_code == 202
+            key = ("b01", "b02", "b03", "x01")[number % 4]
+            assert send(server.url, school, key, school.file(float(number))).status_code == 202
             if number % 3 == 0:
                 os.kill(server.children()[-1], signal.SIGKILL)
-        until(lambda: graded(local, 12))
+        until(lambda: graded(school, 12))
         time.sleep(0.5)
-    balanced(local.home, 12)
+    balanced(school.home, 12)
+
+
+def reached(found: Sized, count: int) -> bool:
+    return len(found) >= count
+
+
+def test_kills_of_the_database_cost_nothing_and_all_go_on_by_themselves(
+    course: Path, tmp_path: Path, mortal: Server
+) -> None:
+    school = make_class(course, tmp_path / "home", mortal.new_database(), quota=4)
+    with (school.home.root / "config.toml").open("a") as config:
+        config.write("[server]\nuploads_per_minute = 1000\nrequests_per_minute = 100000\n")
+    school.home = open_home(school.home.root)
+    receipts: dict[tuple[str, float], str] = {}
+
+    def hand_in(key: str) -> None:
+        for number in range(4):
+            for _ in range(600):  # as the client does: again until there is an answer
+                answer = send(server.url, school, key, school.file(ord(key[2]) + 10.0 * number))
+                if answer.status_code in (200, 202):
+                    break
+                assert answer.status_code == 503, answer.text
+                time.sleep(0.1)
+            receipts[key, number] = json.dumps(answer.json()["receipt"])
+
+    with running(school.home, "--processes", "2", "--workers", "2") as server, ThreadPoolExecutor(4) as crowd:
+        before = server.children()
+        jobs = [crowd.submit(hand_in, key) for key in ("b01", "b02", "b03", "x01")]
+        for count in (3, 9):
+            until(partial(reached, receipts, count))
+            mortal.kill()
+            assert mortal.start()
+        for job in jobs:
+            job.result()
+        until(lambda: graded(school, 16))
+        for (key, number), receipt in receipts.items():
+            again = send(server.url, school, key, school.file(ord(key[2]) + 10.0 * number))
+            assert (again.status_code, json.dumps(again.json()["receipt"])) == (200, receipt)
+        assert send(server.url, school, "b01", school.file(99.0)).status_code == 429
+        time.sleep(0.5)
+        assert server.children() == before, "nobody had to be started anew"
+    balanced(school.home, 16)
 
 
 def test_a_stop_lets_an_upload_that_has_begun_end_well(local: Class) -> None:

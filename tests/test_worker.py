@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from harness import audit, grading, worker
+from harness import grading, worker
 from harness.competition import find_competition, read_versions
 from harness.home import Home, open_home
 from leaderboard import queue, store
 from leaderboard.database import Database, LeaderboardError
 from submissions.store import keep
-from tasks.base import SubmissionError
+from tasks.base import SubmissionError, UserError
+from tests.conftest import books_balance
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -87,10 +88,9 @@ def state(home: Home, number: int, now: datetime = NOW) -> str:
         return queue.standing(database, competition.key, versions, [number], now)[number].state
 
 
-def balanced(home: Home) -> None:
-    """The log, receipts, seals and stored files agree, and no temporary file and no child is left."""
-    assert audit.verify(home)[0] == []
-    assert list(home.submissions.rglob("*.part")) == []
+def balanced(home: Home, failed: int = 0) -> None:
+    """The books balance, and no child is left."""
+    books_balance(home, failed)
     mine = Path(f"/proc/self/task/{os.getpid()}/children")
     children = mine.read_text().split() if mine.exists() else []
     commands = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
@@ -205,7 +205,7 @@ def test_one_that_fails_does_not_keep_others_from_being_graded(home: Home, monke
     for _ in range(4):
         work(home)
     assert (state(home, first), state(home, second)) == ("failed", "graded")
-    balanced(home)
+    balanced(home, failed=1)
 
 
 @pytest.mark.parametrize("step", worker.STEPS)
@@ -238,20 +238,20 @@ def test_a_new_worker_takes_up_at_once_what_a_dead_one_of_its_machine_held(home:
             worker.reclaim(one, database, NOW)
         assert said == [f"submission {number}: attempt {1 if state_after == 'queued' else 2} failed: its worker died"]
         assert state(home, number) == state_after
-    balanced(home)
+    balanced(home, failed=1)
 
 
 def test_a_worker_leaves_alone_what_a_living_one_or_one_of_another_machine_holds(home: Home) -> None:
     number = hand_in(home)
     versions = {"hw01/1": read_versions(home, find_competition(home, "hw1"))}
     one = worker.new_worker(home, LIMITS, lambda line: None)
-    for name in (one.name, "elsewhere:999999999:0", f"{one.name.partition(':')[0]}:1:0"):
+    for name in (f"{one.name}0", "elsewhere:999999999:0", f"{one.name.partition(':')[0]}:1:0"):
         with home.database() as database:
             lease = queue.lease(database, versions, name, NOW, timedelta(seconds=9))
             assert lease is not None
             worker.reclaim(one, database, NOW)
             assert state(home, number) == "grading"
-            queue.give_back(database, lease, NOW)
+            queue.give_back(database, lease)
 
 
 def test_a_worker_that_dies_twice_over_one_submission_leaves_it_failed(home: Home) -> None:
@@ -268,7 +268,7 @@ def test_a_worker_that_dies_twice_over_one_submission_leaves_it_failed(home: Hom
     assert state(home, number, later) == "failed"
     assert work(home, later) == (True, [])
     assert (state(home, number, later), state(home, other, later)) == ("failed", "graded")
-    balanced(home)
+    balanced(home, failed=1)
 
 
 def test_a_worker_that_is_told_to_stop_gives_its_lease_back_unused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,6 +282,36 @@ def test_a_worker_that_is_told_to_stop_gives_its_lease_back_unused(home: Home, m
     with home.database() as database:
         assert database.one("SELECT attempts FROM leases") == (0,)
     assert work(home) == (True, [])
+    balanced(home)
+
+
+def test_a_stop_that_reaches_the_grading_process_first_uses_no_attempt(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = hand_in(home)
+    monkeypatch.setattr(grading, "grade", hang)
+    asked: list[bool] = []
+
+    def stopped() -> bool:
+        asked.append(True)
+        return len(asked) > 4
+
+    def step(name: str) -> None:
+        if name == "forked":
+            for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+                if Path(f"/proc/{child}/cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes():
+                    os.kill(int(child), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        assert work(home, stopped=stopped, step=step) == (False, [])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    with home.database() as database:
+        assert database.one("SELECT attempts FROM leases") == (0,)
+    monkeypatch.undo()
+    assert work(home) == (True, [])
+    assert state(home, number) == "graded"
     balanced(home)
 
 

@@ -39,7 +39,10 @@ class Pool:
             self._close(database)
 
     def _release(self, database: Database) -> None:
-        self._free().append((time.monotonic(), database))
+        if database.sound:
+            self._free().append((time.monotonic(), database))
+        else:
+            self._close(database)
 
     def _free(self) -> list[tuple[float, Database]]:
         if not hasattr(self.own, "free"):
