@@ -154,7 +154,8 @@ def work(
     step("answered")
     if not _record(worker, database, secret, lease, answer, clock()):
         last = queue.fail(database, lease)
-        worker.log(f"submission {lease.submission}: attempt {lease.attempt} failed: {answer.failure}")
+        why = answer.failure or "it has a grade of another version, and can no longer be read"
+        worker.log(f"submission {lease.submission}: attempt {lease.attempt} failed: {why}")
         if last:
             worker.log(f"submission {lease.submission}: given up; `lhy-grade grade --pending` tries it again")
         return True
@@ -301,8 +302,12 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
         else:
             return False
     except LeaderboardError as error:
-        if error.code != "E_CONFLICT":  # somebody else came first
+        if error.code != "E_CONFLICT":
             raise
+        # Somebody else came first, or a file with a grade of an older version cannot be read any more: that one fails.
+        return answer.refused is None or lease.submission in store.public_grades(
+            database, lease.competition, *worker.versions[lease.competition], lease.participant
+        )
     return True
 
 

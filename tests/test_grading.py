@@ -78,7 +78,7 @@ def fail(home: Home) -> queue.Lease:
     versions = {"hw01/1": read_versions(home, find_competition(home, "hw1"))}
     with home.database() as database:
         leased = [queue.lease(database, versions, "w:1:a", NOW, LEASE)]
-        while (lease := leased[-1]) is not None and not queue.fail(database, lease, NOW):
+        while (lease := leased[-1]) is not None and not queue.fail(database, lease):
             leased.append(queue.lease(database, versions, "w:1:a", NOW, LEASE))
     assert lease is not None
     return lease

@@ -891,7 +891,7 @@ def test_a_student_hands_in_by_keyboard_and_sees_the_queue_then_the_score_withou
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Hand in"
     page.keyboard.press("Enter")
-    page.wait_for_selector("#result >> text=Waiting in the queue at position 1")
+    page.wait_for_selector("#result >> text=Waiting at position 1")
     assert "position 1" in page.inner_text("#said")
     assert "99 of 100" in page.inner_text("#clocks")
     heading = page.query_selector("#result h2")

@@ -22,7 +22,7 @@ from harness.home import Home, open_home
 from leaderboard import queue, store
 from leaderboard.database import Database, LeaderboardError
 from submissions.store import keep
-from tasks.base import SubmissionError, UserError
+from tasks.base import SubmissionError
 from tests.conftest import books_balance
 
 ROOT = Path(__file__).parents[1]
@@ -313,6 +313,23 @@ def test_a_stop_that_reaches_the_grading_process_first_uses_no_attempt(
     assert work(home) == (True, [])
     assert state(home, number) == "graded"
     balanced(home)
+
+
+def test_a_file_with_an_older_grade_that_can_no_longer_be_read_is_given_up_and_not_tried_for_ever(home: Home) -> None:
+    number = hand_in(home, b"id,tested_positive\n0,nan\n")
+    data_version, _ = read_versions(home, find_competition(home, "hw1"))
+    with home.database() as database:
+        store.record(
+            database, number, data_version=data_version, metric_version="an older one", public_version="1",
+            higher_is_better=False, public=1.0, private=1.0, details="{}", passed_public=[], passed_private=[],
+            mac="", now=NOW,
+        )  # fmt: skip
+    for _ in range(2):
+        done, said = work(home)
+        assert done
+        assert "another version" in said[0]
+    assert state(home, number) == "failed"
+    assert work(home) == (False, [])
 
 
 def test_bytes_that_are_gone_are_a_fault_of_the_grader_not_of_the_student(home: Home) -> None:

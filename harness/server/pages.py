@@ -454,7 +454,7 @@ def standing(body: Body, cards: Mapping[str, Body]) -> str:
         text = f"Graded: public {card['label']} {_score(score['public'], card['digits'])}"
         return f"{text}, rank {body['rank']}." if body["rank"] is not None else f"{text}."
     return {
-        "queued": f"Waiting in the queue at position {body['position']}.",
+        "queued": f"Waiting at position {body['position']} among those of this homework.",
         "grading": "Being graded now.",
         "rejected": "The file was refused; it used no slot.",
         "failed": "It could not be graded. Staff have to look at it; the file is kept.",
