@@ -66,7 +66,7 @@ def leaderboard(
     source = options.source(name)
     names = [homework] if homework else source.names()
     if not names:
-        raise UserError("nothing is prepared yet; begin with: lhy-grade prepare hw1")
+        raise UserError(options.nothing_yet())
     if len(names) > 1 and format != "table":
         raise UserError(f"name one homework for --format {format}: {', '.join(names)}.")
     for each in names:

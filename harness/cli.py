@@ -110,7 +110,7 @@ def tasks(homework: str | None, format: Any) -> None:
         fields.append(Field("closes", "closes", short_time))
     emit(format, "tasks", rows, fields)
     if format == "table" and not any(row["prepared"] for row in rows):
-        say("Nothing is prepared yet. Begin with: lhy-grade prepare hw1")
+        say(options.nothing_yet())
 
 
 @cli.command()

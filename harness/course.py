@@ -5,6 +5,7 @@ Each change asks first (`--yes` skips that), wants a reason, and leaves an event
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -480,21 +481,32 @@ def gradebook(homework: str | None, unrevealed: bool, name: str | None, format: 
 
         click.echo(write_rows(table["header"], table["rows"]), nl=False)
     else:
-        _show_gradebook(body["homeworks"], table["header"], table["rows"])
+        _show_gradebook(body["homeworks"], body["students"], homework is not None)
     if hidden:
         say(f"Without the private points of {', '.join(hidden)}, which are not revealed; --unrevealed adds them.")
 
 
-def _show_gradebook(homeworks: list[dict[str, Any]], header: list[str], rows: list[list[Any]]) -> None:
+def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, Any]], one: bool) -> None:
+    """The gradebook on a terminal: of one homework the sums of both boards and each part, of all the totals."""
     from harness.render import Field, emit
 
-    fields = [
-        Field(name, name, (lambda value: f"{value:g}") if place > 3 else str, right=place > 3, rank=(0, 0, 2, 1)[place]
-              if place < 4 else 0)
-        for place, name in enumerate(header)
-    ]  # fmt: skip
+    def points(scores: dict[str, dict[str, Any]]) -> dict[str, float | None]:
+        if not one:
+            return {name: score["total"] for name, score in scores.items()}
+        (score,) = scores.values()
+        private = None if score["private"] is None else math.fsum(score["private"].values())
+        return {"public": math.fsum(score["public"].values()), "private": private} | score["parts"]
+
+    rows = []
+    for student in students:
+        told = {name: student[name] for name in ("id", "name", "email", "team")}
+        total = math.fsum(score["total"] for score in student["homeworks"].values())
+        rows.append(told | points(student["homeworks"]) | {"total": total})
+    fields = [Field("id", "id"), Field("name", "name"), Field("email", "email", rank=2), Field("team", "team", rank=1)]
+    shown = rows[0] if rows else {"total": 0.0}
+    fields += [Field(name, name, "{:g}".format, right=True) for name in shown if name not in {f.key for f in fields}]
     most = ", ".join(f"{homework['name']} {homework['maximum']:g}" for homework in homeworks)
-    emit("table", "gradebook", [dict(zip(header, row, strict=True)) for row in rows], fields, title=f"points of {most}")
+    emit("table", "gradebook", rows, fields, title=f"points, at most: {most}")
 
 
 @click.command()

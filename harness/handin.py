@@ -82,7 +82,7 @@ def show_result(body: dict[str, Any]) -> None:
         digits = card["digits"]
         between = f"  (95 % interval {interval(digits)(score['interval'])})" if score["interval"] else ""
         click.echo(inert(f"public {card['label']} {number(digits)(score['public'])}{between}"))
-    if body["private"] is not None:
+    if body.get("private") is not None:
         card = body["metrics"][0]
         click.echo(inert(f"private {card['label']} {number(card['digits'])(body['private'])}"))
     if body["has_bars"]:
@@ -158,7 +158,7 @@ def status(id: int, format: Any) -> None:
     elif format == "csv":
         score = body["scores"][0]["public"] if body["scores"] else None
         row = {key: body[key] for key in ("submission", "homework", "state", "position", "code", "at", "file")}
-        row |= {"public": score, "private": body["private"]}
+        row |= {"public": score, "private": body.get("private")}
         emit("csv", "submission", [row], [Field(key, key) for key in row])
     else:
         show_result(body)
@@ -180,7 +180,7 @@ def submissions(homework: str | None, everyone: bool, name: str | None, format: 
         emit_json(body)
         return
     rows = [shown_entry(row, exact=format == "csv") for row in body["submissions"]]
-    private = any(row["private"] is not None for row in rows)
+    private = any(row.get("private") is not None for row in rows)
     emit(
         format,
         "submissions",

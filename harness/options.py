@@ -170,6 +170,13 @@ def source(name: str | None = None, *, named: bool = True) -> Any:
     return view.AtHome(home, view.owner(who(home, name) if named else ""), clock)
 
 
+def nothing_yet() -> str:
+    """What is said where no homework is prepared."""
+    if remote() is not None:
+        return "The course has no homework yet."
+    return "Nothing is prepared yet. Begin with: lhy-grade prepare hw1"
+
+
 def who(home: Any, name: str | None) -> str:
     """The participant's name. Raises UserError for one that is empty, too long or not printable."""
     import getpass

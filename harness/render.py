@@ -37,6 +37,10 @@ def inert(text: str) -> str:
     )
 
 
+SHORT = 12
+"""A column of at most so many characters is never cut."""
+
+
 @dataclass(frozen=True)
 class Field:
     """One column of a table. Fields of a higher `rank` are left out first where the terminal is narrow."""
@@ -110,13 +114,15 @@ def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, field in enumerate(fields):
         width = max((len(line[place]) for line in lines), default=0)
-        side: Literal["right", "left"] = "right" if field.right else "left"  # numbers are never cut, names may be
+        width = max(width, len(field.title))
+        side: Literal["right", "left"] = "right" if field.right else "left"
+        kept = field.right or width <= SHORT  # numbers and short words are never cut, names may be
         table.add_column(
             Text(inert(field.title)),
             justify=side,
             no_wrap=True,
             overflow="ellipsis",
-            min_width=width if field.right else None,
+            min_width=width if kept else None,
         )
     for row, line in zip(rows, lines, strict=True):
         style = "bold" if row.get("mark") else "cyan" if row.get("rule") else ""

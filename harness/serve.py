@@ -57,6 +57,7 @@ FIRST = "instructor"
 @options.command
 def serve(host: str | None, port: int | None, processes: int, workers: int) -> None:
     """Open this course to a class over the network; settings are in config.toml, [server]."""
+    from harness.competition import find_competition, prepared
     from harness.render import say
     from harness.server.settings import LOOPBACK, read_settings
 
@@ -72,6 +73,8 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
     settings = read_settings(home)
     settings = replace(settings, host=host or settings.host, port=settings.port if port is None else port)
     home.key()  # no course, no server
+    for name in prepared(home):
+        find_competition(home, name)
     listening = listen(settings)
     settings = replace(settings, port=listening.getsockname()[1])
     token = first_login(home, options.clock())

@@ -248,7 +248,21 @@ def test_private_points_wait_for_the_reveal_and_an_early_look_is_logged(home: Ho
     assert [event.actor for event in seen] == ["prof", "prof"]
     store.reveal(db, "hw01/1", "prof", "the end", NOW)
     assert ada()["total"] == "3.0"
-    assert call(home, "gradebook", "hw1").stderr == ""
+    shown = call(home, "gradebook", "hw1")
+    assert shown.stderr == ""
+    assert shown.stdout.splitlines()[2].split() == [
+        "id",
+        "name",
+        "email",
+        "team",
+        "public",
+        "private",
+        "code",
+        "bonus",
+        "total",
+    ]
+    line = next(line for line in shown.stdout.splitlines() if line.strip().startswith("0012")).split()
+    assert line[-3:] == ["1", "2", "3"], "bars of both boards are summed up, and no part is entered"
     assert events.verify(db) == []
 
 

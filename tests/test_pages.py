@@ -11,7 +11,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -245,7 +245,11 @@ def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_pu
         books = {f"GET /gradebook{what}" for what in ("", "?hw=hw1", ".csv", ".csv?hw=hw1")}
         for role, more in (("nobody", set()), ("b01", set()), ("tom", books)):
             found = {words for _, who, words in changed if who == role and "unrevealed" not in words}
-            assert found - {"POST /homeworks/hw1/board"} == boards | more, role
+            scores = {words for words in found if re.search(r"/(submissions(/\d+)?|selection|everyone)(\?|$)", words)}
+            assert found - scores - {"POST /homeworks/hw1/board"} == boards | more, role
+            assert bool(scores) == (role != "nobody"), "the private scores of submissions are told by then"
+            mine = set(re.findall(r'"id":(\d+)', views[0]["revealed", "b01", "GET /api/v1/submissions"]))
+            assert role != "b01" or set(re.findall(r"submissions/(\d+)", " ".join(scores))) <= mine
     else:
         assert {("open", "nobody", "GET /api/v1/homeworks/hw1/board"), ("open", "b01", "GET /submissions/1")} <= changed
         assert not {words for *_, words in changed if "receipt" in words or "files" in words}
@@ -691,6 +695,33 @@ def test_a_token_that_only_reads_is_offered_nothing_to_change(site: Class) -> No
     assert "Save the selection" not in page
     response = client.post("/homeworks/hw1/selection", data={"csrf": csrf_of(page), "submission": "1"})
     assert response.status_code == 403
+
+
+def test_an_invitation_in_a_browser_shows_the_token_that_it_became_and_only_once(site: Class) -> None:
+    invitation = site.token("b01", label=roster.INVITATION)
+    client = site.client()
+    form = {"token": invitation, "next": "/homeworks/hw1"}
+    welcome = client.post("/login", data=form, headers={"origin": URL})
+    assert welcome.status_code == 200
+    assert welcome.headers["cache-control"] == "no-store"
+    page = Reader(welcome.text)
+    (token,) = [e.text for e in page.all("code") if e.attributes.get("id") == "token"]
+    assert 'href="/homeworks/hw1"' in welcome.text
+    assert client.post("/logout", data={"csrf": csrf_of(welcome.text)}, headers={"origin": URL}).status_code == 303
+    assert client.post("/login", data=form, headers={"origin": URL}).status_code == 401
+    again = client.post("/login", data=form | {"token": token}, headers={"origin": URL})
+    assert (again.status_code, again.headers["location"]) == (303, "/homeworks/hw1")
+    assert token not in client.get("/").text
+    assert token not in "".join(site.lines)
+
+
+def test_forms_hold_behind_a_proxy_that_calls_the_server_by_another_name(site: Class) -> None:
+    settings = replace(WIDE, url="https://ml.example.edu")
+    for origin, status in (("https://ml.example.edu", 303), ("https://evil.example", 403)):
+        client = site.client(settings=settings)
+        form = {"token": site.tokens["b01"], "next": "/"}
+        response = client.post("/login", data=form, headers={"origin": origin, "host": "127.0.0.1:8600"})
+        assert response.status_code == status
 
 
 def test_a_sheet_shows_its_tables_and_runs_nothing() -> None:

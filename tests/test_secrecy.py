@@ -29,9 +29,9 @@ def change_answer(home: Path, usage: int, place: int, change: Callable[[float], 
 def everything_a_student_sees(
     home: Path, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[str, int, bytes, bytes]]:
-    """Runs a student's commands in all formats at fixed times, before and after the deadline and after the reveal.
+    """Runs a student's commands in all formats at fixed times: before and after the deadline and after the reveal.
 
-    Then reads all files that are meant for students.
+    After the reveal those that tell private scores are left out. Then reads all files that are meant for students.
     """
     commands: list[list[str]] = [["tasks"], ["tasks", "hw1"], ["files", "hw1"], ["quota", "hw1", "--as", "ada"]]
     for file in sorted(files.iterdir()):
@@ -51,7 +51,8 @@ def everything_a_student_sees(
     commands += [["submissions", "--all", "--format", "json"]]
     shown = [words for words in commands if words[0] not in ("check", "submit")]
     late = [["submit", "hw1", str(files / "b.csv"), "--as", "cyd"], *shown]
-    after = [["reveal", "hw1", "--yes", "--reason", "the end"], *(words for words in shown if "--private" not in words)]
+    told = [words for words in shown if "--private" not in words and words[0] not in ("submissions", "status")]
+    after = [["reveal", "hw1", "--yes", "--reason", "the end"], *told]
     (home / "config.toml").write_text('[hw01]\ndeadline = "2027-03-02T00:00:00Z"\n')
     seen = []
     for day, of_that_day in ((1, commands), (3, late), (4, after)):  # open, over, and revealed

@@ -399,6 +399,15 @@ def test_a_start_that_cannot_be_says_why(local: Class, words: list[str], said: s
     assert "Traceback" not in done.stderr
 
 
+def test_a_rule_that_cannot_hold_keeps_the_server_from_starting(local: Class) -> None:
+    with (local.home.root / "config.toml").open("a") as config:
+        config.write('selections = "two"\n')
+    command = [sys.executable, "-c", START, "--home", str(local.home.root), "serve", "--port", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "selections" in done.stderr
+
+
 # Clients that misbehave, against a server in a thread.
 
 

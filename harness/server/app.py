@@ -600,17 +600,20 @@ def _add_sessions(api: FastAPI) -> None:
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": token}}}},
     )
     async def log_in(request: Request, response: Response) -> dict[str, Any]:
-        """Log a browser in by a token: the answer sets a cookie, and holds what `X-CSRF-Token` must say."""
+        """Log a browser in by a token: the answer sets a cookie, and holds what `X-CSRF-Token` must say.
+
+        An invitation is spent by it: `token` is then the one that opens from now on, told this once, and else null.
+        """
         server = _server(request)
         limit(server.strangers, _address(request.scope))
         given = (await read_json(request)).get("token")
         if not isinstance(given, str):
             raise auth.refused()
-        cookie, login = await server.call(auth.open_session, server.home, given.strip(), server.clock())
+        cookie, login, own = await server.call(auth.open_session, server.home, given.strip(), server.clock())
         request.scope["lhy.token"] = login.token
         set_cookie(response, server.settings, cookie)
         body = await server.call(view.me, server.home, login.viewer)
-        return body | {"csrf": auth.csrf_token(server.home, cookie)}
+        return body | {"csrf": auth.csrf_token(server.home, cookie), "token": own}
 
     @api.get(f"{BASE}/session", responses=_errors(400, 401))
     async def session(request: Request, login: Who) -> dict[str, Any]:

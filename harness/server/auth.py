@@ -96,15 +96,15 @@ def refused() -> UserError:
     )
 
 
-def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login]:
+def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login, str | None]:
     """The cookie of a browser session for a token, and who it is. Raises UserError E_LOGIN.
 
-    An invitation is spent: the session then hangs on a token of its own, which nobody ever sees.
+    An invitation is spent: the session then hangs on a new token, which comes third, to be shown this once.
     """
     from leaderboard import roster
 
     login = find_login(home, f"Bearer {token}", None, now)
-    digest = roster.hash_token(token)
+    digest, own = roster.hash_token(token), None
     if login.invited:
         own = roster.new_token()
         digest = roster.hash_token(own)
@@ -113,7 +113,7 @@ def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login]:
         login = find_login(home, f"Bearer {own}", None, now)
     ends = int((now + timedelta(days=SESSION_DAYS)).timestamp())
     text = f"{digest}.{ends}"
-    return f"{text}.{_seal(home, 'session', text)}", replace(login, by="cookie")
+    return f"{text}.{_seal(home, 'session', text)}", replace(login, by="cookie"), own
 
 
 def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def _add_session(api: FastAPI) -> None:
         form, _ = await _read_post(request)
         server, target = app_server(request), _inside(first(form, "next"))
         try:
-            cookie, login = await server.call(
+            cookie, login, own = await server.call(
                 auth.open_session, server.home, first(form, "token").strip(), server.clock()
             )
         except UserError as error:
@@ -175,7 +175,13 @@ def _add_session(api: FastAPI) -> None:
                 raise
             return await _answer(request, log_in, target, str(error), login=auth.ANYBODY)
         request.scope["lhy.token"] = login.token
-        response = _see(target)
+        if own is None:
+            response: Response = _see(target)
+        else:
+            csrf = auth.csrf_token(server.home, cookie)
+            ask = Ask(server.home, login.viewer, csrf, request.url.path, server.clock())
+            values = {"token": own, "address": server.settings.address, "next": target}
+            response = await server.call(write, server, ask, Page("welcome.html", values))
         app.set_cookie(response, server.settings, cookie)
         return response
 
@@ -268,7 +274,8 @@ Form = dict[str, list[str]]
 async def _read_post(request: Request) -> tuple[Form, auth.Login]:
     """The fields of a form, which must come from a page of ours, and who sent it."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
-    strange = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    ours = (request.headers.get("host"), urlsplit(app_server(request).settings.address).netloc)
+    strange = origin is not None and urlsplit(origin).netloc not in ours
     if strange or site not in ("same-origin", "none"):
         raise UserError("this form did not come from a page of this server.", code="E_CSRF", exit_code=6)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
