@@ -495,7 +495,8 @@ def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, An
             return {name: score["total"] for name, score in scores.items()}
         (score,) = scores.values()
         private = None if score["private"] is None else math.fsum(score["private"].values())
-        return {"public": math.fsum(score["public"].values()), "private": private} | score["parts"]
+        told: dict[str, float | None] = {"public": math.fsum(score["public"].values()), "private": private}
+        return told | score["parts"]
 
     rows = []
     for student in students:
