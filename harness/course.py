@@ -496,7 +496,8 @@ def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, An
         (score,) = scores.values()
         private = None if score["private"] is None else math.fsum(score["private"].values())
         told: dict[str, float | None] = {"public": math.fsum(score["public"].values()), "private": private}
-        return told | score["parts"]
+        told.update(score["parts"])
+        return told
 
     rows = []
     for student in students:
