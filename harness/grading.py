@@ -32,6 +32,7 @@ from tasks.base import (
     SubmissionError,
     UserError,
 )
+from tasks.errors import internal
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
@@ -263,8 +264,6 @@ def _grade_one(home: Home, database: Database, key: bytes, secret: Secret, entry
     except UserError:
         raise
     except Exception as error:  # its text may hold answers
-        from harness.options import internal
-
         raise UserError(str(internal(error)).partition(". ")[0]) from None
     else:
         record(database, key, secret, entry.id, result, now)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from tasks.errors import SubmissionError, UserError
+from tasks.errors import SubmissionError, UserError, internal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,22 +55,6 @@ def command(function: F) -> F:
             context.exit(int(error.exit_code))
 
     return cast(F, run)
-
-
-def internal(error: Exception) -> UserError:
-    """What is said of a mistake of ours: its type and place, never its text, which may hold data."""
-    from pathlib import Path
-
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}" if trace else "an unknown place"
-    return UserError(
-        f"internal error: {type(error).__name__} in {place}. What was accepted is kept and can be graded later with"
-        " `lhy-grade grade --pending`. An instructor can repeat the command as `lhy-grade --debug …` and report it.",
-        code="E_INTERNAL",
-        exit_code=10,
-    )
 
 
 def fail(error: Exception, format: str | None) -> None:

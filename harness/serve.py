@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import options
-from tasks.errors import UserError
+from tasks.errors import UserError, internal
 
 if TYPE_CHECKING:
     from harness.home import Home
@@ -195,7 +195,7 @@ def _start(run: Callable[[], None]) -> Child:
             code = 0
         except BaseException as error:
             if isinstance(error, Exception):
-                log(f"a process of the server ended: {options.internal(error)}")
+                log(f"a process of the server ended: {internal(error)}")
         finally:
             with contextlib.suppress(OSError):
                 sys.stderr.flush()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from harness.competition import Secret, find_competition, prepared, read_secret
 from harness.home import Home
 from tasks.base import Format, Grade, Score, SubmissionError, UserError
-from tasks.errors import Problem
+from tasks.errors import Problem, internal
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
@@ -240,8 +240,6 @@ def _grade(secret: Secret, data: bytes, form: Format) -> dict[str, Any]:
     except MemoryError:
         return {"failure": "it wanted more memory than it may have"}
     except Exception as error:  # its text may hold answers: its type and place must do
-        from harness.options import internal
-
         return {"failure": str(error if isinstance(error, UserError) else internal(error))}
 
 

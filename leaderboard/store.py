@@ -352,16 +352,8 @@ def public_grades(
     db: Database, competition: str, data_version: str, metric_version: str, participant: str | None = None
 ) -> dict[int, PublicGrade]:
     """The public side of the grades of one version, by submission id; of one participant where given."""
-    version = find_version(db, competition, data_version, metric_version)
-    if version is None:
-        return {}
-    only = "" if participant is None else "AND p.name = :participant"
-    values = {} if participant is None else {"participant": participant}
-    rows = db.fetch(
-        "SELECT g.submission_id, g.public, g.details, g.passed_public, g.graded_at FROM participants p JOIN grades g "
-        f"ON g.participant_id = p.id WHERE p.competition = :competition AND g.version_id = :version {only}",
-        competition=competition, version=version[0], **values,
-    )  # fmt: skip
+    columns = "g.public, g.details, g.passed_public, g.graded_at"
+    rows = _grades(db, columns, competition, data_version, metric_version, participant)
     return {row[0]: PublicGrade(row[1], row[2], texts(row[3]), instant(row[4])) for row in rows}
 
 
@@ -369,17 +361,24 @@ def private_scores(
     db: Database, competition: str, data_version: str, metric_version: str, participant: str | None = None
 ) -> dict[int, float]:
     """The private scores of one version, by submission id. Whether they may be seen is the caller's to decide."""
+    rows = _grades(db, "g.private", competition, data_version, metric_version, participant)
+    return {number: score for number, score in rows if score is not None}
+
+
+def _grades(
+    db: Database, columns: str, competition: str, data_version: str, metric_version: str, participant: str | None
+) -> list[tuple[Any, ...]]:
+    """Rows of the submission's number and these columns, of all participants or of one."""
     version = find_version(db, competition, data_version, metric_version)
     if version is None:
-        return {}
+        return []
     only = "" if participant is None else "AND p.name = :participant"
     values = {} if participant is None else {"participant": participant}
-    rows = db.fetch(
-        "SELECT g.submission_id, g.private FROM participants p JOIN grades g ON g.participant_id = p.id "
-        f"WHERE p.competition = :competition AND g.version_id = :version AND g.private IS NOT NULL {only}",
+    return db.fetch(
+        f"SELECT g.submission_id, {columns} FROM participants p JOIN grades g ON g.participant_id = p.id "
+        f"WHERE p.competition = :competition AND g.version_id = :version {only}",
         competition=competition, version=version[0], **values,
     )  # fmt: skip
-    return dict(rows)
 
 
 def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRow]:

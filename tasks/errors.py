@@ -19,6 +19,22 @@ class UserError(Exception):
         self.exit_code = exit_code
 
 
+def internal(error: Exception) -> UserError:
+    """What is said of a mistake of ours: its type and place, never its text, which may hold data."""
+    from pathlib import Path
+
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}" if trace else "an unknown place"
+    return UserError(
+        f"internal error: {type(error).__name__} in {place}. What was accepted is kept and can be graded later with"
+        " `lhy-grade grade --pending`. An instructor can repeat the command as `lhy-grade --debug …` and report it.",
+        code="E_INTERNAL",
+        exit_code=10,
+    )
+
+
 class Problem(NamedTuple):
     """One thing that is wrong with a submission. `line` counts from 1, the header being line 1."""
 

@@ -38,7 +38,7 @@ from harness.server.settings import Settings
 from leaderboard.database import LeaderboardError
 from submissions.store import Arriving, receiving
 from submissions.text import too_large
-from tasks.errors import SubmissionError, UserError
+from tasks.errors import SubmissionError, UserError, internal
 
 T = TypeVar("T")
 Message = MutableMapping[str, Any]
@@ -751,8 +751,6 @@ def _guard(app: App, server: Server) -> App:
         except ClientDisconnect:
             failed = "the client left"
         except Exception as error:
-            from harness.options import internal
-
             told = internal(error)
             failed = str(told).partition(". ")[0]
             if status == 0:
