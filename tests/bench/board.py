@@ -8,6 +8,7 @@ Every way of asking for the board is timed in turn (A B C A B C …) in one proc
 from __future__ import annotations
 
 import argparse
+import importlib
 import multiprocessing
 import random
 import statistics
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT)]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from leaderboard import ranking, receipts, store  # noqa: E402
 from leaderboard.database import Database, open_database  # noqa: E402
@@ -254,9 +255,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report_acceptances("SQLite", [f"sqlite:///{folder / f'{turn}.db'}" for turn in range(options.repeats)])
-        from tests.conftest import running_server
-
-        with running_server() as server:
+        # Not `tests.conftest`: some packages bring a `tests` of their own.
+        conftest = importlib.import_module("conftest")
+        with conftest.running_server() as server:
             if isinstance(server, str):
                 print(f"PostgreSQL  not measured: {server}")
             else:
