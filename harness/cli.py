@@ -19,29 +19,29 @@ from tasks.errors import UserError
 
 ELSEWHERE = {
     "audit": ("staff", "Prove that the books are whole."),
-    "demo": ("staff", "Show everything once in a fresh temporary course: data, baselines, scores, a..."),
+    "demo": ("staff", "Show everything once, from data to a board, in a new course."),
     "doctor": ("staff", "Check this installation, and the home folder or the login."),
     "extend": ("course", "Give a person, a team or all more time or more submissions."),
     "grade": ("staff", "Finish the grading that a crash interrupted."),
-    "gradebook": ("course", "Show each student's points: bars on both boards, and the parts graded by hand."),
+    "gradebook": ("course", "Show each student's points, by bars and by hand."),
     "leaderboard": ("board", "Show the board of a homework, or of each that is prepared."),
-    "new": ("staff", "Make a competition of your own from a solution file, without code."),
-    "points": ("course", "Enter points for a part that is graded by hand, like `code` or `report`; the..."),
+    "new": ("staff", "Make a competition of your own from a solution file."),
+    "points": ("course", "Enter points for what is graded by hand; the newest count."),
     "prepare": ("staff", "Make a homework's data, its hidden answers and its split."),
     "reveal": ("staff", "Open the private board to everyone; this cannot be taken back."),
     "roster": ("course", "Who is in the course: people, teams and their tokens."),
-    "rules": ("course", "Show the rules of a homework, or change some in config.toml: quota=3,..."),
+    "rules": ("course", "Show the rules of a homework, or change some."),
     "select": ("handin", "Choose which submissions count on the private board."),
-    "serve": ("serve", "Open this course to a class over the network; settings are in config.toml,..."),
-    "status": ("handin", "Show how far a submission is: its place in the queue, its score, or what was..."),
-    "submissions": ("handin", "List one's submissions with their scores; private ones after the reveal."),
-    "submit": ("handin", "Hand in a file: it is recorded, scored, and placed on the board."),
+    "serve": ("serve", "Open this course to a class over the network."),
+    "status": ("handin", "Show a submission's place in the queue, score or problems."),
+    "submissions": ("handin", "List one's submissions with their scores."),
+    "submit": ("handin", "Hand in a file: it is recorded, scored and on the board."),
     "train": ("staff", "Train a baseline; a run that was stopped goes on where it was."),
 }
 """The commands of other modules: where each is, and its line in the list of all."""
 
 
-LINE = 83
+LINE = 62
 """How long a line in the list of commands may be."""
 
 
@@ -121,7 +121,7 @@ def tasks(homework: str | None, format: Any) -> None:
 @options.FORMAT
 @options.command
 def files(homework: str, download: str | None, format: Any) -> None:
-    """List the files that students get for a homework, or download them, and where they lie."""
+    """List the data files of a homework, or download them."""
     from pathlib import Path
 
     from harness.render import Field, emit, say
@@ -170,7 +170,7 @@ def _bar(length: int) -> Iterator[Callable[[int], None]]:
 @options.FORMAT
 @options.command
 def check(homework: str, file: str, edition: str | None, format: Any) -> None:
-    """Check a file the way `submit` does: no answers, no quota, nothing recorded."""
+    """Check a file the way `submit` does; nothing is recorded."""
     from pathlib import Path
 
     from harness.competition import find_judge, other_judge
@@ -215,7 +215,7 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
 @options.FORMAT
 @options.command
 def quota(homework: str, name: str | None, format: Any) -> None:
-    """Show how many submissions are left today and when the next day begins."""
+    """Show what is left of the quota, and when the next day begins."""
     from harness.render import Field, emit, emit_json, short_time
 
     body = options.source(name).quota(homework)
@@ -241,7 +241,7 @@ def quota(homework: str, name: str | None, format: Any) -> None:
 @click.option("--key", metavar="KEY", help="The course's public key; default: the one of this home or login.")
 @options.command
 def receipt(id: int | None, file: str | None, key: str | None) -> None:
-    """Print the signed receipt of a submission, or verify a saved one without any database."""
+    """Print the receipt of a submission, or verify a saved one."""
     from pathlib import Path
 
     from harness.render import inert
@@ -273,7 +273,7 @@ def receipt(id: int | None, file: str | None, key: str | None) -> None:
 @click.option("--new-token", is_flag=True, help="Print a new token of yours, for a browser or another machine.")
 @options.command
 def login(url: str | None, ca: str | None, insecure: bool, new_token: bool) -> None:
-    """Log in to a course's server with a token, or show who is logged in.
+    """Log in to a course's server, or show who is logged in.
 
     The token is asked for, or read from standard input, and kept in a file that only you can read. An invitation is
     spent by the first login, which makes a token of this machine out of it.
@@ -302,7 +302,7 @@ def login(url: str | None, ca: str | None, insecure: bool, new_token: bool) -> N
 @cli.command()
 @options.command
 def logout() -> None:
-    """End the login and its token; the verbs then work on the home folder again."""
+    """End the login and its token; the home folder is used again."""
     from harness import remote
     from harness.render import inert, say
 

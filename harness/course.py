@@ -57,7 +57,9 @@ def roster() -> None:
 @YES
 @options.command
 def import_(file: str, reason: str, name: str | None, yes: bool) -> None:
-    """Add and change people: a CSV with id, name and, if you like, email, team, role.
+    """Add and change people by a CSV.
+
+    Its columns are id, name and, if you like, email, team, role.
 
     Whoever is not in the file stays as they are; `roster disable` takes people off.
     """
@@ -125,7 +127,9 @@ def list_(format: Any) -> None:
 @YES
 @options.command
 def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
-    """Take a person off: tokens end, nothing more is accepted, all that was handed in stays."""
+    """Take a person off; what was handed in stays.
+
+    Tokens end, and nothing more is accepted."""
     from harness.render import inert
     from leaderboard import roster as people
 
@@ -147,7 +151,9 @@ def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
 @YES
 @options.command
 def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
-    """Put a person back on the roster; a new token comes from `roster invite KEY`."""
+    """Put a person back on the roster.
+
+    A new token comes from `roster invite KEY`."""
     from harness.render import inert
     from leaderboard import roster as people
 
@@ -175,7 +181,7 @@ def _person(found: Person | None, key: str) -> Person:
 @YES
 @options.command
 def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name: str | None, yes: bool) -> None:
-    """Make tokens to log in with, as a CSV; they are shown this once. An older invitation of the same person ends.
+    """Make tokens to log in with, shown this once, as a CSV. An older invitation of the same person ends.
 
     Without a KEY: for everybody who has no token that opens.
     """
@@ -376,7 +382,7 @@ def points(
     name: str | None,
     yes: bool,
 ) -> None:
-    """Enter points for a part that is graded by hand, like `code` or `report`; the newest count."""
+    """Enter points for what is graded by hand; the newest count."""
     from harness.gradebook import find_schemes
     from harness.render import inert
     from leaderboard import roster as people
@@ -466,7 +472,7 @@ def _read_points(file: str, parts: Any) -> list[tuple[str, str, str, float]]:
 @options.FORMAT
 @options.command
 def gradebook(homework: str | None, unrevealed: bool, name: str | None, format: Any) -> None:
-    """Show each student's points: bars on both boards, and the parts graded by hand."""
+    """Show each student's points, by bars and by hand."""
     from harness import view
     from harness.render import emit_json, say
 
@@ -522,7 +528,9 @@ def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, An
 def rules(
     homework: str, changes: tuple[str, ...], reason: str | None, name: str | None, yes: bool, format: Any
 ) -> None:
-    """Show the rules of a homework, or change some in config.toml: quota=3, deadline=2027-03-26T23:59+08:00."""
+    """Show the rules of a homework, or change some.
+
+    A change goes into config.toml: quota=3, deadline=2027-03-26T23:59+08:00."""
     from dataclasses import asdict
 
     from harness.competition import find_competition

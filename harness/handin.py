@@ -32,7 +32,7 @@ def valid_line(form: Format, name: str, edition: str) -> str:
 @options.FORMAT
 @options.command
 def submit(homework: str, file: str, message: str, no_wait: bool, name: str | None, format: Any) -> None:
-    """Hand in a file: it is recorded, scored, and placed on the board."""
+    """Hand in a file: it is recorded, scored and on the board."""
     from pathlib import Path
 
     from harness.render import Field, emit, emit_json
@@ -149,7 +149,7 @@ def waiting() -> Iterator[Callable[[dict[str, Any]], None]]:
 @options.FORMAT
 @options.command
 def status(id: int, format: Any) -> None:
-    """Show how far a submission is: its place in the queue, its score, or what was wrong with it."""
+    """Show a submission's place in the queue, score or problems."""
     from harness.render import Field, emit, emit_json
 
     body = options.source(named=False).submission(id)
@@ -171,7 +171,9 @@ def status(id: int, format: Any) -> None:
 @options.FORMAT
 @options.command
 def submissions(homework: str | None, everyone: bool, name: str | None, format: Any) -> None:
-    """List one's submissions with their scores; private ones after the reveal."""
+    """List one's submissions with their scores.
+
+    From the reveal on the private ones, too."""
     from harness.render import Field, emit, emit_json, say, short_time, words
 
     source = options.source(name, named=not everyone)

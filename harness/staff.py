@@ -88,7 +88,7 @@ def new(
     replace_old: bool,
     accept_leaks: bool,
 ) -> None:
-    """Make a competition of your own from a solution file, without code."""
+    """Make a competition of your own from a solution file."""
     from pathlib import Path
 
     from harness.prepare import plan_own
@@ -242,7 +242,7 @@ def audit() -> None:
 @audit.command()
 @options.command
 def verify() -> None:
-    """Check the event log, receipts, scores and stored files for any change."""
+    """Check events, receipts, scores and files for any change."""
     from harness.audit import verify as verify_home
 
     home = options.find_home()
@@ -256,7 +256,7 @@ def verify() -> None:
 @click.option("--seed", type=int, metavar="N", help="Repeatable data; default: fresh data from a new key.")
 @options.command
 def demo(seed: int | None) -> None:
-    """Show everything once in a fresh temporary course: data, baselines, scores, a refused file, the board."""
+    """Show everything once, from data to a board, in a new course."""
     from harness.demo import run
 
     run(seed)
