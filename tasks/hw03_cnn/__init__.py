@@ -129,7 +129,15 @@ TASK = Task(
                 ("boss", 0.8087, 0.0320),
             ),
         ),
-        _edition("builtin-2022", LAYOUT_2022, ()),
+        _edition(
+            "builtin-2022",
+            LAYOUT_2022,
+            measured(
+                ACCURACY, "ladder.py hw3 --edition builtin-2022 --seeds 100-102",
+                ("simple", 0.4656, 0.0788), ("medium", 0.5667, 0.0145), ("strong", 0.6978, 0.0051),
+                ("boss", 0.8711, 0.0417),
+            ),
+        ),
         _edition(
             "2021",
             LAYOUT_2021,
