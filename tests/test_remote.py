@@ -28,6 +28,7 @@ from harness.grading import grade_pending
 from harness.home import Home, open_home
 from leaderboard import queue, roster, store
 from tasks.base import SubmissionError, UserError
+from tests.conftest import self_signed
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[1]
@@ -887,38 +888,6 @@ def test_a_certificate_is_checked_and_a_courses_own_authority_can_be_trusted(hom
         assert call("login", served.url, "--ca", str(certificate), input=f"{token}\n").exit_code == 0
         assert call("quota", "hw1").exit_code == 0
         assert call("login", served.url, "--ca", str(tmp_path / "none"), input=f"{token}\n").exit_code == 2
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 and course.test, and its key."""
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("course.test")]
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "certificate.pem", folder / "key.pem"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return paths
 
 
 # Notebooks, and what is loaded.

@@ -32,7 +32,7 @@ from harness.server.pool import Pool
 from harness.server.settings import Settings
 from leaderboard import roster, store
 from leaderboard.database import LeaderboardError
-from tests.conftest import Server, books_balance
+from tests.conftest import Server, books_balance, self_signed
 from tests.test_server import NOW, Class, kept, make_class
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def running(home: Home, *words: str) -> Iterator[Running]:
 
 def answering(url: str, home: Home) -> None:
     """Waits until the server answers."""
-    verify = ssl.create_default_context(cafile=str(home.root / "tls.pem")) if url.startswith("https") else True
+    verify = ssl.create_default_context(cafile=str(home.root / "certificate.pem")) if url.startswith("https") else True
     for _ in range(300):
         try:
             httpx.get(f"{url}/api/v1/course", verify=verify)
@@ -343,48 +343,17 @@ def refuses(url: str) -> bool:
 
 
 def test_its_own_certificate_gives_https_and_secure_cookies(local: Class) -> None:
-    certificate(local.home.root)
+    certificate, key = self_signed(local.home.root)
     with (local.home.root / "config.toml").open("a") as config:
-        config.write(f'[server]\ncertificate = "{local.home.root}/tls.pem"\nkey = "{local.home.root}/tls.key"\n')
+        config.write(f'[server]\ncertificate = "{certificate}"\nkey = "{key}"\n')
     local.home = open_home(local.home.root)
     with running(local.home, "--workers", "0") as server:
         assert server.url.startswith("https://127.0.0.1:")
-        trust = ssl.create_default_context(cafile=str(local.home.root / "tls.pem"))
+        trust = ssl.create_default_context(cafile=str(certificate))
         answer = httpx.post(f"{server.url}/api/v1/session", json={"token": local.tokens["b01"]}, verify=trust)
         assert answer.headers["set-cookie"].startswith("__Host-lhy_grade=")
         assert "Secure" in answer.headers["set-cookie"]
         assert "strict-transport-security" in answer.headers
-
-
-def certificate(folder: Path) -> None:
-    """A certificate of 127.0.0.1 that signs itself."""
-    import ipaddress
-    from datetime import UTC, datetime, timedelta
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "tls.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "tls.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
 
 
 @pytest.mark.parametrize(
