@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import re
+import select
 import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -97,6 +98,14 @@ class Database:
         """Several queries that see one and the same state. Writers are not held up."""
         with self._block("BEGIN" if self.dialect == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
             yield
+
+    def cut(self) -> bool:
+        """Whether the database has ended this connection while nothing was asked: a server that was started anew."""
+        if self.dialect == "sqlite":
+            return False
+        link = select.poll()  # an idle connection has nothing to say: what can be read is its end, or a farewell
+        link.register(self.connection.fileno(), select.POLLIN)
+        return bool(link.poll(0))
 
     def close(self) -> None:
         self.connection.close()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from leaderboard.database import Database, open_database
 
 FRESH_SECONDS = 30.0
-"""A connection that lay unused for longer may have been cut, and is replaced."""
+"""A connection that lay unused for longer may have been lost without a sign of it, and is replaced."""
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Pool:
         free = self._free()
         while free:
             since, database = free.pop()
-            if time.monotonic() - since < FRESH_SECONDS:
+            if time.monotonic() - since < FRESH_SECONDS and not database.cut():
                 return database
             self._close(database)
         database = open_database(url)
