@@ -7,6 +7,7 @@ only the instructor may see of the description as `competition.json`, and `prove
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -342,6 +343,16 @@ def read_versions(home: Home, competition: Competition) -> tuple[str, str]:
     """The data version and metric version under which the grades of a competition are ranked together."""
     values = _read_hidden(home, competition)
     return values["data_version"], _metric_version(values)
+
+
+def all_versions(home: Home) -> dict[str, tuple[str, str]]:
+    """The versions of every prepared competition whose answers are here, by its key."""
+    found = {}
+    for name in prepared(home):
+        with contextlib.suppress(UserError):
+            competition = read_competition(home.public(name))
+            found[competition.key] = read_versions(home, competition)
+    return found
 
 
 def _read_hidden(home: Home, competition: Competition) -> Any:

@@ -99,7 +99,7 @@ def standing(body: dict[str, Any]) -> str:
     """How far a submission without a score is."""
     number = body["submission"]
     words = {
-        "queued": f"submission {number} waits, position {body['position']} among those of {body['homework']}",
+        "queued": f"submission {number} waits, position {body['position']} in the queue",
         "grading": f"submission {number} is being graded",
         "rejected": f"submission {number} was refused ({body['code']}); it uses no slot",
         "failed": f"submission {number} could not be graded; an instructor has to look at it, and its slot is kept",

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.competition import (
     Competition,
+    all_versions,
     bar_to_json,
     find_competition,
     prepared,
@@ -378,7 +379,7 @@ def submissions(home: Home, viewer: Viewer, hw: str | None, *, everyone: bool = 
             names = roster.display_names(database)
             grades = store.public_grades(database, competition.key, *versions, person)
             entries = store.submissions(database, competition.key, person)
-            states = _states(database, competition, versions, entries, grades, now)
+            states = _states(home, database, competition, entries, grades, now)
             private = _private_scores(database, competition, versions, person)
         for entry in entries:
             grade = grades.get(entry.id)
@@ -410,7 +411,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         versions = read_versions(home, competition)
         grades = store.public_grades(database, competition.key, *versions, entry.participant)
         grade = grades.get(entry.id)
-        states = _states(database, competition, versions, [entry], grades, now)
+        states = _states(home, database, competition, [entry], grades, now)
         private = _private_scores(database, competition, versions, entry.participant)
     place = _place(home, competition, entry.participant) if grade is not None and not entry.practice else None
     details = json.loads(grade.details) if grade else {}
@@ -465,10 +466,14 @@ def _private_scores(
     return store.private_scores(database, competition.key, *versions, participant)
 
 
+_settled: dict[tuple[Any, ...], int] = {}
+"""Up to which number all is graded in a home with these versions, as far as this process knows."""
+
+
 def _states(
+    home: Home,
     database: Database,
     competition: Competition,
-    versions: tuple[str, str],
     entries: Sequence[Submission],
     grades: dict[int, PublicGrade],
     now: datetime,
@@ -477,7 +482,12 @@ def _states(
     from leaderboard import queue
 
     waiting = [entry.id for entry in entries if entry.rejected is None and entry.id not in grades]
-    standing = queue.standing(database, competition.key, versions, waiting, now) if waiting else {}
+    standing = {}
+    if waiting:
+        versions = all_versions(home) | {competition.key: read_versions(home, competition)}
+        about = (home.root, *sorted(versions.items()))
+        after = _settled[about] = queue.settled(database, versions, _settled.get(about, 0))
+        standing = queue.standing(database, versions, waiting, now, after)
     states: dict[int, Body] = {}
     for entry in entries:
         if entry.rejected is not None:
@@ -680,7 +690,7 @@ def _accepted(
         "again": accepted.again,
         "participant": entry.participant,
         "practice": entry.practice,
-        **_states(database, competition, versions, [entry], grades, now)[entry.id],
+        **_states(home, database, competition, [entry], grades, now)[entry.id],
         "quota": {
             "used": used,
             "left": max(0, terms.quota - used),

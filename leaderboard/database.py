@@ -26,7 +26,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 """The schema versions this code knows, oldest first; the last is Alembic's head."""
 
 WAIT_SECONDS = 30
@@ -179,7 +179,7 @@ class Database:
 
 @lru_cache(maxsize=256)
 def _psycopg_text(sql: str) -> str:
-    return re.sub(r":([a-z_]+)", r"%(\1)s", sql)
+    return re.sub(r":([a-z][a-z_0-9]*)", r"%(\1)s", sql)
 
 
 def open_database(url: str) -> Database:

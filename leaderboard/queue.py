@@ -54,14 +54,13 @@ class Standing:
     code: str | None
 
 
-# Waiting: no grade of this version, and no lease that is live, used up or failed.
+# Waiting: no grade of the present versions, and no lease that is live, used up or failed.
 _OPEN = """
     FROM submissions s JOIN participants p ON p.id = s.participant_id
-    WHERE s.id > :after AND p.competition = :competition AND s.rejected_at IS NULL
-    AND NOT EXISTS (SELECT 1 FROM grades g WHERE g.submission_id = s.id AND g.version_id = :version)
+    WHERE s.id > :after AND p.competition IN ({keys}) AND s.rejected_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM grades g WHERE g.submission_id = s.id AND g.version_id IN ({numbers}))
 """
-_WAITING = f"""
-    SELECT s.id, p.competition, p.name, s.sha256 {_OPEN}
+_LEASED = """
     AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id
         AND (l.until > :now OR l.attempts >= :most OR l.failed_code IS NOT NULL))
 """
@@ -86,12 +85,10 @@ def lease(
             "UPDATE leases SET failed_code = :code WHERE failed_code IS NULL AND attempts >= :most AND until <= :now",
             code=FAILED, most=ATTEMPTS, now=at,
         )  # fmt: skip
-        busy = _busy(db, at)
-        found = [_first(db, key, version, at, after, busy) for key, version in _numbers(db, versions).items()]
-        rows = [row for row in found if row is not None]
-        if not rows:
+        row = _first(db, versions, at, after)
+        if row is None:
             return None
-        number, competition, participant, sha256 = min(rows, key=lambda row: (row[2] in busy, row[0]))
+        number, competition, participant, sha256 = row
         before = db.one("SELECT attempts FROM leases WHERE submission_id = :id", id=number)
         until = now + length
         if before is None:
@@ -160,51 +157,50 @@ def settled(db: Database, versions: Versions, after: int = 0) -> int:
     """
     with db.reading():  # what arrives meanwhile is not yet seen, and so not settled
         newest = db.one("SELECT max(id) FROM submissions")
-        first = [
-            row[0]
-            for key, version in _numbers(db, versions).items()
-            if (
-                row := db.one(
-                    f"SELECT min(s.id) {_OPEN} AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id "
-                    "AND l.failed_code IS NOT NULL)",
-                    after=after, competition=key, version=version,
-                )
-            )
-            and row[0] is not None
-        ]  # fmt: skip
-    if first:
-        return max(after, int(min(first)) - 1)
+        text, values = _open(db, versions)
+        first = db.one(
+            f"SELECT min(s.id) {text} AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id "
+            "AND l.failed_code IS NOT NULL)",
+            after=after, **values,
+        )  # fmt: skip
+    if first and first[0] is not None:
+        return max(after, int(first[0]) - 1)
     return max(after, int(newest[0])) if newest and newest[0] else after
 
 
 def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> list[int]:
-    """The numbers of the submissions that wait, in the order in which they are handed out."""
+    """The numbers of the submissions that wait, in the order in which they are handed out.
+
+    Submissions up to the number `after` are passed over (see `settled`).
+    """
     at = microseconds(now)
-    busy, found = _busy(db, at), []
-    for key, version in _numbers(db, versions).items():
-        last = after
-        while rows := _page(db, key, version, at, last):
-            found += [(row[2] in busy, int(row[0])) for row in rows]
-            last = rows[-1][0]
-    return [number for _, number in sorted(found)]
+    text, values = _open(db, versions)
+    rows = db.fetch(f"SELECT s.id, p.name {text} {_LEASED}", after=after, now=at, most=ATTEMPTS, **values)
+    busy = _busy(db, at)
+    return [number for _, number in sorted((name in busy, int(number)) for number, name in rows)]
+
+
+def _open(db: Database, versions: Versions) -> tuple[str, dict[str, str | int]]:
+    """The query's text and values for submissions of these competitions without a grade of these versions."""
+    found = [find_version(db, key, data, metric) for key, (data, metric) in versions.items()]
+    keys = {f"key{place}": key for place, key in enumerate(versions or ("",))}
+    numbers = {f"number{place}": version[0] if version else 0 for place, version in enumerate(found or (None,))}
+    words = {name: ", ".join(f":{word}" for word in part) for name, part in (("keys", keys), ("numbers", numbers))}
+    return _OPEN.format(**words), keys | numbers
 
 
 def _busy(db: Database, at: int) -> set[str]:
     return {name for (name,) in db.fetch(_RUNNING, now=at)}
 
 
-def _page(db: Database, key: str, version: int, at: int, after: int) -> list[tuple[Any, ...]]:
-    """The next that wait in one competition by number: (number, competition, participant, SHA-256)."""
-    return db.fetch(
-        f"{_WAITING} ORDER BY s.id LIMIT :page",
-        after=after, competition=key, version=version, now=at, most=ATTEMPTS, page=PAGE,
-    )  # fmt: skip
-
-
-def _first(db: Database, key: str, version: int, at: int, after: int, busy: set[str]) -> tuple[Any, ...] | None:
-    """The first in one competition whose participant has none running, else the first."""
-    first = None
-    while rows := _page(db, key, version, at, after):
+def _first(db: Database, versions: Versions, at: int, after: int) -> tuple[Any, ...] | None:
+    """The first whose participant has none running, else the first: (number, competition, participant, SHA-256)."""
+    busy, first = _busy(db, at), None
+    text, values = _open(db, versions)
+    while rows := db.fetch(
+        f"SELECT s.id, p.competition, p.name, s.sha256 {text} {_LEASED} ORDER BY s.id LIMIT :page",
+        after=after, now=at, most=ATTEMPTS, page=PAGE, **values,
+    ):  # fmt: skip
         first = first or rows[0]
         for row in rows:
             if row[2] not in busy:
@@ -214,11 +210,11 @@ def _first(db: Database, key: str, version: int, at: int, after: int, busy: set[
 
 
 def standing(
-    db: Database, competition: str, version: tuple[str, str], ids: Collection[int], now: datetime
+    db: Database, versions: Versions, ids: Collection[int], now: datetime, after: int = 0
 ) -> dict[int, Standing]:
-    """Where each of these submissions of a competition stands, which must be neither rejected nor graded.
+    """Where each of these submissions stands, which must be neither rejected nor graded.
 
-    Positions count those of the same competition.
+    Positions count those of all these competitions, as they are handed out, but for those up to the number `after`.
     """
     if not ids:
         return {}
@@ -238,12 +234,6 @@ def standing(
         else:
             queued.append(number)
     if queued:
-        places = {number: place for place, number in enumerate(waiting(db, {competition: version}, now), 1)}
+        places = {number: place for place, number in enumerate(waiting(db, versions, now, after), 1)}
         out |= {number: Standing("queued", places.get(number, 1), None) for number in queued}
     return out
-
-
-def _numbers(db: Database, versions: Versions) -> dict[str, int]:
-    """The numbers of the versions by competition; 0, which no version has, where nothing was graded yet."""
-    found = {key: find_version(db, key, data, metric) for key, (data, metric) in versions.items()}
-    return {key: version[0] if version else 0 for key, version in found.items()}

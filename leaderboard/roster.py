@@ -354,16 +354,30 @@ def _issue(
     return numbers
 
 
-def find_token(db: Database, hash: str, now: datetime) -> tuple[Token, Person] | None:
-    """The token of that hash and its person, where it opens now: not revoked, not expired, the person not disabled."""
+def find_token(db: Database, hash: str, now: datetime, session: str = "") -> tuple[Token, Person] | None:
+    """The token of that hash and its person, where it opens now: not revoked, not expired, the person not disabled.
+
+    Of a browser that was signed out, whose `session` was ended, it opens nothing.
+    """
     row = db.one(
         "SELECT t.id, t.person_id, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at, "
         "p.id, p.key, p.name, p.email, p.role, p.team, p.disabled_at, p.created_at "
         "FROM tokens t JOIN people p ON p.id = t.person_id WHERE t.hash = :hash AND t.revoked_at IS NULL "
-        "AND p.disabled_at IS NULL AND t.expires_at > :now",
-        hash=hash, now=microseconds(now),
+        "AND p.disabled_at IS NULL AND t.expires_at > :now "
+        "AND NOT EXISTS (SELECT 1 FROM ended_sessions e WHERE e.session = :session)",
+        hash=hash, now=microseconds(now), session=session,
     )  # fmt: skip
     return None if row is None else (_as_token(row[:7]), _as_person(row[7:]))
+
+
+def end_session(db: Database, session: str, ends: datetime, now: datetime) -> None:
+    """Sign a browser out, whose session would have lasted until `ends`. It leaves no event: nothing else changes."""
+    with db.transaction():
+        db.execute("DELETE FROM ended_sessions WHERE ends_at < :now", now=microseconds(now))
+        db.execute(
+            "INSERT INTO ended_sessions (session, ends_at) VALUES (:session, :ends) ON CONFLICT DO NOTHING",
+            session=session, ends=microseconds(ends),
+        )  # fmt: skip
 
 
 def tokens(db: Database, key: str) -> list[Token]:

@@ -229,6 +229,14 @@ TOKENS = Table(
 
 Index("ix_tokens_person_id", TOKENS.c.person_id)
 
+ENDED_SESSIONS = Table(
+    "ended_sessions",
+    METADATA,
+    Column("session", Text, primary_key=True),
+    Column("ends_at", WHOLE, nullable=False),
+)
+"""Sessions of browsers that were signed out before their end, until it comes."""
+
 EXTENSIONS = Table(
     "extensions",
     METADATA,

@@ -83,7 +83,7 @@ def numbers(db: Database, count: int) -> list[int]:
 
 
 def state(db: Database, number: int, now: datetime = NOW) -> queue.Standing:
-    return queue.standing(db, "hw01", ("d", "m"), [number], now)[number]
+    return queue.standing(db, VERSIONS, [number], now)[number]
 
 
 def test_whoever_has_one_running_waits_behind_whoever_has_none(database: Database) -> None:
@@ -173,13 +173,17 @@ def test_positions_count_from_one_in_the_order_of_handing_out(database: Database
     hand_in(database, "bob", "3")
     hand_in(database, "bob", "4", "hw03")
     take(database)
-    found = queue.standing(database, "hw01", ("d", "m"), [1, 2, 3], NOW)
+    found = queue.standing(database, VERSIONS, [1, 2, 3], NOW)
     assert found == {
         1: queue.Standing("grading", None, None),
         2: queue.Standing("queued", 2, None),
         3: queue.Standing("queued", 1, None),
     }
-    assert queue.standing(database, "hw01", ("d", "m"), [], NOW) == {}
+    assert queue.standing(database, VERSIONS, [], NOW) == {}
+    hand_in(database, "bob", "5")
+    both = VERSIONS | {"hw03": ("d", "m")}
+    assert queue.standing(database, both, [5], NOW) == {5: queue.Standing("queued", 3, None)}, "bob's other one counts"
+    assert queue.standing(database, both, [5], NOW, 3) == {5: queue.Standing("queued", 2, None)}, "ann's is passed over"
 
 
 def test_what_is_settled_is_passed_over_and_nothing_else_is(database: Database) -> None:
@@ -308,7 +312,7 @@ def test_the_order_is_that_of_arrival_behind_whoever_has_none_running(
                 busy = {one.participant for one in running if one is not None}
                 order = sorted(waiting, key=lambda one: (names[one] in busy, one))
                 assert queue.waiting(db, VERSIONS, now) == order
-                found = queue.standing(db, "hw01", ("d", "m"), order, now)
+                found = queue.standing(db, VERSIONS, order, now)
                 assert [found[one].position for one in order] == list(range(1, len(order) + 1))
                 taken = take(db, f"w{number}", now)
                 assert (taken and taken.submission) == (order[0] if order else None)

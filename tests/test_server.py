@@ -638,24 +638,34 @@ def test_a_login_is_no_form_that_another_site_could_send(local: Class) -> None:
 def test_a_session_ends_by_logging_out_by_time_by_damage_and_with_its_token(school: Class) -> None:
     client, csrf = browser(school)
     cookie = client.cookies["lhy_grade"]
-    digest, ends, seal = cookie.split(".")
+    whole = cookie.split(".")
     theirs = browser(school, "b02")[0].cookies["lhy_grade"].split(".")
-    for damaged in (
-        "", "x", f"{digest}.{int(ends) + 9}.{seal}", f"{theirs[0]}.{ends}.{seal}", f"{digest}.{ends}.{theirs[2]}",
-        f"{digest}.{ends}.{seal[:-1]}", f"{digest}.{ends}.{'0' * 64}", f"{digest}.-1.{seal}",
-        f"{digest}.{'9' * 40}.{seal}",
-    ):  # fmt: skip
+    other = browser(school)[0]
+    for place, parts in enumerate((
+        (theirs[0], "0" * 64), (str(int(whole[1]) + 9), "-1", "9" * 40), (theirs[2], whole[2][:-1], "", "0" * 32),
+        (theirs[3], whole[3][:-1], "0" * 64),
+    )):  # fmt: skip
+        for part in parts:
+            damaged = ".".join([*whole[:place], part, *whole[place + 1 :]])
+            assert school.client().get("/api/v1/me", headers={"Cookie": f"lhy_grade={damaged}"}).status_code == 401
+    for damaged in ("", "x", cookie.replace(whole[2] + ".", "")):
         assert school.client().get("/api/v1/me", headers={"Cookie": f"lhy_grade={damaged}"}).status_code == 401
     assert school.client().get("/api/v1/me", headers={"Cookie": f"lhy_grade={cookie}"}).status_code == 200
     gone = client.delete("/api/v1/session", headers={"X-CSRF-Token": csrf})
     assert 'lhy_grade="";' in gone.headers["set-cookie"]
     assert client.get("/api/v1/me").status_code == 401
+    copied = school.client().get("/api/v1/me", headers={"Cookie": f"lhy_grade={cookie}"})
+    assert copied.status_code == 401, "a copy of it is over, too"
+    assert other.get("/api/v1/me").status_code == 200, "another browser of the same person goes on"
     later = browser(school)[0]
     school.now = NOW + timedelta(days=auth.SESSION_DAYS, seconds=1)
     assert later.get("/api/v1/me").status_code == 401
     school.now = NOW
     assert later.get("/api/v1/me").status_code == 200
     with school.home.database() as database:
+        assert len(database.fetch("SELECT session FROM ended_sessions")) == 1
+        roster.end_session(database, "x", NOW, NOW + timedelta(days=auth.SESSION_DAYS, seconds=1))
+        assert database.fetch("SELECT session FROM ended_sessions") == [("x",)], "what is over is not kept"
         roster.disable(database, "b01", actor="ian", reason="left", now=NOW)
     assert later.get("/api/v1/me").status_code == 401
     assert later.get("/api/v1/homeworks").status_code == 200, "like one who never logged in"

@@ -17,6 +17,7 @@ from harness import view
 from harness.competition import find_competition, read_versions
 from harness.grading import grade_pending
 from harness.home import Home, open_home
+from harness.prepare import plan_homework, plan_own, prepare
 from harness.view import NOBODY, Viewer
 from leaderboard import events, queue, roster, store
 from leaderboard.database import LeaderboardError
@@ -437,6 +438,24 @@ def test_a_homework_that_is_not_prepared_does_not_exist_for_a_class(course: Path
         assert str(home.root) not in str(error.value)
 
 
+def test_positions_count_what_waits_in_all_homeworks(home: Home, tmp_path: Path) -> None:
+    graded(home, ANN, 9)
+    (tmp_path / "solution.csv").write_text("id,price\n" + "".join(f"{n},{n * 1.5}\n" for n in range(30)))
+    plan = plan_own(
+        "own", tmp_path / "solution.csv", "rmse", title=None, public=None, higher_is_better=None, public_share=0.5
+    )
+    prepare(home, plan, seed=1, replace_old=False, accept_leaks=True, now=NOW)
+    data = (home.public("own") / "sample_submission.csv").read_bytes()
+    sha256 = keep(home.submissions, data)
+    other = view.submit_accept(
+        home, ANN, "own", sha256=sha256, size=len(data), filename="a.csv", message="", client_key=sha256, now=NOW
+    )
+    mine = hand_in(home, BOB, 15)
+    assert [body["position"] for body in (other, mine)] == [1, 2]
+    shutil.rmtree(home.root / "secret" / "own")
+    assert view.submission(home, BOB, mine["submission"], NOW)["position"] == 1, "what is not graded holds nobody up"
+
+
 def test_who_was_taken_off_the_roster_hands_in_nothing(home: Home) -> None:
     graded(home, ANN, 9)
     with home.database() as database:
@@ -448,8 +467,6 @@ def test_who_was_taken_off_the_roster_hands_in_nothing(home: Home) -> None:
 
 
 def test_a_submission_to_a_competition_that_was_made_anew_keeps_its_score(course: Path, tmp_path: Path) -> None:
-    from harness.prepare import plan_homework, prepare
-
     home = course_at(course, tmp_path / "home")
     number = graded(home, ANN, 9)[0]
     before = view.submission(home, ANN, number, NOW)

@@ -85,7 +85,7 @@ def state(home: Home, number: int, now: datetime = NOW) -> str:
             return entry.rejected
         if number in store.public_grades(database, competition.key, *versions):
             return "graded"
-        return queue.standing(database, competition.key, versions, [number], now)[number].state
+        return queue.standing(database, {competition.key: versions}, [number], now)[number].state
 
 
 def balanced(home: Home, failed: int = 0) -> None:

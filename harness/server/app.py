@@ -627,7 +627,7 @@ def _add_sessions(api: FastAPI) -> None:
     @api.delete(f"{BASE}/session", responses=_errors(400, 401, 403))
     async def log_out(request: Request, response: Response, login: Who) -> dict[str, Any]:
         """Log the browser out. The token stays good until it is revoked."""
-        drop_cookie(response, _server(request).settings)
+        await sign_out(request, response, login)
         return {"schema": 1}
 
 
@@ -673,11 +673,13 @@ def set_cookie(response: Response, settings: Settings, cookie: str) -> None:
     )
 
 
-def drop_cookie(response: Response, settings: Settings) -> None:
-    """Takes a browser's session away."""
-    response.delete_cookie(
-        auth.cookie_name(settings.secure), path="/", secure=settings.secure, httponly=True, samesite="lax"
-    )
+async def sign_out(request: Request, response: Response, login: Login) -> None:
+    """Ends a browser's session and takes its cookie away."""
+    server = _server(request)
+    name = auth.cookie_name(server.settings.secure)
+    if login.by == "cookie":
+        await server.call(auth.close_session, server.home, request.cookies.get(name), server.clock())
+    response.delete_cookie(name, path="/", secure=server.settings.secure, httponly=True, samesite="lax")
 
 
 # Refusals, headers and the log.

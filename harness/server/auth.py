@@ -1,9 +1,9 @@
 """Who asks: tokens, browser sessions, protection against forged requests, and limits on how often one may ask.
 
 A program sends `Authorization: Bearer lhy_…`. A browser sends a cookie that `open_session` made out of a token: the
-token's hash and an end, sealed with a key of the home, so that the cookie does not hold the token and ends when the
-token is revoked. A request by cookie that changes something also needs the header `X-CSRF-Token`, which another site
-cannot know. Roles are read from the roster at each request.
+token's hash, an end and a number of its own, sealed with a key of the home, so that the cookie does not hold the token
+and ends when the browser is signed out or the token revoked. A request by cookie that changes something also needs the
+header `X-CSRF-Token`, which another site cannot know. Roles are read from the roster at each request.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.home import Home, local
@@ -33,7 +34,7 @@ SESSION_DAYS = 30
 """A browser is logged out after this long, or earlier with its token."""
 
 CSRF_HEADER = "x-csrf-token"
-_COOKIE = re.compile(r"([0-9a-f]{64})\.([0-9]{1,12})\.([0-9a-f]{64})")
+_COOKIE = re.compile(r"([0-9a-f]{64})\.([0-9]{1,12})\.([0-9a-f]{32})\.([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
     from leaderboard import roster
 
     by: By
+    number = ""
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not 20 <= len(token) <= 100 or not token.isascii():
@@ -73,11 +75,11 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
         session = _session(home, cookie, now)
         if session is None:
             return ANYBODY  # the browser's session is over: like one who never logged in
-        digest, by = session, "cookie"
+        digest, number, by = session.token, session.number, "cookie"
     else:
         return ANYBODY
     with home.database() as database:
-        found = roster.find_token(database, digest, now)
+        found = roster.find_token(database, digest, now, number)
     if found is None:
         if by == "cookie":
             return ANYBODY
@@ -112,8 +114,18 @@ def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login, str
             _redeem(database, roster.hash_token(token), digest, "browser", now)
         login = find_login(home, f"Bearer {own}", None, now)
     ends = int((now + timedelta(days=SESSION_DAYS)).timestamp())
-    text = f"{digest}.{ends}"
+    text = f"{digest}.{ends}.{secrets.token_hex(16)}"
     return f"{text}.{_seal(home, 'session', text)}", replace(login, by="cookie"), own
+
+
+def close_session(home: Home, cookie: str | None, now: datetime) -> None:
+    """Signs a browser out: its cookie opens nothing any more, wherever a copy of it lies."""
+    from leaderboard import roster
+
+    session = _session(home, cookie or "", now)
+    if session is not None:
+        with home.database() as database:
+            roster.end_session(database, session.number, session.ends, now)
 
 
 def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, Any]:
@@ -206,13 +218,23 @@ def check_csrf(home: Home, cookie: str, sent: str | None) -> None:
         )
 
 
-def _session(home: Home, cookie: str, now: datetime) -> str | None:
-    """The token's hash of a cookie that is ours and not over."""
+@dataclass(frozen=True)
+class _Session:
+    """What a cookie says: the token's hash, when it ends, and the session's own number."""
+
+    token: str
+    ends: datetime
+    number: str
+
+
+def _session(home: Home, cookie: str, now: datetime) -> _Session | None:
+    """What is in a cookie that is ours and not over."""
     match = _COOKIE.fullmatch(cookie)
     if match is None or int(match[2]) < now.timestamp():
         return None
-    whole = hmac.compare_digest(match[3], _seal(home, "session", f"{match[1]}.{match[2]}"))
-    return match[1] if whole else None
+    if not hmac.compare_digest(match[4], _seal(home, "session", cookie.rpartition(".")[0])):
+        return None
+    return _Session(match[1], datetime.fromtimestamp(int(match[2]), UTC), match[3])
 
 
 def _seal(home: Home, purpose: str, text: str) -> str:

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -85,6 +86,9 @@ def make_site(
     _add_reading(api)
     _add_own(api)
     _add_staff(api)
+    for route in api.routes:  # what watches whether a server is up asks for the head of a page
+        if isinstance(route, APIRoute) and not route.include_in_schema and route.methods == {"GET"}:
+            route.methods = {"GET", "HEAD"}
     return api
 
 
@@ -187,9 +191,9 @@ def _add_session(api: FastAPI) -> None:
 
     @api.post("/logout", include_in_schema=False)
     async def _log_out(request: Request) -> Response:
-        await _read_post(request)
+        _, login = await _read_post(request)
         response = _see("/login")
-        app.drop_cookie(response, app_server(request).settings)
+        await app.sign_out(request, response, login)
         return response
 
 
@@ -461,7 +465,7 @@ def standing(body: Body, cards: Mapping[str, Body]) -> str:
         text = f"Graded: public {card['label']} {_score(score['public'], card['digits'])}"
         return f"{text}, rank {body['rank']}." if body["rank"] is not None else f"{text}."
     return {
-        "queued": f"Waiting at position {body['position']} among those of this homework.",
+        "queued": f"Waiting at position {body['position']} in the queue.",
         "grading": "Being graded now.",
         "rejected": "The file was refused; it used no slot.",
         "failed": "It could not be graded. Staff have to look at it; the file is kept.",
