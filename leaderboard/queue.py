@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from leaderboard.database import Database
-from leaderboard.ranking import find_version
 from leaderboard.receipts import instant, microseconds
 
 ATTEMPTS = 2
@@ -64,9 +63,10 @@ _LEASED = """
     AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id
         AND (l.until > :now OR l.attempts >= :most OR l.failed_code IS NOT NULL))
 """
+# Leases are few, and SQLite must begin with them: the order of CROSS JOIN is the one that it keeps.
 _RUNNING = """
-    SELECT p.name FROM leases l JOIN submissions s ON s.id = l.submission_id JOIN participants p
-    ON p.id = s.participant_id WHERE l.until > :now
+    FROM leases l CROSS JOIN submissions s CROSS JOIN participants p
+    WHERE s.id = l.submission_id AND p.id = s.participant_id AND l.until > :now
 """
 
 
@@ -139,9 +139,8 @@ def give_back(db: Database, lease: Lease) -> None:
 def held(db: Database, now: datetime) -> list[Lease]:
     """The leases that are live."""
     rows = db.fetch(
-        "SELECT l.submission_id, p.competition, p.name, s.sha256, l.worker, l.attempts, l.until FROM leases l "
-        "JOIN submissions s ON s.id = l.submission_id JOIN participants p ON p.id = s.participant_id "
-        "WHERE l.until > :now ORDER BY l.submission_id",
+        "SELECT l.submission_id, p.competition, p.name, s.sha256, l.worker, l.attempts, l.until "
+        f"{_RUNNING} ORDER BY l.submission_id",
         now=microseconds(now),
     )
     return [
@@ -159,11 +158,11 @@ def settled(db: Database, versions: Versions, after: int = 0) -> int:
         newest = db.one("SELECT max(id) FROM submissions")
         text, values = _open(db, versions)
         first = db.one(
-            f"SELECT min(s.id) {text} AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id "
-            "AND l.failed_code IS NOT NULL)",
-            after=after, **values,
+            f"SELECT s.id {text} AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id "
+            "AND l.failed_code IS NOT NULL) ORDER BY s.id LIMIT :page",
+            after=after, page=1, **values,
         )  # fmt: skip
-    if first and first[0] is not None:
+    if first:
         return max(after, int(first[0]) - 1)
     return max(after, int(newest[0])) if newest and newest[0] else after
 
@@ -182,15 +181,19 @@ def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> 
 
 def _open(db: Database, versions: Versions) -> tuple[str, dict[str, str | int]]:
     """The query's text and values for submissions of these competitions without a grade of these versions."""
-    found = [find_version(db, key, data, metric) for key, (data, metric) in versions.items()]
     keys = {f"key{place}": key for place, key in enumerate(versions or ("",))}
-    numbers = {f"number{place}": version[0] if version else 0 for place, version in enumerate(found or (None,))}
-    words = {name: ", ".join(f":{word}" for word in part) for name, part in (("keys", keys), ("numbers", numbers))}
-    return _OPEN.format(**words), keys | numbers
+    in_keys = ", ".join(f":{name}" for name in keys)
+    rows = db.fetch(
+        f"SELECT id, competition, data_version, metric_version FROM versions WHERE competition IN ({in_keys})", **keys
+    )
+    found = [number for number, key, *version in rows if versions[key] == tuple(version)]
+    numbers = {f"number{place}": number for place, number in enumerate(found or (0,))}
+    in_numbers = ", ".join(f":{name}" for name in numbers)
+    return _OPEN.format(keys=in_keys, numbers=in_numbers), keys | numbers
 
 
 def _busy(db: Database, at: int) -> set[str]:
-    return {name for (name,) in db.fetch(_RUNNING, now=at)}
+    return {name for (name,) in db.fetch(f"SELECT p.name {_RUNNING}", now=at)}
 
 
 def _first(db: Database, versions: Versions, at: int, after: int) -> tuple[Any, ...] | None:

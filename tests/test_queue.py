@@ -98,6 +98,12 @@ def test_whoever_has_one_running_waits_behind_whoever_has_none(database: Databas
     assert take(database) is None
 
 
+def test_who_has_one_running_is_asked_of_the_leases_and_not_of_all_submissions(tmp_path: Path) -> None:
+    with open_database(f"sqlite:///{tmp_path / 'a.db'}") as db:
+        plan = db.fetch(f"EXPLAIN QUERY PLAN SELECT p.name {queue._RUNNING}", now=0)
+    assert [row[3].partition(" USING")[0] for row in plan] == ["SCAN l", "SEARCH s", "SEARCH p"]
+
+
 def test_one_person_with_a_running_file_in_one_homework_waits_in_the_other_too(database: Database) -> None:
     hand_in(database, "ann", "1")
     hand_in(database, "ann", "2", "hw03")
