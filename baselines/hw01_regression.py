@@ -175,6 +175,51 @@ def scaled(values: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np
     return out
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What the networks of a level learn from: inputs (n, f), goals (n,) in units of `unit` above `base`, and the test.
+
+    `held` (networks, n) says which rows each network holds out; `base` is what is added to the outputs for the test.
+    """
+
+    x: NDArray[np.float32]
+    goals: NDArray[np.float32]
+    held: NDArray[np.bool_]
+    x_test: NDArray[np.float32]
+    base: NDArray[np.float32]
+    unit: float
+    ids: tuple[str, ...]
+
+
+def prepare(config: Config, public: Path, seed: int) -> Prepared:
+    """The two files as a level's inputs and goals, scaled."""
+    import numpy as np
+
+    train_table, test_table = read(public / FILES[0]), read(public / FILES[1])
+    x, x_test = features(train_table, config.inputs), features(test_table, config.inputs)
+    y = train_table.days[:, -1, -1]
+    yesterday, yesterday_test = train_table.days[:, -2, -1], test_table.days[:, -2, -1]
+    if config.inputs == "selected":
+        chosen = best_features(x, y - yesterday, config.select, train_table.days.shape[1] - 1)
+        x, x_test = x[:, chosen], x_test[:, chosen]
+    held = held_out(config, train_table, seed)
+    first = 0 if config.inputs == "selected" else train_table.states.shape[1]  # the marks of the states stay 0 and 1
+    if config.scaling == "own":
+        fit = ~held[0]
+        x_test[:, first:] = scaled(x_test[:, first:], x_test[:, first:])
+        x[fit, first:], x[~fit, first:] = (scaled(part, part) for part in (x[fit, first:], x[~fit, first:]))
+    elif config.scaling == "train":
+        x_test[:, first:], x[:, first:] = scaled(x_test[:, first:], x[:, first:]), scaled(x[:, first:], x[:, first:])
+    base, base_test, unit = np.zeros_like(y), np.zeros_like(yesterday_test), 1.0
+    if config.target != "raw":
+        if config.target == "change":
+            base, base_test = yesterday, yesterday_test
+        else:
+            base, base_test = base + y.mean(), base_test + y.mean()
+        unit = float((y - base).std())
+    return Prepared(x, (y - base) / np.float32(unit), held, x_test, base_test, unit, test_table.ids)
+
+
 # Model: all networks of an ensemble at once, a layer being one batched product
 
 
@@ -206,39 +251,17 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     import numpy as np
     import torch
 
-    train_table, test_table = read(public / FILES[0]), read(public / FILES[1])
-    x, x_test = features(train_table, config.inputs), features(test_table, config.inputs)
-    y = train_table.days[:, -1, -1]
-    yesterday, yesterday_test = train_table.days[:, -2, -1], test_table.days[:, -2, -1]
-    if config.inputs == "selected":
-        chosen = best_features(x, y - yesterday, config.select, train_table.days.shape[1] - 1)
-        x, x_test = x[:, chosen], x_test[:, chosen]
-    held = held_out(config, train_table, run.seed)
-    first = 0 if config.inputs == "selected" else train_table.states.shape[1]  # the marks of the states stay 0 and 1
-    if config.scaling == "own":
-        fit = ~held[0]
-        x_test[:, first:] = scaled(x_test[:, first:], x_test[:, first:])
-        x[fit, first:], x[~fit, first:] = (scaled(part, part) for part in (x[fit, first:], x[~fit, first:]))
-    elif config.scaling == "train":
-        x_test[:, first:], x[:, first:] = scaled(x_test[:, first:], x[:, first:]), scaled(x[:, first:], x[:, first:])
-    base, base_test, unit = np.zeros_like(y), np.zeros_like(yesterday_test), 1.0
-    if config.target != "raw":
-        if config.target == "change":
-            base, base_test = yesterday, yesterday_test
-        else:
-            base, base_test = base + y.mean(), base_test + y.mean()
-        unit = float((y - base).std())
-
+    data = prepare(config, public, run.seed)
     device = run.device
     generator = torch.Generator().manual_seed(run.seed)
-    count = len(held)
-    sizes = [x.shape[1], *config.hidden, 1]
+    count = len(data.held)
+    sizes = [data.x.shape[1], *config.hidden, 1]
     layers = new_networks(sizes, count, config.target == "change", generator)
     layers = [layer.to(device).requires_grad_() for layer in layers]
-    inputs = torch.from_numpy(x).to(device)
-    goals = torch.from_numpy((y - base) / np.float32(unit)).to(device)
-    mask = torch.from_numpy(held).to(device)
-    each = int((~held).sum(axis=1).min())
+    inputs = torch.from_numpy(data.x).to(device)
+    goals = torch.from_numpy(data.goals).to(device)
+    mask = torch.from_numpy(data.held).to(device)
+    each = int((~data.held).sum(axis=1).min())
     optimiser: torch.optim.Optimizer
     if config.optimiser == "sgd":
         optimiser = torch.optim.SGD(layers, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
@@ -263,7 +286,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
             break
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate(config.schedule, epoch, config.epochs)
-        shuffle = torch.rand(held.shape, generator=generator).to(device) + mask
+        shuffle = torch.rand(data.held.shape, generator=generator).to(device) + mask
         order = shuffle.argsort(dim=1)[:, :each]
         losses = torch.zeros(count, device=device)
         for rows in torch.split(order, config.batch, dim=1):
@@ -281,9 +304,9 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
             for best, layer in zip(state["best"], layers, strict=True):
                 best.copy_(torch.where(better[:, None, None], layer, best))
         metrics = {
-            "train_mse": float(losses.mean() / each) * unit**2,
-            "valid_mse": float(valid.mean()) * unit**2,
-            "best_valid_mse": float(state["best_loss"].mean()) * unit**2,
+            "train_mse": float(losses.mean() / each) * data.unit**2,
+            "valid_mse": float(valid.mean()) * data.unit**2,
+            "best_valid_mse": float(state["best_loss"].mean()) * data.unit**2,
         }
         run.log(epoch + 1, metrics)
         state["epoch"] = epoch + 1
@@ -291,11 +314,11 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
         progress(epoch + 1, config.epochs, metrics)
 
     with torch.no_grad():
-        answer = outputs(state["best"], torch.from_numpy(x_test).to(device).expand(count, -1, -1)).mean(dim=0)
-    values = answer.cpu().numpy().astype(np.float64) * unit + base_test
+        answer = outputs(state["best"], torch.from_numpy(data.x_test).to(device).expand(count, -1, -1)).mean(dim=0)
+    values = answer.cpu().numpy().astype(np.float64) * data.unit + data.base
     if config.target == "change":
         values = np.clip(values, 0, 100)
-    run.finish(table(("id", TARGET), test_table.ids, [f"{value:.6f}" for value in values]))
+    run.finish(table(("id", TARGET), data.ids, [f"{value:.6f}" for value in values]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast HW3 trains, next to the loop of the course's sample code: a DataLoader over a dataset of files.
 
-    python tests/bench/training_hw03.py [--size small] [--level medium] [--epochs 4] [--workers 0] [--device cpu]
+    python tests/bench/training_hw03.py [--size small] [--level medium] [--epochs N] [--workers 0] [--device cpu]
 
 Both sides train the same network on the same pictures for the same steps, with the settings of one level, and change
 each picture anew in the same ways. Ours is the baseline itself: pictures decoded once, kept on the device and changed a
@@ -123,21 +123,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", default="small", choices=("small", "full"))
     parser.add_argument("--level", default="medium", choices=("simple", "medium"))
-    parser.add_argument("--epochs", type=int, default=4, help="at least 2")
+    parser.add_argument("--epochs", type=int, help="at least 2; default: those of the level")
     parser.add_argument("--workers", type=int, default=0, help="processes of the DataLoader")
     parser.add_argument("--threads", type=int, default=1, help="of torch on the CPU, for both sides")
     parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     device = pick_device(given.device)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}", end=", ")
-    print(f"{given.size}, level {given.level}, {given.epochs} epochs, {given.workers} workers, {given.threads} threads")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as name, threads(given.threads):
         public = Path(name) / "public"
         public.mkdir()
         made = TASK.edition("builtin").make(public, given.seed, given.size, None)
         truth = made.answers.columns[TARGET]
-        config = replace(baseline.settings(given.level, public), epochs=given.epochs)
+        config = baseline.settings(given.level, public)
+        config = replace(config, epochs=given.epochs or config.epochs)
         root = baseline.root_of(public)
         begin = time.perf_counter()
         for folder in ("training/labeled", "validation"):
@@ -173,7 +173,11 @@ def main() -> None:
     print(f"DataLoader loop  {rates['theirs']:8.1f} steps a second   accuracy {their_score:.4f}")
     print(f"baseline         {rates['ours']:8.1f} steps a second   accuracy {np.mean(mine == truth):.4f}", end="   ")
     print(f"(reading all pictures once: {reading:.1f} s)")
-    print(f"ratio {rates['ours'] / rates['theirs']:.2f} at batches of {config.batch}")
+    print(
+        f"ratio {rates['ours'] / rates['theirs']:.2f} at batches of {config.batch}, {given.size}, {given.level}",
+        end=", ",
+    )
+    print(f"{config.epochs} epochs, {given.workers} workers, {given.threads} threads")
 
 
 if __name__ == "__main__":

@@ -95,8 +95,8 @@ def plain_fit(model: Any, data: Pairs, batch: int, config: Config, device: str, 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--pairs", type=int, default=6000)
+    parser.add_argument("--epochs", type=int, help="default: those of the level")
+    parser.add_argument("--pairs", type=int, help="default: all")
     parser.add_argument("--level", choices=("medium", "strong"), default="medium")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
@@ -105,7 +105,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, threads(1):
         folder = Path(name)
         made = TASK.edition("builtin").make(folder, given.seed, "small", None)
-        config = replace(settings(given.level, folder), epochs=given.epochs, average=1)
+        config = settings(given.level, folder)
+        config = replace(config, epochs=given.epochs or config.epochs, average=1)
         english, chinese, test = (read_lines(folder / file) for file in FILES[:3])
         pairs = clean(list(zip(english, chinese, strict=True)))[: given.pairs]
         run = Run(folder, given.seed, device, ".txt")
@@ -117,14 +118,14 @@ def main() -> None:
         data = Batches.of([en.encode(one) for one, _ in pairs], [zh.encode(other) for _, other in pairs], device)
         few = Batches.of([[5]], [[5]], device)  # so that no time goes into validation
         groups = len(data.groups(config.batch_tokens, random.Random(0)))
-        tokens = sum(length - 1 for _, length in data.lengths) * given.epochs
+        tokens = sum(length - 1 for _, length in data.lengths) * config.epochs
         results = []
         for ours in (True, False):
             model: Any = new_model(config, en.size, zh.size, given.seed).to(device)
             start = time.perf_counter()
             if ours:
                 fit(model, data, few, config, run, config.epochs, 0, None, lambda done, total, metrics: None)
-                steps = groups * given.epochs
+                steps = groups * config.epochs
             else:
                 steps = plain_fit(model, Pairs(pairs, en, zh), -(-len(pairs) // groups), config, device, given.seed)
             if device == "cuda":
@@ -134,7 +135,7 @@ def main() -> None:
             guess = {COLUMN: np.array([zh.decode(row) for row in rows], dtype=object)}
             score = float(BLEU.value(BLEU.rows(made.answers.columns, guess)))
             results.append((seconds, tokens / seconds, steps / seconds, score))
-    print(f"level {given.level}, {len(pairs)} pairs, {given.epochs} epochs, {device}, torch {torch.__version__}")
+    print(f"level {given.level}, {len(pairs)} pairs, {config.epochs} epochs, {device}, torch {torch.__version__}")
     print(f"{'':24}{'seconds':>10}{'tokens/s':>12}{'steps/s':>10}{'BLEU':>8}")
     for label, (seconds, speed, step_rate, score) in zip(("baseline", "straightforward"), results, strict=True):
         print(f"{label:24}{seconds:10.1f}{speed:12.0f}{step_rate:10.2f}{score:8.2f}")

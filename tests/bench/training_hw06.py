@@ -100,19 +100,20 @@ def theirs(config: hw06_gan.Config, public: Path, seed: int, device: str) -> tup
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Training speed of HW6 next to the straightforward loop.")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, help="default: those of the level")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
     given = parser.parse_args()
     device = pick_device(given.device)
-    config = replace(hw06_gan.LEVELS["medium"], epochs=given.epochs)
+    config = hw06_gan.LEVELS["medium"]
+    config = replace(config, epochs=given.epochs or config.epochs)
     edition = TASK.edition("builtin")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}, one thread")
     with tempfile.TemporaryDirectory() as name:
         public = Path(name)
         made = edition.make(public, given.seed, "small", None)
         (public / "format.json").write_text(json.dumps(edition.format.to_json()), encoding="utf-8")
-        steps = given.epochs * (len(list((public / "faces").iterdir())) // config.batch)
+        steps = config.epochs * (len(list((public / "faces").iterdir())) // config.batch)
         speeds = {}
         for label, side in (("straightforward", theirs), ("baseline", ours)):
             with threads(1):

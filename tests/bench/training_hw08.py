@@ -1,6 +1,6 @@
 """How fast the autoencoder of HW8 is trained, next to the straightforward loop.
 
-    python tests/bench/training_hw08.py [--level medium] [--images 1500] [--epochs 8] [--device cpu]
+    python tests/bench/training_hw08.py [--level medium] [--images N] [--epochs N] [--device cpu]
 
 Both sides train the same network with the same settings for the same epochs on the same built-in world, in one run on
 one device with one thread. Ours is `train_level`, with the images on the device as bytes, batches by index and a
@@ -65,13 +65,14 @@ def theirs(config: Any, folder: Path, device: str) -> torch.Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Training speed of HW8 next to the straightforward loop.")
     parser.add_argument("--level", default="medium", choices=["simple", "medium"])
-    parser.add_argument("--images", type=int, default=1500)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--images", type=int, default=world.COUNTS["small"][0])
+    parser.add_argument("--epochs", type=int, help="default: those of the level")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    config = override(LEVELS[given.level], [f"epochs={given.epochs}"])
-    world.COUNTS["small"] = (given.images, 1000)
+    config = LEVELS[given.level]
+    config = override(config, [f"epochs={given.epochs or config.epochs}"])
+    world.COUNTS["small"] = (given.images, world.COUNTS["small"][1])
     with tempfile.TemporaryDirectory() as name:
         public = Path(name) / "public"
         public.mkdir()
@@ -82,13 +83,13 @@ def main() -> None:
         middle = time.perf_counter()
         path = train_level(
             "hw08", given.level, public, Path(name) / "run", seed=0, device=given.device,
-            overrides=[f"epochs={given.epochs}"],
+            overrides=[f"epochs={config.epochs}"],
         )  # fmt: skip
         end = time.perf_counter()
         own = roc_auc_score(labels, np.loadtxt(path, delimiter=",", skiprows=1)[:, 1])
-    steps = given.images // config.batch * given.epochs
+    steps = given.images // config.batch * config.epochs
     slow, fast = steps / (middle - start), steps / (end - middle)
-    print(f"{given.level} on {given.device}, {given.images} images, {given.epochs} epochs, torch {torch.__version__}")
+    print(f"{given.level} on {given.device}, {given.images} images, {config.epochs} epochs, torch {torch.__version__}")
     print(f"straightforward loop {slow:7.1f} steps/s   AUC {plain:.4f}")
     print(f"baseline             {fast:7.1f} steps/s   AUC {own:.4f}   ratio {fast / slow:.2f}")
 

@@ -113,11 +113,14 @@ def train(play: Any, config: baseline.Config, seed: int) -> tuple[float, int, fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--iterations", type=int, default=30)
+    parser.add_argument("--iterations", type=int, help="default: those of the level")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    config = replace(baseline.LEVELS["boss"], iterations=given.iterations)
-    print(f"boss, {given.iterations} iterations of {config.episodes} episodes, seed {given.seed}, one thread", end=", ")
+    config = baseline.LEVELS["boss"]
+    config = replace(config, iterations=given.iterations or config.iterations)
+    print(
+        f"boss, {config.iterations} iterations of {config.episodes} episodes, seed {given.seed}, one thread", end=", "
+    )
     print(f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}")
     rates = {}
     for name, play in (("straightforward", theirs), ("ours", ours)):

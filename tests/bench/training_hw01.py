@@ -1,0 +1,144 @@
+"""How fast the networks of HW1 are trained, next to the straightforward loop, with the scores of both.
+
+    python tests/bench/training_hw01.py [--level boss] [--epochs N] [--seed N] [--device cpu]
+
+Both sides train networks of the same form on the same inputs of the built-in world with the same settings, each up to
+its best epoch, on one device with one thread, after an epoch of each that is not counted. Ours is the baseline, all
+networks of an ensemble at once, with a checkpoint every epoch; theirs is the loop of the course's sample code, one
+network after the other: a DataLoader over a Dataset of one row, a step that reads its loss, and a pass over the
+validation rows. A step is one update of one network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT)]
+
+from baselines import hw01_regression as baseline  # noqa: E402
+from baselines.common import Run, rate, threads  # noqa: E402
+from tasks.hw01_regression import TASK  # noqa: E402
+
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+class Rows(Dataset[Pair]):
+    """One row at a time."""
+
+    def __init__(self, data: baseline.Prepared, chosen: Any) -> None:
+        self.x, self.y = torch.from_numpy(data.x[chosen]), torch.from_numpy(data.goals[chosen])
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, place: int) -> Pair:
+        return self.x[place], self.y[place]
+
+
+def one_network(config: baseline.Config, data: baseline.Prepared, held: Any, device: str) -> tuple[int, Any]:
+    """The steps that a network took, and its outputs for the test."""
+    parts: list[torch.nn.Module] = []
+    for fan_in, fan_out in pairwise([data.x.shape[1], *config.hidden, 1]):
+        parts += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
+    last = parts[-2]
+    if config.target == "change":
+        for weights in last.parameters():
+            torch.nn.init.zeros_(weights)
+    network = torch.nn.Sequential(*parts[:-1]).to(device)
+    optimiser: torch.optim.Optimizer
+    if config.optimiser == "sgd":
+        optimiser = torch.optim.SGD(network.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay)
+    else:
+        optimiser = torch.optim.AdamW(network.parameters(), config.lr, weight_decay=config.weight_decay)
+    training = DataLoader(Rows(data, ~held), config.batch, shuffle=True)
+    validation = DataLoader(Rows(data, held), config.batch)
+    best_loss, best, stale, steps = float("inf"), network.state_dict(), 0, 0
+    for epoch in range(config.epochs):
+        if stale > config.patience:
+            break
+        for group in optimiser.param_groups:
+            group["lr"] = config.lr * rate(config.schedule, epoch, config.epochs)
+        network.train()
+        for x, y in training:
+            loss = torch.nn.functional.mse_loss(network(x.to(device))[:, 0], y.to(device))
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            loss.item()
+            steps += 1
+        network.eval()
+        total = 0.0
+        with torch.no_grad():
+            for x, y in validation:
+                total += torch.nn.functional.mse_loss(network(x.to(device))[:, 0], y.to(device)).item() * len(x)
+        stale += 1
+        if total < best_loss:
+            best_loss, best, stale = total, copy.deepcopy(network.state_dict()), 0
+    network.load_state_dict(best)
+    with torch.no_grad():
+        return steps, network(torch.from_numpy(data.x_test).to(device))[:, 0].cpu().numpy().astype(np.float64)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--level", default="boss", choices=tuple(baseline.LEVELS))
+    parser.add_argument("--epochs", type=int, help="at most; default: those of the level")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {given.device}, torch {torch.__version__}, one thread"
+    )
+    with tempfile.TemporaryDirectory() as name, threads(1):
+        public = Path(name) / "public"
+        public.mkdir()
+        made = TASK.edition("builtin").make(public, given.seed, "small", None)
+        config = baseline.settings(given.level, public)
+        config = replace(config, epochs=given.epochs or config.epochs)
+        data = baseline.prepare(config, public, given.seed)
+        metric = TASK.edition("builtin").metrics[0]
+
+        def score(values: Any) -> float:
+            return float(metric.value(metric.rows(made.answers.columns, {baseline.TARGET: values})))
+
+        ends: list[float] = []
+        for place, settings in enumerate((replace(config, epochs=1), config)):
+            run = Run(Path(name) / str(place), given.seed, given.device)
+            run.folder.mkdir()
+            start = time.perf_counter()
+            baseline.train(settings, public, run, lambda done, total, metrics: ends.append(time.perf_counter()))
+        fast = ends[-1] - start
+        own = score(np.loadtxt(run.submission, delimiter=",", skiprows=1)[:, 1])
+        each = int((~data.held).sum(axis=1).min())
+        ours = -(-each // config.batch) * (len(ends) - 1) * len(data.held)
+        torch.manual_seed(given.seed)
+        one_network(replace(config, epochs=1), data, data.held[0], given.device)
+        start = time.perf_counter()
+        networks = [one_network(config, data, held, given.device) for held in data.held]
+        slow = time.perf_counter() - start
+        steps = sum(one for one, _ in networks)
+        values = np.mean([outputs for _, outputs in networks], axis=0) * data.unit + data.base
+    if config.target == "change":
+        values = np.clip(values, 0, 100)
+    print(f"{given.level}, {len(data.held)} networks of at most {config.epochs} epochs")
+    print(f"straightforward loop {steps:7} steps {slow:6.1f} s {steps / slow:8.1f} a second   RMSE {score(values):.4f}")
+    print(f"baseline             {ours:7} steps {fast:6.1f} s {ours / fast:8.1f} a second   RMSE {own:.4f}")
+    print(f"ratio {ours / fast / (steps / slow):.2f}")
+
+
+if __name__ == "__main__":
+    main()
