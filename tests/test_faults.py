@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +23,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import worker
+from harness import audit, worker
 from harness.cli import cli
 from harness.competition import find_competition, read_competition, read_versions, recover
 from harness.grading import accept_file, submit
@@ -270,6 +276,57 @@ def test_a_kill_of_the_database_at_any_step_of_a_grading_uses_no_attempt_and_end
 def graded(home: Home) -> bool:
     with home.database() as database:
         return bool(list(store.grade_rows(database)))
+
+
+def test_a_copy_made_while_files_come_in_is_a_course_that_goes_on(course: Path, tmp_path: Path) -> None:
+    home = open_home(tmp_path / "home")
+    shutil.copytree(course, home.root)
+    (home.root / "config.toml").write_text("[hw01]\nquota = 1000\n")
+    header, *rows = (home.public("hw01") / "sample_submission.csv").read_text().splitlines()
+    copied = threading.Event()
+
+    def class_hands_in() -> None:
+        busy = open_home(home.root)
+        for number in itertools.count():
+            data = "\n".join([header, *(f"{row.split(',')[0]},{number}" for row in rows)]).encode()
+            sha256 = keep(busy.submissions, data)
+            with busy.database() as database:
+                accept_file(
+                    busy, database, find_competition(busy, "hw1"), participant="ada", sha256=sha256, size=len(data),
+                    filename="a.csv", message="", client_key=sha256, now=NOW,
+                )  # fmt: skip
+            if copied.is_set():
+                return
+
+    def count() -> int:
+        with home.database() as database:
+            return store.count_submissions(database, "hw01/1")
+
+    with ThreadPoolExecutor(1) as other:
+        busy = other.submit(class_hands_in)
+        try:
+            while count() < 3 and not busy.done():
+                time.sleep(0.01)
+            # The README's two steps: the database first, then the files.
+            copy = tmp_path / "copy"
+            copy.mkdir()
+            with (
+                contextlib.closing(sqlite3.connect(home.root / "leaderboard.db")) as old,
+                contextlib.closing(sqlite3.connect(copy / "leaderboard.db")) as new,
+            ):
+                old.backup(new)
+            shutil.copytree(home.root, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("leaderboard.db*"))
+        finally:
+            copied.set()
+        busy.result()
+    restored = open_home(copy)
+    assert audit.verify(restored)[0] == []
+    grade_all(restored)
+    with restored.database() as database:
+        entries = store.count_submissions(database, "hw01/1")
+        assert len(list(store.grade_rows(database))) == entries
+    assert 3 <= entries <= count()
+    assert hand_in(restored).submission == entries + 1
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
