@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,23 +132,8 @@ def read_competition(public: Path) -> Competition:
     """
     path = public / "format.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["schema"] != SCHEMA:
-            raise UserError(f"{path} was written by another version of lhy-grade; install the one that wrote it.")
-        return Competition(
-            name=values["name"],
-            title=values["title"],
-            edition=values["edition"],
-            version=values["version"],
-            source=values["source"],
-            metrics=tuple(MetricCard(**metric) for metric in values["metrics"]),
-            bars=tuple(bar_from_json(bar) for bar in values["bars"]),
-            rules=Rules(**values["rules"]),
-            format=format_from_json(values),
-            demo=values["demo"],
-            two_boards=values.get("two_boards", True),
-            judge=values.get("judge"),
-        )
+        now = path.stat()
+        return _read_competition(path, (now.st_mtime_ns, now.st_ino, now.st_size))
     except FileNotFoundError:
         raise UserError(
             f"{public.name} is not prepared in this home; prepare it first: lhy-grade prepare {public.name}."
@@ -157,6 +143,28 @@ def read_competition(public: Path) -> Competition:
         raise UserError(
             f"{path} is damaged; get it again, or prepare the homework anew: lhy-grade prepare {public.name} --replace"
         ) from None
+
+
+@lru_cache(maxsize=64)
+def _read_competition(path: Path, _: tuple[int, int, int]) -> Competition:
+    """A description as it was at that time: a server asks for it with every request."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if values["schema"] != SCHEMA:
+        raise UserError(f"{path} was written by another version of lhy-grade; install the one that wrote it.")
+    return Competition(
+        name=values["name"],
+        title=values["title"],
+        edition=values["edition"],
+        version=values["version"],
+        source=values["source"],
+        metrics=tuple(MetricCard(**metric) for metric in values["metrics"]),
+        bars=tuple(bar_from_json(bar) for bar in values["bars"]),
+        rules=Rules(**values["rules"]),
+        format=format_from_json(values),
+        demo=values["demo"],
+        two_boards=values.get("two_boards", True),
+        judge=values.get("judge"),
+    )
 
 
 def find_competition(home: Home, name: str) -> Competition:
