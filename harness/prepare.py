@@ -190,12 +190,14 @@ def prepare(
     replace_old: bool,
     accept_leaks: bool,
     now: datetime,
+    reason: str = "",
     step: Step = lambda name: None,
 ) -> Prepared:
     """Makes the competition of `plan` in `home`, or leaves what was there as it was.
 
     With `seed` the data and the split follow from that number alone, which anybody can repeat: for demos and tests.
-    Raises UserError where submissions exist and `replace_old` is not given, and where a leak check fails.
+    Raises UserError where submissions exist and `replace_old` is not given, or no reason where a class handed them in,
+    and where a leak check fails.
     """
     with locked(home.root), making(home.root):
         recover(home, plan.name)
@@ -208,6 +210,7 @@ def prepare(
                 code="E_EXISTS",
                 exit_code=8,
             )
+        reason = _reason(home, plan.name, entries, reason)
         key = home.key(create=True)
         if not (home.root / "config.toml").exists():
             write_file(home.root / "config.toml", CONFIG.encode(), mode=0o600)
@@ -245,7 +248,7 @@ def prepare(
         shutil.rmtree(old, ignore_errors=True)
         sync_folder(final.parent)
 
-    _log(home, competition, seed, now)
+    _log(home, competition, seed, reason, now)
     usage = answers.usage
     assert usage is not None
     return Prepared(
@@ -413,9 +416,26 @@ def _hashes(source: Path) -> dict[str, str]:
     return {path.relative_to(source).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def _log(home: Home, competition: Competition, seed: int | None, now: datetime) -> None:
+def _reason(home: Home, name: str, entries: int, reason: str) -> str:
+    """The reason as it is kept. Raises UserError where a class's board would be emptied without one."""
+    from leaderboard import roster
+
+    if reason:
+        return roster.checked_reason(reason)
+    if entries:
+        with home.database() as database:
+            if roster.people(database):
+                raise UserError(
+                    f"{name} has {entries} submissions of a class, whose board would be empty: add --reason TEXT, which"
+                    " is kept in the log.",
+                    code="E_REASON",
+                )
+    return reason
+
+
+def _log(home: Home, competition: Competition, seed: int | None, reason: str, now: datetime) -> None:
     from leaderboard import store
 
     with home.database() as database:
-        body = {"competition": competition.key, "edition": competition.edition, "fixed_seed": seed}
+        body = {"competition": competition.key, "edition": competition.edition, "fixed_seed": seed, "reason": reason}
         store.log_event(database, "prepared", "instructor", body, now)

@@ -23,6 +23,7 @@ LEVELS = ("simple", "medium", "strong", "boss")
 @click.option("--size", type=click.Choice(["small", "full"]), default="small", help="How much built-in data to make.")
 @click.option("--seed", type=int, metavar="N", help="Make data that anybody can repeat: for demos and tests only.")
 @click.option("--replace", "replace_old", is_flag=True, help="Start anew although there are submissions.")
+@click.option("--reason", default="", metavar="TEXT", help="Why anew, for the log; needed where a class handed in.")
 @click.option("--accept-leaks", is_flag=True, help="Go on although a leak check found something.")
 @options.command
 def prepare(
@@ -32,6 +33,7 @@ def prepare(
     size: str,
     seed: int | None,
     replace_old: bool,
+    reason: str,
     accept_leaks: bool,
 ) -> None:
     """Make a homework's data, its hidden answers and its split."""
@@ -39,15 +41,18 @@ def prepare(
 
     from harness.prepare import plan_homework
 
-    _prepare(plan_homework(homework, edition, Path(source) if source else None, size), seed, replace_old, accept_leaks)
+    plan = plan_homework(homework, edition, Path(source) if source else None, size)
+    _prepare(plan, seed, replace_old, reason, accept_leaks)
 
 
-def _prepare(plan: Any, seed: int | None, replace_old: bool, accept_leaks: bool) -> None:
+def _prepare(plan: Any, seed: int | None, replace_old: bool, reason: str, accept_leaks: bool) -> None:
     from harness.prepare import prepare as make
     from harness.render import say
 
     home = options.find_home()
-    done = make(home, plan, seed=seed, replace_old=replace_old, accept_leaks=accept_leaks, now=options.clock())
+    done = make(
+        home, plan, seed=seed, replace_old=replace_old, reason=reason, accept_leaks=accept_leaks, now=options.clock()
+    )
     parts = f"{done.n_public:,} public and {done.n_private:,} private rows are hidden"
     if not done.competition.two_boards:
         parts = f"{done.n_public:,} rows, all on the one public board"
@@ -75,6 +80,7 @@ def _prepare(plan: Any, seed: int | None, replace_old: bool, accept_leaks: bool)
 @click.option("--higher-is-better/--lower-is-better", default=None, help="The direction of a metric file.")
 @click.option("--public-share", default=0.5, show_default=True, help="The public part where there is no Usage.")
 @click.option("--replace", "replace_old", is_flag=True, help="Start anew although there are submissions.")
+@click.option("--reason", default="", metavar="TEXT", help="Why anew, for the log; needed where a class handed in.")
 @click.option("--accept-leaks", is_flag=True, help="Go on although a leak check found something.")
 @options.command
 def new(
@@ -86,6 +92,7 @@ def new(
     higher_is_better: bool | None,
     public_share: float,
     replace_old: bool,
+    reason: str,
     accept_leaks: bool,
 ) -> None:
     """Make a competition of your own from a solution file."""
@@ -102,7 +109,7 @@ def new(
         higher_is_better=higher_is_better,
         public_share=public_share,
     )
-    _prepare(plan, None, replace_old, accept_leaks)
+    _prepare(plan, None, replace_old, reason, accept_leaks)
 
 
 @click.command()

@@ -103,6 +103,8 @@ class Database:
         """Whether the database has ended this connection while nothing was asked: a server that was started anew."""
         if self.dialect == "sqlite":
             return False
+        if self.connection.closed:
+            return True
         link = select.poll()  # an idle connection has nothing to say: what can be read is its end, or a farewell
         link.register(self.connection.fileno(), select.POLLIN)
         return bool(link.poll(0))
