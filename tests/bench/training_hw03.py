@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from baselines import hw03_cnn as baseline  # noqa: E402
-from baselines.common import Run, pick_device, threads  # noqa: E402
+from baselines.common import Run, pick_device, rate, threads  # noqa: E402
 from tasks.hw03_cnn import TARGET, TASK  # noqa: E402
 
 
@@ -90,7 +90,7 @@ class Theirs:
         self.device = device
         self.network = baseline.new_network(config, 1000 * seed, device)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-        self.clip = config.clip
+        self.config, self.done = config, 0
 
         def loader(folder: str, change: bool) -> DataLoader[tuple[torch.Tensor, int]]:
             paths = sorted((root / folder).rglob("*.jpg"))
@@ -103,11 +103,14 @@ class Theirs:
     def epoch(self) -> int:
         """Train for an epoch, look at the validation pictures, and return the number of steps."""
         self.network.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.lr * rate(self.config.schedule, self.done, self.config.epochs, self.config.warmup)
+        self.done += 1
         for x, y in self.training:
             loss = torch.nn.functional.cross_entropy(self.network(x.to(self.device)), y.to(self.device))
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
             self.optimiser.step()
             loss.item()
         self.classes(self.validation)

@@ -67,8 +67,8 @@ def theirs(config: hw06_gan.Config, public: Path, seed: int, device: str) -> tup
     """The same of the straightforward loop."""
     generator, discriminator = (network.to(device) for network in hw06_gan.new_networks(config, seed))
     optimisers = [
-        torch.optim.Adam(network.parameters(), lr=config.lr, betas=(config.beta, 0.999))
-        for network in (generator, discriminator)
+        torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta, 0.999))
+        for network, lr in ((generator, config.lr), (discriminator, config.lr_discriminator))
     ]
     entropy = torch.nn.BCEWithLogitsLoss()
     torch.manual_seed(seed)
