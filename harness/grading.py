@@ -222,8 +222,18 @@ def accept_file(
     )
 
 
-def grade_pending(home: Home, now: datetime, names: list[str]) -> list[tuple[str, int, str]]:
-    """Grades what was accepted but has no grade: (competition, submission, what came of it)."""
+def grade_here(secret: Secret, data: bytes) -> Grade:
+    """Reads and scores the bytes of a submission in this process, without limits."""
+    return grade(secret, read(data, secret.competition.format))
+
+
+def grade_pending(
+    home: Home, now: datetime, names: list[str], grader: Callable[[Secret, bytes], Grade] = grade_here
+) -> list[tuple[str, int, str]]:
+    """Grades what was accepted but has no grade: (competition, submission, what came of it).
+
+    `grader` raises SubmissionError for a file that cannot be scored, and UserError where it cannot be graded now.
+    """
     from leaderboard import store
     from leaderboard.database import LeaderboardError
 
@@ -236,7 +246,7 @@ def grade_pending(home: Home, now: datetime, names: list[str]) -> list[tuple[str
             for entry in store.pending(database, {competition.key: read_versions(home, competition)}):
                 try:
                     secret = secret or read_secret(home, competition)
-                    came = _grade_one(home, database, key, secret, entry, now)
+                    came = _grade_one(home, database, key, secret, entry, now, grader)
                 except UserError as error:  # it waits on; the others are graded
                     came = f"still waiting: {error}"
                 except LeaderboardError as error:
@@ -247,7 +257,15 @@ def grade_pending(home: Home, now: datetime, names: list[str]) -> list[tuple[str
     return done
 
 
-def _grade_one(home: Home, database: Database, key: bytes, secret: Secret, entry: Submission, now: datetime) -> str:
+def _grade_one(
+    home: Home,
+    database: Database,
+    key: bytes,
+    secret: Secret,
+    entry: Submission,
+    now: datetime,
+    grader: Callable[[Secret, bytes], Grade],
+) -> str:
     """Grades or rejects one submission, which then needs no lease; what came of it. A worker may do the same meanwhile.
 
     Raises UserError where it cannot be graded now, also for a mistake of ours, and LeaderboardError E_CONFLICT where
@@ -257,7 +275,7 @@ def _grade_one(home: Home, database: Database, key: bytes, secret: Secret, entry
     from submissions.store import fetch
 
     try:
-        result = grade(secret, read(fetch(home.submissions, entry.sha256), secret.competition.format))
+        result = grader(secret, fetch(home.submissions, entry.sha256))
     except SubmissionError as error:
         store.reject(database, entry.id, error.code, now, problems_json(error))
         came = f"refused: {error.code}"

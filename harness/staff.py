@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -193,10 +194,15 @@ def submit_baseline(home: Any, competition: Any, name: str, file: Path) -> None:
 def grade(pending: bool) -> None:
     """Finish the grading that a crash interrupted."""
     from harness.competition import prepared
-    from harness.grading import grade_pending
+    from harness.grading import grade_here, grade_pending
+    from harness.server.settings import read_settings
+    from harness.worker import Limits, grade_within
 
     home = options.find_home()
-    done = grade_pending(home, options.clock(), prepared(home))
+    settings = read_settings(home)
+    limits = Limits(settings.seconds, settings.memory_gb * 2**30)
+    grader = grade_within(limits) if os.name == "posix" else grade_here
+    done = grade_pending(home, options.clock(), prepared(home), grader)
     for name, submission, result in done:
         click.echo(f"{name}: submission {submission} {result}")
     if not done:

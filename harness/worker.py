@@ -147,7 +147,7 @@ def work(
         return False
     step("leased")
     secret = worker.answers[lease.competition]
-    answer = grade_apart(worker, secret, lease, stopped, step)
+    answer = _grade_leased(worker, secret, lease, stopped, step)
     if answer is None:
         queue.give_back(database, lease)
         return False
@@ -174,26 +174,51 @@ class Answer:
     failure: str = ""
 
 
-def grade_apart(
-    worker: Worker, secret: Secret, lease: Lease, stopped: Callable[[], bool], step: Step = lambda name: None
+def _grade_leased(
+    worker: Worker, secret: Secret, lease: Lease, stopped: Callable[[], bool], step: Step
 ) -> Answer | None:
-    """Reads and scores the bytes of a submission in a child process under the limits; None where `stopped` came true.
-
-    However the child ends, the caller gets an answer and no process stays behind.
-    """
     from submissions.store import fetch
 
     try:
         data = fetch(worker.home.submissions, lease.sha256)
     except UserError as error:
         return Answer(failure=str(error))
+    return grade_apart(secret, data, worker.limits, stopped, step)
+
+
+def grade_within(limits: Limits) -> Callable[[Secret, bytes], Grade]:
+    """How `grade_pending` grades within limits: in a child process, whose failure is a UserError."""
+
+    def graded(secret: Secret, data: bytes) -> Grade:
+        answer = grade_apart(secret, data, limits)
+        assert answer is not None, "nothing stops it"
+        if answer.refused is not None:
+            raise answer.refused
+        if answer.grade is None:
+            raise UserError(answer.failure)
+        return answer.grade
+
+    return graded
+
+
+def grade_apart(
+    secret: Secret,
+    data: bytes,
+    limits: Limits,
+    stopped: Callable[[], bool] = lambda: False,
+    step: Step = lambda name: None,
+) -> Answer | None:
+    """Reads and scores the bytes of a submission in a child process under the limits; None where `stopped` came true.
+
+    However the child ends, the caller gets an answer and no process stays behind.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
             os.close(reading)
-            _limit(worker.limits)
+            _limit(limits)
             _send(writing, _grade(secret, data, secret.competition.format))
             code = 0
         finally:
@@ -201,14 +226,14 @@ def grade_apart(
     os.close(writing)
     try:
         step("forked")
-        text = _receive(reading, worker.limits.seconds, stopped)
+        text = _receive(reading, limits.seconds, stopped)
     finally:
         os.close(reading)
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if text is None:
-        return None if stopped() else Answer(failure=f"it took longer than {worker.limits.seconds:g} s")
+        return None if stopped() else Answer(failure=f"it took longer than {limits.seconds:g} s")
     return _answer(text, status)
 
 

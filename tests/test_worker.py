@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from harness import grading, worker
+from harness.cli import cli
 from harness.competition import find_competition, read_versions
 from harness.home import Home, open_home
 from leaderboard import queue, store
@@ -179,6 +181,28 @@ def test_a_grading_that_fails_is_tried_once_more_and_then_given_up(
         assert store.quota_state(database, "hw01/1", "ada", "2027-03-01").used == 1
     assert grading.grade_pending(home, NOW, ["hw01"]) == [("hw01", number, "graded")]
     assert state(home, number) == "graded"
+    balanced(home)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(hang, "it took longer than 3 s"), (eat, "memory"), (die, "signal 9"), (err, "internal error: ValueError")],
+)
+def test_grading_by_hand_keeps_the_limits_of_the_server(
+    home: Home, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any], said: str
+) -> None:
+    first, second = hand_in(home), hand_in(home, b"id,tested_positive\n0,nan\n", "bob")
+    with (home.root / "config.toml").open("a") as config:
+        config.write(f"[server]\nseconds = {3 if fault is hang else 60}\n")
+    words = ["--home", str(home.root), "grade", "--pending"]
+    with monkeypatch.context() as broken:
+        broken.setattr(grading, "grade", fault)
+        told = CliRunner().invoke(cli, words).stdout.splitlines()
+    assert told[0].startswith(f"hw01: submission {first} still waiting: ")
+    assert said in told[0]
+    assert "42" not in told[0]
+    assert told[1:] == [f"hw01: submission {second} refused: E_ID_MISSING"]
+    assert CliRunner().invoke(cli, words).stdout == f"hw01: submission {first} graded\n"
     balanced(home)
 
 
