@@ -281,7 +281,7 @@ def graded(home: Home) -> bool:
 def test_a_copy_made_while_files_come_in_is_a_course_that_goes_on(course: Path, tmp_path: Path) -> None:
     home = open_home(tmp_path / "home")
     shutil.copytree(course, home.root)
-    (home.root / "config.toml").write_text("[hw01]\nquota = 1000\n")
+    (home.root / "config.toml").write_text("[hw01]\nquota = 10000\n")
     header, *rows = (home.public("hw01") / "sample_submission.csv").read_text().splitlines()
     copied = threading.Event()
 

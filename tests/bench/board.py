@@ -1,4 +1,4 @@
-"""Speed of the leaderboard: acceptances under load, and the board of 1,000 participants with 10^6 submissions.
+"""Speed of the leaderboard: acceptances under load, and a board and a queue of 1,000 with 10^6 submissions behind them.
 
     python tests/bench/board.py [--rows 1000000] [--repeats 5]
 
@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from leaderboard import ranking, receipts, store  # noqa: E402
+from leaderboard import queue, ranking, receipts, store  # noqa: E402
 from leaderboard.database import Database, open_database  # noqa: E402
 
 PROCESSES, EACH = 8, 125
@@ -128,6 +128,7 @@ def fill(db: Database, rows: int) -> None:
         "FROM submissions WHERE id = ?1",
         ((number, score, details, rows + number) for number, score in enumerate(scores, 1)),
     )
+    connection.execute("UPDATE chain_head SET seq = ?", (2 * rows,))
     connection.execute("COMMIT")
     connection.execute("ANALYZE")
 
@@ -247,6 +248,41 @@ def report_board(folder: Path, rows: int, repeats: int) -> None:
         )
 
 
+def report_queue(folder: Path, rows: int, repeats: int) -> None:
+    """A place in the queue past what is known to be settled, and looked for from the first submission on."""
+    versions = {f"hw{number:02}": ("data", "metric") for number in range(1, 16)}
+    last = rows + PARTICIPANTS
+    with open_database(f"sqlite:///{folder / 'board.db'}") as db:
+        for number in range(1, PARTICIPANTS + 1):
+            store.accept(
+                db, course="Machine Learning", competition="hw01", participant=f"student {number}", kind="person",
+                sha256="0" * 64, size=20_000, filename="a.csv", message="", client_key=f"queue {number}", now=NOW,
+                day="2026-11-21", next_slot=None, quota=5, rejections=50, closes=None, sign=lambda _: b"",
+            )  # fmt: skip
+        settled = queue.settled(db, versions)
+        known, whole, leases = [], [], []
+        for _ in range(20):
+            start = time.perf_counter()
+            found = queue.standing(db, versions, [last], NOW, queue.settled(db, versions, settled))
+            known.append(time.perf_counter() - start)
+            assert found == {last: queue.Standing("queued", PARTICIPANTS, None)}
+            start = time.perf_counter()
+            lease = queue.lease(db, versions, "bench", NOW, timedelta(minutes=1), settled)
+            leases.append(time.perf_counter() - start)
+            assert lease is not None
+            queue.give_back(db, lease)
+        for _ in range(repeats):
+            start = time.perf_counter()
+            assert queue.standing(db, versions, [last], NOW) == found
+            whole.append(time.perf_counter() - start)
+    ours = statistics.median(known)
+    print(f"the last place of {PARTICIPANTS:,} in the queue, with {rows:,} graded before (identical results):")
+    print(f"  past what is settled     {ours * 1e3:10.2f} ms  ({min(known) * 1e3:.2f} to {max(known) * 1e3:.2f})")
+    print(f"  from the first on        {statistics.median(whole) * 1e3:10.2f} ms", end="")
+    print(f"  {statistics.median(whole) / ours:30.1f} times ours")
+    print(f"  the next lease           {statistics.median(leases) * 1e3:10.2f} ms")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -263,6 +299,7 @@ def main() -> None:
             else:
                 report_acceptances("PostgreSQL", [server.new_database() for _ in range(options.repeats)])
         report_board(folder, options.rows, options.repeats)
+        report_queue(folder, options.rows, options.repeats)
 
 
 if __name__ == "__main__":
