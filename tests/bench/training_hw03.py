@@ -53,27 +53,29 @@ class Files(Dataset[tuple[torch.Tensor, int]]):
             picture = changed(picture, self.side)
         x = (torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() - 128) / 64
         if self.change and random.random() < 0.5:
-            high, wide = (int(self.side * random.uniform(0.1, 0.5)) for _ in range(2))
+            high, wide = (round(self.side * random.uniform(0.1, 0.3)) for _ in range(2))
             top, left = random.randrange(self.side - high), random.randrange(self.side - wide)
             x[:, top : top + high, left : left + wide] = 0
         return x, int(path.parent.name) if path.parent.name.isdigit() else -1
 
 
 def changed(picture: Image.Image, side: int) -> Image.Image:
-    """Turned, flipped, zoomed, stretched, shifted, in other light and colours."""
-    angle, zoom = random.uniform(0, 2 * math.pi), math.exp(random.uniform(-0.25, 0.25))
-    stretch, flip = math.exp(random.uniform(-0.15, 0.15)), random.choice((-1, 1))
+    """Turned, flipped, zoomed, stretched, shifted, mirrored at the edges, in other light and colours."""
+    angle, zoom = random.uniform(0, 2 * math.pi), math.exp(random.uniform(-0.2, 0.2))
+    stretch, flip = math.exp(random.uniform(-0.1, 0.1)), random.choice((-1, 1))
     a, b = math.cos(angle) * zoom, math.sin(angle) * zoom
     rows = (a * stretch * flip, -b / stretch, b * stretch * flip, a / stretch)
-    middle, (x, y) = side / 2, (random.uniform(-0.075, 0.075) * side for _ in range(2))
+    half = side // 2
+    picture = Image.fromarray(np.pad(np.asarray(picture), ((half, half), (half, half), (0, 0)), "symmetric"))
+    middle, (x, y) = side / 2, (half + random.uniform(-0.05, 0.05) * side for _ in range(2))
     affine = (
         rows[0], rows[1], middle + x - (rows[0] + rows[1]) * middle,
         rows[2], rows[3], middle + y - (rows[2] + rows[3]) * middle,
     )  # fmt: skip
     picture = picture.transform((side, side), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
-    picture = ImageEnhance.Color(picture).enhance(math.exp(random.uniform(-0.5, 0.5)))
-    picture = ImageEnhance.Brightness(picture).enhance(math.exp(random.uniform(-0.35, 0.35)))
-    gains = [math.exp(random.uniform(-0.25, 0.25)) for _ in range(3)]
+    picture = ImageEnhance.Color(picture).enhance(math.exp(random.uniform(-0.3, 0.3)))
+    picture = ImageEnhance.Brightness(picture).enhance(math.exp(random.uniform(-0.2, 0.2)))
+    gains = [math.exp(random.uniform(-0.1, 0.1)) for _ in range(3)]
     bands = [
         band.point([min(255, int(v * gain)) for v in range(256)])
         for band, gain in zip(picture.split(), gains, strict=True)
