@@ -433,9 +433,9 @@ def dialled(server: Running) -> Iterator[socket.socket]:
         yield link
 
 
-def heard(link: socket.socket) -> bytes:
-    """All that comes until the other side closes or, when it has begun, is silent for two seconds."""
-    link.settimeout(30)
+def heard(link: socket.socket, first: float = 30.0) -> bytes:
+    """All that comes until the other side closes or is silent for `first` seconds, or two when it has begun."""
+    link.settimeout(first)
     parts = []
     with contextlib.suppress(TimeoutError, ConnectionError):
         while part := link.recv(2**16):
@@ -463,7 +463,7 @@ def test_a_client_of_a_byte_a_second_is_sent_away(local: Class, loopback: Runnin
             with contextlib.suppress(TimeoutError):
                 answer = link.recv(2**16)
                 break
-        answer += heard(link)
+        answer += heard(link, 2.0)
         assert answer.startswith(b"HTTP/1.1 408")
         assert b"E_SLOW" in answer
     nothing_left(local)

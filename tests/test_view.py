@@ -471,7 +471,7 @@ def test_a_submission_to_a_competition_that_was_made_anew_keeps_its_score(course
     number = graded(home, ANN, 9)[0]
     before = view.submission(home, ANN, number, NOW)
     plan = plan_homework("hw1", None, None, "small")
-    prepare(home, plan, seed=None, replace_old=True, accept_leaks=False, now=NOW)
+    prepare(home, plan, seed=None, replace_old=True, accept_leaks=False, now=NOW, reason="why")
     assert view.submission(home, ANN, number, NOW)["scores"] == before["scores"]
     assert view.submissions(home, ANN, "hw1", now=NOW)["submissions"] == []
 
