@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHES := commands grading board burst bleu auc frechet images replay training_hw01 training_hw03 training_hw05 training_hw06 training_hw08 training_hw12
 
-.PHONY: demo test bench clean
+.PHONY: demo test test-slow bench clean
 
 demo: .venv/train  ## install, then show everything once in a fresh temporary course
 	$(BIN)/lhy-grade demo
@@ -11,7 +11,10 @@ test: .venv/test  ## linters, types and the whole suite, on SQLite and PostgreSQ
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --durations 10
+	$(BIN)/pytest -q -n 2 -m 'not slow' --durations 10
+
+test-slow: .venv/test  ## what takes minutes: coverage of intervals, repeated kills, bursts
+	$(BIN)/pytest -q -n 2 -m slow --durations 10
 
 bench: .venv/test  ## speed, as ratios against the usual program in the same run
 	for bench in $(BENCHES); do $(BIN)/python tests/bench/$$bench.py || exit 1; done
