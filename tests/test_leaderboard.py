@@ -523,9 +523,10 @@ with open_database(sys.argv[1]) as db:
     done = 0
     try:
         while done < 1000:
-            store.accept(db, course="", competition="hw01", participant="ann", kind="person", sha256="0" * 64, size=1,
-                filename="", message="m" * 1000, client_key=str(done), now=datetime(2026, 1, 1, tzinfo=timezone.utc),
-                day="2026-01-01", next_slot=None, quota=None, rejections=None, closes=None, sign=lambda text: b"")
+            store.accept(db, course="", competition="hw01", participant="ann", kind="person", sha256=f"{done:064x}",
+                size=1, filename="", message="m" * 1000, client_key=str(done),
+                now=datetime(2026, 1, 1, tzinfo=timezone.utc), day="2026-01-01",
+                next_slot=None, quota=None, rejections=None, closes=None, sign=lambda text: b"")
             done += 1
     except LeaderboardError as error:
         print(done, error.code)
