@@ -260,6 +260,7 @@ def read_hidden(home: Home, competition: Competition) -> Hidden:
     Raises UserError where the answers are not in this home, E_ANSWERS_CHANGED where a file is not what was written, and
     E_KEY where the home's secret key is another than the course's.
     """
+    course_key(home)
     values = _read_described(home, competition)
     folder = home.secret(competition.name, competition.version)
     try:
@@ -296,8 +297,7 @@ def changed_answers(competition: Competition, folder: Path) -> UserError:
 
 def _read_described(home: Home, competition: Competition) -> dict[str, Any]:
     """The competition.json of the secret folder, verified by its seal; what the first release left out is filled in."""
-    folder = home.secret(competition.name, competition.version)
-    key = course_key(home)
+    folder, key = home.secret(competition.name, competition.version), home.key()
     try:
         values: dict[str, Any] = json.loads((folder / "competition.json").read_bytes())
         sealed = "seal" in values and hmac.compare_digest(values["seal"], seal_of(key, values))
