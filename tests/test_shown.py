@@ -30,7 +30,7 @@ def test_a_shown_score_lies_toward_zero_by_less_than_its_last_digit_and_has_no_m
 ) -> None:
     cut = shown(value, digits)
     assert significant(cut) <= 6
-    assert Decimal(repr(cut)).normalize().as_tuple().exponent >= -digits or cut == 0
+    assert int(Decimal(repr(cut)).normalize().as_tuple().exponent) >= -digits or cut == 0
     unit = max(Decimal(1).scaleb(-digits), Decimal(1).scaleb(Decimal(value).adjusted() - 5) if value else Decimal(0))
     assert abs(Decimal(cut)) <= abs(Decimal(value)) * (1 + Decimal(2) ** -51)
     assert abs(Decimal(value)) - abs(Decimal(cut)) <= unit * (1 + Decimal(2) ** -40)
