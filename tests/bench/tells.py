@@ -167,7 +167,7 @@ def sides_told(answer: Callable[[float], float], most: float, trials: int) -> in
     best = 0
     for ratio in (0.5, 0.6, 0.7, 0.8):
         for count in range(1, 13):
-            steps = most * ratio ** np.arange(count)
+            steps: Floats = most * ratio ** np.arange(count, dtype=np.float64)
             right = 0
             for seed in range(trials):
                 made = world(seed, answer)
