@@ -31,10 +31,12 @@ def home(course: Path, tmp_path: Path) -> Home:
     return open_home(tmp_path / "home")
 
 
-def submit(home: Home, data: bytes, who: str = "ada", now: datetime = NOW, step: Callable[[str], None] = str) -> None:
+def submit(
+    home: Home, data: bytes, who: str = "ada", now: datetime = NOW, step: Callable[[str], None] = lambda name: None
+) -> None:
     path = home.root.parent / "handed-in.csv"
     path.write_bytes(data)
-    grading.submit(home, "hw1", path, participant=who, now=now, step=lambda name: step(name) and None)
+    grading.submit(home, "hw1", path, participant=who, now=now, step=step)
 
 
 def refused(home: Home, data: bytes, who: str = "ada", now: datetime = NOW) -> None:
