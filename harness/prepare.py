@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.competition import (
+    SOLUTION,
     Competition,
     MetricCard,
     bar_to_json,
@@ -29,7 +31,21 @@ from harness.competition import (
     seal_of,
 )
 from harness.home import CONFIG, Home, locked, making, sync_folder, write_file, write_json
-from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Format, Judge, Made, Metric, Rules, UserError
+from tasks.base import (
+    IGNORED,
+    PRIVATE,
+    PUBLIC,
+    Answers,
+    Bar,
+    Edition,
+    Format,
+    Judge,
+    Made,
+    Metric,
+    Rules,
+    TableFormat,
+    UserError,
+)
 from tasks.homeworks import canonical, find_task, module_of
 
 Step = Callable[[str], None]
@@ -37,7 +53,10 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` did: the public folder, how many rows are hidden, and the warnings for the instructor."""
+    """What `prepare` did: the public folder, how many rows are hidden, and the warnings for the instructor.
+
+    `notes` is what a metric file made of the solution and of the sample submission.
+    """
 
     competition: Competition
     folder: Path
@@ -45,6 +64,7 @@ class Prepared:
     n_private: int
     n_ignored: int
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +177,7 @@ def plan_own(
     if public is not None and not public.is_dir():
         raise UserError(f"--public must be a folder with what students get; there is none at {public}.")
     parsed = read_solution(solution)
+    data = solution.read_bytes()
     numeric = metric in ("rmse", "mse", "mae", "auc")
     form, answers = own_format(parsed, numeric=numeric, whole=metric_file is None)
     answers = for_auc(parsed, answers) if metric == "auc" else answers
@@ -164,7 +185,7 @@ def plan_own(
     def make(folder: Path, seed: int) -> Made:
         if public is not None:
             shutil.copytree(public, folder, dirs_exist_ok=True, symlinks=False)
-        return Made(answers)
+        return Made(answers, secret={} if metric_file is None else {SOLUTION: data})
 
     return Plan(
         name=name,
@@ -181,7 +202,7 @@ def plan_own(
         make=make,
         metric=metric if metric_file is None else None,
         metric_file=metric_file,
-        provenance=(("solution", hashlib.sha256(solution.read_bytes()).hexdigest()),),
+        provenance=(("solution", hashlib.sha256(data).hexdigest()),),
     )
 
 
@@ -227,7 +248,9 @@ def prepare(
             step("folders made")
             root = key if seed is None else hashlib.sha256(f"lhy-grade fixed seed {seed}".encode()).digest()
             purpose = f"{plan.name}/{plan.edition}/{version if seed is None else 0}"
-            competition, answers, leaks = _build(plan, new, hidden, version, root, purpose, key, seed is not None, step)
+            competition, answers, leaks, notes = _build(
+                plan, new, hidden, version, root, purpose, key, seed is not None, step
+            )
             if leaks and not accept_leaks:
                 raise UserError(
                     "\n".join(["the data give answers away; nothing was changed.", *leaks]), code="E_LEAK", exit_code=8
@@ -261,6 +284,7 @@ def prepare(
         n_private=int((usage == PRIVATE).sum()),
         n_ignored=int((usage == IGNORED).sum()),
         warnings=tuple(leaks),
+        notes=notes,
     )
 
 
@@ -280,8 +304,8 @@ def _key(home: Home) -> bytes:
 
 def _build(
     plan: Plan, new: Path, hidden: Path, version: int, root: bytes, purpose: str, key: bytes, demo: bool, step: Step
-) -> tuple[Competition, Answers, list[str]]:
-    """Makes data, split and both folders; returns the description, the answers and what the leak checks found."""
+) -> tuple[Competition, Answers, list[str], tuple[str, ...]]:
+    """Makes data, split and both folders; returns the description, the answers, and what the checks found."""
     from tasks.kaggle import refuse_one_class
     from tasks.leaks import find_leaks
     from tasks.split import seed as seed_of
@@ -310,7 +334,25 @@ def _build(
     _write_secret(hidden, plan, competition.format, answers, made.secret, key)
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
-    return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks]
+    notes = _try_metric(plan, hidden, competition.format, answers)
+    return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks], notes
+
+
+def _try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tuple[str, ...]:
+    """What a metric file gives the solution and the sample submission. Raises UserError where it cannot score them."""
+    from tasks import kaggle
+
+    metric = plan.metrics[0]
+    if not isinstance(metric, kaggle.ScoreFile):
+        return ()
+    assert isinstance(form, TableFormat)
+    solution = hidden / SOLUTION
+    ready = replace(metric, form=form, usage=answers.usage, solution=solution, limits=kaggle.TRIAL)
+    best, sample, warning = kaggle.try_out(ready, answers)
+    found = f"on the public rows, {metric.path.name} gives the solution {best:g}"
+    if not math.isnan(sample):
+        found += f" and the sample submission {sample:g}"
+    return (f"{found}.", *([f"Warning: {warning}"] if warning else []))
 
 
 def _write_public(folder: Path, competition: Competition, sheet: str, sample: bytes | None) -> None:
