@@ -30,7 +30,7 @@ from tasks.base import (
     UserError,
     format_from_json,
 )
-from tasks.homeworks import canonical, find_task
+from tasks.homeworks import canonical, find_task, module_of, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,6 +140,8 @@ def read_competition(public: Path) -> Competition:
         now = path.stat()
         return _read_competition(path, (now.st_mtime_ns, now.st_ino, now.st_size))
     except FileNotFoundError:
+        if module_of(public.name) is None:
+            raise unknown(public.name, (one.name for one in public.parent.glob("[!.]*/"))) from None
         raise UserError(
             f"{public.name} is not prepared in this home; prepare it first: lhy-grade prepare {public.name}."
             " In a class, log in to the course's server: lhy-grade login URL"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import options
-from tasks.errors import UserError
+from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
     from tasks.base import Format
@@ -38,8 +38,12 @@ def submit(homework: str, file: str, message: str, no_wait: bool, name: str | No
     from harness.render import Field, emit, emit_json
 
     source = options.source(name)
-    with waiting() as tell:
-        body = source.submit(homework, Path(file), message, not no_wait, tell)
+    try:
+        with waiting() as tell:
+            body = source.submit(homework, Path(file), message, not no_wait, tell)
+    except SubmissionError as error:
+        error.add_note("The file was refused; no slot was used.")
+        raise
     if format == "json":
         emit_json(body)
     elif format == "csv":
@@ -218,19 +222,21 @@ def shown_entry(row: dict[str, Any], *, exact: bool) -> dict[str, Any]:
 
 @click.command()
 @options.HW
-@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--preview", is_flag=True, help="Only show what would count if it were over now.")
 @options.NAME
 @options.FORMAT
 @options.command
-def select(homework: str, ids: tuple[int, ...], preview: bool, name: str | None, format: Any) -> None:
+def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None, format: Any) -> None:
     """Choose which submissions count on the private board."""
     from harness.render import Field, emit, emit_json, inert, say, short_time
+    from harness.view import chosen_numbers
 
     if preview == bool(ids):
         raise UserError("give the numbers of the submissions that shall count, or --preview alone.")
+    numbers = chosen_numbers(ids)
     source = options.source(name)
-    body = source.selection(homework) if preview else source.select(homework, ids)
+    body = source.selection(homework) if preview else source.select(homework, numbers)
     if format == "json":
         emit_json(body)
         return

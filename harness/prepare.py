@@ -46,7 +46,7 @@ from tasks.base import (
     TableFormat,
     UserError,
 )
-from tasks.homeworks import canonical, find_task, module_of
+from tasks.homeworks import canonical, find_task, module_of, unknown
 
 Step = Callable[[str], None]
 
@@ -94,10 +94,8 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
     name = canonical(name)
     task = find_task(name)
     if task is None:
-        raise UserError(
-            f"there is no homework {name} in this version; `lhy-grade tasks` lists what there is,"
-            f" and `lhy-grade new {name} --solution FILE --metric METRIC` makes a competition of your own."
-        )
+        own = f" A competition of your own is made by: lhy-grade new {name} --solution FILE --metric METRIC"
+        raise UserError(f"{unknown(name)}{own}", code="E_NOT_FOUND")
     edition = task.edition(edition_name)
     if edition.official and source is None:
         raise UserError(

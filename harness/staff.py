@@ -221,7 +221,7 @@ def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     """Open the private board to everyone; this cannot be taken back."""
     from harness.competition import find_competition, read_versions, refuse_one_board
     from harness.home import local
-    from harness.render import say
+    from harness.render import in_words, say
     from harness.rules import last_closing
     from leaderboard import store
     from leaderboard.roster import checked_reason
@@ -239,17 +239,21 @@ def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
         if end is None:
             say(f"{competition.name} has no deadline; what comes after the reveal is practice.")
         elif now <= end:
-            say(f"Somebody may hand in until {local(home, end)}; after the reveal all of it is practice.")
+            say(
+                f"Somebody may hand in until {local(home, end)}, {in_words(end - now)} from now; after the reveal all"
+                " of it is practice."
+            )
         waiting = store.pending(database, {competition.key: read_versions(home, competition)})
         if waiting:
             say(f"{len(waiting)} submissions have no score yet; the board changes when they have.")
         if not yes:
-            click.confirm(f"Show the private scores of {competition.name} to everyone?", abort=True, err=True)
+            early = f" {in_words(end - now)} before the deadline" if end is not None and now <= end else ""
+            options.confirm(f"Show the private scores of {competition.name} to everyone{early}?")
         store.reveal(database, competition.key, options.who(home, name), reason, options.clock())
     click.echo(f"the private board of {competition.name} is open: lhy-grade leaderboard {competition.name} --private")
 
 
-@click.group()
+@click.group(cls=options.Group)
 def audit() -> None:
     """Prove that the books are whole."""
 
@@ -271,10 +275,19 @@ def verify() -> None:
 @click.option("--seed", type=int, metavar="N", help="Repeatable data; default: fresh data from a new key.")
 @options.command
 def demo(seed: int | None) -> None:
-    """Show everything once, from data to a board, in a new course."""
+    """Show everything once, from data to a board, in a new course.
+
+    The course is made in the folder that --home names, and kept; without --home in a temporary one, and removed.
+    """
+    from pathlib import Path
+
+    from click.core import ParameterSource
+
     from harness.demo import run
 
-    run(seed)
+    root = click.get_current_context().find_root()
+    named = root.get_parameter_source("home") == ParameterSource.COMMANDLINE  # not LHY_GRADE_HOME, a course in use
+    run(Path(root.obj).absolute() if named else None, seed)
 
 
 @click.command()

@@ -23,6 +23,7 @@ reveal, where each look leaves an event. A token of scope "read" changes nothing
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -41,6 +42,7 @@ from harness.competition import (
 )
 from harness.home import Home, local
 from tasks.errors import UserError
+from tasks.homeworks import did_you_mean
 
 if TYPE_CHECKING:
     from harness.rules import Terms
@@ -602,6 +604,21 @@ def unselected_words(selection: Body) -> str:
     return words.get(selection["unselected"], "all count")
 
 
+MOST_CHOSEN = 100
+"""How many numbers one selection may name; how many may count is the homework's rule."""
+
+
+def chosen_numbers(texts: Sequence[str]) -> list[int]:
+    """The numbers of submissions that a selection names. Raises UserError for any text that is not such a number."""
+    if len(texts) > MOST_CHOSEN:
+        raise UserError(f"{len(texts)} numbers were given; at most {MOST_CHOSEN} are read. Nothing was changed.")
+    for text in texts:
+        if not re.fullmatch(r"[1-9][0-9]{0,18}", text, re.ASCII) or int(text) >= 2**63:
+            shown = ascii(text) if len(text) <= 40 else f"{text[:30]!a} and {len(text) - 30:,} characters more"
+            raise UserError(f"expected the number of a submission, like 12; got {shown}. Nothing was changed.")
+    return [int(text) for text in texts]
+
+
 def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetime) -> Body:
     """Chooses which of the viewer's submissions count on the private board; none clears the choice."""
     from leaderboard import store
@@ -721,8 +738,9 @@ def check_message(message: str) -> None:
 
 def _find(home: Home, viewer: Viewer, hw: str) -> Competition:
     """The prepared competition. To a class, one that is not prepared does not exist."""
-    if not viewer.at_home and _canonical(hw) not in prepared(home):
-        raise _not_found(f"there is no homework {hw[:60]!r} in this course; `lhy-grade tasks` lists what there is")
+    if not viewer.at_home and _canonical(hw) not in (there := prepared(home)):
+        hint = did_you_mean(hw[:60], there) or " `lhy-grade tasks` lists what there is."
+        raise UserError(f"there is no homework {hw[:60]!r} in this course.{hint}", code="E_NOT_FOUND")
     return find_competition(home, hw)
 
 

@@ -18,7 +18,7 @@ from harness.cli import cli
 from harness.home import open_home
 from leaderboard import store
 from tasks import kaggle
-from tasks.apart import Limits
+from tasks.apart import Limits, apart
 from tests.test_server import NOW, Class, make_class, submit
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="graders are forked")
@@ -247,8 +247,12 @@ def test_the_public_rows_are_scored_before_the_private_ones_and_each_in_a_proces
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    real: Callable[..., Any] = kaggle.apart
-    monkeypatch.setattr(kaggle, "apart", lambda work, *rest: seen.append("run") or real(work, *rest))  # type: ignore[func-returns-value]
+
+    def counted(work: Callable[[], dict[str, Any]], limits: Limits) -> Any:
+        seen.append("run")
+        return apart(work, limits)
+
+    monkeypatch.setattr(kaggle, "apart", counted)
     home = tmp_path / "home"
     assert make(tmp_path, home, METRIC).exit_code == 0
     assert len(seen) == 4, "both sides of the solution and of the sample"
