@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from harness.competition import Secret, find_competition, prepared, read_secret
+from harness.competition import Secret, competitions_to_grade, prepared, read_secret
 from harness.home import Home
 from tasks.apart import Died, apart
 from tasks.apart import Limits as Limits
@@ -291,12 +291,18 @@ def refresh(worker: Worker) -> None:
     worker.answers, worker.settled, worker.seen = {}, 0, tuple(seen)
     for name in prepared(worker.home):
         try:
-            competition = find_competition(worker.home, name)
-            worker.answers[competition.key] = secret = read_secret(worker.home, competition)
-            if secret.metric_file:
-                import pandas  # noqa: F401  # once, for all children
+            found = competitions_to_grade(worker.home, name)
         except UserError as error:
             worker.log(f"{name} is not graded: {error}")
+            continue
+        for competition in found:
+            try:
+                worker.answers[competition.key] = secret = read_secret(worker.home, competition)
+                if secret.metric_file:
+                    import pandas  # noqa: F401  # once, for all children
+            except UserError as error:
+                which = name if competition == found[0] else competition.key
+                worker.log(f"{which} is not graded: {error}")
 
 
 def _wait(seconds: float, stopped: Callable[[], bool]) -> None:
