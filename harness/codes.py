@@ -25,6 +25,10 @@ CODES: dict[str, str] = {
     "E_LOGIN": "You are not logged in, or the token is mistyped, expired or revoked. Log in: lhy-grade login URL",
     "E_MANIFEST": "A downloaded file, or its name, is not what it should be. Run the same command again.",
     "E_METHOD": "The address does not take this kind of request. See /api/v1/openapi.json.",
+    "E_METRIC_VERSION": (
+        "This lhy-grade would grade otherwise than the board was graded, so nothing is graded and the boards stay. "
+        "Install the version that graded it."
+    ),
     "E_NOT_ALLOWED": "Only the course staff may see this. Nothing to do.",
     "E_NOT_FOUND": "There is no such homework, submission, token or page. Check the spelling.",
     "E_NOT_REVEALED": "The private board has not been revealed. Wait for the end of the competition.",
@@ -39,6 +43,7 @@ CODES: dict[str, str] = {
         "The command is for the course staff, on the machine that holds the course. For a course of your own, name its "
         "folder: lhy-grade --home DIR …"
     ),
+    "E_STALE_DATA": "The file is for other data than the competition has now. The message says how to get those.",
     "E_TOKEN": "The token is not complete: it is lhy_ and 43 characters. Copy it whole.",
     "E_TOKENS": "You have as many tokens as one person may have. Revoke one first.",
     "E_TOO_LARGE": "An upload is larger than this competition accepts. Check that it is the submission.",
