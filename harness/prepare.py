@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harness.archive import make_archive
 from harness.competition import (
     Competition,
     MetricCard,
@@ -232,6 +233,7 @@ def prepare(
                 )
             _write_provenance(hidden, plan, version, seed, now)
             _write_manifest(new, now)
+            make_archive(home, competition, new)
             _write_course(home, key)
             step("checked")
         except BaseException:
