@@ -307,7 +307,7 @@ def test_a_copy_made_while_files_come_in_is_a_course_that_goes_on(course: Path, 
         try:
             while count() < 3 and not busy.done():
                 time.sleep(0.01)
-            # The README's two steps: the database first, then the files.
+            # The two steps of docs/class.md: the database first, then the files.
             copy = tmp_path / "copy"
             copy.mkdir()
             with (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -963,9 +964,10 @@ def test_the_numbers_of_a_frame_arrive_with_all_their_digits(home: Home, monkeyp
     assert read(data, form)[target].astype("float32").tolist() == small.tolist()
 
 
-def test_the_readmes_notebook_runs(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    example = next(block for block in text.split("```\n")[1::2] if "harness.notebook" in block)
+def test_the_notebook_of_the_documentation_runs(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "student.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```[^\n]*\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    example = next(block for block in blocks if "harness.notebook" in block)
     work(served, monkeypatch)
     log_in(served)
     assert call("files", "hw1", "--download").exit_code == 0
