@@ -189,9 +189,11 @@ def grouped(files: Sequence[Row]) -> list[dict[str, Any]]:
     >>> [(row["name"], row["files"], row["bytes"]) for row in grouped(rows)]
     [('a.csv', 1, 2), ('food/train/', 50, 150)]
     """
-    folders = [entry["file"].rpartition("/")[0] for entry in files]
-    if len(set(folders)) > LISTED:
-        folders = [folder.partition("/")[0] for folder in folders]
+    parts = [entry["file"].split("/")[:-1] for entry in files]
+    depth = max(map(len, parts), default=0)
+    while depth > 1 and len({tuple(path[:depth]) for path in parts}) > LISTED:
+        depth -= 1
+    folders = ["/".join(path[:depth]) for path in parts]
     whole = [""] if folders.count("") <= LISTED else []
     found: dict[str, dict[str, Any]] = {}
     for entry, folder in zip(files, folders, strict=True):
