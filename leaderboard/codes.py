@@ -19,8 +19,8 @@ CODES: dict[str, str] = {
     "E_DISK_FULL": "The disk is full. Free some space and run the same command again; nothing is counted twice.",
     "E_EXTRA_MISSING": "An optional package is missing. Install the extra that the message names.",
     "E_GRADER": (
-        "Grading the file failed twice: the grading process died or ran out of its limits. Nothing to do for the "
-        "student; an instructor runs `lhy-grade grade --pending`."
+        "Grading the file failed: twice it died or ran out of its limits, or ten times its worker was lost. Nothing to "
+        "do for the student; an instructor runs `lhy-grade grade --pending`."
     ),
     "E_MESSAGE": "The message of a submission is too long. Shorten it.",
     "E_NAME": "A name is empty, too long, not plain text, or somebody else's. Choose another.",

@@ -51,7 +51,8 @@ def label(n: int) -> int:
 def make(home: Home, root: Path, data: Path) -> Competition:
     plan = plan_own("food", root / "solution.csv", "rmse", title=None, public=data, higher_is_better=None,
                     public_share=0.5)  # fmt: skip
-    return prepare(home, plan, seed=None, replace_old=True, accept_leaks=False, now=NOW).competition
+    return prepare(home, plan, seed=None, new_data=True, reason="x", accept_leaks=False,
+                   now=NOW).competition  # fmt: skip
 
 
 @pytest.fixture

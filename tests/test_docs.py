@@ -322,7 +322,7 @@ def test_the_blocks_of_a_page_that_are_marked_run_run(page: Path, tmp_path: Path
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("LHY_GRADE")},
         "HOME": str(tmp_path / "user"),
-        "LHY_GRADE_HOME": str(tmp_path / "home"),
+        "LHY_GRADE_HOME": str(tmp_path / "user" / "ml"),
         "XDG_DATA_HOME": str(tmp_path / "user" / "data"),
         "XDG_CONFIG_HOME": str(tmp_path / "user" / "config"),
         "PATH": f"{tmp_path / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

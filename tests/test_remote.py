@@ -763,7 +763,7 @@ def test_a_form_that_changed_is_fetched_again(served: Served, tmp_path: Path) ->
     log_in(served)
     assert call("check", "hw1", str(sample(served.home))).exit_code == 0
     plan = plan_homework("hw1", "builtin-2022", None, "small")
-    prepare(served.home, plan, seed=None, replace_old=True, accept_leaks=False, now=NOW)
+    prepare(served.home, plan, seed=None, new_data=True, reason="why", accept_leaks=False, now=NOW)
     done = call("check", "hw1", str(sample(served.home)))
     assert done.exit_code == 0
     assert "edition builtin-2022" in done.stdout
@@ -989,7 +989,7 @@ def test_check_and_doctor_say_where_the_course_judges_with_other_versions(
     from tasks.base import Judge, Judged
 
     plan = plan_homework("hw12", None, None, "small")
-    prepare(home, plan, seed=1, replace_old=False, accept_leaks=False, now=NOW)
+    prepare(home, plan, seed=1, new_data=False, accept_leaks=False, now=NOW)
     shown = json.loads((home.public("hw12") / "format.json").read_text())["judge"]
     assert shown == plan.judge.version() if plan.judge else False
     file = str(next(home.public("hw12").glob("sample_submission.*")))

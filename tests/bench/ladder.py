@@ -40,7 +40,7 @@ def measure(given: argparse.Namespace, name: str, seed: int, levels: list[str], 
         home = open_home(root / "home")
         plan = plan_homework(name, given.edition, given.source, given.size)
         begin = time.perf_counter()
-        prepare(home, plan, seed=seed, replace_old=False, accept_leaks=False, now=datetime.now(UTC))
+        prepare(home, plan, seed=seed, new_data=False, accept_leaks=False, now=datetime.now(UTC))
         sys.stderr.write(f"seed {seed}: prepared in {time.perf_counter() - begin:.1f} s\n")
         competition = find_competition(home, name)
         secret = read_secret(home, competition)
