@@ -31,6 +31,7 @@ FORMAT = click.option(
 NAME = click.option(
     "--as", "name", metavar="NAME", help="Who, in a home folder; default: `name` in config.toml, or the login."
 )
+EXACT = click.option("--exact", is_flag=True, help="For staff: scores with all their digits.")
 HW = click.argument("homework", metavar="HW")
 FILE = click.argument("file", metavar="FILE", type=click.Path())
 

@@ -107,14 +107,15 @@ class Server:
     def files(self, hw: str) -> Body:
         return self.ask("GET", f"/homeworks/{_part(hw)}/files")
 
-    def board(self, hw: str, private: bool, unrevealed: bool) -> Body:
-        chosen = {"private": private, "unrevealed": unrevealed}
+    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False) -> Body:
+        chosen = {"private": private, "unrevealed": unrevealed, "exact": exact}
         query = {name: "true" for name, wanted in chosen.items() if wanted}
         return self.ask("GET", f"/homeworks/{_part(hw)}/board", query)
 
-    def submissions(self, hw: str | None, everyone: bool) -> Body:
+    def submissions(self, hw: str | None, everyone: bool, exact: bool = False) -> Body:
         where = f"/homeworks/{_part(hw)}/submissions" if hw else "/submissions"
-        return self.ask("GET", where, {"everyone": "true"} if everyone else {})
+        chosen = {"everyone": everyone, "exact": exact}
+        return self.ask("GET", where, {name: "true" for name, wanted in chosen.items() if wanted})
 
     def submission(self, number: int) -> Body:
         return self.ask("GET", f"/submissions/{number}")
