@@ -84,7 +84,7 @@ def asked(home: Home, viewer: Viewer, numbers: list[int], now: datetime = NOW) -
         "homework": lambda: view.homework(home, viewer, "hw1", now),
         "sheet": lambda: view.sheet(home, viewer, "hw1"),
         "files": lambda: view.files(home, viewer, "hw1"),
-        "archive": lambda: str(view.archive(home, viewer, "hw1")),
+        "archive": lambda: str(view.archive(home, viewer, "hw1").relative_to(home.root)),
         "file": lambda: str(view.file_path(home, viewer, "hw1", "sheet.md").relative_to(home.root)),
         "me": lambda: view.me(home, viewer),
         "quota": lambda: view.quota(home, viewer, "hw1", now),
