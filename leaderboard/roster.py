@@ -356,36 +356,45 @@ class _Undo(Exception):
 
 
 def _acting(db: Database) -> dict[str, dict[str, str]]:
-    """Under which participant everybody acts, by competition in which somebody has handed in."""
-    rows = db.fetch("SELECT DISTINCT competition FROM participants WHERE kind = 'person' ORDER BY competition")
+    """Under which participant everybody acts, by competition that has begun and has no newer data."""
+    rows = db.fetch(
+        "SELECT DISTINCT p.competition FROM participants p WHERE p.kind = 'person' AND NOT EXISTS (SELECT 1 "
+        "FROM competitions c JOIN competitions n ON n.name = c.name AND n.number > c.number "
+        "WHERE c.key = p.competition) ORDER BY p.competition"
+    )
     return {competition: participants_of(db, competition) for (competition,) in rows}
 
 
 def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """How people act in the homeworks that have begun, next to how they acted, and to what the roster says of them."""
+    """Who acts under another participant than before, who does not though the roster changed, and what is left."""
     names, lines = display_names(db), []
-    after = _acting(db)
-    for person in people(db):
-        key, changed = person.key, before.get(person.key) != person.participant
 
-        def side(who: str, key: str = key) -> str:
-            return "alone" if who == key else f"with {names.get(who, who)}"
+    def side(who: str, key: str) -> str:
+        return "alone" if who == key else f"with {names.get(who, who)}"
 
-        for competition, acts in after.items():
-            homework, was = competition.rpartition("/")[0] or competition, acted[competition].get(key)
-            if was not in (None, acts[key]):
-                text = f"{side(acts[key])} from now on, not {side(str(was))}; points, list and quota are those of"
-                lines.append(f"{homework}: {key} is {text} {'oneself' if acts[key] == key else 'that team'}")
-            elif changed and acts[key] != person.participant:
-                whose = "it has begun" if was is not None else f"{side(person.participant)[5:]} has begun"
-                lines.append(f"{homework}: {key} {'stays' if was else 'is'} {side(acts[key])}, since {whose}")
-    for competition, acts in after.items():
-        homework, left = competition.rpartition("/")[0] or competition, set(acts.values())
-        for (who,) in db.fetch(
+    for competition, acts in _acting(db).items():
+        homework = competition.rpartition("/")[0] or competition
+        rows = db.fetch(
             "SELECT name FROM participants WHERE competition = :competition AND kind = 'person' ORDER BY id",
             competition=competition,
-        ):
-            if who not in left and who in acted[competition].values():
+        )
+        begun = [name for (name,) in rows]
+        for person in people(db):
+            key, target, was, acting = (
+                person.key,
+                person.participant,
+                acted[competition].get(person.key),
+                acts[person.key],
+            )
+            if was not in (None, acting):
+                whose = "oneself" if acting == key else "that team"
+                change = f"is {side(acting, key)} from now on, not {side(str(was), key)}"
+                lines.append(f"{homework}: {key} {change}; points, list and quota are those of {whose}")
+            elif before.get(key) != target and acting != target:
+                why = "it has begun" if acting in begun else f"{names.get(target, target)} has begun"
+                lines.append(f"{homework}: {key} stays {side(acting, key)}, since {why}")
+        for who in begun:
+            if who not in acts.values() and who in acted[competition].values():
                 lines.append(f"{homework}: what {names.get(who, who)} handed in counts for nobody from now on")
     return lines
 
@@ -706,13 +715,29 @@ def extend(
             "until": None if until is None else microseconds(until), "slots": slots, "day": day, "reason": reason,
             "actor": actor, "at": microseconds(now),
         }  # fmt: skip
-        event = events.append(db, "extended", actor, extension_body(values), now)
-        db.execute(
-            f"INSERT INTO extensions ({_EXTENSION}, event_seq) VALUES (:id, :competition, :who_kind, :who, :until, "
-            ":slots, :day, :reason, :actor, :at, :event_seq)",
-            **values, event_seq=event.seq,
-        )  # fmt: skip
+        _keep_extension(db, values, now)
         return _as_extension(tuple(values.values()))
+
+
+def carry_extensions(db: Database, old: str, new: str, actor: str, now: datetime) -> None:
+    """Gives the extensions of a competition's old data for its new data too, in their order. Within a transaction."""
+    names = [name.strip() for name in _EXTENSION.split(",")]
+    rows = db.fetch(f"SELECT {_EXTENSION} FROM extensions WHERE competition = :old ORDER BY id", old=old)
+    for row in rows:
+        values = dict(zip(names, row, strict=True)) | {
+            "id": _next_id(db, "extensions"), "competition": new, "actor": actor, "at": microseconds(now),
+        }  # fmt: skip
+        _keep_extension(db, values, now)
+
+
+def _keep_extension(db: Database, values: dict[str, Any], now: datetime) -> None:
+    event = events.append(db, "extended", values["actor"], extension_body(values), now)
+    names = [name.strip() for name in _EXTENSION.split(",")]
+    places = ", ".join(f":{name}" for name in names)
+    db.execute(
+        f"INSERT INTO extensions ({_EXTENSION}, event_seq) VALUES ({places}, :event_seq)",
+        **values, event_seq=event.seq,
+    )  # fmt: skip
 
 
 def _check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> None:

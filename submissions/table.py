@@ -29,24 +29,30 @@ from tasks.base import Column, Columns, TableFormat
 
 CODES: dict[str, str] = {
     **FILE_CODES,
-    "E_LINE_END": "A carriage return stands inside a line or ends it alone.",
-    "E_LINE_LONG": "A line is longer than a row can be.",
-    "E_BLANK": "A blank line stands before the last row.",
-    "E_HEADER": "The first line is a row, not the header.",
-    "E_COLUMNS": "The header does not hold exactly the expected names.",
-    "E_YEAR": "The header and the number of rows fit another edition of the homework.",
-    "E_ROWS": "The file has no rows, or far too many.",
-    "E_CELLS": "A row has more or fewer cells than the header.",
-    "E_QUOTE": "A cell begins with a quote that does not close it on the same line.",
-    "E_NUMBER": "A cell is not a finite decimal number, or not a whole number where one is expected.",
-    "E_RANGE": "A number lies outside the range of its column.",
-    "E_TEXT_LONG": "A text is longer than an answer can be.",
-    "E_ID_ZEROS": "Ids lost or gained leading zeros.",
-    "E_ID_FLOAT": "Ids are written as decimal numbers.",
-    "E_ID_SPACE": "Ids have blanks around them.",
-    "E_ID_UNKNOWN": "Ids are not among those of the sample submission.",
-    "E_ID_TWICE": "Ids appear on more than one line.",
-    "E_ID_MISSING": "Ids of the sample submission have no row.",
+    "E_LINE_END": "A carriage return is inside a line or ends it alone. End lines with \\\\n or \\\\r\\\\n.",
+    "E_LINE_LONG": "A line is longer than a row can be. Write one row a line.",
+    "E_BLANK": "There is a blank line before the last row. Remove it.",
+    "E_HEADER": "The first line is a row, not the header. Write the header of the sample submission first.",
+    "E_COLUMNS": (
+        "The header does not have exactly the expected names. Use the header of the sample submission; with "
+        "pandas, write index=False."
+    ),
+    "E_YEAR": "The file fits another edition of the homework. Predict the test file that came with this one.",
+    "E_ROWS": "The file has no rows, or far too many. Write one row for each id of the sample submission.",
+    "E_CELLS": "A row has more or fewer cells than the header. Look for stray commas.",
+    "E_QUOTE": "A cell begins with a quote that does not close it on the same line. Remove or close the quote.",
+    "E_NUMBER": (
+        "A cell is not a finite decimal number, or not a whole number where one is expected. Check for NaN, "
+        "units and decimal commas."
+    ),
+    "E_RANGE": "A number is outside the range of its column. Check the units, and clip what your model says.",
+    "E_TEXT_LONG": "A text is longer than an answer can be. Shorten it.",
+    "E_ID_ZEROS": "Ids lost or gained leading zeros. Read and write ids as text; with pandas, dtype=str.",
+    "E_ID_FLOAT": "Ids are written as decimal numbers, such as 7.0. Write whole numbers.",
+    "E_ID_SPACE": "Ids have blanks around them. Remove the blanks.",
+    "E_ID_UNKNOWN": "Ids are not among those of the sample submission. Copy the ids from it.",
+    "E_ID_TWICE": "Ids appear on more than one line. Write each id once.",
+    "E_ID_MISSING": "Ids of the sample submission have no row. Write a row for each of them.",
 }
 """Every code that a table is refused with, and what it means. Codes are stable: scripts may rely on them."""
 

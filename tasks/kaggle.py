@@ -47,6 +47,10 @@ USAGES = {"ignored": IGNORED, "public": PUBLIC, "private": PRIVATE}
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 FAILED = "the metric could not score this file; it is kept, and the instructor can find out why."
+CODES: dict[str, str] = {
+    "E_METRIC": "The metric file failed on this submission. It is kept and waits for the instructor.",
+    "E_METRIC_REFUSED": "The metric file refuses this submission and says why. Correct the file as it says.",
+}
 LONGEST_MESSAGE = 500
 
 

@@ -343,7 +343,7 @@ def homework(course: Path, tmp_path: Path) -> Path:
     root = tmp_path / "home"
     shutil.copytree(course, root)
     home = open_home(root)
-    prepare(home, plan_homework("hw12", "2022", None, "small"), seed=1, replace_old=False, accept_leaks=False, now=NOW)
+    prepare(home, plan_homework("hw12", "2022", None, "small"), seed=1, new_data=False, accept_leaks=False, now=NOW)
 
     def stop(step: str) -> None:
         if step == "accepted":
@@ -370,7 +370,7 @@ def test_another_version_of_the_judge_is_refused_with_what_to_do_and_nothing_is_
     refused = call(homework, "submit", "hw12", str(sample(homework, "hw12")), "--as", "eve", "--format", "json")
     error = json.loads(refused.stdout)["error"]
     assert (refused.exit_code, error["code"]) == (8, "E_JUDGE_VERSION")
-    for words in ("LunarLander-v3 gymnasium", "gymnasium of another year", "prepare hw12 --edition 2022 --replace"):
+    for words in ("LunarLander-v3 gymnasium", "gymnasium of another year", "prepare hw12 --edition 2022 --new-data"):
         assert words in error["message"]
     listed = json.loads(call(homework, "submissions", "hw12", "--all", "--format", "json").stdout)
     assert [row["participant"] for row in listed["submissions"]] == ["ada"]
@@ -410,7 +410,7 @@ def test_other_seeds_are_other_data_though_the_marks_are_the_same(tmp_path: Path
     versions = []
     for name, one in (("as it is", plan), ("moved", replace(plan, make=moved))):
         home = open_home(tmp_path / name)
-        prepare(home, one, seed=1, replace_old=False, accept_leaks=False, now=NOW)
+        prepare(home, one, seed=1, new_data=False, accept_leaks=False, now=NOW)
         versions.append(read_versions(home, find_competition(home, "hw12")))
     assert versions[0][1] == versions[1][1]
     assert versions[0][0] != versions[1][0]
