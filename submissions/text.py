@@ -135,7 +135,7 @@ def text_of(data: bytes, wanted: str = "the CSV text itself") -> str:
         found = f"\\x{data[begin]:02x}"
         message = f"line {line:,}: the byte {found} is not UTF-8; save the file as UTF-8."
         raise refusal("E_ENCODING", message, line, found) from None
-    if not text.strip():
+    if not text or text.isspace():
         raise empty()
     return text
 

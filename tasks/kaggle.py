@@ -232,12 +232,25 @@ def own_format(solution: Solution, *, numeric: bool = False, whole: bool = True)
                 )
         values = {name: column.astype(np.float64) for name, column in values.items()}
     columns = tuple(
-        Column(column.name, "float" if numeric or (column.kind == "int" and not whole) else column.kind)
+        Column(
+            column.name,
+            "float" if numeric or (column.kind == "int" and not whole) else column.kind,
+            room=_room(values[column.name]) if column.kind == "text" else Column.room,
+        )
         for column in solution.columns
     )
     usage = solution.answers.usage
     answers = Answers(_as_range(ids), values, usage=None if usage is None else usage[order])
     return TableFormat(solution.id, columns, answers.ids), answers
+
+
+def _room(answers: NDArray[Any]) -> int:
+    """The bytes that a text of a submission may have on average: a power of two, four times the longest answer's.
+
+    Students can read it off the size of the largest file that is taken, so that it tells how long answers are roughly.
+    """
+    longest = max(len(str(answer).encode()) for answer in answers.tolist())
+    return max(256, 1 << (4 * longest - 1).bit_length())
 
 
 def _first_text(solution: Solution, name: str) -> int:
