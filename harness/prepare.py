@@ -28,6 +28,7 @@ from harness.competition import (
 from harness.home import CONFIG, Home, locked, making, sync_folder, write_file, write_json
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Format, Judge, Made, Metric, Rules, UserError
 from tasks.homeworks import canonical, find_task, module_of
+from tasks.streams import Streams, fixed_key
 
 Step = Callable[[str], None]
 
@@ -57,7 +58,7 @@ class Plan:
     bars: tuple[Bar, ...]
     rules: Rules
     sheet: str
-    make: Callable[[Path, int], Made]
+    make: Callable[[Path, Streams], Made]
     metric: str | None = None
     metric_file: Path | None = None
     judge: Judge | None = None
@@ -110,8 +111,8 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
     )
 
 
-def _maker(edition: Edition, size: str, source: Path | None) -> Callable[[Path, int], Made]:
-    return lambda public, seed: edition.make(public, seed, size, source)
+def _maker(edition: Edition, size: str, source: Path | None) -> Callable[[Path, Streams], Made]:
+    return lambda public, streams: edition.make(public, streams, size, source)
 
 
 def plan_own(
@@ -155,10 +156,12 @@ def plan_own(
         raise UserError(f"--public must be a folder with what students get; there is none at {public}.")
     parsed = read_solution(solution)
     numeric = metric in ("rmse", "mse", "mae", "auc")
-    form, answers = own_format(parsed, numeric=numeric, whole=metric_file is None)
+    form, answers = own_format(
+        parsed, numeric=numeric, whole=metric_file is None, bounded=metric in ("rmse", "mse", "mae")
+    )
     answers = for_auc(parsed, answers) if metric == "auc" else answers
 
-    def make(folder: Path, seed: int) -> Made:
+    def make(folder: Path, streams: Streams) -> Made:
         if public is not None:
             shutil.copytree(public, folder, dirs_exist_ok=True, symlinks=False)
         return Made(answers)
@@ -222,7 +225,7 @@ def prepare(
             hidden.parent.mkdir(mode=0o700, exist_ok=True)
             hidden.mkdir(mode=0o700)
             step("folders made")
-            root = key if seed is None else hashlib.sha256(f"lhy-grade fixed seed {seed}".encode()).digest()
+            root = key if seed is None else fixed_key(seed)
             purpose = f"{plan.name}/{plan.edition}/{version if seed is None else 0}"
             competition, answers, leaks = _build(plan, new, hidden, version, root, purpose, seed is not None, step)
             if leaks and not accept_leaks:
@@ -267,10 +270,9 @@ def _build(
     """Makes data, split and both folders; returns the description, the answers and what the leak checks found."""
     from tasks.kaggle import refuse_one_class
     from tasks.leaks import find_leaks
-    from tasks.split import seed as seed_of
     from tasks.split import split
 
-    made = plan.make(new, seed_of(root, f"{purpose}/world"))
+    made = plan.make(new, Streams(root).within(f"{purpose}/world"))
     answers = split(made.answers, root, f"{purpose}/split", plan.rules.public_share)
     if plan.metric == "auc":
         refuse_one_class(plan.name, answers)

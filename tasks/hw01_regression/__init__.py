@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, measured
 from tasks.metrics import MSE, RMSE
+from tasks.streams import Streams
 
 TRAIN_FILE, TEST_FILE = "covid.train.csv", "covid.test.csv"
 TARGET = "tested_positive"
@@ -70,22 +71,22 @@ LAYOUT_2022 = Layout(
 LAYOUTS = (LAYOUT_2021, LAYOUT_2022)
 
 
-def _make_world(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw01_regression.world import make
 
-    return make(layout, public, seed, size)
+    return make(layout, public, streams, size)
 
 
-def _make_course(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_course(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw01_regression.course import make
 
-    return make(layout, public, seed, source)
+    return make(layout, public, streams, source)
 
 
 def _format(layout: Layout) -> TableFormat:
     header = ("id", TARGET)
     others = tuple((other.year, header, other.test_rows) for other in LAYOUTS if other is not layout)
-    return TableFormat("id", (Column(TARGET),), range(layout.test_rows), years=others)
+    return TableFormat("id", (Column(TARGET, minimum=0, maximum=100),), range(layout.test_rows), years=others)
 
 
 def _official(layout: Layout, metric: str, points: float, *lines: tuple[str, float]) -> tuple[Bar, ...]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.base import Bar, Columns, Edition, EpisodesFormat, Format, Judge, Judged, Made, Rules, Task, measured
 from tasks.metrics import Z95, mean_and_error, mean_of_rows
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,13 +95,13 @@ REWARD = RewardMetric()
 CHAINED_REWARD = RewardMetric(sampled=False)
 
 
-def _make_world(public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_world(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw12_reinforcement.world import make
 
-    return make(public, seed, size)
+    return make(public, streams, size)
 
 
-def _make_chain(public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_chain(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw12_reinforcement.world import make_chain
 
     return make_chain(public)
