@@ -8,8 +8,10 @@ only the instructor may see of the description as `competition.json`, and `prove
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -195,14 +197,11 @@ def recover(home: Home, name: str) -> None:
 
 def digest_of(form: Format) -> str:
     """The SHA-256 of a format, by which the secret side knows the public one that it belongs to."""
-    import hashlib
-
     return hashlib.sha256(json.dumps(form.to_json()).encode()).hexdigest()
 
 
 def save_answers(folder: Path, answers: Answers, files: Mapping[str, bytes]) -> str:
     """Writes answers with their usage as plain arrays, and the judge's files; returns the SHA-256 of all of it."""
-    import hashlib
     import io
 
     import numpy as np
@@ -223,20 +222,137 @@ def save_answers(folder: Path, answers: Answers, files: Mapping[str, bytes]) -> 
     return digest.hexdigest()
 
 
-def load_answers(folder: Path, names: Sequence[str], competition: Competition) -> Answers:
-    """The inverse of `save_answers`. Raises OSError or ValueError for a missing or damaged file."""
+@dataclass(frozen=True)
+class Hidden:
+    """The secret folder of one version, verified: what its competition.json says, and the arrays by name, as bytes."""
+
+    folder: Path
+    values: Mapping[str, Any]
+    arrays: Mapping[str, bytes]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        names: tuple[str, ...] = tuple(self.values["columns"])
+        return names
+
+
+DESCRIBED = frozenset(
+    ("name", "edition", "metric", "metric_file", "higher_is_better", "metric_id", "judge", "columns", "format",
+     "data_version", "bars", "seal")
+)  # fmt: skip
+"""The fields of a competition.json. The first release wrote no `judge`, `columns`, `format` and `seal`."""
+
+
+def seal_of(key: bytes, values: Mapping[str, Any]) -> str:
+    """What a competition.json is sealed with: a change of any field shows."""
+    text = json.dumps({name: value for name, value in values.items() if name != "seal"}, sort_keys=True)
+    return hmac.new(key, b"competition\0" + text.encode(), "sha256").hexdigest()
+
+
+def data_version_of(parts: str, form: str | None) -> str:
+    """The version of the data from the digest of the hidden files and of the format, which seeds of episodes are in."""
+    return (parts if form is None else hashlib.sha256((parts + form).encode()).hexdigest())[:16]
+
+
+def read_hidden(home: Home, competition: Competition) -> Hidden:
+    """Reads the secret folder and verifies all of it that can change a number.
+
+    Raises UserError where the answers are not in this home, E_ANSWERS_CHANGED where a file is not what was written, and
+    E_KEY where the home's secret key is another than the course's.
+    """
+    course_key(home)
+    values = _read_described(home, competition)
+    folder = home.secret(competition.name, competition.version)
+    try:
+        names = [f"column-{place}" for place in range(len(values["columns"]))] + ["usage"]
+        names += ["groups"] if (folder / "groups.npy").exists() else []
+        arrays = {name: (folder / f"{name}.npy").read_bytes() for name in names}
+        known = {f"{name}.npy" for name in names} | {"competition.json", "provenance.json", "metric.py"}
+        files = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in known)
+        digest = hashlib.sha256()
+        for name, data in arrays.items():
+            digest.update(name.encode() + data)
+        for name in files:
+            digest.update(name.encode() + (folder / name).read_bytes())
+        same = data_version_of(digest.hexdigest(), values["format"]) == values["data_version"]
+        if values["metric_file"] is not None:
+            code = hashlib.sha256((folder / "metric.py").read_bytes()).hexdigest()
+            same = same and values["metric_id"] == f"file:{code[:16]}"
+    except OSError:
+        same = False
+    if not same:
+        raise changed_answers(competition, folder)
+    return Hidden(folder, values, arrays)
+
+
+def changed_answers(competition: Competition, folder: Path) -> UserError:
+    """The error for hidden files that are not what was written."""
+    return UserError(
+        f"the answers of {competition.name} were changed after they were made: in {folder} a file is damaged, missing"
+        " or new. Nothing is graded with them; restore the folder from a backup.",
+        code="E_ANSWERS_CHANGED",
+        exit_code=10,
+    )
+
+
+def _read_described(home: Home, competition: Competition) -> dict[str, Any]:
+    """The competition.json of the secret folder, verified by its seal; what the first release left out is filled in."""
+    folder, key = home.secret(competition.name, competition.version), home.key()
+    try:
+        values: dict[str, Any] = json.loads((folder / "competition.json").read_bytes())
+        sealed = "seal" in values and hmac.compare_digest(values["seal"], seal_of(key, values))
+        before_seals = {*values, "judge", "columns", "format"} == DESCRIBED - {"seal"}
+        if not sealed and not before_seals:
+            raise ValueError
+        columns = [column.name for column in getattr(competition.format, "columns", ())]
+        return {"judge": None, "columns": columns, "format": None, **values}
+    except FileNotFoundError:
+        raise UserError(
+            f"the answers of {competition.name} are not in this home, so it can check files but not score them;"
+            f" prepare it here: lhy-grade prepare {competition.name}",
+            code="E_NO_ANSWERS",
+        ) from None
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise changed_answers(competition, folder) from None
+
+
+def course_key(home: Home) -> bytes:
+    """The secret key of the home, which must be the one whose receipts public/course.json verifies.
+
+    Raises UserError E_KEY for another one: it would sign receipts that nobody can verify, and draw other data.
+    """
+    from leaderboard.receipts import public_key
+    from tasks.split import derive
+
+    key, course = home.key(), home.root / "public" / "course.json"
+    try:
+        known = json.loads(course.read_bytes())["receipt_key"]
+    except FileNotFoundError:  # nothing was prepared yet
+        return key
+    except (OSError, ValueError, KeyError, TypeError):
+        known = None
+    if known != public_key(derive(key, "receipts")):
+        raise UserError(
+            f"{home.root / 'secret' / 'key'} and {course} do not belong together: one of them was replaced or damaged."
+            " Nothing is prepared or graded until both are restored from the same backup.",
+            code="E_KEY",
+            exit_code=10,
+        )
+    return key
+
+
+def load_answers(hidden: Hidden, form: Format) -> Answers:
+    """The inverse of `save_answers`."""
+    import io
+
     import numpy as np
 
-    def read(name: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(folder / f"{name}.npy", allow_pickle=False)
-        return array
-
-    usage = read("usage")
-    form = competition.format
+    arrays = {name: np.load(io.BytesIO(data), allow_pickle=False) for name, data in hidden.arrays.items()}
+    usage = arrays["usage"]
     return Answers(
         ids=form.ids if len(form.ids) == len(usage) else range(len(usage)),
-        columns={name: read(f"column-{place}") for place, name in enumerate(names)},
-        groups=read("groups") if (folder / "groups.npy").exists() else None,
+        columns={name: arrays[f"column-{place}"] for place, name in enumerate(hidden.columns)},
+        groups=arrays.get("groups"),
         usage=usage,
     )
 
@@ -256,29 +372,19 @@ class Secret:
 
 
 def read_secret(home: Home, competition: Competition) -> Secret:
-    """Loads what grading needs. Raises UserError where it is missing, damaged or not the public folder's own."""
-    folder = home.secret(competition.name, competition.version)
-    try:
-        values = json.loads((folder / "competition.json").read_text(encoding="utf-8"))
-        names = values.get("columns") or [column.name for column in getattr(competition.format, "columns", ())]
-        answers = load_answers(folder, names, competition)
-    except FileNotFoundError:
-        raise UserError(
-            f"the answers of {competition.name} are not in this home, so it can check files but not score them;"
-            f" prepare it here: lhy-grade prepare {competition.name}"
-        ) from None
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"the answers of {competition.name} cannot be read; restore {folder} from a backup.") from error
-    here = digest_of(competition.format)
-    if values.get("format", here) != here:
-        raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
+    """Loads what grading needs. Raises UserError as `read_hidden`, and where the public folder is of other data."""
+    hidden = read_hidden(home, competition)
+    values, answers = hidden.values, load_answers(hidden, competition.format)
     usage = answers.usage
     assert usage is not None
+    other = values["format"] not in (None, digest_of(competition.format))
+    if other or (values["format"] is None and len(usage) != len(competition.format)):
+        raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
     return Secret(
         competition=competition,
-        folder=folder,
-        judge=judge_of(competition, values.get("judge")),
-        metrics=find_metrics(folder, values, competition.format, usage),
+        folder=hidden.folder,
+        judge=judge_of(competition, values["judge"]),
+        metrics=find_metrics(hidden.folder, values, competition.format, usage),
         answers=answers,
         bars=tuple(bar_from_json(bar) for bar in values["bars"]),
         data_version=values["data_version"],
@@ -339,17 +445,17 @@ def judge_of(competition: Competition, version: str | None) -> Judge | None:
 def check_judge(home: Home, competition: Competition) -> None:
     """Raises UserError where this machine cannot score, since it judges with something else than was prepared."""
     if home.secret(competition.name, competition.version).is_dir():
-        judge_of(competition, _read_hidden(home, competition).get("judge"))
+        judge_of(competition, _read_described(home, competition)["judge"])
 
 
 def read_bars(home: Home, competition: Competition) -> tuple[Bar, ...]:
     """The bars with their private thresholds. Raises UserError where they are not in this home."""
-    return tuple(bar_from_json(bar) for bar in _read_hidden(home, competition)["bars"])
+    return tuple(bar_from_json(bar) for bar in _read_described(home, competition)["bars"])
 
 
 def read_versions(home: Home, competition: Competition) -> tuple[str, str]:
     """The data version and metric version under which the grades of a competition are ranked together."""
-    values = _read_hidden(home, competition)
+    values = _read_described(home, competition)
     return values["data_version"], _metric_version(values)
 
 
@@ -361,34 +467,6 @@ def all_versions(home: Home) -> dict[str, tuple[str, str]]:
             competition = read_competition(home.public(name))
             found[competition.key] = read_versions(home, competition)
     return found
-
-
-def _read_hidden(home: Home, competition: Competition) -> Any:
-    folder = home.secret(competition.name, competition.version)
-    try:
-        return json.loads((folder / "competition.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise UserError(f"{folder} is missing or damaged; the board of {competition.name} needs it.") from None
-
-
-def changed_answers(home: Home, competition: Competition) -> bool:
-    """Whether the hidden files are not those that `save_answers` wrote. Raises UserError where one is missing."""
-    import hashlib
-
-    values = _read_hidden(home, competition)
-    folder = home.secret(competition.name, competition.version)
-    try:
-        arrays = [f"column-{place}" for place in range(len(values["columns"]))] + ["usage", "groups"]
-        arrays = [name for name in arrays if name != "groups" or (folder / "groups.npy").exists()]
-        known = {f"{name}.npy" for name in arrays} | {"competition.json", "provenance.json", "metric.py"}
-        files = sorted(path.name for path in folder.iterdir() if path.name not in known)
-        digest = hashlib.sha256()
-        for name, file in [(name, f"{name}.npy") for name in arrays] + [(name, name) for name in files]:
-            digest.update(name.encode() + (folder / file).read_bytes())
-        parts = digest.hexdigest() + str(values["format"])
-        return bool(hashlib.sha256(parts.encode()).hexdigest()[:16] != values["data_version"])
-    except (OSError, KeyError, TypeError):
-        raise UserError(f"the answers of {competition.name} cannot be read; restore {folder} from a backup.") from None
 
 
 def find_metrics(folder: Path, values: Mapping[str, Any], form: Format, usage: NDArray[np.int8]) -> tuple[Metric, ...]:

@@ -218,19 +218,21 @@ def shown_entry(row: dict[str, Any], *, exact: bool) -> dict[str, Any]:
 
 @click.command()
 @options.HW
-@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--preview", is_flag=True, help="Only show what would count if it were over now.")
 @options.NAME
 @options.FORMAT
 @options.command
-def select(homework: str, ids: tuple[int, ...], preview: bool, name: str | None, format: Any) -> None:
+def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None, format: Any) -> None:
     """Choose which submissions count on the private board."""
     from harness.render import Field, emit, emit_json, inert, say, short_time
+    from harness.view import chosen_numbers
 
     if preview == bool(ids):
         raise UserError("give the numbers of the submissions that shall count, or --preview alone.")
+    numbers = chosen_numbers(ids)
     source = options.source(name)
-    body = source.selection(homework) if preview else source.select(homework, ids)
+    body = source.selection(homework) if preview else source.select(homework, numbers)
     if format == "json":
         emit_json(body)
         return

@@ -57,7 +57,7 @@ CONFIG = """\
 # memory_gb = 4                     # and how much address space it may have
 # uploads_per_minute = 12           # by one token, in each web process
 # requests_per_minute = 300
-# trusted_proxies = "127.0.0.1"     # whose X-Forwarded-For is believed
+# trusted_proxies = "127.0.0.1"     # the proxy's address, whose X-Forwarded-For is believed; default: nobody's
 """
 
 FOR_POINTS = ("scheme", "points", "parts")

@@ -20,10 +20,13 @@ from harness.competition import (
     Competition,
     MetricCard,
     bar_to_json,
+    course_key,
+    data_version_of,
     digest_of,
     read_competition,
     recover,
     save_answers,
+    seal_of,
 )
 from harness.home import CONFIG, Home, locked, making, sync_folder, write_file, write_json
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Format, Judge, Made, Metric, Rules, UserError
@@ -214,7 +217,7 @@ def prepare(
                 exit_code=8,
             )
         reason = _reason(home, plan.name, entries, reason)
-        key = home.key(create=True)
+        key = _key(home)
         if not (home.root / "config.toml").exists():
             write_file(home.root / "config.toml", CONFIG.encode(), mode=0o600)
         version = _last_version(home, plan.name) + 1
@@ -227,7 +230,7 @@ def prepare(
             step("folders made")
             root = key if seed is None else fixed_key(seed)
             purpose = f"{plan.name}/{plan.edition}/{version if seed is None else 0}"
-            competition, answers, leaks = _build(plan, new, hidden, version, root, purpose, seed is not None, step)
+            competition, answers, leaks = _build(plan, new, hidden, version, root, purpose, key, seed is not None, step)
             if leaks and not accept_leaks:
                 raise UserError(
                     "\n".join(["the data give answers away; nothing was changed.", *leaks]), code="E_LEAK", exit_code=8
@@ -264,8 +267,22 @@ def prepare(
     )
 
 
+def _key(home: Home) -> bytes:
+    """The secret key of the course, made where there is no course yet. Raises UserError E_KEY where it was lost."""
+    if not (home.root / "public" / "course.json").exists():
+        return home.key(create=True)
+    if not (home.root / "secret" / "key").exists():
+        raise UserError(
+            f"{home.root / 'secret' / 'key'} is missing, and a new one would not fit this course; restore it from a"
+            " backup.",
+            code="E_KEY",
+            exit_code=10,
+        )
+    return course_key(home)
+
+
 def _build(
-    plan: Plan, new: Path, hidden: Path, version: int, root: bytes, purpose: str, demo: bool, step: Step
+    plan: Plan, new: Path, hidden: Path, version: int, root: bytes, purpose: str, key: bytes, demo: bool, step: Step
 ) -> tuple[Competition, Answers, list[str]]:
     """Makes data, split and both folders; returns the description, the answers and what the leak checks found."""
     from tasks.kaggle import refuse_one_class
@@ -292,7 +309,7 @@ def _build(
     )
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")
-    _write_secret(hidden, plan, competition.format, answers, made.secret)
+    _write_secret(hidden, plan, competition.format, answers, made.secret, key)
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
     return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks]
@@ -311,30 +328,30 @@ def _write_public(folder: Path, competition: Competition, sheet: str, sample: by
     write_json(folder / "format.json", competition.to_json())
 
 
-def _write_secret(folder: Path, plan: Plan, form: Format, answers: Answers, files: Mapping[str, bytes]) -> None:
-    parts = save_answers(folder, answers, files) + digest_of(form)  # seeds of episodes stand in the format alone
+def _write_secret(
+    folder: Path, plan: Plan, form: Format, answers: Answers, files: Mapping[str, bytes], key: bytes
+) -> None:
+    parts = save_answers(folder, answers, files)
     metric_id = "+".join(metric.name for metric in plan.metrics)
     if plan.metric_file is not None:
         code = plan.metric_file.read_bytes()
         write_file(folder / "metric.py", code, mode=0o600)
         metric_id = f"file:{hashlib.sha256(code).hexdigest()[:16]}"
-    write_json(
-        folder / "competition.json",
-        {
-            "name": plan.name,
-            "edition": plan.edition,
-            "metric": plan.metric,
-            "metric_file": None if plan.metric_file is None else plan.metric_file.stem,
-            "higher_is_better": plan.metrics[0].higher_is_better,
-            "metric_id": metric_id,
-            "judge": None if plan.judge is None else plan.judge.version(),
-            "columns": list(answers.columns),
-            "format": digest_of(form),
-            "data_version": hashlib.sha256(parts.encode()).hexdigest()[:16],
-            "bars": [bar_to_json(bar) | {"private": bar.private} for bar in plan.bars],
-        },
-        mode=0o600,
-    )
+    values = {
+        "name": plan.name,
+        "edition": plan.edition,
+        "metric": plan.metric,
+        "metric_file": None if plan.metric_file is None else plan.metric_file.stem,
+        "higher_is_better": plan.metrics[0].higher_is_better,
+        "metric_id": metric_id,
+        "judge": None if plan.judge is None else plan.judge.version(),
+        "columns": list(answers.columns),
+        "format": digest_of(form),
+        "data_version": data_version_of(parts, digest_of(form)),
+        "bars": [bar_to_json(bar) | {"private": bar.private} for bar in plan.bars],
+    }
+    values = json.loads(json.dumps(values))  # as it is read again
+    write_json(folder / "competition.json", values | {"seal": seal_of(key, values)}, mode=0o600)
 
 
 def _write_provenance(folder: Path, plan: Plan, version: int, seed: int | None, now: datetime) -> None:

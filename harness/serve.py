@@ -86,6 +86,8 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
         say(f"Log in with it: lhy-grade login {settings.address}")
     if settings.host not in LOOPBACK and not settings.secure:
         say("Without TLS, tokens can be read on the way: set certificate and key, or put a proxy with TLS before it.")
+    if settings.url and not settings.trusted_proxies:
+        say("Behind a proxy all visitors have the proxy's address and share one limit: set trusted_proxies to it.")
     sweep_left_overs(home, options.clock())
     sys.stdout.flush()
     allow_connections()

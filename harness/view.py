@@ -23,6 +23,7 @@ reveal, where each look leaves an event. A token of scope "read" changes nothing
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -600,6 +601,21 @@ def unselected_words(selection: Body) -> str:
             "last": "the last one counts",
         }
     return words.get(selection["unselected"], "all count")
+
+
+MOST_CHOSEN = 100
+"""How many numbers one selection may name; how many may count is the homework's rule."""
+
+
+def chosen_numbers(texts: Sequence[str]) -> list[int]:
+    """The numbers of submissions that a selection names. Raises UserError for any text that is not such a number."""
+    if len(texts) > MOST_CHOSEN:
+        raise UserError(f"{len(texts)} numbers were given; at most {MOST_CHOSEN} are read. Nothing was changed.")
+    for text in texts:
+        if not re.fullmatch(r"[1-9][0-9]{0,18}", text, re.ASCII) or int(text) >= 2**63:
+            shown = ascii(text) if len(text) <= 40 else f"{text[:30]!a} and {len(text) - 30:,} characters more"
+            raise UserError(f"expected the number of a submission, like 12; got {shown}. Nothing was changed.")
+    return [int(text) for text in texts]
 
 
 def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetime) -> Body:

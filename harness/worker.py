@@ -3,7 +3,8 @@
 A worker holds the answers; each submission is read and scored in a forked child of it with a limit of wall time and of
 address space, which hands a grade or a list of problems back through a pipe. A child that dies, hangs or wants too much
 memory gives the lease back, and the submission is tried once more. A worker that dies loses its lease when that runs
-out. Whatever is recorded is recorded in one transaction, so a worker can be killed at any step.
+out, which is not held against the file. Whatever is recorded is recorded in one transaction, so a worker can be killed
+at any step.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def run(worker: Worker, clock: Callable[[], datetime], stopped: Callable[[], boo
 
 
 def reclaim(worker: Worker, database: Database, now: datetime) -> None:
-    """Gives back, as failed attempts, the leases of dead workers of this machine, and its own of before a failure."""
+    """Takes back the leases of dead workers of this machine, and its own of before a failure."""
     from leaderboard import queue
 
     for lease in queue.held(database, now):
@@ -109,8 +110,10 @@ def reclaim(worker: Worker, database: Database, now: datetime) -> None:
             continue
         host, pid, _ = lease.worker.rsplit(":", 2)
         if host == _host() and not _alive(int(pid)):
-            queue.fail(database, lease)
-            worker.log(f"submission {lease.submission}: attempt {lease.attempt} failed: its worker died")
+            last = queue.lose(database, lease)
+            worker.log(f"submission {lease.submission}: its worker died, loss {lease.losses} of {queue.LOSSES}")
+            if last:
+                worker.log(f"submission {lease.submission}: given up; `lhy-grade grade --pending` tries it again")
 
 
 def _alive(pid: int) -> bool:

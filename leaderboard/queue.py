@@ -1,9 +1,12 @@
 """Who grades what next: leases on accepted submissions, handed out in a fair order.
 
 A submission waits while it is accepted, not rejected, without a grade of the present version, without a live lease, and
-tried fewer than `ATTEMPTS` times. A lease lasts until an instant; whoever does not record a grade by then, dead or
-hanging, has lost it, and the submission is handed out once more. After the last attempt it is failed, and waits for
-`grade --pending`. Two who grade the same submission do no harm: a second grade of one version is never kept.
+not failed. A lease lasts until an instant; a worker that has not recorded a grade by then has lost it, and the
+submission is handed out again. A grading that came to nothing uses one of `ATTEMPTS`. A lease whose worker was killed,
+or whose machine is gone, is one of `LOSSES`, of which there are more: it says nothing of the file, unless it happens
+every time. A new lease counts as lost until its worker says what came of it, so that no death goes uncounted. What is
+failed waits for `grade --pending`. Two who grade the same submission do no harm: a second grade of one version is never
+kept.
 """
 
 from __future__ import annotations
@@ -17,10 +20,13 @@ from leaderboard.database import Database
 from leaderboard.receipts import instant, microseconds
 
 ATTEMPTS = 2
-"""How often a submission is handed out before it counts as failed."""
+"""How many gradings of a submission come to nothing before it counts as failed."""
+
+LOSSES = 10
+"""How many workers are lost over a submission before it counts as failed."""
 
 FAILED = "E_GRADER"
-"""What a submission is told whose grading failed `ATTEMPTS` times."""
+"""The code of a submission that could not be graded."""
 
 OVER = 0
 """Until when a lease lasts that was given back: long past, whatever the clock will say."""
@@ -33,7 +39,10 @@ Versions = Mapping[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to grade a submission until an instant; `attempt` counts from 1."""
+    """The right to grade a submission until an instant.
+
+    `attempt` counts the gradings from 1, `losses` the leases that were lost, this one included until it ends well.
+    """
 
     submission: int
     competition: str
@@ -41,6 +50,7 @@ class Lease:
     sha256: str
     worker: str
     attempt: int
+    losses: int
     until: datetime
 
 
@@ -53,7 +63,7 @@ class Standing:
     code: str | None
 
 
-# Waiting: no grade of the present versions, and no lease that is live, used up or failed.
+# Waiting: no grade of the present versions, and no lease that is live, lost too often or failed.
 _OPEN = """
     FROM submissions s JOIN participants p ON p.id = s.participant_id
     WHERE s.id > :after AND p.competition IN ({keys}) AND s.rejected_at IS NULL
@@ -61,7 +71,7 @@ _OPEN = """
 """
 _LEASED = """
     AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id
-        AND (l.until > :now OR l.attempts >= :most OR l.failed_code IS NOT NULL))
+        AND (l.until > :now OR l.losses >= :most OR l.failed_code IS NOT NULL))
 """
 # Leases are few, and SQLite must begin with them: the order of CROSS JOIN is the one that it keeps.
 _RUNNING = """
@@ -82,27 +92,29 @@ def lease(
     with db.transaction():
         db.execute("UPDATE leases SET until = :most WHERE until > :most", most=microseconds(now + length))
         db.execute(
-            "UPDATE leases SET failed_code = :code WHERE failed_code IS NULL AND attempts >= :most AND until <= :now",
-            code=FAILED, most=ATTEMPTS, now=at,
+            "UPDATE leases SET failed_code = :code WHERE failed_code IS NULL AND losses >= :most AND until <= :now",
+            code=FAILED, most=LOSSES, now=at,
         )  # fmt: skip
         row = _first(db, versions, at, after)
         if row is None:
             return None
         number, competition, participant, sha256 = row
-        before = db.one("SELECT attempts FROM leases WHERE submission_id = :id", id=number)
+        before = db.one("SELECT attempts, losses FROM leases WHERE submission_id = :id", id=number)
+        attempts, losses = (0, 0) if before is None else before
         until = now + length
+        values = {"id": number, "worker": worker, "until": microseconds(until), "losses": losses + 1}
         if before is None:
             db.execute(
-                "INSERT INTO leases (submission_id, worker, until, attempts) VALUES (:id, :worker, :until, :attempts)",
-                id=number, worker=worker, until=microseconds(until), attempts=1,
+                "INSERT INTO leases (submission_id, worker, until, attempts, losses) "
+                "VALUES (:id, :worker, :until, :attempts, :losses)",
+                attempts=0, **values,
             )  # fmt: skip
         else:
             db.execute(
-                "UPDATE leases SET worker = :worker, until = :until, attempts = :attempts WHERE submission_id = :id",
-                id=number, worker=worker, until=microseconds(until), attempts=before[0] + 1,
-            )  # fmt: skip
-    attempt = 1 if before is None else before[0] + 1
-    return Lease(number, competition, participant, sha256, worker, attempt, until)
+                "UPDATE leases SET worker = :worker, until = :until, losses = :losses WHERE submission_id = :id",
+                **values,
+            )
+    return Lease(number, competition, participant, sha256, worker, attempts + 1, losses + 1, until)
 
 
 def finish(db: Database, submission_id: int) -> None:
@@ -112,40 +124,47 @@ def finish(db: Database, submission_id: int) -> None:
 
 
 def fail(db: Database, lease: Lease) -> bool:
-    """Gives a lease back after an attempt that came to nothing; whether it was the last one.
+    """Gives a lease back after a grading that came to nothing; whether it was the last attempt.
 
     A lease that somebody else has taken over since is left alone.
     """
     last = lease.attempt >= ATTEMPTS
-    with db.transaction():
-        changed = db.execute(
-            "UPDATE leases SET until = :over, failed_code = :code WHERE submission_id = :id AND worker = :worker "
-            "AND attempts = :attempt",
-            over=OVER, code=FAILED if last else None, id=lease.submission, worker=lease.worker, attempt=lease.attempt,
-        )  # fmt: skip
-    return last and bool(changed)
+    return _end(db, lease, lease.attempt, lease.losses - 1, FAILED if last else None) and last
+
+
+def lose(db: Database, lease: Lease) -> bool:
+    """Takes back the lease of a worker that is gone; whether it was the last loss."""
+    last = lease.losses >= LOSSES
+    return _end(db, lease, lease.attempt - 1, lease.losses, FAILED if last else None) and last
 
 
 def give_back(db: Database, lease: Lease) -> None:
-    """Gives a lease back that was not used, as a worker does that is told to stop: the attempt does not count."""
+    """Gives a lease back that was not used, as a worker does that is told to stop: nothing is counted."""
+    _end(db, lease, lease.attempt - 1, lease.losses - 1, None)
+
+
+def _end(db: Database, lease: Lease, attempts: int, losses: int, code: str | None) -> bool:
     with db.transaction():
-        db.execute(
-            "UPDATE leases SET until = :over, attempts = attempts - :one WHERE submission_id = :id "
-            "AND worker = :worker AND attempts = :attempt",
-            over=OVER, one=1, id=lease.submission, worker=lease.worker, attempt=lease.attempt,
+        changed = db.execute(
+            "UPDATE leases SET until = :over, attempts = :attempts, losses = :losses, failed_code = :code "
+            "WHERE submission_id = :id AND worker = :worker AND attempts = :attempts_then AND losses = :losses_then "
+            "AND until > :over",
+            over=OVER, attempts=attempts, losses=losses, code=code, id=lease.submission, worker=lease.worker,
+            attempts_then=lease.attempt - 1, losses_then=lease.losses,
         )  # fmt: skip
+    return bool(changed)
 
 
 def held(db: Database, now: datetime) -> list[Lease]:
     """The leases that are live."""
     rows = db.fetch(
-        "SELECT l.submission_id, p.competition, p.name, s.sha256, l.worker, l.attempts, l.until "
+        "SELECT l.submission_id, p.competition, p.name, s.sha256, l.worker, l.attempts, l.losses, l.until "
         f"{_RUNNING} ORDER BY l.submission_id",
         now=microseconds(now),
     )
     return [
-        Lease(number, competition, participant, sha256, worker, attempt, instant(until))
-        for number, competition, participant, sha256, worker, attempt, until in rows
+        Lease(number, competition, participant, sha256, worker, attempts + 1, losses, instant(until))
+        for number, competition, participant, sha256, worker, attempts, losses, until in rows
     ]
 
 
@@ -174,7 +193,7 @@ def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> 
     """
     at = microseconds(now)
     text, values = _open(db, versions)
-    rows = db.fetch(f"SELECT s.id, p.name {text} {_LEASED}", after=after, now=at, most=ATTEMPTS, **values)
+    rows = db.fetch(f"SELECT s.id, p.name {text} {_LEASED}", after=after, now=at, most=LOSSES, **values)
     busy = _busy(db, at)
     return [number for _, number in sorted((name in busy, int(number)) for number, name in rows)]
 
@@ -202,7 +221,7 @@ def _first(db: Database, versions: Versions, at: int, after: int) -> tuple[Any, 
     text, values = _open(db, versions)
     while rows := db.fetch(
         f"SELECT s.id, p.competition, p.name, s.sha256 {text} {_LEASED} ORDER BY s.id LIMIT :page",
-        after=after, now=at, most=ATTEMPTS, page=PAGE, **values,
+        after=after, now=at, most=LOSSES, page=PAGE, **values,
     ):  # fmt: skip
         first = first or rows[0]
         for row in rows:
@@ -224,13 +243,13 @@ def standing(
     at = microseconds(now)
     leases: dict[int, tuple[Any, ...]] = {}
     for number in ids:
-        row = db.one("SELECT until, attempts, failed_code FROM leases WHERE submission_id = :id", id=number)
+        row = db.one("SELECT until, losses, failed_code FROM leases WHERE submission_id = :id", id=number)
         if row is not None:
             leases[number] = row
     out, queued = {}, []
     for number in ids:
-        until, attempts, failed = leases.get(number, (0, 0, None))
-        if failed is not None or (attempts >= ATTEMPTS and until <= at):
+        until, losses, failed = leases.get(number, (0, 0, None))
+        if failed is not None or (losses >= LOSSES and until <= at):
             out[number] = Standing("failed", None, FAILED)
         elif until > at:
             out[number] = Standing("grading", None, None)

@@ -287,6 +287,12 @@ LEASES = Table(
     Column("until", WHOLE, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("failed_code", Text),
+    Column("losses", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("attempts >= 0", name="attempts"),
+    CheckConstraint("losses >= 0", name="losses"),
 )
-"""Who grades which submission until when, how often that was tried, and the code of why it was given up."""
+"""Who grades which submission until when, and the code of why it was given up.
+
+`attempts` counts the gradings that came to nothing; `losses` the leases whose worker did not say what came of them, a
+live one included.
+"""

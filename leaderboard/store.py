@@ -36,7 +36,7 @@ class Accepted:
 
     `practice` says that it came too late and counts for nothing; practice has a quota of its own. `used` counts this
     one and those before it on its quota day; `next_slot` is None while slots are left. `again` says that the same
-    client key had been accepted before: this is that receipt, and no second slot was used.
+    bytes had been accepted before: this is that receipt, and no second slot was used.
     """
 
     submission: int
@@ -150,8 +150,9 @@ def accept(
     `day` is the date of `now` in the quota's zone, `next_slot` the instant at which the day after it begins. `closes`
     is the last instant that is in time, and nothing is in time once the private part was revealed; `late` says whether
     a later file is refused or taken as practice, with slots of its own, or whether none is late. Where there is a
-    roster, a person must be on it, as a team or under a key. The same client key gives the same receipt again, also
-    after the deadline, unless its file was rejected since, or was practice and is in time now. Where the clock has
+    roster, a person must be on it, as a team or under a key. The same bytes of the same participant give the same
+    receipt again, whatever their client key and also after the deadline, unless they were rejected since, or were
+    practice and are in time now; a client key that came with other bytes before is refused. Where the clock has
     stepped back to an earlier day than a participant's last one, the submission counts against that later day, so that
     a wrong clock never opens fresh slots.
 
@@ -173,13 +174,9 @@ def accept(
         at_step("participant")
         over = "" if late == "never" else _over(db, competition, closes, now)
         practice = bool(over)
-        earlier = db.one(  # what counts first; after an extension a practice file may be handed in anew
-            "SELECT id, entry, receipt, sha256 FROM submissions WHERE participant_id = :participant "
-            "AND client_key = :key AND rejected_at IS NULL AND (NOT practice OR :practice) ORDER BY practice LIMIT 1",
-            participant=participant_id, key=client_key, practice=practice,
-        )  # fmt: skip
+        earlier = _earlier(db, participant_id, sha256, client_key, practice)
         if earlier is not None:
-            return _accepted_again(earlier, sha256)
+            return earlier
         if over and late == "refuse":
             raise LeaderboardError(over, code="E_CLOSED", exit_code=5)
         entry, quota_day = _last_entry(db, participant_id, day)
@@ -599,14 +596,26 @@ def _check_roster(db: Database, participant: str, kind: Kind) -> None:
         )
 
 
-def _accepted_again(earlier: tuple[Any, ...], sha256: str) -> Accepted:
-    number, entry, text, before = earlier
-    if before != sha256:
+def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, practice: bool) -> Accepted | None:
+    """The same bytes as they were accepted before: what counts first, and practice only for what is practice now."""
+    live = "participant_id = :id AND rejected_at IS NULL AND (NOT practice OR :practice)"
+    keyed = db.one(
+        f"SELECT id, sha256 FROM submissions WHERE {live} AND client_key = :key ORDER BY practice LIMIT 1",
+        id=participant_id, practice=practice, key=client_key,
+    )  # fmt: skip
+    if keyed is not None and keyed[1] != sha256:
         raise LeaderboardError(
-            f"This client key came with other bytes before, as submission {number}; a retry must send the same file.",
+            f"This client key came with other bytes before, as submission {keyed[0]}; a retry must send the same file.",
             code="E_CLIENT_KEY",
             exit_code=8,
         )
+    row = db.one(
+        f"SELECT id, entry, receipt FROM submissions WHERE {live} AND sha256 = :sha ORDER BY practice, id LIMIT 1",
+        id=participant_id, practice=practice, sha=sha256,
+    )  # fmt: skip
+    if row is None:
+        return None
+    number, entry, text = row
     fields = json.loads(text)
     next_slot = fields["next_slot"] and datetime.fromisoformat(fields["next_slot"])
     practice = fields.get("practice", False)

@@ -273,6 +273,25 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def reseal(home: Home, name: str = "hw01", version: int = 1) -> None:
+    """Makes answers that a test has changed look as if they had been made so."""
+    import hashlib
+    import json
+
+    from harness.competition import data_version_of, seal_of
+
+    folder = home.secret(name, version)
+    values = json.loads((folder / "competition.json").read_text())
+    arrays = [*(f"column-{place}" for place in range(len(values["columns"]))), "usage", "groups"]
+    digest = hashlib.sha256()
+    for array in arrays:
+        if (folder / f"{array}.npy").exists():
+            digest.update(array.encode() + (folder / f"{array}.npy").read_bytes())
+    values["data_version"] = data_version_of(digest.hexdigest(), values["format"])
+    values["seal"] = seal_of(home.key(), values)
+    (folder / "competition.json").write_text(json.dumps(values))
+
+
 def self_signed(folder: Path) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 and course.test, and its key."""
     import ipaddress

@@ -76,9 +76,10 @@ def hand_in(
 ) -> int:
     """Accepts and grades a file, with the bars it passes on either side."""
     values: dict[str, Any] = {
-        "course": "", "competition": "hw01/1", "participant": who, "kind": "person", "sha256": "", "size": 1,
-        "filename": "", "message": "", "client_key": f"k{next(_keys)}", "now": NOW, "day": "2027-03-01",
-        "next_slot": None, "quota": None, "rejections": None, "closes": None, "sign": lambda _: b"",
+        "course": "", "competition": "hw01/1", "participant": who, "kind": "person",
+        "sha256": f"{next(_keys):064x}", "size": 1, "filename": "", "message": "", "client_key": f"k{next(_keys)}",
+        "now": NOW, "day": "2027-03-01", "next_slot": None, "quota": None, "rejections": None,
+        "closes": None, "sign": lambda _: b"",
     }  # fmt: skip
     number = store.accept(db, **(values | more)).submission
     data_version, metric_version = read_versions(home, find_competition(home, "hw1"))

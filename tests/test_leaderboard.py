@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -27,16 +28,18 @@ ROOT = Path(__file__).parents[1]
 SEED = bytes(range(32))
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DATA, METRIC = "data 1", "metric 1"
+HASH = "ab" * 32
 _keys = count()
 
 
 def hand_in(db: Database, participant: str = "ann", **changes: Any) -> store.Accepted:
-    """Accept a file with a fresh client key and a quota of five, unless told otherwise."""
+    """Accept a file with a fresh client key, bytes of the key's own and a quota of five, unless told otherwise."""
+    key = str(changes.get("client_key", f"k{next(_keys)}"))
     values: dict[str, Any] = {
         "course": "Machine Learning", "competition": "hw01", "participant": participant, "kind": "person",
-        "sha256": "ab" * 32, "size": 10, "filename": "predictions.csv", "message": "", "client_key": f"k{next(_keys)}",
-        "now": NOW, "day": "2026-11-20", "next_slot": datetime(2026, 11, 21, tzinfo=UTC), "quota": 5, "rejections": 3,
-        "closes": None, "sign": receipts.signer(SEED),
+        "sha256": hashlib.sha256(key.encode()).hexdigest(), "size": 10, "filename": "predictions.csv", "message": "",
+        "client_key": key, "now": NOW, "day": "2026-11-20", "next_slot": datetime(2026, 11, 21, tzinfo=UTC),
+        "quota": 5, "rejections": 3, "closes": None, "sign": receipts.signer(SEED),
     }  # fmt: skip
     return store.accept(db, **(values | changes))
 
@@ -141,23 +144,47 @@ def test_a_rejected_file_gives_its_slot_back_and_counts_on_its_own(database: Dat
     assert store.count_submissions(database, "hw01") == 3
 
 
-def test_the_same_client_key_gives_the_same_receipt_and_uses_no_second_slot(database: Database) -> None:
-    first = hand_in(database, client_key="once", quota=1)
+@pytest.mark.parametrize("key", ["once", "another"])
+def test_the_same_bytes_give_the_same_receipt_and_use_no_second_slot_whatever_their_key(
+    database: Database, key: str
+) -> None:
+    first = hand_in(database, client_key="once", sha256=HASH, quota=1)
     late = NOW + timedelta(days=9)
-    second = hand_in(database, client_key="once", quota=1, now=late, closes=NOW, day="2026-11-29")
+    second = hand_in(database, client_key=key, sha256=HASH, quota=1, now=late, closes=NOW, day="2026-11-29")
     assert second == replace(first, again=True)
     assert store.count_submissions(database, "hw01") == 1
     with pytest.raises(LeaderboardError, match="other bytes") as error:
         hand_in(database, client_key="once", sha256="cd" * 32)
     assert code_of(error) == ("E_CLIENT_KEY", 8)
-    assert not hand_in(database, "bob", client_key="once").again
+    assert not hand_in(database, "bob", client_key="once", sha256=HASH).again
+    assert store.quota_state(database, "hw01", "ann", "2026-11-20").used == 1
 
 
-def test_a_client_key_is_free_again_after_its_file_was_rejected(database: Database) -> None:
-    first = hand_in(database, client_key="once")
+@pytest.mark.parametrize("key", ["once", "another"])
+def test_bytes_and_key_are_free_again_after_the_file_was_rejected(database: Database, key: str) -> None:
+    first = hand_in(database, client_key="once", sha256=HASH)
     store.reject(database, first.submission, "E_X", NOW)
-    second = hand_in(database, client_key="once")
+    second = hand_in(database, client_key=key, sha256=HASH)
     assert (second.again, second.entry) == (False, 2)
+
+
+def test_practice_bytes_under_another_key_count_once_they_are_in_time_and_then_come_first(database: Database) -> None:
+    late: dict[str, Any] = {
+        "sha256": HASH,
+        "closes": NOW,
+        "now": NOW + timedelta(days=1),
+        "late": "practice",
+        "day": "2026-11-21",
+    }
+    practice = hand_in(database, client_key="a", **late)
+    assert hand_in(database, client_key="b", **late) == replace(practice, again=True)
+    counting = hand_in(database, client_key="c", **late | {"closes": None})
+    assert (counting.practice, counting.again) == (False, False)
+    for key in ("a", "b", "c"):
+        assert hand_in(database, client_key=key, **late) == replace(counting, again=True)
+    with pytest.raises(LeaderboardError, match="other bytes"):
+        hand_in(database, client_key="a", **late | {"sha256": "cd" * 32})
+    assert store.count_submissions(database, "hw01") == 2
 
 
 def test_the_deadline_is_the_last_instant_that_is_in_time(database: Database) -> None:
@@ -496,9 +523,10 @@ with open_database(sys.argv[1]) as db:
     done = 0
     try:
         while done < 1000:
-            store.accept(db, course="", competition="hw01", participant="ann", kind="person", sha256="0" * 64, size=1,
-                filename="", message="m" * 1000, client_key=str(done), now=datetime(2026, 1, 1, tzinfo=timezone.utc),
-                day="2026-01-01", next_slot=None, quota=None, rejections=None, closes=None, sign=lambda text: b"")
+            store.accept(db, course="", competition="hw01", participant="ann", kind="person", sha256=f"{done:064x}",
+                size=1, filename="", message="m" * 1000, client_key=str(done),
+                now=datetime(2026, 1, 1, tzinfo=timezone.utc), day="2026-01-01",
+                next_slot=None, quota=None, rejections=None, closes=None, sign=lambda text: b"")
             done += 1
     except LeaderboardError as error:
         print(done, error.code)

@@ -227,3 +227,34 @@ def test_a_database_of_the_first_version_is_upgraded_with_all_it_holds(
         new = ("people", "tokens", "extensions", "parts", "leases", "ended_sessions")
         assert rows_of(db, new) == {table: [] for table in new}
         assert db.fetch("SELECT version_num FROM alembic_version") == [(module.VERSIONS[-1],)]
+
+
+def test_a_lease_of_an_older_version_that_nobody_ended_becomes_a_loss(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import command
+
+    newest = command.upgrade
+    leases = {1: (5, 1, None), 2: (0, 1, None), 3: (5, 2, "E_GRADER"), 4: (0, 0, None), 5: (5, 2, None)}
+    of_one = next(statement for statement in OLD_ROWS if "INTO submissions" in statement)
+    with monkeypatch.context() as old:
+        old.setattr(command, "upgrade", lambda config, _: newest(config, module.VERSIONS[-1]))
+        old.setattr(module, "VERSIONS", ("0001",))
+        with open_database(database_url) as db:
+            db.connection.execute(next(statement for statement in OLD_ROWS if "INTO participants" in statement))
+            for number in leases:
+                values = (
+                    f"({number}, 1, {number}, 'k{number}', 's', 7, 'x.csv', 'm', 5, '2027-02-01', {number}, '{{}}')"
+                )
+                db.connection.execute(of_one.partition("VALUES ")[0] + "VALUES " + values)
+        old.setattr(module, "VERSIONS", ("0001", "0002", "0003", "0004", "0005"))
+        with open_database(database_url) as db, db.transaction():
+            for number, (until, attempts, code) in leases.items():
+                db.execute(
+                    "INSERT INTO leases (submission_id, worker, until, attempts, failed_code) "
+                    "VALUES (:number, :worker, :until, :attempts, :code)",
+                    number=number, worker="w", until=until, attempts=attempts, code=code,
+                )  # fmt: skip
+    with open_database(database_url) as db:
+        found = db.fetch("SELECT submission_id, attempts, losses FROM leases ORDER BY submission_id")
+    assert [tuple(row) for row in found] == [(1, 0, 1), (2, 1, 0), (3, 2, 0), (4, 0, 0), (5, 1, 1)]

@@ -10,7 +10,7 @@ import math
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -21,10 +21,12 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given
+from click.testing import CliRunner
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness import view
+from harness.cli import cli
 from harness.home import open_home
 from harness.server import app, pages
 from leaderboard import events, roster, store
@@ -34,6 +36,7 @@ from tests.test_server import NOW, WIDE, Class, Client, make_class, submit
 from tests.test_server import TABLE as API
 
 URL = "http://testserver"
+HW1 = "/homeworks/hw1"
 EVIL = {
     "markup": "<img src=x onerror=document.title=1>",
     "quotes": "\"'><script>document.title=1</script>",
@@ -403,6 +406,89 @@ def test_a_session_of_a_browser_ends_or_changes_with_the_token_and_the_person(si
         assert client.post("/homeworks/hw1/selection", data={"csrf": csrf}, headers={"origin": URL}).status_code == 401
 
 
+NUMBER = st.one_of(
+    st.integers(1, 5).map(str),
+    st.integers(-(10**20), 10**20).map(str),
+    st.sampled_from(["-1", "+1", "0", "01", " 1", "1 ", "1.0", "1e0", "1_0", "", "\uff11", "\u0661", "\u00b2", "1,2"]),
+    st.integers(19, 5_000).map(lambda digits: "9" * digits),
+    st.text(max_size=5),
+)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(NUMBER, min_size=1, max_size=3))
+@example(texts=["9" * 5000])
+@example(texts=["1", "-1"])
+@example(texts=["1", "\uff11"])
+@example(texts=["1"] * 150)
+def test_a_selection_with_anything_that_is_no_number_changes_nothing_at_any_door(
+    chosen: Class, texts: list[str]
+) -> None:
+    """On the page, by the API and on the command line: saved as it was given, or refused and as before."""
+    client, page = chosen.client("b01"), signed_in(chosen, "b01")
+    csrf = csrf_of(page.get("/").text)
+    home = ["--home", str(chosen.home.root), "select", "hw1", "--as", "b01"]
+
+    def by_command(texts: list[str]) -> int:
+        done = CliRunner().invoke(cli, [*home, "--", *texts])
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        return done.exit_code
+
+    ways: list[tuple[Callable[[list[str]], int], int, tuple[int, ...]]] = [
+        (lambda texts: page.post(f"{HW1}/selection", data={"csrf": csrf, "submission": texts}).status_code,
+         303, (400, 409)),
+        (lambda texts: client.put(f"/api/v1{HW1}/selection", json={"submissions": [
+            int(text) if re.fullmatch("-?[1-9][0-9]{0,3000}", text) else text for text in texts]}).status_code,
+         200, (400,)),
+        (by_command, 0, (2,)),
+    ]  # fmt: skip
+    own = {"1", "2", "3"}
+    for way, done, refused in ways:
+        assert way(["2"]) == done
+        code = way(texts)
+        if set(texts) <= own and len(set(texts)) <= 2 and len(texts) <= 100:
+            assert code == done
+            expected = sorted(int(text) for text in set(texts))
+        else:
+            assert code in refused
+            expected = [2]
+        assert client.get(f"/api/v1{HW1}/selection").json()["selected"] == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "named"),
+    [
+        (["9" * 5000], "got &#39;999999999999999999999999999999&#39; and 4,970 characters more"),
+        (["1", "-1"], "got &#39;-1&#39;"),
+        (["1", "\uff11"], "got &#39;\\uff11&#39;"),
+        (["1", ""], "got &#39;&#39;"),
+        (["1"] * 101, "101 numbers were given; at most 100 are read"),
+    ],
+)
+def test_a_selection_that_is_refused_names_the_fault_and_changes_nothing(
+    chosen: Class, texts: list[str], named: str
+) -> None:
+    page = signed_in(chosen, "b01")
+    csrf = csrf_of(page.get("/").text)
+    answer = page.post(f"{HW1}/selection", data={"csrf": csrf, "submission": texts})
+    assert answer.status_code == 400
+    assert named in answer.text
+    assert "Nothing was changed" in answer.text
+    assert chosen.client("b01").get(f"/api/v1{HW1}/selection").json()["selected"] == [2]
+    other = page.post(f"{HW1}/selection", data={"csrf": csrf, "submissions": "1"})
+    assert other.status_code == 400, "a field of another name is no empty selection"
+    assert chosen.client("b01").get(f"/api/v1{HW1}/selection").json()["selected"] == [2]
+
+
+@pytest.fixture
+def chosen(site: Class) -> Class:
+    """A class in which b01 handed in submissions 1 to 3 and chose the second."""
+    assert handed_in(site, "b01", 8.0, 9.0, 30.0) == [1, 2, 3]
+    answer = site.client("b01").put(f"/api/v1{HW1}/selection", json={"submissions": [2]})
+    assert answer.status_code == 200
+    return site
+
+
 def test_a_selection_shows_what_would_count_and_too_many_are_refused_in_place(site: Class) -> None:
     numbers = handed_in(site, "b01", 8.0, 9.0, 30.0)
     site.work()
@@ -412,7 +498,7 @@ def test_a_selection_shows_what_would_count_and_too_many_are_refused_in_place(si
     (third,) = set(numbers) - set(counted(page.text))
     csrf = csrf_of(page.text)
     path = "/homeworks/hw1/selection"
-    assert client.post(path, data={"csrf": csrf, "submission": [str(third), "x", "-1"]}).status_code == 303
+    assert client.post(path, data={"csrf": csrf, "submission": str(third)}).status_code == 303
     page = client.get("/homeworks/hw1/submissions?saved=1")
     assert counted(page.text) == [third]
     assert "is saved" in page.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -59,7 +60,8 @@ for number in range(workers):
 
 def hand_in(db: Database, who: str, key: str, competition: str = "hw01") -> int:
     values: dict[str, Any] = {
-        "course": "Machine Learning", "competition": competition, "kind": "person", "sha256": "ab" * 32, "size": 10,
+        "course": "Machine Learning", "competition": competition, "kind": "person",
+        "sha256": hashlib.sha256(key.encode()).hexdigest(), "size": 10,
         "filename": "predictions.csv", "message": "", "now": NOW, "day": "2026-11-20", "next_slot": None,
         "quota": None, "rejections": 3, "closes": None,
     }  # fmt: skip
@@ -125,22 +127,53 @@ def test_what_is_graded_or_rejected_is_not_handed_out(database: Database) -> Non
     assert lease.submission == 1
 
 
-def test_a_lease_that_ran_out_is_handed_out_once_more_and_then_failed(database: Database) -> None:
+def test_a_lease_that_ran_out_is_a_loss_and_no_attempt_and_ten_losses_are_the_end(database: Database) -> None:
     hand_in(database, "ann", "1")
-    first = take(database, "a")
-    assert first is not None
-    assert (first.attempt, first.until) == (1, NOW + LENGTH)
-    assert take(database, "b", NOW + LENGTH - timedelta(microseconds=1)) is None
-    second = take(database, "b", NOW + LENGTH)
-    assert second is not None
-    assert second.attempt == 2
-    assert state(database, 1, NOW + LENGTH).state == "grading"
-    later = NOW + 2 * LENGTH
-    assert state(database, 1, later) == queue.Standing("failed", None, "E_GRADER")
-    assert take(database, "c", later) is None
+    now = NOW
+    for loss in range(1, queue.LOSSES + 1):
+        lease = take(database, f"w{loss}", now)
+        assert lease is not None
+        assert (lease.attempt, lease.losses, lease.until) == (1, loss, now + LENGTH)
+        assert take(database, "b", lease.until - timedelta(microseconds=1)) is None
+        assert state(database, 1, now).state == "grading"
+        now = lease.until
+    assert state(database, 1, now) == queue.Standing("failed", None, "E_GRADER")
+    assert take(database, "c", now) is None
     assert database.one("SELECT failed_code FROM leases") == ("E_GRADER",)
     assert [row.id for row in store.pending(database, VERSIONS)] == [1], "`grade --pending` takes it up"
     assert store.quota_state(database, "hw01", "ann", "2026-11-20").used == 1, "it used its slot once"
+
+
+def test_losses_use_no_attempt_and_attempts_are_no_losses(database: Database) -> None:
+    hand_in(database, "ann", "1")
+    for losses in (1, 2):
+        lease = take(database)
+        assert lease is not None
+        assert (lease.attempt, lease.losses) == (1, losses)
+        assert queue.lose(database, lease) is False
+        assert state(database, 1) == queue.Standing("queued", 1, None)
+    for attempt in (1, 2):
+        lease = take(database)
+        assert lease is not None
+        assert (lease.attempt, lease.losses) == (attempt, 3)
+        assert queue.fail(database, lease) is (attempt == queue.ATTEMPTS)
+    assert state(database, 1).state == "failed"
+    assert database.one("SELECT attempts, losses FROM leases") == (2, 2)
+
+
+def test_a_worker_found_dead_for_the_tenth_time_is_the_end_at_once(database: Database) -> None:
+    hand_in(database, "ann", "1")
+    ends = []
+    for _ in range(queue.LOSSES):
+        taken = take(database)
+        assert taken is not None
+        (held,) = queue.held(database, NOW)
+        assert held == taken
+        ends.append(queue.lose(database, held))
+        assert queue.lose(database, held) is False, "it is taken back once"
+    assert ends == [False] * (queue.LOSSES - 1) + [True]
+    assert state(database, 1).state == "failed"
+    assert take(database) is None
 
 
 def test_a_lease_that_is_given_back_after_a_failure_counts_and_one_that_was_not_used_does_not(
@@ -167,10 +200,10 @@ def test_a_worker_that_wakes_up_late_takes_nothing_from_the_one_that_came_after_
     quick = take(database, "quick", NOW + LENGTH)
     assert slow is not None
     assert quick is not None
-    assert queue.fail(database, slow) is False
-    queue.give_back(database, slow)
-    assert database.one("SELECT worker, attempts, failed_code FROM leases") == ("quick", 2, None)
-    assert queue.fail(database, replace(quick, attempt=1)) is False, "nor does it by its own name"
+    for end in (queue.fail, queue.lose, queue.give_back):
+        assert not end(database, slow)
+        assert not end(database, replace(quick, losses=1)), "nor does it by its own name"
+    assert database.one("SELECT worker, attempts, losses, failed_code FROM leases") == ("quick", 0, 2, None)
 
 
 def test_positions_count_from_one_in_the_order_of_handing_out(database: Database) -> None:
@@ -240,20 +273,17 @@ def test_what_arrives_while_it_is_asked_what_is_settled_is_not_passed_over(
     assert queue.waiting(database, VERSIONS, NOW, after) == [2]
 
 
-@pytest.mark.parametrize("give", [queue.fail, queue.give_back])
+@pytest.mark.parametrize("give", [queue.fail, queue.lose, queue.give_back])
 def test_what_was_given_back_waits_also_when_the_clock_steps_back(database: Database, give: Any) -> None:
     hand_in(database, "ann", "1")
     lease = take(database, now=NOW + timedelta(days=1))
     assert lease is not None
     give(database, lease)
     assert state(database, 1) == queue.Standing("queued", 1, None)
-    again = take(database)
-    assert again is not None
-    queue.fail(database, again)
-    last = take(database)
-    if give is queue.give_back:
-        assert last is not None
-        queue.fail(database, last)
+    for _ in range(1 if give is queue.fail else 2):
+        again = take(database)
+        assert again is not None
+        queue.fail(database, again)
     assert state(database, 1, NOW - timedelta(days=1)).state == "failed"
 
 
@@ -263,7 +293,7 @@ def test_a_lease_outlives_a_step_back_of_the_clock_by_its_own_length_only(databa
     assert take(database, "next") is None, "it may still be graded"
     second = take(database, "next", NOW + LENGTH)
     assert second is not None
-    assert second.attempt == 2
+    assert second.losses == 2
 
 
 def test_a_step_forward_of_the_clock_hands_out_once_more_and_both_may_end(database: Database) -> None:
@@ -271,7 +301,7 @@ def test_a_step_forward_of_the_clock_hands_out_once_more_and_both_may_end(databa
     first, second = take(database, "a"), take(database, "b", NOW + timedelta(days=1))
     assert first is not None
     assert second is not None
-    assert state(database, 1, NOW + timedelta(days=2)).state == "failed"
+    assert state(database, 1, NOW + timedelta(days=2)).state == "queued"
     record(database, 1)
     assert queue.fail(database, second) is False, "what was graded meanwhile is not failed"
     assert database.fetch("SELECT submission_id FROM leases") == []
@@ -292,7 +322,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     steps=st.lists(
         st.one_of(
             st.tuples(st.just("hand in"), st.integers(0, 3)),
-            st.tuples(st.sampled_from(["take", "end", "fail", "give back", "run out"]), st.integers(0, 1)),
+            st.tuples(st.sampled_from(["take", "end", "fail", "give back", "die", "run out"]), st.integers(0, 1)),
         ),
         max_size=40,
     )
@@ -305,7 +335,7 @@ def test_the_order_is_that_of_arrival_behind_whoever_has_none_running(
     shutil.copyfile(empty, copy)
     with open_database(f"sqlite:///{copy}") as db:
         db.connection.execute("PRAGMA synchronous = OFF")
-        now, waiting, attempts = NOW, [], Counter[int]()
+        now, waiting, failed, lost = NOW, [], Counter[int](), Counter[int]()
         names: dict[int, str] = {}
         running: list[queue.Lease | None] = [None, None]
         for what, number in steps:
@@ -324,12 +354,15 @@ def test_the_order_is_that_of_arrival_behind_whoever_has_none_running(
                 assert (taken and taken.submission) == (order[0] if order else None)
                 if taken is not None:
                     waiting.remove(taken.submission)
-                    attempts[taken.submission] += 1
-                    assert taken.attempt == attempts[taken.submission]
+                    assert taken.attempt == failed[taken.submission] + 1
+                    assert taken.losses == lost[taken.submission] + 1
                     running[number] = taken
             elif what == "run out" and any(running):
                 now += LENGTH
-                waiting += [one.submission for one in running if one is not None and one.attempt < queue.ATTEMPTS]
+                for one in running:
+                    if one is not None:
+                        lost[one.submission] += 1
+                        waiting += [one.submission] if lost[one.submission] < queue.LOSSES else []
                 running = [None, None]
             elif lease is not None and what != "take":
                 running[number] = None
@@ -337,10 +370,14 @@ def test_the_order_is_that_of_arrival_behind_whoever_has_none_running(
                     record(db, lease.submission)
                 elif what == "fail":
                     assert queue.fail(db, lease) is (lease.attempt == queue.ATTEMPTS)
+                    failed[lease.submission] += 1
                     waiting += [lease.submission] if lease.attempt < queue.ATTEMPTS else []
+                elif what == "die":
+                    assert queue.lose(db, lease) is (lease.losses == queue.LOSSES)
+                    lost[lease.submission] += 1
+                    waiting += [lease.submission] if lease.losses < queue.LOSSES else []
                 elif what == "give back":
                     queue.give_back(db, lease)
-                    attempts[lease.submission] -= 1
                     waiting.append(lease.submission)
         seen = queue.settled(db, VERSIONS)
         open_ones = waiting + [one.submission for one in running if one is not None]
@@ -373,7 +410,7 @@ def test_many_workers_grade_each_submission_once_also_where_some_are_killed(data
         assert left == (0 if not kill_every else count - sum(handed.values()) + 6)
         later = NOW + LENGTH
         while (lease := queue.lease(db, VERSIONS, "w", later, LENGTH)) is not None:
-            assert lease.attempt == (2 if str(lease.submission) in handed else 1)
+            assert (lease.attempt, lease.losses) == (1, 2 if str(lease.submission) in handed else 1)
             record(db, lease.submission)
         assert len(list(store.grade_rows(db))) == count
         assert db.fetch("SELECT submission_id FROM leases") == []

@@ -51,8 +51,9 @@ def db(database: Database) -> Database:
 
 def hand_in(db: Database, participant: str, **changes: Any) -> store.Accepted:
     values: dict[str, Any] = {
-        "course": "ML", "competition": "hw01/1", "participant": participant, "kind": "person", "sha256": HASH,
-        "size": 10, "filename": "a.csv", "message": "", "client_key": f"k{next(_keys)}", "now": NOW,
+        "course": "ML", "competition": "hw01/1", "participant": participant, "kind": "person",
+        "sha256": f"{next(_keys):064x}", "size": 10, "filename": "a.csv", "message": "",
+        "client_key": f"k{next(_keys)}", "now": NOW,
         "day": "2027-03-01", "next_slot": None, "quota": 5, "rejections": 5, "closes": None, "sign": lambda _: b"",
     }  # fmt: skip
     return store.accept(db, **(values | changes))

@@ -555,10 +555,10 @@ def test_what_would_count_is_what_the_private_board_counts(
     chosen: dict[str, list[int]] = {}
     for who, scores, state in entries:
         number = store.accept(
-            database, course="", competition=competition, participant=f"student {who}", kind="person", sha256="",
-            size=1, filename="", message="", client_key=f"k{next(_files)}", now=now, day="2027-03-26", next_slot=None,
-            quota=None, rejections=None, closes=now - SECOND if state == "practice" else now, sign=lambda _: b"",
-            late="practice",
+            database, course="", competition=competition, participant=f"student {who}", kind="person",
+            sha256=f"{next(_files):064x}", size=1, filename="", message="", client_key=f"k{next(_files)}", now=now,
+            day="2027-03-26", next_slot=None, quota=None, rejections=None,
+            closes=now - SECOND if state == "practice" else now, sign=lambda _: b"", late="practice",
         ).submission  # fmt: skip
         if state == "rejected":
             store.reject(database, number, "E_X", now)

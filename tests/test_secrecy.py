@@ -14,7 +14,9 @@ from click.testing import CliRunner
 
 from harness import options
 from harness.cli import cli
+from harness.home import open_home
 from tasks.base import PRIVATE, PUBLIC
+from tests.conftest import reseal
 
 
 def change_answer(home: Path, usage: int, place: int, change: Callable[[float], float]) -> None:
@@ -24,6 +26,7 @@ def change_answer(home: Path, usage: int, place: int, change: Callable[[float], 
     answers = np.load(folder / "column-0.npy")
     answers[row] = change(answers[row])
     np.save(folder / "column-0.npy", answers)
+    reseal(open_home(home))
 
 
 def everything_a_student_sees(

@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,13 +89,13 @@ def answering(url: str, home: Home) -> None:
     pytest.fail("the server does not answer")
 
 
-def until(done: Callable[[], Any]) -> None:
-    """Waits for something, for a minute at most."""
+def until(done: Callable[[], Any], where: Callable[[], str] = lambda: "") -> None:
+    """Waits for something, for a minute at most; `where` says what there is instead."""
     for _ in range(600):
         if done():
             return
         time.sleep(0.1)
-    pytest.fail(f"it never came to {done}")
+    pytest.fail(f"it never came to {done}: {where()}")
 
 
 def bearer(school: Class, key: str) -> dict[str, str]:
@@ -288,16 +289,35 @@ def test_a_kill_of_the_parent_ends_the_others_and_a_new_start_goes_on(school: Cl
     balanced(school.home, 1)
 
 
-def test_kills_of_workers_while_they_grade_leave_one_grade_of_each_file(school: Class) -> None:
+def kill_workers_while_they_grade(school: Class) -> None:
     with running(school.home, "--workers", "2") as server:
         for number in range(12):
             key = ("b01", "b02", "b03", "x01")[number % 4]
             assert send(server.url, school, key, school.file(float(number))).status_code == 202
             if number % 3 == 0:
                 os.kill(server.children()[-1], signal.SIGKILL)
-        until(lambda: graded(school, 12))
+        until(lambda: graded(school, 12), lambda: unfinished(school.home, server.log))
         time.sleep(0.5)
     balanced(school.home, 12)
+
+
+def unfinished(home: Home, log: Path) -> str:
+    """What state each submission without a grade is in, and the end of the server's log."""
+    with home.database() as database:
+        leases = database.fetch("SELECT submission_id, worker, until, attempts, losses, failed_code FROM leases")
+        settled = {row.submission for row in store.grade_rows(database)}
+        left = [entry.id for entry in store.submissions(database) if entry.id not in settled]
+    return f"without a grade: {left}; leases: {leases}; now: {datetime.now(UTC)}\n{log.read_text()[-3000:]}"
+
+
+def test_kills_of_workers_while_they_grade_leave_one_grade_of_each_file(school: Class) -> None:
+    kill_workers_while_they_grade(school)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("again", range(25))
+def test_kills_of_workers_while_they_grade_do_so_every_time(school: Class, again: int) -> None:
+    kill_workers_while_they_grade(school)
 
 
 def reached(found: Sized, count: int) -> bool:

@@ -23,6 +23,7 @@ from leaderboard import events, queue, roster, store
 from leaderboard.database import LeaderboardError
 from submissions.store import keep
 from tasks.base import PRIVATE, UserError
+from tests.conftest import reseal
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 PEOPLE = (
@@ -243,6 +244,7 @@ def test_a_flipped_private_label_changes_no_body_of_any_role_before_the_reveal(c
             row = np.flatnonzero(np.load(folder / "usage.npy") == PRIVATE)[3]
             answers[row] += 1e7  # so far that whoever was better on this side is now worse
             np.save(folder / "column-0.npy", answers)
+            reseal(home)
         numbers = graded(home, ANN, 9, 800) + graded(home, BOB, 7, 900) + graded(home, EVE, 6)
         view.select(home, BOB, "hw1", numbers[2:3], NOW)
         bodies.append({role: asked(home, viewer, numbers) for role, viewer in ROLES.items()})

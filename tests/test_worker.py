@@ -254,14 +254,22 @@ def test_a_kill_of_a_worker_at_any_step_ends_in_one_grade(home: Home, step: str)
 def test_a_new_worker_takes_up_at_once_what_a_dead_one_of_its_machine_held(home: Home) -> None:
     number = hand_in(home)
     command = [sys.executable, "-c", KILLED, str(home.root), "forked"]
-    for state_after in ("queued", "failed"):
+    for loss in range(1, 4):
         assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == -signal.SIGKILL
         said: list[str] = []
         with home.database() as database:
             one = worker.new_worker(home, LIMITS, said.append)
             worker.reclaim(one, database, NOW)
-        assert said == [f"submission {number}: attempt {1 if state_after == 'queued' else 2} failed: its worker died"]
-        assert state(home, number) == state_after
+            assert said[0] == f"submission {number}: its worker died, loss {loss} of {queue.LOSSES}"
+            assert database.one("SELECT attempts, losses FROM leases") == (0, loss)
+    assert state(home, number) == "queued"
+    with home.database() as database, database.transaction():
+        database.execute("UPDATE leases SET losses = :most", most=queue.LOSSES - 1)  # one by one takes long
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == -signal.SIGKILL
+    with home.database() as database:
+        worker.reclaim(worker.new_worker(home, LIMITS, said.append), database, NOW)
+    assert "given up" in said[-1]
+    assert state(home, number) == "failed"
     balanced(home, failed=1)
 
 
@@ -278,17 +286,24 @@ def test_a_worker_leaves_alone_what_a_living_one_or_one_of_another_machine_holds
             queue.give_back(database, lease)
 
 
-def test_a_worker_that_dies_twice_over_one_submission_leaves_it_failed(home: Home) -> None:
+def test_two_lost_workers_cost_an_innocent_file_nothing_and_ten_end_it(home: Home) -> None:
     number = hand_in(home)
     other = hand_in(home, who="bob")
+    versions = {"hw01/1": read_versions(home, find_competition(home, "hw1"))}
     later = NOW
-    for _ in range(2):
-        with home.database() as database:
-            lease = queue.lease(database, {"hw01/1": read_versions(home, find_competition(home, "hw1"))}, "gone",
-                                later, timedelta(seconds=1))  # fmt: skip
-        assert lease is not None
-        assert lease.submission == number
-        later += timedelta(seconds=1)
+
+    def lose(times: int) -> None:
+        nonlocal later
+        for _ in range(times):
+            with home.database() as database:
+                lease = queue.lease(database, versions, "gone", later, timedelta(seconds=1))
+            assert lease is not None
+            assert lease.submission == number
+            later += timedelta(seconds=1)
+
+    lose(2)
+    assert state(home, number, later) == "queued"
+    lose(queue.LOSSES - 2)
     assert state(home, number, later) == "failed"
     assert work(home, later) == (True, [])
     assert (state(home, number, later), state(home, other, later)) == ("failed", "graded")
@@ -304,7 +319,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_lease_back_unused(home: Home, m
     monkeypatch.undo()
     assert state(home, number) == "queued"
     with home.database() as database:
-        assert database.one("SELECT attempts FROM leases") == (0,)
+        assert database.one("SELECT attempts, losses FROM leases") == (0, 0)
     assert work(home) == (True, [])
     balanced(home)
 
@@ -332,7 +347,7 @@ def test_a_stop_that_reaches_the_grading_process_first_uses_no_attempt(
     finally:
         signal.signal(signal.SIGTERM, before)
     with home.database() as database:
-        assert database.one("SELECT attempts FROM leases") == (0,)
+        assert database.one("SELECT attempts, losses FROM leases") == (0, 0)
     monkeypatch.undo()
     assert work(home) == (True, [])
     assert state(home, number) == "graded"

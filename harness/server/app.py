@@ -433,15 +433,16 @@ def _add_handing_in(api: FastAPI) -> None:
         """Choose which of your submissions count on the private board, in place of those chosen before."""
         server = _server(request)
         ids = (await read_json(request)).get("submissions")
-        if not isinstance(ids, list) or len(ids) > 100 or not all(type(n) is int and 0 < n < 2**63 for n in ids):
+        if not isinstance(ids, list):
             raise Rejected("E_USAGE", 'the body must be {"submissions": [numbers]}.')
-        return await server.call(view.select, server.home, login.viewer, hw, ids, server.clock())
+        chosen = view.chosen_numbers([_written(one) for one in ids])
+        return await server.call(view.select, server.home, login.viewer, hw, chosen, server.clock())
 
     texts = {"type": "string", "maxLength": 2000, "pattern": "^[ -~]*$"}
     headers = [
         {"name": name, "in": "header", "required": False, "description": words, "schema": texts}
         for name, words in (
-            ("Idempotency-Key", "The same key and bytes are the same submission; default: the SHA-256."),
+            ("Idempotency-Key", "The same key must come with the same bytes; the same bytes are one submission."),
             ("X-Filename", "The file's name, percent-encoded UTF-8."),
             ("X-Message", "A note to yourself, percent-encoded UTF-8."),
         )
@@ -561,12 +562,25 @@ async def read_json(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Rejected("E_USAGE", "the body must be JSON, and Content-Type application/json.")
     try:
-        values = json.loads(await read_body(request))
+        values = json.loads(await read_body(request), parse_int=_whole_number)
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         raise Rejected("E_USAGE", "the body must be a JSON object.")
     return values
+
+
+def _written(value: Any) -> str:
+    """A value of a JSON list as a message shows it; what is not a whole number does not look like one."""
+    if isinstance(value, (int, float)):
+        return str(value)
+    return f'"{value}"' if isinstance(value, str) else "null" if value is None else "a list or an object"
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > 40:
+        raise Rejected("E_USAGE", f"the body has a number of {len(text):,} digits. Nothing was changed.")
+    return int(text)
 
 
 async def read_body(request: Request) -> bytes:

@@ -122,13 +122,16 @@ def _add_own(api: FastAPI) -> None:
     async def _select(request: Request, hw: str) -> Response:
         form, login = await _read_post(request)
         server = app_server(request)
-        chosen = [int(text) for text in form.get("submission", []) if text.isascii() and text.isdigit()][:100]
         try:
+            if not form.keys() <= {"csrf", "submission"}:
+                raise UserError("this is not the form of a selection. Nothing was changed.")
+            chosen = view.chosen_numbers(form.get("submission", []))
             await server.call(view.select, server.home, login.viewer, hw, chosen, server.clock())
         except (UserError, LeaderboardError) as error:
             if error.code in ("E_NOT_FOUND", "E_LOGIN", "E_SCOPE"):
                 raise
-            return await _answer(request, submissions, hw, False, str(error), login=login)
+            status = 400 if error.code == "E_USAGE" else 409
+            return await _answer(request, submissions, hw, False, str(error), status, login=login)
         return _see(f"/homeworks/{quote(hw, safe='')}/submissions?saved=1#selection")
 
     @api.get("/submissions/{number}", include_in_schema=False)
@@ -429,7 +432,7 @@ def hand_in(ask: Ask, hw: str) -> Page:
     return Page("submit.html", {"hw": body, "tab": "submit"})
 
 
-def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "") -> Page:
+def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", status: int = 200) -> Page:
     """The viewer's submissions with their history, and the selection."""
     homework = view.homework(ask.home, ask.viewer, hw, ask.now)
     rows = view.submissions(ask.home, ask.viewer, hw, now=ask.now)["submissions"]
@@ -442,7 +445,7 @@ def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "") -> Pa
         | {"unselected": view.unselected_words(chosen)}
         | {"waiting": any(row["state"] in ("queued", "grading") for row in rows)}
         | {"revealed": any(row["private"] is not None for row in rows)},
-        409 if problem else 200,
+        status,
     )
 
 

@@ -27,7 +27,7 @@ class Settings:
     memory_gb: int = 4  # and its address space
     uploads_per_minute: int = 12  # by one token
     requests_per_minute: int = 300  # by one token, or by one address that is not logged in
-    trusted_proxies: str = "127.0.0.1"  # addresses whose X-Forwarded-For is believed, with commas between
+    trusted_proxies: str = ""  # addresses of proxies whose X-Forwarded-For is believed, with commas between
 
     @property
     def address(self) -> str:
