@@ -101,10 +101,11 @@ def test_the_first_faces_do_not_depend_on_how_many_are_drawn(faces: world.Images
     assert np.abs(world.draw(default_rng(3), 21).astype(int) - faces[:21]).max() <= 1
 
 
-def test_faces_their_parameters_and_clutter_come_from_streams_of_their_own(faces: world.Images) -> None:
+def test_attributes_come_with_the_faces_that_they_describe(faces: world.Images) -> None:
     images, values = world.attributes(default_rng(3), 40)
     assert images.shape == (40, 64, 64, 3)
-    assert nearest(images, faces).min() > 5
+    assert np.abs(images.astype(int) - faces[:40]).max() <= 1
+    assert nearest(world.clutter(default_rng(3), 40), faces).min() > 5
     assert values.dtype == np.float32
     assert values.shape == (40, len(world.RANGES) + len(world.TURNS) + len(world.CHANCES))
 
