@@ -45,7 +45,7 @@ LINE = 62
 """How long a line in the list of commands may be."""
 
 
-class Commands(click.Group):
+class Commands(options.Group):
     """The group of all commands, which lists those of other modules without loading them."""
 
     def list_commands(self, context: click.Context) -> list[str]:
@@ -177,7 +177,7 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
     from harness.grading import check as check_file
     from harness.handin import valid_line
     from harness.render import emit_json, inert, say
-    from tasks.homeworks import canonical, find_task
+    from tasks.homeworks import canonical, find_task, unknown
 
     if edition is None:
         competition = options.source(named=False).competition(homework, say)
@@ -188,10 +188,10 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
         name = canonical(homework)
         task = find_task(name)
         if task is None:
-            raise UserError(f"there is no homework {name}; `lhy-grade tasks` lists what there is.")
+            raise unknown(name)
         form, judge = task.edition(edition).format, task.edition(edition).judge
         if not len(form):
-            raise UserError(f"what edition {edition} asks for is drawn by `prepare`; leave --edition away.")
+            raise UserError(f"what edition {edition} asks for is drawn by `prepare`; leave --edition out.")
         other = None
     if other is not None:
         say(other)
@@ -328,4 +328,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter shows its code
-    cli()
+    try:
+        cli()
+    except SystemExit as end:
+        if end.code == 1 and options.close_unread():  # click's own end, as of a help text
+            sys.exit(options.PIPE_EXIT)
+        raise

@@ -11,13 +11,14 @@ import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.home import Home, making, write_file
+from harness.home import Home, locked, making, sync_folder, write_file
 from tasks.base import (
     METRICS_VERSION,
     Answers,
@@ -30,11 +31,14 @@ from tasks.base import (
     UserError,
     format_from_json,
 )
-from tasks.homeworks import canonical, find_task
+from tasks.homeworks import canonical, find_task, module_of, unknown
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from leaderboard.competitions import Data
+    from leaderboard.database import Database
 
 SCHEMA = 1
 
@@ -137,13 +141,16 @@ def read_competition(public: Path) -> Competition:
         now = path.stat()
         return _read_competition(path, (now.st_mtime_ns, now.st_ino, now.st_size))
     except FileNotFoundError:
+        if module_of(public.name) is None:
+            raise unknown(public.name, (one.name for one in public.parent.glob("[!.]*/"))) from None
         raise UserError(
             f"{public.name} is not prepared in this home; prepare it first: lhy-grade prepare {public.name}."
             " In a class, log in to the course's server: lhy-grade login URL"
         ) from None
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"{path} is damaged; get it again, or prepare the homework anew: lhy-grade prepare {public.name} --replace"
+            f"{path} is damaged; get it again, or restore it with the command that made it, such as: lhy-grade prepare"
+            f" {public.name}"
         ) from None
 
 
@@ -153,6 +160,11 @@ def _read_competition(path: Path, _: tuple[int, int, int]) -> Competition:
     values = json.loads(path.read_text(encoding="utf-8"))
     if values["schema"] != SCHEMA:
         raise UserError(f"{path} was written by another version of lhy-grade; install the one that wrote it.")
+    return competition_from_json(values)
+
+
+def competition_from_json(values: Mapping[str, Any]) -> Competition:
+    """The inverse of `Competition.to_json`."""
     return Competition(
         name=values["name"],
         title=values["title"],
@@ -169,14 +181,60 @@ def _read_competition(path: Path, _: tuple[int, int, int]) -> Competition:
     )
 
 
-def find_competition(home: Home, name: str) -> Competition:
-    """The prepared competition of that name, with the rules of config.toml applied."""
+def find_competition(home: Home, name: str, version: int | None = None) -> Competition:
+    """The prepared competition of that name, with the rules of config.toml applied.
+
+    `version` names other data than the current ones, which have the rules that held last, and stand-ins for their ids.
+    """
     from dataclasses import replace
 
     name = canonical(name)
     recover(home, name)
+    if version is not None:
+        return _of_version(home, name, version)
     competition = read_competition(home.public(name))
     return replace(competition, rules=home.rules(name, competition.rules))
+
+
+def _of_version(home: Home, name: str, version: int) -> Competition:
+    from leaderboard import competitions
+
+    with contextlib.suppress(UserError):
+        current = find_competition(home, name)
+        if current.version == version:
+            return current
+    with home.database() as database:
+        known = competitions.all_data(database, name)
+    for data in known:
+        if data.number == version and data.description is not None:
+            return competition_from_json(data.description)
+    numbers = ", ".join(str(data.number) for data in known if data.description is not None)
+    raise UserError(f"{name} has no data version {version}; there are: {numbers or 'none'}.", code="E_NOT_FOUND")
+
+
+def described(competition: Competition) -> dict[str, Any]:
+    """A competition as the database keeps it, to show its board without the public folder: without a list of ids."""
+    values = competition.to_json()
+    if isinstance(values.get("ids"), list):
+        values["ids"] = {"first": 1, "count": len(competition.format)}
+    return values
+
+
+def competitions_to_grade(home: Home, name: str) -> list[Competition]:
+    """The current data of a competition, and older data of which something still waits for its grade.
+
+    Raises UserError where the current ones cannot be read.
+    """
+    from leaderboard import competitions, store
+
+    found = [find_competition(home, name)]
+    with home.database() as database:
+        for data in competitions.all_data(database, found[0].name):
+            if data.number != found[0].version and store.pending(database, {data.key: data.versions}):
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                    text = (home.secret(data.name, data.number) / "format.json").read_bytes()
+                    found.append(competition_from_json(json.loads(text)))
+    return found
 
 
 def prepared(home: Home) -> list[str]:
@@ -188,11 +246,41 @@ def prepared(home: Home) -> list[str]:
 
 
 def recover(home: Home, name: str) -> None:
-    """Puts the old public folder back where `prepare` was killed between its two renames."""
-    old = home.root / "public" / f".{name}.old"
-    if old.is_dir() and not home.public(name).exists():
-        with making(old.parent):
-            old.rename(home.public(name))
+    """Finishes the change of data in which `prepare` was killed, or takes it back: as the database has it."""
+    public = home.root / "public"
+    if (public / f".{name}.next").is_dir() or ((public / f".{name}.old").is_dir() and not home.public(name).exists()):
+        with locked(home.root), making(public):
+            finish_change(home, name)
+
+
+def finish_change(home: Home, name: str, step: Callable[[str], None] = lambda name: None) -> None:
+    """Puts the next public folder in place where the database has its data, else removes it; under the home's lock."""
+    import shutil
+
+    from leaderboard import competitions
+
+    final = home.public(name)
+    following, old = final.with_name(f".{name}.next"), final.with_name(f".{name}.old")
+    if not following.is_dir() and not old.is_dir():
+        return
+    if following.is_dir():
+        version = read_competition(following).version
+        with home.database() as database:
+            known = competitions.find(database, f"{name}/{version}")
+        if known is None:
+            shutil.rmtree(following)
+            shutil.rmtree(home.secret(name, version), ignore_errors=True)
+        else:
+            if final.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                final.rename(old)
+                step("old moved away")
+            following.rename(final)
+            step("new in place")
+    if old.is_dir() and not final.exists():
+        old.rename(final)
+    shutil.rmtree(old, ignore_errors=True)
+    sync_folder(final.parent)
 
 
 def digest_of(form: Format) -> str:
@@ -238,9 +326,9 @@ class Hidden:
 
 DESCRIBED = frozenset(
     ("name", "edition", "metric", "metric_file", "higher_is_better", "metric_id", "judge", "columns", "format",
-     "data_version", "bars", "seal")
+     "form_file", "data_version", "bars", "seal")
 )  # fmt: skip
-"""The fields of a competition.json. The first release wrote no `judge`, `columns`, `format` and `seal`."""
+"""The fields of a competition.json. The first release wrote no `judge`, `columns`, `format`, `form_file` and `seal`."""
 
 
 def seal_of(key: bytes, values: Mapping[str, Any]) -> str:
@@ -267,7 +355,7 @@ def read_hidden(home: Home, competition: Competition) -> Hidden:
         names = [f"column-{place}" for place in range(len(values["columns"]))] + ["usage"]
         names += ["groups"] if (folder / "groups.npy").exists() else []
         arrays = {name: (folder / f"{name}.npy").read_bytes() for name in names}
-        known = {f"{name}.npy" for name in names} | {"competition.json", "provenance.json", "metric.py"}
+        known = {f"{name}.npy" for name in names} | {"competition.json", "provenance.json", "format.json", "metric.py"}
         files = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in known)
         digest = hashlib.sha256()
         for name, data in arrays.items():
@@ -275,6 +363,9 @@ def read_hidden(home: Home, competition: Competition) -> Hidden:
         for name in files:
             digest.update(name.encode() + (folder / name).read_bytes())
         same = data_version_of(digest.hexdigest(), values["format"]) == values["data_version"]
+        if values["form_file"] is not None:
+            form = hashlib.sha256((folder / "format.json").read_bytes()).hexdigest()
+            same = same and values["form_file"] == form
         if values["metric_file"] is not None:
             code = hashlib.sha256((folder / "metric.py").read_bytes()).hexdigest()
             same = same and values["metric_id"] == f"file:{code[:16]}"
@@ -301,11 +392,11 @@ def _read_described(home: Home, competition: Competition) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads((folder / "competition.json").read_bytes())
         sealed = "seal" in values and hmac.compare_digest(values["seal"], seal_of(key, values))
-        before_seals = {*values, "judge", "columns", "format"} == DESCRIBED - {"seal"}
+        before_seals = {*values, "judge", "columns", "format", "form_file"} == DESCRIBED - {"seal"}
         if not sealed and not before_seals:
             raise ValueError
         columns = [column.name for column in getattr(competition.format, "columns", ())]
-        return {"judge": None, "columns": columns, "format": None, **values}
+        return {"judge": None, "columns": columns, "format": None, "form_file": None, **values}
     except FileNotFoundError:
         raise UserError(
             f"the answers of {competition.name} are not in this home, so it can check files but not score them;"
@@ -380,10 +471,12 @@ def read_secret(home: Home, competition: Competition) -> Secret:
     other = values["format"] not in (None, digest_of(competition.format))
     if other or (values["format"] is None and len(usage) != len(competition.format)):
         raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
+    judge = judge_of(competition, values["judge"])
+    refuse_other_version(home, competition, values)
     return Secret(
         competition=competition,
         folder=hidden.folder,
-        judge=judge_of(competition, values["judge"]),
+        judge=judge,
         metrics=find_metrics(hidden.folder, values, competition.format, usage),
         answers=answers,
         bars=tuple(bar_from_json(bar) for bar in values["bars"]),
@@ -435,17 +528,34 @@ def judge_of(competition: Competition, version: str | None) -> Judge | None:
         raise UserError(
             f"{competition.name} was prepared to be judged with {version or 'nothing'},"
             f" and here is {here or 'nothing'}; install the same versions, or make it anew, which starts an empty"
-            f" board: lhy-grade prepare {competition.name} --edition {competition.edition} --replace",
+            f" board: lhy-grade prepare {competition.name} --edition {competition.edition} --new-data",
             code="E_JUDGE_VERSION",
             exit_code=8,
         )
     return judge
 
 
-def check_judge(home: Home, competition: Competition) -> None:
-    """Raises UserError where this machine cannot score, since it judges with something else than was prepared."""
+def check_grading(home: Home, competition: Competition) -> None:
+    """Raises UserError where this machine has the answers and cannot grade with them, and says why."""
     if home.secret(competition.name, competition.version).is_dir():
-        judge_of(competition, _read_described(home, competition)["judge"])
+        values = read_hidden(home, competition).values
+        judge_of(competition, values["judge"])
+        refuse_other_version(home, competition, values)
+
+
+def refuse_other_version(home: Home, competition: Competition, values: Mapping[str, Any]) -> None:
+    """Raises UserError where a grade made here would not count on the board: nothing is regraded by itself."""
+    data_version, metric_version = read_versions(home, competition)
+    if values["data_version"] != data_version:
+        raise changed_answers(competition, home.secret(competition.name, competition.version))
+    if (here := _metric_version(values)) != metric_version:
+        raise UserError(
+            f"{competition.name} is graded by {metric_version}, and this lhy-grade would grade by {here}. Its boards"
+            " stay as they are, and what is handed in waits. Install the lhy-grade that graded it, or make new data,"
+            f" which starts an empty board: lhy-grade prepare {competition.name} --new-data",
+            code="E_METRIC_VERSION",
+            exit_code=8,
+        )
 
 
 def read_bars(home: Home, competition: Competition) -> tuple[Bar, ...]:
@@ -454,18 +564,84 @@ def read_bars(home: Home, competition: Competition) -> tuple[Bar, ...]:
 
 
 def read_versions(home: Home, competition: Competition) -> tuple[str, str]:
-    """The data version and metric version under which the grades of a competition are ranked together."""
+    """The data version and metric version whose grades count on the board of a competition, as the database has it."""
+    return find_data(home, competition).versions
+
+
+def find_data(home: Home, competition: Competition) -> Data:
+    """What the database has of a competition's data; what an older release prepared is added on the way."""
+    from leaderboard import competitions
+
+    with home.database() as database:
+        data = competitions.find(database, competition.key)
+        if data is not None and data.description is not None:
+            return data
+        return _adopt(home, database, competition, data)
+
+
+def _adopt(home: Home, database: Database, competition: Competition, data: Data | None) -> Data:
+    """Describes data of an older release in the database; their grades go on to count under the version they have."""
+    from dataclasses import replace
+
+    from leaderboard import competitions
+
+    name, number = competition.name, competition.version
+    newest = competitions.current(database, name)
+    if data is None and newest is not None and newest.number > number:
+        raise UserError(
+            f"{home.public(name)} is of version {number}, and the course has version {newest.number}; restore it from a"
+            " backup.",
+            code="E_STALE_DATA",
+        )
+    if data is None:
+        data = competitions.Data(competition.key, name, number, *written_versions(home, competition), None, None, None)
+    with contextlib.suppress(UserError):
+        public = read_competition(home.public(name))
+        if public.version == number:
+            data = replace(data, description=described(public), digest=public_digest(home.public(name)))
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        provenance = json.loads((home.secret(name, number) / "provenance.json").read_bytes())
+        data = replace(data, prepared_at=datetime.fromisoformat(provenance["prepared_at"]))
+    with database.transaction():
+        competitions.add(database, data, competition.ranking.higher_is_better)
+        competitions.describe(database, data)
+    return data
+
+
+def written_versions(home: Home, competition: Competition) -> tuple[str, str]:
+    """The data version and metric version under which this lhy-grade grades with the answers in the home."""
     values = _read_described(home, competition)
     return values["data_version"], _metric_version(values)
 
 
+def public_digest(public: Path) -> str | None:
+    """The digest of a public folder's files by its manifest, None where that cannot be read."""
+    try:
+        return digest_of_files(json.loads((public / "manifest.json").read_bytes())["files"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def digest_of_files(files: Mapping[str, Mapping[str, Any]]) -> str:
+    """One SHA-256 for the files of a manifest: of the lines that sha256sum would print."""
+    lines = (f"{entry['sha256']}  {name}\n" for name, entry in sorted(files.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def all_versions(home: Home) -> dict[str, tuple[str, str]]:
-    """The versions of every prepared competition whose answers are here, by its key."""
-    found = {}
+    """The versions that count for all data whose answers are here, by their keys: by these it is told what waits."""
+    from leaderboard import competitions
+
+    with home.database() as database:
+        known = competitions.all_data(database)
+    found = {
+        data.key: data.versions for data in known if (home.secret(data.name, data.number) / "competition.json").exists()
+    }
     for name in prepared(home):
         with contextlib.suppress(UserError):
             competition = read_competition(home.public(name))
-            found[competition.key] = read_versions(home, competition)
+            if competition.key not in {data.key for data in known}:
+                found[competition.key] = read_versions(home, competition)
     return found
 
 

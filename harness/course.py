@@ -42,10 +42,10 @@ def agree(yes: bool, question: str, details: Sequence[str] = ()) -> None:
             click.echo(inert(line), err=True)
         if len(details) > SHOWN:
             click.echo(f"… and {len(details) - SHOWN} more", err=True)
-        click.confirm(inert(question), abort=True, err=True)
+        options.confirm(question)
 
 
-@click.group()
+@click.group(cls=options.Group)
 def roster() -> None:
     """Who is in the course: people, teams and their tokens."""
 
@@ -534,7 +534,7 @@ def rules(
     from dataclasses import asdict
 
     from harness.competition import find_competition
-    from harness.render import Field, emit
+    from harness.render import Field, emit, say
     from harness.rules import CHANGEABLE, change_rules
     from leaderboard.roster import checked_reason
 
@@ -543,10 +543,14 @@ def rules(
     if changes:
         if reason is None:
             raise UserError("a change of the rules needs --reason TEXT, which is kept in the log.")
+        if bare := [change for change in changes if "=" not in change]:
+            raise UserError(f"expected RULE=VALUE, got {bare[0]!r}; an empty value takes the edition's rule again.")
         wanted = dict(change.partition("=")[::2] for change in changes)
         checked_reason(reason)
         before = asdict(competition.rules)
         told = [f"{key} from {before.get(key)} to {value or 'what the edition has'}" for key, value in wanted.items()]
+        for warning in _consequences(competition, wanted, options.clock()):
+            say(warning)
         agree(yes, f"{competition.name}: change {', '.join(told)}?")
         change_rules(home, competition, wanted, options.who(home, name), reason, options.clock())
         home = options.find_home()
@@ -554,3 +558,21 @@ def rules(
     values = asdict(competition.rules)
     rows = [{"rule": rule, "value": values[rule]} for rule in CHANGEABLE]
     emit(format, "rules", rows, [Field("rule", "rule"), Field("value", "value")], homework=competition.name)
+
+
+def _consequences(competition: Any, wanted: dict[str, str], now: datetime) -> list[str]:
+    """What a change of the rules stops at once, as sentences; nothing where it stops nothing."""
+    from harness.render import in_words
+    from harness.rules import last_instant
+
+    name, found = competition.name, []
+    if wanted.get("quota", "").isdecimal() and int(wanted["quota"]) == 0:
+        found.append(f"With quota=0 nobody can hand in anything for {name}, except with --slots of `extend`.")
+    if deadline := wanted.get("deadline"):
+        ago = now - last_instant(deadline, "deadline")
+        if ago.total_seconds() > 0:
+            found.append(
+                f"That deadline passed {in_words(ago)} ago: {name} closes at once, whatever comes from now on is"
+                " practice, and the selections are locked."
+            )
+    return found

@@ -1,23 +1,42 @@
-"""Everything once, with the same commands a person types, in a fresh temporary course."""
+"""Everything once, with the same commands a person types, in a fresh course."""
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 import time
 from pathlib import Path
 
 import click
 
+from tasks.errors import UserError
 
-def run(seed: int | None) -> None:
-    """Prepares HW1, trains two baselines, hands in four files and shows the board. The folder is kept.
 
+def run(home: Path | None, seed: int | None) -> None:
+    """Prepares HW1, trains two baselines, hands in four files and shows the board.
+
+    The course is made in `home`, which must not hold anything yet, or else in a temporary folder that is removed.
     Raises UserError where a step does not end as it should.
     """
-    from tasks.base import UserError
-
     begun = time.monotonic()
-    home = Path(tempfile.mkdtemp(prefix="lhy-grade-demo-"))
+    if home is None:
+        with tempfile.TemporaryDirectory(prefix="lhy-grade-demo-", ignore_cleanup_errors=True) as folder:
+            _show(Path(folder), seed)
+        after = "This course is removed again; keep one with: lhy-grade --home DIR demo"
+    else:
+        if home.exists() and (not home.is_dir() or any(home.iterdir())):
+            raise UserError(
+                f"{home} holds something already; the demo makes a new course: name another folder with --home.",
+                code="E_EXISTS",
+                exit_code=8,
+            )
+        _show(home, seed)
+        after = f"Look around with: lhy-grade --home {shlex.quote(str(home))} leaderboard hw1"
+    click.echo(f"Done in {time.monotonic() - begun:.0f} s. {after}", err=True)
+
+
+def _show(home: Path, seed: int | None) -> None:
+    """All steps, in a home that is new."""
     sample = home / "public" / "hw01" / "sample_submission.csv"
     broken = home / "broken.csv"
     fixed = [] if seed is None else ["--seed", str(seed)]
@@ -31,9 +50,6 @@ def run(seed: int | None) -> None:
     if _call(home, ["submit", "hw1", str(broken), "--as", "broken file"]) != 3:
         raise UserError("the broken file should have been refused with exit code 3.", code="E_DEMO", exit_code=10)
     _call(home, ["leaderboard", "hw1", "--as", "sample submission"])
-    click.echo(
-        f"done in {time.monotonic() - begun:.0f} s; look around with: lhy-grade --home {home} leaderboard hw1", err=True
-    )
 
 
 def _call(home: Path, words: list[str]) -> int:

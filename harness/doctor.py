@@ -75,7 +75,7 @@ def _server_rows(server: Any) -> list[dict[str, str]]:
 
 
 def _home_rows(home: Any) -> list[dict[str, str]]:
-    from harness.competition import check_judge, find_competition, prepared
+    from harness.competition import check_grading, find_competition, prepared
     from harness.prepare import damaged_files
 
     rows = []
@@ -100,7 +100,7 @@ def _home_rows(home: Any) -> list[dict[str, str]]:
             _row(name, "bad" if damaged else "ok", f"changed: {', '.join(damaged)}" if damaged else "files are whole")
         )
         try:
-            check_judge(home, find_competition(home, name))
+            check_grading(home, find_competition(home, name))
         except UserError as error:
             rows.append(_row(name, "bad", str(error)))
     return rows

@@ -12,7 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.competition import Competition, Secret, find_competition, read_secret, read_versions
+from harness.competition import (
+    Competition,
+    Secret,
+    competitions_to_grade,
+    find_competition,
+    read_secret,
+    read_versions,
+)
 from harness.home import Home
 from harness.rules import closing as closing
 from harness.rules import quota_day as quota_day
@@ -239,8 +246,7 @@ def grade_pending(
 
     done = []
     key = home.key()
-    for name in names:
-        competition = find_competition(home, name)
+    for competition in [one for name in names for one in competitions_to_grade(home, name)]:
         with home.database() as database:
             secret: Secret | None = None
             for entry in store.pending(database, {competition.key: read_versions(home, competition)}):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import options
-from tasks.errors import UserError
+from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
     from tasks.base import Format
@@ -38,8 +38,12 @@ def submit(homework: str, file: str, message: str, no_wait: bool, name: str | No
     from harness.render import Field, emit, emit_json
 
     source = options.source(name)
-    with waiting() as tell:
-        body = source.submit(homework, Path(file), message, not no_wait, tell)
+    try:
+        with waiting() as tell:
+            body = source.submit(homework, Path(file), message, not no_wait, tell)
+    except SubmissionError as error:
+        error.add_note("The file was refused; no slot was used.")
+        raise
     if format == "json":
         emit_json(body)
     elif format == "csv":

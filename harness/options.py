@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -34,19 +35,46 @@ HW = click.argument("homework", metavar="HW")
 FILE = click.argument("file", metavar="FILE", type=click.Path())
 
 
+PIPE_EXIT = 141
+"""The exit code of a program whose reader has gone, as a shell shows it: 128 and the number of SIGPIPE."""
+
+
+class Group(click.Group):
+    """A group of commands that answers a mistyped name with the nearest ones."""
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(context, name) is None and not name.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(name.lower(), self.list_commands(context), 3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else f" See: {context.command_path} --help"
+            context.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(context, args)
+
+
 def command(function: F) -> F:
-    """Turns the errors a person can mend into their text and exit code, and all others into one inert line."""
+    """Turns the errors a person can mend into their text and exit code, and all others into one inert line.
+
+    Where nobody reads the output any more, it ends the program quietly; what is recorded by then stays.
+    """
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         context = click.get_current_context()
         try:
+            if "homework" in kwargs and "file" in kwargs:
+                refuse_swapped(context, kwargs["homework"], kwargs["file"])
             return function(*args, **kwargs)
         except click.ClickException:
             raise
         except (click.exceptions.Exit, click.Abort, KeyboardInterrupt):
             raise
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and close_unread():
+                context.exit(PIPE_EXIT)
             if not hasattr(error, "exit_code") or not hasattr(error, "code"):
                 if context.find_root().params.get("debug"):
                     raise
@@ -57,8 +85,66 @@ def command(function: F) -> F:
     return cast(F, run)
 
 
+def close_unread() -> bool:
+    """Whether stdout or stderr lost its reader; if so, what is left for it is dropped, here and at the end."""
+    import contextlib
+    import os
+
+    gone = False
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(OSError, ValueError):  # one that has no descriptor, as in a notebook
+            if stream is not None and _unread(number := stream.fileno()):
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, number)
+                os.close(null)
+                gone = True
+    return gone
+
+
+def _unread(descriptor: int) -> bool:
+    """Whether nobody reads what is written there."""
+    import select
+
+    if not hasattr(select, "poll"):
+        return True
+    watched = select.poll()
+    watched.register(descriptor, select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in watched.poll(0))
+
+
+def refuse_swapped(context: click.Context, homework: str | None, file: str | None) -> None:
+    """Raises UserError for `submit FILE HW`, with the order that was meant."""
+    import shlex
+    from pathlib import Path
+
+    from tasks.homeworks import is_name
+
+    if homework is None or file is None or not is_name(file):
+        return
+    if not is_name(homework) or (Path(homework).is_file() and not Path(file).is_file()):
+        meant = shlex.join(["lhy-grade", str(context.info_name), file, homework])
+        raise UserError(f"the homework comes first, then the file. Did you mean: {meant}")
+
+
+def confirm(question: str) -> None:
+    """Asks on the terminal. Raises click.Abort for a no, and UserError where nobody is there to answer."""
+    from harness.render import inert
+
+    click.echo(f"{inert(question)} [y/N]: ", nl=False, err=True)
+    answer = sys.stdin.readline() if sys.stdin is not None else ""
+    if not answer:
+        click.echo(err=True)
+        raise UserError("nobody is here to answer that question, so nothing was changed. Answer it with --yes.",
+                        code="E_ASK", exit_code=1)  # fmt: skip
+    if answer.strip().lower() not in ("y", "yes"):
+        raise click.Abort
+
+
 def fail(error: Exception, format: str | None) -> None:
-    """Writes an error: as lines on stderr, or as one JSON object on stdout where JSON was asked for."""
+    """Writes an error: as lines on stderr, or as one JSON object on stdout where JSON was asked for.
+
+    The notes of an error are for people; JSON leaves them out.
+    """
     if format == "json":
         import json
 
@@ -69,7 +155,7 @@ def fail(error: Exception, format: str | None) -> None:
         return
     from harness.render import inert
 
-    for line in str(error).split("\n"):
+    for line in "\n".join([str(error), *getattr(error, "__notes__", ())]).split("\n"):
         click.echo(inert(line), err=True)
 
 

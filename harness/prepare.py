@@ -1,20 +1,22 @@
 """Preparing a competition: data for students, hidden answers, the split, leak checks, and one atomic change of state.
 
-Everything is built in folders beside the final ones. The secret side goes to a folder of its own version first; the
-public folder is then exchanged by two renames, and a kill between them is mended by `harness.competition.recover`.
+Everything is built in folders beside the final ones. The database then takes the new data in one transaction, which
+decides: the public folder is exchanged by two renames after it, and `harness.competition.recover` finishes or takes
+back what a kill left in between. The same plan again makes the same data, so nothing changes but damaged files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.competition import (
     Competition,
@@ -22,23 +24,36 @@ from harness.competition import (
     bar_to_json,
     course_key,
     data_version_of,
+    described,
     digest_of,
+    digest_of_files,
+    find_data,
+    finish_change,
+    load_answers,
+    public_digest,
     read_competition,
-    recover,
+    read_hidden,
     save_answers,
     seal_of,
+    written_versions,
 )
 from harness.home import CONFIG, Home, locked, making, sync_folder, write_file, write_json
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Format, Judge, Made, Metric, Rules, UserError
-from tasks.homeworks import canonical, find_task, module_of
+from tasks.homeworks import canonical, find_task, module_of, unknown
 from tasks.streams import Streams, fixed_key
+
+if TYPE_CHECKING:
+    from leaderboard.competitions import Data
 
 Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` did: the public folder, how many rows are hidden, and the warnings for the instructor."""
+    """What `prepare` did: the public folder, how many rows are hidden, and the warnings for the instructor.
+
+    `already` says that these data were there; `restored` names the files that were damaged and are as they were again.
+    """
 
     competition: Competition
     folder: Path
@@ -46,6 +61,8 @@ class Prepared:
     n_private: int
     n_ignored: int
     warnings: tuple[str, ...]
+    already: bool = False
+    restored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,10 +92,8 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
     name = canonical(name)
     task = find_task(name)
     if task is None:
-        raise UserError(
-            f"there is no homework {name} in this version; `lhy-grade tasks` lists what there is,"
-            f" and `lhy-grade new {name} --solution FILE --metric METRIC` makes a competition of your own."
-        )
+        own = f" A competition of your own is made by: lhy-grade new {name} --solution FILE --metric METRIC"
+        raise UserError(f"{unknown(name)}{own}", code="E_NOT_FOUND")
     edition = task.edition(edition_name)
     if edition.official and source is None:
         raise UserError(
@@ -184,7 +199,13 @@ def plan_own(
         make=make,
         metric=metric if metric_file is None else None,
         metric_file=metric_file,
-        provenance=(("solution", hashlib.sha256(solution.read_bytes()).hexdigest()),),
+        provenance=(
+            ("solution", hashlib.sha256(solution.read_bytes()).hexdigest()),
+            ("title", title or name),
+            ("public_share", public_share),
+            ("higher_is_better", chosen.higher_is_better),
+            ("public", None if public is None else _hashes(public)),
+        ),
     )
 
 
@@ -193,78 +214,300 @@ def prepare(
     plan: Plan,
     *,
     seed: int | None,
-    replace_old: bool,
     accept_leaks: bool,
     now: datetime,
+    new_data: bool = False,
     reason: str = "",
+    actor: str = "instructor",
     step: Step = lambda name: None,
 ) -> Prepared:
     """Makes the competition of `plan` in `home`, or leaves what was there as it was.
 
-    With `seed` the data and the split follow from that number alone, which anybody can repeat: for demos and tests.
-    Raises UserError where submissions exist and `replace_old` is not given, or no reason where a class handed them in,
-    and where a leak check fails.
+    Where it is there already by the same plan, nothing changes but files that were damaged, which become what they
+    were. With `new_data` other data take its place: the old ones stay readable, extensions hold on, and what waits is
+    still graded. With `seed` the data and the split follow from that number alone, which anybody can repeat: for demos
+    and tests.
+
+    Raises UserError E_EXISTS for another plan, or for data that would come out otherwise, without `new_data`; where a
+    reason is needed and not given; and where a leak check fails.
     """
     with locked(home.root), making(home.root):
-        recover(home, plan.name)
-        final = home.public(plan.name)
-        entries = _entries(home, plan.name)
-        if entries and not replace_old:
-            raise UserError(
-                f"{plan.name} has {entries} submissions. To make it anew, which starts an empty board and keeps the old"
-                " submissions and answers, add --replace.",
-                code="E_EXISTS",
-                exit_code=8,
-            )
-        reason = _reason(home, plan.name, entries, reason)
         key = _key(home)
+        finish_change(home, plan.name)
+        old = _current(home, plan.name)
+        if old is not None and not new_data:
+            return _again(home, plan, old, seed, key, now)
+        hides = hidden_by_new_data(home, plan.name, reason)
         if not (home.root / "config.toml").exists():
             write_file(home.root / "config.toml", CONFIG.encode(), mode=0o600)
-        version = _last_version(home, plan.name) + 1
+        version = max(_last_version(home, plan.name), old.number if old else 0) + 1
+        final = home.public(plan.name)
         new, hidden = final.with_name(f".{plan.name}.new"), home.secret(plan.name, version)
         shutil.rmtree(new, ignore_errors=True)
         try:
-            new.mkdir(parents=True)
-            hidden.parent.mkdir(mode=0o700, exist_ok=True)
-            hidden.mkdir(mode=0o700)
-            step("folders made")
-            root = key if seed is None else fixed_key(seed)
-            purpose = f"{plan.name}/{plan.edition}/{version if seed is None else 0}"
-            competition, answers, leaks = _build(plan, new, hidden, version, root, purpose, key, seed is not None, step)
+            competition, answers, leaks = _build(plan, new, hidden, version, seed, key, step)
             if leaks and not accept_leaks:
                 raise UserError(
                     "\n".join(["the data give answers away; nothing was changed.", *leaks]), code="E_LEAK", exit_code=8
                 )
             _write_provenance(hidden, plan, version, seed, now)
-            _write_manifest(new, now)
+            _write_manifest(new, competition, now)
             _write_course(home, key)
+            if old is not None:
+                _keep_form(home, old)
             step("checked")
+            new.rename(final.with_name(f".{plan.name}.next"))
+            step("next to come")
         except BaseException:
             for folder in (new, hidden):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
+        _take(home, plan, competition, old, hides, seed, actor, reason, now)
+        step("in the database")
+        finish_change(home, plan.name, step)
+    return _prepared(home, competition, answers, tuple(leaks))
 
-        old = final.with_name(f".{plan.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if final.exists():
-            final.rename(old)
-            step("old moved away")
-        new.rename(final)
-        step("new in place")
-        shutil.rmtree(old, ignore_errors=True)
-        sync_folder(final.parent)
 
-    _log(home, competition, seed, reason, now)
+def _prepared(home: Home, competition: Competition, answers: Answers, warnings: tuple[str, ...]) -> Prepared:
     usage = answers.usage
     assert usage is not None
     return Prepared(
         competition=competition,
-        folder=final,
+        folder=home.public(competition.name),
         n_public=int((usage == PUBLIC).sum()),
         n_private=int((usage == PRIVATE).sum()),
         n_ignored=int((usage == IGNORED).sum()),
-        warnings=tuple(leaks),
+        warnings=warnings,
     )
+
+
+def _current(home: Home, name: str) -> Data | None:
+    """The current data of a competition as the database has them, None where there are none."""
+    from leaderboard import competitions
+
+    with contextlib.suppress(UserError):  # what an older release prepared is added
+        find_data(home, read_competition(home.public(name)))
+    with home.database() as database:
+        return competitions.current(database, name)
+
+
+@dataclass(frozen=True)
+class Hides:
+    """What new data put away: how many handed in how much for the old data, and what becomes of it."""
+
+    key: str
+    people: int
+    submissions: int
+    waiting: int
+    extensions: int
+    revealed: bool
+
+    def lines(self) -> list[str]:
+        """What somebody should know who is asked whether to go on."""
+        name, _, version = self.key.partition("/")
+        lines = [
+            f"{self.people} have handed in {self.submissions} files for version {version}; their board is put away."
+        ]
+        if self.waiting:
+            lines.append(f"{self.waiting} of them have no score yet; they are still graded.")
+        if self.extensions:
+            lines.append(f"{self.extensions} extensions hold for the new data too.")
+        if self.revealed:
+            lines.append("Its private board was revealed, and stays so.")
+        return [*lines, f"It can still be read: lhy-grade leaderboard {name} --version {version}"]
+
+
+def hidden_by_new_data(home: Home, name: str, reason: str) -> Hides | None:
+    """What making new data would put away, None where there are none yet.
+
+    Raises UserError E_REASON where something was handed in, or there is a class, and no reason is given.
+    """
+    from leaderboard import roster, store
+
+    old = _current(home, name)
+    if old is None:
+        return None
+    with home.database() as database:
+        people = {one.name for one in store.participants(database, old.key) if one.kind == "person"}
+        found = Hides(
+            old.key,
+            len(people),
+            store.count_submissions(database, old.key),
+            len(store.pending(database, {old.key: old.versions})),
+            len(roster.extensions(database, old.key)),
+            store.revealed(database, old.key) is not None,
+        )
+        of_a_class = not roster.is_empty(database)
+    if reason:
+        roster.checked_reason(reason)
+    elif found.submissions or of_a_class:
+        whose = f"{found.submissions} submissions" if found.submissions else "a class"
+        raise UserError(
+            f"{name} has {whose}, whose board would be put away: add --reason TEXT, which is kept in the log.",
+            code="E_REASON",
+        )
+    return found
+
+
+def _take(
+    home: Home,
+    plan: Plan,
+    competition: Competition,
+    old: Data | None,
+    hides: Hides | None,
+    seed: int | None,
+    actor: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Makes the new data the current ones in the database: all of it in one transaction, or nothing."""
+    from leaderboard import competitions, events, roster
+
+    following = home.public(plan.name).with_name(f".{plan.name}.next")
+    versions = written_versions(home, competition)
+    data = competitions.Data(
+        competition.key, competition.name, competition.version, *versions, now, described(competition),
+        public_digest(following),
+    )  # fmt: skip
+    body: dict[str, Any] = {
+        "competition": competition.key,
+        "edition": competition.edition,
+        "fixed_seed": seed,
+        "reason": reason,
+    }
+    if hides is not None:
+        body["replaces"] = {key: value for key, value in asdict(hides).items() if key != "people"}
+    with home.database() as database, database.transaction():
+        if old is not None and old.description is not None:  # its rules stay what they are now
+            rules = home.rules(plan.name, Rules(**old.description["rules"]))
+            frozen = {**old.description, "rules": asdict(rules)}
+            competitions.describe(database, replace(old, description=frozen))
+        competitions.add(database, data, competition.ranking.higher_is_better)
+        events.append(database, "prepared", actor, body, now)
+        if old is not None:
+            roster.carry_extensions(database, old.key, data.key, actor, now)
+
+
+def _keep_form(home: Home, old: Data) -> None:
+    """Keeps the form of data that an older release prepared beside their answers, by which what waits is still read."""
+    kept, public = home.secret(old.name, old.number) / "format.json", home.public(old.name)
+    with contextlib.suppress(UserError, OSError):
+        if not kept.exists() and read_competition(public).version == old.number:
+            write_file(kept, (public / "format.json").read_bytes(), mode=0o600)
+
+
+# The same plan again
+
+
+def _again(home: Home, plan: Plan, old: Data, seed: int | None, key: bytes, now: datetime) -> Prepared:
+    """Says that the data of this plan are there, and makes damaged files anew, which must come out as they were."""
+    public, folder = home.public(plan.name), home.secret(plan.name, old.number)
+    said, wanted = _said(folder, old), _fingerprint(plan, seed)
+    other = [name for name, value in wanted.items() if name in said and said[name] != value]
+    if other:
+        raise _exists(old, f"was prepared with another {' and another '.join(other)}".replace("_", " "))
+    whole = _whole(home, old)
+    if whole is not None and all(name in said or value is None for name, value in wanted.items()):
+        return replace(_prepared(home, *whole, ()), already=True)
+    new, hidden = public.with_name(f".{plan.name}.new"), folder.with_name(f".{old.number}.new")
+    for left in (new, hidden):
+        shutil.rmtree(left, ignore_errors=True)
+    try:
+        competition, answers, _ = _build(plan, new, hidden, old.number, seed, key, lambda name: None)
+        made_at = old.prepared_at or now
+        _write_provenance(hidden, plan, old.number, seed, made_at)
+        _write_manifest(new, competition, made_at)
+        restored = _restore(home, old, new, hidden)
+    finally:
+        for left in (new, hidden):
+            shutil.rmtree(left, ignore_errors=True)
+    return replace(_prepared(home, competition, answers, ()), already=True, restored=tuple(restored))
+
+
+def _exists(old: Data, why: str) -> UserError:
+    return UserError(
+        f"{old.name} has data already (version {old.number}), and {why}. To make other data, which puts its board away,"
+        " add --new-data.",
+        code="E_EXISTS",
+        exit_code=8,
+    )
+
+
+def _fingerprint(plan: Plan, seed: int | None) -> dict[str, Any]:
+    """All that the data follow from but the code and the key, as plain values."""
+    metric = plan.metric
+    if plan.metric_file is not None:
+        metric = f"file:{hashlib.sha256(plan.metric_file.read_bytes()).hexdigest()}"
+    values: dict[str, Any] = {"edition": plan.edition, "fixed_seed": seed, "metric": metric, **dict(plan.provenance)}
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def _said(folder: Path, old: Data) -> dict[str, Any]:
+    """What data were made from, as far as it is known of those that an older release prepared."""
+    said: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        said = dict(json.loads((folder / "provenance.json").read_bytes()))
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        values = json.loads((folder / "competition.json").read_bytes())
+        if values["metric_file"] is None:
+            said.setdefault("metric", values["metric"])
+    if old.description is not None and "solution" in said:
+        said.setdefault("title", old.description["title"])
+        said.setdefault("public_share", old.description["rules"]["public_share"])
+        said.setdefault("higher_is_better", old.description["metrics"][0]["higher_is_better"])
+    return said
+
+
+def _whole(home: Home, old: Data) -> tuple[Competition, Answers] | None:
+    """The data as they lie in the home, None where a file of theirs is not what was written."""
+    public = home.public(old.name)
+    try:
+        competition = read_competition(public)
+        if competition.version != old.number or public_digest(public) != old.digest or _wrong(public, _listed(public)):
+            return None
+        return competition, load_answers(read_hidden(home, competition), competition.format)
+    except UserError:
+        return None
+
+
+def _restore(home: Home, old: Data, new: Path, hidden: Path) -> list[str]:
+    """Puts files that were made anew in the place of damaged ones; their names.
+
+    Raises UserError where anything came out otherwise, and changes nothing then.
+    """
+    public, folder = home.public(old.name), home.secret(old.name, old.number)
+    otherwise = _exists(old, "this lhy-grade makes other data from the same plan, so damaged files can only be restored"
+                             " from a backup")  # fmt: skip
+    made = json.loads((hidden / "competition.json").read_bytes())
+    if made["data_version"] != old.data_version:
+        raise otherwise
+    if public_digest(public) == old.digest is not None:
+        listed = _listed(public)
+    elif old.digest in (None, public_digest(new)):
+        listed = _listed(new)
+    else:
+        raise otherwise
+    damaged = _wrong(public, listed)
+    if _wrong(new, {name: listed[name] for name in damaged}):
+        raise otherwise
+    if public_digest(public) != public_digest(new):
+        damaged.append("manifest.json")
+    for name in damaged:
+        (public / name).parent.mkdir(parents=True, exist_ok=True)
+        (new / name).replace(public / name)
+        sync_folder((public / name).parent)
+    try:
+        read_hidden(home, read_competition(public))
+    except UserError:
+        aside = folder.with_name(f"{old.number}.damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        if folder.exists():
+            folder.rename(aside)
+        hidden.rename(folder)
+        sync_folder(folder.parent)
+        damaged.append(f"the answers (the damaged ones are in {aside})")
+    return damaged
 
 
 def _key(home: Home) -> bytes:
@@ -282,13 +525,19 @@ def _key(home: Home) -> bytes:
 
 
 def _build(
-    plan: Plan, new: Path, hidden: Path, version: int, root: bytes, purpose: str, key: bytes, demo: bool, step: Step
+    plan: Plan, new: Path, hidden: Path, version: int, seed: int | None, key: bytes, step: Step
 ) -> tuple[Competition, Answers, list[str]]:
     """Makes data, split and both folders; returns the description, the answers and what the leak checks found."""
     from tasks.kaggle import refuse_one_class
     from tasks.leaks import find_leaks
     from tasks.split import split
 
+    new.mkdir(parents=True)
+    hidden.parent.mkdir(mode=0o700, exist_ok=True)
+    hidden.mkdir(mode=0o700)
+    step("folders made")
+    root = key if seed is None else fixed_key(seed)
+    purpose = f"{plan.name}/{plan.edition}/{version if seed is None else 0}"
     made = plan.make(new, Streams(root).within(f"{purpose}/world"))
     answers = split(made.answers, root, f"{purpose}/split", plan.rules.public_share)
     if plan.metric == "auc":
@@ -303,13 +552,13 @@ def _build(
         bars=plan.bars,
         rules=plan.rules,
         format=(made.form or plan.format).fit(answers),
-        demo=demo,
+        demo=seed is not None,
         two_boards=answers.usage is not None and PRIVATE in answers.usage.tolist(),
         judge=plan.judge.version() if plan.judge is not None and plan.judge.offline else None,
     )
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")
-    _write_secret(hidden, plan, competition.format, answers, made.secret, key)
+    _write_secret(hidden, plan, competition, answers, made.secret, key)
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
     return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks]
@@ -329,8 +578,10 @@ def _write_public(folder: Path, competition: Competition, sheet: str, sample: by
 
 
 def _write_secret(
-    folder: Path, plan: Plan, form: Format, answers: Answers, files: Mapping[str, bytes], key: bytes
+    folder: Path, plan: Plan, competition: Competition, answers: Answers, files: Mapping[str, bytes], key: bytes
 ) -> None:
+    form = competition.format
+    write_json(folder / "format.json", competition.to_json(), mode=0o600)
     parts = save_answers(folder, answers, files)
     metric_id = "+".join(metric.name for metric in plan.metrics)
     if plan.metric_file is not None:
@@ -347,6 +598,7 @@ def _write_secret(
         "judge": None if plan.judge is None else plan.judge.version(),
         "columns": list(answers.columns),
         "format": digest_of(form),
+        "form_file": hashlib.sha256((folder / "format.json").read_bytes()).hexdigest(),
         "data_version": data_version_of(parts, digest_of(form)),
         "bars": [bar_to_json(bar) | {"private": bar.private} for bar in plan.bars],
     }
@@ -355,17 +607,18 @@ def _write_secret(
 
 
 def _write_provenance(folder: Path, plan: Plan, version: int, seed: int | None, now: datetime) -> None:
-    values = {"prepared_at": now.isoformat(), "edition": plan.edition, "version": version, "fixed_seed": seed}
-    write_json(folder / "provenance.json", values | dict(plan.provenance), mode=0o600)
+    values = {"prepared_at": now.isoformat(), "version": version} | _fingerprint(plan, seed)
+    write_json(folder / "provenance.json", values, mode=0o600)
 
 
-def _write_manifest(folder: Path, now: datetime) -> None:
-    """SHA-256 and size of every file, and one time stamp for all, so that none tells anything."""
+def _write_manifest(folder: Path, competition: Competition, now: datetime) -> None:
+    """Which data they are, SHA-256 and size of every file, and one time stamp for all, so that none tells anything."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         data = path.read_bytes()
         files[path.relative_to(folder).as_posix()] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    write_json(folder / "manifest.json", {"schema": 1, "files": files})
+    about = {"schema": 1, "name": competition.name, "version": competition.version, "digest": digest_of_files(files)}
+    write_json(folder / "manifest.json", about | {"files": files})
     for path in folder.rglob("*"):
         os.utime(path, (now.timestamp(), now.timestamp()))
         if path.is_file():
@@ -376,16 +629,27 @@ def _write_manifest(folder: Path, now: datetime) -> None:
 def damaged_files(public: Path) -> list[str]:
     """The names of files that the manifest lists and that are missing or changed, and of those it does not list."""
     try:
-        files = json.loads((public / "manifest.json").read_text(encoding="utf-8"))["files"]
+        files = _listed(public)
     except (OSError, ValueError, KeyError):
         return ["manifest.json"]
+    wrong = _wrong(public, files)
     found = {p.relative_to(public).as_posix() for p in public.rglob("*") if p.is_file()} - {"manifest.json"}
-    wrong = [
+    missing = [name for name in wrong if name not in found]
+    return [name for name in wrong if name in found] + sorted({*missing, *(found - set(files))})
+
+
+def _listed(public: Path) -> dict[str, dict[str, Any]]:
+    files: dict[str, dict[str, Any]] = json.loads((public / "manifest.json").read_text(encoding="utf-8"))["files"]
+    return files
+
+
+def _wrong(public: Path, files: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names of listed files that are missing or changed, sorted."""
+    return sorted(
         name
         for name, entry in files.items()
-        if name in found and hashlib.sha256((public / name).read_bytes()).hexdigest() != entry["sha256"]
-    ]
-    return sorted(wrong) + sorted(found ^ set(files))
+        if not (public / name).is_file() or hashlib.sha256((public / name).read_bytes()).hexdigest() != entry["sha256"]
+    )
 
 
 def _write_course(home: Home, key: bytes) -> None:
@@ -418,43 +682,8 @@ def _kept(home: Home, name: str) -> list[int]:
     return [int(path.name) for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
 
 
-def _entries(home: Home, name: str) -> int:
-    from leaderboard import store
-
-    versions = _present(home, name)
-    if not versions:
-        return 0
-    with home.database() as database:
-        return sum(store.count_submissions(database, f"{name}/{version}") for version in versions)
-
-
 def _hashes(source: Path) -> dict[str, str]:
     if source.is_file():
         return {source.name: hashlib.sha256(source.read_bytes()).hexdigest()}
     paths = sorted(path for path in source.rglob("*") if path.is_file())
     return {path.relative_to(source).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-
-def _reason(home: Home, name: str, entries: int, reason: str) -> str:
-    """The reason as it is kept. Raises UserError where a class's board would be emptied without one."""
-    from leaderboard import roster
-
-    if reason:
-        return roster.checked_reason(reason)
-    if entries:
-        with home.database() as database:
-            if roster.people(database):
-                raise UserError(
-                    f"{name} has {entries} submissions of a class, whose board would be empty: add --reason TEXT, which"
-                    " is kept in the log.",
-                    code="E_REASON",
-                )
-    return reason
-
-
-def _log(home: Home, competition: Competition, seed: int | None, reason: str, now: datetime) -> None:
-    from leaderboard import store
-
-    with home.database() as database:
-        body = {"competition": competition.key, "edition": competition.edition, "fixed_seed": seed, "reason": reason}
-        store.log_event(database, "prepared", "instructor", body, now)

@@ -17,6 +17,7 @@ import click
 from harness.sheets import cell
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from decimal import Decimal
 
 Row = Mapping[str, Any]
@@ -100,9 +101,11 @@ def _table(rows: Sequence[Row], fields: Sequence[Field], title: str | None) -> N
         if worst.rank == 0 or Measurement.get(console, console.options.update(width=10**4), table).maximum <= width:
             break
         kept.remove(worst)
-    if title:
-        console.print(Text(inert(title), style="bold"))
-    console.print(table)
+    with console.capture() as shown:  # rich would end the program where nobody reads it
+        if title:
+            console.print(Text(inert(title), style="bold"))
+        console.print(table)
+    click.echo(shown.get(), nl=False)
 
 
 def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
@@ -155,6 +158,19 @@ def short_time(text: str) -> str:
     from datetime import datetime
 
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def in_words(span: timedelta) -> str:
+    """A span of time in its two largest units.
+
+    >>> from datetime import timedelta
+    >>> in_words(timedelta(days=12, hours=3, minutes=5)), in_words(timedelta(minutes=60)), in_words(timedelta(0))
+    ('12 days 3 hours', '1 hour', 'less than a minute')
+    """
+    minutes = int(span.total_seconds()) // 60
+    parts = [(minutes // 1440, "day"), (minutes // 60 % 24, "hour"), (minutes % 60, "minute")]
+    shown = [f"{count} {unit}{'s' if count > 1 else ''}" for count, unit in parts if count]
+    return " ".join(shown[:2]) or "less than a minute"
 
 
 def words(parts: Sequence[Any]) -> str:

@@ -23,9 +23,11 @@ LEVELS = ("simple", "medium", "strong", "boss")
 @click.option("--from", "source", metavar="DIR-OR-ZIP", type=click.Path(), help="The course's own files.")
 @click.option("--size", type=click.Choice(["small", "full"]), default="small", help="How much built-in data to make.")
 @click.option("--seed", type=int, metavar="N", help="Make data that anybody can repeat: for demos and tests only.")
-@click.option("--replace", "replace_old", is_flag=True, help="Start anew although there are submissions.")
-@click.option("--reason", default="", metavar="TEXT", help="Why anew, for the log; needed where a class handed in.")
+@click.option("--new-data", is_flag=True, help="Make other data although there are some; their board stays readable.")
+@click.option("--reason", default="", metavar="TEXT", help="Why other data, for the log.")
 @click.option("--accept-leaks", is_flag=True, help="Go on although a leak check found something.")
+@options.NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @options.command
 def prepare(
     homework: str,
@@ -33,9 +35,11 @@ def prepare(
     source: str | None,
     size: str,
     seed: int | None,
-    replace_old: bool,
+    new_data: bool,
     reason: str,
     accept_leaks: bool,
+    name: str | None,
+    yes: bool,
 ) -> None:
     """Make a homework's data, its hidden answers and its split."""
     from pathlib import Path
@@ -43,17 +47,30 @@ def prepare(
     from harness.prepare import plan_homework
 
     plan = plan_homework(homework, edition, Path(source) if source else None, size)
-    _prepare(plan, seed, replace_old, reason, accept_leaks)
+    _prepare(plan, seed, new_data, reason, accept_leaks, name, yes)
 
 
-def _prepare(plan: Any, seed: int | None, replace_old: bool, reason: str, accept_leaks: bool) -> None:
+def _prepare(
+    plan: Any, seed: int | None, new_data: bool, reason: str, accept_leaks: bool, name: str | None, yes: bool
+) -> None:
+    from harness.course import agree
+    from harness.prepare import hidden_by_new_data
     from harness.prepare import prepare as make
     from harness.render import say
 
     home = options.find_home()
+    if new_data and (hides := hidden_by_new_data(home, plan.name, reason)) is not None:
+        agree(yes, f"Make other data for {plan.name}?", hides.lines())
     done = make(
-        home, plan, seed=seed, replace_old=replace_old, reason=reason, accept_leaks=accept_leaks, now=options.clock()
-    )
+        home, plan, seed=seed, new_data=new_data, reason=reason, accept_leaks=accept_leaks, now=options.clock(),
+        actor=options.who(home, name) if new_data else "instructor",
+    )  # fmt: skip
+    for file in done.restored:
+        say(f"restored: {file}")
+    if done.already:
+        version = done.competition.version
+        click.echo(f"{plan.name} is already prepared: same data, version {version}. Other data: add --new-data")
+        return
     parts = f"{done.n_public:,} public and {done.n_private:,} private rows are hidden"
     if not done.competition.two_boards:
         parts = f"{done.n_public:,} rows, all on the one public board"
@@ -70,7 +87,7 @@ def _prepare(plan: Any, seed: int | None, replace_old: bool, reason: str, accept
 
 
 @click.command()
-@click.argument("name")
+@click.argument("competition", metavar="NAME")
 @click.option("--solution", required=True, type=click.Path(exists=True, dir_okay=False),
               help="CSV: id, answer columns and, if you like, Usage (Public/Private/Ignored).")  # fmt: skip
 @click.option(
@@ -80,21 +97,25 @@ def _prepare(plan: Any, seed: int | None, replace_old: bool, reason: str, accept
 @click.option("--title", help="The name on the board.")
 @click.option("--higher-is-better/--lower-is-better", default=None, help="The direction of a metric file.")
 @click.option("--public-share", default=0.5, show_default=True, help="The public part where there is no Usage.")
-@click.option("--replace", "replace_old", is_flag=True, help="Start anew although there are submissions.")
-@click.option("--reason", default="", metavar="TEXT", help="Why anew, for the log; needed where a class handed in.")
+@click.option("--new-data", is_flag=True, help="Make other data although there are some; their board stays readable.")
+@click.option("--reason", default="", metavar="TEXT", help="Why other data, for the log.")
 @click.option("--accept-leaks", is_flag=True, help="Go on although a leak check found something.")
+@options.NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @options.command
 def new(
-    name: str,
+    competition: str,
     solution: str,
     metric: str,
     public: str | None,
     title: str | None,
     higher_is_better: bool | None,
     public_share: float,
-    replace_old: bool,
+    new_data: bool,
     reason: str,
     accept_leaks: bool,
+    name: str | None,
+    yes: bool,
 ) -> None:
     """Make a competition of your own from a solution file."""
     from pathlib import Path
@@ -102,7 +123,7 @@ def new(
     from harness.prepare import plan_own
 
     plan = plan_own(
-        name,
+        competition,
         Path(solution),
         metric,
         title=title,
@@ -110,7 +131,7 @@ def new(
         higher_is_better=higher_is_better,
         public_share=public_share,
     )
-    _prepare(plan, None, replace_old, reason, accept_leaks)
+    _prepare(plan, None, new_data, reason, accept_leaks, name, yes)
 
 
 @click.command()
@@ -219,7 +240,7 @@ def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     """Open the private board to everyone; this cannot be taken back."""
     from harness.competition import find_competition, read_versions, refuse_one_board
     from harness.home import local
-    from harness.render import say
+    from harness.render import in_words, say
     from harness.rules import last_closing
     from leaderboard import store
     from leaderboard.roster import checked_reason
@@ -237,17 +258,21 @@ def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
         if end is None:
             say(f"{competition.name} has no deadline; what comes after the reveal is practice.")
         elif now <= end:
-            say(f"Somebody may hand in until {local(home, end)}; after the reveal all of it is practice.")
+            say(
+                f"Somebody may hand in until {local(home, end)}, {in_words(end - now)} from now; after the reveal all"
+                " of it is practice."
+            )
         waiting = store.pending(database, {competition.key: read_versions(home, competition)})
         if waiting:
             say(f"{len(waiting)} submissions have no score yet; the board changes when they have.")
         if not yes:
-            click.confirm(f"Show the private scores of {competition.name} to everyone?", abort=True, err=True)
+            early = f" {in_words(end - now)} before the deadline" if end is not None and now <= end else ""
+            options.confirm(f"Show the private scores of {competition.name} to everyone{early}?")
         store.reveal(database, competition.key, options.who(home, name), reason, options.clock())
     click.echo(f"the private board of {competition.name} is open: lhy-grade leaderboard {competition.name} --private")
 
 
-@click.group()
+@click.group(cls=options.Group)
 def audit() -> None:
     """Prove that the books are whole."""
 
@@ -269,10 +294,19 @@ def verify() -> None:
 @click.option("--seed", type=int, metavar="N", help="Repeatable data; default: fresh data from a new key.")
 @options.command
 def demo(seed: int | None) -> None:
-    """Show everything once, from data to a board, in a new course."""
+    """Show everything once, from data to a board, in a new course.
+
+    The course is made in the folder that --home names, and kept; without --home in a temporary one, and removed.
+    """
+    from pathlib import Path
+
+    from click.core import ParameterSource
+
     from harness.demo import run
 
-    run(seed)
+    root = click.get_current_context().find_root()
+    named = root.get_parameter_source("home") == ParameterSource.COMMANDLINE  # not LHY_GRADE_HOME, a course in use
+    run(Path(root.obj).absolute() if named else None, seed)
 
 
 @click.command()

@@ -42,6 +42,7 @@ from harness.competition import (
 )
 from harness.home import Home, local
 from tasks.errors import UserError
+from tasks.homeworks import did_you_mean
 
 if TYPE_CHECKING:
     from harness.rules import Terms
@@ -737,8 +738,9 @@ def check_message(message: str) -> None:
 
 def _find(home: Home, viewer: Viewer, hw: str) -> Competition:
     """The prepared competition. To a class, one that is not prepared does not exist."""
-    if not viewer.at_home and _canonical(hw) not in prepared(home):
-        raise _not_found(f"there is no homework {hw[:60]!r} in this course; `lhy-grade tasks` lists what there is")
+    if not viewer.at_home and _canonical(hw) not in (there := prepared(home)):
+        hint = did_you_mean(hw[:60], there) or " `lhy-grade tasks` lists what there is."
+        raise UserError(f"there is no homework {hw[:60]!r} in this course.{hint}", code="E_NOT_FOUND")
     return find_competition(home, hw)
 
 

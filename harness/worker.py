@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from harness.competition import Secret, find_competition, prepared, read_secret
+from harness.competition import Secret, competitions_to_grade, prepared, read_secret
 from harness.home import Home
 from tasks.base import Format, Grade, Score, SubmissionError, UserError
 from tasks.errors import Problem, internal
@@ -349,10 +349,16 @@ def refresh(worker: Worker) -> None:
     worker.answers, worker.settled, worker.seen = {}, 0, tuple(seen)
     for name in prepared(worker.home):
         try:
-            competition = find_competition(worker.home, name)
-            worker.answers[competition.key] = read_secret(worker.home, competition)
+            found = competitions_to_grade(worker.home, name)
         except UserError as error:
             worker.log(f"{name} is not graded: {error}")
+            continue
+        for competition in found:
+            try:
+                worker.answers[competition.key] = read_secret(worker.home, competition)
+            except UserError as error:
+                which = name if competition == found[0] else competition.key
+                worker.log(f"{which} is not graded: {error}")
 
 
 def _wait(seconds: float, stopped: Callable[[], bool]) -> None:

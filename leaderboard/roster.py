@@ -458,13 +458,29 @@ def extend(
             "until": None if until is None else microseconds(until), "slots": slots, "day": day, "reason": reason,
             "actor": actor, "at": microseconds(now),
         }  # fmt: skip
-        event = events.append(db, "extended", actor, extension_body(values), now)
-        db.execute(
-            f"INSERT INTO extensions ({_EXTENSION}, event_seq) VALUES (:id, :competition, :who_kind, :who, :until, "
-            ":slots, :day, :reason, :actor, :at, :event_seq)",
-            **values, event_seq=event.seq,
-        )  # fmt: skip
+        _keep_extension(db, values, now)
         return _as_extension(tuple(values.values()))
+
+
+def carry_extensions(db: Database, old: str, new: str, actor: str, now: datetime) -> None:
+    """Gives the extensions of a competition's old data for its new data too, in their order. Within a transaction."""
+    names = [name.strip() for name in _EXTENSION.split(",")]
+    rows = db.fetch(f"SELECT {_EXTENSION} FROM extensions WHERE competition = :old ORDER BY id", old=old)
+    for row in rows:
+        values = dict(zip(names, row, strict=True)) | {
+            "id": _next_id(db, "extensions"), "competition": new, "actor": actor, "at": microseconds(now),
+        }  # fmt: skip
+        _keep_extension(db, values, now)
+
+
+def _keep_extension(db: Database, values: dict[str, Any], now: datetime) -> None:
+    event = events.append(db, "extended", values["actor"], extension_body(values), now)
+    names = [name.strip() for name in _EXTENSION.split(",")]
+    places = ", ".join(f":{name}" for name in names)
+    db.execute(
+        f"INSERT INTO extensions ({_EXTENSION}, event_seq) VALUES ({places}, :event_seq)",
+        **values, event_seq=event.seq,
+    )  # fmt: skip
 
 
 def _check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> None:

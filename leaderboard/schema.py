@@ -136,6 +136,24 @@ VERSIONS = Table(
 )
 """What a score was computed with. Scores of different versions are never ranked together."""
 
+COMPETITIONS = Table(
+    "competitions",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("version_id", WHOLE, ForeignKey("versions.id"), nullable=False),
+    Column("prepared_at", WHOLE),
+    Column("description", Text),
+    Column("digest", Text),
+    UniqueConstraint("name", "number"),
+)
+"""Each making of a competition's data; `key` is "name/number". The newest number of a name is current.
+
+`version_id` is the version whose scores count on its board. `description` is what its public folder says of it, as JSON
+without the ids; `digest` is of that folder's files. What an older release prepared is described when it is asked for.
+"""
+
 GRADES = Table(
     "grades",
     METADATA,

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from leaderboard import events, receipts
+from leaderboard.competitions import check_current, find_or_add_version
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.ranking import Kind, find_version, texts
 from leaderboard.receipts import instant, microseconds, rfc3339
@@ -169,6 +170,7 @@ def accept(
         )
     with db.transaction():
         at_step("begun")
+        check_current(db, competition)
         _check_roster(db, participant, kind)
         participant_id = _participant(db, competition, participant, kind, now)
         at_step("participant")
@@ -288,7 +290,7 @@ def record(
             raise LeaderboardError(
                 f"Submission {submission_id} was rejected and cannot be graded.", code="E_CONFLICT", exit_code=8
             )
-        version = _version(db, row.competition, data_version, metric_version, higher_is_better)
+        version = find_or_add_version(db, row.competition, data_version, metric_version, higher_is_better)
         if db.one("SELECT 1 FROM grades WHERE submission_id = :id AND version_id = :v", id=submission_id, v=version):
             return False
         event = events.append(
@@ -692,21 +694,6 @@ def _replace_selection(
         db.execute("INSERT INTO selections (participant_id, submission_id) VALUES (:id, :n)", id=row[0], n=number)
     body = {"competition": competition, "participant": participant, "submissions": chosen}
     events.append(db, "selected", participant, body, now)
-
-
-def _version(db: Database, competition: str, data_version: str, metric_version: str, higher_is_better: bool) -> int:
-    found = find_version(db, competition, data_version, metric_version)
-    if found is not None:
-        if found[1] != higher_is_better:
-            raise ValueError(f"{competition}: the direction of {metric_version} is not what was recorded")
-        return found[0]
-    number = _next_id(db, "SELECT max(id) FROM versions")
-    db.execute(
-        "INSERT INTO versions (id, competition, data_version, metric_version, higher_is_better) "
-        "VALUES (:id, :competition, :data, :metric, :higher)",
-        id=number, competition=competition, data=data_version, metric=metric_version, higher=higher_is_better,
-    )  # fmt: skip
-    return number
 
 
 def _next_id(db: Database, newest: str) -> int:

@@ -21,21 +21,30 @@ from tasks.base import Columns, EpisodesFormat, SubmissionError
 
 CODES: dict[str, str] = {
     **text.CODES,
-    "E_LINE_LONG": "A line is longer than a row can be.",
-    "E_BLANK": "A blank line stands before the last row.",
-    "E_COLUMNS": "The header does not hold exactly episode, step and action.",
-    "E_ROWS": "The file has no rows, or more than the episodes can have steps.",
-    "E_CELLS": "A row has more or fewer cells than the header.",
-    "E_ACTION": "An action is not one of the whole numbers that the environment knows.",
-    "E_STEP": "A step is not a whole number from 0 to the last one that an episode can have.",
-    "E_STEPS": "There are more actions than an episode, or all of them, can have.",
-    "E_STEP_TWICE": "Steps of an episode have more than one row.",
-    "E_STEP_MISSING": "An episode has a later step, but not all before it.",
-    "E_ID_UNKNOWN": "Episodes are not among those of the competition.",
-    "E_ID_MISSING": "Episodes of the competition have no action.",
-    "E_JSON": "The file begins like JSON and is not a list of lists of whole numbers.",
-    "E_PICKLE": "The file is a Python pickle, or a numpy array that holds one.",
-    "E_ARRAY": "The numpy array is damaged, or not two-dimensional with whole numbers.",
+    "E_LINE_LONG": "A line is longer than a row can be. Write one action a line.",
+    "E_BLANK": "There is a blank line before the last row. Remove it.",
+    "E_COLUMNS": "The header is not exactly episode, step and action. Use the header of the sample submission.",
+    "E_ROWS": "The file has no rows, or more than the episodes can have steps. Write one row for each action.",
+    "E_CELLS": "A row has more or fewer cells than the header. Look for stray commas.",
+    "E_ACTION": "An action is not one of the whole numbers that the environment knows. Write 0 to 3.",
+    "E_STEP": "A step is not a whole number from 0 to the last step of an episode. Count steps from 0.",
+    "E_STEPS": "There are more actions than an episode, or all of them, can have. Stop when the episode is over.",
+    "E_STEP_TWICE": "Steps of an episode have more than one row. Write each step once.",
+    "E_STEP_MISSING": "An episode has a later step but not all before it. Write every step from 0 on.",
+    "E_ID_UNKNOWN": "Episodes are not among those of the competition. Take the numbers from episodes.csv.",
+    "E_ID_MISSING": "Episodes of the competition have no action. Play every episode of episodes.csv.",
+    "E_JSON": (
+        "The file begins like JSON and is not a list of lists of whole numbers. Write one list of actions for "
+        "each episode."
+    ),
+    "E_PICKLE": (
+        "The file is a Python pickle, or a numpy array that holds one; a pickle is a program and is not opened. "
+        "Convert it to JSON; the sheet has the command."
+    ),
+    "E_ARRAY": (
+        "The numpy array is damaged, or not two-dimensional with whole numbers. Write JSON where episodes differ "
+        "in length."
+    ),
 }
 """Every code that a file of episodes is refused with before it is replayed. Codes are stable."""
 

@@ -29,25 +29,43 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CODES: dict[str, str] = {code: COMMON[code] for code in ("E_EMPTY", "E_SIZE")} | {
-    "E_NOT_TGZ": "The file is not a gzipped tar archive: a zip, a plain tar, an image, another compression.",
-    "E_ARCHIVE": "The archive is cut off or damaged, or other bytes follow its end.",
-    "E_EXPANDED": "The archive expands to more bytes than its images can need.",
-    "E_MEMBERS": "The archive has far more entries than images are expected.",
-    "E_MEMBER_PATH": "An entry has an absolute path, or one through a parent folder.",
-    "E_MEMBER_LINK": "An entry is a symbolic or a hard link.",
-    "E_MEMBER_DEVICE": "An entry is a device or a pipe.",
-    "E_MEMBER_KIND": "An entry is no plain file: a sparse file, a part of a volume, a header that hides another size.",
-    "E_MEMBER_FOLDER": "The archive has a folder, or files within one.",
-    "E_MEMBER_SYSTEM": "The archive has files that macOS adds: ._*, .DS_Store, __MACOSX.",
-    "E_MEMBER_CASE": "A name has other capitals than expected.",
-    "E_MEMBER_UNKNOWN": "The archive has a file that is not expected.",
-    "E_MEMBER_TWICE": "The archive has two files of one name.",
-    "E_MEMBER_MISSING": "An expected image is not there.",
-    "E_MEMBER_SIZE": "One image, or a header of it, has more bytes than it can need.",
-    "E_IMAGE_KIND": "A file is not a JPEG, or one that is not baseline or progressive with 8 bits.",
-    "E_IMAGE_PIXELS": "An image has another width or height than expected.",
-    "E_IMAGE_MODE": "An image is not RGB: grey, CMYK.",
-    "E_IMAGE_BROKEN": "A JPEG is cut off or damaged.",
+    "E_NOT_TGZ": (
+        "The file is not a gzipped tar archive: a zip, a plain tar, an image, another compression. Write it "
+        "with: tar czf x.tgz *.jpg"
+    ),
+    "E_ARCHIVE": "The archive is cut off or damaged, or other bytes follow its end. Write it again.",
+    "E_EXPANDED": "The archive expands to more bytes than its images can need. Check what is in it.",
+    "E_MEMBERS": "The archive has far more entries than images are expected. Put only the images in.",
+    "E_MEMBER_PATH": (
+        "An entry has an absolute path, or one through a parent folder. Write the archive from inside the folder "
+        "of the images."
+    ),
+    "E_MEMBER_LINK": (
+        "An entry is a symbolic or a hard link. Archive the files themselves: tar --dereference --hard-dereference"
+    ),
+    "E_MEMBER_DEVICE": "An entry is a device or a pipe. Archive plain files only.",
+    "E_MEMBER_KIND": (
+        "An entry is not a plain file: a sparse file, a part of a volume, a header that hides another size. "
+        "Write the archive with: tar czf x.tgz *.jpg"
+    ),
+    "E_MEMBER_FOLDER": (
+        "The archive has a folder, or files within one. Write it from inside the folder of the images."
+    ),
+    "E_MEMBER_SYSTEM": (
+        "The archive has files that macOS adds: ._*, .DS_Store, __MACOSX. Write it with COPYFILE_DISABLE=1."
+    ),
+    "E_MEMBER_CASE": "A name has other capitals than expected. Use small letters: 1.jpg.",
+    "E_MEMBER_UNKNOWN": "The archive has a file that is not expected. The names are 1.jpg, 2.jpg and so on, from 1.",
+    "E_MEMBER_TWICE": "The archive has two files of one name. Write each image once.",
+    "E_MEMBER_MISSING": "An expected image is not there. Write every number from 1 on.",
+    "E_MEMBER_SIZE": "One image, or its header, has more bytes than it can need. Save the images at a lower quality.",
+    "E_IMAGE_KIND": (
+        "A file is not a JPEG, or not a baseline or progressive one with 8 bits. Save it as JPEG with Pillow or "
+        "OpenCV; renaming is not enough."
+    ),
+    "E_IMAGE_PIXELS": "An image has another width or height than expected. Resize it before saving.",
+    "E_IMAGE_MODE": "An image is not RGB: grey, CMYK. Convert it before saving; in Pillow, convert(RGB).",
+    "E_IMAGE_BROKEN": "A JPEG is cut off or damaged. Save it again, and close the file.",
 }
 """The codes that an archive of images can be refused with."""
 

@@ -18,12 +18,14 @@ from tasks.base import Columns, LinesFormat
 
 CODES: dict[str, str] = {
     **text.CODES,
-    "E_LINES": "The file has more or fewer lines than there are sentences.",
-    "E_LINE_EMPTY": "A line is empty, or holds blanks alone.",
-    "E_LINE_END": "A carriage return stands inside a line or ends it alone.",
-    "E_LINE_LONG": "A line is longer than a sentence can be.",
-    "E_CONTROL": "A line holds a control character.",
-    "E_LINE_IDS": "The lines begin with ids or line numbers.",
+    "E_LINES": (
+        "The file has more or fewer lines than there are sentences. Write one line for each sentence, in order."
+    ),
+    "E_LINE_EMPTY": "A line is empty or has only blanks. Write <unk> where your system gives nothing.",
+    "E_LINE_END": "A carriage return is inside a line or ends it alone. End lines with \\\\n or \\\\r\\\\n.",
+    "E_LINE_LONG": "A line is longer than a sentence can be. Check that your program writes one sentence a line.",
+    "E_CONTROL": "A line has a control character. Remove it.",
+    "E_LINE_IDS": "The lines begin with ids or line numbers. Write the sentences alone.",
 }
 """Every code that a text is refused with, and what it means. Codes are stable: scripts may rely on them."""
 

@@ -21,6 +21,10 @@ from pathlib import Path
 from submissions.text import too_large
 from tasks.base import UserError
 
+CODES: dict[str, str] = {
+    "E_STORE": "The grader could not keep the file. Nothing was recorded; free some space or correct the permissions.",
+}
+
 STEPS = ("folder", "created", "written", "synced", "renamed", "kept")
 """The names with which `keep` calls `step`, in order; bytes that are there already go from "folder" to "kept"."""
 

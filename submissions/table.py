@@ -29,24 +29,33 @@ from tasks.base import Column, Columns, TableFormat
 
 CODES: dict[str, str] = {
     **FILE_CODES,
-    "E_LINE_END": "A carriage return stands inside a line or ends it alone.",
-    "E_LINE_LONG": "A line is longer than a row can be.",
-    "E_BLANK": "A blank line stands before the last row.",
-    "E_HEADER": "The first line is a row, not the header.",
-    "E_COLUMNS": "The header does not hold exactly the expected names.",
-    "E_YEAR": "The header and the number of rows fit another edition of the homework.",
-    "E_ROWS": "The file has no rows, or far too many.",
-    "E_CELLS": "A row has more or fewer cells than the header.",
-    "E_QUOTE": "A cell begins with a quote that does not close it on the same line.",
-    "E_NUMBER": "A cell is not a finite decimal number, or not a whole number where one is expected.",
-    "E_RANGE": "A number lies outside the range of its column.",
-    "E_TEXT_LONG": "A text is longer than an answer can be.",
-    "E_ID_ZEROS": "Ids lost or gained leading zeros.",
-    "E_ID_FLOAT": "Ids are written as decimal numbers.",
-    "E_ID_SPACE": "Ids have blanks around them.",
-    "E_ID_UNKNOWN": "Ids are not among those of the sample submission.",
-    "E_ID_TWICE": "Ids appear on more than one line.",
-    "E_ID_MISSING": "Ids of the sample submission have no row.",
+    "E_LINE_END": "A carriage return is inside a line or ends it alone. End lines with \\\\n or \\\\r\\\\n.",
+    "E_LINE_LONG": "A line is longer than a row can be. Write one row a line.",
+    "E_BLANK": "There is a blank line before the last row. Remove it.",
+    "E_HEADER": "The first line is a row, not the header. Write the header of the sample submission first.",
+    "E_COLUMNS": (
+        "The header does not have exactly the expected names. Use the header of the sample submission; with "
+        "pandas, write index=False."
+    ),
+    "E_YEAR": (
+        "Header, ids and rows are those of another test set of the course. Predict the test file that came with this "
+        "competition."
+    ),
+    "E_ROWS": "The file has no rows, or far too many. Write one row for each id of the sample submission.",
+    "E_CELLS": "A row has more or fewer cells than the header. Look for stray commas.",
+    "E_QUOTE": "A cell begins with a quote that does not close it on the same line. Remove or close the quote.",
+    "E_NUMBER": (
+        "A cell is not a finite decimal number, or not a whole number where one is expected. Check for NaN, "
+        "units and decimal commas."
+    ),
+    "E_RANGE": "A number is outside the range of its column. Check the units, and clip what your model says.",
+    "E_TEXT_LONG": "A text is longer than an answer can be. Shorten it.",
+    "E_ID_ZEROS": "Ids lost or gained leading zeros. Read and write ids as text; with pandas, dtype=str.",
+    "E_ID_FLOAT": "Ids are written as decimal numbers, such as 7.0. Write whole numbers.",
+    "E_ID_SPACE": "Ids have blanks around them. Remove the blanks.",
+    "E_ID_UNKNOWN": "Ids are not among those of the sample submission. Copy the ids from it.",
+    "E_ID_TWICE": "Ids appear on more than one line. Write each id once.",
+    "E_ID_MISSING": "Ids of the sample submission have no row. Write a row for each of them.",
 }
 """Every code that a table is refused with, and what it means. Codes are stable: scripts may rely on them."""
 
@@ -96,7 +105,7 @@ def _read_anything(data: bytes, format: TableFormat) -> Columns:
         report.line("E_BLANK", "blank before the header; remove the line.", number + 1, "")
     names = _header(lines[start])
     rows = sum(1 for line in lines[start + 1 :] if line.strip(" \t\r"))
-    _refuse_other_year(names, rows, format)
+    _refuse_other_year(names, lines[start + 1 :], rows, format)
     if _is_row(names, format):
         report.file(
             "E_HEADER",
@@ -131,14 +140,14 @@ def _lines(text: str, format: TableFormat) -> list[str]:
         raise refusal("E_COLUMNS", message, 1, expected=",".join(format.header))
     if len(first) > MAX_LINE:
         raise refusal("E_LINE_LONG", f"line 1: longer than {MAX_LINE:,} characters; check the line ends.", 1)
-    rows = text.rstrip(" \t\r\n").count("\n")
+    end = text.find("\n", len(text.rstrip(" \t\r\n")))  # that of the last line that is not blank
+    text = text if end < 0 else text[:end]
+    rows = text.count("\n")
     if rows > 4 * len(format.ids) + 1000:
-        _refuse_other_year(_header(first), rows, format)
+        if any(year.rows == rows for year in format.years):
+            _refuse_other_year(_header(first), text.split("\n")[1:], rows, format)
         raise refusal("E_ROWS", f"the file has {rows:,} rows; expected {len(format.ids):,}.")
-    lines = text.split("\n")
-    while not lines[-1].strip(" \t\r"):
-        lines.pop()
-    return lines
+    return text.split("\n")
 
 
 def _header(line: str) -> list[str]:
@@ -147,19 +156,30 @@ def _header(line: str) -> list[str]:
     return [cell.strip(" \t\r") for cell in cells]
 
 
-def _refuse_other_year(names: Sequence[str], rows: int, format: TableFormat) -> None:
-    own = sorted(names) == sorted(format.header)
-    if own and rows == len(format.ids):
+def _refuse_other_year(names: Sequence[str], lines: Sequence[str], rows: int, format: TableFormat) -> None:
+    """Refuses a file with header, ids and number of rows of a test set that the course gave out, and not of this one.
+
+    Ids are told apart by the first and the last one: "0" and "3346", or "0001" and "3347".
+    """
+    years = [year for year in format.years if sorted(names) == sorted(year.header) and rows == year.rows]
+    if not years:
         return
-    for edition, header, count in format.years:
-        if sorted(names) == sorted(header) and rows == count:
-            under = "" if own else f" under the header {','.join(header)}"
-            message = (
-                f"this file has {rows:,} rows{under}: it fits edition {edition}; this competition expects "
-                f"{len(format.ids):,} rows under the header {','.join(format.header)}. Hand it in there, or predict "
-                "the test rows of this competition."
-            )
-            raise refusal("E_YEAR", message, found=f"{rows} rows", expected=f"{len(format.ids)} rows")
+    at = list(names).index(years[0].header[0])
+    ids = {cells[at].strip(' \t"') for line in lines if len(cells := line.split(",")) > at}
+    own = {str(format.ids[0]), str(format.ids[-1])}
+    if sorted(names) == sorted(format.header) and rows == len(format.ids) and own <= ids:
+        return
+    years = [year for year in years if not year.first or {year.first, year.last} <= ids]
+    if not years:
+        return
+    header, first = years[0].header, years[0].first
+    message = (
+        f"this is a file for the course's test set of {' or '.join(year.name for year in years)}: {rows:,} rows"
+        f"{f', ids {first} to {years[0].last}' if first else ''}, header {','.join(header)}. This competition expects "
+        f"{len(format.ids):,} rows, ids {inert(str(format.ids[0]))} to {inert(str(format.ids[-1]))}, header "
+        f"{','.join(format.header)}: predict its own test set."
+    )
+    raise refusal("E_YEAR", message, found=f"{rows} rows", expected=f"{len(format.ids)} rows")
 
 
 def _is_row(names: Sequence[str], format: TableFormat) -> bool:
@@ -259,7 +279,8 @@ def _row_cells(line: str, number: int, names: Sequence[str], format: TableFormat
             "E_LINE_END", "a carriage return inside the line; take it out or end the line with LF.", number, line
         )
         return None
-    cells = _cells(line) if '"' in line else line.split(",")
+    most = len(names) + MAX_COLUMNS
+    cells = _cells(line, most) if '"' in line else line.split(",", most)
     if cells is None:
         message = (
             'a cell begins with a quote that does not close it on this line; write "…" around it, inner quotes twice.'
@@ -267,15 +288,19 @@ def _row_cells(line: str, number: int, names: Sequence[str], format: TableFormat
         report.line("E_QUOTE", message, number, line[line.index('"') :])
         return None
     if len(cells) != len(names):
-        have = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
+        more = "more than " if len(cells) > most else ""
+        have = "1 cell" if len(cells) == 1 else f"{more}{min(len(cells), most):,} cells"
         why = _why_cells(cells, len(names), format)
         report.line("E_CELLS", f"{have}, expected {len(names)}: {why}.", number, line, f"{len(names)} cells")
         return None
     return cells
 
 
-def _cells(line: str) -> list[str] | None:
-    """The cells of a line with quotes, or None where a quote opens a cell and does not close it."""
+def _cells(line: str, most: int = MAX_COLUMNS) -> list[str] | None:
+    """The cells of a line with quotes, or None where a quote opens a cell and does not close it.
+
+    After `most` cells one more is given, whatever follows.
+    """
     cells, start = [], 0
     while True:
         quoted = _QUOTED.match(line, start)
@@ -289,7 +314,7 @@ def _cells(line: str) -> list[str] | None:
             if cell.lstrip(" \t").startswith('"'):
                 return None
             cells.append(cell)
-        if end == len(line):
+        if end == len(line) or len(cells) > most:
             return cells
         start = end + 1
 
@@ -322,10 +347,9 @@ def _reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | None,
         cell = cell.strip(" \t")
         if not _INT.fullmatch(cell):
             return None, "E_NUMBER", _why_not_number(cell, column)
-        if len(cell.lstrip("+-0")) > 19 or not -(2**63) <= int(cell) < 2**63:
-            return None, "E_RANGE", f"out of range, expected {_expected(column)}"
-        value = int(cell)
-        if not column.minimum <= value <= column.maximum:
+        digits = cell.lstrip("+-0") or "0"  # int() takes no more than 4,300 digits, leading zeros included
+        value = int(f"-{digits}" if cell.startswith("-") else digits) if len(digits) < 20 else 2**63
+        if not -(2**63) <= value < 2**63 or not column.minimum <= value <= column.maximum:
             return None, "E_RANGE", f"out of range, expected {_expected(column)}"
         return value, None, ""
 

@@ -11,13 +11,17 @@ from submissions.plain import BOM
 from tasks.base import Problem, SubmissionError, UserError
 
 CODES: dict[str, str] = {
-    "E_FILE_MISSING": "There is no file of that name.",
-    "E_FILE_DIRECTORY": "The name is a directory's.",
-    "E_FILE_UNREADABLE": "The file cannot be opened or read.",
-    "E_EMPTY": "The file holds nothing, or only blanks.",
-    "E_SIZE": "The file is larger than the competition takes.",
-    "E_BINARY": "The file is not text: a spreadsheet, an archive, an image, or text with NUL bytes.",
-    "E_ENCODING": "The text is not UTF-8.",
+    "E_FILE_MISSING": "There is no file of that name. Check the spelling and the folder.",
+    "E_FILE_DIRECTORY": "The name is that of a folder. Give the file itself.",
+    "E_FILE_UNREADABLE": (
+        "The file cannot be opened or read. Check its permissions, and that no other program is writing it."
+    ),
+    "E_EMPTY": "The file is empty, or has only blanks. Check that your program wrote it to the end.",
+    "E_SIZE": "The file is larger than this competition accepts. Check that it is the submission and not the data.",
+    "E_BINARY": (
+        "The file is not text: a spreadsheet, an archive, an image, or text with NUL bytes. Save it as plain text."
+    ),
+    "E_ENCODING": "The text is not UTF-8. Save it as UTF-8.",
 }
 """The codes that any kind of file can be refused with. Codes are stable: scripts may rely on them."""
 
@@ -131,7 +135,7 @@ def text_of(data: bytes, wanted: str = "the CSV text itself") -> str:
         found = f"\\x{data[begin]:02x}"
         message = f"line {line:,}: the byte {found} is not UTF-8; save the file as UTF-8."
         raise refusal("E_ENCODING", message, line, found) from None
-    if not text.strip():
+    if not text or text.isspace():
         raise empty()
     return text
 

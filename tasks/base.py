@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import ROUND_DOWN, Decimal, localcontext
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from tasks.errors import Problem as Problem
 from tasks.errors import SubmissionError as SubmissionError
@@ -29,6 +30,13 @@ IGNORED, PUBLIC, PRIVATE = 0, 1, 2
 METRICS_VERSION = "1"
 """Part of every grade's key: raised when a change of code changes the number that some metric gives."""
 
+MOST_BYTES = 64 * 2**20
+"""The most bytes that a table may have, however many rows it has."""
+SPARE_BYTES = 2**17
+"""Bytes beyond what the rows need, so that an odd file is read and told what is wrong with it."""
+NUMBER_BYTES, ACTION_BYTES, LINE_BYTES = 40, 20, 1_000
+"""Bytes of a number's cell, of a row or list entry for one action, and of a line of text on average."""
+
 Columns = dict[str, "NDArray[Any]"]
 """Column name to values, the first axis being the row: float64 for numbers, int64 for whole numbers, str for text."""
 
@@ -39,12 +47,36 @@ class Column:
 
     `kind` says how a cell is read: "float" (a finite decimal number), "int" (a whole number without a point, as int64)
     or "text". `minimum` and `maximum` are inclusive, for numbers; the default bounds keep a squared error finite.
+    `room` is for text: the bytes of a cell on average, which bound the file.
     """
 
     name: str
     kind: Literal["float", "int", "text"] = "float"
     minimum: float = -1e100
     maximum: float = 1e100
+    room: int = 4096
+
+    def to_json(self) -> dict[str, Any]:
+        """This column as plain values."""
+        values = {"name": self.name, "kind": self.kind, "minimum": self.minimum, "maximum": self.maximum}
+        return values | ({"room": self.room} if self.kind == "text" else {})
+
+
+class Year(NamedTuple):
+    """The test set that the course gave out in one year: its header, its rows and its first id ("0", "0001").
+
+    Ids count up from the first one and keep its width; an empty `first` says that the ids are not known.
+    """
+
+    name: str
+    header: tuple[str, ...]
+    rows: int
+    first: str = ""
+
+    @property
+    def last(self) -> str:
+        """The last id."""
+        return str(int(self.first) + self.rows - 1).zfill(len(self.first))
 
 
 @dataclass(frozen=True)
@@ -52,15 +84,14 @@ class TableFormat:
     """What a submitted table must look like: one header line, one row for each id, any row order.
 
     `ids` are in the order of the sample submission: a `range` where they are whole numbers that count up by one, else
-    the ids as text. `years` describes other editions of the homework as (edition, header, rows), so that a file of the
-    wrong year can be told from a broken one.
+    the ids as text. `years` describes the course's own test sets, so that a file of the wrong year can be told from a
+    broken one.
     """
 
     id: str
     columns: tuple[Column, ...]
     ids: range | tuple[str, ...]
-    max_bytes: int = 64 * 2**20
-    years: tuple[tuple[str, tuple[str, ...], int], ...] = ()
+    years: tuple[Year, ...] = ()
 
     unit: ClassVar[str] = "rows"
     suffix: ClassVar[str] = ".csv"
@@ -76,6 +107,16 @@ class TableFormat:
     def header(self) -> tuple[str, ...]:
         return (self.id, *(column.name for column in self.columns))
 
+    @cached_property
+    def max_bytes(self) -> int:
+        """The most bytes that a file may have: what the rows need, or those of another year's file, and some more."""
+        ends = (self.ids[0], self.ids[-1]) if isinstance(self.ids, range) and self.ids else self.ids
+        longest = max((len(str(name).encode()) for name in ends), default=0)
+        cells = sum(column.room if column.kind == "text" else NUMBER_BYTES for column in self.columns)
+        row = longest + cells + 3 * len(self.header) + 3  # quotes and a comma for each cell, CR CR LF
+        rows = max(len(self.ids), *(year.rows for year in self.years), 0)
+        return min(MOST_BYTES, SPARE_BYTES + rows * row)
+
     def to_json(self) -> dict[str, Any]:
         """This format as plain values, for `format.json`. It holds no answer."""
         if isinstance(self.ids, range):
@@ -85,24 +126,21 @@ class TableFormat:
         return {
             "kind": "table",
             "id": self.id,
-            "columns": [
-                {"name": c.name, "kind": c.kind, "minimum": c.minimum, "maximum": c.maximum} for c in self.columns
-            ],
+            "columns": [column.to_json() for column in self.columns],
             "ids": ids,
             "max_bytes": self.max_bytes,
-            "years": [[edition, list(header), rows] for edition, header, rows in self.years],
+            "years": [[year.name, list(year.header), year.rows, year.first] for year in self.years],
         }
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> TableFormat:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; the most bytes follow from the rest, whatever an older release wrote."""
         ids = values["ids"]
         return TableFormat(
             id=values["id"],
             columns=tuple(Column(**column) for column in values["columns"]),
             ids=range(ids["first"], ids["first"] + ids["count"]) if isinstance(ids, dict) else tuple(ids),
-            max_bytes=values["max_bytes"],
-            years=tuple((edition, tuple(header), rows) for edition, header, rows in values["years"]),
+            years=tuple(Year(name, tuple(header), *rest) for name, header, *rest in values["years"]),
         )
 
 
@@ -121,8 +159,11 @@ class LinesFormat:
         return len(self.ids)
 
     def fit(self, answers: Answers) -> LinesFormat:
-        """This format with as many lines as there are answers."""
-        return replace(self, ids=range(1, len(answers) + 1))
+        """This format with as many lines as there are answers, and no more bytes than they need."""
+        return self._of(len(answers))
+
+    def _of(self, lines: int) -> LinesFormat:
+        return replace(self, ids=range(1, lines + 1), max_bytes=min(self.max_bytes, SPARE_BYTES + lines * LINE_BYTES))
 
     def to_json(self) -> dict[str, Any]:
         """This format as plain values, for `format.json`."""
@@ -131,7 +172,7 @@ class LinesFormat:
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> LinesFormat:
         """The inverse of `to_json`."""
-        return LinesFormat(values["column"], range(1, values["lines"] + 1), values["max_bytes"])
+        return LinesFormat(values["column"], range(0), values["max_bytes"])._of(values["lines"])
 
 
 @dataclass(frozen=True)
@@ -184,10 +225,14 @@ class EpisodesFormat:
     chained: bool = False
     actions: int = 4
     max_steps: int = 1000
-    max_bytes: int = 2_000_000
 
     unit: ClassVar[str] = "episodes"
     suffix: ClassVar[str] = ".csv"
+
+    @property
+    def max_bytes(self) -> int:
+        """The most bytes that a file may have: what all steps need, and some more."""
+        return SPARE_BYTES + len(self.seeds) * self.max_steps * ACTION_BYTES
 
     @property
     def ids(self) -> range:
@@ -202,14 +247,15 @@ class EpisodesFormat:
 
     def to_json(self) -> dict[str, Any]:
         """This format as plain values, for `format.json`."""
-        return {"kind": "episodes"} | {
+        values = {
             field.name: list(self.seeds) if field.name == "seeds" else getattr(self, field.name)
             for field in fields(self)
         }
+        return {"kind": "episodes"} | values | {"max_bytes": self.max_bytes}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> EpisodesFormat:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; the most bytes follow from the rest, whatever an older release wrote."""
         given = {field.name: values[field.name] for field in fields(EpisodesFormat)}
         return EpisodesFormat(**given | {"seeds": tuple(given["seeds"])})
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+CODES: dict[str, str] = {
+    "E_USAGE": "A command, an option, a setting or a request is not well formed. The message says what was expected.",
+    "E_INTERNAL": "A mistake of the grader. What was accepted is kept; an instructor reports it with --debug.",
+}
+"""The codes of errors that can happen anywhere: what each means and what to do."""
+
 
 class UserError(Exception):
     """An error that a person can mend: the only exception whose text reaches a user.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Iterable
 from typing import cast
 
 from tasks.base import Task, UserError
@@ -26,9 +27,53 @@ def canonical(name: str) -> str:
         return f"hw{int(numbered[1]):02d}"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name):
         raise UserError(
-            f"{name[:60]!r} is no name of a competition: use hw1, or up to 40 small letters, digits and hyphens."
+            f"{name[:60]!r} is not a valid competition name: use hw1, or up to 40 small letters, digits and hyphens."
+            f"{did_you_mean(name, (module[:4] for module in MODULES))}"
         )
     return name
+
+
+def is_name(text: str) -> bool:
+    """Whether a text could name a competition."""
+    try:
+        canonical(text)
+    except UserError:
+        return False
+    return True
+
+
+def unknown(name: str, others: Iterable[str] = ()) -> UserError:
+    """The error for a name that is neither a homework of this version nor one of `others`, the competitions there are.
+
+    >>> print(unknown("regresion"))
+    there is no competition regresion here. Did you mean hw01?
+    """
+    here = [module[:4] for module in MODULES]
+    if re.fullmatch(r"hw0[1-9]|hw1[0-5]", name):
+        return UserError(
+            f"{name} is not in this version of lhy-grade, which has {', '.join(here)}.", code="E_NOT_FOUND"
+        )
+    hint = did_you_mean(name, [*here, *others]) or " `lhy-grade tasks` lists what there is."
+    return UserError(f"there is no competition {name} here.{hint}", code="E_NOT_FOUND")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A hint at the one of `names` that is nearest to a mistyped name, or nothing.
+
+    >>> did_you_mean("hw_1", ["hw01"]), did_you_mean("hw2", ["hw01"])
+    (' Did you mean hw01?', '')
+    """
+    from difflib import get_close_matches
+
+    words = {spelling: one for one in names for spelling in _spellings(one)}
+    near = get_close_matches(name.lower(), words, 1, 0.7)
+    numbers = {int(number) for word in (name, *near) for number in re.findall(r"[0-9]+", word)}
+    return f" Did you mean {words[near[0]]}?" if near and len(numbers) < 2 else ""
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    module = module_of(name)
+    return (name,) if module is None else (name, f"hw{int(name[2:])}", module, module[5:])
 
 
 def module_of(name: str) -> str | None:

@@ -48,6 +48,10 @@ USAGES = {"ignored": IGNORED, "public": PUBLIC, "private": PRIVATE}
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 FAILED = "the metric could not score this file; it is kept, and the instructor can find out why."
+CODES: dict[str, str] = {
+    "E_METRIC": "The metric file failed on this submission. It is kept and waits for the instructor.",
+    "E_METRIC_REFUSED": "The metric file refuses this submission and says why. Correct the file as it says.",
+}
 LONGEST_MESSAGE = 500
 
 
@@ -232,7 +236,11 @@ def own_format(
                 )
         values = {name: column.astype(np.float64) for name, column in values.items()}
     columns = tuple(
-        Column(column.name, "float" if numeric or (column.kind == "int" and not whole) else column.kind)
+        Column(
+            column.name,
+            "float" if numeric or (column.kind == "int" and not whole) else column.kind,
+            room=_room(values[column.name]) if column.kind == "text" else Column.room,
+        )
         for column in solution.columns
     )
     if bounded:
@@ -256,6 +264,15 @@ def prediction_bound(values: NDArray[np.float64]) -> float:
     width = (high - low) or max(abs(low), abs(high))
     most = max(abs(low - 10 * width), abs(high + 10 * width), 1.0)
     return min(float(f"1e{math.ceil(math.log10(most))}"), 1e100)
+
+
+def _room(answers: NDArray[Any]) -> int:
+    """The bytes that a text of a submission may have on average: a power of two, four times the longest answer's.
+
+    Students can read it off the size of the largest file that is taken, so that it tells how long answers are roughly.
+    """
+    longest = max(len(str(answer).encode()) for answer in answers.tolist())
+    return max(256, 1 << (4 * longest - 1).bit_length())
 
 
 def _first_text(solution: Solution, name: str) -> int:

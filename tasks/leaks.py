@@ -27,6 +27,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+CODES: dict[str, str] = {
+    "E_LEAK_CONSTANT": "An answer column has one value only. Check that the right column was taken.",
+    "E_LEAK_EQUAL_ROWS": "Test rows equal training rows. Remove duplicates before the split.",
+    "E_LEAK_NEAR_ROWS": "Test rows are near-copies of training rows. Keep copies of one thing on one side.",
+    "E_LEAK_ORDER": "The answers go with the order of the rows. Shuffle the rows.",
+    "E_LEAK_ID": "The answers can be read from the ids. Number the rows anew.",
+    "E_LEAK_FEATURE": "A feature gives the answers away. Remove it.",
+    "E_LEAK_OTHER_ROW": "The answers of some rows are features of others. Remove those columns, or split by group.",
+    "E_LEAK_FILE": "A file that students get contains the answers. Remove it.",
+    "E_LEAK_FILE_NAME": "The answers can be read from file or folder names. Rename the files.",
+    "E_LEAK_FILE_SIZE": "The answers go with the sizes of files. Write all files in the same way.",
+    "E_LEAK_FILE_TIME": "The answers go with the times of files. Give all files one time.",
+    "E_LEAK_SHARED_GROUP": "A group has rows in training and in the test. Split by group.",
+    "E_LEAK_SPLIT_GROUP": "A group has public and private rows. Give whole groups one Usage.",
+}
+"""The codes of leaks, which `prepare` and `new` print: what each means and what to do."""
+
 LIMIT = 1e-6
 FEW_CLASSES = 20  # whole-number answers with at most so many values are classes
 LAGS = 32

@@ -269,7 +269,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("course")
     plan = plan_homework("hw1", None, None, "small")
     now = datetime(2027, 2, 1, tzinfo=UTC)
-    prepare(open_home(root), plan, seed=None, replace_old=False, accept_leaks=False, now=now)
+    prepare(open_home(root), plan, seed=None, new_data=False, accept_leaks=False, now=now)
     return root
 
 
@@ -287,7 +287,12 @@ def reseal(home: Home, name: str = "hw01", version: int = 1) -> None:
     for array in arrays:
         if (folder / f"{array}.npy").exists():
             digest.update(array.encode() + (folder / f"{array}.npy").read_bytes())
-    values["data_version"] = data_version_of(digest.hexdigest(), values["format"])
+    before, values["data_version"] = values["data_version"], data_version_of(digest.hexdigest(), values["format"])
+    with home.database() as database, database.transaction():
+        database.execute(
+            "UPDATE versions SET data_version = :now WHERE data_version = :before",
+            now=values["data_version"], before=before,
+        )  # fmt: skip
     values["seal"] = seal_of(home.key(), values)
     (folder / "competition.json").write_text(json.dumps(values))
 

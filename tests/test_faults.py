@@ -36,6 +36,7 @@ from submissions.store import keep
 from tests.conftest import Server, books_balance
 
 ROOT = Path(__file__).parents[1]
+OTHER = ("prepare", "hw1", "--new-data", "--yes", "--reason", "a label was wrong")
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SUBMIT = """
 import os, signal, sys
@@ -62,7 +63,7 @@ def step(name):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
-prepare(open_home(Path(sys.argv[1])), plan_homework("hw1", None, None, "small"), seed=None, replace_old=True,
+prepare(open_home(Path(sys.argv[1])), plan_homework("hw1", None, None, "small"), seed=None, new_data=True,
         accept_leaks=False, now=datetime(2027, 3, 2, 12, tzinfo=UTC), step=step)
 """
 
@@ -112,7 +113,7 @@ def test_a_kill_at_any_step_of_prepare_leaves_the_old_competition_or_the_new_one
     whole = tmp_path / "whole"
     shutil.copytree(course, whole)
     plan = plan_homework("hw1", None, None, "small")
-    prepare(open_home(whole), plan, seed=None, replace_old=True, accept_leaks=False, now=NOW, step=names.append)
+    prepare(open_home(whole), plan, seed=None, new_data=True, accept_leaks=False, now=NOW, step=names.append)
     versions = set()
     for place in range(len(names)):
         home = tmp_path / str(place)
@@ -124,8 +125,10 @@ def test_a_kill_at_any_step_of_prepare_leaves_the_old_competition_or_the_new_one
         versions.add(read_competition(folder).version)
         sample = folder / "sample_submission.csv"
         assert call(home, "submit", "hw1", str(sample), "--as", "ada").exit_code == 0
-        assert call(home, "prepare", "hw1").exit_code == 8
-        assert call(home, "prepare", "hw1", "--replace").exit_code == 0
+        assert "already prepared" in call(home, "prepare", "hw1").stdout
+        assert call(home, *OTHER).exit_code == 0
+        assert read_competition(folder).version > max(versions)
+        assert call(home, "audit", "verify").exit_code == 0
     assert versions == {1, 2}
 
 
@@ -135,11 +138,11 @@ def test_an_existing_competition_with_submissions_is_not_written_over(course: Pa
     sample = home / "public" / "hw01" / "sample_submission.csv"
     assert call(home, "submit", "hw1", str(sample), "--as", "ada").exit_code == 0
     before = {path: path.read_bytes() for path in (home / "public").rglob("*") if path.is_file()}
-    refused = call(home, "prepare", "hw1")
+    refused = call(home, "prepare", "hw1", "--size", "full")
     assert refused.exit_code == 8
-    assert "--replace" in refused.stderr
+    assert "--new-data" in refused.stderr
     assert before == {path: path.read_bytes() for path in (home / "public").rglob("*") if path.is_file()}
-    assert call(home, "prepare", "hw1", "--replace").exit_code == 0
+    assert call(home, *OTHER).exit_code == 0
     assert json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"] == []
     assert (home / "secret" / "hw01" / "1" / "column-0.npy").exists()
 
@@ -160,12 +163,12 @@ def test_a_full_disk_gives_a_clear_error_and_leaves_no_half_state(
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    refused = call(home, "prepare", "hw1", "--replace")
+    refused = call(home, *OTHER)
     monkeypatch.setattr(os, "fsync", real)
     assert refused.exit_code == 10
     assert "No space left on device" in refused.stderr
     assert before == {path: path.read_bytes() for path in (home / "public").rglob("*") if path.is_file()}
-    assert call(home, "prepare", "hw1", "--replace").exit_code == 0
+    assert call(home, *OTHER).exit_code == 0
 
 
 @pytest.mark.parametrize("problem", [(28, "disk of the grader is full"), (30, "may not write")])
@@ -307,7 +310,7 @@ def test_a_copy_made_while_files_come_in_is_a_course_that_goes_on(course: Path, 
         try:
             while count() < 3 and not busy.done():
                 time.sleep(0.01)
-            # The README's two steps: the database first, then the files.
+            # The two steps of docs/class.md: the database first, then the files.
             copy = tmp_path / "copy"
             copy.mkdir()
             with (

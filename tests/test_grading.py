@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from harness import audit, grading
-from harness.competition import find_competition, read_versions
+from harness.competition import find_competition, read_versions, written_versions
 from harness.home import Home, open_home
-from leaderboard import events, queue, store
+from leaderboard import competitions, events, queue, store
 from submissions import reader
 from submissions.store import keep
 from tasks.errors import UserError
@@ -170,6 +170,11 @@ def test_a_file_with_an_older_grade_that_is_refused_now_keeps_it_and_the_others_
     first, second = hand_in(at_home, 0), hand_in(at_home, 1)
     grading.grade_pending(at_home, NOW, ["hw01"])
     monkeypatch.setattr("harness.competition.METRICS_VERSION", 10**6)
+    with at_home.database() as database, database.transaction():  # as a rejudging would have it
+        (data,) = competitions.all_data(database)
+        metric = written_versions(at_home, find_competition(at_home, "hw1"))[1]
+        number = competitions.find_or_add_version(database, data.key, data.data_version, metric, False)
+        database.execute("UPDATE competitions SET version_id = :number", number=number)
     whole, calls = reader.read, []
 
     def read(*values: Any) -> Any:

@@ -224,7 +224,7 @@ def prepared_homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], 
             home = open_home(root / "home")
             if not (root / "winner").exists():
                 plan = plan_homework(name, None, None, "small")
-                prepare(home, plan, seed=SEED, replace_old=False, accept_leaks=False, now=NOW)
+                prepare(home, plan, seed=SEED, new_data=False, accept_leaks=False, now=NOW)
                 data = CASES[name].winner(home, read_secret(home, find_competition(home, name)))
                 (root / "winner").write_bytes(data)
         return home

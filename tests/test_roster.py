@@ -532,8 +532,8 @@ def test_every_command_that_wants_a_reason_asks_and_is_looked_at_here() -> None:
                 yield (*before, name), {option for parameter in one.params for option in parameter.opts}
 
     wanting = {name: options for name, options in commands_of(cli) if "--reason" in options}
-    found = {name: options for name, options in wanting.items() if "--replace" not in options}
-    assert wanting.keys() - found.keys() == {("prepare",), ("new",)}, "where --replace is the word; tested below"
+    found = {name: options for name, options in wanting.items() if "--new-data" not in options}
+    assert wanting.keys() - found.keys() == {("prepare",), ("new",)}, "where --new-data is the word; tested below"
     assert {" ".join(name) for name in found} == {
         " ".join(words[: 2 if words[0] == "roster" else 1]) for words in CHANGES
     }
@@ -653,8 +653,8 @@ def test_an_extension_that_is_not_clear_is_refused(home: Path, words: tuple[str,
 
 def test_a_class_loses_its_board_for_a_reason_alone_and_the_log_tells_it(home: Path) -> None:
     enrol(home)
-    again = ("prepare", "hw1", "--replace")
-    assert call(home, *again).exit_code == 0, "nobody has handed in"
+    again = ("prepare", "hw1", "--new-data", "--as", "prof", "--yes")
+    assert call(home, *again).exit_code == 2, "there is a class, though nobody has handed in"
     sample = home / "public" / "hw01" / "sample_submission.csv"
     assert call(home, "submit", "hw1", str(sample), "--as", "0012").exit_code == 0
     for words in ((), ("--reason", " ")):
@@ -665,7 +665,8 @@ def test_a_class_loses_its_board_for_a_reason_alone_and_the_log_tells_it(home: P
     assert json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"] == []
     with open_home(home).database() as db:
         told = [json.loads(event.body) for event in events.events(db) if event.kind == "prepared"]
-    assert [(body["competition"], body["reason"]) for body in told[-2:]] == [
-        ("hw01/2", ""), ("hw01/3", "a label was wrong")
-    ]  # fmt: skip
+    assert [(body["competition"], body["reason"]) for body in told[-1:]] == [("hw01/2", "a label was wrong")]
+    assert {key: told[-1]["replaces"][key] for key in ("key", "submissions", "revealed")} == {
+        "key": "hw01/1", "submissions": 1, "revealed": False
+    }  # fmt: skip
     assert verified(home) == ["roster imported", "accepted", "graded"]

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from harness import audit, worker
 from harness.cli import cli
-from harness.competition import find_competition, read_secret
+from harness.competition import find_competition, read_secret, read_versions
+from harness.grading import accept_file
 from harness.home import Home, open_home
-from leaderboard import store
+from leaderboard import competitions, events, receipts, roster, store
+from leaderboard import database as database_module
+from leaderboard.database import LeaderboardError, open_database
+from submissions.store import keep
 from tasks.base import UserError
+from tasks.split import derive
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 FIRST_RELEASE = Path(__file__).parent / "data" / "first_release.tar.xz"
@@ -143,8 +150,8 @@ def test_a_replaced_key_stops_grading_and_preparing(home: Home) -> None:
 def first(tmp_path: Path) -> Home:
     """A home as the first release left it."""
     with tarfile.open(FIRST_RELEASE) as archive:
-        archive.extractall(tmp_path, filter="data")
-    return open_home(tmp_path / "home")
+        archive.extractall(tmp_path / "first", filter="data")
+    return open_home(tmp_path / "first" / "home")
 
 
 def test_a_home_of_the_first_release_verifies_and_goes_on(first: Home) -> None:
@@ -162,3 +169,278 @@ def test_a_home_of_the_first_release_verifies_and_goes_on(first: Home) -> None:
 def test_changed_answers_of_the_first_release_are_found(first: Home, name: str, file: str) -> None:
     flip(first.secret(name, 1) / file, -2)
     assert "were changed" in "".join(audit.verify(first)[0])
+
+
+# Which version counts
+
+
+def boards(home: Home, name: str) -> list[str]:
+    """Every board of a competition, in every format, as anybody gets them."""
+    sides = [[], ["--private"]]
+    return [
+        call(home, "leaderboard", name, *side, "--format", format, exit_code=None).stdout
+        for side in sides
+        for format in ("table", "json", "csv")
+    ]
+
+
+def test_an_upgrade_that_changes_the_metrics_leaves_every_board_as_it_is(
+    home: Home, first: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(home, "submit", "hw1", sample(home), "--as", "ada")
+    call(home, "reveal", "hw1", "--reason", "the end", "--yes")
+    data = Path(sample(home)).read_bytes() + b"\n"
+    with home.database() as database:  # a file that waits
+        accept_file(
+            home, database, find_competition(home, "hw1"), participant="bob", sha256=keep(home.submissions, data),
+            size=len(data), filename="b.csv", message="", client_key="b", now=NOW,
+        )  # fmt: skip
+    cases = ((home, "hw01"), (first, "weights"), (first, "worst"))
+    before = [boards(one, name) for one, name in cases]
+    assert len(set(before[0])) > 3
+    with home.database() as database:
+        grades = list(store.grade_rows(database))
+    for module in ("harness.competition", "harness.grading"):
+        monkeypatch.setattr(f"{module}.METRICS_VERSION", "1000")
+    said: list[str] = []
+    one = worker.new_worker(home, worker.Limits(), said.append)
+    with home.database() as database:
+        assert not worker.work(one, database, lambda: NOW)
+    assert said[0].startswith("hw01 is not graded: hw01 is graded by root_mean_squared_error|v:")
+    assert "still waiting: hw01 is graded by" in call(home, "grade", "--pending").stdout
+    told = call(home, "doctor", "--format", "json", exit_code=10).stdout
+    assert any(
+        "Install the lhy-grade that graded it" in row["detail"]
+        for row in json.loads(told[: told.rindex("}\n{") + 2])["checks"]
+    )
+    assert [boards(one, name) for one, name in cases] == before
+    with home.database() as database:
+        assert list(store.grade_rows(database)) == grades
+    monkeypatch.undo()
+    assert call(home, "grade", "--pending").stdout == "hw01: submission 2 graded\n"
+
+
+def test_a_version_counts_until_the_database_says_otherwise(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    call(home, "submit", "hw1", sample(home), "--as", "ada")
+    versions = read_versions(home, find_competition(home, "hw1"))
+    shutil.rmtree(home.root / "secret" / "hw01")
+    assert read_versions(home, find_competition(home, "hw1")) == versions, "it is not read from the secret folder"
+    assert json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"]
+
+
+def test_of_several_versions_of_an_older_release_the_one_with_the_newest_grade_counts(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import command
+
+    newest = command.upgrade
+    with monkeypatch.context() as old:
+        old.setattr(command, "upgrade", lambda config, _: newest(config, "0003"))
+        old.setattr(database_module, "VERSIONS", ("0001", "0002", "0003"))
+        with open_database(database_url) as db:
+            for row in ("(1, 'hw01/1', 'd', 'm1', FALSE)", "(2, 'hw01/1', 'd', 'm2', FALSE)",
+                        "(3, 'hw01/2', 'e', 'm2', FALSE)", "(4, 'hw01/1', 'd', 'm3', FALSE)",
+                        "(5, 'odd', 'd', 'm', FALSE)"):  # fmt: skip
+                db.connection.execute(
+                    "INSERT INTO versions (id, competition, data_version, metric_version, higher_is_better) "
+                    f"VALUES {row}"
+                )
+            db.connection.execute(
+                "INSERT INTO participants (id, competition, name, kind, created_at) "
+                "VALUES (1, 'hw01/1', 'Ann', 'person', 5)"
+            )
+            db.connection.execute(
+                "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, "
+                "accepted_at, quota_day, event_seq, receipt) VALUES (1, 1, 1, 'k', 's', 7, 'x', 'm', 5, 'd', 1, '{}')"
+            )
+            for number, version in ((1, 1), (2, 2)):
+                db.connection.execute(
+                    "INSERT INTO grades (id, submission_id, participant_id, version_id, public, public_key, private, "
+                    "details, private_details, passed_public, passed_private, mac, graded_at, event_seq) VALUES "
+                    f"({number}, 1, 1, {version}, 0.1, -0.1, 0.2, '{{}}', '{{}}', '[]', '[]', 'x', 6, {number + 1})"
+                )
+    with open_database(database_url) as db:
+        found = {data.key: data.versions for data in competitions.all_data(db)}
+    assert found == {"hw01/1": ("d", "m2"), "hw01/2": ("e", "m2")}
+
+
+# The same plan again, and other data
+
+
+def everything(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Each file of a folder with its time."""
+    return {
+        path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(("leaderboard.db", ".lock"))
+    }
+
+
+@pytest.mark.parametrize("submitted", [False, True])
+def test_preparing_again_changes_nothing_and_says_so(home: Home, submitted: bool) -> None:
+    if submitted:
+        call(home, "submit", "hw1", sample(home), "--as", "ada")
+    before = everything(home.root)
+    done = call(home, "prepare", "hw1", "--size", "small")
+    assert "hw01 is already prepared: same data, version 1" in done.stdout
+    assert everything(home.root) == before
+
+
+@pytest.mark.parametrize("damage", ["covid.train.csv", "format.json", "manifest.json", "sheet.md", "all", "answers"])
+def test_damaged_files_become_what_they_were(home: Home, damage: str) -> None:
+    call(home, "submit", "hw1", sample(home), "--as", "ada")
+    public, secret = home.public("hw01"), home.secret("hw01", 1)
+    before = everything(public), everything(secret)
+    if damage == "all":
+        shutil.rmtree(public)
+    elif damage == "answers":
+        flip(secret / "column-0.npy", -1)
+    elif damage == "sheet.md":
+        (public / damage).unlink()
+    else:
+        (public / damage).write_text("{")
+    done = call(home, "prepare", "hw1")
+    assert "same data, version 1" in done.stdout
+    assert (
+        f"restored: {'the answers' if damage == 'answers' else damage if damage != 'all' else 'covid.test.csv'}"
+        in done.stderr
+    )
+    assert everything(public) == before[0]
+    assert {name: data for name, (data, _) in everything(secret).items()} == {
+        name: data for name, (data, _) in before[1].items()
+    }
+    again = json.loads(call(home, "submit", "hw1", sample(home), "--as", "bob", "--format", "json").stdout)
+    assert again["rank"] == 2
+    assert audit.verify(home)[0] == []
+
+
+def test_what_is_in_the_folder_besides_is_left_alone(home: Home) -> None:
+    (home.public("hw01") / "notes.txt").write_text("mine")
+    call(home, "prepare", "hw1")
+    assert (home.public("hw01") / "notes.txt").read_text() == "mine"
+
+
+def test_files_that_would_come_out_otherwise_are_not_put_in_place(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness import prepare as module
+
+    real = module.plan_homework
+
+    def changed(*values: Any) -> Any:
+        return replace(real(*values), sheet="# other\n")
+
+    monkeypatch.setattr(module, "plan_homework", changed)
+    (home.public("hw01") / "covid.test.csv").unlink()
+    (home.public("hw01") / "sheet.md").unlink()
+    refused = call(home, "prepare", "hw1", exit_code=8)
+    assert "--new-data" in refused.stderr
+    assert not (home.public("hw01") / "covid.test.csv").exists()
+    (home.public("hw01") / "sheet.md").write_text("lost")
+    monkeypatch.undo()
+    assert "restored: covid.test.csv" in call(home, "prepare", "hw1").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--size", "full"], "another size"),
+        (["--seed", "3"], "another fixed seed"),
+        (["--edition", "builtin-2022"], "another edition"),
+    ],
+)
+def test_another_plan_is_refused_also_where_nobody_has_handed_in(home: Home, words: list[str], why: str) -> None:
+    before = everything(home.root)
+    refused = call(home, "prepare", "hw1", *words, exit_code=8)
+    assert why in refused.stderr
+    assert "add --new-data" in refused.stderr
+    assert everything(home.root) == before
+
+
+def test_a_competition_of_ones_own_is_told_from_another_by_all_that_makes_it(own: Home, tmp_path: Path) -> None:
+    solution, metric = tmp_path / "solution.csv", tmp_path / "metric.py"
+    words = ["new", "worst", "--solution", str(solution), "--metric", str(metric), "--lower-is-better"]
+    assert "same data, version 1" in call(own, *words).stdout
+    for more, why in ((["--title", "x"], "title"), (["--public-share", "0.4"], "public share"),
+                      (["--public", str(tmp_path / "own")], "public")):  # fmt: skip
+        assert f"another {why}" in call(own, *words, *more, exit_code=8).stderr
+    metric.write_text(METRIC + "\n")
+    assert "another metric" in call(own, *words, exit_code=8).stderr
+    metric.write_text(METRIC)
+    solution.write_text(solution.read_text().replace("\n3,27", "\n3,28"))
+    assert "another solution" in call(own, *words, exit_code=8).stderr
+
+
+def test_a_competition_of_the_first_release_is_known_again(first: Home, tmp_path: Path) -> None:
+    weights = (3.5, 1.25, 7, 2, 4.5, 9, 6.5, 0.5)
+    rows = (f"{number},{one},{('Private', 'Public')[number % 2]}\n" for number, one in enumerate(weights, 1))
+    (tmp_path / "solution.csv").write_text("id,weight,Usage\n" + "".join(rows))
+    words = ["new", "weights", "--solution", str(tmp_path / "solution.csv")]
+    assert "another metric" in call(first, *words, "--metric", "mae", exit_code=8).stderr
+    assert "same data, version 1" in call(first, *words, "--metric", "rmse").stdout
+
+
+def test_new_data_say_what_they_put_away_ask_and_leave_it_readable(home: Home) -> None:
+    call(home, "submit", "hw1", sample(home), "--as", "ada")
+    call(home, "extend", "hw1", "--person", "ada", "--slots", "2", "--reason", "ill", "--yes")
+    call(home, "reveal", "hw1", "--reason", "the end", "--yes")
+    before = boards(home, "hw1")
+    other = ("prepare", "hw1", "--new-data", "--reason", "a label was wrong", "--as", "prof")
+    assert "add --reason" in call(home, "prepare", "hw1", "--new-data", "--yes", exit_code=2).stderr
+    asked = call(home, *other, exit_code=1)  # nobody answers
+    for text in ("1 have handed in 1 files for version 1", "1 extensions hold for the new data too", "was revealed",
+                 "lhy-grade leaderboard hw01 --version 1"):  # fmt: skip
+        assert text in asked.stderr
+    assert boards(home, "hw1") == before
+    assert "version 2" in call(home, *other, "--yes").stdout
+    with home.database() as database:
+        told = [json.loads(event.body) | {"by": event.actor} for event in events.events(database)]
+        assert [one.slots for one in roster.extensions(database, "hw01/2")] == [2]
+        assert events.verify(database, receipts.public_key(derive(home.key(), "receipts"))) == []
+    (made,) = [body for body in told if body.get("replaces")]
+    assert (made["by"], made["reason"], made["replaces"]["revealed"]) == ("prof", "a label was wrong", True)
+    assert json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"] == []
+    assert call(home, "leaderboard", "hw1", "--private", exit_code=6).stdout == ""
+    assert json.loads(call(home, "quota", "hw1", "--as", "ada", "--format", "json").stdout)["quota"][0]["limit"] == 7
+
+
+def test_what_waits_of_older_data_is_still_graded(home: Home) -> None:
+    data = Path(sample(home)).read_bytes()
+
+    def accept(number: int) -> None:
+        sent = data + b"\n" * number
+        with home.database() as database:
+            accept_file(
+                home, database, find_competition(home, "hw1"), participant=f"p{number}", size=len(sent), message="",
+                sha256=keep(home.submissions, sent), filename="b.csv", client_key="b", now=NOW,
+            )  # fmt: skip
+
+    for number in (1, 2, 3):
+        accept(number)
+    said: list[str] = []
+    one = worker.new_worker(home, worker.Limits(), said.append)
+    with home.database() as database:
+        assert worker.work(one, database, lambda: NOW)
+        call(home, "prepare", "hw1", "--new-data", "--yes", "--reason", "a label was wrong")
+        assert worker.work(one, database, lambda: NOW), "by a worker that was running"
+    assert "hw01: submission 3 graded" in call(home, "grade", "--pending").stdout
+    accept(4)
+    with home.database() as database:
+        assert worker.work(one, database, lambda: NOW)
+        graded = {row.submission: (row.competition, row.public) for row in store.grade_rows(database)}
+    assert [where for where, _ in graded.values()] == ["hw01/1"] * 3 + ["hw01/2"]
+    assert len({graded[number][1] for number in (1, 2, 3)}) == 1
+    assert said == []
+    assert audit.verify(home)[0] == []
+
+
+def test_a_file_that_was_on_its_way_when_the_data_changed_is_told_so(home: Home) -> None:
+    old = find_competition(home, "hw1")
+    call(home, "prepare", "hw1", "--new-data", "--yes")
+    data = Path(sample(home)).read_bytes()
+    with home.database() as database, pytest.raises(LeaderboardError) as caught:
+        accept_file(
+            home, database, old, participant="ada", sha256=keep(home.submissions, data), size=len(data),
+            filename="a.csv", message="", client_key="a", now=NOW,
+        )  # fmt: skip
+    assert (caught.value.code, caught.value.exit_code) == ("E_STALE_DATA", 3)
+    with home.database() as database:
+        assert store.submissions(database) == []

@@ -446,7 +446,7 @@ def test_positions_count_what_waits_in_all_homeworks(home: Home, tmp_path: Path)
     plan = plan_own(
         "own", tmp_path / "solution.csv", "rmse", title=None, public=None, higher_is_better=None, public_share=0.5
     )
-    prepare(home, plan, seed=1, replace_old=False, accept_leaks=True, now=NOW)
+    prepare(home, plan, seed=1, new_data=False, accept_leaks=True, now=NOW)
     data = (home.public("own") / "sample_submission.csv").read_bytes()
     sha256 = keep(home.submissions, data)
     other = view.submit_accept(
@@ -473,7 +473,7 @@ def test_a_submission_to_a_competition_that_was_made_anew_keeps_its_score(course
     number = graded(home, ANN, 9)[0]
     before = view.submission(home, ANN, number, NOW)
     plan = plan_homework("hw1", None, None, "small")
-    prepare(home, plan, seed=None, replace_old=True, accept_leaks=False, now=NOW, reason="why")
+    prepare(home, plan, seed=None, new_data=True, accept_leaks=False, now=NOW, reason="why")
     assert view.submission(home, ANN, number, NOW)["scores"] == before["scores"]
     assert view.submissions(home, ANN, "hw1", now=NOW)["submissions"] == []
 

@@ -407,7 +407,7 @@ def test_a_worker_notices_that_a_homework_was_prepared_anew(home: Home) -> None:
         assert worker.work(one, database, lambda: NOW)
         assert not worker.work(one, database, lambda: NOW)
         plan = plan_homework("hw1", None, None, "small")
-        prepare(home, plan, seed=None, replace_old=True, accept_leaks=False, now=NOW)
+        prepare(home, plan, seed=None, new_data=True, reason="a label was wrong", accept_leaks=False, now=NOW)
         assert hand_in(home) == 2
         assert worker.work(one, database, lambda: NOW)
         assert {row.competition for row in store.grade_rows(database)} == {"hw01/1", "hw01/2"}

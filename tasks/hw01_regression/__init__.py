@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, measured
+from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, Year, measured
 from tasks.metrics import MSE, RMSE
 from tasks.streams import Streams
 
@@ -69,6 +69,8 @@ LAYOUT_2022 = Layout(
     missing_id=2239,
 )
 LAYOUTS = (LAYOUT_2021, LAYOUT_2022)
+HEADER = ("id", TARGET)
+YEARS = (*(Year(layout.year, HEADER, layout.test_rows, "0") for layout in LAYOUTS), Year("2023", HEADER, 997, "0"))
 
 
 def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
@@ -84,9 +86,7 @@ def _make_course(layout: Layout, public: Path, streams: Streams, size: str, sour
 
 
 def _format(layout: Layout) -> TableFormat:
-    header = ("id", TARGET)
-    others = tuple((other.year, header, other.test_rows) for other in LAYOUTS if other is not layout)
-    return TableFormat("id", (Column(TARGET, minimum=0, maximum=100),), range(layout.test_rows), years=others)
+    return TableFormat("id", (Column(TARGET, minimum=0, maximum=100),), range(layout.test_rows), years=YEARS)
 
 
 def _official(layout: Layout, metric: str, points: float, *lines: tuple[str, float]) -> tuple[Bar, ...]:

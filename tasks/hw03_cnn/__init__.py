@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, measured
+from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, Year, measured
 from tasks.metrics import ACCURACY
 from tasks.streams import Streams
 
@@ -75,6 +75,10 @@ class Layout:
 
 LAYOUT_2021 = Layout("2021", "food-11", 280 * 11, 60 * 11, 6786, 0.5)
 LAYOUT_2022 = Layout("2022", "food11", 9866, 3430, 0, 0.3)
+YEARS = (
+    *(Year(each.year, ("Id", TARGET), each.test, str(each.ids(1)[0])) for each in (LAYOUT_2021, LAYOUT_2022)),
+    Year("2023", ("Id", TARGET), 3000, "0000"),
+)
 
 
 def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
@@ -91,7 +95,7 @@ def _make_course(layout: Layout, public: Path, streams: Streams, size: str, sour
 
 def _format(layout: Layout) -> TableFormat:
     column = Column(TARGET, "int", 0, len(CLASSES) - 1)
-    return TableFormat("Id", (column,), layout.ids(layout.test))
+    return TableFormat("Id", (column,), layout.ids(layout.test), years=YEARS)
 
 
 def _official(layout: Layout, points: float, *lines: tuple[str, float]) -> tuple[Bar, ...]:

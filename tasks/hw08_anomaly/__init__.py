@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks.auc import AUC
-from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, measured
+from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, Year, measured
 from tasks.streams import Streams
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
@@ -35,6 +35,10 @@ class Layout:
 LAYOUT_2021 = Layout("2021", "data-bin", "Id", "Predicted", 140_001, 19_999)
 LAYOUT_2022 = Layout("2022", "data", "ID", "score", 100_000, 19_636)
 LAYOUTS = (LAYOUT_2021, LAYOUT_2022)
+YEARS = (
+    *(Year(layout.year, (layout.id, layout.column), layout.test_images, "0") for layout in LAYOUTS),
+    Year("2023", (LAYOUT_2022.id, LAYOUT_2022.column), LAYOUT_2022.test_images, "0"),
+)
 
 
 def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
@@ -50,11 +54,8 @@ def _make_course(layout: Layout, public: Path, streams: Streams, size: str, sour
 
 
 def _format(layout: Layout) -> TableFormat:
-    others = tuple(
-        (other.year, (other.id, other.column), other.test_images) for other in LAYOUTS if other is not layout
-    )
     column = Column(layout.column, minimum=-MOST, maximum=MOST)
-    return TableFormat(layout.id, (column,), range(layout.test_images), years=others)
+    return TableFormat(layout.id, (column,), range(layout.test_images), years=YEARS)
 
 
 def _points(name: str) -> tuple[float, float]:

@@ -23,7 +23,7 @@ MAX_STEPS = 1000
 COURSE_SEED, COURSE_EPISODES = 543, 5
 EPISODES = {"small": 100, "full": 400}
 """How many episodes the built-in world has, half of them public."""
-FORMAT = EpisodesFormat((), max_bytes=8_000_000)
+FORMAT = EpisodesFormat(())
 """That of the built-in world, whose seeds are drawn when it is made."""
 CHAIN = EpisodesFormat((COURSE_SEED,) * COURSE_EPISODES, chained=True)
 

@@ -28,8 +28,13 @@ from tasks.base import Columns, EpisodesFormat, Format, Judged, Problem, Submiss
 
 ENVIRONMENT = "LunarLander-v3"
 CODES = {
-    "E_EPISODE_SHORT": "An episode is not over after its last action.",
-    "E_EPISODE_LONG": "An episode is over before its last action.",
+    "E_EPISODE_SHORT": (
+        "An episode is not over after its last action. Play until the environment says terminated or truncated."
+    ),
+    "E_EPISODE_LONG": (
+        "An episode is over before its last action. Stop there; where every episode is refused, compare your "
+        "versions with those that check names."
+    ),
 }
 """What a file that could be read is refused with when it is replayed. Codes are stable."""
 

@@ -91,7 +91,7 @@ def burst(url: str | None, count: int, words: list[str]) -> None:
             (root / "config.toml").write_text(f'database = "{url}"\n', encoding="utf-8")
         home = open_home(root)
         plan = plan_homework("hw1", None, None, "small")
-        prepare(home, plan, seed=None, replace_old=False, accept_leaks=False, now=datetime.now(UTC))
+        prepare(home, plan, seed=None, new_data=False, accept_leaks=False, now=datetime.now(UTC))
         tokens = make_class(home, count)
         header, *rows = (home.public("hw01") / "sample_submission.csv").read_text(encoding="utf-8").splitlines()
         ids = [row.partition(",")[0] for row in rows]

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -30,6 +31,7 @@ from tasks.hw01_regression import LAYOUT_2021, LAYOUT_2022, TARGET, TASK, TEST_F
 from tasks.hw01_regression.world import floor
 from tasks.split import split
 from tasks.streams import fixed
+from tests.bench import results
 
 
 def both(metric: Metric, answers: Answers, values: NDArray[np.float64]) -> tuple[float, float]:
@@ -46,7 +48,7 @@ def read_submission(path: Path, answers: Answers) -> Columns:
 
 
 def measure(
-    edition_name: str, source: Path | None, seeds: range, levels: list[str], overrides: list[str]
+    edition_name: str, source: Path | None, seeds: range, levels: list[str], overrides: list[str], kept: Path | None
 ) -> tuple[dict[str, list[tuple[float, float]]], dict[str, list[float]], list[int]]:
     edition = TASK.edition(edition_name)
     metric = edition.metrics[0]
@@ -77,6 +79,12 @@ def measure(
                     f"seed {seed} {level}: public {scores[level][-1][0]:.4f} private {scores[level][-1][1]:.4f} "
                     f"{seconds[level][-1]:.1f} s\n"
                 )
+            for name, values in scores.items():
+                if kept is not None and values:
+                    line: dict[str, Any] = {"edition": edition_name, "size": "course" if edition.official else "small"}
+                    line |= {"level": name, "seed": seed, "scores": {metric.name: list(values[-1])}}
+                    line |= {"seconds": seconds[name][-1] if name in levels else None}
+                    results.keep(kept, line | {"source": results.source("cpu")})
     return scores, seconds, counts
 
 
@@ -87,12 +95,14 @@ def main() -> None:
     parser.add_argument("--seeds", default="0-4", metavar="A-B", help="the first and the last seed, at least two")
     parser.add_argument("--levels", default=",".join(LEVELS))
     parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--keep", type=Path, help="a file that every run is added to, such as results/hw01.jsonl")
     given = parser.parse_args()
     levels = given.levels.split(",")
     low, _, high = given.seeds.partition("-")
     if not (low.isdecimal() and high.isdecimal() and int(low) < int(high)):
         parser.error(f"--seeds {given.seeds}: expected the first and the last seed, as in 0-4")
-    scores, seconds, counts = measure(given.edition, given.source, range(int(low), int(high) + 1), levels, given.set)
+    scores, seconds, counts = measure(given.edition, given.source, range(int(low), int(high) + 1), levels, given.set,
+                                      given.keep)  # fmt: skip
     label = TASK.edition(given.edition).metrics[0].label
     print(f"{given.edition}, {label}, mean ± standard deviation over seeds {given.seeds}, test rows {counts}\n")
     print("| level | public | private | public, against the level below | private, against the level below | seconds |")

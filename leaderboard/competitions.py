@@ -1,0 +1,134 @@
+"""Which data each competition has had, and under which grading version the scores of each count.
+
+The newest number of a name is current. A row is added by whoever prepares data and never removed: old boards are shown
+by it. `accept` takes nothing for data that are not current.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from leaderboard.database import Database, LeaderboardError
+from leaderboard.ranking import find_version
+from leaderboard.receipts import instant, microseconds
+
+
+@dataclass(frozen=True)
+class Data:
+    """One making of a competition's data, and the version whose scores count on its board.
+
+    `description` is what its public folder says of it, without the ids; `digest` is of that folder's files. Both are
+    None, as `prepared_at`, until somebody asks for data that an older release prepared.
+    """
+
+    key: str
+    name: str
+    number: int
+    data_version: str
+    metric_version: str
+    prepared_at: datetime | None
+    description: Mapping[str, Any] | None
+    digest: str | None
+
+    @property
+    def versions(self) -> tuple[str, str]:
+        return self.data_version, self.metric_version
+
+
+_DATA = """
+    SELECT c.key, c.name, c.number, v.data_version, v.metric_version, c.prepared_at, c.description, c.digest
+    FROM competitions c JOIN versions v ON v.id = c.version_id
+"""
+
+
+def find(db: Database, key: str) -> Data | None:
+    """The data of that key, like "hw01/1"; None where no such data were prepared."""
+    row = db.one(f"{_DATA} WHERE c.key = :key", key=key)
+    return None if row is None else _as_data(row)
+
+
+def all_data(db: Database, name: str | None = None) -> list[Data]:
+    """All data, of one competition where named, the oldest first."""
+    only, values = ("", {}) if name is None else ("WHERE c.name = :name", {"name": name})
+    return [_as_data(row) for row in db.fetch(f"{_DATA} {only} ORDER BY c.name, c.number", **values)]
+
+
+def current(db: Database, name: str) -> Data | None:
+    """The newest data of a competition, None where there are none."""
+    row = db.one(f"{_DATA} WHERE c.name = :name ORDER BY c.number DESC LIMIT 1", name=name)
+    return None if row is None else _as_data(row)
+
+
+def add(db: Database, data: Data, higher_is_better: bool) -> None:
+    """Adds data, which are current from now on. Within a transaction; of a key that is there nothing changes."""
+    if find(db, data.key) is not None:
+        return
+    version = find_or_add_version(db, data.key, data.data_version, data.metric_version, higher_is_better)
+    db.execute(
+        "INSERT INTO competitions (key, name, number, version_id, prepared_at, description, digest) "
+        "VALUES (:key, :name, :number, :version, :at, :description, :digest)",
+        key=data.key, name=data.name, number=data.number, version=version, at=_moment(data.prepared_at),
+        description=_text(data.description), digest=data.digest,
+    )  # fmt: skip
+
+
+def describe(db: Database, data: Data) -> None:
+    """Keeps another description, digest and time of preparing for data that are there. Within a transaction."""
+    db.execute(
+        "UPDATE competitions SET prepared_at = :at, description = :description, digest = :digest WHERE key = :key",
+        key=data.key, at=_moment(data.prepared_at), description=_text(data.description), digest=data.digest,
+    )  # fmt: skip
+
+
+def check_current(db: Database, key: str) -> None:
+    """Raises LeaderboardError E_STALE_DATA (exit 3) where the competition has newer data than those of the key."""
+    row = db.one(
+        "SELECT n.key FROM competitions c JOIN competitions n ON n.name = c.name AND n.number > c.number "
+        "WHERE c.key = :key ORDER BY n.number DESC LIMIT 1",
+        key=key,
+    )
+    if row is not None:
+        raise LeaderboardError(
+            f"{key} has been replaced by new data, {row[0]}; files for the old data are not taken any more.",
+            code="E_STALE_DATA",
+            exit_code=3,
+        )
+
+
+def find_or_add_version(
+    db: Database, competition: str, data_version: str, metric_version: str, higher_is_better: bool
+) -> int:
+    """The number of a version, which is added where it is new. Within a transaction."""
+    found = find_version(db, competition, data_version, metric_version)
+    if found is not None:
+        if found[1] != higher_is_better:
+            raise ValueError(f"{competition}: the direction of {metric_version} is not what was recorded")
+        return found[0]
+    newest = db.one("SELECT max(id) FROM versions")
+    number = (newest[0] if newest and newest[0] else 0) + 1
+    db.execute(
+        "INSERT INTO versions (id, competition, data_version, metric_version, higher_is_better) "
+        "VALUES (:id, :competition, :data, :metric, :higher)",
+        id=number, competition=competition, data=data_version, metric=metric_version, higher=higher_is_better,
+    )  # fmt: skip
+    return number
+
+
+def _as_data(row: tuple[Any, ...]) -> Data:
+    key, name, number, data_version, metric_version, at, description, digest = row
+    return Data(
+        key, name, number, data_version, metric_version, None if at is None else instant(at),
+        None if description is None else json.loads(description), digest,
+    )  # fmt: skip
+
+
+def _moment(at: datetime | None) -> int | None:
+    return None if at is None else microseconds(at)
+
+
+def _text(description: Mapping[str, Any] | None) -> str | None:
+    return None if description is None else json.dumps(description, ensure_ascii=False)

@@ -1,0 +1,163 @@
+"""Results of training: lines of `results/hwNN.jsonl`, and the tables of `docs/homeworks/hwNN.md` that are made of them.
+
+A line is a run of one seed, as `ladder.py --keep` and `hw01_ladder.py --keep` write it, or a summary over seeds where
+only mean and spread were kept. A step is the difference to the level below in the same competitions, so that a summary
+has to give it; it lies within the spread where its mean is not larger than its standard deviation.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parents[2] / "results"
+SAMPLE = "sample submission"
+ORDER = (SAMPLE, "naive", "simple", "medium", "strong", "boss", "floor")
+"""The rows of a table. Those that are not levels of a baseline have no step."""
+LEVELS = ORDER[2:6]
+
+Spread = tuple[float, float]
+"""Mean and standard deviation over seeds; the deviation of one run is NaN."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: a level of an edition in one size. `scores` and `step` are (public, private) by metric."""
+
+    edition: str
+    size: str
+    level: str
+    seeds: tuple[int, ...]
+    scores: dict[str, tuple[Spread, Spread | None]]
+    step: tuple[Spread, Spread | None] | None
+    seconds: float | None
+    test: str
+    source: str
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file, runs of several seeds summarised; runs take the place of a summary of the same level."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    runs = [line for line in lines if "seed" in line]
+    rows = summarised(runs)
+    measured = {(row.edition, row.size, row.level) for row in rows}
+    rows += [
+        row for row in map(_summary, (line for line in lines if "seeds" in line))
+        if (row.edition, row.size, row.level) not in measured
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: (row.edition, row.size, ORDER.index(row.level)))
+
+
+def _summary(line: dict[str, Any]) -> Row:
+    def pair(values: list[list[float]]) -> tuple[Spread, Spread | None]:
+        (public, public_spread), (private, private_spread) = values
+        return (public, public_spread), (private, private_spread)
+
+    scores = {metric: pair(values) for metric, values in line["scores"].items()}
+    step = None if line.get("step") is None else pair(line["step"])
+    low, _, high = line["seeds"].partition("-")
+    seeds = tuple(range(int(low), int(high or low) + 1))
+    assert line["n"] == len(seeds), line
+    edition, size, level = line["edition"], line["size"], line["level"]
+    return Row(edition, size, level, seeds, scores, step, line.get("seconds"), line.get("test", ""), line["source"])
+
+
+def summarised(runs: Iterable[dict[str, Any]]) -> list[Row]:
+    """Rows of runs of one seed each."""
+    groups: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault((run["edition"], run["size"], run["level"]), {})[run["seed"]] = run
+    rows = []
+    for (edition, size, level), by_seed in groups.items():
+        seeds = tuple(sorted(by_seed))
+        scores = {
+            metric: _spreads([by_seed[seed]["scores"][metric] for seed in seeds])
+            for metric in by_seed[seeds[0]]["scores"]
+        }
+        step = None
+        at = LEVELS.index(level) if level in LEVELS else 0
+        below = groups.get((edition, size, LEVELS[at - 1])) if at else None
+        if below is not None and set(below) == set(seeds):
+            first = next(iter(scores))
+            step = _spreads(
+                [
+                    [
+                        None if high is None or low is None else high - low
+                        for high, low in zip(by_seed[seed]["scores"][first], below[seed]["scores"][first], strict=True)
+                    ]
+                    for seed in seeds
+                ]
+            )
+        seconds = [run["seconds"] for run in by_seed.values() if run.get("seconds") is not None]
+        rows.append(
+            Row(
+                edition, size, level, seeds, scores, step,
+                statistics.fmean(seconds) if seconds and level in LEVELS else None,
+                by_seed[seeds[0]].get("test", ""), by_seed[seeds[0]].get("source", ""),
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _spreads(pairs: Sequence[Sequence[float | None]]) -> tuple[Spread, Spread | None]:
+    def spread(values: list[float]) -> Spread:
+        return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else float("nan")
+
+    public = spread([float(pair[0]) for pair in pairs if pair[0] is not None])
+    private = [float(pair[1]) for pair in pairs if pair[1] is not None]
+    return public, spread(private) if len(private) == len(pairs) else None
+
+
+def table(rows: Sequence[Row], labels: dict[str, tuple[str, int, bool]], *, one_board: Sequence[str] = ()) -> str:
+    """A Markdown table of the rows of one edition. `labels` gives metric to (label, digits, higher is better), in
+    order; the metrics of `one_board` have one number for both boards.
+    """
+    heads = ["level"]
+    for metric, (label, _, _) in labels.items():
+        heads += [label] if metric in one_board else [f"{label}, public", f"{label}, private"]
+    heads += ["step, public", "step, private", "seconds"]
+    text = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    first_digits, higher = next((digits, higher) for _, digits, higher in labels.values())
+    for row in rows:
+        cells = [row.level]
+        for metric, (_, digits, _) in labels.items():
+            for spread in row.scores[metric][: 1 if metric in one_board else 2]:
+                cells.append("" if spread is None else f"{spread[0]:.{digits}f} ± {spread[1]:.{digits}f}")
+        for spread in row.step or (None, None):
+            cells.append("" if spread is None else shown_step(spread, first_digits, higher))
+        cells.append("" if row.seconds is None else f"{row.seconds:.{1 if row.seconds < 10 else 0}f}")
+        text.append(f"| {' | '.join(cells)} |")
+    return "\n".join(text)
+
+
+def shown_step(step: Spread, digits: int, higher_is_better: bool) -> str:
+    """A step as text, which says where it is not larger than its spread."""
+    mean, spread = step
+    clear = (mean if higher_is_better else -mean) > spread
+    return f"{mean:+.{digits}f} ± {spread:.{digits}f}{'' if clear else ' **(within the spread)**'}"
+
+
+def source(device: str) -> str:
+    """The command that was typed, and where and when it ran, for `source` of a line."""
+    words = shlex.join(["python", f"tests/bench/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.exists() else []
+    models = {line.partition(":")[2].strip() for line in lines if line.startswith("model name")}
+    machine = ", ".join(sorted(models)) or platform.processor() or platform.machine()
+    return f"{words}; {machine}, torch {version('torch')} on {device}, {datetime.now(UTC):%Y-%m-%d}"
+
+
+def keep(path: Path, line: dict[str, Any]) -> None:
+    """Adds one run to a file of results."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
