@@ -1,4 +1,4 @@
-"""The board: participants ranked by exact scores, with the bars between them."""
+"""The board: participants ranked by exact scores, which are shown cut, with the bars between them."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from tasks.base import Bar
 
 
-def with_bars(rows: list[dict[str, Any]], bars: Sequence[Bar], metric: Any, private: bool) -> list[dict[str, Any]]:
-    """The participants with a line for each comparable bar, above the first not to reach its ranking threshold."""
+def with_bars(rows: list[dict[str, Any]], bars: Sequence[dict[str, Any]], metric: Any) -> list[dict[str, Any]]:
+    """The participants by rank with a line for each bar that has one, after those who reach its threshold.
+
+    `bars` are those of the board's body, which knows by exact scores how many that are.
+    """
+    from harness.competition import bar_from_json
+
     lines = []
-    for bar in bars:
-        conditions = dict(bar.private if private and bar.private is not None else bar.public)
-        if metric.name in conditions and bar.comparable:
-            lines.append((bar, conditions[metric.name]))
+    for body in bars:
+        bar = bar_from_json(body)
+        if body["reached"] is not None:
+            conditions = dict(bar.private if bar.private is not None else bar.public)
+            lines.append((body["reached"], bar, conditions[metric.name]))
     sign = 1 if metric.higher_is_better else -1
-    lines.sort(key=lambda line: -sign * line[1])
+    lines.sort(key=lambda line: (line[0], -sign * line[2]))
     out: list[dict[str, Any]] = []
-    for row in rows:
-        while lines and not _reaches(row["score"], *lines[0], metric.higher_is_better):
-            out.append(_bar_row(*lines.pop(0)))
+    for place, row in enumerate(rows):
+        while lines and lines[0][0] <= place:
+            out.append(_bar_row(*lines.pop(0)[1:]))
         out.append(row)
-    return out + [_bar_row(*line) for line in lines]
-
-
-def _reaches(score: float | None, bar: Bar, threshold: float, higher_is_better: bool) -> bool:
-    from tasks.base import clears
-
-    return score is not None and clears(score, threshold, bar.digits, higher_is_better, bar.rounded)
+    return out + [_bar_row(*line[1:]) for line in lines]
 
 
 def _bar_row(bar: Bar, threshold: float) -> dict[str, Any]:
@@ -55,26 +55,37 @@ def _bar_row(bar: Bar, threshold: float) -> dict[str, Any]:
 @click.argument("homework", metavar="[HW]", required=False)
 @click.option("--private", is_flag=True, help="The private board; after `reveal`, or with --unrevealed.")
 @click.option("--unrevealed", is_flag=True, help="Look at the private board before its reveal; this is logged.")
+@options.VERSION
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N places.")
+@options.EXACT
 @options.NAME
 @options.FORMAT
 @options.command
 def leaderboard(
-    homework: str | None, private: bool, unrevealed: bool, top: int | None, name: str | None, format: Any
+    homework: str | None,
+    private: bool,
+    unrevealed: bool,
+    version: int | None,
+    top: int | None,
+    exact: bool,
+    name: str | None,
+    format: Any,
 ) -> None:
     """Show the board of a homework, or of each that is prepared."""
     source = options.source(name)
     names = [homework] if homework else source.names()
     if not names:
         raise UserError(options.nothing_yet())
+    if version is not None and homework is None:
+        raise UserError("older data are of one homework: name it.")
     if len(names) > 1 and format != "table":
         raise UserError(f"name one homework for --format {format}: {', '.join(names)}.")
     for each in names:
-        _show(source.board(each, private, unrevealed), top, format)
+        _show(source.board(each, private, unrevealed, exact, version), top, format, version)
 
 
-def _show(body: dict[str, Any], top: int | None, format: Any) -> None:
-    from harness.competition import MetricCard, bar_from_json
+def _show(body: dict[str, Any], top: int | None, format: Any, version: int | None) -> None:
+    from harness.competition import MetricCard
     from harness.render import Field, emit, emit_json, interval, number, say, short_time, words
 
     rows = body["board"][:top]
@@ -103,8 +114,10 @@ def _show(body: dict[str, Any], top: int | None, format: Any) -> None:
     rows = [row | {"mark": row["own"], "name": f"→ {row['name']}" if row["own"] else row["name"]} for row in rows]
     better = "higher" if metric.higher_is_better else "lower"
     title = f"{body['homework']} · {body['title']} · {body['side']} board ({metric.label}, {better} is better)"
+    if version is not None:
+        title += f", data version {version}"
     if top is None:
-        rows = with_bars(rows, [bar_from_json(bar) for bar in body["bars"]], metric, private)
+        rows = with_bars(rows, body["bars"], metric)
     emit(format, "board", rows, fields, title=title)
     if not rows:
         say(f"Nobody has handed in yet. Be the first: lhy-grade submit {body['homework']} FILE")

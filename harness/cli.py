@@ -216,23 +216,29 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
 @options.command
 def quota(homework: str, name: str | None, format: Any) -> None:
     """Show what is left of the quota, and when the next day begins."""
-    from harness.render import Field, emit, emit_json, short_time
+    from harness.render import Field, emit, emit_json, say, short_time
 
     body = options.source(name).quota(homework)
     if format == "json":
         emit_json(body)
         return
+    row = body["quota"][0]
+    practice = row["practice"]
     fields = [
         Field("homework", "homework"),
-        Field("used", "used today", right=True),
+        Field("used", "practice today" if practice else "used today", right=True),
         Field("left", "left", right=True),
         Field("limit", "a day", right=True),
         Field("refused", "refused files", right=True, rank=1),
         Field("next_day", f"next day begins ({body['zone']})", short_time),
     ]
-    if any(row["closes"] for row in body["quota"]):
-        fields.append(Field("closes", "closes", short_time, rank=1))
+    if row["closes"] and not row["revealed"]:
+        fields.append(Field("closes", "closed" if practice else "closes", short_time, rank=1))
     emit(format, "quota", body["quota"], fields)
+    if practice and format == "table":
+        since = "revealed" if row["revealed"] else "closed"
+        since += f" {short_time(row['revealed'] or row['closes'])}"
+        say(f"{row['homework']} is over ({since}): what you hand in now is practice, scored and not ranked.")
 
 
 @cli.command()

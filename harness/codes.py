@@ -11,7 +11,7 @@ CODES: dict[str, str] = {
     "E_CSRF": "A form did not come from a page of this server. Load the page again.",
     "E_DEMO": "A step of `demo` did not end as it should. Run it with --debug and report what it prints.",
     "E_DOCTOR": "Something keeps the grader from working. The rows marked bad say what.",
-    "E_EXISTS": "Something with this name is there already. The message says how to keep or replace it.",
+    "E_EXISTS": "Something with this name is there already. The message says how to keep it, or to make other data.",
     "E_INSECURE": "The address is not encrypted, so that the token could be read on the way. Use https.",
     "E_INTERRUPTED": "The command was stopped with Ctrl-C. Run it again; nothing is counted twice.",
     "E_JUDGE_VERSION": (
@@ -25,6 +25,10 @@ CODES: dict[str, str] = {
     "E_LOGIN": "You are not logged in, or the token is mistyped, expired or revoked. Log in: lhy-grade login URL",
     "E_MANIFEST": "A downloaded file, or its name, is not what it should be. Run the same command again.",
     "E_METHOD": "The address does not take this kind of request. See /api/v1/openapi.json.",
+    "E_METRIC_VERSION": (
+        "This lhy-grade scores in another way than the board was graded. Nothing is graded; install the version that "
+        "graded it, or make new data."
+    ),
     "E_NOT_ALLOWED": "Only the course staff may see this. Nothing to do.",
     "E_NOT_FOUND": "There is no such homework, submission, token or page. Check the spelling.",
     "E_NOT_REVEALED": "The private board has not been revealed. Wait for the end of the competition.",
@@ -39,6 +43,7 @@ CODES: dict[str, str] = {
         "The command is for the course staff, on the machine that holds the course. For a course of your own, name its "
         "folder: lhy-grade --home DIR …"
     ),
+    "E_STALE_DATA": "Your data are older than the course's. Get the new ones and predict again.",
     "E_TOKEN": "The token is not complete: it is lhy_ and 43 characters. Copy it whole.",
     "E_TOKENS": "You have as many tokens as one person may have. Revoke one first.",
     "E_TOO_LARGE": "An upload is larger than this competition accepts. Check that it is the submission.",

@@ -60,6 +60,8 @@ def submit(homework: str, file: str, message: str, no_wait: bool, name: str | No
             "high": high,
             "bars": body["bars"],
             "rank": body["rank"],
+            "improved": body["improved"],
+            "best": body["best"] and body["best"]["submission"],
             "quota_left": body["quota"]["left"],
             "next_day": body["quota"]["next_slot"],
         }
@@ -93,10 +95,22 @@ def show_result(body: dict[str, Any]) -> None:
         click.echo(inert(f"bars passed: {', '.join(body['bars']) or 'none'}"))
     if body["practice"]:
         click.echo("practice: it came after the end and does not count")
-    else:
+    elif body["rank"] is not None:
         click.echo(inert(f"rank {body['rank']} on the public board"))
+    else:
+        click.echo(inert(best_words(body)))
     for note in body["notes"]:
         say(note)
+
+
+def best_words(body: dict[str, Any], *, own: bool = True) -> str:
+    """What a graded submission that does not hold its participant's place says of the one that does."""
+    from harness.render import number
+
+    best, digits = body["best"], body["metrics"][0]["digits"]
+    which = f"submission {best['submission']} ({number(digits)(best['score'])}, rank {best['rank']})"
+    whose = "your" if own else "the participant's"
+    return f"{whose} best is {which}" if body["improved"] else f"not an improvement: {whose} best stays {which}"
 
 
 def standing(body: dict[str, Any]) -> str:
@@ -122,7 +136,8 @@ def show_slots(body: dict[str, Any]) -> None:
         say(f"Submission {number} of {body['participant']} is recorded; receipt: lhy-grade receipt {number}")
     if body["state"] in ("queued", "grading"):
         say(f"Its score: lhy-grade status {number}")
-    say(f"{left['left']} of {left['limit']} submissions left today; the next day begins {left['next_slot']}.")
+    kind = "practice submissions" if body["practice"] else "submissions"
+    say(f"{left['left']} of {left['limit']} {kind} left today; the next day begins {left['next_slot']}.")
     if body["demo"]:
         say("This competition has a fixed seed, so anybody can rebuild its answers: good for practice only.")
 
@@ -162,7 +177,8 @@ def status(id: int, format: Any) -> None:
     elif format == "csv":
         score = body["scores"][0]["public"] if body["scores"] else None
         row = {key: body[key] for key in ("submission", "homework", "state", "position", "code", "at", "file")}
-        row |= {"public": score, "private": body.get("private")}
+        row |= {"public": score, "private": body.get("private"), "rank": body["rank"], "improved": body["improved"]}
+        row |= {"best": body["best"] and body["best"]["submission"]}
         emit("csv", "submission", [row], [Field(key, key) for key in row])
     else:
         show_result(body)
@@ -171,21 +187,25 @@ def status(id: int, format: Any) -> None:
 @click.command()
 @click.argument("homework", metavar="[HW]", required=False)
 @click.option("--all", "everyone", is_flag=True, help="Those of all participants.")
+@options.VERSION
+@options.EXACT
 @options.NAME
 @options.FORMAT
 @options.command
-def submissions(homework: str | None, everyone: bool, name: str | None, format: Any) -> None:
+def submissions(
+    homework: str | None, everyone: bool, version: int | None, exact: bool, name: str | None, format: Any
+) -> None:
     """List one's submissions with their scores.
 
     From the reveal on the private ones, too."""
     from harness.render import Field, emit, emit_json, say, short_time, words
 
     source = options.source(name, named=not everyone)
-    body = source.submissions(homework, everyone)
+    body = source.submissions(homework, everyone, exact, version)
     if format == "json":
         emit_json(body)
         return
-    rows = [shown_entry(row, exact=format == "csv") for row in body["submissions"]]
+    rows = [shown_entry(row, written=format == "table") for row in body["submissions"]]
     private = any(row.get("private") is not None for row in rows)
     emit(
         format,
@@ -209,15 +229,15 @@ def submissions(homework: str | None, everyone: bool, name: str | None, format: 
         say("No submissions yet" + ("." if everyone else f" of {source.who}; --as NAME for another."))
 
 
-def shown_entry(row: dict[str, Any], *, exact: bool) -> dict[str, Any]:
-    """A row with its state in one word and, for people, its score cut to the digits of the metric."""
-    from tasks.base import truncate
+def shown_entry(row: dict[str, Any], *, written: bool) -> dict[str, Any]:
+    """A row with its state in one word and, for people, its scores written with the digits of the metric."""
+    from harness.render import number
 
     state = str({"queued": "waiting", "rejected": row.get("code")}.get(row["state"], row["state"]))
     if row["practice"]:
         state += ", practice"
-    scores = {key: row[key] for key in ("score", "private") if row.get(key) is not None and not exact}
-    return row | {"state": state} | {key: truncate(score, row["digits"]) for key, score in scores.items()}
+    scores = {key: row[key] for key in ("score", "private") if row.get(key) is not None and written}
+    return row | {"state": state} | {key: number(row["digits"])(score) for key, score in scores.items()}
 
 
 @click.command()
@@ -244,7 +264,7 @@ def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None,
         chosen = ", ".join(str(number) for number in body["selected"])
         click.echo(inert(f"{body['homework']}: {chosen} will count on the private board."))
         return
-    rows = [shown_entry(row | {"digits": body["digits"]}, exact=format == "csv") for row in body["counts"]]
+    rows = [shown_entry(row | {"digits": body["digits"]}, written=format == "table") for row in body["counts"]]
     fields = [
         Field("id", "id", right=True),
         Field("at", "arrived", short_time, rank=1),

@@ -103,14 +103,18 @@ class Server:
     def files(self, hw: str) -> Body:
         return self.ask("GET", f"/homeworks/{_part(hw)}/files")
 
-    def board(self, hw: str, private: bool, unrevealed: bool) -> Body:
-        chosen = {"private": private, "unrevealed": unrevealed}
-        query = {name: "true" for name, wanted in chosen.items() if wanted}
+    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Body:
+        chosen = {"private": private, "unrevealed": unrevealed, "exact": exact}
+        query = {name: "true" for name, wanted in chosen.items() if wanted} | _version(version)
         return self.ask("GET", f"/homeworks/{_part(hw)}/board", query)
 
-    def submissions(self, hw: str | None, everyone: bool) -> Body:
+    def submissions(self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None) -> Body:
+        if version is not None and hw is None:
+            raise UserError("older data are of one homework: name it.")
         where = f"/homeworks/{_part(hw)}/submissions" if hw else "/submissions"
-        return self.ask("GET", where, {"everyone": "true"} if everyone else {})
+        chosen = {"everyone": everyone, "exact": exact}
+        query = {name: "true" for name, wanted in chosen.items() if wanted} | _version(version)
+        return self.ask("GET", where, query)
 
     def submission(self, number: int) -> Body:
         return self.ask("GET", f"/submissions/{number}")
@@ -508,6 +512,10 @@ def _json(data: bytes) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError):
         return None
+
+
+def _version(version: int | None) -> dict[str, str]:
+    return {} if version is None else {"version": str(version)}
 
 
 def _part(text: str) -> str:

@@ -10,15 +10,16 @@ import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from harness.sheets import cell
+from harness.shown import decimals, interval_decimals
 
 if TYPE_CHECKING:
     from datetime import timedelta
-    from decimal import Decimal
 
 Row = Mapping[str, Any]
 Format = Literal["table", "json", "csv"]
@@ -37,6 +38,9 @@ def inert(text: str) -> str:
         for character in text
     )
 
+
+LONGEST = 15
+"""A number of more digits before the point is written with an exponent."""
 
 SHORT = 12
 """A column of at most so many characters is never cut."""
@@ -139,18 +143,34 @@ def say(text: str) -> None:
 
 
 def number(digits: int) -> Callable[[float | Decimal], str]:
-    """Shows a score cut to its digits, the way bars are compared; a decimal number as it is."""
-    from decimal import Decimal
+    """Writes a score as it comes, with the zeros that its digits ask for; it never cuts (see `harness.shown`).
 
-    from tasks.base import truncate
-
-    return lambda value: str(value if isinstance(value, Decimal) else truncate(value, digits))
+    >>> number(5)(0.9), number(5)(21.1), number(5)(1234560.0), number(5)(0.8987654321)
+    ('0.90000', '21.1000', '1234560', '0.8987654321')
+    """
+    return lambda value: str(value) if isinstance(value, Decimal) else _padded(value, decimals(value, digits))
 
 
 def interval(digits: int) -> Callable[[Sequence[float]], str]:
-    """Shows an interval as `low – high`, rounded to two digits less than the score, but at least two."""
-    places = max(digits - 2, 2)
-    return lambda ends: f"{ends[0]:.{places}f} – {ends[1]:.{places}f}"
+    """Writes an interval as `low – high`, as it comes.
+
+    >>> interval(5)([0.7, 1.0]), interval(2)([251.3, 298.0])
+    ('0.700 – 1.000', '251.3 – 298.0')
+    """
+
+    def write(ends: Sequence[float]) -> str:
+        places = interval_decimals(ends, digits)
+        return f"{_padded(ends[0], places)} – {_padded(ends[1], places)}"
+
+    return write
+
+
+def _padded(value: float, places: int) -> str:
+    """A number as it is written, with at least so many decimals."""
+    exact = Decimal(repr(value))
+    if not exact.is_finite() or exact.adjusted() > LONGEST:
+        return repr(value)
+    return f"{exact:.{max(0, places, -int(exact.normalize().as_tuple().exponent))}f}"
 
 
 def short_time(text: str) -> str:

@@ -201,12 +201,13 @@ def submit_baseline(home: Any, competition: Any, name: str, file: Path) -> None:
     """Hands a baseline's file in, outside of any quota, and prints its public score."""
     from harness.grading import submit as submit_file
     from harness.render import number
+    from harness.shown import shown
 
     done = submit_file(
         home, competition.name, file, participant=name, now=options.clock(), kind="baseline", limited=False
     )
     for score, card in zip(done.grade.scores, competition.metrics, strict=True):
-        click.echo(f"{name}: public {card.label} {number(card.digits)(score.public)}")
+        click.echo(f"{name}: public {card.label} {number(card.digits)(shown(score.public, card.digits))}")
 
 
 @click.command()

@@ -1,18 +1,19 @@
 """What each role may see and do: the one projection behind every command, endpoint and page.
 
-Each function returns the body of `--format json`, plain values with exact numbers and RFC 3339 times in the course's
-zone, or raises UserError or LeaderboardError. The clock comes in as `now`. `home` is a `harness.home.Home`.
+Each function returns the body of `--format json`, plain values with RFC 3339 times in the course's zone, or raises
+UserError or LeaderboardError. Scores and intervals are cut as `harness.shown` says, unless staff ask for exact ones.
+The clock comes in as `now`. `home` is a `harness.home.Home`.
 
     homeworks(home, viewer, now)                 homework(home, viewer, hw, now)        course(home)
     sheet(home, viewer, hw) -> str               files(home, viewer, hw)                me(home, viewer)
     file_path(home, viewer, hw, name) -> Path    receipt(home, viewer, id)              quota(home, viewer, hw, now)
-    board(home, viewer, hw, *, private=False, unrevealed=False, now)
-    submissions(home, viewer, hw or None, *, everyone=False, now)
+    board(home, viewer, hw, *, private=False, unrevealed=False, exact=False, version=None, now)
+    submissions(home, viewer, hw or None, *, everyone=False, exact=False, version=None, now)
     submission(home, viewer, id, now)            selection(home, viewer, hw, now)
     submit_limit(home, viewer, hw, now) -> int   select(home, viewer, hw, ids, now)
     submit_accept(home, viewer, hw, *, sha256, size, filename, message, client_key, now, step=…)
     submit(home, viewer, hw, path, message, now)     accepts and grades at once, as at home
-    gradebook(home, viewer, hw or None, *, unrevealed=False, now)     staff alone
+    gradebook(home, viewer, hw or None, *, unrevealed=False, version=None, now)     staff alone
 
 Who sees what. Nobody (not logged in): homeworks, sheets, and boards without the names of people. Students and
 auditors: also files, names on boards, and what is their own; what is another's is E_NOT_FOUND, as if it did not exist.
@@ -24,9 +25,11 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,6 +44,8 @@ from harness.competition import (
     refuse_one_board,
 )
 from harness.home import Home, local
+from harness.shown import Cut
+from tasks.base import clears
 from tasks.errors import UserError
 from tasks.homeworks import did_you_mean
 
@@ -170,7 +175,7 @@ def _place(home: Home, competition: Competition, participant: str) -> Body | Non
     return {
         "rank": found.rank,
         "of": found.of,
-        "score": found.score,
+        "score": _cut(competition).score(found.score),
         "digits": competition.ranking.digits,
         "bars": list(found.passed),
         "submission": found.submission,
@@ -232,12 +237,24 @@ def _manifest(home: Home, competition: Competition) -> dict[str, Body]:
 
 
 def board(
-    home: Home, viewer: Viewer, hw: str, *, private: bool = False, unrevealed: bool = False, now: datetime
+    home: Home,
+    viewer: Viewer,
+    hw: str,
+    *,
+    private: bool = False,
+    unrevealed: bool = False,
+    exact: bool = False,
+    version: int | None = None,
+    now: datetime,
 ) -> Body:
-    """The board of one side. The private one opens with the reveal; `unrevealed` lets staff look before, logged."""
+    """The board of one side. The private one opens with the reveal; `unrevealed` lets staff look before, logged.
+
+    `version` names older data, whose board stays as it was.
+    """
     from leaderboard import roster
 
-    competition = _find(home, viewer, hw)
+    _allow_exact(viewer, exact)
+    competition = _find(home, viewer, hw, version)
     versions = read_versions(home, competition)
     with home.database() as database:
         if private:
@@ -249,34 +266,60 @@ def board(
         "schema": 1,
         "homework": competition.name,
         "edition": competition.edition,
+        "version": competition.version,
         "metric": competition.ranking.name,
         "higher_is_better": competition.ranking.higher_is_better,
         "side": "private" if private else "public",
         "title": competition.title,
         "demo": competition.demo,
         "metrics": [asdict(metric) for metric in competition.metrics],
-        "bars": _bars(home, competition, private),
-        "board": [_board_row(home, viewer, row, names, ranks) for row in rows],
+        "bars": _bars(home, competition, rows, private),
+        "board": [_board_row(home, viewer, row, names, ranks, _cut(competition, exact)) for row in rows],
     }
 
 
-def _bars(home: Home, competition: Competition, private: bool) -> list[Body]:
-    """The bars, with their thresholds of the private side where that is shown."""
-    if not private:
-        return [bar_to_json(bar) for bar in competition.bars]
-    return [bar_to_json(bar) | {"private": bar.private} for bar in read_bars(home, competition)]
+def _bars(home: Home, competition: Competition, rows: Sequence[BoardRow], private: bool) -> list[Body]:
+    """The bars, with their thresholds of the private side where that is shown.
+
+    `reached` is how many participants reach the bar's threshold of the ranking metric by their exact scores: the place
+    of its line on the board. None for a bar without such a line.
+    """
+    metric, scores = competition.ranking, [row.score for row in rows if row.score is not None]
+    bars = read_bars(home, competition) if private else competition.bars
+    bodies = []
+    for bar in bars:
+        conditions = dict(bar.private if private and bar.private is not None else bar.public)
+        threshold = conditions.get(metric.name) if bar.comparable else None
+        reached = None
+        if threshold is not None:
+            better = metric.higher_is_better
+            clearing = partial(
+                clears, threshold=threshold, digits=bar.digits, higher_is_better=better, rounded=bar.rounded
+            )
+            reached = bisect_left(scores, True, key=lambda score: not clearing(score))
+        bodies.append(bar_to_json(bar) | ({"private": bar.private} if private else {}) | {"reached": reached})
+    return bodies
+
+
+def _cut(competition: Competition, exact: bool = False) -> Cut:
+    return Cut({metric.name: metric.digits for metric in competition.metrics}, exact)
+
+
+def _allow_exact(viewer: Viewer, exact: bool) -> None:
+    if exact and not viewer.staff:
+        raise UserError("exact scores are for the staff of the course.", code="E_NOT_ALLOWED", exit_code=6)
 
 
 def _board_row(
-    home: Home, viewer: Viewer, row: BoardRow, names: dict[str, str], public_ranks: dict[str, int] | None
+    home: Home, viewer: Viewer, row: BoardRow, names: dict[str, str], public_ranks: dict[str, int] | None, cut: Cut
 ) -> Body:
-    scores = json.loads(row.details).get("scores", [])
+    scores = [cut.recorded(score) for score in json.loads(row.details).get("scores", [])]
     own = viewer.role != "nobody" and row.participant == viewer.participant
     shown: Body = {
         "rank": row.rank,
         "name": shown_name(viewer, row.participant, row.kind, names),
         "kind": row.kind,
-        "score": row.score,
+        "score": cut.score(row.score),
         "interval": scores[0]["interval"] if scores else None,
         "bars": list(row.passed),
         "entries": row.entries,
@@ -335,9 +378,18 @@ def _allow_private(
     store.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
 
 
-def gradebook(home: Home, viewer: Viewer, hw: str | None, *, unrevealed: bool = False, now: datetime) -> Body:
+def gradebook(
+    home: Home,
+    viewer: Viewer,
+    hw: str | None,
+    *,
+    unrevealed: bool = False,
+    version: int | None = None,
+    now: datetime,
+) -> Body:
     """Each student's points of one homework or of all, for staff; private ones as the private board is shown.
 
+    `version` names older data of the one homework.
     `hidden` names the homeworks whose private points are left out, `table` is what the CSV holds.
     """
     from harness.gradebook import find_schemes, gradebook_body, gradebook_table
@@ -349,11 +401,13 @@ def gradebook(home: Home, viewer: Viewer, hw: str | None, *, unrevealed: bool = 
         raise UserError("the gradebook is for the staff of the course.", code="E_NOT_ALLOWED", exit_code=6)
     if hw is not None and not viewer.at_home and not _canonical(hw):
         raise _not_found(f"there is no homework {hw[:60]!r} in this course")
-    schemes = find_schemes(home, hw)
+    if version is not None and hw is None:
+        raise UserError("older data are of one homework: name it.")
+    schemes = find_schemes(home, hw, version)
     hidden, told = [], []
     with home.database() as database:
         for name in schemes:
-            competition = find_competition(home, name) if name in prepared(home) else None
+            competition = find_competition(home, name, version) if name in prepared(home) else None
             if competition is None or not competition.two_boards or store.revealed(database, competition.key):
                 told.append(name)
             elif unrevealed:
@@ -361,22 +415,37 @@ def gradebook(home: Home, viewer: Viewer, hw: str | None, *, unrevealed: bool = 
                 told.append(name)
             else:
                 hidden.append(name)
-        lines = make(home, database, schemes, told)
+        lines = make(home, database, schemes, told, version)
     header, rows = gradebook_table(schemes, lines, hw is not None)
     return gradebook_body(schemes, lines) | {"hidden": hidden, "table": {"header": header, "rows": rows}}
 
 
-def submissions(home: Home, viewer: Viewer, hw: str | None, *, everyone: bool = False, now: datetime) -> Body:
-    """The viewer's submissions, or for staff everybody's, of one homework or of all, in the order of acceptance."""
+def submissions(
+    home: Home,
+    viewer: Viewer,
+    hw: str | None,
+    *,
+    everyone: bool = False,
+    exact: bool = False,
+    version: int | None = None,
+    now: datetime,
+) -> Body:
+    """The viewer's submissions, or for staff everybody's, of one homework or of all, in the order of acceptance.
+
+    `version` names older data of the one homework.
+    """
     from leaderboard import roster, store
 
     _logged_in(viewer)
+    _allow_exact(viewer, exact)
     if everyone and not viewer.staff:
         raise UserError("the submissions of others are not shown.", code="E_NOT_ALLOWED", exit_code=6)
+    if version is not None and hw is None:
+        raise UserError("older data are of one homework: name it.")
     rows = []
-    for competition in [_find(home, viewer, name) for name in ([hw] if hw else prepared(home))]:
+    for competition in [_find(home, viewer, name, version) for name in ([hw] if hw else prepared(home))]:
         person = None if everyone else viewer.participant
-        versions = read_versions(home, competition)
+        versions, cut = read_versions(home, competition), _cut(competition, exact)
         with home.database() as database:
             names = roster.display_names(database)
             grades = store.public_grades(database, competition.key, *versions, person)
@@ -390,8 +459,8 @@ def submissions(home: Home, viewer: Viewer, hw: str | None, *, everyone: bool = 
                     **_entry(home, competition, entry),
                     "name": names.get(entry.participant, entry.participant),
                     **states[entry.id],
-                    "score": grade and grade.public,
-                    "private": private.get(entry.id),
+                    "score": cut.score(grade.public if grade else None),
+                    "private": cut.score(private.get(entry.id)),
                     "metric": competition.ranking.label,
                     "digits": competition.ranking.digits,
                     "notes": json.loads(grade.details).get("notes", []) if grade else [],
@@ -404,7 +473,9 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
     """One submission: its state, what was wrong with it, its public scores, and its place on the public board.
 
     `state` is queued (with its `position`), grading, graded, rejected (with `code`, those of the `total` problems that
-    the reader showed) or failed; `private` is its private score after the reveal, None before.
+    the reader showed) or failed; `private` is its private score after the reveal, None before. `best` is the
+    participant's best so far, `rank` the place of this one where it is that best, and `improved` whether it was better
+    than all before it; by exact scores, all None where it does not count.
     """
     from leaderboard import store
 
@@ -415,7 +486,9 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         grade = grades.get(entry.id)
         states = _states(home, database, competition, [entry], grades, now)
         private = _private_scores(database, competition, versions, entry.participant)
-    place = _place(home, competition, entry.participant) if grade is not None and not entry.practice else None
+        entries = store.submissions(database, competition.key, entry.participant)
+    cut, counts = _cut(competition), grade is not None and not entry.practice
+    place = _place(home, competition, entry.participant) if counts else None
     details = json.loads(grade.details) if grade else {}
     found = json.loads(entry.rejected_details or "[]")
     problems, total = (found, len(found)) if isinstance(found, list) else (found["problems"], found["total"])
@@ -432,16 +505,27 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         "total": total,
         "scores": [
             {"metric": score["metric"], "public": score["value"], "interval": score["interval"]}
-            for score in details.get("scores", [])
+            for score in map(cut.recorded, details.get("scores", []))
         ],
-        "private": private.get(entry.id),
+        "private": cut.score(private.get(entry.id)),
         "metrics": [asdict(metric) for metric in competition.metrics],
         "notes": details.get("notes", []),
         "bars": list(grade.passed) if grade else [],
         "has_bars": any(bar.comparable for bar in competition.bars),
-        "rank": place and place["rank"],
+        "rank": place["rank"] if place and place["submission"] == entry.id else None,
+        "best": place and {key: place[key] for key in ("submission", "score", "rank")},
+        "improved": _improved(competition, entry, entries, grades) if counts else None,
         "demo": competition.demo,
     }
+
+
+def _improved(
+    competition: Competition, entry: Submission, entries: Sequence[Submission], grades: dict[int, PublicGrade]
+) -> bool:
+    """Whether a graded submission is better, by exact scores, than all of the same participant before it."""
+    sign = 1 if competition.ranking.higher_is_better else -1
+    before = [one.id for one in entries if one.id < entry.id and one.id in grades and not one.practice]
+    return all(sign * grades[entry.id].public > sign * grades[number].public for number in before)
 
 
 def _entry(home: Home, competition: Competition, entry: Submission) -> Body:
@@ -529,6 +613,7 @@ def _quota(home: Home, database: Database, competition: Competition, viewer: Vie
     state = store.quota_state(database, competition.key, viewer.participant, terms.day, practice=over)
     return {
         "practice": over,
+        "revealed": local(home, store.revealed(database, competition.key)),
         "used": state.used,
         "left": max(0, terms.quota - state.used),
         "limit": terms.quota,
@@ -579,7 +664,7 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
             {
                 **_entry(home, competition, entry),
                 "state": "graded" if entry.id in grades else "queued",
-                "score": grades[entry.id].public if entry.id in grades else None,
+                "score": _cut(competition).score(grades[entry.id].public) if entry.id in grades else None,
             }
             for entry in entries
             if entry.id in numbers
@@ -720,7 +805,7 @@ def _accepted(
 
 FINISHED = (
     "schema", "homework", "edition", "submission", "again", "participant", "practice", "state", "position", "code",
-    "scores", "private", "metrics", "notes", "bars", "has_bars", "rank", "demo", "quota", "receipt",
+    "scores", "private", "metrics", "notes", "bars", "has_bars", "rank", "best", "improved", "demo", "quota", "receipt",
 )  # fmt: skip
 
 
@@ -736,12 +821,12 @@ def check_message(message: str) -> None:
         raise UserError(f"a message has at most 500 characters, got {len(message)}.")
 
 
-def _find(home: Home, viewer: Viewer, hw: str) -> Competition:
-    """The prepared competition. To a class, one that is not prepared does not exist."""
+def _find(home: Home, viewer: Viewer, hw: str, version: int | None = None) -> Competition:
+    """The prepared competition, or its older data. To a class, one that is not prepared does not exist."""
     if not viewer.at_home and _canonical(hw) not in (there := prepared(home)):
         hint = did_you_mean(hw[:60], there) or " `lhy-grade tasks` lists what there is."
         raise UserError(f"there is no homework {hw[:60]!r} in this course.{hint}", code="E_NOT_FOUND")
-    return find_competition(home, hw)
+    return find_competition(home, hw, version)
 
 
 def _canonical(hw: str) -> str:
@@ -767,7 +852,7 @@ def _own(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[S
     if entry is None or not (viewer.staff or entry.participant == viewer.participant):
         raise _not_found(f"There is no submission {number}")
     name, _, version = entry.competition.rpartition("/")
-    return entry, replace(_find(home, viewer, name), version=int(version))
+    return entry, _find(home, viewer, name, int(version))
 
 
 def _terms(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> Terms:
@@ -831,11 +916,16 @@ class AtHome:
     def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
         return find_competition(self.home, hw)
 
-    def board(self, hw: str, private: bool, unrevealed: bool) -> Body:
-        return board(self.home, self.viewer, hw, private=private, unrevealed=unrevealed, now=self.clock())
+    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Body:
+        return board(
+            self.home, self.viewer, hw, private=private, unrevealed=unrevealed, exact=exact, version=version,
+            now=self.clock(),
+        )  # fmt: skip
 
-    def submissions(self, hw: str | None, everyone: bool) -> Body:
-        return submissions(self.home, self.viewer, hw, everyone=everyone, now=self.clock())
+    def submissions(self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None) -> Body:
+        return submissions(
+            self.home, self.viewer, hw, everyone=everyone, exact=exact, version=version, now=self.clock()
+        )
 
     def submission(self, number: int) -> Body:
         return submission(self.home, self.viewer, number, self.clock())

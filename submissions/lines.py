@@ -22,7 +22,7 @@ CODES: dict[str, str] = {
         "The file has more or fewer lines than there are sentences. Write one line for each sentence, in order."
     ),
     "E_LINE_EMPTY": "A line is empty or has only blanks. Write <unk> where your system gives nothing.",
-    "E_LINE_END": "A carriage return is inside a line or ends it alone. End lines with \\\\n or \\\\r\\\\n.",
+    "E_LINE_END": "A carriage return is inside a line or ends it alone. End every line with LF or CRLF.",
     "E_LINE_LONG": "A line is longer than a sentence can be. Check that your program writes one sentence a line.",
     "E_CONTROL": "A line has a control character. Remove it.",
     "E_LINE_IDS": "The lines begin with ids or line numbers. Write the sentences alone.",

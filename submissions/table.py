@@ -29,7 +29,7 @@ from tasks.base import Column, Columns, TableFormat
 
 CODES: dict[str, str] = {
     **FILE_CODES,
-    "E_LINE_END": "A carriage return is inside a line or ends it alone. End lines with \\\\n or \\\\r\\\\n.",
+    "E_LINE_END": "A carriage return is inside a line or ends it alone. End every line with LF or CRLF.",
     "E_LINE_LONG": "A line is longer than a row can be. Write one row a line.",
     "E_BLANK": "There is a blank line before the last row. Remove it.",
     "E_HEADER": "The first line is a row, not the header. Write the header of the sample submission first.",

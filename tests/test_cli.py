@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from harness import options
 from harness.cli import cli
-from tasks.base import truncate
+from harness.render import number
 from tests.conftest import Server
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions"
@@ -199,7 +199,7 @@ def test_the_board_fits_the_terminal_and_keeps_rank_name_and_score(home: Path, c
     shown = call(home, "leaderboard", "hw1", "--as", "ada", columns=columns).stdout
     assert max(len(line.rstrip()) for line in shown.splitlines()[1:]) <= columns
     score = json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"][0]["score"]
-    assert str(truncate(score, 5)) in shown
+    assert number(5)(score) in shown
     assert "ada" in shown
 
 

@@ -27,6 +27,7 @@ from harness.competition import find_competition, read_versions
 from harness.grading import submit
 from harness.home import open_home
 from harness.prepare import plan_homework, prepare
+from harness.shown import shown
 from submissions.episodes import CONVERT
 from submissions.reader import read
 from tasks.base import Columns, Edition, EpisodesFormat, Made, SubmissionError, UserError
@@ -399,7 +400,7 @@ def test_what_waits_for_a_judge_holds_up_no_other_homework_and_gets_the_same_sco
     assert call(homework, "submit", "hw12", str(actions), "--as", "bob").exit_code == 0
     board = json.loads(call(homework, "leaderboard", "hw12", "--format", "json").stdout)["board"]
     returns = [flight.total for flight in replays(form, read_ones)]
-    assert [row["score"] for row in board] == [REWARD.value(np.array(returns))] * 2
+    assert [row["score"] for row in board] == [shown(REWARD.value(np.array(returns)), REWARD.digits)] * 2
     assert call(homework, "audit", "verify").exit_code == 0
 
 

@@ -790,6 +790,26 @@ def test_a_form_that_changed_is_fetched_again(served: Served, tmp_path: Path) ->
     assert "edition builtin-2022" in done.stdout
 
 
+def test_old_data_are_read_over_the_network(served: Served) -> None:
+    from harness.prepare import plan_homework, prepare
+
+    def asked(*words: str) -> Any:
+        return json.loads(call(*words, "--format", "json").stdout)
+
+    log_in(served)
+    assert call("submit", "hw1", str(sample(served.home)), "--no-wait").exit_code == 0
+    served.grade()
+    commands = (("leaderboard", "hw1"), ("submissions", "hw1"))
+    before = [asked(*words) for words in commands]
+    plan = plan_homework("hw1", None, None, "small")
+    prepare(served.home, plan, seed=None, new_data=True, reason="why", accept_leaks=False, now=NOW)
+    assert [asked(*words, "--version", "1") for words in commands] == before
+    assert [asked(*words)[name] for words, name in zip(commands, ("board", "submissions"), strict=True)] == [[], []]
+    missing = call("leaderboard", "hw1", "--version", "5")
+    assert (missing.exit_code, "there are: 1, 2" in missing.stderr) == (2, True)
+    assert call("submissions", "--version", "1").exit_code == 2
+
+
 # Servers that do not behave.
 
 

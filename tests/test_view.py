@@ -16,8 +16,10 @@ import pytest
 from harness import view
 from harness.competition import find_competition, read_versions
 from harness.grading import grade_pending
+from harness.handin import best_words
 from harness.home import Home, open_home
 from harness.prepare import plan_homework, plan_own, prepare
+from harness.shown import shown
 from harness.view import NOBODY, Viewer
 from leaderboard import events, queue, roster, store
 from leaderboard.database import LeaderboardError
@@ -226,7 +228,7 @@ def test_private_scores_of_submissions_are_told_with_the_reveal_and_to_nobody_be
     assert [list(one) for one in before] == [numbers[:2], numbers[2:], numbers, numbers]
     assert all(score is None for one in before for score in one.values())
     with home.database() as database:
-        exact = {row.submission: row.private for row in store.grade_rows(database)}
+        exact = {row.submission: row.private and shown(row.private, 5) for row in store.grade_rows(database)}
         store.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
     assert told(ANN) == {number: exact[number] for number in numbers[:2]}
     assert told(TA, everyone=True) == exact
@@ -486,3 +488,68 @@ def test_the_owner_of_a_home_needs_no_roster_and_may_do_all(course: Path, tmp_pa
     assert body["receipt"]["participant"] == "me"
     assert code(asked(home, owner, [1])["early look"]) == "ok"
     assert len(view.homeworks(home, owner, NOW)["tasks"]) > 1
+
+
+def test_scores_are_cut_for_everybody_and_exact_for_staff_who_ask(home: Home) -> None:
+    numbers = graded(home, ANN, 60, 80) + graded(home, BOB, 50)  # far above the answers: the farther, the worse
+    with home.database() as database:
+        exact = {row.submission: row.public for row in store.grade_rows(database)}
+    cut = {number: shown(score, 5) for number, score in exact.items()}
+    assert all(cut[number] != exact[number] for number in numbers)
+    for viewer in ROLES.values():
+        board = view.board(home, viewer, "hw1", now=NOW)["board"]
+        assert [row["score"] for row in board] == sorted((cut[numbers[0]], cut[numbers[2]]))
+        assert all(row["interval"] == [round(end, 3) for end in row["interval"]] for row in board)
+    for viewer in (TA, PROF):
+        everyone = view.submissions(home, viewer, "hw1", everyone=True, now=NOW)["submissions"]
+        assert {row["id"]: row["score"] for row in everyone} == cut
+        everyone = view.submissions(home, viewer, "hw1", everyone=True, exact=True, now=NOW)["submissions"]
+        assert {row["id"]: row["score"] for row in everyone} == exact
+        rows = view.board(home, viewer, "hw1", exact=True, now=NOW)["board"]
+        assert {row["submission"]: row["score"] for row in rows} == {n: exact[n] for n in (numbers[0], numbers[2])}
+        assert all(row["interval"][0] < row["score"] < row["interval"][1] for row in rows)
+    for viewer in [NOBODY, ANN, CYD, EVE, *WEAK_STAFF]:
+        calls: list[Callable[[], Any]] = [
+            partial(view.board, home, viewer, "hw1", exact=True, now=NOW),
+            partial(view.submissions, home, viewer, "hw1", exact=True, now=NOW),
+        ]
+        for call in calls:
+            with pytest.raises(UserError) as error:
+                call()
+            assert (error.value.code, error.value.exit_code) in (("E_NOT_ALLOWED", 6), ("E_LOGIN", 6))
+
+
+def test_a_worse_file_names_the_best_one_and_has_no_rank_of_its_own(home: Home) -> None:
+    graded(home, BOB, 40)
+    first, worse, better = graded(home, ANN, 60, 80, 50)  # far above the answers: the farther, the worse
+
+    def said(number: int) -> tuple[Any, ...]:
+        body = view.submission(home, ANN, number, NOW)
+        assert body["best"]["score"] == view.board(home, ANN, "hw1", now=NOW)["board"][1]["score"]
+        return body["rank"], body["improved"], body["best"]["submission"]
+
+    assert said(better) == (2, True, better)
+    assert said(worse) == (None, False, better)
+    assert said(first) == (None, True, better), "it was the best in its day"
+    assert best_words(view.submission(home, ANN, worse, NOW)).startswith(
+        "not an improvement: your best stays submission"
+    )
+    assert best_words(view.submission(home, ANN, first, NOW)).startswith(f"your best is submission {better} (")
+    again = graded(home, ANN, "50.0")[0]
+    assert said(again) == (None, False, better), "an equal score is no improvement"
+    queued = hand_in(home, ANN, 7)["submission"]
+    body = view.submission(home, ANN, queued, NOW)
+    assert (body["rank"], body["improved"], body["best"]) == (None, None, None)
+
+
+def test_after_the_reveal_the_quota_is_one_of_practice_and_says_since_when(home: Home) -> None:
+    graded(home, ANN, 9)
+    before = view.quota(home, ANN, "hw1", NOW)["quota"][0]
+    assert (before["practice"], before["revealed"], before["used"]) == (False, None, 1)
+    with home.database() as database:
+        store.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
+    after = view.quota(home, ANN, "hw1", NOW + timedelta(hours=1))["quota"][0]
+    assert (after["practice"], after["revealed"], after["used"]) == (True, "2027-03-01T20:00:00+08:00", 0)
+    number = graded(home, ANN, 8, now=NOW + timedelta(hours=1))[0]
+    body = view.submission(home, ANN, number, NOW)
+    assert (body["practice"], body["rank"], body["improved"], body["best"]) == (True, None, None, None)

@@ -28,7 +28,8 @@ from starlette.exceptions import HTTPException
 
 from harness import view
 from harness.board import with_bars
-from harness.competition import MetricCard, bar_from_json
+from harness.competition import MetricCard
+from harness.handin import best_words
 from harness.home import Home
 from harness.render import inert, interval, number, short_time
 from harness.server import app, auth
@@ -373,10 +374,7 @@ def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: 
     by, down = sort.removeprefix("-"), sort.startswith("-")
     if by not in {heading.key for heading in headings}:
         by, down = "rank", False
-    if (by, down) == ("rank", False):
-        rows = with_bars(rows, [bar_from_json(bar) for bar in body["bars"]], metric, private)
-    else:
-        rows = ordered(rows, by, down)
+    rows = with_bars(rows, body["bars"], metric) if (by, down) == ("rank", False) else ordered(rows, by, down)
     shown = [
         Heading(
             heading.key, heading.title, heading.show, heading.right,
@@ -457,16 +455,18 @@ def submission(ask: Ask, number: int) -> Page:
     own = body["participant"] == ask.viewer.participant
     cards = {card["name"]: card for card in body["metrics"]}
     values = {"hw": homework, "tab": "submissions" if own else "everyone", "one": body, "receipt": receipt.split("\n")}
-    return Page("submission.html", values | {"cards": cards, "own": own, "said": standing(body, cards)})
+    return Page("submission.html", values | {"cards": cards, "own": own, "said": standing(body, cards, own)})
 
 
-def standing(body: Body, cards: Mapping[str, Body]) -> str:
+def standing(body: Body, cards: Mapping[str, Body], own: bool = True) -> str:
     """How far a submission is, as a sentence."""
     if body["state"] == "graded":
         score = body["scores"][0]
         card = cards[score["metric"]]
         text = f"Graded: public {card['label']} {_score(score['public'], card['digits'])}"
-        return f"{text}, rank {body['rank']}." if body["rank"] is not None else f"{text}."
+        if body["rank"] is not None:
+            return f"{text}, rank {body['rank']}."
+        return f"{text}; {best_words(body, own=own)}." if body["best"] else f"{text}."
     return {
         "queued": f"Waiting at position {body['position']} in the queue.",
         "grading": "Being graded now.",

@@ -93,7 +93,7 @@ def main() -> None:
         file = next(fresh)
         mine, theirs = run(ours(file, f"p{n}")), run(usual(file, f"p{n}"))
         score = json.loads(
-            run([*GRADE, "--home", str(home), "submissions", "hw1", "--as", f"p{n}", "--format", "json"])
+            run([*GRADE, "--home", str(home), "submissions", "hw1", "--exact", "--as", f"p{n}", "--format", "json"])
         )
         exact = score["submissions"][0]["score"]
         assert f"{exact:.5f}" in theirs, (mine, theirs)

@@ -1,0 +1,93 @@
+"""How much of an exact number is shown: the one place where scores and intervals are cut for everybody but staff.
+
+`harness.view` applies it to every number that leaves it, so that terminals, pages, charts, JSON, CSV and the API get
+cut numbers and no others; what prints them (`harness.render`) never cuts. `docs/security.md` says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
+from typing import Any
+
+SIGNIFICANT = 6
+"""No score is shown with more significant digits, whatever its metric says of decimals."""
+
+SIGNIFICANT_ENDS = 4
+"""The same for the larger end of an interval, whose lower digits say nothing of how good the file is."""
+
+
+@lru_cache(2**14)  # a board is asked for again and again
+def shown(value: float, digits: int) -> float:
+    """A score cut, never rounded, to `digits` decimals as `tasks.base.truncate` does, and to six significant digits.
+
+    >>> shown(0.8987654321, 5), shown(-21.1145678, 5), shown(123456789.0, 5), shown(2433 / 4000, 5)
+    (0.89876, -21.1145, 123456000.0, 0.60824)
+    """
+    if not math.isfinite(value):
+        return value
+    places = decimals(value, digits)
+    if places < 0:
+        kept = int(abs(value)) // 10**-places
+        return math.copysign(float(f"{kept}e{-places}"), value)
+    return float(f"{math.trunc(value * 10.0**places)}e-{places}")
+
+
+def decimals(value: float, digits: int, significant: int = SIGNIFICANT) -> int:
+    """How many decimals of a number are shown; negative where it has more digits before the point than are shown.
+
+    >>> decimals(0.5, 5), decimals(21.0, 5), decimals(2_000_000.0, 5)
+    (5, 4, -1)
+    """
+    return min(digits, significant - 1 - int(f"{value:.17e}".partition("e")[2])) if value else digits
+
+
+@lru_cache(2**14)
+def shown_interval(ends: tuple[float, float], digits: int) -> tuple[float, float]:
+    """An interval cut outward, to two decimals less than the score (two at least) and four significant digits.
+
+    It holds the exact one.
+
+    >>> shown_interval((0.7264, 1.0719), 5), shown_interval((251.314, 297.96), 2)
+    ((0.726, 1.072), (251.3, 298.0))
+    """
+    low, high = ends
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return low, high
+    unit = Decimal(1).scaleb(-interval_decimals(ends, digits))
+    return (
+        float((Decimal(repr(low)) / unit).to_integral_value(ROUND_FLOOR) * unit) + 0.0,
+        float((Decimal(repr(high)) / unit).to_integral_value(ROUND_CEILING) * unit) + 0.0,  # never -0.0
+    )
+
+
+def interval_decimals(ends: Sequence[float], digits: int) -> int:
+    """How many decimals of an interval's ends are shown."""
+    return decimals(max(map(abs, ends)), max(digits - 2, 2), SIGNIFICANT_ENDS)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How the numbers of one competition leave the grader: cut, or as they are where staff asked for exact ones.
+
+    `digits` are the decimals of each metric by name, the ranking one first.
+    """
+
+    digits: Mapping[str, int]
+    exact: bool = False
+
+    def score(self, value: float | None, metric: str | None = None) -> float | None:
+        """A score of a metric, the ranking one where none is named."""
+        if value is None or self.exact:
+            return value
+        return shown(value, self.digits[metric] if metric is not None else next(iter(self.digits.values())))
+
+    def recorded(self, score: Mapping[str, Any]) -> dict[str, Any]:
+        """The metric, value and interval of a score as `harness.grading.record` keeps them."""
+        metric, ends = score["metric"], score["interval"]
+        if ends is not None and not self.exact:
+            ends = list(shown_interval((ends[0], ends[1]), self.digits[metric]))
+        return {"metric": metric, "value": self.score(score["value"], metric), "interval": ends}
