@@ -82,6 +82,7 @@ class Plan:
     metric_file: Path | None = None
     judge: Judge | None = None
     provenance: tuple[tuple[str, Any], ...] = ()
+    size: str | None = None
 
 
 def plan_homework(name: str, edition_name: str | None, source: Path | None, size: str) -> Plan:
@@ -116,7 +117,7 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
         source=edition.source,
         format=edition.format,
         metrics=edition.metrics,
-        bars=edition.bars,
+        bars=edition.bars_at(None if edition.official else size),
         rules=edition.rules,
         sheet=sheet,
         make=_maker(edition, size, source),
@@ -125,6 +126,7 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
             ("size", size if not edition.official else None),
             ("files", None if source is None else _hashes(source)),
         ),
+        size=None if edition.official else size,
     )
 
 
@@ -553,6 +555,7 @@ def _build(
         demo=seed is not None,
         two_boards=answers.usage is not None and PRIVATE in answers.usage.tolist(),
         judge=plan.judge.version() if plan.judge is not None and plan.judge.offline else None,
+        size=plan.size,
     )
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")
