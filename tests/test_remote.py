@@ -1017,6 +1017,36 @@ def test_the_notebook_of_the_documentation_runs(served: Served, monkeypatch: pyt
     assert names["done"]["rank"] == 1
 
 
+def test_the_commands_of_the_documentation_for_a_class_run(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of the page; the submissions that it numbers are made beside it."""
+    text = (ROOT / "docs" / "student.md").read_text(encoding="utf-8").partition("## In a class\n")[2]
+    lines = re.findall(r"^lhy-grade (.*)$", text.partition("```\n")[2].partition("```")[0], re.MULTILINE)
+    work(served, monkeypatch)
+    own = {"preds.csv": constant(served.home, tmp_path, 9), "more.csv": constant(served.home, tmp_path, 8)}
+    for name, path in own.items():
+        path.rename(tmp_path / name)
+    log_in(served, "bob")
+    for number in (1, 2):
+        assert call("submit", "hw1", str(constant(served.home, tmp_path, number))).exit_code == 0
+    ran = []
+    for line in lines:
+        words = [word.replace("https://ml.example.edu", served.url) for word in shlex.split(line, comments=True)]
+        words, out = (words[: words.index(">")], words[-1]) if ">" in words else (words, None)
+        if words[:2] == ["select", "hw1"] and words[2:] == ["3", "5"]:
+            log_in(served, "bob")
+            assert call("submit", "hw1", str(constant(served.home, tmp_path, 4))).exit_code == 0
+            log_in(served, "ada")
+            assert call("submit", "hw1", "more.csv").exit_code == 0
+        done = call(*words, input=issue(served.home, "ada") + "\n" if words[0] == "login" else None)
+        assert done.exit_code == 0, (line, done.output)
+        if out is not None:
+            (tmp_path / out).write_text(done.stdout, encoding="utf-8")
+        ran.append(words[0])
+    assert ran == ["login", "files", "check", "submit", "status", "receipt", "receipt", "select", "login", "logout"]
+
+
 # Judges of other versions.
 
 
