@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.archive import make_archive
 from harness.competition import (
     SOLUTION,
     Competition,
@@ -271,6 +272,7 @@ def prepare(
                 )
             _write_provenance(hidden, plan, version, seed, now)
             _write_manifest(new, competition, now)
+            make_archive(home, competition, new)
             _write_course(home, key)
             if old is not None:
                 _keep_form(home, old)
