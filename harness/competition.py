@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
+SOLUTION = "solution.csv"
+"""The solution file of a competition with a metric file, which the first release did not keep."""
+
 
 @dataclass(frozen=True)
 class MetricCard:
@@ -473,6 +476,11 @@ class Secret:
     data_version: str
     metric_version: str
 
+    @property
+    def metric_file(self) -> bool:
+        """Whether the instructor's own code scores, which wants the cells of a table as they stand."""
+        return self.metric_version.startswith("file:")
+
 
 def read_secret(home: Home, competition: Competition) -> Secret:
     """Loads what grading needs. Raises UserError as `read_hidden`, and where the public folder is of other data."""
@@ -665,7 +673,9 @@ def find_metrics(folder: Path, values: Mapping[str, Any], form: Format, usage: N
 
         assert isinstance(form, TableFormat)
         higher, name = values["higher_is_better"], values["metric_file"]
-        return (score_file(folder / "metric.py", higher_is_better=higher, name=name, form=form, usage=usage),)
+        solution = folder / SOLUTION if (folder / SOLUTION).exists() else None
+        file = folder / "metric.py"
+        return (score_file(file, higher_is_better=higher, name=name, form=form, usage=usage, solution=solution),)
     if values["metric"] is not None:
         from tasks.kaggle import named_metric
 
