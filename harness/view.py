@@ -290,6 +290,7 @@ def board(
         "homework": competition.name,
         "edition": competition.edition,
         "version": competition.version,
+        "size": competition.size,
         "metric": competition.ranking.name,
         "higher_is_better": competition.ranking.higher_is_better,
         "side": "private" if private else "public",
