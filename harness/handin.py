@@ -148,7 +148,7 @@ def slot_lines(body: dict[str, Any]) -> list[str]:
     if body["again"]:
         lines = [f"These bytes were already handed in as submission {number}; no slot was used."]
     else:
-        lines = [f"Submission {number} of {body['participant']} is recorded; receipt: lhy-grade receipt {number}"]
+        lines = [f"Submission {number} of {body['name']} is recorded; receipt: lhy-grade receipt {number}"]
     if body["state"] in ("queued", "grading"):
         lines.append(f"Its score: lhy-grade status {number}")
     kind = "practice submissions" if body["practice"] else "submissions"

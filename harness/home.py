@@ -158,6 +158,12 @@ class Home:
         try:
             key = path.read_bytes()
         except FileNotFoundError:
+            if (self.root / "public" / "course.json").exists():
+                raise UserError(
+                    f"{path} is not in this home, so it can check files but not score them; restore it from a backup,"
+                    " or score where the course is.",
+                    code="E_NO_ANSWERS",
+                ) from None
             raise UserError(
                 f"{self.root} holds no course yet; prepare a homework first: lhy-grade prepare hw1"
             ) from None
