@@ -789,6 +789,38 @@ def test_old_data_are_read_over_the_network(served: Served) -> None:
     assert call("submissions", "--version", "1").exit_code == 2
 
 
+def test_files_for_old_data_are_refused_with_the_command_that_gets_the_new_ones(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.prepare import plan_homework, prepare
+
+    def told(*words: str) -> str:
+        done = call(*words, "--format", "json")
+        assert done.exit_code == 3
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "E_STALE_DATA"
+        return str(error["message"])
+
+    log_in(served)
+    assert call("files", "hw1", "--download", "data").exit_code == 0
+    (tmp_path / "work").mkdir()
+    file = tmp_path / "work" / "predictions.csv"
+    shutil.copy(sample(served.home), file)
+    assert call("check", "hw1", str(file)).exit_code == 0
+    plan = plan_homework("hw1", None, None, "small")
+    prepare(served.home, plan, seed=None, new_data=True, reason="why", accept_leaks=False, now=NOW)
+    monkeypatch.chdir(tmp_path / "work")
+    for command in ("check", "submit"):
+        assert "lhy-grade files hw01 --download" in told(command, "hw1", str(file))
+    with pytest.raises(UserError, match="version 1, and the competition has version 2"):
+        notebook.submit(file, "hw1")
+    assert served.entries() == []
+    assert call("files", "hw1", "--download", str(tmp_path / "data")).exit_code == 0
+    assert call("submit", "hw1", str(file), "--no-wait").exit_code == 0
+    served.stop()
+    assert call("check", "hw1", str(file)).exit_code == 0
+
+
 # Servers that do not behave.
 
 
