@@ -55,26 +55,36 @@ def _bar_row(bar: Bar, threshold: float) -> dict[str, Any]:
 @click.argument("homework", metavar="[HW]", required=False)
 @click.option("--private", is_flag=True, help="The private board; after `reveal`, or with --unrevealed.")
 @click.option("--unrevealed", is_flag=True, help="Look at the private board before its reveal; this is logged.")
+@options.VERSION
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N places.")
 @options.EXACT
 @options.NAME
 @options.FORMAT
 @options.command
 def leaderboard(
-    homework: str | None, private: bool, unrevealed: bool, top: int | None, exact: bool, name: str | None, format: Any
+    homework: str | None,
+    private: bool,
+    unrevealed: bool,
+    version: int | None,
+    top: int | None,
+    exact: bool,
+    name: str | None,
+    format: Any,
 ) -> None:
     """Show the board of a homework, or of each that is prepared."""
     source = options.source(name)
     names = [homework] if homework else source.names()
     if not names:
         raise UserError(options.nothing_yet())
+    if version is not None and homework is None:
+        raise UserError("older data are of one homework: name it.")
     if len(names) > 1 and format != "table":
         raise UserError(f"name one homework for --format {format}: {', '.join(names)}.")
     for each in names:
-        _show(source.board(each, private, unrevealed, exact), top, format)
+        _show(source.board(each, private, unrevealed, exact, version), top, format, version)
 
 
-def _show(body: dict[str, Any], top: int | None, format: Any) -> None:
+def _show(body: dict[str, Any], top: int | None, format: Any, version: int | None) -> None:
     from harness.competition import MetricCard
     from harness.render import Field, emit, emit_json, interval, number, say, short_time, words
 
@@ -104,6 +114,8 @@ def _show(body: dict[str, Any], top: int | None, format: Any) -> None:
     rows = [row | {"mark": row["own"], "name": f"→ {row['name']}" if row["own"] else row["name"]} for row in rows]
     better = "higher" if metric.higher_is_better else "lower"
     title = f"{body['homework']} · {body['title']} · {body['side']} board ({metric.label}, {better} is better)"
+    if version is not None:
+        title += f", data version {version}"
     if top is None:
         rows = with_bars(rows, body["bars"], metric)
     emit(format, "board", rows, fields, title=title)

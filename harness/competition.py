@@ -197,19 +197,31 @@ def find_competition(home: Home, name: str, version: int | None = None) -> Compe
 
 
 def _of_version(home: Home, name: str, version: int) -> Competition:
+    from dataclasses import replace
+
     from leaderboard import competitions
 
-    with contextlib.suppress(UserError):
-        current = find_competition(home, name)
-        if current.version == version:
-            return current
+    current = find_competition(home, name)
+    if current.version == version:
+        return current
     with home.database() as database:
-        known = competitions.all_data(database, name)
-    for data in known:
-        if data.number == version and data.description is not None:
-            return competition_from_json(data.description)
-    numbers = ", ".join(str(data.number) for data in known if data.description is not None)
-    raise UserError(f"{name} has no data version {version}; there are: {numbers or 'none'}.", code="E_NOT_FOUND")
+        known = {data.number: data for data in competitions.all_data(database, name)}
+    data = known.get(version)
+    if data is None:
+        numbers = ", ".join(str(number) for number in known)
+        raise UserError(f"{name} has no data version {version}; there are: {numbers or 'none'}.", code="E_NOT_FOUND")
+    if data.description is not None:
+        return competition_from_json(data.description)
+    # Put away by an older release, which kept no description: the edition, and the bars, tell what the board needs.
+    old = replace(current, version=version)
+    values = _read_described(home, old)
+    task = find_task(name)
+    if task is not None and values["edition"] != current.edition:
+        edition = task.edition(values["edition"])
+        cards = tuple(MetricCard(m.name, m.label, m.higher_is_better, m.digits) for m in edition.metrics)
+        rules = home.rules(name, edition.rules)
+        old = replace(old, edition=edition.name, source=edition.source, metrics=cards, rules=rules)
+    return replace(old, bars=tuple(bar_from_json(bar) for bar in values["bars"]))
 
 
 def described(competition: Competition) -> dict[str, Any]:
@@ -585,7 +597,7 @@ def _adopt(home: Home, database: Database, competition: Competition, data: Data 
 
     from leaderboard import competitions
 
-    name, number = competition.name, competition.version
+    name, number, before = competition.name, competition.version, data
     newest = competitions.current(database, name)
     if data is None and newest is not None and newest.number > number:
         raise UserError(
@@ -602,9 +614,10 @@ def _adopt(home: Home, database: Database, competition: Competition, data: Data 
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         provenance = json.loads((home.secret(name, number) / "provenance.json").read_bytes())
         data = replace(data, prepared_at=datetime.fromisoformat(provenance["prepared_at"]))
-    with database.transaction():
-        competitions.add(database, data, competition.ranking.higher_is_better)
-        competitions.describe(database, data)
+    if data != before:
+        with database.transaction():
+            competitions.add(database, data, competition.ranking.higher_is_better)
+            competitions.describe(database, data)
     return data
 
 

@@ -468,17 +468,18 @@ def _read_points(file: str, parts: Any) -> list[tuple[str, str, str, float]]:
 @click.command()
 @click.argument("homework", metavar="[HW]", required=False)
 @click.option("--unrevealed", is_flag=True, help="Also the private points before the reveal; this is logged.")
+@options.VERSION
 @ACTOR
 @options.FORMAT
 @options.command
-def gradebook(homework: str | None, unrevealed: bool, name: str | None, format: Any) -> None:
+def gradebook(homework: str | None, unrevealed: bool, version: int | None, name: str | None, format: Any) -> None:
     """Show each student's points, by bars and by hand."""
     from harness import view
     from harness.render import emit_json, say
 
     home = options.find_home()
     owner = view.owner(options.who(home, name))
-    body = view.gradebook(home, owner, homework, unrevealed=unrevealed, now=options.clock())
+    body = view.gradebook(home, owner, homework, unrevealed=unrevealed, version=version, now=options.clock())
     hidden, table = body.pop("hidden"), body.pop("table")
     if format == "json":
         emit_json(body)

@@ -146,8 +146,11 @@ def _is_points(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value) and value >= 0
 
 
-def find_schemes(home: Home, name: str | None) -> dict[str, Scheme]:
-    """The schemes of one homework, or of all that are prepared or have settings, by name in order."""
+def find_schemes(home: Home, name: str | None, version: int | None = None) -> dict[str, Scheme]:
+    """The schemes of one homework, or of all that are prepared or have settings, by name in order.
+
+    `version` names older data of the one.
+    """
     here = prepared(home)
     if name is not None:
         names = [canonical(name)]
@@ -156,10 +159,17 @@ def find_schemes(home: Home, name: str | None) -> dict[str, Scheme]:
     else:
         own = (key for key, value in home.settings.items() if isinstance(value, dict) and set(FOR_POINTS) & set(value))
         names = sorted({*here, *own})
-    return {each: find_scheme(home, each, find_competition(home, each) if each in here else None) for each in names}
+    found = {each: find_competition(home, each, version) if each in here else None for each in names}
+    return {each: find_scheme(home, each, competition) for each, competition in found.items()}
 
 
-def gradebook(home: Home, database: Database, schemes: Mapping[str, Scheme], private: Sequence[str]) -> list[Line]:
+def gradebook(
+    home: Home,
+    database: Database,
+    schemes: Mapping[str, Scheme],
+    private: Sequence[str],
+    version: int | None = None,
+) -> list[Line]:
     """The points of all students, also of those taken off, by key; of all participants where there is no roster.
 
     `private` names the homeworks whose private points are told. Who is in a team has the team's points, or those of
@@ -178,7 +188,7 @@ def gradebook(home: Home, database: Database, schemes: Mapping[str, Scheme], pri
         ]
     scores: dict[str, dict[str, Score]] = {key: {} for key, *_ in people}
     for name, scheme in schemes.items():
-        boards = _boards(home, database, name, name in private)
+        boards = _boards(home, database, name, name in private, version)
         by_hand = roster.parts(database, name)
         for key, _, _, team, _ in people:
             who = team if team is not None and (team in boards.public or key not in boards.public) else key
@@ -206,13 +216,13 @@ class _Boards:
     counting: Mapping[str, tuple[int, ...]]
 
 
-def _boards(home: Home, database: Database, name: str, private: bool) -> _Boards:
+def _boards(home: Home, database: Database, name: str, private: bool, version: int | None = None) -> _Boards:
     """What the boards say; where there is one board only, the best of the submissions that count stands for it."""
     from leaderboard import ranking, store
 
     if name not in prepared(home):
         return _Boards({}, {}, {})
-    competition = find_competition(home, name)
+    competition = find_competition(home, name, version)
     versions, rules = read_versions(home, competition), competition.rules
     higher = competition.ranking.higher_is_better
     found = ranking.what_counts(

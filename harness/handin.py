@@ -187,18 +187,21 @@ def status(id: int, format: Any) -> None:
 @click.command()
 @click.argument("homework", metavar="[HW]", required=False)
 @click.option("--all", "everyone", is_flag=True, help="Those of all participants.")
+@options.VERSION
 @options.EXACT
 @options.NAME
 @options.FORMAT
 @options.command
-def submissions(homework: str | None, everyone: bool, exact: bool, name: str | None, format: Any) -> None:
+def submissions(
+    homework: str | None, everyone: bool, version: int | None, exact: bool, name: str | None, format: Any
+) -> None:
     """List one's submissions with their scores.
 
     From the reveal on the private ones, too."""
     from harness.render import Field, emit, emit_json, say, short_time, words
 
     source = options.source(name, named=not everyone)
-    body = source.submissions(homework, everyone, exact)
+    body = source.submissions(homework, everyone, exact, version)
     if format == "json":
         emit_json(body)
         return

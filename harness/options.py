@@ -33,6 +33,9 @@ NAME = click.option(
 )
 EXACT = click.option("--exact", is_flag=True, help="For staff: scores with all their digits.")
 HW = click.argument("homework", metavar="HW")
+VERSION = click.option(
+    "--version", type=click.IntRange(min=1), metavar="N", help="Of older data, which `prepare --new-data` put away."
+)
 FILE = click.argument("file", metavar="FILE", type=click.Path())
 
 

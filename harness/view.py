@@ -7,13 +7,13 @@ The clock comes in as `now`. `home` is a `harness.home.Home`.
     homeworks(home, viewer, now)                 homework(home, viewer, hw, now)        course(home)
     sheet(home, viewer, hw) -> str               files(home, viewer, hw)                me(home, viewer)
     file_path(home, viewer, hw, name) -> Path    receipt(home, viewer, id)              quota(home, viewer, hw, now)
-    board(home, viewer, hw, *, private=False, unrevealed=False, exact=False, now)
-    submissions(home, viewer, hw or None, *, everyone=False, exact=False, now)
+    board(home, viewer, hw, *, private=False, unrevealed=False, exact=False, version=None, now)
+    submissions(home, viewer, hw or None, *, everyone=False, exact=False, version=None, now)
     submission(home, viewer, id, now)            selection(home, viewer, hw, now)
     submit_limit(home, viewer, hw, now) -> int   select(home, viewer, hw, ids, now)
     submit_accept(home, viewer, hw, *, sha256, size, filename, message, client_key, now, step=…)
     submit(home, viewer, hw, path, message, now)     accepts and grades at once, as at home
-    gradebook(home, viewer, hw or None, *, unrevealed=False, now)     staff alone
+    gradebook(home, viewer, hw or None, *, unrevealed=False, version=None, now)     staff alone
 
 Who sees what. Nobody (not logged in): homeworks, sheets, and boards without the names of people. Students and
 auditors: also files, names on boards, and what is their own; what is another's is E_NOT_FOUND, as if it did not exist.
@@ -27,7 +27,7 @@ import json
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -244,13 +244,17 @@ def board(
     private: bool = False,
     unrevealed: bool = False,
     exact: bool = False,
+    version: int | None = None,
     now: datetime,
 ) -> Body:
-    """The board of one side. The private one opens with the reveal; `unrevealed` lets staff look before, logged."""
+    """The board of one side. The private one opens with the reveal; `unrevealed` lets staff look before, logged.
+
+    `version` names older data, whose board stays as it was.
+    """
     from leaderboard import roster
 
     _allow_exact(viewer, exact)
-    competition = _find(home, viewer, hw)
+    competition = _find(home, viewer, hw, version)
     versions = read_versions(home, competition)
     with home.database() as database:
         if private:
@@ -262,6 +266,7 @@ def board(
         "schema": 1,
         "homework": competition.name,
         "edition": competition.edition,
+        "version": competition.version,
         "metric": competition.ranking.name,
         "higher_is_better": competition.ranking.higher_is_better,
         "side": "private" if private else "public",
@@ -373,9 +378,18 @@ def _allow_private(
     store.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
 
 
-def gradebook(home: Home, viewer: Viewer, hw: str | None, *, unrevealed: bool = False, now: datetime) -> Body:
+def gradebook(
+    home: Home,
+    viewer: Viewer,
+    hw: str | None,
+    *,
+    unrevealed: bool = False,
+    version: int | None = None,
+    now: datetime,
+) -> Body:
     """Each student's points of one homework or of all, for staff; private ones as the private board is shown.
 
+    `version` names older data of the one homework.
     `hidden` names the homeworks whose private points are left out, `table` is what the CSV holds.
     """
     from harness.gradebook import find_schemes, gradebook_body, gradebook_table
@@ -387,11 +401,13 @@ def gradebook(home: Home, viewer: Viewer, hw: str | None, *, unrevealed: bool = 
         raise UserError("the gradebook is for the staff of the course.", code="E_NOT_ALLOWED", exit_code=6)
     if hw is not None and not viewer.at_home and not _canonical(hw):
         raise _not_found(f"there is no homework {hw[:60]!r} in this course")
-    schemes = find_schemes(home, hw)
+    if version is not None and hw is None:
+        raise UserError("older data are of one homework: name it.")
+    schemes = find_schemes(home, hw, version)
     hidden, told = [], []
     with home.database() as database:
         for name in schemes:
-            competition = find_competition(home, name) if name in prepared(home) else None
+            competition = find_competition(home, name, version) if name in prepared(home) else None
             if competition is None or not competition.two_boards or store.revealed(database, competition.key):
                 told.append(name)
             elif unrevealed:
@@ -399,23 +415,35 @@ def gradebook(home: Home, viewer: Viewer, hw: str | None, *, unrevealed: bool = 
                 told.append(name)
             else:
                 hidden.append(name)
-        lines = make(home, database, schemes, told)
+        lines = make(home, database, schemes, told, version)
     header, rows = gradebook_table(schemes, lines, hw is not None)
     return gradebook_body(schemes, lines) | {"hidden": hidden, "table": {"header": header, "rows": rows}}
 
 
 def submissions(
-    home: Home, viewer: Viewer, hw: str | None, *, everyone: bool = False, exact: bool = False, now: datetime
+    home: Home,
+    viewer: Viewer,
+    hw: str | None,
+    *,
+    everyone: bool = False,
+    exact: bool = False,
+    version: int | None = None,
+    now: datetime,
 ) -> Body:
-    """The viewer's submissions, or for staff everybody's, of one homework or of all, in the order of acceptance."""
+    """The viewer's submissions, or for staff everybody's, of one homework or of all, in the order of acceptance.
+
+    `version` names older data of the one homework.
+    """
     from leaderboard import roster, store
 
     _logged_in(viewer)
     _allow_exact(viewer, exact)
     if everyone and not viewer.staff:
         raise UserError("the submissions of others are not shown.", code="E_NOT_ALLOWED", exit_code=6)
+    if version is not None and hw is None:
+        raise UserError("older data are of one homework: name it.")
     rows = []
-    for competition in [_find(home, viewer, name) for name in ([hw] if hw else prepared(home))]:
+    for competition in [_find(home, viewer, name, version) for name in ([hw] if hw else prepared(home))]:
         person = None if everyone else viewer.participant
         versions, cut = read_versions(home, competition), _cut(competition, exact)
         with home.database() as database:
@@ -793,12 +821,12 @@ def check_message(message: str) -> None:
         raise UserError(f"a message has at most 500 characters, got {len(message)}.")
 
 
-def _find(home: Home, viewer: Viewer, hw: str) -> Competition:
-    """The prepared competition. To a class, one that is not prepared does not exist."""
+def _find(home: Home, viewer: Viewer, hw: str, version: int | None = None) -> Competition:
+    """The prepared competition, or its older data. To a class, one that is not prepared does not exist."""
     if not viewer.at_home and _canonical(hw) not in (there := prepared(home)):
         hint = did_you_mean(hw[:60], there) or " `lhy-grade tasks` lists what there is."
         raise UserError(f"there is no homework {hw[:60]!r} in this course.{hint}", code="E_NOT_FOUND")
-    return find_competition(home, hw)
+    return find_competition(home, hw, version)
 
 
 def _canonical(hw: str) -> str:
@@ -824,7 +852,7 @@ def _own(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[S
     if entry is None or not (viewer.staff or entry.participant == viewer.participant):
         raise _not_found(f"There is no submission {number}")
     name, _, version = entry.competition.rpartition("/")
-    return entry, replace(_find(home, viewer, name), version=int(version))
+    return entry, _find(home, viewer, name, int(version))
 
 
 def _terms(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> Terms:
@@ -888,11 +916,16 @@ class AtHome:
     def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
         return find_competition(self.home, hw)
 
-    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False) -> Body:
-        return board(self.home, self.viewer, hw, private=private, unrevealed=unrevealed, exact=exact, now=self.clock())
+    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Body:
+        return board(
+            self.home, self.viewer, hw, private=private, unrevealed=unrevealed, exact=exact, version=version,
+            now=self.clock(),
+        )  # fmt: skip
 
-    def submissions(self, hw: str | None, everyone: bool, exact: bool = False) -> Body:
-        return submissions(self.home, self.viewer, hw, everyone=everyone, exact=exact, now=self.clock())
+    def submissions(self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None) -> Body:
+        return submissions(
+            self.home, self.viewer, hw, everyone=everyone, exact=exact, version=version, now=self.clock()
+        )
 
     def submission(self, number: int) -> Body:
         return submission(self.home, self.viewer, number, self.clock())

@@ -81,7 +81,7 @@ def school(course: Path, tmp_path: Path) -> Iterator[Class]:
     plan = plan_own(
         "big", tmp_path / "solution.csv", "mse", title=None, public=None, higher_is_better=None, public_share=0.5
     )
-    prepare(made.home, plan, seed=None, replace_old=False, accept_leaks=True, now=NOW)
+    prepare(made.home, plan, seed=None, new_data=False, accept_leaks=True, now=NOW)
     for person, count in ((ANN, 2), (BOB, 1)):
         for n in range(count):
             for hw, truth, scale in (("hw01", answers_of(made), 1.0 + n), ("big", answers, 5e3)):

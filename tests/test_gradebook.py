@@ -180,7 +180,7 @@ def test_a_competition_of_one_board_gives_the_points_of_what_counts(
 ) -> None:
     found = find_competition(home, "hw1")
     one_board = replace(found, two_boards=False, rules=replace(found.rules, selections=1, unselected="first"))
-    monkeypatch.setattr(module, "find_competition", lambda home, name: one_board)
+    monkeypatch.setattr(module, "find_competition", lambda home, name, version=None: one_board)
     hand_in(home, db, "0012", 0.5, 0.5, "simple")
     better = hand_in(home, db, "0012", 0.1, 0.1, "simple medium strong boss", "simple")
     (score,) = (line.scores["hw01"] for line in lines_of(home, db, "hw01").values() if line.key == "0012")

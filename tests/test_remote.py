@@ -790,6 +790,26 @@ def test_a_form_that_changed_is_fetched_again(served: Served, tmp_path: Path) ->
     assert "edition builtin-2022" in done.stdout
 
 
+def test_old_data_are_read_over_the_network(served: Served) -> None:
+    from harness.prepare import plan_homework, prepare
+
+    def asked(*words: str) -> Any:
+        return json.loads(call(*words, "--format", "json").stdout)
+
+    log_in(served)
+    assert call("submit", "hw1", str(sample(served.home)), "--no-wait").exit_code == 0
+    served.grade()
+    commands = (("leaderboard", "hw1"), ("submissions", "hw1"))
+    before = [asked(*words) for words in commands]
+    plan = plan_homework("hw1", None, None, "small")
+    prepare(served.home, plan, seed=None, new_data=True, reason="why", accept_leaks=False, now=NOW)
+    assert [asked(*words, "--version", "1") for words in commands] == before
+    assert [asked(*words)[name] for words, name in zip(commands, ("board", "submissions"), strict=True)] == [[], []]
+    missing = call("leaderboard", "hw1", "--version", "5")
+    assert (missing.exit_code, "there are: 1, 2" in missing.stderr) == (2, True)
+    assert call("submissions", "--version", "1").exit_code == 2
+
+
 # Servers that do not behave.
 
 
@@ -995,6 +1015,36 @@ def test_the_notebook_of_the_documentation_runs(served: Served, monkeypatch: pyt
     names: dict[str, Any] = {}
     exec(example, names)
     assert names["done"]["rank"] == 1
+
+
+def test_the_commands_of_the_documentation_for_a_class_run(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of the page; the submissions that it numbers are made beside it."""
+    text = (ROOT / "docs" / "student.md").read_text(encoding="utf-8").partition("## In a class\n")[2]
+    lines = re.findall(r"^lhy-grade (.*)$", text.partition("```\n")[2].partition("```")[0], re.MULTILINE)
+    work(served, monkeypatch)
+    own = {"preds.csv": constant(served.home, tmp_path, 9), "more.csv": constant(served.home, tmp_path, 8)}
+    for name, path in own.items():
+        path.rename(tmp_path / name)
+    log_in(served, "bob")
+    for number in (1, 2):
+        assert call("submit", "hw1", str(constant(served.home, tmp_path, number))).exit_code == 0
+    ran = []
+    for line in lines:
+        words = [word.replace("https://ml.example.edu", served.url) for word in shlex.split(line, comments=True)]
+        words, out = (words[: words.index(">")], words[-1]) if ">" in words else (words, None)
+        if words[:2] == ["select", "hw1"] and words[2:] == ["3", "5"]:
+            log_in(served, "bob")
+            assert call("submit", "hw1", str(constant(served.home, tmp_path, 4))).exit_code == 0
+            log_in(served, "ada")
+            assert call("submit", "hw1", "more.csv").exit_code == 0
+        done = call(*words, input=issue(served.home, "ada") + "\n" if words[0] == "login" else None)
+        assert done.exit_code == 0, (line, done.output)
+        if out is not None:
+            (tmp_path / out).write_text(done.stdout, encoding="utf-8")
+        ran.append(words[0])
+    assert ran == ["login", "files", "check", "submit", "status", "receipt", "receipt", "select", "login", "logout"]
 
 
 # Judges of other versions.

@@ -444,3 +444,51 @@ def test_a_file_that_was_on_its_way_when_the_data_changed_is_told_so(home: Home)
     assert (caught.value.code, caught.value.exit_code) == ("E_STALE_DATA", 3)
     with home.database() as database:
         assert store.submissions(database) == []
+
+
+# Old data stay readable
+
+
+def asked(home: Home, *words: str) -> Any:
+    return json.loads(call(home, *words, "--format", "json").stdout)
+
+
+def test_old_data_stay_readable_as_they_were(home: Home, tmp_path: Path) -> None:
+    (home.root / "config.toml").write_text("[hw01]\nselections = 1\n")
+    call(home, "submit", "hw1", sample(home), "--as", "ada")
+    header, *rows = Path(sample(home)).read_text().split()
+    (tmp_path / "b.csv").write_text("\n".join([header, *(f"{row.split(',')[0]},5" for row in rows)]))
+    call(home, "submit", "hw1", str(tmp_path / "b.csv"), "--as", "ada")
+    call(home, "reveal", "hw1", "--reason", "the end", "--yes")
+    commands: list[list[str]] = [
+        ["leaderboard", "hw1"], ["leaderboard", "hw1", "--private"], ["submissions", "hw1", "--all"],
+        ["gradebook", "hw1"],
+    ]  # fmt: skip
+    before = [asked(home, *words) for words in commands]
+    status = asked(home, "status", "1")
+    assert len(before[3]["students"][0]["homeworks"]["hw01"]["submissions"]) == 1, "the rules show in what counts"
+    call(home, "prepare", "hw1", "--edition", "builtin-2022", "--new-data", "--yes", "--reason", "another year")
+    call(home, "submit", "hw1", sample(home), "--as", "ada")
+    (home.root / "config.toml").write_text("[hw01]\nselections = 3\n")
+    assert [asked(home, *words, "--version", "1") for words in commands] == before
+    assert asked(home, "status", "1") == status
+    assert status["scores"][0]["public"] is not None
+    commands = [words for words in commands if "--private" not in words]
+    now = [asked(home, *words) for words in commands]
+    assert [row["submission"] for row in now[0]["board"]] == [3]
+    assert [asked(home, *words, "--version", "2") for words in commands] == now
+    assert "data version 1" in call(home, "leaderboard", "hw1", "--version", "1").stdout
+    for command in ("leaderboard", "submissions", "gradebook"):
+        missing = call(home, command, "hw1", "--version", "7", exit_code=2)
+        assert "there are: 1, 2" in missing.stderr
+        assert call(home, command, "--version", "1", exit_code=2).stdout == ""
+
+
+def test_data_that_an_older_release_put_away_are_read_by_their_edition(home: Home) -> None:
+    call(home, "submit", "hw1", sample(home), "--as", "ada")
+    before = asked(home, "leaderboard", "hw1")
+    call(home, "prepare", "hw1", "--edition", "builtin-2022", "--new-data", "--yes", "--reason", "another year")
+    with home.database() as database, database.transaction():
+        database.execute("UPDATE competitions SET description = NULL, digest = NULL WHERE number = :number", number=1)
+    assert asked(home, "leaderboard", "hw1", "--version", "1") == before
+    assert asked(home, "status", "1")["scores"][0]["metric"] == "root_mean_squared_error"

@@ -261,6 +261,7 @@ def _address(scope: Message) -> str:
 
 Who = Annotated[Login, Depends(find_login)]
 Homework = Annotated[str, Path(max_length=60, description="A prepared homework: hw1, hw01 and 1 are the same.")]
+DataVersion = Annotated[int | None, Query(ge=1, lt=2**31, description="Older data of the homework.")]
 Number = Annotated[int, Path(ge=1, lt=2**63, description="The number of a submission.")]
 Exact = Annotated[bool, Query(description="Staff: scores as they are, not cut.")]
 Responses = dict[int | str, dict[str, Any]]
@@ -364,11 +365,12 @@ def _add_reading(api: FastAPI) -> None:
         private: Annotated[bool, Query(description="The private board; open after the reveal.")] = False,
         unrevealed: Annotated[bool, Query(description="Staff: look before the reveal, which is logged.")] = False,
         exact: Exact = False,
+        version: DataVersion = None,
     ) -> dict[str, Any]:
         """The board of one side."""
         server = _server(request)
-        sides = {"private": private, "unrevealed": unrevealed, "exact": exact}
-        return await server.call(view.board, server.home, login.viewer, hw, **sides, now=server.clock())
+        asked = {"private": private, "unrevealed": unrevealed, "exact": exact, "version": version}
+        return await server.call(view.board, server.home, login.viewer, hw, **asked, now=server.clock())
 
     @api.get(f"{BASE}/homeworks/{{hw}}/submissions", responses=errors)
     async def submissions(
@@ -377,11 +379,12 @@ def _add_reading(api: FastAPI) -> None:
         hw: Homework,
         everyone: Annotated[bool, Query(description="Staff: those of all.")] = False,
         exact: Exact = False,
+        version: DataVersion = None,
     ) -> dict[str, Any]:
         """Your submissions of a homework."""
         server = _server(request)
-        whose = {"everyone": everyone, "exact": exact}
-        return await server.call(view.submissions, server.home, login.viewer, hw, **whose, now=server.clock())
+        asked = {"everyone": everyone, "exact": exact, "version": version}
+        return await server.call(view.submissions, server.home, login.viewer, hw, **asked, now=server.clock())
 
     @api.get(f"{BASE}/submissions", responses=errors)
     async def all_submissions(
