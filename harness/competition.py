@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
+SOLUTION = "solution.csv"
+"""The solution file of a competition with a metric file, which the first release did not keep."""
+
 
 @dataclass(frozen=True)
 class MetricCard:
@@ -58,7 +61,7 @@ class Competition:
     """The public description of a prepared competition. `metrics[0]` ranks; `demo` marks a fixed, guessable seed.
 
     Where not `two_boards`, all rows are public, as the course had it in some homeworks. `judge` is the version of a
-    judge that needs nothing secret, so that `check` knows whether it is the course's.
+    judge that needs nothing secret, so that `check` knows whether it is the course's. `size` is that of built-in data.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Competition:
     demo: bool
     two_boards: bool = True
     judge: str | None = None
+    size: str | None = None
 
     @property
     def ranking(self) -> MetricCard:
@@ -101,6 +105,7 @@ class Competition:
             "demo": self.demo,
             "two_boards": self.two_boards,
             "judge": self.judge,
+            "size": self.size,
             **self.format.to_json(),
         }
 
@@ -128,6 +133,7 @@ def bar_from_json(values: Mapping[str, Any]) -> Bar:
         digits=values["digits"],
         comparable=values.get("comparable", True),
         rounded=values.get("rounded", False),
+        size=values.get("size"),
     )
 
 
@@ -178,6 +184,7 @@ def competition_from_json(values: Mapping[str, Any]) -> Competition:
         demo=values["demo"],
         two_boards=values.get("two_boards", True),
         judge=values.get("judge"),
+        size=values.get("size"),
     )
 
 
@@ -473,6 +480,11 @@ class Secret:
     data_version: str
     metric_version: str
 
+    @property
+    def metric_file(self) -> bool:
+        """Whether the instructor's own code scores, which wants the cells of a table as they stand."""
+        return self.metric_version.startswith("file:")
+
 
 def read_secret(home: Home, competition: Competition) -> Secret:
     """Loads what grading needs. Raises UserError as `read_hidden`, and where the public folder is of other data."""
@@ -665,7 +677,9 @@ def find_metrics(folder: Path, values: Mapping[str, Any], form: Format, usage: N
 
         assert isinstance(form, TableFormat)
         higher, name = values["higher_is_better"], values["metric_file"]
-        return (score_file(folder / "metric.py", higher_is_better=higher, name=name, form=form, usage=usage),)
+        solution = folder / SOLUTION if (folder / SOLUTION).exists() else None
+        file = folder / "metric.py"
+        return (score_file(file, higher_is_better=higher, name=name, form=form, usage=usage, solution=solution),)
     if values["metric"] is not None:
         from tasks.kaggle import named_metric
 

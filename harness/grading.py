@@ -37,6 +37,7 @@ from tasks.base import (
     Judged,
     Score,
     SubmissionError,
+    TableFormat,
     UserError,
 )
 from tasks.errors import internal
@@ -168,7 +169,7 @@ def submit(
         )
         step("accepted")
         try:
-            predictions = read(data, competition.format)
+            predictions = read_predictions(data, competition.format, secret.metric_file)
             step("read")
             result = grade(secret, predictions)
         except SubmissionError as error:
@@ -231,7 +232,18 @@ def accept_file(
 
 def grade_here(secret: Secret, data: bytes) -> Grade:
     """Reads and scores the bytes of a submission in this process, without limits."""
-    return grade(secret, read(data, secret.competition.format))
+    return grade(secret, read_predictions(data, secret.competition.format, secret.metric_file))
+
+
+def read_predictions(data: bytes, form: Format, cells: bool) -> Columns:
+    """The predictions in the bytes of a file; where `cells`, the checked cells as text, as a metric file wants them."""
+    predictions = read(data, form)
+    if not cells:
+        return predictions
+    from tasks.kaggle import cells_of
+
+    assert isinstance(form, TableFormat)
+    return read(data, cells_of(form))
 
 
 def grade_pending(

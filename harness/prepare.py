@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,7 +19,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.archive import make_archive
 from harness.competition import (
+    SOLUTION,
     Competition,
     MetricCard,
     bar_to_json,
@@ -38,7 +41,21 @@ from harness.competition import (
     written_versions,
 )
 from harness.home import CONFIG, Home, locked, making, sync_folder, write_file, write_json
-from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Format, Judge, Made, Metric, Rules, UserError
+from tasks.base import (
+    IGNORED,
+    PRIVATE,
+    PUBLIC,
+    Answers,
+    Bar,
+    Edition,
+    Format,
+    Judge,
+    Made,
+    Metric,
+    Rules,
+    TableFormat,
+    UserError,
+)
 from tasks.homeworks import canonical, find_task, module_of, unknown
 
 if TYPE_CHECKING:
@@ -51,6 +68,7 @@ Step = Callable[[str], None]
 class Prepared:
     """What `prepare` did: the public folder, how many rows are hidden, and the warnings for the instructor.
 
+    `notes` is what a metric file made of the solution and of the sample submission.
     `already` says that these data were there; `restored` names the files that were damaged and are as they were again.
     """
 
@@ -60,6 +78,7 @@ class Prepared:
     n_private: int
     n_ignored: int
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     already: bool = False
     restored: tuple[str, ...] = ()
 
@@ -82,6 +101,7 @@ class Plan:
     metric_file: Path | None = None
     judge: Judge | None = None
     provenance: tuple[tuple[str, Any], ...] = ()
+    size: str | None = None
 
 
 def plan_homework(name: str, edition_name: str | None, source: Path | None, size: str) -> Plan:
@@ -116,7 +136,7 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
         source=edition.source,
         format=edition.format,
         metrics=edition.metrics,
-        bars=edition.bars,
+        bars=edition.bars_at(None if edition.official else size),
         rules=edition.rules,
         sheet=sheet,
         make=_maker(edition, size, source),
@@ -125,6 +145,7 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
             ("size", size if not edition.official else None),
             ("files", None if source is None else _hashes(source)),
         ),
+        size=None if edition.official else size,
     )
 
 
@@ -172,6 +193,7 @@ def plan_own(
     if public is not None and not public.is_dir():
         raise UserError(f"--public must be a folder with what students get; there is none at {public}.")
     parsed = read_solution(solution)
+    data = solution.read_bytes()
     numeric = metric in ("rmse", "mse", "mae", "auc")
     form, answers = own_format(parsed, numeric=numeric, whole=metric_file is None)
     answers = for_auc(parsed, answers) if metric == "auc" else answers
@@ -179,7 +201,7 @@ def plan_own(
     def make(folder: Path, seed: int) -> Made:
         if public is not None:
             shutil.copytree(public, folder, dirs_exist_ok=True, symlinks=False)
-        return Made(answers)
+        return Made(answers, secret={} if metric_file is None else {SOLUTION: data})
 
     return Plan(
         name=name,
@@ -197,7 +219,7 @@ def plan_own(
         metric=metric if metric_file is None else None,
         metric_file=metric_file,
         provenance=(
-            ("solution", hashlib.sha256(solution.read_bytes()).hexdigest()),
+            ("solution", hashlib.sha256(data).hexdigest()),
             ("title", title or name),
             ("public_share", public_share),
             ("higher_is_better", chosen.higher_is_better),
@@ -243,12 +265,14 @@ def prepare(
         shutil.rmtree(new, ignore_errors=True)
         try:
             competition, answers, leaks = _build(plan, new, hidden, version, seed, key, step)
+            notes = _try_metric(plan, hidden, competition.format, answers)
             if leaks and not accept_leaks:
                 raise UserError(
                     "\n".join(["the data give answers away; nothing was changed.", *leaks]), code="E_LEAK", exit_code=8
                 )
             _write_provenance(hidden, plan, version, seed, now)
             _write_manifest(new, competition, now)
+            make_archive(home, competition, new)
             _write_course(home, key)
             if old is not None:
                 _keep_form(home, old)
@@ -262,7 +286,7 @@ def prepare(
         _take(home, plan, competition, old, hides, seed, actor, reason, now)
         step("in the database")
         finish_change(home, plan.name, step)
-    return _prepared(home, competition, answers, tuple(leaks))
+    return replace(_prepared(home, competition, answers, tuple(leaks)), notes=notes)
 
 
 def _prepared(home: Home, competition: Competition, answers: Answers, warnings: tuple[str, ...]) -> Prepared:
@@ -553,6 +577,7 @@ def _build(
         demo=seed is not None,
         two_boards=answers.usage is not None and PRIVATE in answers.usage.tolist(),
         judge=plan.judge.version() if plan.judge is not None and plan.judge.offline else None,
+        size=plan.size,
     )
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")
@@ -560,6 +585,23 @@ def _build(
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
     return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks]
+
+
+def _try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tuple[str, ...]:
+    """What a metric file gives the solution and the sample submission. Raises UserError where it cannot score them."""
+    from tasks import kaggle
+
+    metric = plan.metrics[0]
+    if not isinstance(metric, kaggle.ScoreFile):
+        return ()
+    assert isinstance(form, TableFormat)
+    solution = hidden / SOLUTION
+    ready = replace(metric, form=form, usage=answers.usage, solution=solution, limits=kaggle.TRIAL)
+    best, sample, warning = kaggle.try_out(ready, answers)
+    found = f"on the public rows, {metric.path.name} gives the solution {best:g}"
+    if not math.isnan(sample):
+        found += f" and the sample submission {sample:g}"
+    return (f"{found}.", *([f"Warning: {warning}"] if warning else []))
 
 
 def _write_public(folder: Path, competition: Competition, sheet: str, sample: bytes | None) -> None:

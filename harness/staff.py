@@ -79,6 +79,8 @@ def _prepare(
         f"{done.competition.name} is ready, edition {done.competition.edition}, version {done.competition.version}:"
         f" {parts}{ignored}"
     )
+    for note in done.notes:
+        say(note[:1].upper() + note[1:])
     for warning in done.warnings:
         say(f"accepted: {warning}")
     if seed is not None:

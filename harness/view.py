@@ -7,6 +7,7 @@ The clock comes in as `now`. `home` is a `harness.home.Home`.
     homeworks(home, viewer, now)                 homework(home, viewer, hw, now)        course(home)
     sheet(home, viewer, hw) -> str               files(home, viewer, hw)                me(home, viewer)
     file_path(home, viewer, hw, name) -> Path    receipt(home, viewer, id)              quota(home, viewer, hw, now)
+    archive(home, viewer, hw) -> Path
     board(home, viewer, hw, *, private=False, unrevealed=False, exact=False, version=None, now)
     submissions(home, viewer, hw or None, *, everyone=False, exact=False, version=None, now)
     submission(home, viewer, id, now)            selection(home, viewer, hw, now)
@@ -23,6 +24,7 @@ reveal, where each look leaves an event. A token of scope "read" changes nothing
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from bisect import bisect_left
@@ -33,6 +35,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.archive import archive_path, find_archive, make_archive
 from harness.competition import (
     Competition,
     all_versions,
@@ -43,7 +46,7 @@ from harness.competition import (
     read_versions,
     refuse_one_board,
 )
-from harness.home import Home, local
+from harness.home import Home, local, locked
 from harness.shown import Cut
 from tasks.base import clears
 from tasks.errors import UserError
@@ -212,13 +215,33 @@ def sheet(home: Home, viewer: Viewer, hw: str) -> str:
 
 
 def files(home: Home, viewer: Viewer, hw: str) -> Body:
-    """The files that students get, with sizes and SHA-256; at home also where they lie."""
+    """The files that students get, with sizes and SHA-256, and the archive of them all; at home also where they lie."""
     _logged_in(viewer)
     competition = _find(home, viewer, hw)
     body: Body = {"schema": 1, "homework": competition.name, "version": competition.version}
     if viewer.at_home:
         body["folder"] = str(home.public(competition.name))
+    body["archive"] = _archive(home, viewer, competition)
     return body | {"files": [{"file": name, **entry} for name, entry in _manifest(home, competition).items()]}
+
+
+def archive(home: Home, viewer: Viewer, hw: str) -> Path:
+    """Where the archive of a homework's files lies."""
+    _logged_in(viewer)
+    competition = _find(home, viewer, hw)
+    if _archive(home, viewer, competition) is None:
+        raise _not_found(f"there is no archive of {competition.name}")
+    return archive_path(home, competition)
+
+
+def _archive(home: Home, viewer: Viewer, competition: Competition) -> Body | None:
+    """`file`, `bytes` and `sha256` of the archive; a server makes one where an earlier version prepared none."""
+    public = home.public(competition.name)
+    found = find_archive(home, competition, public)
+    if found is None and not viewer.at_home:
+        with contextlib.suppress(UserError, OSError), locked(home.root):
+            found = make_archive(home, competition, public)
+    return found
 
 
 def file_path(home: Home, viewer: Viewer, hw: str, name: str) -> Path:
@@ -267,6 +290,7 @@ def board(
         "homework": competition.name,
         "edition": competition.edition,
         "version": competition.version,
+        "size": competition.size,
         "metric": competition.ranking.name,
         "higher_is_better": competition.ranking.higher_is_better,
         "side": "private" if private else "public",

@@ -10,22 +10,20 @@ at any step.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
-import select
-import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from harness.competition import Secret, competitions_to_grade, prepared, read_secret
 from harness.home import Home
-from tasks.base import Format, Grade, Score, SubmissionError, UserError
+from tasks.apart import Died, apart
+from tasks.apart import Limits as Limits
+from tasks.base import Grade, Score, SubmissionError, UserError
 from tasks.errors import Problem, internal
 
 if TYPE_CHECKING:
@@ -38,9 +36,6 @@ STEPS = ("leased", "forked", "answered", "recorded", "finished")
 MARGIN = timedelta(seconds=60)
 """How much longer than the time limit a lease lasts: for the answers to be read and the grade to be recorded."""
 
-MOST_ANSWER = 2**20
-"""The most bytes that a child hands back."""
-
 IDLE_SECONDS = 0.25
 """How long a worker that found nothing to do waits before it looks again."""
 
@@ -48,14 +43,6 @@ TROUBLE_SECONDS = 5.0
 """How long a worker waits whose database or answers could not be read."""
 
 Step = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one submission may use: wall time in seconds, and address space in bytes."""
-
-    seconds: float = 120.0
-    memory: int = 4 * 2**30
 
 
 @dataclass
@@ -215,89 +202,44 @@ def grade_apart(
 
     However the child ends, the caller gets an answer and no process stays behind.
     """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.close(reading)
-            _limit(limits)
-            _send(writing, _grade(secret, data, secret.competition.format))
-            code = 0
-        finally:
-            os._exit(code)  # nothing of the parent's is flushed, closed or run by the child
-    os.close(writing)
     try:
-        step("forked")
-        text = _receive(reading, limits.seconds, stopped)
-    finally:
-        os.close(reading)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if text is None:
-        return None if stopped() else Answer(failure=f"it took longer than {limits.seconds:g} s")
-    return _answer(text, status)
+        values = apart(lambda: _grade(secret, data, limits), limits, stopped, lambda: step("forked"))
+    except Died as error:
+        return Answer(failure=str(error))
+    return None if values is None else _answer(values)
 
 
-def _limit(limits: Limits) -> None:
-    """Binds this process for good: it ends by itself even where nobody is left to end it."""
-    import resource
-
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    for number in (signal.SIGTERM, signal.SIGINT):  # which go to all processes at once; the parent decides
-        signal.signal(number, signal.SIG_IGN)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # what a library says of a submission is for no log
-        os.dup2(nowhere, descriptor)
-    signal.setitimer(signal.ITIMER_REAL, limits.seconds + 5)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold the answers
-    if sys.platform != "darwin":  # which cannot limit it
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
-
-
-def _grade(secret: Secret, data: bytes, form: Format) -> dict[str, Any]:
+def _grade(secret: Secret, data: bytes, limits: Limits) -> dict[str, Any]:
     """The answer of a child as plain values."""
-    from harness.grading import grade
-    from submissions.reader import read
+    from harness.grading import grade, read_predictions
 
     try:
-        return {"grade": asdict(grade(secret, read(data, form)))}
+        predictions = read_predictions(data, secret.competition.format, secret.metric_file)
+        return {"grade": asdict(grade(_limited(secret, limits), predictions))}
     except SubmissionError as error:
         return {"problems": [problem._asdict() for problem in error.problems], "total": error.total}
     except MemoryError:
         return {"failure": "it wanted more memory than it may have"}
+    except UserError as error:
+        return {"failure": str(error) + (f" ({error.__cause__})" if secret.metric_file and error.__cause__ else "")}
     except Exception as error:  # its text may hold answers: its type and place must do
-        return {"failure": str(error if isinstance(error, UserError) else internal(error))}
+        return {"failure": str(internal(error))}
 
 
-def _send(descriptor: int, answer: dict[str, Any]) -> None:
-    text = json.dumps(answer, allow_nan=False).encode()
-    rest = memoryview(text + b"\n")
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+def _limited(secret: Secret, limits: Limits) -> Secret:
+    """The same, with a metric file bound to these limits, which it shares among its calls."""
+    if not secret.metric_file:
+        return secret
+    from tasks.kaggle import SIDE, ScoreFile
+
+    each = Limits(SIDE * limits.seconds, limits.memory)
+    metrics = (replace(one, limits=each) if isinstance(one, ScoreFile) else one for one in secret.metrics)
+    return replace(secret, metrics=tuple(metrics))
 
 
-def _receive(descriptor: int, seconds: float, stopped: Callable[[], bool]) -> bytes | None:
-    """All that the child writes until it closes the pipe; None where it takes too long or `stopped` comes true."""
-    until = time.monotonic() + seconds
-    chunks: list[bytes] = []
-    while (left := until - time.monotonic()) > 0 and not stopped():
-        if select.select([descriptor], [], [], min(left, 0.25))[0]:
-            chunk = os.read(descriptor, 2**16)
-            if not chunk or sum(map(len, chunks)) > MOST_ANSWER:
-                return b"".join(chunks)
-            chunks.append(chunk)
-    return None
-
-
-def _answer(text: bytes, status: int) -> Answer:
-    """The child's answer, which counts only where it came whole."""
-    if not text.endswith(b"\n"):
-        how = f"was ended by signal {-status}" if status < 0 and text == b"" else "ended without an answer"
-        return Answer(failure=f"its process {how}")
+def _answer(values: Any) -> Answer:
+    """The child's answer."""
     try:
-        values = json.loads(text)
         if "problems" in values:
             problems = [Problem(**problem) for problem in values["problems"]]
             return Answer(refused=SubmissionError(problems, values["total"]))
@@ -355,7 +297,9 @@ def refresh(worker: Worker) -> None:
             continue
         for competition in found:
             try:
-                worker.answers[competition.key] = read_secret(worker.home, competition)
+                worker.answers[competition.key] = secret = read_secret(worker.home, competition)
+                if secret.metric_file:
+                    import pandas  # noqa: F401  # once, for all children
             except UserError as error:
                 which = name if competition == found[0] else competition.key
                 worker.log(f"{which} is not graded: {error}")

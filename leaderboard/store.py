@@ -633,19 +633,23 @@ def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
     return (row[0], max(day, row[1])) if row else (0, day)
 
 
+METRIC_REFUSED = "E_METRIC_REFUSED"
+"""A rejection that uses a slot: it depends on answers, and a free one would tell the side of the split of a row."""
+
+
 def _used(db: Database, participant_id: int, day: str, practice: bool) -> int:
-    return _count(db, "rejected_at IS NULL", participant_id, day, practice)
+    return _count(db, "(rejected_at IS NULL OR rejected_code = :metric)", participant_id, day, practice)
 
 
 def _rejected(db: Database, participant_id: int, day: str, practice: bool) -> int:
-    return _count(db, "rejected_at IS NOT NULL", participant_id, day, practice)
+    return _count(db, "rejected_at IS NOT NULL AND rejected_code <> :metric", participant_id, day, practice)
 
 
 def _count(db: Database, which: str, participant_id: int, day: str, practice: bool) -> int:
     row = db.one(
         "SELECT count(*) FROM submissions WHERE participant_id = :id AND quota_day = :day "
         f"AND practice = :practice AND {which}",
-        id=participant_id, day=day, practice=practice,
+        id=participant_id, day=day, practice=practice, metric=METRIC_REFUSED,
     )  # fmt: skip
     return int(row[0]) if row else 0
 

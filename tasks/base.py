@@ -342,7 +342,8 @@ class Bar:
 
     `private` holds the thresholds of the private board where they differ. `source` says where the numbers come from:
     "official 2021", or "measured: …" with runs, seeds, mean and spread. A bar that is not `comparable` was set on
-    another scale than the metric's here: it is told, and nobody clears it.
+    another scale than the metric's here: it is told, and nobody clears it. `size` is that of the built-in data where it
+    was measured, None where it holds for any.
     """
 
     name: str
@@ -353,6 +354,7 @@ class Bar:
     digits: int = 5
     comparable: bool = True
     rounded: bool = False
+    size: str | None = None
 
     def passed(self, values: Mapping[str, float], higher_is_better: Mapping[str, bool], *, private: bool) -> bool:
         """Whether exact values, by metric name, clear the bar."""
@@ -363,14 +365,15 @@ class Bar:
         )
 
 
-def measured(metric: Metric, command: str, *levels: tuple[str, float, float]) -> tuple[Bar, ...]:
-    """Bars at the mean public scores of (level, mean, standard deviation), which the command measured."""
+def measured(metric: Metric, command: str, *levels: tuple[str, float, float], size: str = "small") -> tuple[Bar, ...]:
+    """Bars at the mean public scores of (level, mean, standard deviation), which the command measured at that size."""
     return tuple(
         Bar(
             name,
             ((metric.name, mean),),
             f"measured: level {name}, public {metric.label} mean {mean:.4f} ± {spread:.4f} (standard deviation over "
             f"worlds, splits and trainings), python tests/bench/{command}",
+            size=size,
         )
         for name, mean, spread in levels
     )
@@ -460,6 +463,10 @@ class Edition:
     make: Callable[[Path, int, str, Path | None], Made]
     official: bool = False
     judge: Judge | None = None
+
+    def bars_at(self, size: str | None) -> tuple[Bar, ...]:
+        """The bars of data of that size, None for the course's own: those measured at another size do not hold."""
+        return tuple(bar for bar in self.bars if bar.size in (None, size))
 
 
 @dataclass(frozen=True)

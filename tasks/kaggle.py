@@ -17,12 +17,14 @@ import io
 import math
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tasks.apart import FORKS, Died, Limits, apart, confine
 from tasks.base import (
     IGNORED,
     PRIVATE,
@@ -172,6 +174,12 @@ def _usage(path: Path, lines: Sequence[int], cells: Sequence[str]) -> NDArray[An
             raise UserError(f"{path.name}: no row has the Usage {word}; mark at least one, or leave the column away.")
     return usage
 
+
+SIDE = 0.45
+"""The share of a submission's time that a metric file gets for each of the two sides."""
+
+TRIAL = Limits(SIDE * Limits().seconds)
+"""What a metric file may use for each side when a competition is made: what a server gives it that sets nothing."""
 
 OWN_METRICS = (*METRICS, "auc")
 """The metrics that a competition of one's own may name."""
@@ -325,22 +333,33 @@ def _shown(value: float | str) -> str:
 
 @dataclass(frozen=True)
 class Frames:
-    """Both sides as pandas frames, row by row, and which rows are public (None: not told)."""
+    """Both sides as pandas frames in the solution's order of rows.
+
+    `order` gives each row's place in the order of the answers; `public` says which rows are public (None: not told).
+    """
 
     solution: Any
     submission: Any
+    order: NDArray[Any]
     public: NDArray[Any] | None
 
     def __len__(self) -> int:
         return len(self.solution)
 
 
+class Unfit(Exception):
+    """Why a metric file gave no score, without any value of the data: for whoever runs the course."""
+
+
 @dataclass(frozen=True)
 class ScoreFile:
     """A metric in a Python file, as `tasks.base.Metric`. `digest` is the SHA-256 of the file's bytes.
 
-    `score` is called on the rows repeated as often as their whole-number weights say. It has no interval: the law of
-    the estimate is unknown and each resample would be a call of unknown cost.
+    Nothing of the file runs in this process: each call of `score` is a child process of its own, which loads the file
+    anew, under `limits`. `score` is called on the rows repeated as often as their whole-number weights say. It has no
+    interval: the law of the estimate is unknown and each resample would be a call of unknown cost.
+
+    `solution` is the solution file; without it the frames are made from the answers as they were read.
     """
 
     name: str
@@ -349,45 +368,49 @@ class ScoreFile:
     best: float
     worst: float
     digest: str
-    function: Callable[..., Any]
+    path: Path
+    source: bytes
     form: TableFormat | None = None
     usage: NDArray[Any] | None = None
+    solution: Path | None = None
+    limits: Limits = field(default_factory=Limits)
     digits: int = 5
 
     def rows(self, answers: Columns, predictions: Columns) -> Frames:
-        """Both frames with the id column first, in the same order, without Usage.
+        """Both frames as `pandas.read_csv` gives them for the two files, without Usage.
 
-        Ids are those of the format, or row numbers in a column `id` where no format is given. A whole-number column
-        of the solution stays one in the submission where all its values are whole, as pandas would have read it.
+        Both are in the solution's order of rows; the submission's columns are in the order of the format. A file that
+        is not kept is written from the values: numbers in the shortest form that reads as the same double. Ids are
+        those of the format, or row numbers in a column `id` where no format is given.
         """
         import numpy as np
 
         pd: Any = importlib.import_module("pandas")
-        names = tuple(answers) if self.form is None else tuple(column.name for column in self.form.columns)
         n = len(next(iter(answers.values())))
-        id_name = "id" if self.form is None else self.form.id
-        ids: Any = range(n) if self.form is None else self.form.ids
+        ids: Sequence[Any] = range(n) if self.form is None else self.form.ids
         assert len(ids) == n, "the answers are the format's rows"
         assert self.usage is None or len(self.usage) == n, "the usage is the answers' own"
-
-        def frame(columns: Columns) -> Any:
-            index = np.arange(ids.start, ids.stop) if isinstance(ids, range) else _texts(np.array(ids))
-            return pd.DataFrame({id_name: index, **{name: _texts(columns[name]) for name in names}})
-
-        guesses = dict(predictions)
-        for name in names:
-            guess = guesses[name]
-            if answers[name].dtype.kind == "i" and guess.dtype.kind == "f" and np.abs(guess).max(initial=0) < 2**53:
-                whole = guess.astype(np.int64)
-                guesses[name] = whole if np.array_equal(whole, guess) else guess
-        public = None if self.usage is None else self.usage == PUBLIC
-        return Frames(frame(answers), frame(guesses), public)
+        header = ("id", *answers) if self.form is None else self.form.header
+        order = np.arange(n)
+        if self.solution is None:
+            solution = pd.read_csv(io.StringIO(_as_csv(header, ids, answers, order)))
+        else:
+            kept = read_solution(self.solution, header[0])
+            place = {str(text): row for row, text in enumerate(ids)}
+            order = np.array([place[str(text)] for text in kept.answers.ids])
+            solution = pd.read_csv(self.solution).rename(columns=str.strip)
+            solution = solution.drop(columns=[name for name in solution.columns if name.lower() == "usage"])
+        submission = pd.read_csv(io.StringIO(_as_csv(header, ids, predictions, order)))
+        if len(solution) != n or len(submission) != n:
+            raise UserError(FAILED, code="E_METRIC", exit_code=10) from Unfit("pandas reads another number of rows")
+        public = None if self.usage is None else self.usage[order] == PUBLIC
+        return Frames(solution, submission, order, public)
 
     def value(self, rows: Frames, weight: NDArray[Any] | None = None) -> Any:
         """The score of the rows, repeated by weight; weights (b, n) give (b,) values.
 
         Raises SubmissionError with the text of a ParticipantVisibleError, and only where all rows scored are known to
-        be public. Everything else that goes wrong is a UserError of one fixed text, with its cause chained.
+        be public. Everything else that goes wrong is a UserError of one fixed text, whose cause is an Unfit.
         """
         import numpy as np
 
@@ -397,26 +420,44 @@ class ScoreFile:
             return np.array([self.value(rows, row) for row in weight])
         times = weight.astype(np.int64)
         assert np.array_equal(times, weight), "a metric file takes whole-number weights"
-        return self._score(rows, np.repeat(np.arange(len(rows)), times))
+        return self._score(rows, np.repeat(np.arange(len(rows)), times[rows.order]))
 
     def _score(self, rows: Frames, which: NDArray[Any]) -> float:
+        def work() -> dict[str, Any]:
+            if FORKS:
+                confine(reading=True)
+            return self._call(rows, which)
+
+        try:
+            came = apart(work, self.limits) if FORKS else work()
+            if "score" in came:
+                return float(came["score"])
+            if "refused" in came and rows.public is not None and bool(rows.public[which].all()):
+                raise SubmissionError([Problem("E_METRIC_REFUSED", came["refused"])])
+            why = came.get("failed", "ParticipantVisibleError")
+        except Died as error:
+            why = str(error)
+        raise UserError(FAILED, code="E_METRIC", exit_code=10) from Unfit(f"{self.path.name}: {why}")
+
+    def _call(self, rows: Frames, which: NDArray[Any]) -> dict[str, Any]:
+        """What the file makes of the rows: "score", or "refused" with a text for the participant, or "failed"."""
         solution, submission = (
             frame.iloc[which].reset_index(drop=True).copy() for frame in (rows.solution, rows.submission)
         )
+        name = str(submission.columns[0])
         silent = io.StringIO()  # what a metric prints may hold answers
         with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                return _one_number(
-                    self.function(
-                        solution=solution, submission=submission, row_id_column_name=str(rows.solution.columns[0])
-                    )
-                )
+                function = _function(self.path, _load(self.path, self.source))
+                score = function(solution=solution, submission=submission, row_id_column_name=name)
+                return {"score": _one_number(score)}
+            except Unfit as error:
+                return {"failed": str(error)}
             except (Exception, SystemExit) as error:
-                if _is_visible(error) and rows.public is not None and bool(rows.public[which].all()):
-                    text = str(error)[:LONGEST_MESSAGE] or "the metric refuses this file."
-                    raise SubmissionError([Problem("E_METRIC_REFUSED", text)]) from error
-                raise UserError(FAILED, code="E_METRIC", exit_code=10) from error
+                if _is_visible(error):
+                    return {"refused": str(error)[:LONGEST_MESSAGE] or "the metric refuses this file."}
+                return {"failed": _what_and_where(error, self.path)}
 
     def interval(
         self, rows: Frames, weight: NDArray[Any], groups: NDArray[Any] | None = None
@@ -428,8 +469,36 @@ class ScoreFile:
         return None
 
 
-def _texts(values: NDArray[Any]) -> NDArray[Any]:
-    return values.astype(object) if values.dtype.kind == "U" else values
+def solution_cells(path: Path, form: TableFormat) -> Columns:
+    """The answer columns of a solution file as they stand there, in the order of the format."""
+    import numpy as np
+
+    header, cells, _ = _read_csv(path)
+    row_of = {row[header.index(form.id)]: row for row in cells}
+    rows = [row_of[str(text)] for text in form.ids]
+    return {column.name: np.array([row[header.index(column.name)] for row in rows]) for column in form.columns}
+
+
+def _as_csv(header: Sequence[str], ids: Sequence[Any], columns: Columns, order: NDArray[Any]) -> str:
+    """A CSV of ids and columns, whose rows are those at the places `order`."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    names = header[1:]
+    cells = [columns[name][order].tolist() for name in names]
+    writer.writerows(zip([ids[row] for row in order.tolist()], *cells, strict=True))
+    return out.getvalue()
+
+
+def cells_of(form: TableFormat) -> TableFormat:
+    """The format with every column as text: a metric file is given the cells as they stand."""
+    return replace(form, columns=tuple(replace(column, kind="text") for column in form.columns))
+
+
+def _what_and_where(error: BaseException, path: Path) -> str:
+    """The type of an error and the line of the metric file where it came up; its text may hold answers."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return type(error).__name__ + (f" in line {lines[-1]}" if lines else "")
 
 
 def _is_visible(error: BaseException) -> bool:
@@ -440,10 +509,10 @@ def _one_number(value: Any) -> float:
     import numpy as np
 
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"score returned {type(value).__name__}, expected one number")
+        raise Unfit(f"score returned {type(value).__name__}; expected one number")
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError("score returned a number that is not finite")
+        raise Unfit("score returned a number that is not finite")
     return number
 
 
@@ -454,28 +523,22 @@ def score_file(
     name: str,
     form: TableFormat | None = None,
     usage: NDArray[Any] | None = None,
+    solution: Path | None = None,
 ) -> ScoreFile:
     """The metric in a Python file with Kaggle's `score(solution, submission, row_id_column_name)`.
 
-    The file is run as the instructor's own code. `form` gives the frames their ids; `usage`, in the same order, tells
-    which rows are public, without which no ParticipantVisibleError reaches a participant. The metric's name is `name`
-    with `_score` or `_error` after it, by its direction. Raises UserError where there is no such function.
+    The file is read and compiled here, and runs where `ScoreFile.value` is called. `form` gives the frames their ids;
+    `usage`, in the same order, tells which rows are public, without which no ParticipantVisibleError reaches a
+    participant. The metric's name is `name` with `_score` or `_error` after it, by its direction. Raises UserError for
+    a file that cannot be read or is not Python.
     """
     try:
         source = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; give the path of a metric file.") from error
-    function = getattr(_load(path, source), "score", None)
-    expected = "expected a function score(solution, submission, row_id_column_name)"
-    if not callable(function):
-        raise UserError(f"{path.name}: {expected}; there is none.")
-    try:
-        parameters = inspect.signature(function)
-        parameters.bind(solution=None, submission=None, row_id_column_name=None)
-    except (TypeError, ValueError):
-        raise UserError(
-            f"{path.name}: {expected}, further parameters only with defaults; got other parameters."
-        ) from None
+    if path.suffix != ".py":
+        raise UserError(f"{path.name}: expected a Python file that ends in .py.")
+    _compiled(path, source)
     endings = ("_score",) if higher_is_better else ("_error", "_loss")
     end = math.inf if higher_is_better else -math.inf
     return ScoreFile(
@@ -485,29 +548,86 @@ def score_file(
         best=end,
         worst=-end,
         digest=hashlib.sha256(source).hexdigest(),
-        function=function,
+        path=path,
+        source=source,
         form=form,
         usage=usage,
+        solution=solution,
     )
 
 
-def _load(path: Path, source: bytes) -> Any:
-    """The module in the file, under a private name, without bytecode on disk."""
-    name = f"_lhy_grade_metric_{hashlib.sha256(source).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None:
-        raise UserError(f"{path.name}: expected a Python file that ends in .py.")
+def try_out(metric: ScoreFile, answers: Answers) -> tuple[float, float, str | None]:
+    """Scores the solution and the sample submission, each on both sides: their public scores, and a warning.
+
+    Raises UserError where a metric file cannot score one of them: no file of a student would fare better. That it
+    refuses the sample submission by a ParticipantVisibleError is a warning.
+    """
+    assert metric.form is not None
+    assert metric.solution is not None
+    assert answers.usage is not None
+    found: list[float] = []
+    own = solution_cells(metric.solution, metric.form)
+    for what, columns in (("the solution itself", own), ("the sample submission", sample_rows(metric.form))):
+        try:
+            rows = metric.rows(answers.columns, columns)
+            scores = [metric.value(rows, answers.usage == side) for side in (PUBLIC, PRIVATE)]
+        except SubmissionError as error:
+            if found:
+                text = error.problems[0].message
+                return found[0], math.nan, f"{metric.path.name} refuses the sample submission: {text}"
+            why = f"it refuses it: {error.problems[0].message}"
+        except UserError as error:
+            why = str(error.__cause__ or error).removeprefix(f"{metric.path.name}: ")
+        else:
+            found.append(scores[0])
+            continue
+        raise UserError(
+            f"{metric.path.name} cannot score {what}: {why}. Nothing was made. A metric file has a function"
+            " score(solution, submission, row_id_column_name) that returns one finite number; it may read files and"
+            f" takes at most {metric.limits.seconds:g} s and {metric.limits.memory / 2**30:g} GiB, but may not write"
+            " files. Mend it, or let it raise ParticipantVisibleError for what it refuses.",
+            code="E_METRIC",
+        )
+    best, sample = found
+    warning = None
+    if (sample > best) if metric.higher_is_better else (sample < best):
+        warning = f"the sample submission ({sample:g}) scores better than the solution ({best:g})"
+        warning += ": did you flip the direction?"
+    return best, sample, warning
+
+
+def _function(path: Path, module: Any) -> Callable[..., Any]:
+    """The function `score` of the module. Raises Unfit where there is none with Kaggle's parameters."""
+    function = getattr(module, "score", None)
+    expected = "expected a function score(solution, submission, row_id_column_name)"
+    if not callable(function):
+        raise Unfit(f"{expected}; there is none")
     try:
-        code = compile(source, str(path), "exec")
-    except (SyntaxError, ValueError) as error:
+        inspect.signature(function).bind(solution=None, submission=None, row_id_column_name=None)
+    except (TypeError, ValueError):
+        raise Unfit(f"{expected}, further parameters only with defaults; got other parameters") from None
+    result: Callable[..., Any] = function
+    return result
+
+
+def _compiled(path: Path, source: bytes) -> Any:
+    try:
+        return compile(source, str(path), "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 1
         raise UserError(f"{path.name}, line {line}: not valid Python.") from error
+
+
+def _load(path: Path, source: bytes) -> Any:
+    """The module in the file, under a private name, without bytecode on disk. Raises Unfit."""
+    name = f"_lhy_grade_metric_{hashlib.sha256(source).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses in the file look themselves up here
     try:
-        exec(code, module.__dict__)
+        exec(_compiled(path, source), module.__dict__)
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        what = str(error) if isinstance(error, ImportError) else "run it with python to see why"
-        raise UserError(f"{path.name} cannot be loaded: {type(error).__name__} ({what}).") from error
+        what = f" ({error})" if isinstance(error, ImportError) else ""
+        raise Unfit(f"it cannot be loaded: {_what_and_where(error, path)}{what}") from error
     return module

@@ -152,6 +152,8 @@ def test_the_library_neither_prints_nor_exits(name: str) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node not in may_print:
             called = dotted(node.func)
+            if (name, called) == ("tasks/apart.py", "os._exit"):
+                continue  # the end of a forked child
             assert called not in ("print", "sys.exit", "exit", "quit", "os._exit"), f"{at(name, node)} calls {called}"
             assert called not in ("sys.stdout.write", "sys.stderr.write"), f"{at(name, node)} calls {called}"
         if isinstance(node, ast.Raise) and node not in may_print and node.exc is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import random
 import re
 import tarfile
@@ -500,7 +501,19 @@ def test_real_pairs_in_the_courses_layout_are_imported_and_carved_without_near_d
             side = course.neighbours(line)
             assert not any(course.near(side, other) for other in train_sides), line
     assert not set(hidden) & set(lines_of(public / MONO_FILE))
-    assert settings("strong", public).dim == LEVELS["strong"].dim
+
+
+def test_the_settings_are_the_courses_where_the_data_are_not_the_small_ones(tmp_path: Path) -> None:
+    said: list[dict[str, Any]] = [
+        {}, {"size": "small"}, {"size": "full"}, {"size": None}, {"edition": "2021"}, {"edition": "builtin"}
+    ]  # fmt: skip
+    dims = []
+    for values in said:
+        (tmp_path / "format.json").write_text(json.dumps(values))
+        dims.append(settings("strong", tmp_path).dim)
+    own = LEVELS["strong"].dim
+    assert dims == [own, own, 512, 512, 512, own]
+    assert own != 512
 
 
 def pairs_of(count: int, seed: int = 1) -> tuple[list[str], list[str]]:

@@ -431,10 +431,9 @@ def test_averaged_weights_follow_the_generators(public: Path, tmp_path: Path) ->
 
 def test_the_settings_are_wider_where_the_data_are_the_courses(public: Path, tmp_path: Path) -> None:
     assert settings("boss", public) == LEVELS["boss"]
-    (tmp_path / "faces").mkdir()
-    for index in range(10_001):
-        (tmp_path / "faces" / f"{index}.jpg").touch()
-    assert settings("boss", tmp_path).width == 64
+    for size, width in (("small", LEVELS["boss"].width), ("full", 64), (None, 64)):
+        (tmp_path / "format.json").write_text(json.dumps({"size": size}))
+        assert settings("boss", tmp_path).width == width
     with pytest.raises(UserError, match="expected the training images"):
         read(tmp_path / "nowhere")
 

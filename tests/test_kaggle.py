@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import os
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.grading import read_predictions
+from tasks.apart import Limits
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Column, SubmissionError, TableFormat, UserError
 from tasks.kaggle import FAILED, ScoreFile, own_format, read_solution, sample_rows, sample_submission, score_file
+from tasks.kaggle import _kind as read_kind
 from tasks.metrics import ACCURACY, RMSE
+from tasks.split import split
 
 Write = Callable[..., Path]
+DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 METRIC = """
 import pandas as pd
@@ -307,7 +317,7 @@ def test_a_participant_visible_error_reaches_the_participant_from_public_rows_on
             metric.value(rows, weight)
         assert not isinstance(hidden.value, SubmissionError)
         assert str(hidden.value) == FAILED
-        assert type(hidden.value.__cause__).__name__ == "ParticipantVisibleError"
+        assert str(hidden.value.__cause__) == "metric.py: ParticipantVisibleError"
 
 
 def test_where_the_public_rows_are_not_told_no_text_of_the_metric_comes_out(write: Write) -> None:
@@ -368,16 +378,22 @@ def test_a_warning_inside_the_metric_is_neither_an_error_nor_printed(
         ("def score(a, b, c):\n    return 0.0\n", "got other parameters"),
         ("def score(solution, submission):\n    return 0.0\n", "got other parameters"),
         ("def score(solution, submission, row_id_column_name, more):\n    return 0.0\n", "got other parameters"),
-        ("def score(:\n", "metric.py, line 1: not valid Python"),
-        ("raise RuntimeError('boo')\n", r"cannot be loaded: RuntimeError"),
-        ("import no_such_package_here\n", r"No module named 'no_such_package_here'"),
+        ("raise RuntimeError('boo')\n", "it cannot be loaded: RuntimeError in line 1"),
+        ("import no_such_package_here\n", "No module named 'no_such_package_here'"),
     ],
 )
-def test_a_metric_file_without_kaggles_signature_is_refused_when_it_is_loaded(
+def test_a_metric_file_without_kaggles_signature_scores_nothing_and_says_why(
     write: Write, source: str, message: str
 ) -> None:
-    with pytest.raises(UserError, match=message):
-        load(write, source)
+    metric = load(write, source)
+    with pytest.raises(UserError, match=FAILED) as caught:
+        metric.value(metric.rows(TRUTH, GUESS))
+    assert message in str(caught.value.__cause__)
+
+
+def test_a_metric_file_that_is_not_python_is_refused_when_it_is_read(write: Write) -> None:
+    with pytest.raises(UserError, match=r"metric\.py, line 1: not valid Python"):
+        load(write, "def score(:\n")
 
 
 def test_a_metric_file_that_is_missing_or_no_python_is_refused(write: Write, tmp_path: Path) -> None:
@@ -396,18 +412,185 @@ def test_loading_a_metric_leaves_no_bytecode_and_its_dataclasses_work(write: Wri
     metric = load(write, source)
     assert metric.value(metric.rows(TRUTH, GUESS)) == 2.0
     assert [path.name for path in tmp_path.iterdir()] == ["metric.py"]
-    assert all(name.startswith("_lhy_grade_metric_") for name in set(sys.modules) - before if "metric" in name)
+    assert [name for name in set(sys.modules) - before if "metric" in name] == []
 
 
-def test_the_frames_are_what_kaggle_gives(write: Write) -> None:
-    form = TableFormat("row", (Column("label", "float"), Column("word", "text")), range(5, 8))
-    metric = load(write, body("return 0.0"), form=form)
-    truth = {"word": np.array(["a", "NA", "c"]), "label": np.array([0, 1, 1])}
-    rows = metric.rows(truth, {"label": np.array([0.0, 1.0, 0.0]), "word": np.array(["a", "b", "0001"])})
-    for frame in (rows.solution, rows.submission):
-        assert list(frame.columns) == ["row", "label", "word"]
-        assert frame["row"].tolist() == [5, 6, 7]
-        assert frame["label"].dtype == np.int64
-    assert rows.submission["word"].tolist() == ["a", "b", "0001"]
-    half = metric.rows(truth, {"label": np.array([0.5, 1, 0]), "word": truth["word"]})
-    assert half.submission["label"].dtype == np.float64
+# The frames -----------------------------------------------------------------------------------------------------------
+
+
+def frames_of(folder: Path, solution: str, submission: str, seed: int = 0) -> Any:
+    """The frames of a competition made from a solution file, for a submitted file."""
+    path = folder / "solution.csv"
+    path.write_bytes(solution.encode())
+    (folder / "metric.py").write_text(METRIC)
+    form, answers = own_format(read_solution(path), whole=False)
+    answers = split(answers, b"k" * 32, str(seed), 0.5)
+    assert answers.usage is not None
+    metric = score_file(
+        folder / "metric.py", higher_is_better=True, name="my", form=form, usage=answers.usage, solution=path
+    )
+    predictions = read_predictions(submission.encode(), form, cells=True)
+    return metric.rows(answers.columns, predictions), answers
+
+
+def assert_as_pandas_reads(folder: Path, solution: str, submission: str) -> None:
+    """Both frames, whole and for each side, are those of `pandas.read_csv`, to the last bit."""
+    frames, answers = frames_of(folder, solution, submission)
+    wanted = pd.read_csv(io.StringIO(solution))
+    usage = {str(name): int(code) for name, code in zip(answers.ids, answers.usage, strict=True)}
+    sides = np.array([usage[str(name)] for name in read_solution(folder / "solution.csv").answers.ids])
+    wanted = wanted.drop(columns=[name for name in wanted.columns if name.lower() == "usage"])
+    given = pd.read_csv(io.StringIO(submission))
+    for side in (None, PUBLIC, PRIVATE):
+        rows = np.arange(len(wanted)) if side is None else np.flatnonzero(sides == side)
+        for mine, whole in ((frames.solution, wanted), (frames.submission, given)):
+            expected = whole.iloc[rows].reset_index(drop=True)
+            pd.testing.assert_frame_equal(mine.iloc[rows].reset_index(drop=True), expected, check_exact=True)
+
+
+CORPUS = {
+    "ids that count up": ("id,y\n0,1.5\n1,2\n2,3\n3,4\n", "id,y\n0,1\n1,2\n2,3\n3,4\n"),
+    "ids with gaps": ("id,y\n10,1\n2,0\n33,1\n4,0\n", "id,y\n10,1\n2,0\n33,0\n4,1\n"),
+    "ids below zero": ("id,y\n-3,1\n7,0\n", "id,y\n-3,0.5\n7,1e-3\n"),
+    "ids with leading zeros": ("id,y\n007,1\n010,0\n", "id,y\n007,1\n010,0\n"),
+    "ids of text": ("name,y\nimg10.jpg,1\nimg2.jpg,0\n", "name,y\nimg10.jpg,1\nimg2.jpg,0\n"),
+    "an id NA": ("id,y\nNA,1\nx,0\n", "id,y\nNA,1\nx,0\n"),
+    "decimal ids": ("id,y\n1.0,1\n2.5,0\n", "id,y\n1.0,1\n2.5,0\n"),
+    "booleans": ("id,y\n1,True\n5,False\n", "id,y\n1,False\n5,True\n"),
+    "booleans in capitals": ("id,y\n1,TRUE\n5,false\n", "id,y\n1,true\n5,TRUE\n"),
+    "booleans and a word": ("id,y\n1,True\n5,maybe\n", "id,y\n1,False\n5,no\n"),
+    "missing words": ("id,y\n1,NA\n5,x\n6,null\n", "id,y\n1,x\n5,nan\n6,None\n"),
+    "missing among numbers": ("id,y\n1,NA\n5,3\n6,4\n", "id,y\n1,3\n5,NA\n6,2\n"),
+    "an empty prediction of text": ("id,y\n1,a\n5,b\n", "id,y\n1,\n5,b\n"),
+    "dates": ("id,y\n1,2024-01-02\n5,2024-02-03\n", "id,y\n1,2024-01-02\n5,2024-02-04\n"),
+    "codes with leading zeros": ("id,y\n1,0012\n5,0100\n", "id,y\n1,0012\n5,0001\n"),
+    "long whole numbers": ("id,y\n1,12345678901234567890\n5,2\n", "id,y\n1,12345678901234567890\n5,3\n"),
+    "doubles to the last bit": (
+        "id,y\n1,0.1\n5,0.30000000000000004\n6,1.7976931348623157\n7,123456.78901234567\n",
+        "id,y\n1,0.10\n5,3.0000000000000004e-1\n6,00.5\n7,9007199254740993\n",
+    ),
+    "blanks around numbers": ("id,y\n1,1\n5,2\n", "id,y\n1, 1\n5,2 \n"),
+    "quotes and commas": ('id,y\n1,"a, b"\n5,"say ""x"""\n', 'id,y\n1,"a, b"\n5,"x ""y"""\n'),
+    "two columns and a Usage": (
+        "id,a,Usage,b\n4,1,Public,x\n9,2,Private,y\n2,3,Public,z\n1,4,Ignored,w\n",
+        "id,a,b\n4,1,x\n9,2,y\n2,3.5,z\n1,4,w\n",
+    ),
+    "one answer of text": ("id,y\n1,1\n5,x\n", "id,y\n1,1\n5,2\n"),
+}
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_the_frames_are_those_of_pandas_for_a_corpus_of_files(tmp_path: Path, name: str) -> None:
+    assert_as_pandas_reads(tmp_path, *CORPUS[name])
+
+
+CELLS = st.one_of(
+    st.integers(-(10**6), 10**6).map(str),
+    st.floats(-1e6, 1e6).map(repr),
+    st.sampled_from(["True", "False", "007", "1e5", "NA", "nan", "2024-01-02", "x", "inf", "-0", "1_0", "0x1"]),
+)
+NUMBERS = st.one_of(st.integers(-(10**6), 10**6).map(str), st.floats(-1e6, 1e6).map(repr))
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data(), ids=st.lists(st.integers(-50, 10**9), min_size=2, max_size=12, unique=True))
+def test_the_frames_are_those_of_pandas_for_any_ids_and_cells(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, ids: list[int]
+) -> None:
+    kind = data.draw(st.sampled_from([CELLS, NUMBERS, st.sampled_from(["True", "False"]), st.integers().map(str)]))
+    truth = data.draw(st.lists(kind, min_size=len(ids), max_size=len(ids)))
+    numeric = read_kind(truth) != "text"
+    guess = data.draw(st.lists(NUMBERS if numeric else kind, min_size=len(ids), max_size=len(ids)))
+    text = ["id,y\n" + "".join(f"{a},{b}\n" for a, b in zip(ids, side, strict=True)) for side in (truth, guess)]
+    assert_as_pandas_reads(tmp_path_factory.mktemp("frames"), *text)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real files is not here")
+def test_the_frames_are_those_of_pandas_for_real_files(tmp_path: Path) -> None:
+    """Real submissions in the layout id,answer stand for a solution; a shuffled one hands itself in."""
+    tried = 0
+    for path in sorted((DATA / "submissions").rglob("*.csv")):
+        text = path.read_text(errors="replace")
+        lines = text.splitlines()
+        if not 3 < len(lines) < 7000 or any(len(line.split(",")) != 2 or '"' in line for line in lines):
+            continue
+        text = "\n".join(lines) + "\n"
+        try:
+            assert_as_pandas_reads(tmp_path, text, text)
+        except UserError:
+            continue  # neither a solution nor a submission
+        tried += 1
+        if tried == 12:
+            break
+    assert tried >= 5
+
+
+def test_a_metric_that_sorts_by_id_scores_as_pandas_would(tmp_path: Path) -> None:
+    metric = (
+        "def score(solution, submission, row_id_column_name):\n"
+        "    solution = solution.sort_values(row_id_column_name)\n"
+        "    submission = submission.sort_values(row_id_column_name)\n"
+        "    return float((solution['y'].diff().fillna(0).values * submission['y'].values).sum())\n"
+    )
+    text = "id,y\n" + "".join(f"{n * 7},{n * n % 11}\n" for n in range(30))
+    frames, _ = frames_of(tmp_path, text, text)
+    space: dict[str, Any] = {}
+    exec(metric, space)
+    whole = pd.read_csv(io.StringIO(text))
+    assert space["score"](frames.solution, frames.submission, "id") == space["score"](whole, whole, "id")
+
+
+# What a metric file may do ------------------------------------------------------------------------------------------
+
+
+ROGUES = {
+    "loops for ever": ("while True:\n    pass\n", "longer than"),
+    "wants 100 GB": ("hoard = bytearray(100 * 2**30)\n", "MemoryError"),
+    "leaves": ("import os\nos._exit(0)\n", "without an answer"),
+    "kills itself": ("import os\nos.kill(os.getpid(), 9)\n", "signal 9"),
+    "writes": ("open(PLACE, 'w').write('x')\n", "cannot be loaded: "),
+    "raises what nobody catches": ("raise BaseException\n", "without an answer"),
+}
+
+
+@pytest.mark.parametrize("name", ROGUES)
+def test_what_a_metric_file_does_when_it_is_loaded_hurts_nobody(write: Write, tmp_path: Path, name: str) -> None:
+    source, said = ROGUES[name]
+    place = tmp_path / "written"
+    metric = load(write, source.replace("PLACE", repr(str(place))) + body("return 0.5"))
+    metric = replace(metric, limits=Limits(1.0 if name == "loops for ever" else 20.0))
+    with pytest.raises(UserError, match=FAILED) as caught:
+        metric.value(metric.rows(TRUTH, GUESS))
+    assert said in str(caught.value.__cause__)
+    assert not place.exists() or place.read_bytes() == b""
+    assert not children()
+
+
+def test_what_a_metric_file_starts_ends_with_it_and_what_it_prints_is_lost(
+    write: Write, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = "import os, time\nprint('the answers')\nos.write(1, b'more')\nos.fork() or time.sleep(600)\n"
+    metric = load(write, source + body("return 0.5"))
+    assert metric.value(metric.rows(TRUTH, GUESS)) == 0.5
+    assert capfd.readouterr() == ("", "")
+    for _ in range(100):
+        if not asleep():
+            break
+        time.sleep(0.02)
+    assert not asleep()
+
+
+def children() -> list[str]:
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    return path.read_text().split() if path.exists() else []
+
+
+def asleep() -> list[int]:
+    """The processes that were forked from this one and outlived their parent."""
+    mine, found = Path("/proc/self/cmdline").read_bytes(), []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == mine and int(path.parent.name) != os.getpid():
+                state = (path.parent / "stat").read_text().rpartition(")")[2].split()
+                found += [int(path.parent.name)] if state[0] != "Z" and state[1] != str(os.getppid()) else []
+    return found

@@ -673,40 +673,28 @@ def test_a_busy_server_is_asked_again_and_a_quota_is_not(monkeypatch: pytest.Mon
     assert "\x1b" not in done.stderr
 
 
-# The data.
+# The data. Archives are in test_archive.py.
 
 
-def test_download_gets_all_files_and_goes_on_where_it_stopped(served: Served, tmp_path: Path) -> None:
+def test_the_files_of_a_server_of_an_earlier_version_come_one_by_one(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.prepare import damaged_files
+
     log_in(served)
-    public, folder = served.home.public("hw01"), tmp_path / "data"
-    whole = (public / "covid.train.csv").read_bytes()
-    folder.mkdir()
-    (folder / ".covid.train.csv.part").write_bytes(whole[:100_000])
-    (folder / ".covid.test.csv.part").write_bytes(b"of an older version")
-    asked: list[str | None] = []
-    real = remote.Server._once
-
-    def once(self: remote.Server, method: str, path: str, query: Any, body: Any, headers: Any) -> Any:
-        if path.endswith("train.csv"):
-            asked.append((headers or {}).get("Range"))
-        return real(self, method, path, query, body, headers)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remote.Server, "_once", once)
-        done = call("files", "hw1", "--download", str(folder))
+    public, work = served.home.public("hw01"), tmp_path / ".hw01.part" / "files"
+    real = remote.Server.files
+    monkeypatch.setattr(
+        remote.Server, "files", lambda self, hw: {k: v for k, v in real(self, hw).items() if k != "archive"}
+    )
+    done = call("files", "hw1", "--download")
     assert done.exit_code == 0, done.output
-    assert asked == ["bytes=100000-"]
+    assert not work.parent.exists()
+    folder = tmp_path / "hw01"
     names = {path.name for path in folder.iterdir()}
     assert names == {path.name for path in public.iterdir()}
     assert all((folder / name).read_bytes() == (public / name).read_bytes() for name in names - {"manifest.json"})
-    from harness.prepare import damaged_files
-
     assert damaged_files(folder) == []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remote, "_fetch", None)
-        assert call("files", "hw1", "--download", str(folder)).exit_code == 0
-    assert call("files", "hw1", "--download").exit_code == 0
-    assert (tmp_path / "hw01" / "sheet.md").exists()
 
 
 def test_download_never_writes_over_another_file(served: Served, tmp_path: Path) -> None:
@@ -719,20 +707,6 @@ def test_download_never_writes_over_another_file(served: Served, tmp_path: Path)
     assert "sheet.md" in refused.stderr
     assert [path.name for path in folder.iterdir()] == ["sheet.md"]
     assert (folder / "sheet.md").read_text() == "my notes"
-
-
-def test_a_file_that_is_not_what_the_list_says_is_not_kept(served: Served, tmp_path: Path) -> None:
-    log_in(served)
-    path = served.home.public("hw01") / "sheet.md"
-    before = path.read_bytes()
-    for changed in (b"x" * len(before), before + b"more", before[:-1]):
-        path.write_bytes(changed)
-        folder = tmp_path / f"data{len(changed)}{changed[:1]!r}"
-        refused = call("files", "hw1", "--download", str(folder))
-        assert refused.exit_code == 8
-        assert "sheet.md" in refused.stderr
-        assert not list(folder.glob("*sheet.md*"))
-        assert not (folder / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -757,10 +731,15 @@ def test_a_link_in_the_folder_leads_nowhere(served: Served, tmp_path: Path) -> N
     outside, folder = tmp_path / "outside", tmp_path / "data"
     outside.mkdir()
     folder.mkdir()
-    (folder / "sheet.md").symlink_to(outside / "sheet.md")
-    assert call("files", "hw1", "--download", str(folder)).exit_code == 8
-    (folder / "sheet.md").unlink()
-    (folder / ".sheet.md.part").symlink_to(outside / "sheet.md")
+    for link, target in (("sheet.md", "sheet.md"), (".part", ".")):
+        (folder / link).symlink_to(outside / target)
+        assert call("files", "hw1", "--download", str(folder)).exit_code == 8
+        (folder / link).unlink()
+    (folder / ".part").mkdir()
+    (folder / ".part" / "files").symlink_to(outside)
+    assert call("files", "hw1", "--download", str(folder)).exit_code != 0
+    (folder / ".part" / "files").unlink()
+    (folder / ".part" / ".hw01-1.zip.part").symlink_to(outside / "x")
     assert call("files", "hw1", "--download", str(folder)).exit_code != 0
     assert list(outside.iterdir()) == []
 
@@ -1326,8 +1305,10 @@ def test_ctrl_c_in_a_download_leaves_what_can_be_gone_on_with(
         stopped = call("files", "hw1", "--download")
     assert stopped.exit_code == 130
     assert "Run the same command again" in stopped.stderr
-    assert next(path.name for path in (tmp_path / "hw01").iterdir()).endswith(".part")
+    assert not (tmp_path / "hw01").exists()
+    assert [path.name for path in (tmp_path / ".hw01.part").iterdir()] == [".hw01-1.zip.part"]
     assert call("files", "hw1", "--download").exit_code == 0
+    assert not (tmp_path / ".hw01.part").exists()
 
 
 def interrupted_pieces() -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from harness import audit, worker
 from harness.cli import cli
-from harness.competition import find_competition, read_secret, read_versions
+from harness.competition import bar_from_json, bar_to_json, find_competition, read_secret, read_versions
 from harness.grading import accept_file
 from harness.home import Home, open_home
 from leaderboard import competitions, events, receipts, roster, store
@@ -23,6 +23,7 @@ from leaderboard import database as database_module
 from leaderboard.database import LeaderboardError, open_database
 from submissions.store import keep
 from tasks.base import UserError
+from tasks.homeworks import all_tasks
 from tasks.split import derive
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -492,3 +493,39 @@ def test_data_that_an_older_release_put_away_are_read_by_their_edition(home: Hom
         database.execute("UPDATE competitions SET description = NULL, digest = NULL WHERE number = :number", number=1)
     assert asked(home, "leaderboard", "hw1", "--version", "1") == before
     assert asked(home, "status", "1")["scores"][0]["metric"] == "root_mean_squared_error"
+
+
+# Sizes and bars
+
+
+def test_bars_measured_at_one_size_are_not_given_to_another(home: Home, tmp_path: Path) -> None:
+    small = asked(home, "leaderboard", "hw1")
+    assert (small["size"], len(small["bars"])) == ("small", 4)
+    assert "no measured bars" not in call(home, "leaderboard", "hw1").stderr
+    call(home, "prepare", "hw1", "--size", "full", "--new-data", "--yes")
+    full = asked(home, "leaderboard", "hw1")
+    assert (full["size"], full["bars"]) == ("full", [])
+    assert "no measured bars for size full" in call(home, "leaderboard", "hw1").stderr
+    assert json.loads((home.public("hw01") / "format.json").read_text())["size"] == "full"
+    done = asked(home, "submit", "hw1", sample(home), "--as", "ada")
+    assert (done["bars"], done["has_bars"]) == ([], False)
+    with home.database() as database:
+        (grade,) = store.grade_rows(database)
+    assert grade.passed_public == grade.passed_private == ()
+
+
+def test_every_measured_bar_says_its_size_and_official_ones_hold_for_any() -> None:
+    for task in all_tasks():
+        for edition in task.editions:
+            for bar in edition.bars:
+                assert (bar.size is not None) == bar.source.startswith("measured"), (task.name, edition.name, bar.name)
+                assert bar_from_json(bar_to_json(bar)).size == bar.size
+            sizes = {bar.size for bar in edition.bars}
+            assert not edition.official or sizes <= {None}
+            assert all(bar.size in (None, "small") for bar in edition.bars_at("small"))
+
+
+def test_a_competition_of_ones_own_has_no_size_and_says_nothing_of_bars(own: Home) -> None:
+    body = asked(own, "leaderboard", "worst")
+    assert (body["size"], body["bars"]) == (None, [])
+    assert "no measured bars" not in call(own, "leaderboard", "worst").stderr

@@ -84,6 +84,7 @@ def asked(home: Home, viewer: Viewer, numbers: list[int], now: datetime = NOW) -
         "homework": lambda: view.homework(home, viewer, "hw1", now),
         "sheet": lambda: view.sheet(home, viewer, "hw1"),
         "files": lambda: view.files(home, viewer, "hw1"),
+        "archive": lambda: str(view.archive(home, viewer, "hw1").relative_to(home.root)),
         "file": lambda: str(view.file_path(home, viewer, "hw1", "sheet.md").relative_to(home.root)),
         "me": lambda: view.me(home, viewer),
         "quota": lambda: view.quota(home, viewer, "hw1", now),
@@ -116,7 +117,7 @@ def code(answer: str) -> str:
 def test_each_role_sees_what_it_may_and_nothing_else(home: Home) -> None:
     own, other = graded(home, ANN, 9)[0], graded(home, BOB, 8)[0]
     everybody = ["homeworks", "homework", "sheet", "public board"]
-    people = [*everybody, "files", "file", "me", "quota", "selection", "submissions"]
+    people = [*everybody, "files", "archive", "file", "me", "quota", "selection", "submissions"]
     staff = [*people, "everybody's", "early look", "gradebook", "gradebook of all", "full gradebook",
              *(f"{what} {number}" for what in ("submission", "receipt") for number in (own, other))]  # fmt: skip
     allowed = {

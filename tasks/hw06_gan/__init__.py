@@ -69,6 +69,7 @@ MEASURED = tuple(
         f"measured: level {name}, seeds 100-102 (world, split and training) of edition builtin, public FID mean "
         f"{mean:.4f} ± {spread:.4f} (standard deviation), face rate {rate:.4f} ± {rates:.4f}, of which the bar asks "
         "the mean less one deviation, python tests/bench/ladder.py hw6 --seeds 100-102",
+        size="small",
     )
     for name, mean, spread, rate, rates in (
         ("simple", 132.3172, 4.5423, 0.1020, 0.0552), ("medium", 41.3978, 5.4019, 0.9663, 0.0237),
