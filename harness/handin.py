@@ -133,7 +133,7 @@ def show_slots(body: dict[str, Any]) -> None:
     if body["again"]:
         say(f"These bytes were already handed in as submission {number}; no slot was used.")
     else:
-        say(f"Submission {number} of {body['participant']} is recorded; receipt: lhy-grade receipt {number}")
+        say(f"Submission {number} of {body['name']} is recorded; receipt: lhy-grade receipt {number}")
     if body["state"] in ("queued", "grading"):
         say(f"Its score: lhy-grade status {number}")
     kind = "practice submissions" if body["practice"] else "submissions"

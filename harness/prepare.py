@@ -57,6 +57,7 @@ from tasks.base import (
     UserError,
 )
 from tasks.homeworks import canonical, find_task, module_of, unknown
+from tasks.streams import Streams, fixed_key
 
 if TYPE_CHECKING:
     from leaderboard.competitions import Data
@@ -96,7 +97,7 @@ class Plan:
     bars: tuple[Bar, ...]
     rules: Rules
     sheet: str
-    make: Callable[[Path, int], Made]
+    make: Callable[[Path, Streams], Made]
     metric: str | None = None
     metric_file: Path | None = None
     judge: Judge | None = None
@@ -149,8 +150,8 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
     )
 
 
-def _maker(edition: Edition, size: str, source: Path | None) -> Callable[[Path, int], Made]:
-    return lambda public, seed: edition.make(public, seed, size, source)
+def _maker(edition: Edition, size: str, source: Path | None) -> Callable[[Path, Streams], Made]:
+    return lambda public, streams: edition.make(public, streams, size, source)
 
 
 def plan_own(
@@ -195,10 +196,12 @@ def plan_own(
     parsed = read_solution(solution)
     data = solution.read_bytes()
     numeric = metric in ("rmse", "mse", "mae", "auc")
-    form, answers = own_format(parsed, numeric=numeric, whole=metric_file is None)
+    form, answers = own_format(
+        parsed, numeric=numeric, whole=metric_file is None, bounded=metric in ("rmse", "mse", "mae")
+    )
     answers = for_auc(parsed, answers) if metric == "auc" else answers
 
-    def make(folder: Path, seed: int) -> Made:
+    def make(folder: Path, streams: Streams) -> Made:
         if public is not None:
             shutil.copytree(public, folder, dirs_exist_ok=True, symlinks=False)
         return Made(answers, secret={} if metric_file is None else {SOLUTION: data})
@@ -551,16 +554,15 @@ def _build(
     """Makes data, split and both folders; returns the description, the answers and what the leak checks found."""
     from tasks.kaggle import refuse_one_class
     from tasks.leaks import find_leaks
-    from tasks.split import seed as seed_of
     from tasks.split import split
 
     new.mkdir(parents=True)
     hidden.parent.mkdir(mode=0o700, exist_ok=True)
     hidden.mkdir(mode=0o700)
     step("folders made")
-    root = key if seed is None else hashlib.sha256(f"lhy-grade fixed seed {seed}".encode()).digest()
+    root = key if seed is None else fixed_key(seed)
     purpose = f"{plan.name}/{plan.edition}/{version if seed is None else 0}"
-    made = plan.make(new, seed_of(root, f"{purpose}/world"))
+    made = plan.make(new, Streams(root).within(f"{purpose}/world"))
     answers = split(made.answers, root, f"{purpose}/split", plan.rules.public_share)
     if plan.metric == "auc":
         refuse_one_class(plan.name, answers)

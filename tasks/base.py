@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tasks.streams import Streams
+
 IGNORED, PUBLIC, PRIVATE = 0, 1, 2
 """The codes of `Answers.usage`, in the order of Kaggle's words Ignored, Public, Private."""
 
@@ -450,8 +452,9 @@ class Edition:
     """One year of a homework, or the built-in world. The year is part of the key: header, metric and bars differ by it.
 
     `format` is the course's own, with the course's ids; a prepared competition replaces the ids by its own.
-    `metrics[0]` ranks. `make(public, seed, size, source)` writes what students get into the folder `public` and returns
-    the hidden side; `source` is the folder or zip of the course's files where `official`, else None.
+    `metrics[0]` ranks. `make(public, streams, size, source)` writes what students get into the folder `public`, from
+    random streams of the course's key, and returns the hidden side; `source` is the folder or zip of the course's files
+    where `official`, else None.
     """
 
     name: str
@@ -460,7 +463,7 @@ class Edition:
     metrics: tuple[Metric, ...]
     bars: tuple[Bar, ...]
     rules: Rules
-    make: Callable[[Path, int, str, Path | None], Made]
+    make: Callable[[Path, Streams, str, Path | None], Made]
     official: bool = False
     judge: Judge | None = None
 

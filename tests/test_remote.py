@@ -971,8 +971,9 @@ def test_the_numbers_of_a_frame_arrive_with_all_their_digits(home: Home, monkeyp
     (home.root / "config.toml").write_text('name = "ada"\n')
     frame = pd.read_csv(sample(home), dtype={"id": str})
     target, random = frame.columns[1], np.random.default_rng(0)
-    values = random.normal(size=len(frame)) * 10.0 ** random.integers(-300, 100, len(frame))
-    values[:4] = 0.1 + 0.2, 5e-324, 2**53 + 2, 1 / 3
+    values = random.normal(size=len(frame)) * 10.0 ** random.integers(-300, 0, len(frame))
+    values = abs(values).clip(0, 100)
+    values[:4] = 0.1 + 0.2, 5e-324, 99.99999999999999, 1 / 3
     form = find_competition(home, "hw1").format
     for given in (frame.assign(**{target: values}), pl.DataFrame({"id": list(frame["id"]), target: values})):
         done = notebook.submit(given, "hw1")

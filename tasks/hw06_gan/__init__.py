@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tasks.base import Bar, Columns, Edition, Format, ImagesFormat, Judge, Judged, Made, Rules, Task
 from tasks.frechet import FACE_RATE, FID
+from tasks.streams import Streams
 
 SUBMITTED = 1000
 """Images in a submission."""
@@ -23,22 +24,22 @@ CRYPKO = (
 )
 
 
-def _make_world(public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_world(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     import numpy as np
 
     from tasks.hw06_gan import judge, networks, world
 
     networks.require_torch()
-    hidden = world.make_images(public, seed, size)
+    hidden = world.make_images(public, streams, size)
     files = sorted((public / "faces").iterdir())
     shown = np.stack([world.decode(path.read_bytes()) for path in files])
-    return judge.prepared(shown, hidden, networks.train(seed, size))
+    return judge.prepared(shown, hidden, networks.train(streams, size))
 
 
-def _make_course(public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_course(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw06_gan.course import make
 
-    return make(public, seed, size, source)
+    return make(public, streams, size, source)
 
 
 def _run(form: Format, predictions: Columns, folder: Path | None) -> Judged:
