@@ -85,7 +85,8 @@ def school(course: Path, tmp_path: Path) -> Iterator[Class]:
     for person, count in ((ANN, 2), (BOB, 1)):
         for n in range(count):
             for hw, truth, scale in (("hw01", answers_of(made), 1.0 + n), ("big", answers, 5e3)):
-                data = table(made, hw, truth + random.normal(0, scale, len(truth)))
+                guess = truth + random.normal(0, scale, len(truth))
+                data = table(made, hw, guess.clip(0, 100) if hw == "hw01" else guess)
                 assert submit(made.client(person), data, hw).status_code == 202
     grade_pending(made.home, NOW, list(HOMEWORKS))
     add_second_metric(made)
@@ -252,7 +253,8 @@ def file(school: Class, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """One more file, handed in and graded by then, for commands that want one; their clock stands still."""
     monkeypatch.setattr(options, "clock", lambda: NOW)
     path = tmp_path / "more.csv"
-    path.write_bytes(table(school, "hw01", answers_of(school) + np.random.default_rng(6).normal(0, 3, 893)))
+    guess = answers_of(school) + np.random.default_rng(6).normal(0, 3, 893)
+    path.write_bytes(table(school, "hw01", guess.clip(0, 100)))
     assert at_home(school, "submit", "hw1", str(path), *AS).exit_code == 0
     return path
 
