@@ -47,6 +47,20 @@ def require_training() -> None:
             ) from None
 
 
+def size_of(public: Path) -> str | None:
+    """The size of the data, "small" or "full", by their `format.json`; None for the course's own files.
+
+    Built-in data that an older release prepared do not say it, and neither do files alone: they are taken for small.
+    """
+    try:
+        values = json.loads((public / "format.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "small"
+    builtin = str(values.get("edition", "builtin")).startswith("builtin")
+    size: str | None = values.get("size", "small" if builtin else None)
+    return size
+
+
 def override(config: C, settings: Sequence[str]) -> C:
     """The config with `key=value` settings, each read as the type of its field; a tuple is 64,32.
 

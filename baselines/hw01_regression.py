@@ -316,8 +316,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     with torch.no_grad():
         answer = outputs(state["best"], torch.from_numpy(data.x_test).to(device).expand(count, -1, -1)).mean(dim=0)
     values = answer.cpu().numpy().astype(np.float64) * data.unit + data.base
-    if config.target == "change":
-        values = np.clip(values, 0, 100)
+    values = np.clip(values, 0, 100)
     run.finish(table(("id", TARGET), data.ids, [f"{value:.6f}" for value in values]))
 
 

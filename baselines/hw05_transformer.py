@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from baselines.common import Progress, Run, main, write_file
+from baselines.common import Progress, Run, main, size_of, write_file
 from tasks.base import UserError
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ LEVELS = {
 
 
 def settings(level: str, public: Path) -> Config:
-    """The settings of a level; for a text of the course's size those of the course, for a GPU."""
+    """The settings of a level: those of the course, for a GPU, but for the small built-in text."""
     config = LEVELS[level]
-    if (public / FILES[0]).stat().st_size < 5_000_000:
+    if size_of(public) == "small":
         return config
     wide = {"simple": 512, "medium": 256, "strong": 512, "boss": 512}[level]
     deep = {"simple": 1, "medium": 4, "strong": 4, "boss": 6}[level]

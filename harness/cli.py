@@ -118,12 +118,16 @@ def tasks(homework: str | None, format: Any) -> None:
 @click.option(
     "--download", metavar="[DIR]", is_flag=False, flag_value="", help="Get them from the server; default: ./HW."
 )
+@click.option("--all", "every", is_flag=True, help="Each file, also those in folders.")
 @options.FORMAT
 @options.command
-def files(homework: str, download: str | None, format: Any) -> None:
-    """List the data files of a homework, or download them."""
+def files(homework: str, download: str | None, every: bool, format: Any) -> None:
+    """List the data files of a homework, or download them.
+
+    A folder is one line; --all, JSON and CSV have each file."""
     from pathlib import Path
 
+    from harness.archive import grouped
     from harness.render import Field, emit, say
 
     source = options.source(named=False)
@@ -134,14 +138,18 @@ def files(homework: str, download: str | None, format: Any) -> None:
         from harness.remote import download as fetch
 
         body["folder"] = str(fetch(source, body, Path(download or body["homework"]), _bar))
-    fields = [
-        Field("file", "file"),
-        Field("bytes", "bytes", lambda n: f"{n:,}", right=True),
-        Field("sha256", "SHA-256", rank=1),
-    ]
-    emit(format, "files", body["files"], fields, **{k: v for k, v in body.items() if k not in ("schema", "files")})
+    size = Field("bytes", "bytes", lambda n: f"{n:,}", right=True)
+    more = {key: value for key, value in body.items() if key not in ("schema", "files")}
+    if every or format != "table":
+        emit(format, "files", body["files"], [Field("file", "file"), size, Field("sha256", "SHA-256", rank=1)], **more)
+    else:
+        rows = grouped(body["files"])
+        fields = [Field("name", "name"), Field("files", "files", lambda n: f"{n:,}", right=True), size]
+        emit(format, "files", rows, fields)
     if format == "table":
-        say(f"in {body['folder']}" if "folder" in body else f"lhy-grade files {homework} --download gets them")
+        total = f"{len(body['files']):,} files, {sum(entry['bytes'] for entry in body['files']):,} bytes"
+        there = f"in {body['folder']}" if "folder" in body else f"lhy-grade files {homework} --download gets them"
+        say(f"{total}; {there}")
     if "folder" in body and download is None:
         from harness.prepare import damaged_files
 
@@ -154,12 +162,13 @@ def files(homework: str, download: str | None, format: Any) -> None:
 
 
 @contextlib.contextmanager
-def _bar(length: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar of so many bytes on stderr, where that is a terminal."""
+def _bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar of so many bytes on stderr where that is a terminal, else one line."""
     if not sys.stderr.isatty():
+        click.echo(f"{label} {length:,} bytes", err=True)
         yield lambda count: None
         return
-    with click.progressbar(length=length, label="downloading", file=sys.stderr) as bar:
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
         yield bar.update
 
 
@@ -180,7 +189,9 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
     from tasks.homeworks import canonical, find_task, unknown
 
     if edition is None:
-        competition = options.source(named=False).competition(homework, say)
+        source = options.source(named=False)
+        competition = source.competition(homework, say)
+        source.refuse_stale(competition, Path(file))
         name, form, edition = competition.name, competition.format, competition.edition
         judge = find_judge(competition)
         other = other_judge(competition)

@@ -61,7 +61,7 @@ class Competition:
     """The public description of a prepared competition. `metrics[0]` ranks; `demo` marks a fixed, guessable seed.
 
     Where not `two_boards`, all rows are public, as the course had it in some homeworks. `judge` is the version of a
-    judge that needs nothing secret, so that `check` knows whether it is the course's.
+    judge that needs nothing secret, so that `check` knows whether it is the course's. `size` is that of built-in data.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Competition:
     demo: bool
     two_boards: bool = True
     judge: str | None = None
+    size: str | None = None
 
     @property
     def ranking(self) -> MetricCard:
@@ -104,6 +105,7 @@ class Competition:
             "demo": self.demo,
             "two_boards": self.two_boards,
             "judge": self.judge,
+            "size": self.size,
             **self.format.to_json(),
         }
 
@@ -131,6 +133,7 @@ def bar_from_json(values: Mapping[str, Any]) -> Bar:
         digits=values["digits"],
         comparable=values.get("comparable", True),
         rounded=values.get("rounded", False),
+        size=values.get("size"),
     )
 
 
@@ -181,6 +184,7 @@ def competition_from_json(values: Mapping[str, Any]) -> Competition:
         demo=values["demo"],
         two_boards=values.get("two_boards", True),
         judge=values.get("judge"),
+        size=values.get("size"),
     )
 
 

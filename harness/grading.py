@@ -197,6 +197,7 @@ def accept_file(
     now: datetime,
     kind: Literal["person", "baseline", "sample"] = "person",
     limited: bool = True,
+    person: str | None = None,
     step: Step = lambda name: None,
 ) -> Accepted:
     """Records a file whose bytes are kept, by the rules as they hold for this participant; a late one is practice.
@@ -226,6 +227,7 @@ def accept_file(
         closes=own.closes if limited else None,
         sign=receipts.signer(derive(home.key(), "receipts")),
         late="practice" if limited else "never",
+        person=person,
         step=step,
     )
 

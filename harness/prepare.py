@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.archive import make_archive
 from harness.competition import (
     SOLUTION,
     Competition,
@@ -56,6 +57,7 @@ from tasks.base import (
     UserError,
 )
 from tasks.homeworks import canonical, find_task, module_of, unknown
+from tasks.streams import Streams, fixed_key
 
 if TYPE_CHECKING:
     from leaderboard.competitions import Data
@@ -95,11 +97,12 @@ class Plan:
     bars: tuple[Bar, ...]
     rules: Rules
     sheet: str
-    make: Callable[[Path, int], Made]
+    make: Callable[[Path, Streams], Made]
     metric: str | None = None
     metric_file: Path | None = None
     judge: Judge | None = None
     provenance: tuple[tuple[str, Any], ...] = ()
+    size: str | None = None
 
 
 def plan_homework(name: str, edition_name: str | None, source: Path | None, size: str) -> Plan:
@@ -134,7 +137,7 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
         source=edition.source,
         format=edition.format,
         metrics=edition.metrics,
-        bars=edition.bars,
+        bars=edition.bars_at(None if edition.official else size),
         rules=edition.rules,
         sheet=sheet,
         make=_maker(edition, size, source),
@@ -143,11 +146,12 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
             ("size", size if not edition.official else None),
             ("files", None if source is None else _hashes(source)),
         ),
+        size=None if edition.official else size,
     )
 
 
-def _maker(edition: Edition, size: str, source: Path | None) -> Callable[[Path, int], Made]:
-    return lambda public, seed: edition.make(public, seed, size, source)
+def _maker(edition: Edition, size: str, source: Path | None) -> Callable[[Path, Streams], Made]:
+    return lambda public, streams: edition.make(public, streams, size, source)
 
 
 def plan_own(
@@ -192,10 +196,12 @@ def plan_own(
     parsed = read_solution(solution)
     data = solution.read_bytes()
     numeric = metric in ("rmse", "mse", "mae", "auc")
-    form, answers = own_format(parsed, numeric=numeric, whole=metric_file is None)
+    form, answers = own_format(
+        parsed, numeric=numeric, whole=metric_file is None, bounded=metric in ("rmse", "mse", "mae")
+    )
     answers = for_auc(parsed, answers) if metric == "auc" else answers
 
-    def make(folder: Path, seed: int) -> Made:
+    def make(folder: Path, streams: Streams) -> Made:
         if public is not None:
             shutil.copytree(public, folder, dirs_exist_ok=True, symlinks=False)
         return Made(answers, secret={} if metric_file is None else {SOLUTION: data})
@@ -269,6 +275,7 @@ def prepare(
                 )
             _write_provenance(hidden, plan, version, seed, now)
             _write_manifest(new, competition, now)
+            make_archive(home, competition, new)
             _write_course(home, key)
             if old is not None:
                 _keep_form(home, old)
@@ -547,16 +554,15 @@ def _build(
     """Makes data, split and both folders; returns the description, the answers and what the leak checks found."""
     from tasks.kaggle import refuse_one_class
     from tasks.leaks import find_leaks
-    from tasks.split import seed as seed_of
     from tasks.split import split
 
     new.mkdir(parents=True)
     hidden.parent.mkdir(mode=0o700, exist_ok=True)
     hidden.mkdir(mode=0o700)
     step("folders made")
-    root = key if seed is None else hashlib.sha256(f"lhy-grade fixed seed {seed}".encode()).digest()
+    root = key if seed is None else fixed_key(seed)
     purpose = f"{plan.name}/{plan.edition}/{version if seed is None else 0}"
-    made = plan.make(new, seed_of(root, f"{purpose}/world"))
+    made = plan.make(new, Streams(root).within(f"{purpose}/world"))
     answers = split(made.answers, root, f"{purpose}/split", plan.rules.public_share)
     if plan.metric == "auc":
         refuse_one_class(plan.name, answers)
@@ -573,6 +579,7 @@ def _build(
         demo=seed is not None,
         two_boards=answers.usage is not None and PRIVATE in answers.usage.tolist(),
         judge=plan.judge.version() if plan.judge is not None and plan.judge.offline else None,
+        size=plan.size,
     )
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")

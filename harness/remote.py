@@ -14,6 +14,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Body = dict[str, Any]
 Tell = Callable[[Body], None]
-Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -56,6 +57,9 @@ TOKEN = re.compile(r"lhy_[A-Za-z0-9_-]{43}")
 
 INVITATION = "invitation"
 """The label of a token that is spent when it is exchanged, as `leaderboard.roster` has it."""
+
+MANIFEST = "manifest.json"
+"""The list of what came, beside it."""
 
 MOST_BYTES = 2**26
 """No answer but a file is larger."""
@@ -138,7 +142,7 @@ class Server:
 
         Where the server does not answer, what is in the cache serves, and `say` is told so.
         """
-        from harness.competition import read_competition
+        from harness.competition import digest_of_files, read_competition
         from tasks.homeworks import canonical
 
         folder = cache_folder(self.url) / canonical(hw)
@@ -149,12 +153,25 @@ class Server:
             if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
                 with making(folder):
                     folder.mkdir(parents=True, exist_ok=True)
-                    _fetch(self, hw, entry, path, lambda count: None)
+                    _fetch(self, _file_at(hw, entry), entry, path, lambda count: None)
+            with contextlib.suppress(OSError):
+                (folder / "digest").write_text(digest_of_files(listed), encoding="utf-8")
         except UserError as error:
             if error.exit_code != 7 or not (folder / "format.json").exists():
                 raise
             say(f"{error} This is by the form that was fetched last.")
         return read_competition(folder)
+
+    def refuse_stale(self, competition: Competition, file: Path) -> None:
+        """Raises UserError E_STALE_DATA where the data at hand are not the competition's; see `harness.held`."""
+        from harness.held import refuse_stale
+
+        digest = None
+        with contextlib.suppress(OSError):
+            digest = (cache_folder(self.url) / competition.name / "digest").read_text(encoding="utf-8")
+        found = find_download(self.url, competition.name)
+        remedy = f"Get them, and predict anew: lhy-grade files {competition.name} --download"
+        refuse_stale(file, competition, digest, remedy, [] if found is None else [found])
 
     def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
         """Checks a file as the server will, sends it, and waits for its score, telling `tell` how far it is.
@@ -168,8 +185,10 @@ class Server:
         check_message(message)
         data = b""
         try:
-            form = self.competition(hw).format
+            competition = self.competition(hw)
+            form = competition.format
             data = load(path, form.max_bytes)
+            self.refuse_stale(competition, path)
             read(data, form)
             accepted = self._send_file(hw, path.name, data, message)
         except (UserError, KeyboardInterrupt) as caught:
@@ -641,39 +660,151 @@ def forget_unsent(data: bytes) -> None:
 
 
 def download(server: Server, listing: Body, folder: Path, progress: Progress) -> Path:
-    """Gets the files of a listing into a folder, whole or not at all, and its manifest; what is there already stays.
+    """Gets the files of a listing into a folder, as one archive, and returns the folder.
 
-    A download that broke off goes on where it was. Raises UserError for a name that would leave the folder, and where
-    another file lies under a name.
+    A folder that is not there yet comes into being whole or not at all. In one that is there, what the listing does not
+    name stays, and files of an earlier download that nobody changed since are replaced. A download that broke off goes
+    on where it was. Raises UserError for a name that would leave the folder, and where another file lies under a name.
     """
-    hw, entries = str(listing["homework"]), listing["files"]
-    check_names([entry["file"] for entry in entries])
+    hw, files = str(listing["homework"]), listing["files"]
+    check_names([entry["file"] for entry in files])
+    folder = folder.absolute()
     with making(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        targets = [(entry, _inside(folder, entry["file"])) for entry in entries]
-        missing = [(entry, path) for entry, path in targets if not path.exists()]
-        others = [entry["file"] for entry, path in targets if path.exists() and not _is_whole(path, entry)]
-        if others:
-            raise UserError(
-                f"{folder} holds other files of these names: {', '.join(others)}. Move them away, or choose another"
-                " folder: --download DIR",
-                code="E_EXISTS",
-                exit_code=8,
-            )
-        with progress(sum(entry["bytes"] for entry, _ in missing)) as tell:
-            for entry, path in missing:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    _fetch(server, hw, entry, path, tell)
-                except (UserError, KeyboardInterrupt) as caught:
-                    error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
-                    if error.exit_code not in UNKNOWN:
-                        raise
-                    text = f"{error}\nRun the same command again: it goes on where it was."
-                    raise UserError(text, code=error.code, exit_code=error.exit_code) from None
-        listed = {entry["file"]: {"sha256": entry["sha256"], "bytes": entry["bytes"]} for entry in entries}
-        write_json(folder / "manifest.json", {"schema": 1, "files": listed})
-    return folder.absolute()
+        before = _untouched(folder, hw)
+        missing = _missing(folder, files, before)
+        gone = sorted(set(before) - {entry["file"] for entry in files})
+        if missing or gone or not (folder / MANIFEST).is_file():
+            work = folder / ".part" if folder.exists() else folder.with_name(f".{folder.name}.part")
+            _get(server, listing, work, progress)
+            if folder.exists():
+                for name in [*missing, MANIFEST]:
+                    target = _inside(folder, name)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    (work / "files" / name).replace(target)
+                for name in gone:
+                    _inside(folder, name).unlink()
+            else:
+                (work / "files").rename(folder)
+            shutil.rmtree(work)
+    remember_download(server.url, hw, folder)
+    return folder
+
+
+def _get(server: Server, listing: Body, work: Path, progress: Progress) -> None:
+    """The files of a listing and their manifest in `work`/files, all of them checked."""
+    from harness.archive import most_bytes, unpack
+
+    hw, files, archive = str(listing["homework"]), listing["files"], listing.get("archive")
+    if work.is_symlink():
+        raise UserError(f"{work} is a link; nothing is written there.", code="E_MANIFEST", exit_code=8)
+    work.mkdir(parents=True, exist_ok=True)
+    unpacked, size = work / "files", sum(entry["bytes"] for entry in files)
+    if unpacked.exists() or unpacked.is_symlink():
+        shutil.rmtree(unpacked)  # half of it, from a call that was stopped; this follows no link
+    if archive is not None:
+        check_names([archive["file"]])
+        if archive["bytes"] > most_bytes(files):
+            raise UserError("the archive is larger than its files; it is not fetched.", code="E_MANIFEST", exit_code=8)
+    with _goes_on():
+        if archive is None:  # a server of an earlier version
+            with progress(size, "downloading") as tell:
+                for entry in files:
+                    target = unpacked / entry["file"]
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    _fetch(server, _file_at(hw, entry), entry, target, tell)
+            listed = {entry["file"]: {"sha256": entry["sha256"], "bytes": entry["bytes"]} for entry in files}
+            write_json(unpacked / MANIFEST, {"schema": 1, "files": listed})
+            return
+        packed = work / archive["file"]
+        if not _is_whole(packed, archive):
+            packed.unlink(missing_ok=True)
+            with progress(archive["bytes"], "downloading") as tell:
+                _fetch(server, f"/homeworks/{_part(hw)}/archive", archive, packed, tell)
+        with progress(size, "unpacking") as tell:
+            unpack(packed, files, unpacked, tell)
+
+
+@contextlib.contextmanager
+def _goes_on() -> Iterator[None]:
+    """Adds to an error that stops a download how to go on with it."""
+    try:
+        yield
+    except (UserError, KeyboardInterrupt) as caught:
+        error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
+        if error.exit_code not in UNKNOWN:
+            raise
+        text = f"{error}\nRun the same command again: it goes on where it was."
+        raise UserError(text, code=error.code, exit_code=error.exit_code) from None
+
+
+def _untouched(folder: Path, hw: str) -> dict[str, Body]:
+    """The files of an earlier download of that homework which are as they came, by their names."""
+    try:
+        listed = json.loads((folder / MANIFEST).read_bytes())["files"]
+        check_names(list(listed))
+        form = folder / "format.json"
+        if not _is_whole(form, listed["format.json"]) or json.loads(form.read_bytes())["name"] != hw:
+            return {}
+        return {name: entry for name, entry in listed.items() if _is_whole(_inside(folder, name), entry)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UserError):
+        return {}
+
+
+def _missing(folder: Path, files: Sequence[Body], before: Mapping[str, Body]) -> list[str]:
+    """The files of a list that are not in a folder yet, or there as they came with an earlier list.
+
+    Raises UserError where another file lies under the name of one.
+    """
+    missing, others = [], []
+    for entry in files:
+        name = entry["file"]
+        path = _inside(folder, name)
+        if not path.exists() or (name in before and before[name]["sha256"] != entry["sha256"]):
+            missing.append(name)
+        elif not (name in before or _is_whole(path, entry)):
+            others.append(name)
+    if others:
+        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        raise UserError(
+            f"{folder} holds other files of these names: {shown}. Move them away, or choose another folder:"
+            " --download DIR",
+            code="E_EXISTS",
+            exit_code=8,
+        )
+    return missing
+
+
+def _downloads() -> Path:
+    import platformdirs
+
+    return platformdirs.user_state_path("lhy-grade") / "downloads.json"
+
+
+def remember_download(url: str, homework: str, folder: Path) -> None:
+    """Notes where the data of a homework of that server were put last; a note that cannot be kept is left out."""
+    path = _downloads()
+    known = _read_downloads()
+    known.setdefault(url, {})[homework] = str(folder)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = path.with_name(f".{path.name}.{os.getpid()}")
+        write_json(new, known, mode=0o600)
+        new.replace(path)
+
+
+def find_download(url: str, homework: str) -> Path | None:
+    """Where the data of a homework of that server were put last, if the folder is still there."""
+    folder = _read_downloads().get(url, {}).get(homework)
+    return Path(folder) if isinstance(folder, str) and Path(folder).is_dir() else None
+
+
+def _read_downloads() -> dict[str, dict[str, str]]:
+    try:
+        known = json.loads(_downloads().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    well = isinstance(known, dict) and all(isinstance(inner, dict) for inner in known.values())
+    return known if well else {}
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -684,7 +815,7 @@ def check_names(names: Sequence[str]) -> None:
         if not plain or any(part.strip(". ") != part.lstrip(".") or not part.strip(".") for part in parts):
             raise UserError(f"the server lists a file {name[:100]!r}, which is no name of one.", code="E_MANIFEST",
                             exit_code=8)  # fmt: skip
-    folded = [name.casefold() for name in [*names, "manifest.json"]]
+    folded = [name.casefold() for name in [*names, MANIFEST]]
     if len(set(folded)) < len(folded):
         raise UserError("the server lists two files of one name.", code="E_MANIFEST", exit_code=8)
 
@@ -705,12 +836,17 @@ def _is_whole(path: Path, entry: Body) -> bool:
         return hashlib.file_digest(stream, "sha256").hexdigest() == str(entry["sha256"])
 
 
-def _fetch(server: Server, hw: str, entry: Body, path: Path, tell: Callable[[int], None]) -> None:
+def _file_at(hw: str, entry: Body) -> str:
+    """The address of a file of a list."""
+    return f"/homeworks/{_part(hw)}/files/{quote(entry['file'], safe='/')}"
+
+
+def _fetch(server: Server, where: str, entry: Body, path: Path, tell: Callable[[int], None]) -> None:
     """Gets one file and checks it; a part that is there already is gone on with, once."""
     part = path.with_name(f".{path.name}.part")
     for attempt in range(2):
         begun = part.stat().st_size if part.is_file() and not part.is_symlink() and not attempt else 0
-        _fetch_rest(server, hw, entry, part, begun, tell)
+        _fetch_rest(server, where, entry, part, begun, tell)
         if _is_whole(part, entry):
             part.replace(path)
             return
@@ -724,14 +860,13 @@ def _fetch(server: Server, hw: str, entry: Body, path: Path, tell: Callable[[int
     )
 
 
-def _fetch_rest(server: Server, hw: str, entry: Body, part: Path, begun: int, tell: Callable[[int], None]) -> None:
+def _fetch_rest(server: Server, where: str, entry: Body, part: Path, begun: int, tell: Callable[[int], None]) -> None:
     """Writes the bytes of a file from `begun` on, never more than are listed."""
     size = int(entry["bytes"])
     if 0 < begun == size:
         tell(begun)
         return
     headers = {"Range": f"bytes={begun}-"} if 0 < begun < size else {}
-    where = f"/homeworks/{_part(hw)}/files/{quote(entry['file'], safe='/')}"
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     with server.send("GET", where, headers=headers) as response, os.fdopen(os.open(part, flags, 0o644), "wb") as stream:
         goes_on = response.status == 206 and (response.headers.get("Content-Range") or "").startswith(f"bytes {begun}-")

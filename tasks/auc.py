@@ -2,7 +2,10 @@
 
 The value is the Mann-Whitney statistic over the number of pairs, which weights count as often as they repeat a row; the
 interval is that of DeLong, DeLong and Clarke-Pearson, Comparing the Areas under Two or More Correlated Receiver
-Operating Characteristic Curves, Biometrics 44 (1988).
+Operating Characteristic Curves, Biometrics 44 (1988), taken on the scale of the logit (Qin and Hotilovac, Statistical
+Methods in Medical Research 17, 2008), which keeps it between 0 and 1. Where all pairs are ordered alike, DeLong's error
+is 0 and the interval is Wilson's for the number of rows that the error of Hanley and McNeil (Radiology 143, 1982) has
+in that limit.
 
 >>> import numpy as np
 >>> truth = {"score": np.array([0, 1, 1, 0, 0])}
@@ -21,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import UserError
-from tasks.metrics import PIECE, Z95, resample_counts, resampled_interval
+from tasks.metrics import PIECE, Z95, resample_counts, resampled_interval, wilson
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,25 +89,29 @@ class AucMetric:
     def interval(
         self, rows: Scored, weight: NDArray[Any], groups: NDArray[Any] | None = None
     ) -> tuple[float, float] | None:
-        """DeLong's normal interval of the rows of weight 1, or that of 1,000 shared resamples of whole groups.
+        """DeLong's interval of the rows of weight 1, or that of 1,000 shared resamples of whole groups.
 
-        None with fewer than two rows of a class, or fewer than two groups. Where all pairs are ordered alike, both ends
-        are the value.
+        None with fewer than two rows of a class, or fewer than two groups.
         """
         import numpy as np
 
         if groups is None:
-            value, error = _delong(*_counted(rows, weight != 0))
+            negatives, positives = _counted(rows, weight != 0)
+            value, error = _delong(negatives, positives)
             if not math.isfinite(error):
                 return None
-            return max(0.0, value - Z95 * error), min(1.0, value + Z95 * error)
+            if error == 0 and value in (0.0, 1.0):
+                return _one_sided(value, int(negatives.sum()), int(positives.sum()))
+            return _on_logits(value, error)
         places = np.flatnonzero(weight)
         kept, which = rows[places], np.unique(groups[places], return_inverse=True)[1]
         ones = np.count_nonzero(kept.codes & 1)
         if which.max() < 1 or min(ones, len(kept) - ones) < 2:
             return None
-        low, high = resampled_interval(self, kept, resample_counts(len(kept), groups=which))
-        value = self.value(kept)
+        units, value = int(which.max()) + 1, self.value(kept)
+        low, high = resampled_interval(self, kept, resample_counts(len(kept), groups=which), units)
+        if value in (0.0, 1.0):  # so are all resamples
+            low, high = _one_sided(value, *(len(np.unique(which[kept.codes & 1 == side])) for side in (0, 1)))
         return min(low, value), max(high, value)
 
     def hint(self, value: float) -> str | None:
@@ -231,6 +238,18 @@ def _delong(negatives: NDArray[Any], positives: NDArray[Any]) -> tuple[float, fl
         return math.nan, math.inf
     value = _area(negatives, positives)
     return value, math.sqrt(_variance(negatives, positives, value) / p + _variance(positives, negatives, 1 - value) / n)
+
+
+def _on_logits(value: float, error: float) -> tuple[float, float]:
+    """The normal interval of an area strictly between 0 and 1, on the scale of the logit."""
+    middle, half = math.log(value / (1 - value)), Z95 * error / (value * (1 - value))
+    low, high = (0.5 * (1 + math.tanh(0.5 * end)) for end in (middle - half, middle + half))
+    return min(low, value), max(high, value)
+
+
+def _one_sided(value: float, negatives: int, positives: int) -> tuple[float, float]:
+    """The interval of an area of 0 or 1 of so many rows, or groups, of the classes."""
+    return wilson(value, negatives * positives / (1 + ((negatives + positives) / 2 - 1) / 2))
 
 
 def _variance(others: NDArray[Any], own: NDArray[Any], mean: float) -> float:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tasks.streams import Streams
+
 IGNORED, PUBLIC, PRIVATE = 0, 1, 2
 """The codes of `Answers.usage`, in the order of Kaggle's words Ignored, Public, Private."""
 
@@ -342,7 +344,8 @@ class Bar:
 
     `private` holds the thresholds of the private board where they differ. `source` says where the numbers come from:
     "official 2021", or "measured: …" with runs, seeds, mean and spread. A bar that is not `comparable` was set on
-    another scale than the metric's here: it is told, and nobody clears it.
+    another scale than the metric's here: it is told, and nobody clears it. `size` is that of the built-in data where it
+    was measured, None where it holds for any.
     """
 
     name: str
@@ -353,6 +356,7 @@ class Bar:
     digits: int = 5
     comparable: bool = True
     rounded: bool = False
+    size: str | None = None
 
     def passed(self, values: Mapping[str, float], higher_is_better: Mapping[str, bool], *, private: bool) -> bool:
         """Whether exact values, by metric name, clear the bar."""
@@ -363,14 +367,15 @@ class Bar:
         )
 
 
-def measured(metric: Metric, command: str, *levels: tuple[str, float, float]) -> tuple[Bar, ...]:
-    """Bars at the mean public scores of (level, mean, standard deviation), which the command measured."""
+def measured(metric: Metric, command: str, *levels: tuple[str, float, float], size: str = "small") -> tuple[Bar, ...]:
+    """Bars at the mean public scores of (level, mean, standard deviation), which the command measured at that size."""
     return tuple(
         Bar(
             name,
             ((metric.name, mean),),
             f"measured: level {name}, public {metric.label} mean {mean:.4f} ± {spread:.4f} (standard deviation over "
             f"worlds, splits and trainings), python tests/bench/{command}",
+            size=size,
         )
         for name, mean, spread in levels
     )
@@ -447,8 +452,9 @@ class Edition:
     """One year of a homework, or the built-in world. The year is part of the key: header, metric and bars differ by it.
 
     `format` is the course's own, with the course's ids; a prepared competition replaces the ids by its own.
-    `metrics[0]` ranks. `make(public, seed, size, source)` writes what students get into the folder `public` and returns
-    the hidden side; `source` is the folder or zip of the course's files where `official`, else None.
+    `metrics[0]` ranks. `make(public, streams, size, source)` writes what students get into the folder `public`, from
+    random streams of the course's key, and returns the hidden side; `source` is the folder or zip of the course's files
+    where `official`, else None.
     """
 
     name: str
@@ -457,9 +463,13 @@ class Edition:
     metrics: tuple[Metric, ...]
     bars: tuple[Bar, ...]
     rules: Rules
-    make: Callable[[Path, int, str, Path | None], Made]
+    make: Callable[[Path, Streams, str, Path | None], Made]
     official: bool = False
     judge: Judge | None = None
+
+    def bars_at(self, size: str | None) -> tuple[Bar, ...]:
+        """The bars of data of that size, None for the course's own: those measured at another size do not hold."""
+        return tuple(bar for bar in self.bars if bar.size in (None, size))
 
 
 @dataclass(frozen=True)

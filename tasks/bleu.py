@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tasks.metrics import resample_counts
+from tasks.metrics import percentile_interval, resample_counts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -383,7 +383,7 @@ class BleuMetric:
             return None
         counts = _counts(len(kept), None if which is None else which.tobytes())
         values = [score(sums) for sums in _totals(counts, kept).tolist()]
-        low, high = np.quantile(values, [0.025, 0.975]).tolist()
+        low, high = percentile_interval(values, len(kept) if which is None else int(which.max()) + 1)
         value = self.value(kept)
         return min(low, value), max(high, value)
 

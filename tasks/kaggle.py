@@ -43,6 +43,7 @@ from tasks.base import (
 from tasks.metrics import METRICS
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 USAGES = {"ignored": IGNORED, "public": PUBLIC, "private": PRIVATE}
@@ -216,13 +217,16 @@ def refuse_one_class(name: str, answers: Answers) -> None:
         )
 
 
-def own_format(solution: Solution, *, numeric: bool = False, whole: bool = True) -> tuple[TableFormat, Answers]:
+def own_format(
+    solution: Solution, *, numeric: bool = False, whole: bool = True, bounded: bool = False
+) -> tuple[TableFormat, Answers]:
     """The submission format of a competition of one's own, and its answers in the format's order.
 
     Ids are sorted in natural order (`img2` before `img10`), so that the order of the solution file tells nothing; they
     become a range where they are plain whole numbers that count up by one. Rows marked Ignored belong to the format
     like all others. `numeric` asks for numbers, as RMSE needs, and makes every column a float one; `whole=False` lets
-    predictions of a whole-number column be decimal numbers, as probabilities are. Raises UserError.
+    predictions of a whole-number column be decimal numbers, as probabilities are; `bounded` bounds each column by
+    `prediction_bound`. Raises UserError.
     """
     import numpy as np
 
@@ -247,9 +251,27 @@ def own_format(solution: Solution, *, numeric: bool = False, whole: bool = True)
         )
         for column in solution.columns
     )
+    if bounded:
+        most = {name: prediction_bound(column) for name, column in values.items()}
+        columns = tuple(replace(c, minimum=-most[c.name], maximum=most[c.name]) for c in columns)
     usage = solution.answers.usage
     answers = Answers(_as_range(ids), values, usage=None if usage is None else usage[order])
     return TableFormat(solution.id, columns, answers.ids), answers
+
+
+def prediction_bound(values: NDArray[np.float64]) -> float:
+    """How far from 0 a prediction may lie: the range of the answers widened by ten times its width on both sides.
+
+    It is the next power of ten, at least 1, since students read it and it must not give the largest answer away.
+
+    >>> import numpy as np
+    >>> prediction_bound(np.array([3.5, 8.0])), prediction_bound(np.array([0.0, 0.01]))
+    (100.0, 1.0)
+    """
+    low, high = float(values.min()), float(values.max())
+    width = (high - low) or max(abs(low), abs(high))
+    most = max(abs(low - 10 * width), abs(high + 10 * width), 1.0)
+    return min(float(f"1e{math.ceil(math.log10(most))}"), 1e100)
 
 
 def _room(answers: NDArray[Any]) -> int:

@@ -1,7 +1,7 @@
-"""Which hidden rows score on the public board and which on the private one, and every other secret of a course.
+"""Which hidden rows score on the public board and which on the private one.
 
-All of it follows from the course's secret key by HMAC-SHA256 (RFC 2104), so that nobody can rebuild the marks or the
-world's seed from the code, and the same key gives them again.
+The marks follow from the course's secret key by HMAC-SHA256 (RFC 2104), so that nobody can rebuild them from the code,
+and the same key gives them again.
 """
 
 from __future__ import annotations
@@ -13,30 +13,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import PRIVATE, PUBLIC, Answers, UserError
+from tasks.streams import derive as derive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 POOL = 2048  # how many groups around the cut are searched for an exact public count
 CHOICES = 9  # how many public counts of one stratum are weighed against those of the others
-
-
-def derive(key: bytes, purpose: str) -> bytes:
-    """32 secret bytes for one purpose, which tell nothing about the key or about another purpose.
-
-    >>> derive(b"key", "hw01/world") == derive(b"key", "hw02/world")
-    False
-    """
-    return hmac.digest(key, purpose.encode(), "sha256")
-
-
-def seed(key: bytes, purpose: str) -> int:
-    """A secret whole number below 2**63 for one purpose, for numpy's generators.
-
-    >>> 0 <= seed(b"key", "hw01/world") < 2**63
-    True
-    """
-    return int.from_bytes(derive(key, purpose)[:8], "big") >> 1
 
 
 def split(answers: Answers, key: bytes, name: str, public_share: float) -> Answers:

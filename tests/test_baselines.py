@@ -20,6 +20,7 @@ from baselines.common import Run, main, override, rate, require_training, train_
 from baselines.hw01_regression import LEVELS, Config, best_features, features, held_out, read, settings
 from tasks.base import UserError
 from tasks.hw01_regression import TARGET, TASK, TRAIN_FILE
+from tasks.streams import fixed
 
 ROOT = Path(__file__).parents[1]
 SHORT = ["epochs=4", "patience=100"]
@@ -28,14 +29,14 @@ SHORT = ["epochs=4", "patience=100"]
 @pytest.fixture(scope="module", params=["builtin", "builtin-2022"])
 def public(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
-    TASK.edition(request.param).make(folder, 0, "small", None)
+    TASK.edition(request.param).make(folder, fixed(0), "small", None)
     return folder
 
 
 @pytest.fixture(scope="module")
 def public_2021(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("public")
-    TASK.edition("builtin").make(folder, 0, "small", None)
+    TASK.edition("builtin").make(folder, fixed(0), "small", None)
     return folder
 
 
@@ -63,7 +64,7 @@ def test_every_level_writes_a_submission_in_the_editions_format(public: Path, le
 
 
 def test_a_level_learns_more_than_yesterdays_value(tmp_path: Path) -> None:
-    made = TASK.edition("builtin").make(tmp_path, 21, "small", None)
+    made = TASK.edition("builtin").make(tmp_path, fixed(21), "small", None)
     metric = TASK.edition("builtin").metrics[0]
     path = train_level("hw01", "strong", tmp_path, tmp_path / "run", seed=0, device="cpu")
     guess = np.loadtxt(path, delimiter=",", skiprows=1)[:, 1]
@@ -237,8 +238,9 @@ def test_the_command_needs_neither_click_nor_sqlalchemy_and_imports_torch_only_t
         "from baselines import hw01_regression\n"
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
         "from tasks.hw01_regression import TASK\n"
+        "from tasks.streams import fixed\n"
         f"public = Path({str(tmp_path)!r}) / 'public'; public.mkdir()\n"
-        "TASK.edition('builtin').make(public, 0, 'small', None)\n"
+        "TASK.edition('builtin').make(public, fixed(0), 'small', None)\n"
         "from baselines.common import main\n"
         f"raise SystemExit(main('hw01', ['--level', 'strong', '--public', str(public), '--run', {str(tmp_path)!r},"
         " '--set', 'epochs=1', '--device', 'cpu']))\n"

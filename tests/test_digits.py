@@ -386,7 +386,7 @@ def test_a_chart_that_places_points_by_exact_scores_is_found(
     listed = view.submissions
 
     def exact(home: Home, viewer: view.Viewer, hw: str, **more: Any) -> view.Body:
-        return listed(home, view.owner(viewer.participant), hw, **more, exact=True)
+        return listed(home, view.owner(viewer.key), hw, **more, exact=True)
 
     with monkeypatch.context() as patch:
         patch.setattr(pages, "number", lambda digits: lambda value: "a number")

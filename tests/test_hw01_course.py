@@ -13,6 +13,7 @@ import pytest
 from tasks.base import Made, TableFormat, UserError
 from tasks.hw01_regression import LAYOUT_2021, LAYOUT_2022, TARGET, TASK, TEST_FILE, TRAIN_FILE
 from tasks.hw01_regression.course import find_text, place_stretches, positions, read_course
+from tasks.streams import fixed
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 EDITIONS = {"2021": LAYOUT_2021, "2022": LAYOUT_2022}
@@ -28,7 +29,7 @@ def source(year: str) -> Path:
 
 def make(folder: Path, year: str, seed: int, where: Path | None = None) -> Made:
     folder.mkdir(parents=True, exist_ok=True)
-    return TASK.edition(year).make(folder, seed, "small", where or source(year))
+    return TASK.edition(year).make(folder, fixed(seed), "small", where or source(year))
 
 
 def rows_of(path: Path) -> list[list[str]]:
@@ -201,7 +202,7 @@ def test_the_official_test_file_is_optional_but_checked_where_it_is_there(tmp_pa
 
 def test_a_missing_source_is_refused_with_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="with --from"):
-        TASK.edition("2021").make(tmp_path, 0, "small", None)
+        TASK.edition("2021").make(tmp_path, fixed(0), "small", None)
     with pytest.raises(UserError, match=r"expected the file covid\.train\.csv of the 2021 edition"):
         make(tmp_path, "2021", 0, tmp_path)
     with pytest.raises(UserError, match="no such folder or zip"):

@@ -14,6 +14,7 @@ import pytest
 from tasks.base import Made, UserError
 from tasks.hw01_regression import LAYOUT_2021, LAYOUT_2022, TARGET, TASK, TEST_FILE, TRAIN_FILE, Layout
 from tasks.hw01_regression.world import PERIODS, POOL, YEARS, floor, plan
+from tasks.streams import fixed
 
 BUILTIN = {"builtin": LAYOUT_2021, "builtin-2022": LAYOUT_2022}
 ROOT = Path(__file__).parents[1]
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 def make(folder: Path, edition: str, seed: int) -> Made:
     folder.mkdir(parents=True, exist_ok=True)
-    return TASK.edition(edition).make(folder, seed, "small", None)
+    return TASK.edition(edition).make(folder, fixed(seed), "small", None)
 
 
 def rows_of(path: Path) -> list[list[str]]:
@@ -77,7 +78,7 @@ def test_no_day_of_a_test_window_is_in_any_other_row(tmp_path: Path, edition: st
 @pytest.mark.parametrize("size", YEARS)
 @pytest.mark.parametrize("layout", [LAYOUT_2021, LAYOUT_2022])
 def test_no_test_target_is_visible_in_any_other_row(layout: Layout, size: str) -> None:
-    train, test, _ = plan(layout, 1, size)
+    train, test, _ = plan(layout, fixed(1), size)
     hidden = [(window.state, window.day + layout.days - 1) for window in test]
     visible = {(window.state, window.day + d) for window in train for d in range(layout.days)}
     visible |= {(window.state, window.day + d) for window in test for d in range(layout.days - 1)}
@@ -88,12 +89,15 @@ def test_no_test_target_is_visible_in_any_other_row(layout: Layout, size: str) -
 @pytest.mark.parametrize("size", YEARS)
 @pytest.mark.parametrize("layout", [LAYOUT_2021, LAYOUT_2022])
 def test_test_windows_lie_a_week_from_everything_else(layout: Layout, size: str) -> None:
-    train, test, days = plan(layout, 5, size)
+    train, test, hidden = plan(layout, fixed(5), size)
     assert (len(train), len(test)) == (layout.train_rows * YEARS[size], layout.test_rows * YEARS[size])
-    assert max(window.day for window in (*train, *test)) + layout.days <= days
+    assert max(window.day for window in (*train, *test)) + layout.days <= len(hidden)
     learnt = {window.day + d for window in train for d in range(layout.days)}
     for window in test:  # in no state is a day of a test period learnt from
         assert not learnt & set(range(window.day - POOL, window.day + layout.days + POOL))
+        assert hidden[window.day + layout.days - POOL : window.day + layout.days].all()  # all behind its target
+    for day in learnt:
+        assert not hidden[day - POOL + 1 : day + 1].any()
     for state in range(len(layout.states)):
         starts = sorted(window.day for window in test if window.state == state)
         assert all(b - a >= layout.days + POOL for a, b in pairwise(starts))
@@ -120,8 +124,8 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_
     first, other = make(tmp_path / "a", "builtin", 7), make(tmp_path / "c", "builtin", 8)
     (tmp_path / "b").mkdir()
     code = (
-        "from pathlib import Path; from tasks.hw01_regression import TASK; "
-        f"TASK.edition('builtin').make(Path({str(tmp_path / 'b')!r}), 7, 'small', None)"
+        "from pathlib import Path; from tasks.hw01_regression import TASK; from tasks.streams import fixed; "
+        f"TASK.edition('builtin').make(Path({str(tmp_path / 'b')!r}), fixed(7), 'small', None)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
     for name in (TRAIN_FILE, TEST_FILE):
@@ -138,7 +142,7 @@ def test_the_last_days_own_draw_is_what_nobody_can_know_and_yesterday_is_far_fro
     made = make(tmp_path, edition, 4)
     assert made.test is not None
     truth = made.answers.columns[TARGET]
-    last = floor(layout, 4, "small") - truth
+    last = floor(layout, fixed(4), "small") - truth
     yesterday = made.test[:, -len(layout.day)] - truth
     assert abs(last.mean()) < 0.1  # the floor is an expectation
     assert 0.3 < np.sqrt(np.mean(last**2)) < 0.8
@@ -155,17 +159,17 @@ def test_the_measured_boss_bar_is_worse_than_the_floor_and_the_bars_climb(tmp_pa
         assert all(bar.source.startswith("measured: ") for bar in edition.bars)
         truth = make(tmp_path / name, name, 0).answers.columns[TARGET]
         metric = edition.metrics[0]
-        best = float(metric.value(metric.rows({TARGET: truth}, {TARGET: floor(layout, 0, "small")})))
+        best = float(metric.value(metric.rows({TARGET: truth}, {TARGET: floor(layout, fixed(0), "small")})))
         assert bars[-1] > 1.2 * best
 
 
 def test_an_unknown_size_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="small, full"):
-        TASK.edition("builtin").make(tmp_path, 0, "huge", None)
+        TASK.edition("builtin").make(tmp_path, fixed(0), "huge", None)
 
 
 def test_the_full_world_has_ten_times_the_rows(tmp_path: Path) -> None:
-    made = TASK.edition("builtin").make(tmp_path, 0, "full", None)
+    made = TASK.edition("builtin").make(tmp_path, fixed(0), "full", None)
     assert made.train is not None
     assert made.train.shape == (27000, 93)
     assert len(made.answers) == 8930

@@ -30,6 +30,7 @@ from tasks.hw03_cnn import course as importer
 from tasks.leaks import find_leaks
 from tasks.metrics import ACCURACY
 from tasks.split import split
+from tasks.streams import fixed
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -45,7 +46,7 @@ def make(folder: Path, edition: str, seed: int) -> Made:
     folder.mkdir(parents=True, exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(world, "COUNTS", {(year, "small"): counts for year, counts in TINY.items()})
-        return TASK.edition(edition).make(folder, seed, "small", None)
+        return TASK.edition(edition).make(folder, fixed(seed), "small", None)
 
 
 @pytest.fixture(scope="module", params=BUILTIN)
@@ -103,9 +104,9 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_
     first, other = make(tmp_path / "a", "builtin", 2**62), make(tmp_path / "c", "builtin", 8)
     (tmp_path / "b").mkdir()
     code = (
-        "from pathlib import Path; from tasks.hw03_cnn import TASK, world; "
+        "from pathlib import Path; from tasks.hw03_cnn import TASK, world; from tasks.streams import fixed; "
         f"world.COUNTS = {{('2021', 'small'): world.{TINY['2021']!r}}}; "
-        f"TASK.edition('builtin').make(Path({str(tmp_path / 'b')!r}), {2**62}, 'small', None)"
+        f"TASK.edition('builtin').make(Path({str(tmp_path / 'b')!r}), fixed({2**62}), 'small', None)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
     assert names_below(tmp_path / "a") == names_below(tmp_path / "b")
@@ -158,7 +159,7 @@ def test_colour_alone_tells_little_of_the_classes() -> None:
 @pytest.mark.parametrize("size", ["huge", "tiny"])
 def test_an_unknown_size_is_refused_with_the_known_ones(tmp_path: Path, size: str) -> None:
     with pytest.raises(UserError, match="small, full"):
-        TASK.edition("builtin").make(tmp_path, 0, size, None)
+        TASK.edition("builtin").make(tmp_path, fixed(0), size, None)
 
 
 def test_the_full_world_has_the_courses_own_counts() -> None:
@@ -310,7 +311,7 @@ def given(place: Path, layout: Layout, each: int = 8) -> Path:
 
 def take(source: Path, public: Path, layout: Layout, seed: int = 0) -> Made:
     public.mkdir()
-    return importer.make(layout, public, seed, source)
+    return importer.make(layout, public, fixed(seed), source)
 
 
 def refused(source: Path, public: Path, layout: Layout) -> str:
@@ -517,7 +518,7 @@ def test_a_damaged_or_encrypted_zip_a_missing_place_and_no_place_are_refused(tmp
         assert "cannot be read" in refused(tmp_path / f"{name}.zip", tmp_path / name, LAYOUT_2022)
     assert "no such folder or zip" in refused(tmp_path / "gone", tmp_path / "b", LAYOUT_2022)
     with pytest.raises(UserError, match="with --from"):
-        importer.make(LAYOUT_2022, tmp_path / "b", 0, None)
+        importer.make(LAYOUT_2022, tmp_path / "b", fixed(0), None)
 
 
 def test_a_class_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import random
 import re
 import tarfile
@@ -57,6 +58,7 @@ from tasks.hw05_transformer.grammar import (
 )  # fmt: skip
 from tasks.hw05_transformer.lexicon import Entry, entries
 from tasks.hw05_transformer.sentences import ALL_SENSES, SENTENCES, ended, nth_of, sentence, speaker
+from tasks.streams import fixed
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 TATOEBA = SHARED / "tatoeba-cmn" / "cmn.txt.gz"
@@ -163,7 +165,7 @@ def test_every_character_is_traditional_and_of_taiwan() -> None:
         "悉尼",
     ):
         assert mainland not in text
-    g = speaker(1, 9, 0.0)
+    g = speaker(random.Random(1), random.Random(9), 0.0)
     spoken = "".join(sentence(g)[1] for _ in range(20_000))
     assert not set(mapping) & set(spoken)
 
@@ -289,7 +291,7 @@ def test_questions_are_asked_with_the_verb_first_and_with_ma() -> None:
 
 def find(sort: str, pattern: str, *, tries: int = 20_000) -> tuple[str, str]:
     """The first sentence of that sort whose English fits."""
-    g = speaker(3, 4, 0.0)
+    g = speaker(random.Random(3), random.Random(4), 0.0)
     makers = [maker for maker in SENTENCES if maker.__name__ == sort]
     for _ in range(tries):
         pair = makers[0](g)
@@ -356,7 +358,7 @@ def test_forms_of_english_words() -> None:
 
 
 def test_subject_and_verb_agree_in_every_sentence() -> None:
-    g = speaker(5, 7, 0.0)
+    g = speaker(random.Random(5), random.Random(7), 0.0)
     for _ in range(20_000):
         en, zh = sentence(g)
         assert not re.search(r"\b(He|She) (are|am|have|do|were)\b", en), en
@@ -383,7 +385,7 @@ def lines_of(path: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Made]:
     folder = tmp_path_factory.mktemp("small")
-    return folder, TASK.edition("builtin").make(folder, 7, "small", None)
+    return folder, TASK.edition("builtin").make(folder, fixed(7), "small", None)
 
 
 def test_the_files_are_the_courses_and_aligned(small: tuple[Path, Made]) -> None:
@@ -399,11 +401,11 @@ def test_the_files_are_the_courses_and_aligned(small: tuple[Path, Made]) -> None
 
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(small: tuple[Path, Made], tmp_path: Path) -> None:
     folder, made = small
-    again = TASK.edition("builtin").make(tmp_path, 7, "small", None)
+    again = TASK.edition("builtin").make(tmp_path, fixed(7), "small", None)
     for name in (*RAW_FILES, *TEST_FILES, MONO_FILE):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
     assert again.answers.columns["translation"].tolist() == made.answers.columns["translation"].tolist()
-    TASK.edition("builtin").make(tmp_path, 8, "small", None)
+    TASK.edition("builtin").make(tmp_path, fixed(8), "small", None)
     assert (tmp_path / RAW_FILES[0]).read_bytes() != (folder / RAW_FILES[0]).read_bytes()
 
 
@@ -448,7 +450,7 @@ def test_the_answers_win_and_the_dummy_translations_score_about_nothing(small: t
 
 def test_an_unknown_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="expected one of: small, full"):
-        TASK.edition("builtin").make(tmp_path, 0, "huge", None)
+        TASK.edition("builtin").make(tmp_path, fixed(0), "huge", None)
 
 
 # The course's files --------------------------------------------------------------------------------------------------
@@ -482,7 +484,7 @@ def test_real_pairs_in_the_courses_layout_are_imported_and_carved_without_near_d
     source = write_course(tmp_path / "given", english, chinese, chinese[:500])
     public = tmp_path / "public"
     public.mkdir()
-    made = TASK.edition("2022").make(public, 3, "small", source)
+    made = TASK.edition("2022").make(public, fixed(3), "small", source)
     test, hidden = lines_of(public / TEST_FILES[0]), made.answers.columns["translation"].tolist()
     pairs = set(zip(english, chinese, strict=True))
     assert len(test) == len(hidden) == 4000
@@ -500,11 +502,23 @@ def test_real_pairs_in_the_courses_layout_are_imported_and_carved_without_near_d
             side = course.neighbours(line)
             assert not any(course.near(side, other) for other in train_sides), line
     assert not set(hidden) & set(lines_of(public / MONO_FILE))
-    assert settings("strong", public).dim == LEVELS["strong"].dim
+
+
+def test_the_settings_are_the_courses_where_the_data_are_not_the_small_ones(tmp_path: Path) -> None:
+    said: list[dict[str, Any]] = [
+        {}, {"size": "small"}, {"size": "full"}, {"size": None}, {"edition": "2021"}, {"edition": "builtin"}
+    ]  # fmt: skip
+    dims = []
+    for values in said:
+        (tmp_path / "format.json").write_text(json.dumps(values))
+        dims.append(settings("strong", tmp_path).dim)
+    own = LEVELS["strong"].dim
+    assert dims == [own, own, 512, 512, 512, own]
+    assert own != 512
 
 
 def pairs_of(count: int, seed: int = 1) -> tuple[list[str], list[str]]:
-    g = speaker(seed, 3, 0.3)
+    g = speaker(random.Random(seed), random.Random(3), 0.3)
     pairs = [sentence(g) for _ in range(count)]
     return [en for en, _ in pairs], [zh for _, zh in pairs]
 
@@ -565,7 +579,7 @@ def test_what_is_not_the_courses_file_is_refused_with_what_was_expected(tmp_path
     (latin / "raw.zh").write_bytes("第一行\n".encode() + "第二行".encode("big5"))
     assert "raw.zh, line 2: expected UTF-8" in refused(latin)
     with pytest.raises(UserError, match="with --from"):
-        TASK.edition("2021").make(tmp_path, 0, "small", None)
+        TASK.edition("2021").make(tmp_path, fixed(0), "small", None)
 
 
 def test_near_duplicates_are_found_by_their_rare_neighbours_as_by_looking_at_all() -> None:
@@ -695,7 +709,7 @@ def test_cleaning_takes_remarks_and_pairs_that_do_not_fit_away_and_leaves_good_o
     assert clean([good]) == [("He bought a book yesterday.", "他昨天買了一本書。")]
     assert clean([("Thank  you --", "謝謝你——"), ("(Applause)", "（掌聲）")]) == [("Thank you", "謝謝你")]
     assert clean([("Yes.", "他昨天買了一本書，他昨天買了一本書，他昨天買了一本書。")]) == []
-    g = speaker(2, 5, 0.3)
+    g = speaker(random.Random(2), random.Random(5), 0.3)
     pairs = [sentence(g) for _ in range(3000)]
     kept = clean(pairs)
     assert len(kept) >= 0.99 * len(pairs)
@@ -706,7 +720,7 @@ def test_cleaning_takes_remarks_and_pairs_that_do_not_fit_away_and_leaves_good_o
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A world cut to a few lines."""
     folder = tmp_path_factory.mktemp("tiny")
-    TASK.edition("builtin").make(folder, 1, "small", None)
+    TASK.edition("builtin").make(folder, fixed(1), "small", None)
     for name, count in ((RAW_FILES[0], 300), (RAW_FILES[1], 300), (TEST_FILES[0], 20), (TEST_FILES[1], 20)):
         (folder / name).write_text("".join(line + "\n" for line in lines_of(folder / name)[:count]), encoding="utf-8")
     text = "".join(line + "\n" for line in lines_of(folder / MONO_FILE)[:100])

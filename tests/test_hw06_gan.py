@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.random import default_rng
 from PIL import Image
 
 from baselines.common import override, train_level
@@ -28,6 +29,7 @@ from baselines.hw06_gan import (
 from submissions.images import read_images
 from tasks.base import ImagesFormat, UserError
 from tasks.hw06_gan import world
+from tasks.streams import fixed
 
 ROOT = Path(__file__).parents[1]
 COUNT = 12
@@ -41,7 +43,7 @@ def tiny(level: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def faces() -> world.Images:
-    return world.draw(3, 400)
+    return world.draw(default_rng(3), 400)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def public(faces: world.Images, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, world.Images]:
     """The small world of one seed: the students' folder and the hidden images."""
     folder = tmp_path_factory.mktemp("small")
-    return folder, world.make_images(folder, 1, "small")
+    return folder, world.make_images(folder, fixed(1), "small")
 
 
 def small(images: world.Images) -> np.ndarray:
@@ -86,28 +88,30 @@ def nearest(images: world.Images, others: world.Images | None = None) -> np.ndar
 
 def test_the_same_seed_gives_the_same_faces_in_another_process_and_another_seed_others(faces: world.Images) -> None:
     code = (
-        "import sys; from tasks.hw06_gan import world; "
-        "sys.stdout.buffer.write(world.draw(3, 40).tobytes() + world.clutter(3, 16).tobytes())"
+        "import sys; from numpy.random import default_rng; from tasks.hw06_gan import world; "
+        "both = world.draw(default_rng(3), 40), world.clutter(default_rng(3), 16); "
+        "sys.stdout.buffer.write(both[0].tobytes() + both[1].tobytes())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=60)
-    assert done.stdout == faces[:40].tobytes() + world.clutter(3, 16).tobytes()
-    assert nearest(world.draw(4, 40), faces).min() > 5
+    assert done.stdout == faces[:40].tobytes() + world.clutter(default_rng(3), 16).tobytes()
+    assert nearest(world.draw(default_rng(4), 40), faces).min() > 5
 
 
 def test_the_first_faces_do_not_depend_on_how_many_are_drawn(faces: world.Images) -> None:
-    assert np.abs(world.draw(3, 21).astype(int) - faces[:21]).max() <= 1
+    assert np.abs(world.draw(default_rng(3), 21).astype(int) - faces[:21]).max() <= 1
 
 
-def test_faces_their_parameters_and_clutter_come_from_streams_of_their_own(faces: world.Images) -> None:
-    images, values = world.attributes(3, 40)
+def test_attributes_come_with_the_faces_that_they_describe(faces: world.Images) -> None:
+    images, values = world.attributes(default_rng(3), 40)
     assert images.shape == (40, 64, 64, 3)
-    assert nearest(images, faces).min() > 5
+    assert np.abs(images.astype(int) - faces[:40]).max() <= 1
+    assert nearest(world.clutter(default_rng(3), 40), faces).min() > 5
     assert values.dtype == np.float32
     assert values.shape == (40, len(world.RANGES) + len(world.TURNS) + len(world.CHANCES))
 
 
 def test_attributes_are_standardised_and_the_marks_are_0_and_1() -> None:
-    _, values = world.attributes(5, 800)
+    _, values = world.attributes(default_rng(5), 800)
     marks = len(world.CHANCES)
     assert np.abs(values[:, :-marks].mean(axis=0)).max() < 0.2
     assert np.abs(values[:, :-marks].std(axis=0) - 1).max() < 0.1
@@ -117,7 +121,7 @@ def test_attributes_are_standardised_and_the_marks_are_0_and_1() -> None:
 
 
 def test_a_small_change_of_any_parameter_is_a_small_change_of_the_image() -> None:
-    numbers = world.uniforms(0, 16)
+    numbers = world.uniforms(default_rng(0), 16)
     continuous = numbers[:, : len(world.RANGES)]
     continuous[:] = np.clip(continuous, 0.01, 0.99)
     before = world.render(numbers).astype(np.float32)
@@ -130,7 +134,7 @@ def test_a_small_change_of_any_parameter_is_a_small_change_of_the_image() -> Non
 
 
 def test_every_parameter_and_every_mark_shows() -> None:
-    numbers = world.uniforms(1, 16)
+    numbers = world.uniforms(default_rng(1), 16)
     numbers[::2, -len(world.CHANCES) :] = 0.01  # every second face has everything, so that each length matters
     before = world.render(numbers).astype(np.float32)
     for index, name in enumerate([*world.RANGES, *world.CHANCES]):
@@ -141,7 +145,7 @@ def test_every_parameter_and_every_mark_shows() -> None:
 
 
 def test_a_place_on_a_circle_has_no_seam() -> None:
-    numbers = world.uniforms(2, 16)
+    numbers = world.uniforms(default_rng(2), 16)
     names = list(world.RANGES)
     for name in world.TURNS:
         first, last = numbers.copy(), numbers.copy()
@@ -189,7 +193,7 @@ def test_public_and_hidden_faces_are_of_one_distribution(made: tuple[Path, world
 
 def test_clutter_differs_from_faces_for_a_classifier_of_few_numbers() -> None:
     """A linear classifier of the spread within parts of the image separates them, so a small network can."""
-    images = np.concatenate([world.draw(8, 400), world.clutter(8, 400)])
+    images = np.concatenate([world.draw(default_rng(8), 400), world.clutter(default_rng(8), 400)])
     parts = images.reshape(-1, 8, 8, 8, 8, 3).astype(np.float64)
     x = np.concatenate([parts.mean(axis=(2, 4)).reshape(800, -1), parts.std(axis=(2, 4)).reshape(800, -1)], axis=1)
     x = np.c_[(x - x.mean(axis=0)) / x.std(axis=0), np.ones(800)]
@@ -200,7 +204,7 @@ def test_clutter_differs_from_faces_for_a_classifier_of_few_numbers() -> None:
 
 
 def test_heads_of_clutter_have_no_eyes() -> None:
-    numbers = world.uniforms(6, 32)
+    numbers = world.uniforms(default_rng(6), 32)
     whole, blank = world.render(numbers).astype(int), world.render(numbers, features=False)
     change = np.abs(whole - blank).max(axis=3) > 8
     assert 0.03 < change.mean() < 0.2
@@ -209,7 +213,7 @@ def test_heads_of_clutter_have_no_eyes() -> None:
 
 def test_an_unknown_size_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="small, full"):
-        world.make_images(tmp_path, 0, "huge")
+        world.make_images(tmp_path, fixed(0), "huge")
     assert world.SIZES["full"][0] == 71_314
 
 
@@ -431,10 +435,9 @@ def test_averaged_weights_follow_the_generators(public: Path, tmp_path: Path) ->
 
 def test_the_settings_are_wider_where_the_data_are_the_courses(public: Path, tmp_path: Path) -> None:
     assert settings("boss", public) == LEVELS["boss"]
-    (tmp_path / "faces").mkdir()
-    for index in range(10_001):
-        (tmp_path / "faces" / f"{index}.jpg").touch()
-    assert settings("boss", tmp_path).width == 64
+    for size, width in (("small", LEVELS["boss"].width), ("full", 64), (None, 64)):
+        (tmp_path / "format.json").write_text(json.dumps({"size": size}))
+        assert settings("boss", tmp_path).width == width
     with pytest.raises(UserError, match="expected the training images"):
         read(tmp_path / "nowhere")
 

@@ -26,6 +26,7 @@ from tasks.base import PUBLIC, Made, UserError
 from tasks.frechet import FACE_RATE, FID
 from tasks.hw06_gan import FORMAT, TASK, inception, judge, networks, world
 from tasks.hw06_gan.course import distinct, find, resized
+from tasks.streams import fixed
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 FACES, REAL = SHARED / "animefaces", SHARED / "submissions" / "hw06-2022"
@@ -82,7 +83,8 @@ def network(reference: Any) -> Any:
 
 
 def test_inception_gives_the_features_of_torch_fidelity_on_equal_weights(network: Any) -> None:
-    images = np.concatenate([world.draw(1, 2), np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)])
+    noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    images = np.concatenate([world.draw(np.random.default_rng(1), 2), noise])
     with torch.inference_mode():
         expected = network(torch.from_numpy(images).permute(0, 3, 1, 2))[0].numpy()
     features = inception.features(network.state_dict(), images)
@@ -108,7 +110,7 @@ def test_a_change_of_any_layer_changes_the_features(network: Any) -> None:
 def test_inceptions_features_do_not_depend_on_threads_batches_or_order(
     network: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images, weights = world.draw(2, 4), network.state_dict()
+    images, weights = world.draw(np.random.default_rng(2), 4), network.state_dict()
     before = torch.get_num_threads()
     expected = inception.features(weights, images)
     monkeypatch.setattr(inception, "BATCH", 2)
@@ -174,7 +176,7 @@ def trained() -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(networks.FACES, "small", 400)
         patch.setitem(networks.EPOCHS, "small", 6)
-        return networks.train(1, "small")
+        return networks.train(fixed(1), "small")
 
 
 def fid(weights: dict[str, bytes], real: Images, made: Images) -> float:
@@ -183,12 +185,12 @@ def fid(weights: dict[str, bytes], real: Images, made: Images) -> float:
 
 
 def test_worse_images_lie_further_and_show_fewer_faces(trained: dict[str, bytes]) -> None:
-    real, fresh = world.draw(2, 400), world.draw(3, 300)
+    real, fresh = world.draw(np.random.default_rng(2), 400), world.draw(np.random.default_rng(3), 300)
     generator = np.random.default_rng(0)
     noisy = np.clip(fresh + generator.normal(0, 40, fresh.shape), 0, 255).astype(np.uint8)
     soft = fresh.reshape(300, 16, 4, 16, 4, 3).mean(axis=(2, 4)).repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
     noise = generator.integers(0, 256, fresh.shape, np.uint8)
-    clutter = world.clutter(4, 300)
+    clutter = world.clutter(np.random.default_rng(4), 300)
     near = fid(trained, real, fresh)
     for worse in (noisy, soft, noise, clutter, fresh[:5].repeat(60, axis=0)):
         assert fid(trained, real, worse) > 3 * near
@@ -198,13 +200,13 @@ def test_worse_images_lie_further_and_show_fewer_faces(trained: dict[str, bytes]
 
 
 def test_the_features_have_a_scale_of_their_own(trained: dict[str, bytes]) -> None:
-    features = judge.features(trained, world.draw(5, 400))
+    features = judge.features(trained, world.draw(np.random.default_rng(5), 400))
     assert features.shape == (400, networks.FEATURES)
     assert features.var(axis=0).sum() == pytest.approx(100, rel=0.2)
 
 
 def test_training_follows_from_the_seed_alone_and_leaves_torch_as_it_was() -> None:
-    images, attributes = world.attributes(1, 100)
+    images, attributes = world.attributes(np.random.default_rng(1), 100)
     torch.manual_seed(5)
     before, threads = torch.random.get_rng_state(), torch.get_num_threads()
     first = networks.train_features(3, images, attributes, 1)
@@ -218,7 +220,7 @@ def test_training_follows_from_the_seed_alone_and_leaves_torch_as_it_was() -> No
 
 
 def test_an_image_has_the_same_features_in_any_company(trained: dict[str, bytes]) -> None:
-    images = world.draw(6, 250)
+    images = world.draw(np.random.default_rng(6), 250)
     together = judge.features(trained, images)
     assert np.abs(together[200:] - judge.features(trained, images[200:])).max() < 1e-5
     assert np.array_equal(together, judge.features(trained, images))
@@ -260,7 +262,7 @@ def compressed(images: Images, quality: int = 75) -> Images:
 
 @pytest.fixture(scope="module")
 def drawn() -> tuple[Images, bytes]:
-    images = world.draw(7, 600)
+    images = world.draw(np.random.default_rng(7), 600)
     return images, judge.shown(images)
 
 
@@ -281,7 +283,7 @@ def test_copies_are_found(drawn: tuple[Images, bytes], kind: str) -> None:
 
 
 def test_new_faces_are_no_copies(drawn: tuple[Images, bytes]) -> None:
-    fresh = world.draw(8, 300)
+    fresh = world.draw(np.random.default_rng(8), 300)
     assert len(judge.near_copies(drawn[1], fresh)) <= 1
     assert len(judge.near_copies(drawn[1], np.full_like(fresh, 128))) == 0
     mixed = fresh.copy()
@@ -293,13 +295,13 @@ def test_copies_are_found_where_training_images_are_near_copies_of_each_other(dr
     images = drawn[0]
     kept = judge.shown(np.concatenate([images, compressed(images[:200], 90)]))
     assert len(judge.near_copies(kept, compressed(images[:60], 50))) >= 58
-    assert len(judge.near_copies(kept, world.draw(8, 100))) == 0
+    assert len(judge.near_copies(kept, world.draw(np.random.default_rng(8), 100))) == 0
 
 
 def test_the_nearest_in_many_pieces_are_those_in_one(
     drawn: tuple[Images, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = world.draw(9, 20)
+    fresh = world.draw(np.random.default_rng(9), 20)
     small = judge._small(drawn[0])
     whole = judge._distances(small, fresh)
     monkeypatch.setattr(judge, "PIECE", 7)
@@ -326,7 +328,7 @@ def make(folder: Path, edition: str, seed: int, source: Path | None = None) -> M
     """A competition in `folder`/public and `folder`/secret."""
     for name in ("public", "secret"):
         (folder / name).mkdir(parents=True)
-    made = TASK.edition(edition).make(folder / "public", seed, "small", source)
+    made = TASK.edition(edition).make(folder / "public", fixed(seed), "small", source)
     for name, data in made.secret.items():
         (folder / "secret" / name).write_bytes(data)
     return made
@@ -355,7 +357,7 @@ def test_the_built_in_competition_ranks_and_notes(tmp_path: Path) -> None:
     files = sorted((tmp_path / "public").rglob("*.jpg"))
     shown = np.stack([world.decode(file.read_bytes()) for file in files])
     copied = score(tmp_path, made, shown)
-    fresh = score(tmp_path, made, world.draw(6, 300))
+    fresh = score(tmp_path, made, world.draw(np.random.default_rng(6), 300))
     plain = score(tmp_path, made, made.sample)
     assert fresh[0] < plain[0] / 3
     assert fresh[1] > 0.7

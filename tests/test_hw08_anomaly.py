@@ -28,6 +28,7 @@ from tasks.base import PUBLIC, Made, SubmissionError, TableFormat, UserError
 from tasks.hw08_anomaly import LAYOUT_2021, LAYOUT_2022, TASK, TEST_FILE, TRAIN_FILE, world
 from tasks.hw08_anomaly.course import ALTERED, DRAWN, alter
 from tasks.split import split
+from tasks.streams import fixed
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -43,7 +44,7 @@ def needs(*names: str) -> pytest.MarkDecorator:
 
 def make(public: Path, edition: str, seed: int, source: Path | None = None) -> Made:
     public.mkdir(parents=True, exist_ok=True)
-    return TASK.edition(edition).make(public, seed, "small", source)
+    return TASK.edition(edition).make(public, fixed(seed), "small", source)
 
 
 def listed(public: Path) -> Path:
@@ -120,7 +121,7 @@ def test_the_arrays_lie_in_the_folder_of_the_year_and_have_its_shape(tmp_path: P
 
 def test_the_full_world_has_the_courses_counts(tmp_path: Path) -> None:
     layout = replace(LAYOUT_2021, train_images=51, test_images=27)  # as large as the layout says
-    made = world.make(layout, tmp_path, 0, "full")
+    made = world.make(layout, tmp_path, fixed(0), "full")
     train, test = arrays(tmp_path, "builtin")
     assert (len(train), len(test), int(labels_of(made).sum())) == (51, 27, 13)
     assert (LAYOUT_2021.train_images, LAYOUT_2021.test_images) == (140_001, 19_999)
@@ -129,7 +130,7 @@ def test_the_full_world_has_the_courses_counts(tmp_path: Path) -> None:
 
 def test_an_unknown_size_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="small, full"):
-        TASK.edition("builtin").make(tmp_path, 0, "huge", None)
+        TASK.edition("builtin").make(tmp_path, fixed(0), "huge", None)
 
 
 @pytest.mark.usefixtures("few")
@@ -137,9 +138,9 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_
     first, other = make(tmp_path / "a", "builtin", 7), make(tmp_path / "c", "builtin", 8)
     (tmp_path / "b").mkdir()
     code = (
-        "from pathlib import Path; from tasks.hw08_anomaly import LAYOUT_2021, world; "
+        "from pathlib import Path; from tasks.hw08_anomaly import LAYOUT_2021, world; from tasks.streams import fixed; "
         "world.COUNTS['small'] = (72, 48); "
-        f"world.make(LAYOUT_2021, Path({str(tmp_path / 'b')!r}), 7, 'small')"
+        f"world.make(LAYOUT_2021, Path({str(tmp_path / 'b')!r}), fixed(7), 'small')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
     for name in (TRAIN_FILE, TEST_FILE):

@@ -13,17 +13,23 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tasks.auc import AUC
 from tasks.base import Bar, Columns, as_written, clears, truncate
+from tasks.bleu import BLEU
+from tasks.hw12_reinforcement import REWARD
 from tasks.metrics import (
     ACCURACY,
     EXACT_MATCH,
     MAE,
     METRICS,
     MSE,
+    PIECE,
     RMSE,
     ErrorMetric,
     HitMetric,
-    mean_and_error,
+    estimate_mean,
+    interval_note,
+    mean_interval,
     resample_counts,
     resampled_interval,
 )
@@ -358,10 +364,51 @@ def test_rows_of_weight_zero_do_not_move_an_interval(name: str) -> None:
 @pytest.mark.parametrize("scale", [1e-180, 1e-90, 1.0, 1e90, 1e180])
 def test_the_error_of_a_mean_scales_with_the_rows(scale: float) -> None:
     rows = np.random.default_rng(3).gamma(2.0, size=200)
-    mean, error, units = mean_and_error(rows, np.ones(200, dtype=bool), None)
-    assert error == pytest.approx(rows.std(ddof=1) / math.sqrt(200), rel=1e-12)
-    big_mean, big_error, _ = mean_and_error(rows * scale, np.ones(200, dtype=bool), None)
-    assert (big_mean / scale, big_error / scale, units) == pytest.approx((mean, error, 200), rel=1e-12)
+    every = np.ones(200, dtype=bool)
+    found, big = estimate_mean(rows, every, None), estimate_mean(rows * scale, every, None)
+    stats: Any = importlib.import_module("scipy.stats")
+    assert found.units == big.units == 200
+    assert found.error == pytest.approx(rows.std(ddof=1) / math.sqrt(200), rel=1e-12)
+    assert (big.mean / scale, big.error / scale) == pytest.approx((found.mean, found.error), rel=1e-12)
+    assert found.skewness == pytest.approx(stats.skew(rows), rel=1e-9)
+    assert big.skewness == pytest.approx(found.skewness, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [PIECE - 1, 3 * PIECE + 5])
+def test_the_skewness_of_many_rows_is_scipys_and_groups_of_one_row_change_nothing(n: int) -> None:
+    stats: Any = importlib.import_module("scipy.stats")
+    generator = np.random.default_rng(5)
+    rows = np.sort(generator.gamma(0.5, size=n)) + 1e3  # sorted, so that the pieces' means lie far apart
+    weight = generator.random(n) < 0.7
+    found = estimate_mean(rows, weight, None)
+    assert found.skewness == pytest.approx(stats.skew(rows[weight]), rel=1e-6)
+    grouped = estimate_mean(rows, weight, generator.permutation(n))
+    assert (grouped.error, grouped.skewness) == pytest.approx((found.error, found.skewness), rel=1e-6)
+
+
+def test_the_interval_of_a_mean_is_halls_transformation_of_students() -> None:
+    stats: Any = importlib.import_module("scipy.stats")
+    for seed, n in ((0, 12), (1, 50), (2, 400)):
+        rows = np.random.default_rng(seed).normal(size=n) ** 2
+        low, high = mean_interval(estimate_mean(rows, np.ones(n, dtype=bool), None)) or (0.0, 0.0)
+        skewness, error = stats.skew(rows), rows.std(ddof=1) / math.sqrt(n)
+        for end, tail in ((low, 0.975), (high, 0.025)):
+            w = (rows.mean() - end) / error  # what follows is the paper's formula
+            g = w + skewness * w**2 / 3 / math.sqrt(n) + skewness**2 * w**3 / 27 / n + skewness / 6 / math.sqrt(n)
+            assert g == pytest.approx(stats.t.ppf(tail, n - 1), abs=1e-3)
+        assert low < rows.mean() < high
+
+
+def test_a_mean_of_equal_rows_has_no_width_and_one_row_no_interval() -> None:
+    assert mean_interval(estimate_mean(np.full(9, 2.5), np.ones(9, dtype=bool), None)) == (2.5, 2.5)
+    assert mean_interval(estimate_mean(np.full(1, 2.5), np.ones(1, dtype=bool), None)) is None
+
+
+def test_a_note_names_the_metrics_whose_intervals_fall_short_of_few_rows() -> None:
+    for metric in (RMSE, MSE, MAE, AUC, BLEU, REWARD):
+        assert "With 50 rows, the interval " in (interval_note(metric.name, 50) or "")
+        assert interval_note(metric.name, 5000) is None
+    assert interval_note(ACCURACY.name, 50) is None
 
 
 def test_resamples_draw_groups_whole_and_are_the_same_for_everybody() -> None:

@@ -28,7 +28,7 @@ from harness.cli import cli
 from harness.grading import grade_pending
 from harness.home import Home, open_home
 from leaderboard import queue, roster, store
-from tasks.base import SubmissionError, UserError
+from tasks.base import UserError
 from tests.conftest import self_signed
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -673,40 +673,28 @@ def test_a_busy_server_is_asked_again_and_a_quota_is_not(monkeypatch: pytest.Mon
     assert "\x1b" not in done.stderr
 
 
-# The data.
+# The data. Archives are in test_archive.py.
 
 
-def test_download_gets_all_files_and_goes_on_where_it_stopped(served: Served, tmp_path: Path) -> None:
+def test_the_files_of_a_server_of_an_earlier_version_come_one_by_one(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.prepare import damaged_files
+
     log_in(served)
-    public, folder = served.home.public("hw01"), tmp_path / "data"
-    whole = (public / "covid.train.csv").read_bytes()
-    folder.mkdir()
-    (folder / ".covid.train.csv.part").write_bytes(whole[:100_000])
-    (folder / ".covid.test.csv.part").write_bytes(b"of an older version")
-    asked: list[str | None] = []
-    real = remote.Server._once
-
-    def once(self: remote.Server, method: str, path: str, query: Any, body: Any, headers: Any) -> Any:
-        if path.endswith("train.csv"):
-            asked.append((headers or {}).get("Range"))
-        return real(self, method, path, query, body, headers)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remote.Server, "_once", once)
-        done = call("files", "hw1", "--download", str(folder))
+    public, work = served.home.public("hw01"), tmp_path / ".hw01.part" / "files"
+    real = remote.Server.files
+    monkeypatch.setattr(
+        remote.Server, "files", lambda self, hw: {k: v for k, v in real(self, hw).items() if k != "archive"}
+    )
+    done = call("files", "hw1", "--download")
     assert done.exit_code == 0, done.output
-    assert asked == ["bytes=100000-"]
+    assert not work.parent.exists()
+    folder = tmp_path / "hw01"
     names = {path.name for path in folder.iterdir()}
     assert names == {path.name for path in public.iterdir()}
     assert all((folder / name).read_bytes() == (public / name).read_bytes() for name in names - {"manifest.json"})
-    from harness.prepare import damaged_files
-
     assert damaged_files(folder) == []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(remote, "_fetch", None)
-        assert call("files", "hw1", "--download", str(folder)).exit_code == 0
-    assert call("files", "hw1", "--download").exit_code == 0
-    assert (tmp_path / "hw01" / "sheet.md").exists()
 
 
 def test_download_never_writes_over_another_file(served: Served, tmp_path: Path) -> None:
@@ -719,20 +707,6 @@ def test_download_never_writes_over_another_file(served: Served, tmp_path: Path)
     assert "sheet.md" in refused.stderr
     assert [path.name for path in folder.iterdir()] == ["sheet.md"]
     assert (folder / "sheet.md").read_text() == "my notes"
-
-
-def test_a_file_that_is_not_what_the_list_says_is_not_kept(served: Served, tmp_path: Path) -> None:
-    log_in(served)
-    path = served.home.public("hw01") / "sheet.md"
-    before = path.read_bytes()
-    for changed in (b"x" * len(before), before + b"more", before[:-1]):
-        path.write_bytes(changed)
-        folder = tmp_path / f"data{len(changed)}{changed[:1]!r}"
-        refused = call("files", "hw1", "--download", str(folder))
-        assert refused.exit_code == 8
-        assert "sheet.md" in refused.stderr
-        assert not list(folder.glob("*sheet.md*"))
-        assert not (folder / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -757,10 +731,15 @@ def test_a_link_in_the_folder_leads_nowhere(served: Served, tmp_path: Path) -> N
     outside, folder = tmp_path / "outside", tmp_path / "data"
     outside.mkdir()
     folder.mkdir()
-    (folder / "sheet.md").symlink_to(outside / "sheet.md")
-    assert call("files", "hw1", "--download", str(folder)).exit_code == 8
-    (folder / "sheet.md").unlink()
-    (folder / ".sheet.md.part").symlink_to(outside / "sheet.md")
+    for link, target in (("sheet.md", "sheet.md"), (".part", ".")):
+        (folder / link).symlink_to(outside / target)
+        assert call("files", "hw1", "--download", str(folder)).exit_code == 8
+        (folder / link).unlink()
+    (folder / ".part").mkdir()
+    (folder / ".part" / "files").symlink_to(outside)
+    assert call("files", "hw1", "--download", str(folder)).exit_code != 0
+    (folder / ".part" / "files").unlink()
+    (folder / ".part" / ".hw01-1.zip.part").symlink_to(outside / "x")
     assert call("files", "hw1", "--download", str(folder)).exit_code != 0
     assert list(outside.iterdir()) == []
 
@@ -808,6 +787,38 @@ def test_old_data_are_read_over_the_network(served: Served) -> None:
     missing = call("leaderboard", "hw1", "--version", "5")
     assert (missing.exit_code, "there are: 1, 2" in missing.stderr) == (2, True)
     assert call("submissions", "--version", "1").exit_code == 2
+
+
+def test_files_for_old_data_are_refused_with_the_command_that_gets_the_new_ones(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.prepare import plan_homework, prepare
+
+    def told(*words: str) -> str:
+        done = call(*words, "--format", "json")
+        assert done.exit_code == 3
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "E_STALE_DATA"
+        return str(error["message"])
+
+    log_in(served)
+    assert call("files", "hw1", "--download", "data").exit_code == 0
+    (tmp_path / "work").mkdir()
+    file = tmp_path / "work" / "predictions.csv"
+    shutil.copy(sample(served.home), file)
+    assert call("check", "hw1", str(file)).exit_code == 0
+    plan = plan_homework("hw1", None, None, "small")
+    prepare(served.home, plan, seed=None, new_data=True, reason="why", accept_leaks=False, now=NOW)
+    monkeypatch.chdir(tmp_path / "work")
+    for command in ("check", "submit"):
+        assert "lhy-grade files hw01 --download" in told(command, "hw1", str(file))
+    with pytest.raises(UserError, match="version 1, and the competition has version 2"):
+        notebook.submit(file, "hw1")
+    assert served.entries() == []
+    assert call("files", "hw1", "--download", str(tmp_path / "data")).exit_code == 0
+    assert call("submit", "hw1", str(file), "--no-wait").exit_code == 0
+    served.stop()
+    assert call("check", "hw1", str(file)).exit_code == 0
 
 
 # Servers that do not behave.
@@ -930,9 +941,9 @@ def test_a_notebook_hands_in_a_frame_of_pandas_or_polars(served: Served, monkeyp
     assert again["scores"] == done["scores"]
     assert notebook.submit(sample(served.home), "hw1", wait=False)["state"] == "queued"
     frame[target] = float("nan")
-    with pytest.raises(SubmissionError):
+    with pytest.raises(notebook.SubmitError):
         notebook.submit(frame, "hw1")
-    with pytest.raises(TypeError):
+    with pytest.raises(notebook.SubmitError):
         notebook.submit([1, 2], "hw1")
     call("logout")
     monkeypatch.setenv("LHY_GRADE_HOME", str(served.home.root))
@@ -973,10 +984,10 @@ def test_a_frame_is_read_as_a_file_is(
         expected = notebook.submit(frame, "hw1")["scores"]
         assert notebook.submit(change(frame, target), "hw1")["scores"] == expected
         return
-    with pytest.raises(SubmissionError) as error:
+    with pytest.raises(notebook.SubmitError) as error:
         notebook.submit(change(frame, target), "hw1")
     assert error.value.code == code
-    assert ("reset_index" in str(getattr(error.value, "__notes__", ""))) == (change(frame, target).index.name == "id")
+    assert ("reset_index" in str(error.value)) == (change(frame, target).index.name == "id")
 
 
 def test_the_numbers_of_a_frame_arrive_with_all_their_digits(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -992,8 +1003,9 @@ def test_the_numbers_of_a_frame_arrive_with_all_their_digits(home: Home, monkeyp
     (home.root / "config.toml").write_text('name = "ada"\n')
     frame = pd.read_csv(sample(home), dtype={"id": str})
     target, random = frame.columns[1], np.random.default_rng(0)
-    values = random.normal(size=len(frame)) * 10.0 ** random.integers(-300, 100, len(frame))
-    values[:4] = 0.1 + 0.2, 5e-324, 2**53 + 2, 1 / 3
+    values = random.normal(size=len(frame)) * 10.0 ** random.integers(-300, 0, len(frame))
+    values = abs(values).clip(0, 100)
+    values[:4] = 0.1 + 0.2, 5e-324, 99.99999999999999, 1 / 3
     form = find_competition(home, "hw1").format
     for given in (frame.assign(**{target: values}), pl.DataFrame({"id": list(frame["id"]), target: values})):
         done = notebook.submit(given, "hw1")
@@ -1326,8 +1338,10 @@ def test_ctrl_c_in_a_download_leaves_what_can_be_gone_on_with(
         stopped = call("files", "hw1", "--download")
     assert stopped.exit_code == 130
     assert "Run the same command again" in stopped.stderr
-    assert next(path.name for path in (tmp_path / "hw01").iterdir()).endswith(".part")
+    assert not (tmp_path / "hw01").exists()
+    assert [path.name for path in (tmp_path / ".hw01.part").iterdir()] == [".hw01-1.zip.part"]
     assert call("files", "hw1", "--download").exit_code == 0
+    assert not (tmp_path / ".hw01.part").exists()
 
 
 def interrupted_pieces() -> Iterator[bytes]:

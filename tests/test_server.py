@@ -201,6 +201,10 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "GET /homeworks/hw01/sheet": (OK, OK, OK, OK, OK),
     "GET /homeworks/1/files": (LOGIN, OK, OK, OK, OK),
     "GET /homeworks/hw1/files/sample_submission.csv": (LOGIN, OK, OK, OK, OK),
+    "GET /homeworks/hw1/archive": (LOGIN, OK, OK, OK, OK),
+    "GET /homeworks/hw1/archive/x": (GONE, GONE, GONE, GONE, GONE),
+    "GET /homeworks/hw9/archive": (LOGIN, GONE, GONE, GONE, GONE),
+    "GET /homeworks/..%2f.archives/archive": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/hw1/files/../../../secret/key": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/hw1/files/%2e%2e/%2e%2e/%2e%2e/secret/key": (LOGIN, GONE, GONE, GONE, GONE),
     "GET /homeworks/hw1/files/..%2f..%2f..%2fsecret%2fkey": (LOGIN, GONE, GONE, GONE, GONE),
@@ -304,7 +308,7 @@ def test_a_team_shares_its_submissions_and_quota(school: Class) -> None:
 
 def test_no_students_key_or_address_reaches_another_student_or_nobody(school: Class) -> None:
     for key in ("b01", "b02", "b03"):
-        assert submit(school.client(key), school.file(len(key) + ord(key[-1]))).status_code == 202
+        assert submit(school.client(key), school.file((len(key) + ord(key[-1])) % 100)).status_code == 202
     school.work()
     for role in ("nobody", "b01", "x01"):
         client = school.client(role)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tasks import split as module
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, UserError
-from tasks.split import derive, seed, split
+from tasks.split import split
 
 KEY = bytes(range(32))
 
@@ -171,10 +171,3 @@ def test_the_answers_do_not_move_the_split() -> None:
 
 def test_whole_numbers_and_their_text_are_the_same_ids() -> None:
     assert np.array_equal(marks(Answers(range(50), {})), marks(Answers(tuple(str(i) for i in range(50)), {})))
-
-
-def test_secrets_are_hmac_sha256_and_differ_by_purpose() -> None:
-    assert derive(KEY, "hw01/world") == hmac.digest(KEY, b"hw01/world", "sha256")
-    seeds = {seed(KEY, purpose) for purpose in ("hw01/world", "hw02/world", "hw01/weights")}
-    assert len(seeds) == 3
-    assert all(0 <= number < 2**63 for number in seeds)

@@ -187,7 +187,7 @@ def make_app(
     )
     pool = Pool()
     server = Server(
-        first=replace(home, connect=pool.connect),
+        first=replace(home, connect=pool.connect, served=True),
         pool=pool,
         settings=settings,
         clock=clock,
@@ -356,6 +356,17 @@ def _add_reading(api: FastAPI) -> None:
         server = _server(request)
         path = await server.call(view.file_path, server.home, login.viewer, hw, name)
         return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+    @api.get(
+        f"{BASE}/homeworks/{{hw}}/archive",
+        response_class=FileResponse,
+        responses=_content("application/zip") | errors,
+    )
+    async def archive(request: Request, login: Who, hw: Homework) -> Response:
+        """All data files in one; a part of it by Range."""
+        server = _server(request)
+        path = await server.call(view.archive, server.home, login.viewer, hw)
+        return FileResponse(path, media_type="application/zip", filename=path.name)
 
     @api.get(f"{BASE}/homeworks/{{hw}}/board", responses=errors)
     async def board(

@@ -27,6 +27,7 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from harness import view
+from harness.archive import grouped
 from harness.board import with_bars
 from harness.competition import MetricCard
 from harness.handin import best_words
@@ -329,7 +330,7 @@ def homework(ask: Ask, hw: str) -> Page:
     """The sheet, the data, the rules and the bars of a homework."""
     body = view.homework(ask.home, ask.viewer, hw, ask.now)
     name = body["name"]
-    files = view.files(ask.home, ask.viewer, name)["files"] if ask.viewer.role != "nobody" else []
+    data = view.files(ask.home, ask.viewer, name) if ask.viewer.role != "nobody" else {"files": [], "archive": None}
     cards = {card["name"]: card for card in body["metrics"]}
     bars = [
         bar
@@ -344,7 +345,8 @@ def homework(ask: Ask, hw: str) -> Page:
     return Page(
         "homework.html",
         {"hw": body, "tab": "sheet", "sheet": markdown(view.sheet(ask.home, ask.viewer, name)), "bars": bars}
-        | {"files": [file for file in files if file["file"] != "sheet.md"]},
+        | {"files": grouped([file for file in data["files"] if file["file"] != "sheet.md"])}
+        | {"archive": data["archive"], "count": len(data["files"])},
     )
 
 
@@ -452,7 +454,7 @@ def submission(ask: Ask, number: int) -> Page:
     body = view.submission(ask.home, ask.viewer, number, ask.now)
     homework = view.homework(ask.home, ask.viewer, body["homework"], ask.now)
     receipt = json.dumps(view.receipt(ask.home, ask.viewer, number), indent=2, ensure_ascii=True)
-    own = body["participant"] == ask.viewer.participant
+    own = body["own"]
     cards = {card["name"]: card for card in body["metrics"]}
     values = {"hw": homework, "tab": "submissions" if own else "everyone", "one": body, "receipt": receipt.split("\n")}
     return Page("submission.html", values | {"cards": cards, "own": own, "said": standing(body, cards, own)})

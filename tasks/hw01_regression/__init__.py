@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, Year, measured
 from tasks.metrics import MSE, RMSE
+from tasks.streams import Streams
 
 TRAIN_FILE, TEST_FILE = "covid.train.csv", "covid.test.csv"
 TARGET = "tested_positive"
@@ -72,20 +73,20 @@ HEADER = ("id", TARGET)
 YEARS = (*(Year(layout.year, HEADER, layout.test_rows, "0") for layout in LAYOUTS), Year("2023", HEADER, 997, "0"))
 
 
-def _make_world(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw01_regression.world import make
 
-    return make(layout, public, seed, size)
+    return make(layout, public, streams, size)
 
 
-def _make_course(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_course(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw01_regression.course import make
 
-    return make(layout, public, seed, source)
+    return make(layout, public, streams, source)
 
 
 def _format(layout: Layout) -> TableFormat:
-    return TableFormat("id", (Column(TARGET),), range(layout.test_rows), years=YEARS)
+    return TableFormat("id", (Column(TARGET, minimum=0, maximum=100),), range(layout.test_rows), years=YEARS)
 
 
 def _official(layout: Layout, metric: str, points: float, *lines: tuple[str, float]) -> tuple[Bar, ...]:

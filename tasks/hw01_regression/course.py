@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 from tasks.archives import DAMAGED
 from tasks.base import Answers, Made, UserError
 from tasks.hw01_regression import LAYOUTS, TARGET, TEST_FILE, TRAIN_FILE, Layout
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -185,11 +186,10 @@ def place_stretches(length: int, count: int, size: int, rng: np.random.Generator
     return [cut + i * (size + 3) for i, cut in enumerate(cuts)]
 
 
-def carve(layout: Layout, place: list[tuple[str, int]], seed: int) -> tuple[list[int], list[int], list[str]]:
+def carve(
+    layout: Layout, place: list[tuple[str, int]], rng: np.random.Generator
+) -> tuple[list[int], list[int], list[str]]:
     """Train rows, test rows (in shuffled order) and the group of every row of the labelled file ("" where dropped)."""
-    import numpy as np
-
-    rng = np.random.default_rng([seed, int(layout.year)])
     count, windows = STRETCHES[layout.year]
     size = windows * layout.days
     group = [""] * len(place)
@@ -211,7 +211,7 @@ def carve(layout: Layout, place: list[tuple[str, int]], seed: int) -> tuple[list
     return train, [test[i] for i in rng.permutation(len(test))], group
 
 
-def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
+def make(layout: Layout, public: Path, streams: Streams, source: Path | None) -> Made:
     """Write the carved competition into `public`. Rows keep the cells of the file; ids are numbered anew."""
     import numpy as np
 
@@ -221,7 +221,7 @@ def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
             f"{TRAIN_FILE} with --from."
         )
     table = read_course(source, layout)
-    train, test, group = carve(layout, positions(layout, table), seed)
+    train, test, group = carve(layout, positions(layout, table), streams.generator("hidden rows"))
     _write(public / TRAIN_FILE, layout.train_header, [table.rows[i][1:] for i in train])
     _write(public / TEST_FILE, layout.test_header, [table.rows[i][1:-1] for i in test])
     cells = np.array([row[1:] for row in table.rows], dtype=np.float64)

@@ -10,16 +10,21 @@ lying near the epidemic for a while.
 A year is cut into test and training periods of the whole country in turn, a week apart. In a training period each state
 gives all sliding windows, in a test period windows that lie a week apart: neither a target nor a raw answer behind it
 is in any other row. One state in one period is one group.
+
+What decides the targets of the test periods (luck of the epidemic, who answers, tests) comes from random streams of its
+own, which nothing that students get comes from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.base import Answers, Made, UserError
 from tasks.hw01_regression import TARGET, TEST_FILE, TRAIN_FILE, Layout
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,19 +54,20 @@ class Window:
     group: str
 
 
-def plan(layout: Layout, seed: int, size: str) -> tuple[list[Window], list[Window], int]:
-    """The training windows, the test windows in random order, and how many days the world lasts."""
+def plan(layout: Layout, streams: Streams, size: str) -> tuple[list[Window], list[Window], NDArray[np.bool_]]:
+    """The training windows, the test windows in random order, and which of the world's days (days,) are for tests."""
     import numpy as np
 
     if size not in YEARS:
         raise UserError(f"size {size!r}: expected one of: {', '.join(YEARS)}.")
-    rng = np.random.default_rng([seed, 1])
+    rng = streams.generator("dates")
     periods = PERIODS * YEARS[size]
     shape = {"T": (layout.test_rows, periods.count("T")), "L": (layout.train_rows, periods.count("L"))}
     left = {
         kind: iter(_shares(rows * YEARS[size], count, len(layout.states), rng)) for kind, (rows, count) in shape.items()
     }
     windows: dict[str, list[Window]] = {"T": [], "L": []}
+    hidden: list[slice] = []
     day = BURN_IN
     for kind in periods:
         counts = next(left[kind])
@@ -72,13 +78,19 @@ def plan(layout: Layout, seed: int, size: str) -> tuple[list[Window], list[Windo
             group = f"{name} days {day - BURN_IN}-{day - BURN_IN + length - 1}"
             starts = day + late[state] + step * np.arange(counts[state])
             windows[kind] += [Window(state, int(start), group) for start in starts]
+        if kind == "T":  # with the days before it whose answers are in its first published values
+            hidden.append(slice(day - POOL, day + length))
         day += length + POOL
     train, test = windows["L"], windows["T"]
     if layout.missing_id is None:  # the course sorted its rows of 2021 by state and day, and shuffled those of 2022
         train.sort(key=lambda window: (window.state, window.day))
     else:
-        train = [train[i] for i in rng.permutation(len(train))]
-    return train, [test[i] for i in rng.permutation(len(test))], day
+        train = [train[i] for i in streams.generator("training order").permutation(len(train))]
+    test = [test[i] for i in streams.generator("test order").permutation(len(test))]
+    for_tests = np.zeros(day, dtype=bool)
+    for days in hidden:
+        for_tests[days] = True
+    return train, test, for_tests
 
 
 def _shares(rows: int, periods: int, states: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -90,10 +102,27 @@ def _shares(rows: int, periods: int, states: int, rng: np.random.Generator) -> N
     return cells.reshape(periods, states)
 
 
-def epidemic(states: int, days: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The share of people who are ill, and how cautious they are (0 to 1), each (days, states)."""
+Draws = Callable[["np.random.Generator", "NDArray[np.bool_]"], "NDArray[Any]"]
+
+
+def daily(streams: Streams, name: str, hidden: NDArray[np.bool_], draw: Draws) -> NDArray[Any]:
+    """What `draw(rng, days)` gives for the days of a mask, (days, states), hidden days from a stream of their own."""
     import numpy as np
 
+    shown = draw(streams.generator(f"{name}/shown days"), ~hidden)
+    values = np.empty((len(hidden), *shown.shape[1:]), shown.dtype)
+    values[~hidden], values[hidden] = shown, draw(streams.generator(f"{name}/hidden days"), hidden)
+    return values
+
+
+def epidemic(chances: NDArray[np.float64], rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The share of people who are ill, and how cautious they are (0 to 1), each (days, states).
+
+    `chances` (days, states) are normal numbers, the luck of each day; the rest of each state comes from `rng`.
+    """
+    import numpy as np
+
+    days, states = chances.shape
     place = rng.uniform(size=(states, 2))
     near = np.exp(-np.linalg.norm(place[:, None] - place[None], axis=2) / 0.15)
     np.fill_diagonal(near, 0.0)
@@ -107,7 +136,7 @@ def epidemic(states: int, days: int, rng: np.random.Generator) -> tuple[NDArray[
         seen = every_ill[np.maximum(day - delay, 0), np.arange(states)] if day else ill
         tired += (caution - 0.3) / 120 - tired / 200
         caution += (np.clip(seen / (seen + 0.012) - 0.5 * tired, 0, 1) - caution) / 10
-        luck += -luck / 8 + rng.normal(0.0, 0.05, states)
+        luck += -luck / 8 + 0.05 * chances[day]
         contact = strength * (1 + 0.15 * np.cos(2 * np.pi * (day - season) / 365)) * (1 - strict * caution)
         new = np.minimum(contact * np.exp(luck) / 7 * well * (0.97 * ill + 0.03 * near @ ill + 1e-5), 0.5 * well)
         well = well - new + (1 - well - ill) / 150
@@ -139,34 +168,37 @@ def pooled(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return total
 
 
-def simulate(layout: Layout, seed: int, days: int) -> Panel:
-    """The world's panel."""
+def simulate(layout: Layout, streams: Streams, hidden: NDArray[np.bool_]) -> Panel:
+    """The world's panel; `hidden` (days,) marks the days of the test periods."""
     import numpy as np
 
-    rng = np.random.default_rng([seed, 2])
-    states = len(layout.states)
-    ill, caution = epidemic(states, days, rng)
+    days, states = len(hidden), len(layout.states)
+    luck = daily(streams, "luck", hidden, lambda rng, days: rng.normal(size=(days.sum(), states)))
+    ill, caution = epidemic(luck, streams.generator("states"))
+    rng = streams.generator("survey")
     weekday = np.arange(days)[:, None] % 7
     weekend = (weekday >= 5).astype(np.float64)
     asked = rng.poisson(np.exp(rng.normal(7.6, 0.7, states)) * (1 - 0.25 * weekend) * rng.uniform(0.9, 1.1, (days, 1)))
     asked = np.maximum(asked, 60)
-    mix = rng.normal(0.0, 0.25, (days, states))  # who happens to answer, in logs of illness
+    # Who happens to answer, in logs of illness.
+    mix = daily(streams, "answering", hidden, lambda rng, days: rng.normal(0.0, 0.25, (days.sum(), states)))
 
-    def per_cent(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    def per_cent(name: str, share: NDArray[np.float64]) -> NDArray[np.float64]:
         """The published value of a yes/no question with these true shares."""
-        yes = rng.binomial(asked, np.clip(share, 0.0005, 0.9995))
+        share = np.clip(share, 0.0005, 0.9995)
+        yes = daily(streams, f"survey/{name}", hidden, lambda rng, days: rng.binomial(asked[days], share[days]))
         return 100 * pooled(yes) / pooled(asked)
 
     columns: dict[str, NDArray[np.float64]] = {}
     fever = np.exp(rng.normal(0.0, 0.4, states))
     symptoms = (0.002 + 0.35 * ill * fever) * np.exp(mix)
-    columns["cli"] = per_cent(symptoms)
-    columns["ili"] = per_cent(symptoms * np.exp(0.1 * drift(days, states, 20, rng)) * 1.03)
+    columns["cli"] = per_cent("cli", symptoms)
+    columns["ili"] = per_cent("ili", symptoms * np.exp(0.1 * drift(days, states, 20, rng)) * 1.03)
     known = np.exp(rng.normal(0.0, 0.3, states))
     spread = np.cumsum(np.pad(ill, ((3, 0), (0, 0)), mode="edge"), axis=0)
     nearby = 1 - np.exp(-14 * known * 0.9 * (spread[3:] - spread[:-3]) / 3)
-    columns["hh_cmnty_cli"] = per_cent(0.05 + 0.8 * nearby * np.exp(0.2 * mix))
-    columns["nohh_cmnty_cli"] = per_cent(0.03 + 0.7 * nearby * np.exp(0.14 * mix))
+    columns["hh_cmnty_cli"] = per_cent("hh_cmnty_cli", 0.05 + 0.8 * nearby * np.exp(0.2 * mix))
+    columns["nohh_cmnty_cli"] = per_cent("nohh_cmnty_cli", 0.03 + 0.7 * nearby * np.exp(0.14 * mix))
 
     warm = np.cos(2 * np.pi * (np.arange(days)[:, None] - 200) / 365)
     # Name: usual share, its spread between states, and what caution, weekend, summer and a drift add to it.
@@ -188,15 +220,15 @@ def simulate(layout: Layout, seed: int, days: int) -> Panel:
     for name, (usual, between, by_caution, by_weekend, by_summer, by_drift) in habits.items():
         own = usual + between * rng.normal(size=states)
         share = own + by_caution * caution + by_weekend * weekend + by_summer * warm
-        columns[name] = per_cent(share + by_drift * drift(days, states, 45, rng))
+        columns[name] = per_cent(name, share + by_drift * drift(days, states, 45, rng))
 
     lag = rng.integers(0, 4, states)
     tested_ill = ill[np.maximum(np.arange(days)[:, None] - lag, 0), np.arange(states)]
     effort = 0.045 * np.exp(rng.normal(0.0, 0.7, states))
     positive = np.clip(0.02 + 0.5 * tested_ill / (tested_ill + effort), 0, 0.95)
     positive = np.clip(positive * np.exp(0.8 * mix), 0.002, 0.95)
-    tests = np.maximum(rng.binomial(asked, 0.075), 4)
-    yes = rng.binomial(tests, positive)
+    tests = daily(streams, "tests", hidden, lambda rng, days: np.maximum(rng.binomial(asked[days], 0.075), 4))
+    yes = daily(streams, "positive", hidden, lambda rng, days: rng.binomial(tests[days], positive[days]))
     all_tests = pooled(tests)
     columns[TARGET] = 100 * pooled(yes) / all_tests
     expected = columns[TARGET] + 100 * (tests * positive - yes) / all_tests
@@ -205,7 +237,7 @@ def simulate(layout: Layout, seed: int, days: int) -> Panel:
     return Panel(np.round(published, 7), expected.T)
 
 
-def floor(layout: Layout, seed: int, size: str) -> NDArray[np.float64]:
+def floor(layout: Layout, streams: Streams, size: str) -> NDArray[np.float64]:
     """For each test row, in the order of the answers, the best that could be said with the generator's own knowledge.
 
     That is the published target with the expected number of positives on the last day in place of the drawn one: all
@@ -213,17 +245,17 @@ def floor(layout: Layout, seed: int, size: str) -> NDArray[np.float64]:
     """
     import numpy as np
 
-    _, test, days = plan(layout, seed, size)
-    expected = simulate(layout, seed, days).expected
+    _, test, hidden = plan(layout, streams, size)
+    expected = simulate(layout, streams, hidden).expected
     return np.array([expected[window.state, window.day + layout.days - 1] for window in test])
 
 
-def make(layout: Layout, public: Path, seed: int, size: str) -> Made:
+def make(layout: Layout, public: Path, streams: Streams, size: str) -> Made:
     """Write the two files of a world into `public`."""
     import numpy as np
 
-    train, test, days = plan(layout, seed, size)
-    published = simulate(layout, seed, days).published
+    train, test, for_tests = plan(layout, streams, size)
+    published = simulate(layout, streams, for_tests).published
     texts: dict[tuple[int, int], str] = {}
 
     def text(state: int, day: int) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, Year, measured
 from tasks.metrics import ACCURACY
+from tasks.streams import Streams
 
 TARGET = "Category"
 CLASSES = (
@@ -80,16 +81,16 @@ YEARS = (
 )
 
 
-def _make_world(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw03_cnn.world import make
 
-    return make(layout, public, seed, size)
+    return make(layout, public, streams, size)
 
 
-def _make_course(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_course(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw03_cnn.course import make
 
-    return make(layout, public, seed, source)
+    return make(layout, public, streams, source)
 
 
 def _format(layout: Layout) -> TableFormat:

@@ -29,6 +29,7 @@ from tasks.archives import DAMAGED
 from tasks.base import Answers, Made, UserError
 from tasks.copies import same_groups
 from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, Layout
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -225,14 +226,13 @@ def thumbnail(data: bytes, where: str) -> NDArray[np.float64]:
     return np.asarray(small, dtype=np.float64).ravel()
 
 
-def carve(pictures: list[Picture], groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
+def carve(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Which pictures become hidden: about a quarter of every class in both labelled parts, by whole groups.
 
     A group of which some pictures are unlabelled, or lie in two classes, stays with the students.
     """
     import numpy as np
 
-    rng = np.random.default_rng([seed, 3])
     members: dict[int, list[int]] = {}
     for place, group in enumerate(groups.tolist()):
         members.setdefault(group, []).append(place)
@@ -252,7 +252,7 @@ def carve(pictures: list[Picture], groups: NDArray[np.int64], seed: int) -> NDAr
     return hidden
 
 
-def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
+def make(layout: Layout, public: Path, streams: Streams, source: Path | None) -> Made:
     """Write the pictures that students get into `public`, in the course's layout, and return the hidden classes."""
     import numpy as np
 
@@ -265,8 +265,8 @@ def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
         pictures = find_pictures(files, layout)
         thumbnails = np.array([thumbnail(files.read(one.path), f"{files.name}, {one.path}") for one in pictures])
         groups = same_groups(thumbnails, SAME)
-        hidden = carve(pictures, groups, seed)
-        order = np.random.default_rng([seed, 4]).permutation(len(pictures)).tolist()
+        hidden = carve(pictures, groups, streams.generator("hidden pictures"))
+        order = streams.generator("order").permutation(len(pictures)).tolist()
         test = [place for place in order if hidden[place]]
         train = [place for place in order if not hidden[place]]
         if len(test) < 2 or len({pictures[place].label for place in test}) < 2:

@@ -8,7 +8,7 @@ What surrounds the food is drawn alike for all: a table with its pattern, a plat
 any class, chopsticks, spoons or paper that hide a part. A picture is turned by any angle, scaled, stretched, shifted,
 lit from one side, shaded, tinted by its camera, blurred, made noisy and kept as JPEG of any quality.
 
-Every picture has its own random stream of the seed, its part and its number. Points are in the dish's own plane, where
+Every picture has its own random stream, named by its part and its number. Points are in the dish's own plane, where
 the plate has radius 1, and are put on a canvas of twice the picture's size.
 """
 
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from tasks.base import Answers, Made, UserError
 from tasks.hw03_cnn import CLASSES, TARGET, Layout
 from tasks.hw03_cnn.dishes import DISHES, PALETTE, Brush, box, ink, oval, rotation, segment, tone, vary
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -189,14 +190,14 @@ def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def draw_part(
-    public: Path, names: Sequence[str], labels: Sequence[int], side: int, seed: Sequence[int]
+    public: Path, names: Sequence[str], labels: Sequence[int], side: int, streams: Streams
 ) -> NDArray[np.float64]:
     """Write one picture for each name and return their thumbnails (n, d)."""
     import numpy as np
 
     rows = []
     for number, (name, label) in enumerate(zip(names, labels, strict=True)):
-        rng = np.random.default_rng([*seed, number])
+        rng = streams.generator(str(number))
         pixels = picture(label, side, rng)
         path = public / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +206,7 @@ def draw_part(
     return np.array(rows).reshape(len(rows), -1)
 
 
-def make(layout: Layout, public: Path, seed: int, size: str) -> Made:
+def make(layout: Layout, public: Path, streams: Streams, size: str) -> Made:
     """Write the pictures of a world into `public`."""
     import numpy as np
 
@@ -213,21 +214,20 @@ def make(layout: Layout, public: Path, seed: int, size: str) -> Made:
         raise UserError(f"size {size!r}: expected one of: small, full.")
     counts = COUNTS[layout.year, size]
     kinds = range(len(CLASSES))
-    rng = np.random.default_rng([seed, 0])
-    hidden = rng.integers(0, len(CLASSES), counts.test)
-    unlabelled = rng.integers(0, len(CLASSES), counts.unlabelled)
+    hidden = streams.generator("test/labels").integers(0, len(CLASSES), counts.test)
+    unlabelled = streams.generator("unlabelled/labels").integers(0, len(CLASSES), counts.unlabelled)
     parts = []
     for part, folder, each in (
-        (1, layout.training_folder, counts.training),
-        (2, layout.validation_folder, counts.validation),
+        ("training", layout.training_folder, counts.training),
+        ("validation", layout.validation_folder, counts.validation),
     ):
         names = [layout.labelled_name(folder, label, number) for label in kinds for number in range(each)]
-        parts.append(draw_part(public, names, np.repeat(kinds, each).tolist(), counts.side, (seed, part)))
+        parts.append(draw_part(public, names, np.repeat(kinds, each).tolist(), counts.side, streams.within(part)))
     names = [layout.unlabelled_name(number) for number in range(counts.unlabelled)]
     if names:
-        parts.append(draw_part(public, names, unlabelled.tolist(), counts.side, (seed, 3)))
+        parts.append(draw_part(public, names, unlabelled.tolist(), counts.side, streams.within("unlabelled")))
     names = [layout.test_name(number) for number in range(counts.test)]
-    test = draw_part(public, names, hidden.tolist(), counts.side, (seed, 4))
+    test = draw_part(public, names, hidden.tolist(), counts.side, streams.within("test"))
     strata = np.array([CLASSES[label] for label in hidden])
     return Made(
         Answers(layout.ids(counts.test), {TARGET: hidden.astype(np.int64)}, strata=strata),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tasks.base import Bar, Edition, LinesFormat, Made, Rules, Task, measured
 from tasks.bleu import BLEU
+from tasks.streams import Streams
 
 RAW_FILES = ("ted2020/raw.en", "ted2020/raw.zh")
 TEST_FILES = ("test/test.en", "test/test.zh")
@@ -28,16 +29,16 @@ COURSE = (
 )
 
 
-def _make_world(public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_world(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw05_transformer.world import make
 
-    return make(public, seed, size)
+    return make(public, streams, size)
 
 
-def _make_course(year: str, public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_course(year: str, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw05_transformer.course import make
 
-    return make(year, public, seed, source)
+    return make(year, public, streams, source)
 
 
 def _official(

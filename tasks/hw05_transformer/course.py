@@ -24,6 +24,7 @@ from tasks.archives import DAMAGED
 from tasks.base import PRIVATE, PUBLIC, Answers, Made, UserError
 from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, TEST_LINES
 from tasks.hw05_transformer.world import write_files
+from tasks.streams import Streams
 
 MAX_BYTES = 512 * 2**20
 LEAST = 3 * TEST_LINES
@@ -202,10 +203,10 @@ class Known:
         return False
 
 
-def carve(english: list[str], chinese: list[str], seed: int) -> tuple[list[int], list[int]]:
+def carve(english: list[str], chinese: list[str], rng: random.Random) -> tuple[list[int], list[int]]:
     """The lines of the training text, in their order, and those of the test, in random order."""
     order = list(range(len(english)))
-    random.Random(seed).shuffle(order)
+    rng.shuffle(order)
     known = (Known(), Known())
     test: list[int] = []
     for line in order:
@@ -231,7 +232,7 @@ def carve(english: list[str], chinese: list[str], seed: int) -> tuple[list[int],
     return train, test
 
 
-def make(year: str, public: Path, seed: int, source: Path | None) -> Made:
+def make(year: str, public: Path, streams: Streams, source: Path | None) -> Made:
     """Write the carved competition into `public`."""
     import numpy as np
 
@@ -241,7 +242,7 @@ def make(year: str, public: Path, seed: int, source: Path | None) -> Made:
             f"{RAW_FILES[0]} and {RAW_FILES[1]} with --from."
         )
     english, chinese, mono = read_course(source)
-    train, test = carve(english, chinese, seed)
+    train, test = carve(english, chinese, streams.random("hidden lines"))
     hidden = {chinese[line] for line in test}
     write_files(
         public,

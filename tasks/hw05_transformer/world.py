@@ -13,12 +13,15 @@ only.
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from tasks.base import Answers, Made, UserError
 from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, SIZES, TEST_FILES
 from tasks.hw05_transformer import lexicon as words
 from tasks.hw05_transformer.sentences import Pair, Speaker, sentence, speaker
+from tasks.streams import Streams
 
 TALKS, PRESS = 1.0, 0.3
 """Zipf's exponents of the words of the parallel text, and of the monolingual text and the test."""
@@ -56,22 +59,25 @@ def noisy(g: Speaker, pair: Pair, other: Pair) -> Pair:
     return en, other[1]
 
 
-def make(public: Path, seed: int, size: str) -> Made:
+def make(public: Path, streams: Streams, size: str) -> Made:
     """Write the files of a world into `public`."""
     import numpy as np
 
     if size not in SIZES:
         raise UserError(f"size {size!r}: expected one of: {', '.join(SIZES)}.")
     pairs, tests, alone = SIZES[size]
-    press = speaker(seed, 0, PRESS)
+    press = speaker(streams.random("test"), streams.random("ranks"), PRESS)
     hidden: dict[str, str] = {}
     taken: set[str] = set()
-    while len(hidden) < tests:
-        en, zh = sentence(press)
+    for number in count():
+        if len(hidden) == tests:
+            break
+        # A stream for each sentence: the English ones, which students get, do not give the state of the next.
+        en, zh = sentence(replace(press, rng=streams.random(f"test/{number}")))
         if en not in hidden and zh not in taken and en.count(" ") > 2:
             hidden[en] = zh
             taken.add(zh)
-    talks = speaker(seed, 1, TALKS)
+    talks = speaker(streams.random("training"), streams.random("ranks"), TALKS)
     train: list[Pair] = []
     last = ("Thank you.", "謝謝。")
     while len(train) < pairs:
@@ -79,7 +85,7 @@ def make(public: Path, seed: int, size: str) -> Made:
         if pair[0] not in hidden and pair[1] not in taken:
             train.append(noisy(talks, pair, last) if talks.chance(NOISE) else pair)
             last = pair
-    writer = speaker(seed, 2, PRESS)
+    writer = speaker(streams.random("monolingual"), streams.random("ranks"), PRESS)
     mono: dict[str, None] = {}
     while len(mono) < alone:
         zh = sentence(writer)[1]

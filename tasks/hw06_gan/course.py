@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from tasks.archives import DAMAGED
 from tasks.base import PUBLIC, Made, UserError
 from tasks.hw06_gan import inception, judge, networks, world
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,7 @@ MAX_SIDE = 4096
 _FACE = re.compile(r"([0-9]{1,9})\.jpe?g", re.IGNORECASE)
 
 
-def make(public: Path, seed: int, size: str, source: Path | None) -> Made:
+def make(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     """Write the faces that students get, 64 × 64, into `public` and return the hidden ones as answers.
 
     All answers are public: the course has one board. Raises UserError where a file is missing or damaged.
@@ -59,7 +60,7 @@ def make(public: Path, seed: int, size: str, source: Path | None) -> Made:
     images = distinct(np.stack([resized(data, f"{number}.jpg") for number, data in found.faces.items()]))
     if len(images) < LEAST:
         raise UserError(f"{source}: expected at least {LEAST} different faces; found {len(images)}.")
-    order = np.random.default_rng(seed).permutation(len(images))
+    order = streams.generator("hidden faces").permutation(len(images))
     hidden_count = min(HIDDEN, len(images) // 2)
     hidden = np.stack([world.decode(world.encode(images[place])) for place in order[:hidden_count]])
     secret = {judge.CASCADE_FILE: cascade}
@@ -67,7 +68,7 @@ def make(public: Path, seed: int, size: str, source: Path | None) -> Made:
     if weights is not None:
         secret[inception.FILE] = inception.convert(found.files[weights], weights)
     else:
-        secret[networks.FEATURES_FILE] = networks.train(seed, size)[networks.FEATURES_FILE]
+        secret[networks.FEATURES_FILE] = networks.train(streams, size)[networks.FEATURES_FILE]
     (public / "faces").mkdir()
     shown = []
     for number, place in enumerate(sorted(order[hidden_count:])):

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import UserError
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,15 +30,16 @@ BATCH = 50
 WEIGHT = 5.0  # of blur and noise, which are two among many attributes and must count
 
 
-def train(seed: int, size: str) -> dict[str, bytes]:
-    """Both networks as safetensors files by name, trained on drawn faces of this seed."""
+def train(streams: Streams, size: str) -> dict[str, bytes]:
+    """Both networks as safetensors files by name, trained on drawn faces."""
     from tasks.hw06_gan import world
 
-    images, attributes = world.attributes(seed, FACES[size])
-    clutter = world.clutter(seed, FACES[size] // 2)
+    judge = streams.within("judge")
+    images, attributes = world.attributes(judge.generator("faces"), FACES[size])
+    clutter = world.clutter(judge.generator("clutter"), FACES[size] // 2)
     return {
-        FEATURES_FILE: train_features(seed, images, attributes, EPOCHS[size]),
-        DETECTOR_FILE: train_detector(seed, images, clutter, EPOCHS[size] // 3),
+        FEATURES_FILE: train_features(judge.seed("features"), images, attributes, EPOCHS[size]),
+        DETECTOR_FILE: train_detector(judge.seed("detector"), images, clutter, EPOCHS[size] // 3),
     }
 
 
@@ -49,7 +51,7 @@ def train_features(seed: int, images: Images, attributes: NDArray[np.float32], e
     targets = torch.from_numpy(attributes)
     with _training(seed):
         network = _network(FEATURES, attributes.shape[1] + 2)
-        generator = torch.Generator().manual_seed(seed % 2**63)
+        generator = torch.Generator().manual_seed(seed)
         for batch, step in _steps(network, len(images), epochs, 3e-3, generator):
             x, strengths = _degraded(_prepared(images[batch.numpy()]), generator)
             loss = functional.mse_loss(network(x), torch.cat([targets[batch], WEIGHT * strengths], dim=1))
@@ -66,9 +68,9 @@ def train_detector(seed: int, faces: Images, clutter: Images, epochs: int) -> by
     import torch
     from torch.nn import functional
 
-    with _training(seed + 1):
+    with _training(seed):
         network = _network(32, 1)
-        generator = torch.Generator().manual_seed((seed + 1) % 2**63)
+        generator = torch.Generator().manual_seed(seed)
         for batch, step in _steps(network, len(faces), epochs, 2e-3, generator):
             others = clutter[torch.randint(len(clutter), (len(batch),), generator=generator).numpy()]
             x = _prepared(np.concatenate([faces[batch.numpy()], others]))
@@ -223,7 +225,7 @@ def _training(seed: int) -> Iterator[None]:
     import torch
 
     with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed % 2**63)
+        torch.manual_seed(seed)
         yield
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import UserError
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,17 +61,14 @@ CHANCES = {
 }  # fmt: skip
 """What a face has or has not, with its probability. "smile": the eyes are closed to arcs."""
 
-_DRAWN, _LABELLED, _CLUTTER, _PUBLIC, _HIDDEN = range(5)  # streams of a seed
 _CHUNK = 16  # faces drawn at a time: their fields stay in the cache
 
 Face = dict[str, "NDArray[Any]"]
 
 
-def uniforms(seed: int, count: int, stream: int = _DRAWN) -> NDArray[np.float64]:
+def uniforms(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     """The uniform numbers (n, parameters) of faces, continuous ones first; the first faces do not depend on `count`."""
-    import numpy as np
-
-    return np.random.default_rng([seed, stream]).random((count, len(RANGES) + len(CHANCES)))
+    return rng.random((count, len(RANGES) + len(CHANCES)))
 
 
 def parameters(numbers: NDArray[np.float64]) -> Face:
@@ -85,12 +83,12 @@ def parameters(numbers: NDArray[np.float64]) -> Face:
     return face
 
 
-def draw(seed: int, count: int) -> Images:
+def draw(rng: np.random.Generator, count: int) -> Images:
     """Faces, uint8 (n, 64, 64, 3)."""
-    return render(uniforms(seed, count))
+    return render(uniforms(rng, count))
 
 
-def attributes(seed: int, count: int) -> tuple[Images, Field]:
+def attributes(rng: np.random.Generator, count: int) -> tuple[Images, Field]:
     """Faces and what was drawn, float32 (n, k).
 
     First the continuous parameters, with mean 0 and deviation 1, and two columns, cosine and sine, for a place on a
@@ -98,7 +96,7 @@ def attributes(seed: int, count: int) -> tuple[Images, Field]:
     """
     import numpy as np
 
-    numbers = uniforms(seed, count, _LABELLED)
+    numbers = uniforms(rng, count)
     columns = []
     for index, name in enumerate(RANGES):
         if name in TURNS:
@@ -367,7 +365,7 @@ def _extras(
 # Images that are no face
 
 
-def clutter(seed: int, count: int) -> Images:
+def clutter(rng: np.random.Generator, count: int) -> Images:
     """Images that are no face, uint8 (n, 64, 64, 3), the kinds in turn.
 
     Noise, shuffled pieces of faces, heads without eyes and mouth, blurred faces, textures, half-erased faces, means of
@@ -375,8 +373,7 @@ def clutter(seed: int, count: int) -> Images:
     """
     import numpy as np
 
-    rng = np.random.default_rng([seed, _CLUTTER])
-    numbers = rng.random((count, len(RANGES) + len(CHANCES)))
+    numbers = uniforms(rng, count)
     images = render(numbers).astype(np.float32)
     kinds = np.arange(count) % 9
     images[kinds == 2] = render(numbers[kinds == 2], features=False)
@@ -524,7 +521,7 @@ def archive(images: Images, max_bytes: int) -> bytes:
     raise UserError(f"{len(images)} images do not fit into {max_bytes:,} bytes, whatever their quality.")
 
 
-def make_images(public: Path, seed: int, size: str) -> Images:
+def make_images(public: Path, streams: Streams, size: str) -> Images:
     """Write `faces/0.jpg` … into `public` and return hidden real images (m, 64, 64, 3), compressed like those."""
     import numpy as np
 
@@ -533,8 +530,9 @@ def make_images(public: Path, seed: int, size: str) -> Images:
     shown, hidden = SIZES[size]
     folder = public / "faces"
     folder.mkdir()
-    numbers = uniforms(seed, shown, _PUBLIC)
+    numbers = uniforms(streams.generator("shown faces"), shown)
     for start in range(0, shown, 1024):
         for index, image in enumerate(render(numbers[start : start + 1024]), start=start):
             (folder / f"{index}.jpg").write_bytes(encode(image))
-    return np.stack([decode(encode(image)) for image in render(uniforms(seed, hidden, _HIDDEN))])
+    numbers = uniforms(streams.generator("hidden faces"), hidden)
+    return np.stack([decode(encode(image)) for image in render(numbers)])

@@ -12,9 +12,12 @@ from pathlib import Path
 
 from tasks.auc import AUC
 from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, Year, measured
+from tasks.streams import Streams
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
 SIDE = 64
+MOST = 1e12
+"""The largest score of an image, and with a minus sign the smallest: a thousand times a sum of squared byte errors."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +41,21 @@ YEARS = (
 )
 
 
-def _make_world(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw08_anomaly.world import make
 
-    return make(layout, public, seed, size)
+    return make(layout, public, streams, size)
 
 
-def _make_course(layout: Layout, public: Path, seed: int, size: str, source: Path | None) -> Made:
+def _make_course(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     from tasks.hw08_anomaly.course import make
 
-    return make(layout, public, seed, source)
+    return make(layout, public, streams, source)
 
 
 def _format(layout: Layout) -> TableFormat:
-    return TableFormat(layout.id, (Column(layout.column),), range(layout.test_images), years=YEARS)
+    column = Column(layout.column, minimum=-MOST, maximum=MOST)
+    return TableFormat(layout.id, (column,), range(layout.test_images), years=YEARS)
 
 
 def _points(name: str) -> tuple[float, float]:

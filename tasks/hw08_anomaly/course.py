@@ -30,6 +30,7 @@ from tasks.archives import DAMAGED
 from tasks.base import Answers, Made, UserError
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import LAYOUTS, SIDE, TEST_FILE, TRAIN_FILE, Layout
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -209,7 +210,7 @@ def alter(kind: str, face: NDArray[np.uint8], other: NDArray[np.uint8], rng: np.
     return changed
 
 
-def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
+def make(layout: Layout, public: Path, streams: Streams, source: Path | None) -> Made:
     """Write the carved competition into the year's folder in `public`."""
     import numpy as np
     from numpy.lib.format import open_memmap
@@ -221,13 +222,12 @@ def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
             f"The {layout.year} edition is made from the course's own files; give the folder or archive that holds "
             f"{TRAIN_FILE} with --from."
         )
-    rng = np.random.default_rng([seed, int(layout.year)])
     small = np.concatenate([thumbnails(piece) for _, piece in training_pieces(source, layout)])
     unique = np.unique(same_groups(small, SAME))
     if len(unique) < FEWEST:
         raise UserError(f"{TRAIN_FILE}: expected at least {FEWEST} different faces; found {len(unique)}.")
     half = min((layout.test_images + 1) // 2, len(unique) // 5)
-    others = other_pictures(source, half // 2, rng)
+    others = other_pictures(source, half // 2, streams.generator("other pictures"))
     if "given" in others:
         both = np.concatenate([small[unique], thumbnails(others["given"])])
         fresh = np.unique(same_groups(both, SAME))
@@ -235,7 +235,7 @@ def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
         if not len(others["given"]):
             raise UserError(f"{source}: expected {OTHER_FOLDER} that are no faces; all of them are among the faces.")
     altered = half - sum(map(len, others.values()))
-    order = rng.permutation(unique)
+    order = streams.generator("hidden faces").permutation(unique)
     normal_places, altered_places = order[:half], order[half : half + altered]
     train_places = np.sort(order[half + altered :])
 
@@ -257,6 +257,7 @@ def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
     train.flush()
 
     faces = np.concatenate(held[3])
+    rng = streams.generator("altered faces")
     faces = faces[rng.permutation(len(faces))]
     kinds = np.resize(np.array(ALTERED), len(faces))
     right = faces.copy()  # halves are exchanged among themselves: no two test images share a piece of a face
@@ -266,7 +267,7 @@ def make(layout: Layout, public: Path, seed: int, source: Path | None) -> Made:
     names = np.array(["normal"] * half + kinds.tolist() + [kind for kind, some in others.items() for _ in some])
     if len(images) > layout.test_images:  # an odd count of the course: one normal image less
         images, names = images[1:], names[1:]
-    shuffle = rng.permutation(len(images))
+    shuffle = streams.generator("order").permutation(len(images))
     images, names = images[shuffle], names[shuffle]
     np.save(public / layout.folder / TEST_FILE, images, allow_pickle=False)
     labels = (names != "normal").astype(np.int64)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.base import Answers, Made, UserError
 from tasks.hw08_anomaly import SIDE, TEST_FILE, TRAIN_FILE, Layout
+from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -548,7 +549,7 @@ def pictures(kind: str, rng: np.random.Generator, count: int) -> NDArray[np.uint
     return np.concatenate(parts)
 
 
-def make(layout: Layout, public: Path, seed: int, size: str) -> Made:
+def make(layout: Layout, public: Path, streams: Streams, size: str) -> Made:
     """Write the two arrays into the year's folder in `public`, a piece at a time."""
     import numpy as np
     from numpy.lib.format import open_memmap
@@ -559,18 +560,21 @@ def make(layout: Layout, public: Path, seed: int, size: str) -> Made:
     train_count, test_count = sizes[size]
     odd = np.resize(np.array(list(KINDS)), test_count // 2)
     kinds = np.concatenate([np.full(test_count - len(odd), "normal"), odd])
-    kinds = np.random.default_rng([seed, 1]).permutation(kinds)
+    kinds = streams.generator("test/kinds").permutation(kinds)
     folder = public / layout.folder
     folder.mkdir()
     small = []
-    for part, (name, wanted) in enumerate(((TRAIN_FILE, np.full(train_count, "normal")), (TEST_FILE, kinds)), start=2):
+    for part, name, wanted in (
+        ("training", TRAIN_FILE, np.full(train_count, "normal")), ("test", TEST_FILE, kinds),
+    ):  # fmt: skip
         images = open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=(len(wanted), SIDE, SIDE, 3))
         for start in range(0, len(wanted), PIECE):
-            rng = np.random.default_rng([seed, part, start])
             piece = images[start : start + PIECE]
             for kind in ("normal", *KINDS):
                 places = np.flatnonzero(wanted[start : start + PIECE] == kind)
                 if len(places):
+                    # One stream for each kind: the faces of a piece tell nothing of the anomalies among them.
+                    rng = streams.generator(f"{part}/{start}/{kind}")
                     piece[places] = pictures(kind, rng, len(places))
         images.flush()
         small.append(thumbnails(images))

@@ -14,13 +14,12 @@ from pathlib import Path
 from tasks.base import PUBLIC, Answers, EpisodesFormat, Made
 from tasks.hw12_reinforcement import CHAIN, COURSE_EPISODES, EPISODES, EPISODES_FILE, FORMAT, HEADER, MAX_STEPS
 from tasks.hw12_reinforcement.judge import new_environment
+from tasks.streams import Streams
 
 
-def make(public: Path, seed: int, size: str) -> Made:
+def make(public: Path, streams: Streams, size: str) -> Made:
     """Write the list of episodes into `public`: seeds below 2³¹, all different."""
-    import numpy as np
-
-    rng = np.random.default_rng([seed, 12])
+    rng = streams.generator("episodes")
     seeds: list[int] = []
     while len(seeds) < EPISODES[size]:
         drawn = int(rng.integers(2**31))

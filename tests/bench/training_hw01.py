@@ -32,6 +32,7 @@ sys.path[:0] = [str(ROOT)]
 from baselines import hw01_regression as baseline  # noqa: E402
 from baselines.common import Run, rate, threads  # noqa: E402
 from tasks.hw01_regression import TASK  # noqa: E402
+from tasks.streams import fixed  # noqa: E402
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -106,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, threads(1):
         public = Path(name) / "public"
         public.mkdir()
-        made = TASK.edition("builtin").make(public, given.seed, "small", None)
+        made = TASK.edition("builtin").make(public, fixed(given.seed), "small", None)
         config = baseline.settings(given.level, public)
         config = replace(config, epochs=given.epochs or config.epochs)
         data = baseline.prepare(config, public, given.seed)

@@ -34,6 +34,7 @@ sys.path[:0] = [str(ROOT)]
 from baselines import hw03_cnn as baseline  # noqa: E402
 from baselines.common import Run, pick_device, rate, threads  # noqa: E402
 from tasks.hw03_cnn import TARGET, TASK  # noqa: E402
+from tasks.streams import fixed  # noqa: E402
 
 
 class Files(Dataset[tuple[torch.Tensor, int]]):
@@ -139,7 +140,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, threads(given.threads):
         public = Path(name) / "public"
         public.mkdir()
-        made = TASK.edition("builtin").make(public, given.seed, given.size, None)
+        made = TASK.edition("builtin").make(public, fixed(given.seed), given.size, None)
         truth = made.answers.columns[TARGET]
         config = baseline.settings(given.level, public)
         config = replace(config, epochs=given.epochs or config.epochs)

@@ -50,6 +50,7 @@ from baselines.hw05_transformer import (  # noqa: E402
 )
 from tasks.bleu import BLEU  # noqa: E402
 from tasks.hw05_transformer import COLUMN, TASK  # noqa: E402
+from tasks.streams import fixed  # noqa: E402
 
 
 class Pairs(torch.utils.data.Dataset[tuple[list[int], list[int]]]):
@@ -104,7 +105,7 @@ def main() -> None:
     device = pick_device(given.device)
     with tempfile.TemporaryDirectory() as name, threads(1):
         folder = Path(name)
-        made = TASK.edition("builtin").make(folder, given.seed, "small", None)
+        made = TASK.edition("builtin").make(folder, fixed(given.seed), "small", None)
         config = settings(given.level, folder)
         config = replace(config, epochs=given.epochs or config.epochs, average=1)
         english, chinese, test = (read_lines(folder / file) for file in FILES[:3])

@@ -35,6 +35,7 @@ from tasks.base import Columns, ImagesFormat  # noqa: E402
 from tasks.frechet import FACE_RATE, FID  # noqa: E402
 from tasks.hw06_gan import TASK, judge  # noqa: E402
 from tasks.hw06_gan.world import archive  # noqa: E402
+from tasks.streams import fixed  # noqa: E402
 
 
 class Faces(Dataset[torch.Tensor]):
@@ -113,7 +114,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}, one thread")
     with tempfile.TemporaryDirectory() as name:
         public = Path(name)
-        made = edition.make(public, given.seed, "small", None)
+        made = edition.make(public, fixed(given.seed), "small", None)
         (public / "format.json").write_text(json.dumps(edition.format.to_json()), encoding="utf-8")
         steps = config.epochs * (len(list((public / "faces").iterdir())) // config.batch)
         speeds = {}

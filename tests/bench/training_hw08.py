@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from baselines.common import override, train_level
 from baselines.hw08_anomaly import LEVELS, Networks, load, scores
 from tasks.hw08_anomaly import LAYOUT_2021, TEST_FILE, TRAIN_FILE, world
+from tasks.streams import fixed
 
 
 class Faces(Dataset[torch.Tensor]):
@@ -76,7 +77,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         public = Path(name) / "public"
         public.mkdir()
-        labels = world.make(LAYOUT_2021, public, 0, "small").answers.columns[LAYOUT_2021.column]
+        labels = world.make(LAYOUT_2021, public, fixed(0), "small").answers.columns[LAYOUT_2021.column]
         (public / "manifest.json").write_text("{}")
         start = time.perf_counter()
         plain = roc_auc_score(labels, theirs(config, public / LAYOUT_2021.folder, given.device).cpu().numpy())

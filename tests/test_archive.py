@@ -1,0 +1,493 @@
+"""The archive of a homework's files: made once, fetched in one request, unpacked with suspicion."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from harness import archive, remote, view
+from harness.competition import Competition, find_competition, prepared
+from harness.home import Home, open_home
+from harness.prepare import damaged_files, plan_own, prepare
+from tasks.base import UserError
+from tests import test_remote
+from tests.test_remote import Served, call, issue, log_in, serving
+
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+MANY = 400
+folders, home, served = test_remote.folders, test_remote.home, test_remote.served
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a competition of one's own whose data are many small files in folders."""
+    root = tmp_path_factory.mktemp("pictures")
+    data = root / "data"
+    for part in ("training", "testing"):
+        (data / "food" / part).mkdir(parents=True)
+        for n in range(MANY // 2):
+            (data / "food" / part / f"{n:04d}.jpg").write_bytes(hashlib.sha256(f"{part}{n}".encode()).digest() * 30)
+    (data / "notes.txt").write_text("several words. " * 500)
+    (root / "solution.csv").write_text("id,label\n" + "".join(f"{n},{label(n)}\n" for n in range(50)))
+    make(open_home(root / "home"), root, data)
+    return root
+
+
+def label(n: int) -> int:
+    """An answer that follows from nothing else."""
+    return hashlib.sha256(str(n).encode()).digest()[0] % 5
+
+
+def make(home: Home, root: Path, data: Path) -> Competition:
+    plan = plan_own("food", root / "solution.csv", "rmse", title=None, public=data, higher_is_better=None,
+                    public_share=0.5)  # fmt: skip
+    return prepare(home, plan, seed=None, new_data=True, reason="x", accept_leaks=False,
+                   now=NOW).competition  # fmt: skip
+
+
+@pytest.fixture
+def food(pictures: Path, home: Home) -> Iterator[Served]:
+    """The competition with many files, served to the people of `home`."""
+    shutil.copytree(pictures / "home" / "public" / "food", home.public("food"))
+    shutil.copytree(pictures / "home" / "public" / ".archives", home.root / "public" / ".archives", dirs_exist_ok=True)
+    shutil.copytree(pictures / "home" / "secret" / "food", home.root / "secret" / "food")
+    with serving(home) as running:
+        log_in(running)
+        yield running
+
+
+def members(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as packed:
+        return packed.namelist()
+
+
+def same(one: Path, other: Path) -> bool:
+    names = [sorted(p.relative_to(f).as_posix() for p in f.rglob("*") if p.is_file()) for f in (one, other)]
+    return names[0] == names[1] and all((one / n).read_bytes() == (other / n).read_bytes() for n in names[0])
+
+
+def asked(food: Served) -> list[str]:
+    """The routes that were asked for; the server must have stopped, since it logs after it has answered."""
+    return [request["route"] for request in food.requests]
+
+
+# Making it.
+
+
+def test_prepare_makes_an_archive_beside_the_folder_that_holds_just_its_files(pictures: Path) -> None:
+    home = open_home(pictures / "home")
+    public, packed = home.public("food"), home.root / "public" / ".archives" / "food-1.zip"
+    listed = json.loads((public / "manifest.json").read_text())["files"]
+    assert members(packed) == sorted([*listed, "manifest.json"])
+    assert not any("archive" in name for name in listed)
+    assert damaged_files(public) == []
+    assert prepared(home) == ["food"]
+    with zipfile.ZipFile(packed) as opened:
+        assert {entry.date_time for entry in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.external_attr >> 16 for entry in opened.infolist()} == {stat.S_IFREG | 0o644}
+        assert opened.testzip() is None
+    about = archive.find_archive(home, find_competition(home, "food"), public)
+    assert about is not None
+    assert about["sha256"] == hashlib.sha256(packed.read_bytes()).hexdigest()
+
+
+def test_the_same_files_give_the_same_bytes_whenever_they_are_packed(pictures: Path, tmp_path: Path) -> None:
+    copy = open_home(tmp_path / "copy")
+    shutil.copytree(pictures / "home", copy.root, copy_function=shutil.copyfile)  # without the time stamps
+    packed = copy.root / "public" / ".archives" / "food-1.zip"
+    before = packed.read_bytes()
+    shutil.rmtree(packed.parent)
+    archive.make_archive(copy, find_competition(copy, "food"), copy.public("food"))
+    assert packed.read_bytes() == before
+
+
+def test_a_new_version_takes_the_place_of_the_archive_and_leaves_those_of_others(
+    pictures: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "own"
+    shutil.copytree(pictures, root)
+    home, folder = open_home(root / "home"), root / "home" / "public" / ".archives"
+    (folder / "food-extra-1.zip").write_text("of the competition food-extra")
+    (folder / ".food-1.zip.4711").write_text("half-written")
+    (root / "data" / "notes.txt").write_text("other words")
+    assert make(home, root, root / "data").version == 2
+    assert {path.name for path in folder.iterdir()} == {"food-2.zip", "food-2.json", "food-extra-1.zip"}
+    (folder / "food-2.json").write_text("{")
+    assert archive.find_archive(home, find_competition(home, "food"), home.public("food")) is None
+
+
+def test_an_archive_of_other_files_is_none(pictures: Path, tmp_path: Path) -> None:
+    home = open_home(tmp_path / "copy")
+    shutil.copytree(pictures / "home", home.root)
+    public, competition = home.public("food"), find_competition(home, "food")
+    assert archive.find_archive(home, competition, public) is not None
+    (public / "manifest.json").write_text((public / "manifest.json").read_text() + "\n")
+    assert archive.find_archive(home, competition, public) is None
+
+
+def test_a_server_makes_the_archive_that_an_earlier_version_did_not(food: Served) -> None:
+    shutil.rmtree(food.home.root / "public" / ".archives")
+    assert call("files", "food", "--download").exit_code == 0
+    assert (food.home.root / "public" / ".archives" / "food-1.zip").exists()
+
+
+# Getting it.
+
+
+def test_many_files_come_in_three_requests_and_are_what_the_server_has(food: Served, tmp_path: Path) -> None:
+    done = call("files", "food", "--download")
+    assert done.exit_code == 0, done.output
+    assert same(tmp_path / "food", food.home.public("food"))
+    assert not list(tmp_path.glob(".food*"))
+    assert f"{MANY + 4:,} files" in done.stderr
+    assert remote.find_download(food.url, "food") == tmp_path / "food"
+    before = len(food.requests)
+    assert call("files", "food", "--download").exit_code == 0
+    food.stop()
+    routes = asked(food)
+    assert routes.count("/api/v1/homeworks/{hw}/archive") == 1
+    assert not [route for route in routes if "/files/" in route]
+    assert before < 10
+
+
+def broken_after(count: int) -> Callable[..., Iterator[bytes]]:
+    real = remote._pieces
+
+    def pieces(response: Any, decode: bool) -> Iterator[bytes]:
+        if "zip" not in (response.headers.get("Content-Type") or ""):
+            yield from real(response, decode)
+            return
+        yield response.read(count, decode_content=False)
+        raise TimeoutError
+
+    return pieces
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_was(
+    food: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (food.home.root / "public" / ".archives" / "food-1.zip").stat().st_size
+    ranges: list[str | None] = []
+    real = remote.Server._once
+
+    def once(self: remote.Server, method: str, path: str, query: Any, body: Any, headers: Any) -> Any:
+        if path.endswith("/archive"):
+            ranges.append((headers or {}).get("Range"))
+        return real(self, method, path, query, body, headers)
+
+    monkeypatch.setattr(remote.Server, "_once", once)
+    for part in (1000, 20_000):
+        with monkeypatch.context() as patch:
+            patch.setattr(remote, "_pieces", broken_after(part))
+            stopped = call("files", "food", "--download")
+        assert stopped.exit_code == 7
+        assert "Run the same command again: it goes on where it was." in stopped.stderr
+        assert not (tmp_path / "food").exists()
+    assert call("files", "food", "--download").exit_code == 0
+    assert ranges == [None, "bytes=1000-", "bytes=21000-"]
+    assert size > 21_000
+    assert same(tmp_path / "food", food.home.public("food"))
+
+
+def test_a_part_of_another_archive_is_thrown_away(food: Served, tmp_path: Path) -> None:
+    (tmp_path / ".food.part").mkdir()
+    (tmp_path / ".food.part" / ".food-1.zip.part").write_bytes(b"of another version" * 100)
+    assert call("files", "food", "--download").exit_code == 0
+    assert same(tmp_path / "food", food.home.public("food"))
+
+
+def test_a_kill_while_it_is_unpacked_leaves_nothing_half_done(
+    food: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    written: list[Path] = []
+    real = archive._unpack_one
+
+    def unpack_one(packed: Any, entry: Any, target: Path, *more: Any) -> None:
+        real(packed, entry, target, *more)
+        written.append(target)
+        if len(written) == 50:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "_unpack_one", unpack_one)
+        with pytest.raises(Killed):
+            call("files", "food", "--download")
+    assert not (tmp_path / "food").exists()
+    before = len([r for r in food.requests if r["route"].endswith("/archive")])
+    assert call("files", "food", "--download").exit_code == 0
+    assert same(tmp_path / "food", food.home.public("food"))
+    food.stop()
+    assert len([r for r in food.requests if r["route"].endswith("/archive")]) == max(1, before), "fetched once"
+
+
+def test_what_one_has_put_beside_the_data_stays_and_what_is_lost_comes_back(food: Served, tmp_path: Path) -> None:
+    folder = tmp_path / "food"
+    assert call("files", "food", "--download").exit_code == 0
+    (folder / "model.py").write_text("mine")
+    (folder / "food" / "training" / "0001.jpg").unlink()
+    assert call("files", "food", "--download").exit_code == 0
+    assert (folder / "model.py").read_text() == "mine"
+    assert (folder / "food" / "training" / "0001.jpg").exists()
+    assert not (folder / ".part").exists()
+    (folder / "notes.txt").write_text("changed by me")
+    refused = call("files", "food", "--download")
+    assert (refused.exit_code, "notes.txt" in refused.stderr) == (8, True)
+    assert (folder / "notes.txt").read_text() == "changed by me"
+
+
+def test_data_of_an_earlier_version_that_nobody_changed_give_way_to_the_new_ones(
+    food: Served, pictures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "food"
+    assert call("files", "food", "--download").exit_code == 0
+    (folder / "mine.txt").write_text("mine")
+    data = tmp_path / "newdata"
+    shutil.copytree(pictures / "data", data)
+    (data / "food" / "training" / "0000.jpg").unlink()
+    (data / "notes.txt").write_text("new words")
+    (data / "more.txt").write_text("more")
+    make(food.home, pictures, data)
+    done = call("files", "food", "--download")
+    assert done.exit_code == 0, done.output
+    assert (folder / "mine.txt").read_text() == "mine"
+    (folder / "mine.txt").unlink()
+    assert same(folder, food.home.public("food"))
+
+
+def test_the_data_of_another_homework_never_give_way(food: Served, tmp_path: Path) -> None:
+    assert call("files", "food", "--download", "data").exit_code == 0
+    refused = call("files", "hw1", "--download", "data")
+    assert refused.exit_code == 8
+    assert same(tmp_path / "data", food.home.public("food"))
+
+
+@pytest.mark.parametrize("target", [".", "deep/er", "with space"])
+def test_it_goes_into_the_folder_that_is_named(
+    food: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    done = call("files", "food", "--download", target)
+    assert done.exit_code == 0, done.output
+    assert same(tmp_path / "here" / target, food.home.public("food"))
+
+
+# Archives that are not what they should be.
+
+
+def listing_of(files: dict[str, bytes]) -> list[dict[str, Any]]:
+    return [{"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in files.items()]  # fmt: skip
+
+
+def manifest_of(files: dict[str, bytes]) -> bytes:
+    listed = {entry["file"]: {k: entry[k] for k in ("bytes", "sha256")} for entry in listing_of(files)}
+    return json.dumps({"schema": 1, "files": listed}).encode()
+
+
+FILES = {"a.csv": b"a,b\n" * 2000, "d/b.csv": b"b" * 100}
+
+
+def write(path: Path, members: list[tuple[str, bytes, int]]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data, mode in members:
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = mode << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            packed.writestr(entry, data)
+
+
+PLAIN = [(name, data, 0) for name, data in FILES.items()]
+MANIFEST = ("manifest.json", manifest_of(FILES), 0)
+HOSTILE = {
+    "a member too many": [*PLAIN, MANIFEST, ("../../evil", b"x", 0)],
+    "a member with an absolute name": [PLAIN[0], ("/tmp/evil", b"b" * 100, 0), MANIFEST],
+    "a member too few": [PLAIN[0], MANIFEST],
+    "no manifest": PLAIN,
+    "a member twice": [*PLAIN, PLAIN[0], MANIFEST],
+    "a link": [PLAIN[0], ("d/b.csv", b"b" * 100, stat.S_IFLNK | 0o777), MANIFEST],
+    "a device": [PLAIN[0], ("d/b.csv", b"b" * 100, stat.S_IFCHR | 0o777), MANIFEST],
+    "another size": [PLAIN[0], ("d/b.csv", b"b" * 99, 0), MANIFEST],
+    "another content": [PLAIN[0], ("d/b.csv", b"c" * 100, 0), MANIFEST],
+    "a bomb": [PLAIN[0], ("d/b.csv", b"b" * 10_000_000, 0), MANIFEST],
+    "another manifest": [*PLAIN, ("manifest.json", manifest_of(FILES | {"x": b"y"}), 0)],
+    "a manifest of nonsense": [*PLAIN, ("manifest.json", b"[" * 100_000, 0)],
+    "a folder in place of a file": [PLAIN[0], ("d/b.csv/", b"", 0), MANIFEST],
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_strange_archive_is_refused_and_writes_nothing_elsewhere(what: str, tmp_path: Path) -> None:
+    path, folder = tmp_path / "x.zip", tmp_path / "in" / "files"
+    folder.parent.mkdir()
+    write(path, HOSTILE[what])
+    with pytest.raises(UserError) as error:
+        archive.unpack(path, listing_of(FILES), folder, lambda count: None)
+    assert (error.value.code, error.value.exit_code) == ("E_MANIFEST", 8)
+    assert {p.name for p in tmp_path.iterdir()} == {"x.zip", "in"}
+    assert {p.name for p in (tmp_path / "in").iterdir()} <= {"files"}
+    assert not [p for p in tmp_path.rglob("*") if p.is_symlink()]
+    assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) < 20_000
+
+
+def test_a_good_archive_is_unpacked(tmp_path: Path) -> None:
+    write(tmp_path / "x.zip", [*PLAIN, MANIFEST])
+    told: list[int] = []
+    archive.unpack(tmp_path / "x.zip", listing_of(FILES), tmp_path / "files", told.append)
+    assert {name: (tmp_path / "files" / name).read_bytes() for name in FILES} == FILES
+    assert sum(told) == sum(map(len, FILES.values())) + len(MANIFEST[1])
+
+
+@pytest.mark.parametrize("at", range(0, 1000, 37))
+def test_a_damaged_archive_never_ends_in_a_traceback_or_in_damaged_files(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "x.zip"
+    write(path, [*PLAIN, MANIFEST])
+    data = bytearray(path.read_bytes())
+    data[at * len(data) // 1000] ^= 0x41
+    for content in (bytes(data), bytes(data[: at * len(data) // 1000])):
+        path.write_bytes(content)
+        try:
+            archive.unpack(path, listing_of(FILES), tmp_path / "files", lambda count: None)
+        except UserError:
+            pass
+        else:
+            assert {name: (tmp_path / "files" / name).read_bytes() for name in FILES} == FILES
+        shutil.rmtree(tmp_path / "files", ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bytes": 10**12},
+        {"file": "../evil.zip"},
+        {"file": "/tmp/evil.zip"},
+        {"sha256": "0" * 64},
+    ],
+)
+def test_what_a_server_says_of_its_archive_is_not_believed(
+    food: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    real = remote.Server.files
+
+    def lying(self: remote.Server, hw: str) -> dict[str, Any]:
+        body = real(self, hw)
+        return body | {"archive": body["archive"] | change}
+
+    monkeypatch.setattr(remote.Server, "files", lying)
+    done = call("files", "food", "--download")
+    assert done.exit_code == 8, done.output
+    assert "internal" not in done.stderr
+    assert not (tmp_path / "food").exists()
+    assert not list(tmp_path.rglob("evil.zip"))
+
+
+def test_a_full_disk_while_it_is_unpacked_is_said_as_such(
+    food: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(archive, "_unpack_one", full)
+    done = call("files", "food", "--download")
+    assert done.exit_code == 10
+    assert "No space left" in done.stderr
+    assert not (tmp_path / "food").exists()
+
+
+# Lists.
+
+
+def rows_of(done: Result) -> list[str]:
+    return [line for line in done.stdout.splitlines() if line.strip() and "─" not in line][1:]
+
+
+def test_files_are_listed_by_folder_and_each_one_where_that_is_asked_for(food: Served) -> None:
+    short = call("files", "food")
+    assert short.exit_code == 0
+    assert len(rows_of(short)) == 6
+    assert "food/training/" in short.stdout
+    assert f"{MANY // 2}" in short.stdout
+    assert "0001.jpg" not in short.stdout
+    every = call("files", "food", "--all")
+    assert len(rows_of(every)) == MANY + 4
+    assert "food/training/0001.jpg" in every.stdout
+    body = json.loads(call("files", "food", "--format", "json").stdout)
+    assert len(body["files"]) == MANY + 4
+    assert set(body["archive"]) == {"file", "bytes", "sha256"}
+    assert len(call("files", "food", "--format", "csv").stdout.splitlines()) == MANY + 5
+    here = call("--home", str(food.home.root), "files", "food")
+    assert here.stdout == short.stdout
+
+
+@pytest.mark.parametrize("count", [3, 21, 3000])
+def test_a_list_for_people_is_short_whatever_the_folders_are(count: int) -> None:
+    shapes = [
+        [f"{n}.jpg" for n in range(count)],
+        [f"{n}/x.jpg" for n in range(count)],
+        [f"a/{n}/x.jpg" for n in range(count)],
+    ]
+    for names in shapes:
+        rows = archive.grouped([{"file": name, "bytes": 2} for name in ["sheet.md", *names]])
+        assert sum(row["files"] for row in rows) == count + 1
+        assert sum(row["bytes"] for row in rows) == 2 * count + 2
+        assert len(rows) <= archive.LISTED + 1 or names is shapes[1]
+
+
+def test_the_homework_page_has_one_button_and_stays_short(food: Served) -> None:
+    from harness.server import pages
+
+    viewer = view.Viewer("student", "ada")
+    ask = pages.Ask(food.home, viewer, "", "/homeworks/food", NOW)
+    text = pages.render(food.home, ask, pages.homework(ask, "food"))
+    assert text.count('href="/api/v1/homeworks/food/archive"') == 1
+    assert "food/training/" in text
+    assert "0001.jpg" not in text
+    assert text.count("/files/") == 3, "the files of the top folder"
+    assert len(text) < 8000
+    assert text.index("Download all") < text.index('id="bars"') < text.index('id="rules"')
+
+
+def test_the_archive_is_given_in_parts_to_those_who_are_logged_in(food: Served) -> None:
+    import httpx
+
+    with httpx.Client(base_url=food.url, headers={"Authorization": f"Bearer {issue(food.home, 'ada')}"}) as client:
+        part = client.get("/api/v1/homeworks/food/archive", headers={"Range": "bytes=0-9"})
+        assert (part.status_code, len(part.content), part.content[:2]) == (206, 10, b"PK")
+        assert client.get("/api/v1/homeworks/food/archive").headers["content-disposition"].endswith('"food-1.zip"')
+    assert httpx.get(f"{food.url}/api/v1/homeworks/food/archive").status_code == 401
+
+
+def test_nobody_gets_an_archive_without_a_login(home: Home) -> None:
+    with pytest.raises(UserError) as error:
+        view.archive(home, view.NOBODY, "hw1")
+    assert error.value.code == "E_LOGIN"
+
+
+def test_the_place_of_the_data_is_kept_for_each_server_and_survives_nonsense(folders: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    remote.remember_download("https://x", "hw01", tmp_path / "a")
+    remote.remember_download("https://y", "hw01", tmp_path / "gone")
+    assert remote.find_download("https://x", "hw01") == tmp_path / "a"
+    assert remote.find_download("https://y", "hw01") is None
+    kept = folders / "state" / "lhy-grade" / "downloads.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    for text in ("{", "[]", '{"https://x": 3}', '{"https://x": {"hw01": 3}}'):
+        kept.write_text(text)
+        assert remote.find_download("https://x", "hw01") is None
+    remote.remember_download("https://x", "hw01", tmp_path / "a")
+    assert remote.find_download("https://x", "hw01") == tmp_path / "a"
+    assert [path.name for path in kept.parent.iterdir()] == ["downloads.json"]

@@ -1,0 +1,170 @@
+"""Secret streams: each has 256 bits of its own, and none of those that students see tells of a hidden one."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks import streams as module
+from tasks.base import Edition, Made
+from tasks.homeworks import find_task
+from tasks.hw01_regression import TRAIN_FILE
+from tasks.streams import Streams, derive, fixed
+
+KEY = bytes(range(32))
+
+
+def test_streams_of_different_keys_and_names_are_different_and_one_name_gives_the_same_stream_again() -> None:
+    streams = Streams(KEY, "hw08/builtin/1/")
+    others = [Streams(KEY, "hw08/builtin/2/"), Streams(bytes(32), "hw08/builtin/1/"), streams.within("faces")]
+    draws: tuple[Callable[[Streams, str], object], ...] = (
+        lambda streams, name: int(streams.generator(name).integers(2**63)),
+        lambda streams, name: streams.random(name).getrandbits(64),
+        Streams.bytes,
+        Streams.seed,
+    )
+    for draw in draws:
+        values = [draw(some, name) for some in (streams, *others) for name in ("faces", "kinds", "")]
+        assert len(set(values)) == len(values)
+        assert values[:3] == [draw(streams, name) for name in ("faces", "kinds", "")]
+    assert streams.within("a").bytes("b") == streams.bytes("a/b") == derive(KEY, "hw08/builtin/1/a/b")
+    assert derive(KEY, "a") == hmac.digest(KEY, b"a", "sha256")
+    assert all(0 <= fixed(number).seed("x") < 2**63 for number in range(100))
+
+
+def test_a_key_is_in_no_text_of_its_streams() -> None:
+    assert "key" not in repr(Streams(KEY, "hw01/"))
+    assert KEY.hex() not in repr(Streams(KEY, "hw01/"))
+
+
+def test_all_256_bits_of_a_name_decide_the_state_of_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = derive(KEY, "x")
+    every = [given, *((int.from_bytes(given, "big") ^ 1 << bit).to_bytes(32, "big") for bit in range(256))]
+    states, pools, firsts, twisters = set(), set(), set(), set()
+    for some in every:
+        monkeypatch.setattr(module, "derive", lambda key, purpose, some=some: some)
+        generator = Streams(KEY).generator("x")
+        state = generator.bit_generator.state["state"]
+        states.add((state["state"], state["inc"]))
+        pool = generator.bit_generator.seed_seq.pool  # type: ignore[attr-defined]
+        assert len(pool) == 8, "a pool of four words would fold 256 bits into 128"
+        pools.add(tuple(pool.tolist()))
+        firsts.add(int(generator.integers(2**63)))
+        twisters.add(Streams(KEY).random("x").getstate())
+    assert [len(some) for some in (states, pools, firsts, twisters)] == [257] * 4
+    # Flipping any one bit changes about half of the state's 256, so that none is folded onto another's place.
+    first = next(iter(states))
+    flipped = [(one[0] ^ first[0]).bit_count() + (one[1] ^ first[1]).bit_count() for one in states if one != first]
+    assert min(flipped) > 60
+    assert 120 < np.mean(flipped) < 135
+
+
+# Worlds
+
+
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> tuple[Counter[str], list[str]]:
+    """Counts the names of streams; those that match a pattern in the list come from another key."""
+    names: Counter[str] = Counter()
+    other: list[str] = []
+
+    def watched(key: bytes, purpose: str) -> bytes:
+        names[purpose] += 1
+        return derive(b"another" if any(re.search(pattern, purpose) for pattern in other) else key, purpose)
+
+    monkeypatch.setattr(module, "derive", watched)
+    return names, other
+
+
+def edition(name: str, which: str) -> Edition:
+    task = find_task(name)
+    assert task is not None
+    return task.edition(which)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def hw06(public: Path) -> Made:
+    """The world of HW6 without its judge, which takes long to train."""
+    from tasks.base import Answers
+    from tasks.hw06_gan.world import make_images
+
+    return Made(Answers(range(1), {"image": make_images(public, fixed(1), "small")}))
+
+
+def world(name: str, which: str) -> Callable[[Path], Made]:
+    return lambda public: edition(name, which).make(public, fixed(1), "small", None)
+
+
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.hw03_cnn import world as dishes
+    from tasks.hw05_transformer import SIZES
+    from tasks.hw06_gan import world as girls
+    from tasks.hw08_anomaly import world as faces
+
+    monkeypatch.setitem(dishes.COUNTS, ("2021", "small"), dishes.Counts(2, 1, 20, 40, 40))
+    monkeypatch.setitem(girls.SIZES, "small", (40, 40))
+    monkeypatch.setitem(faces.COUNTS, "small", (48, 96))
+    monkeypatch.setitem(SIZES, "small", (600, 100, 300))
+
+
+CHANCE = "(answering|tests|positive)/hidden days"  # the luck of a hidden day goes on in the epidemic after it
+WORLDS = {
+    # What decides the hidden side, and the files that are the same whatever that is.
+    "hw01": (world("hw01", "builtin"), CHANCE, TRAIN_FILE),
+    "hw01-2022": (world("hw01", "builtin-2022"), CHANCE, TRAIN_FILE),
+    "hw03": (world("hw03", "builtin"), "test/", "food-11/(training|validation)/"),
+    "hw05": (world("hw05", "builtin"), "test", None),
+    "hw06": (hw06, "hidden faces", "faces/"),
+    "hw08": (world("hw08", "builtin"), "test/", "trainingset"),
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_hidden_side_of_a_world_does_not_follow_from_the_streams_of_what_students_learn_from(
+    name: str, tmp_path: Path, used: tuple[Counter[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few(monkeypatch)
+    make, hidden, same = WORLDS[name]
+    made = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        made.append(make(tmp_path / folder))
+        used[1].append(hidden)
+    first, second = files(tmp_path / "a"), files(tmp_path / "b")
+    if same is None:  # the training text leaves the test's sentences out, whatever they are
+        lines = [{line for text in side.values() for line in text.split(b"\n")} for side in (first, second)]
+        assert len(lines[0] & lines[1]) > 0.3 * len(lines[0])
+    else:
+        kept = {file for file in first if re.search(same, file)}
+        assert kept
+        assert all(first[file] == second[file] for file in kept)
+    for column, values in made[0].answers.columns.items():
+        other = made[1].answers.columns[column]
+        assert len(other) != len(values) or (values != other).mean() > 0.2
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_world_takes_each_stream_once(
+    name: str, tmp_path: Path, used: tuple[Counter[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few(monkeypatch)
+    WORLDS[name][0](tmp_path)
+    assert len(used[0]) >= 2
+    assert {stream for stream, times in used[0].items() if times > 1} <= {"ranks"}, "three speakers share one language"
+
+
+def test_the_test_sentences_that_students_get_do_not_come_from_one_stream(
+    tmp_path: Path, used: tuple[Counter[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few(monkeypatch)
+    world("hw05", "builtin")(tmp_path)
+    assert len([name for name in used[0] if re.fullmatch("test/[0-9]+", name)]) >= 100
