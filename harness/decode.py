@@ -289,7 +289,7 @@ def received(whole: bytes, form: Format, cells: bool) -> Columns:
 
     Raises SubmissionError with what is wrong with the file, and Died where nothing that can be trusted was received.
     """
-    head, newline, rest = whole[: MOST_HEADER + 1].partition(b"\n")
+    head, newline, _ = whole[: MOST_HEADER + 1].partition(b"\n")
     try:
         if not newline:
             raise ValueError("no header")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from harness.competition import Secret, competitions_to_grade, prepared, read_secret
 from harness.decode import Decoder, received
 from harness.home import Home
-from tasks.apart import Died, apart
+from tasks.apart import Died, Late, apart
 from tasks.apart import Limits as Limits
 from tasks.base import Grade, Score, SubmissionError, UserError
 from tasks.errors import Problem, internal
@@ -214,6 +214,8 @@ def grade_apart(
             return None
         rest = Limits(max(1.0, limits.seconds - (time.monotonic() - begun)), limits.memory)
         values = apart(lambda: _grade(secret, whole, rest), rest, stopped, lambda: step("forked"))
+    except Late:
+        return Answer(failure=f"it took longer than {limits.seconds:g} s")
     except Died as error:
         return Answer(failure=str(error))
     return None if values is None else _answer(values)

@@ -53,6 +53,10 @@ class Died(Exception):
     """A child that gave no whole answer; the text says how it ended and holds no data."""
 
 
+class Late(Died):
+    """A child that did not answer in time."""
+
+
 def apart(
     work: Callable[[], dict[str, Any]],
     limits: Limits,
@@ -86,7 +90,7 @@ def apart(
     if text is None:
         if stopped():
             return None
-        raise Died(f"it took longer than {limits.seconds:g} s")
+        raise Late(f"it took longer than {limits.seconds:g} s")
     if not text.endswith(b"\n"):
         signaled = status is not None and status < 0 and text == b""
         raise Died(
