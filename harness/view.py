@@ -42,6 +42,7 @@ from harness.competition import (
     bar_to_json,
     find_competition,
     prepared,
+    public_digest,
     read_bars,
     read_versions,
     refuse_one_board,
@@ -994,5 +995,13 @@ class AtHome:
     def select(self, hw: str, ids: Sequence[int]) -> Body:
         return select(self.home, self.viewer, hw, ids, self.clock())
 
+    def refuse_stale(self, competition: Competition, file: Path) -> None:
+        """Raises UserError E_STALE_DATA where the file lies with data that are not the competition's."""
+        from harness.held import refuse_stale
+
+        public = self.home.public(competition.name)
+        refuse_stale(file, competition, public_digest(public), f"Those are in {public}.")
+
     def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
+        self.refuse_stale(self.competition(hw), path)
         return submit(self.home, self.viewer, hw, path, message, self.clock())

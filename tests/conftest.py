@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from harness.home import Home
 
 PASSWORD = "correct-horse"
+os.environ["TZ"] = "Asia/Taipei"  # a home of one's own shows times in the machine's zone
 
 settings.register_profile("suite", deadline=None)  # no test asserts a time
 settings.load_profile("suite")
