@@ -7,9 +7,18 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.competition import Competition, course_key, find_competition, prepared, public_digest, read_hidden
+from harness.competition import (
+    HIDDEN_BARS,
+    Competition,
+    Hidden,
+    course_key,
+    find_competition,
+    prepared,
+    public_digest,
+    read_hidden,
+)
 from harness.grading import grade_mac
-from harness.home import Home
+from harness.home import Home, wrong_keys
 from harness.prepare import damaged_files
 from harness.rules import unrecorded
 from tasks.base import UserError
@@ -61,11 +70,12 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             problems += [f"{home.public(name) / file} was changed, removed or added" for file in _damaged(home, name)]
             try:
                 found[name] = find_competition(home, name)
-                read_hidden(home, found[name])
+                problems += _other_bars(database, found[name], read_hidden(home, found[name]))
             except UserError as error:  # the others are looked at all the same
                 problems.append(f"{name}: {error}")
             else:
                 problems += _other_data(home, database, found[name])
+        problems += [f"{path} does not follow from the secret key" for path in wrong_keys(home, key)]
         problems += unrecorded(home, database, {one.key: one.rules for one in found.values()})
     return problems, counts
 
@@ -83,10 +93,22 @@ def _other_data(home: Home, database: Database, competition: Competition) -> lis
             problems.append(f"{public} holds version {competition.version}, and version {data.number} was prepared")
         elif home.secret(data.name, data.number).is_dir():
             try:
-                read_hidden(home, replace(competition, version=data.number))
+                older = replace(competition, version=data.number)
+                problems += _other_bars(database, older, read_hidden(home, older))
             except UserError as error:
                 problems.append(f"{data.key}: {error}")
     return problems
+
+
+def _other_bars(database: Database, competition: Competition, hidden: Hidden) -> list[str]:
+    """Whether the database has the bars that the private board shows as they were sealed with the answers."""
+    from leaderboard import competitions
+
+    data = competitions.find(database, competition.key)
+    bars = hidden.values["bars"]
+    if data is None or data.description is None or data.description.get(HIDDEN_BARS, bars) == bars:
+        return []
+    return [f"{competition.key}: the private bars in the database are not those that were prepared"]
 
 
 def _sealed(key: bytes, row: GradeRow) -> bool:

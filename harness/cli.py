@@ -234,7 +234,7 @@ def quota(homework: str, name: str | None, format: Any) -> None:
         emit_json(body)
         return
     row = body["quota"][0]
-    practice = row["practice"]
+    practice, revealed = row.get("practice", False), row.get("revealed")  # an older server tells neither
     fields = [
         Field("homework", "homework"),
         Field("used", "practice today" if practice else "used today", right=True),
@@ -243,12 +243,12 @@ def quota(homework: str, name: str | None, format: Any) -> None:
         Field("refused", "refused files", right=True, rank=1),
         Field("next_day", f"next day begins ({body['zone']})", short_time),
     ]
-    if row["closes"] and not row["revealed"]:
+    if row["closes"] and not revealed:
         fields.append(Field("closes", "closed" if practice else "closes", short_time, rank=1))
     emit(format, "quota", body["quota"], fields)
     if practice and format == "table":
-        since = "revealed" if row["revealed"] else "closed"
-        since += f" {short_time(row['revealed'] or row['closes'])}"
+        since = "revealed" if revealed else "closed"
+        since += f" {short_time(revealed or row['closes'])}"
         say(f"{row['homework']} is over ({since}): what you hand in now is practice, scored and not ranked.")
 
 

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from leaderboard.database import Database
 
 SCHEMA = 1
+
+HIDDEN_BARS = "hidden_bars"
+"""Where a description in the database has the bars with their private thresholds."""
 
 SOLUTION = "solution.csv"
 """The solution file of a competition with a metric file, which the first release did not keep."""
@@ -115,6 +118,11 @@ def bar_to_json(bar: Bar) -> dict[str, Any]:
     values = asdict(bar)
     del values["private"]
     return values
+
+
+def hidden_bar_to_json(bar: Bar) -> dict[str, Any]:
+    """A bar with its private thresholds."""
+    return bar_to_json(bar) | {"private": bar.private}
 
 
 def bar_from_json(values: Mapping[str, Any]) -> Bar:
@@ -231,9 +239,12 @@ def _of_version(home: Home, name: str, version: int) -> Competition:
     return replace(old, bars=tuple(bar_from_json(bar) for bar in values["bars"]))
 
 
-def described(competition: Competition) -> dict[str, Any]:
-    """A competition as the database keeps it, to show its board without the public folder: without a list of ids."""
-    values = competition.to_json()
+def described(competition: Competition, hidden_bars: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """A competition as the database keeps it, to show its boards without the home's folders: without a list of ids.
+
+    `hidden_bars` are those with private thresholds, as `hidden_bar_to_json` has them.
+    """
+    values = competition.to_json() | ({} if hidden_bars is None else {HIDDEN_BARS: list(hidden_bars)})
     if isinstance(values.get("ids"), list):
         values["ids"] = {"first": 1, "count": len(competition.format)}
     return values
@@ -273,7 +284,11 @@ def recover(home: Home, name: str) -> None:
 
 
 def finish_change(home: Home, name: str, step: Callable[[str], None] = lambda name: None) -> None:
-    """Puts the next public folder in place where the database has its data, else removes it; under the home's lock."""
+    """Puts the next public folder in place where the database has its data, else removes it; under the home's lock.
+
+    A web process leaves the answers of removed data where they are: nothing reads them, and their version is not used
+    again.
+    """
     import shutil
 
     from leaderboard import competitions
@@ -288,7 +303,8 @@ def finish_change(home: Home, name: str, step: Callable[[str], None] = lambda na
             known = competitions.find(database, f"{name}/{version}")
         if known is None:
             shutil.rmtree(following)
-            shutil.rmtree(home.secret(name, version), ignore_errors=True)
+            if not home.served:
+                shutil.rmtree(home.secret(name, version), ignore_errors=True)
         else:
             if final.exists():
                 shutil.rmtree(old, ignore_errors=True)
@@ -431,24 +447,40 @@ def course_key(home: Home) -> bytes:
 
     Raises UserError E_KEY for another one: it would sign receipts that nobody can verify, and draw other data.
     """
-    from leaderboard.receipts import public_key
     from tasks.split import derive
 
-    key, course = home.key(), home.root / "public" / "course.json"
+    key = home.key()
+    _refuse_other_course(home, derive(key, "receipts"), home.root / "secret" / "key")
+    return key
+
+
+def receipts_key(home: Home) -> bytes:
+    """The key that signs receipts, also in a web process, which must be the one that public/course.json verifies.
+
+    Raises UserError E_KEY for another one.
+    """
+    key = home.derived("receipts")
+    _refuse_other_course(home, key, home.root / ("keys/receipts" if home.served else "secret/key"))
+    return key
+
+
+def _refuse_other_course(home: Home, key: bytes, path: Path) -> None:
+    from leaderboard.receipts import public_key
+
+    course = home.root / "public" / "course.json"
     try:
         known = json.loads(course.read_bytes())["receipt_key"]
     except FileNotFoundError:  # nothing was prepared yet
-        return key
+        return
     except (OSError, ValueError, KeyError, TypeError):
         known = None
-    if known != public_key(derive(key, "receipts")):
+    if known != public_key(key):
         raise UserError(
-            f"{home.root / 'secret' / 'key'} and {course} do not belong together: one of them was replaced or damaged."
+            f"{path} and {course} do not belong together: one of them was replaced or damaged."
             " Nothing is prepared or graded until both are restored from the same backup.",
             code="E_KEY",
             exit_code=10,
         )
-    return key
 
 
 def load_answers(hidden: Hidden, form: Format) -> Answers:
@@ -583,8 +615,33 @@ def refuse_other_version(home: Home, competition: Competition, values: Mapping[s
 
 
 def read_bars(home: Home, competition: Competition) -> tuple[Bar, ...]:
-    """The bars with their private thresholds. Raises UserError where they are not in this home."""
-    return tuple(bar_from_json(bar) for bar in _read_described(home, competition)["bars"])
+    """The bars with their private thresholds, as the database has them.
+
+    Raises UserError where it has none and they are not in this home either.
+    """
+    bars = (find_data(home, competition).description or {}).get(HIDDEN_BARS)
+    return tuple(bar_from_json(bar) for bar in (_read_described(home, competition)["bars"] if bars is None else bars))
+
+
+def complete_data(home: Home) -> None:
+    """Puts into the database what boards need of all data, and what an older release left in the secret folders."""
+    from dataclasses import replace
+
+    from leaderboard import competitions
+
+    for name in prepared(home):
+        with contextlib.suppress(UserError):  # its board says what is wrong
+            find_data(home, find_competition(home, name))
+    with home.database() as database:
+        known = competitions.all_data(database)
+    for data in known:
+        if data.description is None or HIDDEN_BARS not in data.description:
+            with contextlib.suppress(UserError):
+                competition = find_competition(home, data.name, data.number)
+                bars = _read_described(home, competition)["bars"]
+                description = {**(data.description or described(competition)), HIDDEN_BARS: bars}
+                with home.database() as database, database.transaction():
+                    competitions.describe(database, replace(data, description=description))
 
 
 def read_versions(home: Home, competition: Competition, database: Database | None = None) -> tuple[str, str]:
@@ -622,8 +679,9 @@ def _adopt(home: Home, database: Database, competition: Competition, data: Data 
     with contextlib.suppress(UserError):
         public = read_competition(home.public(name))
         if public.version == number:
-            data = replace(data, description=described(public), digest=public_digest(home.public(name)))
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            bars = None if home.served else _read_described(home, public)["bars"]
+            data = replace(data, description=described(public, bars), digest=public_digest(home.public(name)))
+    with contextlib.suppress(UserError, OSError, ValueError, KeyError, TypeError):
         provenance = json.loads((home.secret(name, number) / "provenance.json").read_bytes())
         data = replace(data, prepared_at=datetime.fromisoformat(provenance["prepared_at"]))
     if data != before:
@@ -654,13 +712,18 @@ def digest_of_files(files: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def all_versions(home: Home, opened: Database | None = None) -> dict[str, tuple[str, str]]:
-    """The versions that count for all data whose answers are here, by their keys: by these it is told what waits."""
+    """The versions that count for all data whose answers are here, by their keys: by these it is told what waits.
+
+    A web process does not know whose are here, and takes all.
+    """
     from leaderboard import competitions
 
     with home.database() if opened is None else contextlib.nullcontext(opened) as database:
         known = competitions.all_data(database)
     found = {
-        data.key: data.versions for data in known if (home.secret(data.name, data.number) / "competition.json").exists()
+        data.key: data.versions
+        for data in known
+        if home.served or (home.secret(data.name, data.number) / "competition.json").exists()
     }
     for name in prepared(home):
         with contextlib.suppress(UserError):

@@ -80,12 +80,14 @@ def _server_rows(server: Any) -> list[dict[str, str]]:
 
 def _home_rows(home: Any) -> list[dict[str, str]]:
     from harness.competition import check_grading, find_competition, prepared
+    from harness.home import WEB_KEYS
     from harness.prepare import damaged_files
 
     rows = []
     free = shutil.disk_usage(home.root).free
     rows.append(_row("disk", "ok" if free > 2**30 else "bad", f"{free / 2**30:.1f} GiB free"))
-    for path, most in ((home.root / "secret", 0o700), (home.root / "secret" / "key", 0o600)):
+    private = [(home.root / "secret", 0o700), (home.root / "secret" / "key", 0o600), (home.root / "keys", 0o700)]
+    for path, most in (*private, *((home.root / "keys" / purpose, 0o600) for purpose in WEB_KEYS)):
         if path.exists():
             mode = stat.S_IMODE(path.stat().st_mode)
             open_to_others = mode & 0o077

@@ -19,6 +19,7 @@ from harness.competition import (
     find_competition,
     read_secret,
     read_versions,
+    receipts_key,
 )
 from harness.home import Home
 from harness.rules import closing as closing
@@ -210,7 +211,6 @@ def accept_file(
     Raises LeaderboardError as `leaderboard.store.accept` does.
     """
     from leaderboard import receipts, store
-    from tasks.split import derive
 
     own = terms(home, database, competition, participant, now)
     return store.accept(
@@ -230,7 +230,7 @@ def accept_file(
         quota=own.quota if limited else None,
         rejections=own.rejections if limited else None,
         closes=own.closes if limited else None,
-        sign=receipts.signer(derive(home.key(), "receipts")),
+        sign=receipts.signer(receipts_key(home)),
         late="practice" if limited else "never",
         person=person,
         step=step,

@@ -5,6 +5,7 @@ public/course.json   course name and the key that verifies receipts
 public/hw01/         exactly what a student gets
 secret/key           256 random bits; everything hidden follows from it
 secret/hw01/1/       answers and provenance of data version 1
+keys/                what a web process needs of the key: those for receipts and for sessions
 submissions/         bytes, by SHA-256
 runs/                trained baselines
 leaderboard.db       SQLite, unless config.toml names another database
@@ -64,6 +65,9 @@ CONFIG = """\
 COURSE_ZONE = "Asia/Taipei"
 """The zone of a course whose config.toml names none."""
 
+WEB_KEYS = ("receipts", "sessions")
+"""What a web process has keys for, which follow from the secret key."""
+
 FOR_POINTS = ("scheme", "points", "parts")
 """What a homework's part of config.toml holds for the gradebook (`harness.gradebook` reads it)."""
 
@@ -73,7 +77,7 @@ class Home:
     """Paths and settings of one home folder. Nothing is created before something is written.
 
     `connect` opens the database at a URL in another way than anew each time; the server's threads keep theirs open.
-    `served` says that a class uses it over the network.
+    `served` says that a web process uses it, for a class: such a home never opens `secret/`.
     """
 
     root: Path
@@ -116,7 +120,18 @@ class Home:
         return self.root / "public" / name
 
     def secret(self, name: str, version: int) -> Path:
-        return self.root / "secret" / name / str(version)
+        return self._hidden(name, str(version))
+
+    def _hidden(self, *parts: str) -> Path:
+        """A path under `secret/`. Raises UserError in a web process."""
+        path = self.root.joinpath("secret", *parts)
+        if self.served:
+            raise UserError(
+                f"{path} is not for a web process; start the server anew, which writes what that needs into the"
+                " database and into keys/.",
+                code="E_NO_ANSWERS",
+            )
+        return path
 
     def rules(self, name: str, rules: Rules) -> Rules:
         """The edition's rules with what config.toml says in their place.
@@ -145,7 +160,7 @@ class Home:
 
     def key(self, *, create: bool = False) -> bytes:
         """The 256 secret bits. Raises UserError where there are none, unless they are to be made."""
-        path = self.root / "secret" / "key"
+        path = self._hidden("key")
         if create and not path.exists():
             with making(path.parent):
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -171,6 +186,21 @@ class Home:
             raise UserError(f"{path} cannot be read ({error.strerror}); grading needs it.") from None
         if len(key) != 32:
             raise UserError(f"{path} must hold 32 bytes, got {len(key)}; restore it from a backup.", exit_code=10)
+        return key
+
+    def derived(self, purpose: str) -> bytes:
+        """The key for one of `WEB_KEYS`; a web process has it from `keys/`. Raises UserError where it is not there."""
+        from tasks.split import derive
+
+        if not self.served:
+            return derive(self.key(), purpose)
+        path = self.root / "keys" / purpose
+        try:
+            key = path.read_bytes()
+        except OSError as error:
+            raise _no_web_key(f"{path} cannot be read ({error.strerror})") from None
+        if len(key) != 32:
+            raise _no_web_key(f"{path} must hold 32 bytes, got {len(key)}")
         return key
 
     def database(self) -> Database:
@@ -202,6 +232,45 @@ def open_home(root: Path) -> Home:
     if "zone" in settings:
         zone_of(settings["zone"], f"{path}: zone")
     return Home(root.absolute(), settings)
+
+
+def keep_keys(home: Home, key: bytes) -> None:
+    """Writes what a web process needs of the secret key, where it is not there yet.
+
+    Raises UserError E_KEY where something is there that does not follow from the key.
+    """
+    from tasks.split import derive
+
+    folder = home.root / "keys"
+    with making(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+        for purpose in WEB_KEYS:
+            if not (folder / purpose).exists():
+                new = folder / f".{purpose}.{os.getpid()}"
+                write_file(new, derive(key, purpose), mode=0o600)
+                new.replace(folder / purpose)
+                sync_folder(folder)
+    if wrong := wrong_keys(home, key):
+        raise UserError(
+            f"{wrong[0]} does not follow from {home.root / 'secret' / 'key'}: one of them was replaced or damaged."
+            f" Restore both from the same backup; where the secret key is right, remove {folder}, which this command"
+            " writes anew.",
+            code="E_KEY",
+            exit_code=10,
+        )
+
+
+def wrong_keys(home: Home, key: bytes) -> list[Path]:
+    """What lies in `keys/` and does not follow from the secret key."""
+    from tasks.split import derive
+
+    there = [path for purpose in WEB_KEYS if (path := home.root / "keys" / purpose).exists()]
+    return [path for path in there if path.read_bytes() != derive(key, path.name)]
+
+
+def _no_web_key(what: str) -> UserError:
+    return UserError(f"{what}; start the server anew, which writes it where it is missing.", code="E_KEY", exit_code=10)
 
 
 def machine_zone() -> str:

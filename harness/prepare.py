@@ -24,7 +24,6 @@ from harness.competition import (
     SOLUTION,
     Competition,
     MetricCard,
-    bar_to_json,
     course_key,
     data_version_of,
     described,
@@ -32,6 +31,7 @@ from harness.competition import (
     digest_of_files,
     find_data,
     finish_change,
+    hidden_bar_to_json,
     load_answers,
     public_digest,
     read_competition,
@@ -40,7 +40,7 @@ from harness.competition import (
     seal_of,
     written_versions,
 )
-from harness.home import CONFIG, Home, locked, making, sync_folder, write_file, write_json
+from harness.home import CONFIG, Home, keep_keys, locked, making, sync_folder, write_file, write_json
 from tasks.base import (
     IGNORED,
     PRIVATE,
@@ -255,6 +255,7 @@ def prepare(
     """
     with locked(home.root), making(home.root):
         key = _key(home)
+        keep_keys(home, key)
         finish_change(home, plan.name)
         old = _current(home, plan.name)
         if old is not None and not new_data:
@@ -393,9 +394,9 @@ def _take(
     from leaderboard import competitions, events, roster
 
     following = home.public(plan.name).with_name(f".{plan.name}.next")
-    versions = written_versions(home, competition)
+    versions, hidden_bars = written_versions(home, competition), [hidden_bar_to_json(bar) for bar in plan.bars]
     data = competitions.Data(
-        competition.key, competition.name, competition.version, *versions, now, described(competition),
+        competition.key, competition.name, competition.version, *versions, now, described(competition, hidden_bars),
         public_digest(following),
     )  # fmt: skip
     body: dict[str, Any] = {
@@ -647,7 +648,7 @@ def _write_secret(
         "format": digest_of(form),
         "form_file": hashlib.sha256((folder / "format.json").read_bytes()).hexdigest(),
         "data_version": data_version_of(parts, digest_of(form)),
-        "bars": [bar_to_json(bar) | {"private": bar.private} for bar in plan.bars],
+        "bars": [hidden_bar_to_json(bar) for bar in plan.bars],
     }
     values = json.loads(json.dumps(values))  # as it is read again
     write_json(folder / "competition.json", values | {"seal": seal_of(key, values)}, mode=0o600)

@@ -74,7 +74,7 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
     home = options.find_home()
     settings = read_settings(home)
     settings = replace(settings, host=host or settings.host, port=settings.port if port is None else port)
-    home.key()  # no course, no server
+    make_ready(home)
     for name in prepared(home):
         find_competition(home, name)
     listening = listen(settings)
@@ -95,6 +95,18 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
         [lambda: run_web(home, settings, listening)] * processes
         + [lambda: run_worker(home, settings, listening)] * workers
     )
+
+
+def make_ready(home: Home) -> None:
+    """Writes what web processes need of `secret/`, which they never open, into `keys/` and the database.
+
+    Raises UserError where there is no course, and E_KEY where its keys do not belong together.
+    """
+    from harness.competition import complete_data, course_key
+    from harness.home import keep_keys
+
+    keep_keys(home, course_key(home))
+    complete_data(home)
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -22,6 +22,7 @@ import pytest
 from harness import audit, options, view, worker
 from harness.competition import find_competition
 from harness.home import Home, open_home
+from harness.serve import make_ready
 from harness.server import auth
 from harness.server.app import HEADERS, THREADS, refusal
 from harness.server.pages import make_site
@@ -151,6 +152,7 @@ def make_class(course: Path, root: Path, database_url: str, quota: int = 3) -> C
     entries = [roster.Entry(key, name, f"{key}@example.org", role, team) for key, name, role, team in PEOPLE]
     with made.home.database() as database:
         roster.import_people(database, entries, actor="ian", reason="the class begins", now=NOW)
+    make_ready(made.home)
     made.tokens = {key: made.token(key) for key, *_ in PEOPLE}
     return made
 
@@ -878,25 +880,39 @@ def test_a_course_that_is_not_in_order_is_no_mistake_of_who_asks_and_its_places_
     client = local.client("b01")
     number = submit(client, local.sample).json()["submission"]
     local.work()
-    hidden = local.home.root / "secret" / "hw01"
-    for path in (hidden, local.home.public("hw01") / "format.json"):
-        moved = path.rename(local.home.root / "moved") if path == hidden else None
-        text = None if moved else path.read_text()
-        if text is not None:
-            path.write_text("{")
-        answers = [client.get(f"/api/v1/{what}") for what in ("homeworks/hw1/board", f"submissions/{number}")]
-        answers += [submit(client, local.file(1.0)), client.get("/"), client.get("/homeworks/hw1/board")]
-        for answer in answers:
-            assert answer.status_code == 503
-            assert str(local.home.root) not in answer.text
-            assert "damaged" not in answer.text
-        assert f"{path}" in local.lines[-2]
-        if moved:
-            moved.rename(hidden)
-        else:
-            path.write_text(text or "")
+    path = local.home.public("hw01") / "format.json"
+    text = path.read_text()
+    path.write_text("{")
+    answers = [client.get(f"/api/v1/{what}") for what in ("homeworks/hw1/board", f"submissions/{number}")]
+    answers += [submit(client, local.file(1.0)), client.get("/"), client.get("/homeworks/hw1/board")]
+    for answer in answers:
+        assert answer.status_code == 503
+        assert str(local.home.root) not in answer.text
+        assert "damaged" not in answer.text
+    assert f"{path}" in local.lines[-2]
+    path.write_text(text)
     assert client.get(f"/api/v1/submissions/{number}").json()["state"] == "graded"
-    assert submit(client, local.file(1.0)).status_code == 200, "it was kept, as the error said"
+    assert submit(client, local.file(1.0)).status_code == 202
+
+
+def test_without_the_answers_all_requests_are_answered_and_what_is_handed_in_waits(local: Class) -> None:
+    client = local.client("b01")
+    number = submit(client, local.sample).json()["submission"]
+    local.work()
+    paths = ["/api/v1/homeworks/hw1/board", f"/api/v1/submissions/{number}", "/", "/homeworks/hw1/board"]
+    before = [client.get(path) for path in paths]
+    hidden = local.home.root / "secret" / "hw01"
+    moved = hidden.rename(local.home.root / "moved")
+    after = [client.get(path) for path in paths]
+    assert [answer.status_code for answer in (*before, *after)] == [200] * 8
+    assert [answer.json() for answer in after[:2]] == [answer.json() for answer in before[:2]]
+    waits = submit(client, local.file(1.0))
+    assert (waits.status_code, waits.json()["state"]) == (202, "queued")
+    local.work()
+    assert client.get(f"/api/v1/submissions/{waits.json()['submission']}").json()["state"] == "queued"
+    moved.rename(hidden)
+    local.work()
+    assert client.get(f"/api/v1/submissions/{waits.json()['submission']}").json()["state"] == "graded"
 
 
 def test_the_log_has_one_line_a_request_with_neither_token_nor_body_nor_name(local: Class) -> None:

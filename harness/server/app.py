@@ -87,6 +87,9 @@ STATUS = {
     "E_UNREACHABLE": 503,
 }
 BY_EXIT_CODE = {2: 400, 3: 422, 4: 429, 5: 409, 6: 403, 7: 503, 8: 409}
+OUT_OF_ORDER = ("E_USAGE", "E_KEY", "E_NO_ANSWERS")
+"""Codes by which the library says to whoever asks a server that its home is not in order."""
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 
 
@@ -150,7 +153,7 @@ class Server:
         try:
             return await asyncio.get_running_loop().run_in_executor(self.threads, partial(function, *args, **values))
         except UserError as error:
-            if error.code != "E_USAGE":
+            if error.code not in OUT_OF_ORDER:
                 raise
             self.tell(error)
             raise UserError("the course is not in order.", code="E_COURSE", exit_code=7) from error

@@ -238,9 +238,7 @@ def _session(home: Home, cookie: str, now: datetime) -> _Session | None:
 
 
 def _seal(home: Home, purpose: str, text: str) -> str:
-    from tasks.split import derive
-
-    return hmac.new(derive(home.key(), "sessions"), f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(home.derived("sessions"), f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()
 
 
 class Limiter:
