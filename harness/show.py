@@ -153,7 +153,9 @@ def _flights(folder: Path, figure: Figure) -> None:
     from tasks.hw12_reinforcement.judge import new_environment
 
     environment = new_environment()
-    from gymnasium.envs.box2d.lunar_lander import heuristic  # only once the environment has loaded its packages
+    from gymnasium.envs.box2d import lunar_lander  # only once the environment has loaded its packages
+
+    steer: Any = lunar_lander.heuristic
 
     with (folder / "episodes.csv").open(encoding="utf-8", newline="") as file:
         seeds = [int(row["seed"]) for row in csv.DictReader(file)][:6]
@@ -164,7 +166,7 @@ def _flights(folder: Path, figure: Figure) -> None:
             state, _ = environment.reset(seed=seed)
             places, over = [state[:2]], False
             while not over and len(places) < 1000:
-                action = heuristic(environment, state) if steered else 0
+                action = steer(environment, state) if steered else 0
                 state, _, over, *_ = environment.step(action)
                 places.append(state[:2])
             axes.plot([x for x, _ in places], [y for _, y in places], color=colour, linewidth=1)
