@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 from typing import TYPE_CHECKING
 
 from harness.competition import course_key, find_competition, prepared, read_hidden
@@ -29,9 +30,20 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
         problems += [
             finding.message for finding in events.verify(database, receipts.public_key(derive(key, "receipts")))
         ]
-        counts["events"] = sum(1 for _ in events.events(database))
+        told = set()  # the refused submissions of which the log says that their bytes are not kept
+        for event in events.events(database):
+            counts["events"] += 1
+            if event.kind == "rejected" and (body := json.loads(event.body)).get("kept") is False:
+                told.add(body["submission"])
+        dropped = store.dropped(database)
+        problems += [
+            f"submission {number}: that its bytes are not kept is not what the log says"
+            for number in sorted(told ^ set(dropped))
+        ]
         for entry in store.submissions(database):
             counts["submissions"] += 1
+            if entry.id in dropped and entry.id in told and entry.rejected is not None:
+                continue
             try:
                 fetch(home.submissions, entry.sha256)
             except UserError as error:

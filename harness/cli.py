@@ -189,7 +189,9 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
     from tasks.homeworks import canonical, find_task, unknown
 
     if edition is None:
-        competition = options.source(named=False).competition(homework, say)
+        source = options.source(named=False)
+        competition = source.competition(homework, say)
+        source.refuse_stale(competition, Path(file))
         name, form, edition = competition.name, competition.format, competition.edition
         judge = find_judge(competition)
         other = other_judge(competition)

@@ -6,6 +6,7 @@ Each change asks first (`--yes` skips that), wants a reason, and leaves an event
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from harness import options
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from leaderboard.roster import Entry, Person, Whom
@@ -52,22 +53,30 @@ def roster() -> None:
 
 @roster.command("import")
 @click.argument("file", metavar="CSV", type=click.Path())
+@click.option("--rename", "renamed", metavar="OLD=NEW", multiple=True, help="A new name of a team.")
+@click.option("--new-team", "formed", metavar="NAME", multiple=True, help="A new team, not a new name of one.")
+@click.option("--force", is_flag=True, help="Also change who is in a team in homeworks that have begun.")
 @REASON
 @ACTOR
 @YES
 @options.command
-def import_(file: str, reason: str, name: str | None, yes: bool) -> None:
+def import_(
+    file: str, renamed: tuple[str, ...], formed: tuple[str, ...], force: bool, reason: str, name: str | None, yes: bool
+) -> None:
     """Add and change people by a CSV.
 
-    Its columns are id, name and, if you like, email, team, role.
+    Its columns are id, name and, if you like, email, team, role. The id says who a person is.
 
-    Whoever is not in the file stays as they are; `roster disable` takes people off.
+    People who are not in the file stay as they are; `roster disable` takes people off. Where all of a team get one new
+    team, this asks whether the team is renamed. Homeworks that have begun keep their teams.
     """
+    from harness.render import inert, say
     from harness.sheets import read_roster
     from leaderboard import roster as people
     from leaderboard import store
 
     home = options.find_home()
+    given = _renames(renamed)
     try:
         data = Path(file).read_bytes()
     except OSError as error:
@@ -75,22 +84,58 @@ def import_(file: str, reason: str, name: str | None, yes: bool) -> None:
     with home.database() as database:
         before = people.people(database)
         taken = [one.name for one in store.participants(database) if one.kind != "person"]
-        entries = read_roster(data, Path(file).name, before, taken)
+        teams = people.teams(database)
+        guessed: dict[str, str] = {}
+
+        def rename(entries: Sequence[Entry]) -> dict[str, str]:
+            found = people.possible_renames(entries, before, teams)
+            guessed.update({old: new for old, new in found.items() if old not in given and new not in formed})
+            return given | guessed
+
+        entries = read_roster(data, Path(file).name, before, taken, teams, rename)
+        renames, now = given | guessed, options.clock()
         known = {person.key: person for person in before}
-        details = [line for entry in entries if (line := _difference(entry, known.get(entry.key)))]
-        new = sum(entry.key not in known for entry in entries)
-        agree(yes, f"Add {new} people to the roster, and change {len(details) - new} who are on it?", details)
+        changed = [line for entry in entries if (person := known.get(entry.key)) is not None
+                   if (line := _difference(entry, person, renames))]  # fmt: skip
+        added = [_difference(entry, None, renames) for entry in entries if entry.key not in known]
+        follows = people.follows(database, entries, now=now, renames=renames, force=force)
+        words = [f"Add {len(added)} people to the roster", f"change {len(changed)} who are on it"]
+        words += [f"rename the team {old} to {new_name}" for old, new_name in renames.items()]
+        for line in [*follows, *changed] if yes else ():  # what --yes accepts
+            say(inert(line))
+        try:
+            agree(yes, f"{', and '.join(words)}?", [*follows, *changed, *added])
+        except (click.Abort, UserError):  # a no, or nobody to ask
+            for old, new_name in guessed.items():
+                say(
+                    f"Nothing was changed. If {old} is called {new_name} now, pass --rename '{old}={new_name}' --yes;"
+                    f" if {new_name} is another team, pass --new-team '{new_name}' --yes."
+                )
+            raise
         done = people.import_people(
-            database, entries, actor=options.who(home, name), reason=reason, now=options.clock()
+            database, entries, actor=options.who(home, name), reason=reason, now=now, renames=renames, force=force
         )
-    click.echo(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} as they were")
+    moved = f"; {done.moved} moved in homeworks that have begun" if done.moved else ""
+    click.echo(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} as they were{moved}")
 
 
-def _difference(entry: Entry, person: Person | None) -> str:
+def _renames(words: Sequence[str]) -> dict[str, str]:
+    """The new names of teams by the old ones, from OLD=NEW. Raises UserError for anything else."""
+    found: dict[str, str] = {}
+    for word in words:
+        old, sign, new = word.partition("=")
+        if not (old and sign and new) or old in found:
+            raise UserError(f"--rename must be OLD=NEW, once for each team; got {word[:80]!r}.")
+        found[old] = new
+    return found
+
+
+def _difference(entry: Entry, person: Person | None, renames: Mapping[str, str]) -> str:
     """What an import changes of a person, as a line; empty for nothing."""
     if person is None:
         where = f", team {entry.team}" if entry.team else ""
         return f"{entry.key}: new, {entry.name}, {entry.role}{where}"
+    person = replace(person, team=renames.get(person.team or "", person.team))
     values = [(name, getattr(person, name) or "none", getattr(entry, name) or "none")
               for name in ("name", "email", "team", "role")]  # fmt: skip
     changes = [f"{name} from {old} to {new}" for name, old, new in values if old != new]
@@ -118,6 +163,31 @@ def list_(format: Any) -> None:
     emit(format, "people", rows, fields)
     if not rows and format == "table":
         say("Nobody is on the roster. Begin with: lhy-grade roster import people.csv --reason TEXT")
+
+
+@roster.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@REASON
+@ACTOR
+@YES
+@options.command
+def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None:
+    """Give a team a new name; its work, quota and receipts stay with it."""
+    from harness.render import inert
+    from leaderboard import roster as people
+
+    home = options.find_home()
+    with home.database() as database:
+        members = [person for person in people.people(database) if person.team == people.find_team(database, old).name]
+        if not members:
+            raise UserError(f"nobody is in the team {old}.", code="E_ROSTER")
+        entries = [people.Entry(one.key, one.name, one.email, one.role, one.team) for one in members]
+        agree(yes, f"Call the team {old}, of {len(members)} people, {new} from now on?")
+        people.import_people(
+            database, entries, actor=options.who(home, name), reason=reason, now=options.clock(), renames={old: new}
+        )
+    click.echo(inert(f"the team {old} is called {new}; its work, quota and receipts stay with it"))
 
 
 @roster.command()
@@ -334,7 +404,9 @@ def extend(
         giving.append(f"{slots} more submissions {day_of(when)}")
     told = f"{competition.name}: {' and '.join(giving)} for {who or 'all'}"
     with home.database() as database:
-        before = [one for one in people.extensions(database, competition.key) if (one.who_kind, one.who) == (kind, who)]
+        whose = who if team is None else people.find_team(database, who).handle
+        before = [one for one in people.extensions(database, competition.key)
+                  if (one.who_kind, one.who) == (kind, whose)]  # fmt: skip
         details = [f"in place of the time until {local(home, one.until)}" for one in before if one.until]
         details = details[-1:] if end is not None else []
         if slots is not None:

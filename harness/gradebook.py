@@ -172,8 +172,8 @@ def gradebook(
 ) -> list[Line]:
     """The points of all students, also of those taken off, by key; of all participants where there is no roster.
 
-    `private` names the homeworks whose private points are told. Who is in a team has the team's points, or those of
-    submissions of one's own where the team has none, from before it was formed.
+    `private` names the homeworks whose private points are told. Who acts with a team in a homework has the team's
+    points there (`roster.participant_of`).
     """
     from leaderboard import roster, store
 
@@ -190,8 +190,8 @@ def gradebook(
     for name, scheme in schemes.items():
         boards = _boards(home, database, name, name in private, version)
         by_hand = roster.parts(database, name)
-        for key, _, _, team, _ in people:
-            who = team if team is not None and (team in boards.public or key not in boards.public) else key
+        for key, *_ in people:
+            who = boards.acts.get(key, key)
             told = boards.private
             entered = {part: by_hand.get((key, part)) for part in scheme.parts}
             scores[key][name] = Score(
@@ -209,19 +209,23 @@ def gradebook(
 
 @dataclass(frozen=True)
 class _Boards:
-    """The names of the bars that each participant passes on either side, and the submissions that count."""
+    """The names of the bars that each participant passes on either side, and the submissions that count.
+
+    `acts` says under which participant each person acts.
+    """
 
     public: Mapping[str, Sequence[str]]
     private: Mapping[str, Sequence[str]] | None
     counting: Mapping[str, tuple[int, ...]]
+    acts: Mapping[str, str]
 
 
 def _boards(home: Home, database: Database, name: str, private: bool, version: int | None = None) -> _Boards:
     """What the boards say; where there is one board only, the best of the submissions that count stands for it."""
-    from leaderboard import ranking, store
+    from leaderboard import ranking, roster, store
 
     if name not in prepared(home):
-        return _Boards({}, {}, {})
+        return _Boards({}, {}, {}, {})
     competition = find_competition(home, name, version)
     versions, rules = read_versions(home, competition), competition.rules
     higher = competition.ranking.higher_is_better
@@ -230,13 +234,14 @@ def _boards(home: Home, database: Database, name: str, private: bool, version: i
         unselected_count=rules.unselected_most,
     )  # fmt: skip
     counting = {who: one.submissions for who, one in found.items()}
+    acts = roster.participants_of(database, competition.key)
     if not competition.two_boards:
         grades = store.public_grades(database, competition.key, *versions)
         best: dict[str, Sequence[str]] = {}
         for who, numbers in counting.items():
             graded = [(-grades[n].public if higher else grades[n].public, n) for n in numbers if n in grades]
             best[who] = grades[min(graded)[1]].passed if graded else ()
-        return _Boards(best, {}, counting)
+        return _Boards(best, {}, counting, acts)
     sides = [
         {
             row.participant: row.passed
@@ -247,7 +252,7 @@ def _boards(home: Home, database: Database, name: str, private: bool, version: i
         }
         for side in ((False, True) if private else (False,))
     ]  # fmt: skip
-    return _Boards(sides[0], sides[1] if private else None, counting)
+    return _Boards(sides[0], sides[1] if private else None, counting, acts)
 
 
 def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line]) -> dict[str, Any]:

@@ -75,32 +75,41 @@ def submit(homework: str, file: str, message: str, no_wait: bool, name: str | No
 
 def show_result(body: dict[str, Any]) -> None:
     """The score of a submission, or how far it is, as lines for a person."""
-    from harness.render import inert, interval, number, say
+    from harness.render import inert, say
+
+    shown, said = result_lines(body)
+    for line in shown:
+        click.echo(inert(line))
+    for line in said:
+        say(line)
+
+
+def result_lines(body: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The score of a submission, or how far it is, and what else is to be said of it."""
+    from harness.render import interval, number
 
     if body["state"] != "graded":
-        click.echo(inert(standing(body)))
-        for problem in body.get("problems", []):
-            say(f"{problem['code']}  {problem['message']}")
-        if (more := body.get("total", 0) - len(body.get("problems", []))) > 0:
-            say(f"… and {more} more of the same kinds.")
-        return
+        said = [f"{problem['code']}  {problem['message']}" for problem in body.get("problems", [])]
+        if (more := body.get("total", 0) - len(said)) > 0:
+            said.append(f"… and {more} more of the same kinds.")
+        return [standing(body)], said
+    shown = []
     for score, card in zip(body["scores"], body["metrics"], strict=True):
         digits = card["digits"]
         between = f"  (95 % interval {interval(digits)(score['interval'])})" if score["interval"] else ""
-        click.echo(inert(f"public {card['label']} {number(digits)(score['public'])}{between}"))
+        shown.append(f"public {card['label']} {number(digits)(score['public'])}{between}")
     if body.get("private") is not None:
         card = body["metrics"][0]
-        click.echo(inert(f"private {card['label']} {number(card['digits'])(body['private'])}"))
+        shown.append(f"private {card['label']} {number(card['digits'])(body['private'])}")
     if body["has_bars"]:
-        click.echo(inert(f"bars passed: {', '.join(body['bars']) or 'none'}"))
+        shown.append(f"bars passed: {', '.join(body['bars']) or 'none'}")
     if body["practice"]:
-        click.echo("practice: it came after the end and does not count")
+        shown.append("practice: it came after the end and does not count")
     elif body["rank"] is not None:
-        click.echo(inert(f"rank {body['rank']} on the public board"))
+        shown.append(f"rank {body['rank']} on the public board")
     else:
-        click.echo(inert(best_words(body)))
-    for note in body["notes"]:
-        say(note)
+        shown.append(best_words(body))
+    return shown, list(body["notes"])
 
 
 def best_words(body: dict[str, Any], *, own: bool = True) -> str:
@@ -129,17 +138,24 @@ def show_slots(body: dict[str, Any]) -> None:
     """What was recorded, and what is left of the quota."""
     from harness.render import say
 
+    for line in slot_lines(body):
+        say(line)
+
+
+def slot_lines(body: dict[str, Any]) -> list[str]:
+    """What was recorded, and what is left of the quota."""
     number, left = body["submission"], body["quota"]
     if body["again"]:
-        say(f"These bytes were already handed in as submission {number}; no slot was used.")
+        lines = [f"These bytes were already handed in as submission {number}; no slot was used."]
     else:
-        say(f"Submission {number} of {body['participant']} is recorded; receipt: lhy-grade receipt {number}")
+        lines = [f"Submission {number} of {body['name']} is recorded; receipt: lhy-grade receipt {number}"]
     if body["state"] in ("queued", "grading"):
-        say(f"Its score: lhy-grade status {number}")
+        lines.append(f"Its score: lhy-grade status {number}")
     kind = "practice submissions" if body["practice"] else "submissions"
-    say(f"{left['left']} of {left['limit']} {kind} left today; the next day begins {left['next_slot']}.")
+    lines.append(f"{left['left']} of {left['limit']} {kind} left today; the next day begins {left['next_slot']}.")
     if body["demo"]:
-        say("This competition has a fixed seed, so anybody can rebuild its answers: good for practice only.")
+        lines.append("This competition has a fixed seed, so anybody can rebuild its answers: good for practice only.")
+    return lines
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ CONFIG = """\
 # Settings of this course. Every line is optional.
 
 # course = "Machine Learning"       # the name on boards and receipts
-# zone = "Asia/Taipei"              # the zone in which times are shown
+# zone = "Asia/Taipei"              # the zone in which times are shown; without a class: that of this machine
 # database = "postgresql://user:password@host/lhy_grade"   # default: leaderboard.db beside this file
 # name = "ada"                      # who hands in when --as is not given
 
@@ -60,6 +61,9 @@ CONFIG = """\
 # trusted_proxies = "127.0.0.1"     # the proxy's address, whose X-Forwarded-For is believed; default: nobody's
 """
 
+COURSE_ZONE = "Asia/Taipei"
+"""The zone of a course whose config.toml names none."""
+
 FOR_POINTS = ("scheme", "points", "parts")
 """What a homework's part of config.toml holds for the gradebook (`harness.gradebook` reads it)."""
 
@@ -69,19 +73,36 @@ class Home:
     """Paths and settings of one home folder. Nothing is created before something is written.
 
     `connect` opens the database at a URL in another way than anew each time; the server's threads keep theirs open.
+    `served` says that a class uses it over the network.
     """
 
     root: Path
     settings: dict[str, Any]
     connect: Callable[[str], Database] | None = None
+    served: bool = False
 
     @property
     def course(self) -> str:
         return str(self.settings.get("course", "Machine Learning"))
 
-    @property
+    @cached_property
     def zone(self) -> str:
-        return str(self.settings.get("zone", "Asia/Taipei"))
+        """The zone in which times are shown: that of config.toml, else Taipei's for a course, else this machine's.
+
+        A home is a course where a class is served from it, or has a roster.
+        """
+        given = self.settings.get("zone")
+        if given is not None:
+            return str(given)
+        return COURSE_ZONE if self.served or self._has_roster() else machine_zone()
+
+    def _has_roster(self) -> bool:
+        from leaderboard.roster import is_empty
+
+        if "database" not in self.settings and not (self.root / "leaderboard.db").exists():
+            return False
+        with self.database() as database:
+            return not is_empty(database)
 
     @property
     def runs(self) -> Path:
@@ -137,6 +158,12 @@ class Home:
         try:
             key = path.read_bytes()
         except FileNotFoundError:
+            if (self.root / "public" / "course.json").exists():
+                raise UserError(
+                    f"{path} is not in this home, so it can check files but not score them; restore it from a backup,"
+                    " or score where the course is.",
+                    code="E_NO_ANSWERS",
+                ) from None
             raise UserError(
                 f"{self.root} holds no course yet; prepare a homework first: lhy-grade prepare hw1"
             ) from None
@@ -172,9 +199,21 @@ def open_home(root: Path) -> Home:
     for key in ("course", "zone", "database", "name"):
         if key in settings and not isinstance(settings[key], str):
             raise UserError(f"{path}: {key} must be text in quotes, got {settings[key]!r}.")
-    home = Home(root.absolute(), settings)
-    zone_of(home.zone, f"{path}: zone")
-    return home
+    if "zone" in settings:
+        zone_of(settings["zone"], f"{path}: zone")
+    return Home(root.absolute(), settings)
+
+
+def machine_zone() -> str:
+    """The IANA name of this machine's zone, and UTC where it has none."""
+    import tzlocal
+
+    try:
+        name = tzlocal.get_localzone_name()
+        zone_of(name or "UTC", "zone")
+    except (UserError, ValueError, OSError, LookupError):
+        return "UTC"
+    return name or "UTC"
 
 
 def zone_of(name: str, where: str) -> Any:

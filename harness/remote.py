@@ -142,7 +142,7 @@ class Server:
 
         Where the server does not answer, what is in the cache serves, and `say` is told so.
         """
-        from harness.competition import read_competition
+        from harness.competition import digest_of_files, read_competition
         from tasks.homeworks import canonical
 
         folder = cache_folder(self.url) / canonical(hw)
@@ -154,11 +154,24 @@ class Server:
                 with making(folder):
                     folder.mkdir(parents=True, exist_ok=True)
                     _fetch(self, _file_at(hw, entry), entry, path, lambda count: None)
+            with contextlib.suppress(OSError):
+                (folder / "digest").write_text(digest_of_files(listed), encoding="utf-8")
         except UserError as error:
             if error.exit_code != 7 or not (folder / "format.json").exists():
                 raise
             say(f"{error} This is by the form that was fetched last.")
         return read_competition(folder)
+
+    def refuse_stale(self, competition: Competition, file: Path) -> None:
+        """Raises UserError E_STALE_DATA where the data at hand are not the competition's; see `harness.held`."""
+        from harness.held import refuse_stale
+
+        digest = None
+        with contextlib.suppress(OSError):
+            digest = (cache_folder(self.url) / competition.name / "digest").read_text(encoding="utf-8")
+        found = find_download(self.url, competition.name)
+        remedy = f"Get them, and predict anew: lhy-grade files {competition.name} --download"
+        refuse_stale(file, competition, digest, remedy, [] if found is None else [found])
 
     def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
         """Checks a file as the server will, sends it, and waits for its score, telling `tell` how far it is.
@@ -172,8 +185,10 @@ class Server:
         check_message(message)
         data = b""
         try:
-            form = self.competition(hw).format
+            competition = self.competition(hw)
+            form = competition.format
             data = load(path, form.max_bytes)
+            self.refuse_stale(competition, path)
             read(data, form)
             accepted = self._send_file(hw, path.name, data, message)
         except (UserError, KeyboardInterrupt) as caught:

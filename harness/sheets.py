@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from leaderboard.roster import Entry, Person
+    from leaderboard.roster import Entry, Person, Team
 
 COLUMNS = ("id", "name", "email", "team", "role")
 MAX_BYTES = 4 << 20
@@ -83,10 +84,18 @@ def read_rows(data: bytes, what: str, needed: Sequence[str], known: Sequence[str
     return rows
 
 
-def read_roster(data: bytes, what: str, before: Sequence[Person], taken: Sequence[str]) -> list[Entry]:
+def read_roster(
+    data: bytes,
+    what: str,
+    before: Sequence[Person],
+    taken: Sequence[str],
+    teams: Sequence[Team] = (),
+    rename: Callable[[Sequence[Entry]], Mapping[str, str]] = lambda entries: {},
+) -> list[Entry]:
     """The people of a CSV with the columns id, name and, if there are any, email, team and role.
 
-    A column that is left out keeps what the roster has of a person. Raises UserError with all problems by line.
+    A column that is left out keeps what the roster has of a person; `rename` says which teams get a new name by it.
+    Raises UserError with all problems by line.
     """
     from leaderboard.roster import Entry, problems_of
 
@@ -102,7 +111,9 @@ def read_roster(data: bytes, what: str, before: Sequence[Person], taken: Sequenc
             for name, default in (("email", old.email), ("team", old.team or ""), ("role", old.role))
         ) if old else (row.get(name, "") for name in ("email", "team", "role"))  # fmt: skip
         entries.append(Entry(row["id"], row["name"], email, role or "student", team or None))  # type: ignore[arg-type]
-    for (line, _), found in zip(rows, problems_of(entries, before, taken), strict=True):
+    renames = rename(entries)
+    entries = [replace(entry, team=renames.get(entry.team or "", entry.team)) for entry in entries]
+    for (line, _), found in zip(rows, problems_of(entries, before, taken, teams, renames), strict=True):
         problems += [(line, text) for text in found]
     if problems:
         lines = [f"{what} line {line}: {text}." for line, text in sorted(problems)[:MAX_SHOWN]]

@@ -163,9 +163,9 @@ def train_with_progress(
     import hashlib
 
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from baselines.common import require_training, train_level
+    from harness.render import say
     from tasks.homeworks import module_of
 
     if module_of(competition.name) is None:
@@ -176,27 +176,76 @@ def train_with_progress(
         part for part in (level, competition.edition, f"v{competition.version}", f"seed{seed}", marks) if part
     )
     run = home.runs / competition.name / label
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task(f"{competition.name} {level}", total=None, note="")
+    title = f"{competition.name} {level}"
+    with training_bar(Console(stderr=True)) as progress:
+        bar = progress.add_task(title, total=None, note="")
 
         def show(done: int, total: int, values: Any) -> None:
-            note = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+            note = note_of(values, progress.console.width - len(title) - 2 * len(str(total)) - BAR - 14)
             progress.update(bar, completed=done, total=total, note=note)
 
         public = home.public(competition.name)
-        written = train_level(
-            competition.name, level, public, run, seed=seed, device=device, overrides=overrides, progress=show
-        )
+        try:
+            written = train_level(
+                competition.name, level, public, run, seed=seed, device=device, overrides=overrides, progress=show
+            )
+        except KeyboardInterrupt:
+            say("Stopped. The same command goes on where it was.")
+            raise
         done = progress.tasks[0].completed or 1
         progress.update(bar, completed=done, total=done)  # early stopping ends before the last epoch
+    for line in trained(run):
+        say(line)
     return written
+
+
+BAR = 16
+"""How wide the bar of a training is."""
+
+
+def training_bar(console: Any) -> Any:
+    """A progress bar with a note, in one line of the terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=BAR),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        console=console,
+    )
+
+
+def note_of(values: Any, room: int) -> str:
+    """The values of an epoch, those on held-out data first, as many as fit into so many columns.
+
+    >>> note_of({"train_loss": 0.5, "valid_accuracy": 0.75, "pseudo_labels": 0.0}, 32)
+    'valid_accuracy 0.75'
+    """
+    note = ""
+    for name in sorted(values, key=lambda name: "valid" not in name):
+        longer = f"{note}  {name} {values[name]:.4g}".strip()
+        if len(longer) <= room:
+            note = longer
+    return note
+
+
+def trained(run: Path) -> list[str]:
+    """What a finished training says at its end: its validation score, or its last values, and where its curves are."""
+    import json
+
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = []
+    if rows:
+        last = {name: value for name, value in rows[-1].items() if name != "epoch"}
+        held = {name: value for name, value in last.items() if "valid" in name}
+        shown = ", ".join(f"{name.replace('_', ' ')} {value:.5g}" for name, value in (held or last).items())
+        lines.append(f"after {rows[-1]['epoch']} epochs: {shown}")
+    if (run / "curves.png").exists():
+        lines.append(f"learning curves: {run / 'curves.png'}")
+    return lines
 
 
 def submit_baseline(home: Any, competition: Any, name: str, file: Path) -> None:

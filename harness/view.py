@@ -42,6 +42,7 @@ from harness.competition import (
     bar_to_json,
     find_competition,
     prepared,
+    public_digest,
     read_bars,
     read_versions,
     refuse_one_board,
@@ -67,14 +68,13 @@ Tell = Callable[[Body], None]
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks. `participant` is the name under which this person hands in: the team's, else `key`.
+    """Who looks. Under which participant of a competition this person hands in says `participant_of`.
 
     The scope is that of the token; "home" is the owner of a home folder at its own command line, who may do all.
     """
 
     role: Role
     key: str = ""
-    participant: str = ""
     scope: Scope = "all"
 
     @property
@@ -92,7 +92,14 @@ NOBODY = Viewer("nobody")
 
 def owner(name: str) -> Viewer:
     """Whoever sits at a home folder, handing in under that name."""
-    return Viewer("instructor", name, name, "home")
+    return Viewer("instructor", name, "home")
+
+
+def participant_of(database: Database, competition: Competition, viewer: Viewer) -> str:
+    """Under which participant the viewer acts in a competition; empty for nobody."""
+    from leaderboard import roster
+
+    return roster.participant_of(database, competition.key, viewer.key) if viewer.key else ""
 
 
 def course(home: Home) -> Body:
@@ -121,8 +128,9 @@ def me(home: Home, viewer: Viewer) -> Body:
 
         person = None if viewer.at_home else roster.find_person(database, viewer.key)
     body: Body = {"schema": 1, "role": viewer.role, "scope": viewer.scope, "key": viewer.key}
-    body |= {"participant": viewer.participant, "name": viewer.key, "email": None, "team": None}
+    body |= {"participant": viewer.key, "name": viewer.key, "email": None, "team": None}
     if person is not None:
+        body |= {"participant": person.team or person.key}
         body |= {"name": person.name, "email": person.email, "team": person.team}
     return body
 
@@ -160,20 +168,20 @@ def homeworks(home: Home, viewer: Viewer, now: datetime) -> Body:
         if not viewer.at_home:
             row |= _clocks(home, viewer, competition, now)
             row["bars"] = [bar.name for bar in competition.bars if bar.comparable]
-            row["place"] = _place(home, competition, viewer.participant)
+            with home.database() as database:
+                row["place"] = _place(home, database, competition, participant_of(database, competition, viewer))
         rows.append(row)
     return {"schema": 1, "tasks": rows}
 
 
-def _place(home: Home, competition: Competition, participant: str) -> Body | None:
+def _place(home: Home, database: Database, competition: Competition, participant: str) -> Body | None:
     """A participant's line on the public board, which anybody may see, without the rest of the board."""
     from leaderboard import ranking
 
     if not participant:
         return None
     versions = read_versions(home, competition)
-    with home.database() as database:
-        found = ranking.place(database, competition.key, *versions, participant)
+    found = ranking.place(database, competition.key, *versions, participant)
     if found is None:
         return None
     return {
@@ -205,7 +213,7 @@ def _clocks(home: Home, viewer: Viewer, competition: Competition, now: datetime)
             "closed": _over(database, competition, terms, now),
             "revealed": local(home, opened),
         }
-        if viewer.participant:
+        if viewer.key:
             body["quota"] = _quota(home, database, competition, viewer, now)
     return body
 
@@ -284,6 +292,7 @@ def board(
         if private:
             _allow_private(database, competition, viewer, unrevealed, now)
         names = roster.display_names(database)
+        own = participant_of(database, competition, viewer)
         rows = _ranked(database, competition, versions, private=private)
         ranks = {row.participant: row.rank for row in _ranked(database, competition, versions)} if private else None
     n = next((count for row in rows if (count := json.loads(row.details).get("n"))), None)
@@ -301,7 +310,7 @@ def board(
         "metrics": [asdict(metric) for metric in competition.metrics],
         "interval_note": None if n is None else interval_note(competition.ranking.name, n),
         "bars": _bars(home, competition, rows, private),
-        "board": [_board_row(home, viewer, row, names, ranks, _cut(competition, exact)) for row in rows],
+        "board": [_board_row(home, viewer, row, own, names, ranks, _cut(competition, exact)) for row in rows],
     }
 
 
@@ -338,10 +347,16 @@ def _allow_exact(viewer: Viewer, exact: bool) -> None:
 
 
 def _board_row(
-    home: Home, viewer: Viewer, row: BoardRow, names: dict[str, str], public_ranks: dict[str, int] | None, cut: Cut
+    home: Home,
+    viewer: Viewer,
+    row: BoardRow,
+    acts: str,
+    names: dict[str, str],
+    public_ranks: dict[str, int] | None,
+    cut: Cut,
 ) -> Body:
     scores = [cut.recorded(score) for score in json.loads(row.details).get("scores", [])]
-    own = viewer.role != "nobody" and row.participant == viewer.participant
+    own = viewer.role != "nobody" and row.participant == acts
     shown: Body = {
         "rank": row.rank,
         "name": shown_name(viewer, row.participant, row.kind, names),
@@ -471,9 +486,9 @@ def submissions(
         raise UserError("older data are of one homework: name it.")
     rows = []
     for competition in [_find(home, viewer, name, version) for name in ([hw] if hw else prepared(home))]:
-        person = None if everyone else viewer.participant
         versions, cut = read_versions(home, competition), _cut(competition, exact)
         with home.database() as database:
+            person = None if everyone else participant_of(database, competition, viewer)
             names = roster.display_names(database)
             grades = store.public_grades(database, competition.key, *versions, person)
             entries = store.submissions(database, competition.key, person)
@@ -504,18 +519,20 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
     participant's best so far, `rank` the place of this one where it is that best, and `improved` whether it was better
     than all before it; by exact scores, all None where it does not count.
     """
-    from leaderboard import store
+    from leaderboard import roster, store
 
     with home.database() as database:
         entry, competition = _own(home, viewer, database, number)
+        own = participant_of(database, competition, viewer) == entry.participant
+        shown = roster.display_names(database).get(entry.participant, entry.participant)
         versions = read_versions(home, competition)
         grades = store.public_grades(database, competition.key, *versions, entry.participant)
         grade = grades.get(entry.id)
         states = _states(home, database, competition, [entry], grades, now)
         private = _private_scores(database, competition, versions, entry.participant)
         entries = store.submissions(database, competition.key, entry.participant)
-    cut, counts = _cut(competition), grade is not None and not entry.practice
-    place = _place(home, competition, entry.participant) if counts else None
+        cut, counts = _cut(competition), grade is not None and not entry.practice
+        place = _place(home, database, competition, entry.participant) if counts else None
     details = json.loads(grade.details) if grade else {}
     found = json.loads(entry.rejected_details or "[]")
     problems, total = (found, len(found)) if isinstance(found, list) else (found["problems"], found["total"])
@@ -525,6 +542,8 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         "edition": competition.edition,
         "submission": entry.id,
         **{key: value for key, value in _entry(home, competition, entry).items() if key not in ("id", "homework")},
+        "own": own,
+        "name": shown,
         "size": entry.size,
         "sha256": entry.sha256,
         **states[entry.id],
@@ -637,7 +656,8 @@ def _quota(home: Home, database: Database, competition: Competition, viewer: Vie
 
     terms = _terms(home, database, competition, viewer, now)
     over = _over(database, competition, terms, now)
-    state = store.quota_state(database, competition.key, viewer.participant, terms.day, practice=over)
+    acts = participant_of(database, competition, viewer)
+    state = store.quota_state(database, competition.key, acts, terms.day, practice=over)
     return {
         "practice": over,
         "revealed": local(home, store.revealed(database, competition.key)),
@@ -660,12 +680,13 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
     with home.database() as database:
         terms = _terms(home, database, competition, viewer, now)
         over = _over(database, competition, terms, now)
+        acts = participant_of(database, competition, viewer)
         entries = [
             entry
-            for entry in store.submissions(database, competition.key, viewer.participant)
+            for entry in store.submissions(database, competition.key, acts)
             if entry.rejected is None and not entry.practice
         ]
-        grades = store.public_grades(database, competition.key, *versions, viewer.participant)
+        grades = store.public_grades(database, competition.key, *versions, acts)
         counting = ranking.what_counts(
             database,
             competition.key,
@@ -673,9 +694,9 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
             selections=rules.selections,
             unselected=rules.unselected,
             unselected_count=rules.unselected_most,
-            participant=viewer.participant,
+            participant=acts,
         )
-    numbers = counting[viewer.participant].submissions if viewer.participant in counting else ()
+    numbers = counting[acts].submissions if acts in counting else ()
     return {
         "schema": 1,
         "homework": competition.name,
@@ -740,7 +761,8 @@ def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetim
     with home.database() as database:
         closes = _terms(home, database, competition, viewer, now).closes
         most = competition.rules.selections
-        store.select(database, competition.key, viewer.participant, list(ids), most, now, closes)
+        acts = participant_of(database, competition, viewer)
+        store.select(database, competition.key, acts, list(ids), most, now, closes)
     return selection(home, viewer, hw, now)
 
 
@@ -774,7 +796,8 @@ def submit_accept(
             home,
             database,
             competition,
-            participant=viewer.participant,
+            participant=participant_of(database, competition, viewer),
+            person=None if viewer.at_home else viewer.key,
             sha256=sha256,
             size=size,
             filename=filename,
@@ -792,7 +815,9 @@ def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: d
 
     _may_write(viewer)
     check_message(message)
-    done = submit_file(home, hw, path, participant=viewer.participant, now=now, message=message)
+    with home.database() as database:
+        acts = participant_of(database, _find(home, viewer, hw), viewer)
+    done = submit_file(home, hw, path, participant=acts, now=now, message=message)
     with home.database() as database:
         body = _accepted(home, viewer, database, done.competition, done.accepted, now)
     return finished(body, submission(home, viewer, done.accepted.submission, now))
@@ -802,11 +827,11 @@ def _accepted(
     home: Home, viewer: Viewer, database: Database, competition: Competition, accepted: Accepted, now: datetime
 ) -> Body:
     """The answer to an accepted file: its number, its place in the queue, what is left of the quota, the receipt."""
-    from leaderboard import store
+    from leaderboard import roster, store
 
     versions = read_versions(home, competition)
     entry = store.submission(database, accepted.submission)
-    grades = store.public_grades(database, competition.key, *versions, viewer.participant)
+    grades = store.public_grades(database, competition.key, *versions, entry.participant)
     terms = _terms(home, database, competition, viewer, now)
     used = accepted.used
     if accepted.again:  # its receipt tells of the day on which it came
@@ -818,6 +843,7 @@ def _accepted(
         "submission": accepted.submission,
         "again": accepted.again,
         "participant": entry.participant,
+        "name": roster.display_names(database).get(entry.participant, entry.participant),
         "practice": entry.practice,
         **_states(home, database, competition, [entry], grades, now)[entry.id],
         "quota": {
@@ -831,8 +857,9 @@ def _accepted(
 
 
 FINISHED = (
-    "schema", "homework", "edition", "submission", "again", "participant", "practice", "state", "position", "code",
-    "scores", "private", "metrics", "notes", "bars", "has_bars", "rank", "best", "improved", "demo", "quota", "receipt",
+    "schema", "homework", "edition", "submission", "again", "participant", "name", "practice", "state", "position",
+    "code", "scores", "private", "metrics", "notes", "bars", "has_bars", "rank", "best", "improved", "demo", "quota",
+    "receipt",
 )  # fmt: skip
 
 
@@ -868,7 +895,7 @@ def _canonical(hw: str) -> str:
 
 def _own(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[Submission, Competition]:
     """The viewer's submission of that number and its competition, as it was when the file came."""
-    from leaderboard import store
+    from leaderboard import roster, store
     from leaderboard.database import LeaderboardError
 
     _logged_in(viewer)
@@ -876,7 +903,9 @@ def _own(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[S
         entry = store.submission(database, number)
     except LeaderboardError:
         entry = None
-    if entry is None or not (viewer.staff or entry.participant == viewer.participant):
+    if entry is None or not (
+        viewer.staff or entry.participant == roster.participant_of(database, entry.competition, viewer.key)
+    ):
         raise _not_found(f"There is no submission {number}")
     name, _, version = entry.competition.rpartition("/")
     return entry, _find(home, viewer, name, int(version))
@@ -885,7 +914,7 @@ def _own(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[S
 def _terms(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> Terms:
     from harness.rules import terms
 
-    return terms(home, database, competition, viewer.participant, now)
+    return terms(home, database, competition, participant_of(database, competition, viewer), now)
 
 
 def _over(database: Database, competition: Competition, terms: Terms, now: datetime) -> bool:
@@ -920,7 +949,7 @@ class AtHome:
 
     @property
     def who(self) -> str:
-        return self.viewer.participant
+        return self.viewer.key
 
     def names(self) -> list[str]:
         return prepared(self.home)
@@ -969,5 +998,13 @@ class AtHome:
     def select(self, hw: str, ids: Sequence[int]) -> Body:
         return select(self.home, self.viewer, hw, ids, self.clock())
 
+    def refuse_stale(self, competition: Competition, file: Path) -> None:
+        """Raises UserError E_STALE_DATA where the file lies with data that are not the competition's."""
+        from harness.held import refuse_stale
+
+        public = self.home.public(competition.name)
+        refuse_stale(file, competition, public_digest(public), f"Those are in {public}.")
+
     def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
+        self.refuse_stale(self.competition(hw), path)
         return submit(self.home, self.viewer, hw, path, message, self.clock())

@@ -263,8 +263,7 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
 
     try:
         if answer.refused is not None:
-            details = grading.problems_json(answer.refused)
-            store.reject(database, lease.submission, answer.refused.code, now, details)
+            grading.reject(worker.home, database, lease.submission, answer.refused, now)
         elif answer.grade is not None:
             grading.record(database, worker.home.key(), secret, lease.submission, answer.grade, now)
         else:

@@ -83,6 +83,11 @@ def person_digest(key: str, name: str, email: str, role: str, team: str | None) 
     return hashlib.sha256(canonical([key, name, email, role, team]).encode()).hexdigest()
 
 
+def team_digest(handle: str, name: str) -> str:
+    """What an event holds of a team's name."""
+    return hashlib.sha256(canonical([handle, name]).encode()).hexdigest()
+
+
 def extension_body(row: Mapping[str, Any]) -> dict[str, Any]:
     """What an event holds of a row of `extensions`."""
     until = row["until"]
@@ -103,10 +108,10 @@ def verify(db: Database, public_key: str | None = None) -> list[Finding]:
     """Everything in the log that does not hold, and everything in the tables that the log does not bear out.
 
     Finds and locates a changed byte, a removed, inserted or reordered event, and a cut tail; then that every accepted
-    submission, rejection, grade, selection and reveal is what its event says, and every person, token, extension and
-    entry of points too, and that every receipt's signature (where the public key is given) and chain hash fit. Scores
-    are not in the log: `store.grade_rows` gives what to check them by. The chain's own findings come first; empty means
-    that all holds.
+    submission, rejection, grade, selection and reveal is what its event says, and every person, team, membership,
+    token, extension and entry of points too; that every participant belongs to somebody on the roster; and that every
+    receipt's signature (where the public key is given) and chain hash fit. Scores are not in the log:
+    `store.grade_rows` gives what to check them by. The chain's own findings come first; empty means that all holds.
     """
     chain: list[Finding] = []
     tables: list[Finding] = []
@@ -120,6 +125,8 @@ def verify(db: Database, public_key: str | None = None) -> list[Finding]:
         _check_grades(db, told, tables)
         _check_choices(db, told, tables)
         _check_people(db, told, tables)
+        _check_teams(db, told, tables)
+        _check_members(db, told, tables)
         _check_given(db, told, tables)
     return chain + sorted(tables, key=lambda finding: (finding.seq is None, finding.seq or 0))
 
@@ -182,6 +189,9 @@ class _Told:
         self.revoked: set[int] = set()
         self.extended: dict[int, tuple[int, dict[str, Any], str]] = {}
         self.points: dict[int, tuple[int, dict[str, Any], str]] = {}
+        self.teams: dict[str, tuple[int, str]] = {}
+        self.members: dict[tuple[str, str], tuple[int, str]] = {}
+        self.roster: int | None = None
 
     def add(self, seq: int, kind: str, actor: str, text: str, findings: list[Finding]) -> None:
         try:
@@ -189,6 +199,8 @@ class _Told:
             match kind:
                 case "accepted":
                     self.accepted[body["submission"]] = seq, body
+                    for key in body.get("members", ()):
+                        self.members[body["competition"], key] = seq, body["participant"]
                 case "rejected":
                     self.rejected[body["submission"]] = seq, body["code"]
                 case "graded":
@@ -199,6 +211,11 @@ class _Told:
                     self.revealed.setdefault(body["competition"], seq)
                 case "roster imported":
                     self.people.update({key: (seq, digest) for key, digest in body["people"].items()})
+                    self.teams.update({handle: (seq, digest) for handle, digest in body.get("teams", {}).items()})
+                    self.roster = self.roster or seq
+                case "memberships fixed" | "memberships moved":
+                    for competition, key, participant in body["memberships"]:
+                        self.members[competition, key] = seq, participant
                 case "person disabled":
                     self.disabled[body["person"]] = seq
                     self.revoked.update(body["tokens"])
@@ -357,6 +374,44 @@ def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
             findings.append(Finding(seq, f"token {number} of {key} is {is_it}; the log says something else"))
     for number, (seq, *_) in tokens.items():
         findings.append(Finding(seq, f"token {number} of event {seq} is missing"))
+
+
+def _check_teams(db: Database, told: _Told, findings: list[Finding]) -> None:
+    said = dict(told.teams)
+    for handle, name in db.fetch("SELECT handle, name FROM teams"):
+        seq, digest = said.pop(handle, (None, team_digest(handle, handle)))  # before teams had ids, they had one name
+        if digest != team_digest(handle, name):
+            findings.append(Finding(seq, f"the team {handle} has another name than the log says"))
+    for handle, (seq, _) in said.items():
+        findings.append(Finding(seq, f"the team {handle} of event {seq} is missing"))
+    for key, handle in db.fetch(
+        "SELECT p.key, p.team FROM people p LEFT JOIN teams t ON t.handle = p.team "
+        "WHERE p.team IS NOT NULL AND t.handle IS NULL"
+    ):
+        findings.append(Finding(None, f"{key} is in the team {handle}, which does not exist"))
+
+
+def _check_members(db: Database, told: _Told, findings: list[Finding]) -> None:
+    """Each membership is what the log says, and each participant is a person's, a team's or from before the roster."""
+    said = dict(told.members)
+    for competition, key, participant, seq in db.fetch(
+        "SELECT m.competition, COALESCE(p.key, '?'), m.participant, m.event_seq "
+        "FROM memberships m LEFT JOIN people p ON p.id = m.person_id ORDER BY m.competition, m.person_id"
+    ):
+        if said.pop((competition, key), None) != (seq, participant):
+            findings.append(Finding(seq, f"{competition}: the membership of {key} is not what the log says"))
+    for (competition, key), (seq, _) in said.items():
+        findings.append(Finding(seq, f"{competition}: the membership of {key} of event {seq} is missing"))
+    if told.roster is None:
+        return
+    for competition, name, seq in db.fetch(
+        "SELECT p.competition, p.name, min(s.event_seq) FROM participants p "
+        "LEFT JOIN submissions s ON s.participant_id = p.id WHERE p.kind = 'person' "
+        "AND NOT EXISTS (SELECT 1 FROM people q WHERE q.key = p.name) "
+        "AND NOT EXISTS (SELECT 1 FROM teams t WHERE t.handle = p.name) GROUP BY p.id, p.competition, p.name"
+    ):
+        if seq is None or seq > told.roster:  # at home names were all there was
+            findings.append(Finding(seq, f"{competition}: {name} has handed in and is nobody on the roster"))
 
 
 def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:

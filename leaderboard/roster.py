@@ -3,6 +3,9 @@
 Plain values go in, frozen dataclasses come out; instants are aware datetimes. Every change is one transaction with one
 event, which names the actor and the reason. Events hold keys but neither names nor e-mail addresses: of those only a
 hash, so that `events.verify` finds a change and the log tells nobody who somebody is.
+
+A person's key and a team's handle never change; records hold them, and names are looked up. From the first file of a
+team or a person on, who is in it is fixed for that competition (`participant_of`), whatever the roster says later.
 """
 
 from __future__ import annotations
@@ -11,14 +14,15 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import Any, Literal
 
 from leaderboard import events
 from leaderboard.database import Database, LeaderboardError
-from leaderboard.events import extension_body, part_body, person_digest
+from leaderboard.events import extension_body, part_body, person_digest, team_digest
 from leaderboard.receipts import instant, microseconds, rfc3339
 
 Role = Literal["student", "auditor", "ta", "instructor"]
@@ -57,20 +61,33 @@ class Person:
     team: str | None
     disabled_at: datetime | None
     created_at: datetime
+    handle: str | None = None
 
     @property
     def participant(self) -> str:
-        """The name under which this person hands in."""
-        return self.team or self.key
+        """Under what this person hands in where neither the person nor the team has begun: a handle, or the key."""
+        return self.handle or self.key
+
+
+@dataclass(frozen=True)
+class Team:
+    """A team that is or was. Records hold `handle`, which never changes; people see `name`."""
+
+    handle: str
+    name: str
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: the keys that were added and changed, and how many people stayed as they were."""
+    """What an import did: the keys that were added and changed, and how many people stayed as they were.
+
+    `moved` counts the memberships of homeworks that had begun which `force` changed.
+    """
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
     unchanged: int
+    moved: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,26 +142,95 @@ def is_empty(db: Database) -> bool:
 
 def people(db: Database) -> list[Person]:
     """Everybody who is or was on the roster, by key."""
-    rows = db.fetch(f"SELECT {_PERSON} FROM people ORDER BY id")
+    rows = db.fetch(f"SELECT {_PERSON} FROM {_PEOPLE} ORDER BY p.id")
     return sorted((_as_person(row) for row in rows), key=lambda person: person.key)
 
 
 def find_person(db: Database, key: str) -> Person | None:
     """The person of that key, also a disabled one."""
-    row = db.one(f"SELECT {_PERSON} FROM people WHERE key = :key", key=key)
+    row = db.one(f"SELECT {_PERSON} FROM {_PEOPLE} WHERE p.key = :key", key=key)
     return None if row is None else _as_person(row)
 
 
 def display_names(db: Database) -> dict[str, str]:
-    """What boards show of a participant, by the key under which it hands in; a team is shown by its own name."""
-    return dict(db.fetch("SELECT key, name FROM people"))
+    """What boards show of a participant, by a person's key or a team's handle."""
+    return dict(db.fetch("SELECT handle, name FROM teams UNION ALL SELECT key, name FROM people"))
 
 
-def problems_of(entries: Sequence[Entry], before: Sequence[Person] = (), taken: Sequence[str] = ()) -> list[list[str]]:
+def teams(db: Database) -> list[Team]:
+    """Every team there is or was, in the order in which they were formed."""
+    return [Team(*row) for row in db.fetch("SELECT handle, name FROM teams ORDER BY id")]
+
+
+def find_team(db: Database, name: str) -> Team:
+    """The team of that present name. Raises LeaderboardError E_ROSTER."""
+    row = db.one("SELECT handle, name FROM teams WHERE name = :name", name=name)
+    if row is None:
+        raise LeaderboardError(f"There is no team {name} on the roster.", code="E_ROSTER", exit_code=2)
+    return Team(*row)
+
+
+_ACTS = """
+    COALESCE(
+        (SELECT m.participant FROM memberships m WHERE m.competition = :competition AND m.person_id = p.id),
+        CASE WHEN p.team IS NULL
+            OR EXISTS (SELECT 1 FROM participants b WHERE b.competition = :competition AND b.name = p.key)
+            OR EXISTS (SELECT 1 FROM participants b JOIN memberships m ON m.competition = b.competition
+                AND m.participant = b.name WHERE b.competition = :competition AND b.name = p.team)
+        THEN p.key ELSE p.team END)
+"""
+"""Under which participant the person p acts: as it was fixed, else with the team unless either has begun before."""
+
+
+def participant_of(db: Database, competition: str, who: str) -> str:
+    """Under which participant somebody acts in a competition: a person by key, a team by name, at home any name."""
+    row = db.one(f"SELECT {_ACTS} FROM people p WHERE p.key = :who", competition=competition, who=who)
+    row = row or db.one("SELECT handle FROM teams WHERE name = :who", who=who)
+    return who if row is None else str(row[0])
+
+
+def participants_of(db: Database, competition: str) -> dict[str, str]:
+    """Under which participant each person acts in a competition, by key."""
+    return dict(db.fetch(f"SELECT p.key, {_ACTS} FROM people p", competition=competition))
+
+
+def members_of(db: Database, competition: str, participant: str) -> list[tuple[int, str, bool, bool]]:
+    """Who acts under a participant: number, key, whether disabled, and whether that is fixed already."""
+    return [
+        (number, key, disabled is not None, bool(fixed))
+        for number, key, disabled, fixed in db.fetch(
+            "SELECT p.id, p.key, p.disabled_at, EXISTS (SELECT 1 FROM memberships m "
+            "WHERE m.competition = :competition AND m.person_id = p.id) FROM people p WHERE (p.key = :who "
+            "OR p.team = :who OR p.id IN (SELECT n.person_id FROM memberships n "
+            f"WHERE n.competition = :competition AND n.participant = :who)) AND {_ACTS} = :who ORDER BY p.id",
+            competition=competition, who=participant,
+        )
+    ]  # fmt: skip
+
+
+def fix_membership(db: Database, competition: str, person_id: int, participant: str, event_seq: int) -> None:
+    """Keep under which participant a person is in a competition, in place of what was kept before."""
+    db.execute(
+        "INSERT INTO memberships (competition, person_id, participant, event_seq) "
+        "VALUES (:competition, :person, :participant, :seq) ON CONFLICT (competition, person_id) "
+        "DO UPDATE SET participant = :participant, event_seq = :seq",
+        competition=competition, person=person_id, participant=participant, seq=event_seq,
+    )  # fmt: skip
+
+
+def problems_of(
+    entries: Sequence[Entry],
+    before: Sequence[Person] = (),
+    taken: Sequence[str] = (),
+    known: Sequence[Team] = (),
+    renames: Mapping[str, str] | None = None,
+) -> list[list[str]]:
     """What is wrong with each entry, as sentences; an entry without problems has none.
 
-    `before` is the roster that the entries are added to, `taken` are names that baselines have on a board.
+    `before` is the roster that the entries are added to, `taken` are names that baselines have on a board, `known` all
+    teams there are or were, `renames` their new names by the old ones.
     """
+    renames = renames or {}
     problems = [_own_problems(entry) for entry in entries]
     others = {alike(name) for name in taken}
     keys: dict[str, int] = {}
@@ -162,7 +248,9 @@ def problems_of(entries: Sequence[Entry], before: Sequence[Person] = (), taken: 
             problems[place_of].append(f"the id {entries[place_of].key} differs from {person.key} in capitals only")
     names = {alike(person.name): f"that of {person.key}" for person in stay if person.disabled_at is None}
     all_keys = set(keys) | {alike(person.key) for person in stay}
-    old_teams = {alike(team): team for team in [person.team for person in stay] if team}
+    named = [*(person.team for person in stay if person.team), *(team.name for team in known)]
+    old_teams = {alike(renames.get(team, team)): renames.get(team, team) for team in named}
+    handles = {alike(team.handle) for team in known}
     teams = dict(old_teams)
     disabled = {person.key for person in before if person.disabled_at is not None}
     for place, entry in enumerate(entries):
@@ -183,7 +271,7 @@ def problems_of(entries: Sequence[Entry], before: Sequence[Person] = (), taken: 
             problems[place].append("staff are in no team")
     for place, entry in enumerate(entries):
         for what, text in (("id", entry.key), ("name", entry.name)):
-            if alike(text) in old_teams:
+            if alike(text) in old_teams or (what == "id" and alike(text) in handles):
                 problems[place].append(f"the {what} {text} is that of a team")
     return problems
 
@@ -207,43 +295,211 @@ def _own_problems(entry: Entry) -> list[str]:
     return problems
 
 
-def import_people(db: Database, entries: Sequence[Entry], *, actor: str, reason: str, now: datetime) -> Imported:
+def possible_renames(entries: Sequence[Entry], before: Sequence[Person], known: Sequence[Team]) -> dict[str, str]:
+    """New names of teams by their present ones, where everybody in a team gets the same team, which there never was."""
+    new = {entry.key: entry.team for entry in entries}
+    names = {team.name for team in known} | {person.team for person in before}
+    found: dict[str, str] = {}
+    for team in sorted({person.team for person in before if person.team}):
+        members = [person for person in before if person.team == team and person.disabled_at is None]
+        (name, *others) = {new.get(person.key, team) for person in members} or {None}
+        if name is not None and not others and name not in names and name not in found.values():
+            found[team] = name
+    return found
+
+
+def import_people(
+    db: Database,
+    entries: Sequence[Entry],
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
+    renames: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> Imported:
     """Add people and change those who are there; nobody is taken off, and who is disabled stays so.
+
+    `renames` gives teams new names by their present ones. Homeworks that have begun keep their members, unless `force`
+    brings those of the entries in line with the roster.
 
     Raises LeaderboardError E_ROSTER (exit 2) for entries that `problems_of` finds fault with.
     """
     reason = checked_reason(reason)
     with db.transaction():
-        before = people(db)
-        found = [text for problems in problems_of(entries, before, _baselines(db)) for text in problems]
-        if found:
-            raise LeaderboardError("; ".join(found[:20]), code="E_ROSTER", exit_code=2)
-        known = {person.key: person for person in before}
-        added = [entry for entry in entries if entry.key not in known]
-        changed = [entry for entry in entries if entry.key in known and entry != _as_entry(known[entry.key])]
-        for entry in changed:  # names may change places: each one is unique at every moment
-            db.execute("UPDATE people SET name = :name WHERE key = :key", name=f"\x01{entry.key}", key=entry.key)
-        for entry in changed:
-            db.execute(
-                "UPDATE people SET name = :name, email = :email, role = :role, team = :team WHERE key = :key",
-                name=entry.name, email=entry.email, role=entry.role, team=entry.team, key=entry.key,
-            )  # fmt: skip
-        number = _next_id(db, "people")
-        for place, entry in enumerate(added):
-            db.execute(
-                "INSERT INTO people (id, key, name, email, role, team, created_at) "
-                "VALUES (:id, :key, :name, :email, :role, :team, :at)",
-                id=number + place, key=entry.key, name=entry.name, email=entry.email, role=entry.role,
-                team=entry.team, at=microseconds(now),
-            )  # fmt: skip
-        if added or changed:
-            digests = {
-                entry.key: person_digest(entry.key, entry.name, entry.email, entry.role, entry.team)
-                for entry in (*added, *changed)
-            }
-            events.append(db, "roster imported", actor, {"reason": reason, "people": digests}, now)
+        return _import(db, entries, actor, reason, now, renames or {}, force)
+
+
+def follows(
+    db: Database,
+    entries: Sequence[Entry],
+    *,
+    now: datetime,
+    renames: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> list[str]:
+    """What an import means for the homeworks that have begun, as sentences: it is done, looked at and undone."""
+    lines = [f"the team {old} is called {new} from now on; its work, quota and receipts stay with it"
+             for old, new in (renames or {}).items()]  # fmt: skip
+    try:
+        with db.transaction():
+            before, acted = {person.key: person.participant for person in people(db)}, _acting(db)
+            _import(db, entries, "preview", "preview", now, renames or {}, force)
+            lines += _told(db, before, acted)
+            raise _Undo
+    except _Undo:
+        return lines
+
+
+class _Undo(Exception):
+    """Ends a transaction that was only to be looked at."""
+
+
+def _acting(db: Database) -> dict[str, dict[str, str]]:
+    """Under which participant everybody acts, by competition that has begun and has no newer data."""
+    rows = db.fetch(
+        "SELECT DISTINCT p.competition FROM participants p WHERE p.kind = 'person' AND NOT EXISTS (SELECT 1 "
+        "FROM competitions c JOIN competitions n ON n.name = c.name AND n.number > c.number "
+        "WHERE c.key = p.competition) ORDER BY p.competition"
+    )
+    return {competition: participants_of(db, competition) for (competition,) in rows}
+
+
+def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Who acts under another participant than before, who does not though the roster changed, and what is left."""
+    names, lines = display_names(db), []
+
+    def side(who: str, key: str) -> str:
+        return "alone" if who == key else f"with {names.get(who, who)}"
+
+    for competition, acts in _acting(db).items():
+        homework = competition.rpartition("/")[0] or competition
+        rows = db.fetch(
+            "SELECT name FROM participants WHERE competition = :competition AND kind = 'person' ORDER BY id",
+            competition=competition,
+        )
+        begun = [name for (name,) in rows]
+        for person in people(db):
+            key, target, was, acting = (
+                person.key,
+                person.participant,
+                acted[competition].get(person.key),
+                acts[person.key],
+            )
+            if was not in (None, acting):
+                whose = "oneself" if acting == key else "that team"
+                change = f"is {side(acting, key)} from now on, not {side(str(was), key)}"
+                lines.append(f"{homework}: {key} {change}; points, list and quota are those of {whose}")
+            elif before.get(key) != target and acting != target:
+                why = "it has begun" if acting in begun else f"{names.get(target, target)} has begun"
+                lines.append(f"{homework}: {key} stays {side(acting, key)}, since {why}")
+        for who in begun:
+            if who not in acts.values() and who in acted[competition].values():
+                lines.append(f"{homework}: what {names.get(who, who)} handed in counts for nobody from now on")
+    return lines
+
+
+def _import(
+    db: Database, entries: Sequence[Entry], actor: str, reason: str, now: datetime, renames: Mapping[str, str],
+    force: bool,
+) -> Imported:  # fmt: skip
+    before, formed = people(db), teams(db)
+    entries = [replace(entry, team=renames.get(entry.team or "", entry.team)) for entry in entries]
+    _check_renames(formed, renames)
+    problems = problems_of(entries, before, _baselines(db), formed, renames)
+    found = [text for own in problems for text in own]
+    if found:
+        raise LeaderboardError("; ".join(found[:20]), code="E_ROSTER", exit_code=2)
+    named = _rename_and_form(db, formed, renames, [entry.team for entry in entries if entry.team])
+    handles = {team.name: team.handle for team in teams(db)}
+    rows = [replace(entry, team=entry.team and handles[entry.team]) for entry in entries]  # as the table has them
+    known = {person.key: replace(_as_entry(person), team=person.handle) for person in before}
+    added = [entry for entry in rows if entry.key not in known]
+    changed = [entry for entry in rows if entry.key in known and entry != known[entry.key]]
+    for entry in changed:  # names may change places: each one is unique at every moment
+        db.execute("UPDATE people SET name = :name WHERE key = :key", name=f"{entry.key}", key=entry.key)
+    for entry in changed:
+        db.execute(
+            "UPDATE people SET name = :name, email = :email, role = :role, team = :team WHERE key = :key",
+            name=entry.name, email=entry.email, role=entry.role, team=entry.team, key=entry.key,
+        )  # fmt: skip
+    number = _next_id(db, "people")
+    for place, entry in enumerate(added):
+        db.execute(
+            "INSERT INTO people (id, key, name, email, role, team, created_at) "
+            "VALUES (:id, :key, :name, :email, :role, :team, :at)",
+            id=number + place, key=entry.key, name=entry.name, email=entry.email, role=entry.role,
+            team=entry.team, at=microseconds(now),
+        )  # fmt: skip
+    if added or changed or named:
+        digests = {
+            entry.key: person_digest(entry.key, entry.name, entry.email, entry.role, entry.team)
+            for entry in (*added, *changed)
+        }
+        body = {"reason": reason, "people": digests, **({"teams": named} if named else {})}
+        events.append(db, "roster imported", actor, body, now)
+    moved = _move(db, [entry.key for entry in entries], actor, reason, now) if force else 0
     unchanged = len(entries) - len(added) - len(changed)
-    return Imported(tuple(entry.key for entry in added), tuple(entry.key for entry in changed), unchanged)
+    return Imported(tuple(entry.key for entry in added), tuple(entry.key for entry in changed), unchanged, moved)
+
+
+def _check_renames(formed: Sequence[Team], renames: Mapping[str, str]) -> None:
+    names = {team.name for team in formed}
+    for old, new in renames.items():
+        if old not in names:
+            raise LeaderboardError(f"There is no team {old}.", code="E_ROSTER", exit_code=2)
+        if new in names or list(renames.values()).count(new) > 1:
+            raise LeaderboardError(f"There is or was a team {new}; choose another name.", code="E_ROSTER", exit_code=2)
+
+
+def _rename_and_form(
+    db: Database, formed: Sequence[Team], renames: Mapping[str, str], wanted: Sequence[str]
+) -> dict[str, str]:
+    """Gives teams their new names and makes those that are not there yet; what the log holds of them, by handle."""
+    named = {}
+    for team in formed:
+        if team.name in renames:
+            name = renames[team.name]
+            db.execute("UPDATE teams SET name = :name WHERE handle = :handle", name=name, handle=team.handle)
+            named[team.handle] = team_digest(team.handle, name)
+    there = {renames.get(team.name, team.name) for team in formed}
+    handles = {alike(team.handle) for team in formed}
+    number = _next_id(db, "teams")
+    for name in dict.fromkeys(wanted):
+        if name in there:
+            continue
+        handle = next(one for one in _spellings(name) if alike(one) not in handles)
+        db.execute(
+            "INSERT INTO teams (id, handle, name) VALUES (:id, :handle, :name)", id=number, handle=handle, name=name
+        )
+        handles.add(alike(handle))
+        there.add(name)
+        named[handle] = team_digest(handle, name)
+        number += 1
+    return named
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """A name, and what a handle is called where another team was called so before."""
+    yield name
+    yield from (f"{name} ({number})" for number in count(2))
+
+
+def _move(db: Database, keys: Sequence[str], actor: str, reason: str, now: datetime) -> int:
+    """Puts people of homeworks that have begun where the roster has them; how many memberships changed."""
+    now_in = {person.key: person for person in people(db)}
+    moves = [
+        (competition, key, acts[key], now_in[key].participant)
+        for competition, acts in _acting(db).items()
+        for key in keys
+        if acts[key] != now_in[key].participant
+    ]
+    if moves:
+        body = {"reason": reason, "memberships": [[where, key, new] for where, key, _, new in moves]}
+        event = events.append(db, "memberships moved", actor, body, now)
+        for competition, key, _, new in moves:
+            fix_membership(db, competition, now_in[key].id, new, event.seq)
+    return len(moves)
 
 
 def add_person(db: Database, entry: Entry, *, actor: str, reason: str, now: datetime) -> Person:
@@ -360,10 +616,9 @@ def find_token(db: Database, hash: str, now: datetime, session: str = "") -> tup
     Of a browser that was signed out, whose `session` was ended, it opens nothing.
     """
     row = db.one(
-        "SELECT t.id, t.person_id, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at, "
-        "p.id, p.key, p.name, p.email, p.role, p.team, p.disabled_at, p.created_at "
-        "FROM tokens t JOIN people p ON p.id = t.person_id WHERE t.hash = :hash AND t.revoked_at IS NULL "
-        "AND p.disabled_at IS NULL AND t.expires_at > :now "
+        "SELECT k.id, k.person_id, k.scope, k.label, k.created_at, k.expires_at, k.revoked_at, "
+        f"{_PERSON} FROM tokens k, {_PEOPLE} WHERE p.id = k.person_id AND k.hash = :hash AND k.revoked_at IS NULL "
+        "AND p.disabled_at IS NULL AND k.expires_at > :now "
         "AND NOT EXISTS (SELECT 1 FROM ended_sessions e WHERE e.session = :session)",
         hash=hash, now=microseconds(now), session=session,
     )  # fmt: skip
@@ -440,7 +695,7 @@ def extend(
     reason: str,
     now: datetime,
 ) -> Extension:
-    """Give a person, a team or all more time or more slots.
+    """Give a person (by key), a team (by its present name) or all more time or more slots.
 
     Raises LeaderboardError: E_ROSTER (exit 2) for somebody unknown, E_CLOSED (exit 5) once the private part was
     revealed, since who knows it may not go on.
@@ -452,6 +707,8 @@ def extend(
             raise LeaderboardError(
                 f"{competition} was revealed; it cannot be extended any more.", code="E_CLOSED", exit_code=5
             )
+        if who_kind == "team":
+            who = find_team(db, who).handle
         _check_whom(db, competition, who_kind, who)
         values = {
             "id": _next_id(db, "extensions"), "competition": competition, "who_kind": who_kind, "who": who,
@@ -495,9 +752,10 @@ def _check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> Non
         if known is None or who_kind == "team":
             raise LeaderboardError(f"Nobody called {who} has handed in.", code="E_ROSTER", exit_code=2)
     elif who_kind == "team":
-        if db.one("SELECT 1 FROM people WHERE team = :who", who=who) is None:
-            raise LeaderboardError(f"There is no team {who} on the roster.", code="E_ROSTER", exit_code=2)
-    elif (team := _person(db, who).team) is not None:
+        if not members_of(db, competition, who):
+            raise LeaderboardError(f"Nobody hands in as the team {who}.", code="E_ROSTER", exit_code=2)
+    elif (under := participant_of(db, competition, _person(db, who).key)) != who:
+        team = display_names(db).get(under, under)
         raise LeaderboardError(f"{who} hands in with the team {team}; extend the team.", code="E_ROSTER", exit_code=2)
 
 
@@ -509,7 +767,7 @@ def extensions(db: Database, competition: str | None = None) -> list[Extension]:
 
 
 def extensions_of(db: Database, competition: str, participant: str) -> list[Extension]:
-    """The extensions that hold for a participant, oldest first: for all, for the team, and for its one person."""
+    """The extensions that hold for a participant, oldest first: for all, and for the team or the person."""
     rows = db.fetch(
         f"SELECT {_EXTENSION} FROM extensions WHERE competition = :competition "
         "AND (who_kind = 'all' OR who = :participant) ORDER BY id",
@@ -582,7 +840,8 @@ def checked_reason(text: str) -> str:
     return text
 
 
-_PERSON = "id, key, name, email, role, team, disabled_at, created_at"
+_PERSON = "p.id, p.key, p.name, p.email, p.role, COALESCE(t.name, p.team), p.disabled_at, p.created_at, p.team"
+_PEOPLE = "people p LEFT JOIN teams t ON t.handle = p.team"
 _EXTENSION = "id, competition, who_kind, who, until, slots, day, reason, actor, at"
 _PART = "id, competition, person_key, part, points, reason, actor, at"
 
@@ -608,8 +867,8 @@ def _when(at: int | None) -> datetime | None:
 
 
 def _as_person(row: tuple[Any, ...]) -> Person:
-    number, key, name, email, role, team, disabled_at, created_at = row
-    return Person(number, key, name, email, role, team, _when(disabled_at), instant(created_at))
+    number, key, name, email, role, team, disabled_at, created_at, handle = row
+    return Person(number, key, name, email, role, team, _when(disabled_at), instant(created_at), handle)
 
 
 def _as_entry(person: Person) -> Entry:

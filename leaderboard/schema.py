@@ -70,7 +70,7 @@ PARTICIPANTS = Table(
     UniqueConstraint("competition", "name"),
     CheckConstraint("kind IN ('person', 'baseline', 'sample')", name="kind"),
 )
-"""A name on the board of one competition."""
+"""Who hands in, in one competition. `name` never changes: a person's key, a team's handle, or a name at home."""
 
 SUBMISSIONS = Table(
     "submissions",
@@ -111,6 +111,7 @@ Index(
     postgresql_where=text("rejected_at IS NULL"),
 )
 Index("ix_submissions_day", SUBMISSIONS.c.participant_id, SUBMISSIONS.c.quota_day)
+Index("ix_submissions_bytes", SUBMISSIONS.c.participant_id, SUBMISSIONS.c.sha256)
 Index(
     "ix_submissions_rejected",
     SUBMISSIONS.c.participant_id,
@@ -123,6 +124,16 @@ Index(
     sqlite_where=text("practice"),
     postgresql_where=text("practice"),
 )
+
+Index("ix_submissions_sha256", SUBMISSIONS.c.sha256)
+
+DROPPED = Table(
+    "dropped",
+    METADATA,
+    Column("submission_id", WHOLE, ForeignKey("submissions.id"), primary_key=True, autoincrement=False),
+    Column("at", WHOLE, nullable=False),
+)
+"""Refused submissions whose bytes are kept no longer, and since when."""
 
 VERSIONS = Table(
     "versions",
@@ -217,7 +228,7 @@ PEOPLE = Table(
 )
 """The roster. `key` is the student id, or a login name for staff; `name` is what the boards show of a person.
 
-Who hands in is `participants.name`: the team for a person in one, else the key.
+`team` is the handle of the person's team now; `MEMBERSHIPS` says with whom a person is in a homework that has begun.
 """
 
 Index(
@@ -228,6 +239,30 @@ Index(
     postgresql_where=text("disabled_at IS NULL"),
 )
 Index("ix_people_team", PEOPLE.c.team)
+
+TEAMS = Table(
+    "teams",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("handle", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("handle"),
+    UniqueConstraint("name"),
+)
+"""Every team there is or was. `handle` never changes and is what records hold; `name` is what people see."""
+
+MEMBERSHIPS = Table(
+    "memberships",
+    METADATA,
+    Column("competition", Text, primary_key=True),
+    Column("person_id", WHOLE, ForeignKey("people.id"), primary_key=True, autoincrement=False),
+    Column("participant", Text, nullable=False),
+    Column("event_seq", WHOLE, nullable=False),
+)
+"""Under which participant a person is in a competition from its first file on, whatever the roster says later."""
+
+Index("ix_memberships_participant", MEMBERSHIPS.c.competition, MEMBERSHIPS.c.participant)
+Index("ix_memberships_person_id", MEMBERSHIPS.c.person_id)
 
 TOKENS = Table(
     "tokens",
@@ -274,8 +309,8 @@ EXTENSIONS = Table(
 )
 """More time or more slots for one competition, never changed.
 
-`who` is a person's key, a team's name, or empty for all. `until` is the last instant in time, null where only slots are
-given; `slots` is how many more there are on the quota day `day`, or on every day where it is empty.
+`who` is a person's key, a team's handle, or empty for all. `until` is the last instant in time, null where only slots
+are given; `slots` is how many more there are on the quota day `day`, or on every day where it is empty.
 """
 
 Index("ix_extensions_competition", EXTENSIONS.c.competition)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from leaderboard import events, receipts
+from leaderboard import events, receipts, roster
 from leaderboard.competitions import check_current, find_or_add_version
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.ranking import Kind, find_version, texts
@@ -26,6 +26,9 @@ STEPS = ("begun", "participant", "event", "receipt", "submission", "committed")
 
 CLOCK_TOLERANCE = timedelta(seconds=1)
 """A smaller step back cannot be told from waiting for the lock and is not logged."""
+
+KEPT_FILES, KEPT_BYTES = 5, 4 * 2**20
+"""How many refused files of a participant and quota day are kept, and how many bytes of them at the most."""
 
 MAX_NAME = 200
 MAX_MESSAGE = 1000
@@ -116,7 +119,7 @@ class QuotaState:
 
 @dataclass(frozen=True)
 class Participant:
-    """A name on the board of one competition."""
+    """Who hands in, in one competition; `name` never changes (`roster.display_names` has what is shown)."""
 
     competition: str
     name: str
@@ -144,6 +147,7 @@ def accept(
     closes: datetime | None,
     sign: Callable[[bytes], bytes],
     late: Literal["refuse", "practice", "never"] = "refuse",
+    person: str | None = None,
     step: Callable[[str], None] | None = None,
 ) -> Accepted:
     """Take in one file, in one transaction: who, when, quota, hash, event and receipt, or nothing at all.
@@ -151,11 +155,12 @@ def accept(
     `day` is the date of `now` in the quota's zone, `next_slot` the instant at which the day after it begins. `closes`
     is the last instant that is in time, and nothing is in time once the private part was revealed; `late` says whether
     a later file is refused or taken as practice, with slots of its own, or whether none is late. Where there is a
-    roster, a person must be on it, as a team or under a key. The same bytes of the same participant give the same
-    receipt again, whatever their client key and also after the deadline, unless they were rejected since, or were
-    practice and are in time now; a client key that came with other bytes before is refused. Where the clock has
-    stepped back to an earlier day than a participant's last one, the submission counts against that later day, so that
-    a wrong clock never opens fresh slots.
+    roster, somebody on it must act under the participant: `person`, where the caller knows who sent the file. The
+    first file of a participant fixes who that is in this competition (`roster.participant_of`). The same bytes of the
+    same participant give the same receipt again, whatever their client key and also after the deadline, unless they
+    were rejected since, or were practice and are in time now; a client key that came with other bytes before is
+    refused. Where the clock has stepped back to an earlier day than a participant's last one, the submission counts
+    against that later day, so that a wrong clock never opens fresh slots.
 
     Raises LeaderboardError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) where the key
     came with other bytes before, E_NAME (exit 2 or 6), E_DISABLED and E_ROSTER (exit 6).
@@ -171,7 +176,7 @@ def accept(
     with db.transaction():
         at_step("begun")
         check_current(db, competition)
-        _check_roster(db, participant, kind)
+        members = _check_roster(db, competition, participant, kind, person)
         participant_id = _participant(db, competition, participant, kind, now)
         at_step("participant")
         over = "" if late == "never" else _over(db, competition, closes, now)
@@ -193,7 +198,11 @@ def accept(
             **({"practice": True} if practice else {}),
         }  # fmt: skip
         _log_clock_step(db, now)
-        event = events.append(db, "accepted", participant, {**fields, "course": course, "client_key": client_key}, now)
+        joined = {"members": [key for _, key in members]} if members else {}
+        body = {**fields, "course": course, "client_key": client_key, **joined}
+        event = events.append(db, "accepted", participant, body, now)
+        for person_id, _ in members:
+            roster.fix_membership(db, competition, person_id, participant, event.seq)
         at_step("event")
         receipt = receipts.write(
             receipts.Receipt(
@@ -233,7 +242,8 @@ def accept(
 def reject(db: Database, submission_id: int, problems_code: str, now: datetime, details: str | None = None) -> bool:
     """The file turned out to be invalid: its slot is given back, and it counts towards the cap of rejected files.
 
-    `details` is JSON of what is wrong with it, kept for its owner and in no event. False where it was rejected before.
+    `details` is JSON of what is wrong with it, kept for its owner and in no event. Beyond `KEPT_FILES` and `KEPT_BYTES`
+    the bytes are not wanted any more, and `drop` may remove them. False where it was rejected before.
     Raises LeaderboardError E_CONFLICT where it has a grade.
     """
     with db.transaction():
@@ -251,8 +261,55 @@ def reject(db: Database, submission_id: int, problems_code: str, now: datetime, 
             "WHERE id = :id",
             at=microseconds(now), code=problems_code, details=details, id=submission_id,
         )  # fmt: skip
-        events.append(db, "rejected", row.participant, {"submission": submission_id, "code": problems_code}, now)
+        kept = _keeps_refused(db, submission_id, row.size)
+        if not kept:
+            db.execute(
+                "INSERT INTO dropped (submission_id, at) VALUES (:id, :at)", id=submission_id, at=microseconds(now)
+            )
+        body = {"submission": submission_id, "code": problems_code, **({} if kept else {"kept": False})}
+        events.append(db, "rejected", row.participant, body, now)
         return True
+
+
+def _keeps_refused(db: Database, submission_id: int, size: int) -> bool:
+    """Whether the allowance of its participant and day has room for a file that is refused now."""
+    before = db.one(
+        "SELECT count(*), coalesce(sum(o.size), 0) FROM submissions s JOIN submissions o ON o.participant_id = "
+        "s.participant_id AND o.quota_day = s.quota_day AND o.rejected_at IS NOT NULL AND o.id <> s.id "
+        "WHERE s.id = :id AND NOT EXISTS (SELECT 1 FROM dropped d WHERE d.submission_id = o.id)",
+        id=submission_id,
+    )
+    assert before is not None, "an aggregate has a row"
+    return bool(before[0] < KEPT_FILES and before[1] + size <= KEPT_BYTES)
+
+
+def dropped(db: Database, submission_id: int | None = None) -> dict[int, str]:
+    """The refused submissions whose bytes need not be kept, with the SHA-256: all of them, or this one."""
+    only = "" if submission_id is None else "WHERE d.submission_id = :id"
+    values = {} if submission_id is None else {"id": submission_id}
+    rows = db.fetch(
+        f"SELECT d.submission_id, s.sha256 FROM dropped d JOIN submissions s ON s.id = d.submission_id {only} "
+        "ORDER BY s.id",
+        **values,
+    )
+    return {int(number): str(sha256) for number, sha256 in rows}
+
+
+def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
+    """Calls `remove` for bytes that no submission wants; whether it did.
+
+    It happens under the lock under which files are accepted, so that nobody hands in the same bytes meanwhile. A crash
+    before it leaves bytes that are not wanted, never a submission without its bytes.
+    """
+    with db.transaction():
+        wanted = db.one(
+            "SELECT 1 FROM submissions s WHERE s.sha256 = :sha AND NOT EXISTS "
+            "(SELECT 1 FROM dropped d WHERE d.submission_id = s.id) LIMIT 1",
+            sha=sha256,
+        )  # fmt: skip
+        if wanted is None:
+            remove(sha256)
+        return wanted is None
 
 
 def record(
@@ -576,26 +633,37 @@ def _over(db: Database, competition: str, closes: datetime | None, now: datetime
     return ""
 
 
-def _check_roster(db: Database, participant: str, kind: Kind) -> None:
-    """Where there is a roster: that a person on it who is not disabled hands in under this name, and no baseline."""
-    if db.one("SELECT 1 FROM people LIMIT 1") is None:
-        return
-    rows = db.fetch("SELECT key, team, disabled_at FROM people WHERE key = :name OR team = :name", name=participant)
+def _check_roster(
+    db: Database, competition: str, participant: str, kind: Kind, person: str | None
+) -> list[tuple[int, str]]:
+    """Where there is a roster: that a person on it who is not disabled acts under this participant, and no baseline.
+
+    The number and key of those for whom the first file of this participant fixes that they act under it.
+    """
+    if roster.is_empty(db):
+        return []
     if kind != "person":
-        if rows:
+        names = "SELECT key AS name FROM people UNION SELECT handle FROM teams UNION SELECT name FROM teams"
+        if db.one(f"SELECT 1 FROM ({names}) n WHERE n.name = :name", name=participant):
             raise LeaderboardError(
                 f"{participant} is on the roster; choose another name for the {kind}.", code="E_NAME", exit_code=6
             )
-        return
-    under = [row for row in rows if (row[1] or row[0]) == participant]
+        return []
+    under = roster.members_of(db, competition, participant)
     if not under:
-        (team,) = {row[1] for row in rows} or {None}
-        where = f"is in the team {team} and hands in under its name" if team else "is not on the roster"
+        acts = roster.participant_of(db, competition, participant)
+        team = roster.display_names(db).get(acts, acts)
+        where = f"is in the team {team} and hands in under its name" if acts != participant else "is not on the roster"
         raise LeaderboardError(f"{participant} {where}.", code="E_ROSTER", exit_code=6)
-    if all(row[2] is not None for row in under):
+    if person is not None and person not in {key for _, key, _, _ in under}:
+        raise LeaderboardError(
+            f"{person} was moved to another team at this moment; send the file again.", code="E_ROSTER", exit_code=6
+        )
+    if all(disabled for _, _, disabled, _ in under):
         raise LeaderboardError(
             f"{participant} was taken off the roster; ask the staff of the course.", code="E_DISABLED", exit_code=6
         )
+    return [(number, key) for number, key, _, fixed in under if not fixed]
 
 
 def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, practice: bool) -> Accepted | None:

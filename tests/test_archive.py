@@ -450,7 +450,7 @@ def test_a_list_for_people_is_short_whatever_the_folders_are(count: int) -> None
 def test_the_homework_page_has_one_button_and_stays_short(food: Served) -> None:
     from harness.server import pages
 
-    viewer = view.Viewer("student", "ada", "ada")
+    viewer = view.Viewer("student", "ada")
     ask = pages.Ask(food.home, viewer, "", "/homeworks/food", NOW)
     text = pages.render(food.home, ask, pages.homework(ask, "food"))
     assert text.count('href="/api/v1/homeworks/food/archive"') == 1

@@ -381,7 +381,7 @@ def test_real_files_of_students_are_read_with_their_own_year_and_refused_with_th
             assert call(tmp_path, "check", "hw1", str(file), "--edition", year).exit_code == 0
             refused = call(tmp_path, "check", "hw1", str(file), "--edition", other)
             assert refused.exit_code == 3
-            assert f"edition {year}" in refused.stderr
+            assert f"test set of {year}" in refused.stderr
 
 
 def test_a_competition_of_ones_own_goes_through_the_same_commands(tmp_path: Path) -> None:

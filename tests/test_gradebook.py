@@ -210,12 +210,13 @@ def test_a_team_shares_its_points_and_each_has_parts_of_ones_own(home: Home, db:
     assert lines["b03"].scores["hw01"].parts == {"code": 1.5, "bonus": None}
 
 
-def test_who_joins_a_team_later_keeps_what_was_handed_in_alone(home: Home, db: Database) -> None:
+def test_who_joins_a_team_later_stays_alone_in_what_has_begun(home: Home, db: Database) -> None:
     hand_in(home, db, "0012", 0.1, 0.1, "simple", "simple")
     roster.import_people(db, [Entry("0012", "Ada", "ada@example.org", team="Owls")], **WHY)
     assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 2
     hand_in(home, db, "Owls", 0.2, 0.2, "simple medium", "simple")
-    assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 3
+    lines = lines_of(home, db, "hw01")
+    assert [lines[key].scores["hw01"].total for key in ("0012", "b02", "b03")] == [2, 3, 3]
 
 
 def test_without_a_roster_the_names_on_the_board_are_the_students(home: Home) -> None:

@@ -23,15 +23,16 @@ finally:
     open(sys.argv[1], "w").write(json.dumps(outside))
 """
 TABLE = {"click", "rich"}
+ZONE = {"tzlocal"}
 READER = {"click", "numpy"}
 SIGNING = {"cryptography", "_cffi_backend", "_openssl"}
 EXPECTED = {
     "--help": {"click"},
     "check": READER,
-    "submit": READER | SIGNING,
+    "submit": READER | SIGNING | ZONE,
     "leaderboard": TABLE,
     "leaderboard --format json": {"click"},
-    "quota": TABLE,
+    "quota": TABLE | ZONE,
     "submissions": TABLE,
 }
 

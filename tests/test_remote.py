@@ -28,7 +28,7 @@ from harness.cli import cli
 from harness.grading import grade_pending
 from harness.home import Home, open_home
 from leaderboard import queue, roster, store
-from tasks.base import SubmissionError, UserError
+from tasks.base import UserError
 from tests.conftest import self_signed
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -789,6 +789,38 @@ def test_old_data_are_read_over_the_network(served: Served) -> None:
     assert call("submissions", "--version", "1").exit_code == 2
 
 
+def test_files_for_old_data_are_refused_with_the_command_that_gets_the_new_ones(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.prepare import plan_homework, prepare
+
+    def told(*words: str) -> str:
+        done = call(*words, "--format", "json")
+        assert done.exit_code == 3
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "E_STALE_DATA"
+        return str(error["message"])
+
+    log_in(served)
+    assert call("files", "hw1", "--download", "data").exit_code == 0
+    (tmp_path / "work").mkdir()
+    file = tmp_path / "work" / "predictions.csv"
+    shutil.copy(sample(served.home), file)
+    assert call("check", "hw1", str(file)).exit_code == 0
+    plan = plan_homework("hw1", None, None, "small")
+    prepare(served.home, plan, seed=None, new_data=True, reason="why", accept_leaks=False, now=NOW)
+    monkeypatch.chdir(tmp_path / "work")
+    for command in ("check", "submit"):
+        assert "lhy-grade files hw01 --download" in told(command, "hw1", str(file))
+    with pytest.raises(UserError, match="version 1, and the competition has version 2"):
+        notebook.submit(file, "hw1")
+    assert served.entries() == []
+    assert call("files", "hw1", "--download", str(tmp_path / "data")).exit_code == 0
+    assert call("submit", "hw1", str(file), "--no-wait").exit_code == 0
+    served.stop()
+    assert call("check", "hw1", str(file)).exit_code == 0
+
+
 # Servers that do not behave.
 
 
@@ -909,9 +941,9 @@ def test_a_notebook_hands_in_a_frame_of_pandas_or_polars(served: Served, monkeyp
     assert again["scores"] == done["scores"]
     assert notebook.submit(sample(served.home), "hw1", wait=False)["state"] == "queued"
     frame[target] = float("nan")
-    with pytest.raises(SubmissionError):
+    with pytest.raises(notebook.SubmitError):
         notebook.submit(frame, "hw1")
-    with pytest.raises(TypeError):
+    with pytest.raises(notebook.SubmitError):
         notebook.submit([1, 2], "hw1")
     call("logout")
     monkeypatch.setenv("LHY_GRADE_HOME", str(served.home.root))
@@ -952,10 +984,10 @@ def test_a_frame_is_read_as_a_file_is(
         expected = notebook.submit(frame, "hw1")["scores"]
         assert notebook.submit(change(frame, target), "hw1")["scores"] == expected
         return
-    with pytest.raises(SubmissionError) as error:
+    with pytest.raises(notebook.SubmitError) as error:
         notebook.submit(change(frame, target), "hw1")
     assert error.value.code == code
-    assert ("reset_index" in str(getattr(error.value, "__notes__", ""))) == (change(frame, target).index.name == "id")
+    assert ("reset_index" in str(error.value)) == (change(frame, target).index.name == "id")
 
 
 def test_the_numbers_of_a_frame_arrive_with_all_their_digits(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -495,7 +495,7 @@ def test_a_column_that_is_left_out_keeps_what_there_was(home: Path) -> None:
     enrol(home)
     (home / "names.csv").write_text("\ufeffid,name\nb02,Robert\n")
     assert (
-        call(home, "roster", "import", str(home / "names.csv"), *YES).output == "0 added, 1 changed, 0 as they were\n"
+        call(home, "roster", "import", str(home / "names.csv"), *YES).stdout == "0 added, 1 changed, 0 as they were\n"
     )
     with open_home(home).database() as db:
         found = roster.find_person(db, "b02")
@@ -506,6 +506,7 @@ def test_a_column_that_is_left_out_keeps_what_there_was(home: Path) -> None:
 CHANGES = {  # and what is told before it is done
     ("roster", "import", "people.csv"): ("b09: new, Zoe, student", "Add 1 people", "change 1",
                                          "b02: team from Owls to none, role from student to ta"),
+    ("roster", "rename", "Owls", "Eagles"): ("the team Owls, of 2 people, Eagles",),
     ("roster", "disable", "b02"): ("Bob (b02)", "1 tokens end"),
     ("roster", "enable", "b03"): ("Eve, the second (b03)",),
     ("roster", "invite", "b02"): ("b02: Bob, student", "open for 200 days", "end older invitations"),

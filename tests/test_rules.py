@@ -657,7 +657,7 @@ def test_after_the_reveal_ranks_and_moves_are_told_and_what_comes_later_changes_
         number = hand_in(home, db, DEADLINE, who).submission
         grade(home, db, number, public, private, DEADLINE)
     waiting = hand_in(home, db, DEADLINE, "kim").submission
-    for viewer in (view.NOBODY, view.Viewer("student", "ada", "ada"), view.Viewer("instructor", "prof", "prof")):
+    for viewer in (view.NOBODY, view.Viewer("student", "ada"), view.Viewer("instructor", "prof")):
         with pytest.raises(UserError) as error:
             view.board(home, viewer, "hw1", private=True, now=LATE)
         assert error.value.code == "E_NOT_REVEALED"

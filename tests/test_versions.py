@@ -529,3 +529,70 @@ def test_a_competition_of_ones_own_has_no_size_and_says_nothing_of_bars(own: Hom
     body = asked(own, "leaderboard", "worst")
     assert (body["size"], body["bars"]) == (None, [])
     assert "no measured bars" not in call(own, "leaderboard", "worst").stderr
+
+
+# Files for other data
+
+
+def test_a_file_beside_old_data_is_told_so_and_uses_no_slot(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "old" / "hw01"
+    shutil.copytree(home.public("hw01"), old)
+    near = [old / "a.csv", old / "runs" / "b.csv", old / "runs" / "one" / "two" / "c.csv"]
+    far = old / "runs" / "one" / "two" / "three" / "d.csv"
+    far.parent.mkdir(parents=True)
+    for path in (*near, far):
+        shutil.copy(sample(home), path)
+    for path in (*near, far):
+        call(home, "check", "hw1", str(path))
+    call(home, "prepare", "hw1", "--new-data", "--yes")
+    for path in near:
+        for words in (["check", "hw1", str(path)], ["submit", "hw1", str(path), "--as", "ada"]):
+            told = json.loads(call(home, *words, "--format", "json", exit_code=3).stdout)["error"]
+            assert told["code"] == "E_STALE_DATA"
+            assert "of version 1, and the competition has version 2" in told["message"]
+            assert str(home.public("hw01")) in told["message"]
+    assert asked(home, "quota", "hw1", "--as", "ada")["quota"][0]["used"] == 0
+    call(home, "check", "hw1", str(far))
+    monkeypatch.chdir(tmp_path / "old")  # where ./hw01 is old
+    call(home, "check", "hw1", str(far), exit_code=3)
+    shutil.rmtree(old)
+    monkeypatch.chdir(tmp_path)
+    call(home, "submit", "hw1", sample(home), "--as", "ada")
+
+
+def test_the_nearest_data_of_that_competition_say_which_they_are(home: Home, own: Home, tmp_path: Path) -> None:
+    outer, inner = tmp_path / "data", tmp_path / "data" / "new"
+    shutil.copytree(home.public("hw01"), outer)
+    call(home, "prepare", "hw1", "--new-data", "--yes")
+    shutil.copytree(home.public("hw01"), inner)
+    call(home, "check", "hw1", str(inner / "sample_submission.csv"))
+    (inner / "manifest.json").write_text(json.dumps({"name": "hw02", "version": 7, "files": {}}))
+    call(home, "check", "hw1", str(inner / "sample_submission.csv"), exit_code=3)
+    for strange in ("{", "[]", '{"name": "hw01"}', '{"name": "hw01", "version": "2", "files": {}}', "[" * 100_000):
+        (outer / "manifest.json").write_text(strange)
+        call(home, "check", "hw1", str(inner / "sample_submission.csv"))
+
+
+def test_data_of_the_same_version_of_another_course_are_not_the_competitions(home: Home, tmp_path: Path) -> None:
+    other = open_home(tmp_path / "other")
+    call(other, "prepare", "hw1")
+    told = call(home, "check", "hw1", sample(other), exit_code=3)
+    assert "are of another course" in told.stderr
+
+
+def test_the_manifest_names_the_data(home: Home) -> None:
+    manifest = json.loads((home.public("hw01") / "manifest.json").read_text())
+    assert (manifest["name"], manifest["version"]) == ("hw01", 1)
+    with home.database() as database:
+        assert [data.digest for data in competitions.all_data(database)] == [manifest["digest"]]
+
+
+def test_data_of_an_older_release_are_known_by_their_description(first: Home) -> None:
+    call(first, "check", "weights", sample(first, "weights"))
+    held = first.root / "held"
+    shutil.copytree(first.public("weights"), held)
+    path = held / "format.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 3}))
+    call(first, "check", "weights", str(held / "sample_submission.csv"), exit_code=3)

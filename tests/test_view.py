@@ -36,9 +36,9 @@ PEOPLE = (
     roster.Entry("b10901003", "Cyd", "cyd@ntu.example", "student", "Blue"),
     roster.Entry("aud-1", "Eve", "eve@ntu.example", "auditor"),
 )
-PROF, TA, ANN, BOB, CYD, EVE = (Viewer(p.role, p.key, p.team or p.key) for p in PEOPLE)
+PROF, TA, ANN, BOB, CYD, EVE = (Viewer(p.role, p.key) for p in PEOPLE)
 ROLES = {"nobody": NOBODY, "student": ANN, "member of a team": CYD, "auditor": EVE, "ta": TA, "instructor": PROF}
-WEAK_STAFF = [Viewer("ta", TA.key, TA.key, "submit"), Viewer("instructor", PROF.key, PROF.key, "read")]
+WEAK_STAFF = [Viewer("ta", TA.key, "submit"), Viewer("instructor", PROF.key, "read")]
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_no_key_and_no_address_of_another_reaches_anybody_but_staff(home: Home) 
     numbers = graded(home, ANN, 9, 8) + graded(home, BOB, 7) + graded(home, EVE, 6)
     for role, viewer in ROLES.items():
         answers = " ".join(asked(home, viewer, numbers).values())
-        mates = {"b10901002", "b10901003"} if viewer.participant == "Blue" else set()
+        mates = {"b10901002", "b10901003"} if viewer in (BOB, CYD) else set()
         strange = {text for p in PEOPLE for text in (p.key, p.email)} - {viewer.key, f"{viewer.key}"} - mates
         own_mail = {p.email for p in PEOPLE if p.key == viewer.key}
         found = {text for text in strange - own_mail if text in answers}
@@ -173,13 +173,14 @@ def test_no_key_and_no_address_of_another_reaches_anybody_but_staff(home: Home) 
     assert [row["score"] for row in nobody] == [row["score"] for row in board]
 
 
-def test_a_person_who_joins_a_team_later_is_still_shown_by_name(home: Home) -> None:
+def test_a_person_who_joins_a_team_later_stays_alone_in_what_has_begun(home: Home) -> None:
     graded(home, ANN, 9)
     moved = roster.Entry("b10901001", "Ann", "ann@ntu.example", "student", "Green")
     with home.database() as database:
         roster.import_people(database, [moved], actor="prof-hung", reason="teams", now=NOW)
-    graded(home, Viewer("student", "b10901001", "Green"), 8)
-    assert {row["name"] for row in view.board(home, BOB, "hw1", now=NOW)["board"]} == {"Ann", "Green"}
+    graded(home, ANN, 8)
+    (row,) = view.board(home, ANN, "hw1", now=NOW)["board"]
+    assert (row["name"], row["entries"], row["own"]) == ("Ann", 2, True)
 
 
 def test_the_private_board_opens_to_all_with_the_reveal_and_before_it_each_look_of_staff_is_logged(home: Home) -> None:
@@ -259,7 +260,7 @@ def test_a_flipped_private_label_changes_no_body_of_any_role_before_the_reveal(c
 
 def test_a_token_that_only_reads_changes_nothing_and_one_that_submits_has_no_rights_of_staff(home: Home) -> None:
     number = graded(home, ANN, 9)[0]
-    reading = Viewer("student", ANN.key, ANN.participant, "read")
+    reading = Viewer("student", ANN.key, "read")
     changes: list[Callable[[Viewer], Any]] = [
         lambda viewer: hand_in(home, viewer, 5),
         lambda viewer: view.select(home, viewer, "hw1", [number], NOW),
@@ -328,7 +329,7 @@ def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_w
         (home.root / "config.toml").read_text() + '[hw01]\ndeadline = "2027-03-01T22:00:00+08:00"\n'
     )
     home = open_home(home.root)
-    viewers = {viewer.participant: viewer for viewer in (TA, ANN, BOB, EVE, PROF)}
+    viewers = {viewer.key: viewer for viewer in (TA, ANN, BOB, EVE, PROF)}
 
     def compare() -> None:
         board = view.board(home, ANN, "hw1", now=NOW)["board"]

@@ -187,7 +187,7 @@ def make_app(
     )
     pool = Pool()
     server = Server(
-        first=replace(home, connect=pool.connect),
+        first=replace(home, connect=pool.connect, served=True),
         pool=pool,
         settings=settings,
         clock=clock,

@@ -85,7 +85,7 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
             return ANYBODY
         raise refused()
     row, person = found
-    viewer = Viewer(person.role, person.key, person.participant, row.scope)
+    viewer = Viewer(person.role, person.key, row.scope)
     return Login(viewer, row.id, by, digest, row.label == roster.INVITATION)
 
 

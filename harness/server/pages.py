@@ -454,7 +454,7 @@ def submission(ask: Ask, number: int) -> Page:
     body = view.submission(ask.home, ask.viewer, number, ask.now)
     homework = view.homework(ask.home, ask.viewer, body["homework"], ask.now)
     receipt = json.dumps(view.receipt(ask.home, ask.viewer, number), indent=2, ensure_ascii=True)
-    own = body["participant"] == ask.viewer.participant
+    own = body["own"]
     cards = {card["name"]: card for card in body["metrics"]}
     values = {"hw": homework, "tab": "submissions" if own else "everyone", "one": body, "receipt": receipt.split("\n")}
     return Page("submission.html", values | {"cards": cards, "own": own, "said": standing(body, cards, own)})

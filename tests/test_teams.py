@@ -1,0 +1,505 @@
+"""Names, teams and rosters that change in the middle of a homework: nobody's work moves and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness import audit, options, view
+from harness.cli import cli
+from harness.competition import find_competition, read_versions
+from harness.gradebook import find_schemes, gradebook
+from harness.home import Home, open_home
+from leaderboard import events, receipts, roster, store
+from leaderboard.database import Database, LeaderboardError
+from leaderboard.roster import Entry
+from submissions.store import keep
+from tasks.base import UserError
+
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+WHY: dict[str, Any] = {"actor": "prof", "reason": "the class", "now": NOW}
+YES = ("--reason", "the class", "--yes")
+CLASS = """id,name,email,team,role
+a1,Ada,,Owls,
+a2,Bob,,Owls,
+c1,Cyd,,Cats,
+c2,Dan,,Cats,
+e1,Eve,,,
+f1,Fay,,,
+prof,Lee,,,instructor
+"""
+STUDENTS = ("a1", "a2", "c1", "c2", "e1", "f1")
+
+
+@dataclass
+class School:
+    """A class in the middle of HW1, and what each of its people sees."""
+
+    home: Home
+    files: Iterator[int] = field(default_factory=count)
+
+    def hand_in(self, key: str, value: float | None = None) -> view.Body:
+        """Hands in a table with one value everywhere, as this person; by default one that nobody sent before."""
+        value = 10.0 + next(self.files) / 8 if value is None else value
+        header, *rows = (self.home.public("hw01") / "sample_submission.csv").read_text().splitlines()
+        data = "\n".join([header, *(f"{row.split(',')[0]},{value}" for row in rows)]).encode()
+        sha256 = keep(self.home.submissions, data)
+        return view.submit_accept(
+            self.home, view.Viewer("student", key), "hw1", sha256=sha256, size=len(data), filename=f"{value}.csv",
+            message="", client_key=sha256, now=NOW,
+        )  # fmt: skip
+
+    def score(self) -> None:
+        """Gives each file that waits a score and the bars of its owner's kind, both sides."""
+        competition = find_competition(self.home, "hw1")
+        versions = read_versions(self.home, competition)
+        with self.home.database() as db:
+            for entry in store.pending(db, {competition.key: versions}):
+                points = 3.0 - len(entry.participant) / 8
+                store.record(
+                    db, entry.id, data_version=versions[0], metric_version=versions[1], public_version="1",
+                    higher_is_better=False, public=points, private=points, details="{}", mac="",
+                    passed_public=["simple"] if entry.participant < "D" else ["simple", "medium"],
+                    passed_private=["simple"], now=NOW,
+                )  # fmt: skip
+
+    def points(self) -> dict[str, tuple[float, tuple[int, ...]]]:
+        """Each student's points in HW1, and the submissions that count."""
+        with self.home.database() as db:
+            lines = gradebook(self.home, db, find_schemes(self.home, "hw1"), ["hw01"])
+        return {line.key: (line.scores["hw01"].total, line.scores["hw01"].submissions) for line in lines}
+
+    def seen(self, key: str) -> dict[str, Any]:
+        """What one person has: own list, receipts, quota, selection and the line on the board."""
+        viewer = view.Viewer("student", key)
+        numbers = [row["id"] for row in view.submissions(self.home, viewer, "hw1", now=NOW)["submissions"]]
+        chosen = view.selection(self.home, viewer, "hw1", NOW)
+        course = view.course(self.home)["receipt_key"]
+        written = [view.receipt(self.home, viewer, number) for number in numbers]
+        for receipt in written:
+            receipts.verify(json.dumps(receipt), course)
+        board = view.board(self.home, viewer, "hw1", now=NOW)["board"]
+        return {
+            "numbers": numbers,
+            "receipts": written,
+            "quota": view.quota(self.home, viewer, "hw1", NOW)["quota"],
+            "selected": chosen["selected"],
+            "counts": [row["id"] for row in chosen["counts"]],
+            "own": [(row["rank"], row["score"], row["entries"]) for row in board if row["own"]],
+            "board": [(row["rank"], row["score"], row["entries"]) for row in board],
+        }
+
+    def state(self) -> dict[str, Any]:
+        """All that no change of the roster may change in a homework that has begun."""
+        return {"points": self.points()} | {key: self.seen(key) for key in STUDENTS}
+
+    def names(self) -> list[str]:
+        rows = view.board(self.home, view.Viewer("student", "e1"), "hw1", now=NOW)["board"]
+        return sorted(row["name"] for row in rows)
+
+    def call(self, *words: str, input: str | None = None) -> Result:
+        return CliRunner().invoke(cli, ["--home", str(self.home.root), *words], env={"COLUMNS": "160"}, input=input)
+
+    def import_(self, text: str, *words: str, input: str | None = None) -> Result:
+        path = self.home.root / "people.csv"
+        path.write_text(text)
+        return self.call("roster", "import", str(path), *(words or YES), input=input)
+
+    def verified(self) -> None:
+        with self.home.database() as db:
+            assert events.verify(db, view.course(self.home)["receipt_key"]) == []
+
+
+@pytest.fixture(autouse=True)
+def _noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "clock", lambda: NOW)
+
+
+@pytest.fixture
+def school(course: Path, tmp_path: Path, database_url: str) -> School:
+    """A class with two teams and two people alone; all but Fay have handed in, and the Owls and Eve have chosen."""
+    shutil.copytree(course, tmp_path / "home")
+    config = f'name = "prof"\ndatabase = "{database_url}"\n[hw01]\nquota = 3\n'
+    (tmp_path / "home" / "config.toml").write_text(config)
+    made = School(open_home(tmp_path / "home"))
+    done = made.import_(CLASS)
+    assert done.exit_code == 0, done.output
+    for key in ("a1", "a2", "c1", "e1", "e1"):
+        made.hand_in(key)
+    made.score()
+    view.select(made.home, view.Viewer("student", "a2"), "hw1", [1], NOW)
+    view.select(made.home, view.Viewer("student", "e1"), "hw1", [5], NOW)
+    return made
+
+
+def without(*keys: str) -> str:
+    return "".join(line for line in CLASS.splitlines(keepends=True) if line.partition(",")[0] not in keys)
+
+
+CHANGES: dict[str, Callable[[School], Any]] = {
+    "a team gets a new name by an import": lambda one: one.import_(CLASS.replace("Owls", "Eagles")),
+    "a team gets a new name by its command": lambda one: one.call("roster", "rename", "Owls", "Eagles", *YES),
+    "a team gets a new name twice": lambda one: [
+        one.call("roster", "rename", "Owls", "Eagles", *YES), one.import_(CLASS.replace("Owls", "Ducks"))
+    ][-1],
+    "a team is called what another team was called before": lambda one: [
+        one.call("roster", "rename", "Owls", "Eagles", *YES),
+        one.import_(CLASS.replace("Owls", "Eagles").replace("Cats", "Owls")),
+    ][-1],
+    "the old name of a team becomes that of a new one": lambda one: [
+        one.call("roster", "rename", "Owls", "Eagles", *YES),
+        one.import_(CLASS.replace("Owls", "Eagles").replace("e1,Eve,,,", "e1,Eve,,Owls,")),
+    ][-1],
+    "a person gets a new name": lambda one: one.import_(CLASS.replace("Ada", "Ada L.").replace("Eve", "Eva")),
+    "two people swap their names": lambda one: one.import_(
+        CLASS.replace("a1,Ada", "a1,Eve").replace("e1,Eve", "e1,Ada")
+    ),
+    "a person leaves a team": lambda one: one.import_(CLASS.replace("a1,Ada,,Owls", "a1,Ada,,")),
+    "all leave a team": lambda one: one.import_(CLASS.replace("Owls", "")),
+    "a person who handed in alone joins a team": lambda one: one.import_(CLASS.replace("e1,Eve,,", "e1,Eve,,Owls")),
+    "a person who handed in nothing joins a team": lambda one: one.import_(CLASS.replace("f1,Fay,,", "f1,Fay,,Owls")),
+    "two teams become one": lambda one: one.import_(CLASS.replace("Owls", "Cats")),
+    "two teams become a third": lambda one: one.import_(
+        CLASS.replace("Owls", "Lynx").replace("Cats", "Lynx"), "--new-team", "Lynx", *YES
+    ),
+    "all of a team form another team": lambda one: one.import_(
+        CLASS.replace("Owls", "Eagles"), "--new-team", "Eagles", *YES
+    ),
+    "two people swap teams": lambda one: one.import_(
+        CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats").replace("c1,Cyd,,Cats", "c1,Cyd,,Owls")
+    ),
+    "two teams swap their names": lambda one: one.import_(
+        CLASS.replace("Owls", "x").replace("Cats", "Owls").replace("x", "Cats")
+    ),
+    "an older roster comes again after a new name": lambda one: [
+        one.import_(CLASS.replace("Owls", "Eagles")), one.import_(CLASS)
+    ][-1],
+    "an older roster comes again after a merge": lambda one: [
+        one.import_(CLASS.replace("Owls", "Cats")), one.import_(CLASS)
+    ][-1],
+    "a person is taken off and comes back": lambda one: [
+        one.call("roster", "disable", "a1", *YES), one.call("roster", "enable", "a1", *YES)
+    ][-1],
+    "a person is taken off, the team is renamed and the person comes back": lambda one: [
+        one.call("roster", "disable", "a1", *YES), one.import_(without("a1").replace("Owls", "Eagles")),
+        one.call("roster", "enable", "a1", *YES),
+    ][-1],
+    "a part of the class is imported": lambda one: one.import_(without("a1", "c2", "e1").replace("Dan", "Daniel")),
+}  # fmt: skip
+
+
+MIDST = ("a team gets a new name by an import", "two people swap teams", "an older roster comes again after a merge")
+"""What is tried on PostgreSQL, too; there each of the many calls opens a connection."""
+
+
+@pytest.mark.parametrize(
+    ("database_url", "change"),
+    [*(("sqlite", change) for change in CHANGES), *(("postgresql", change) for change in MIDST)],
+    indirect=["database_url"],
+)
+def test_whatever_changes_on_the_roster_in_the_middle_of_a_homework_moves_no_work(school: School, change: str) -> None:
+    before, people = school.state(), len(school.names())
+    done = CHANGES[change](school)
+    assert done.exit_code == 0, done.output
+    assert school.state() == before
+    assert len(school.names()) == people, "no ghost on the board"
+    school.verified()
+    left = {key: before[key]["quota"][0]["left"] for key in ("a1", "a2", "c1", "c2", "e1", "f1")}
+    assert left == {"a1": 1, "a2": 1, "c1": 2, "c2": 2, "e1": 1, "f1": 3}
+    for key, mate in (("a2", "a1"), ("c2", "c1"), ("e1", "e1")):  # the next file is that of the same side
+        number = school.hand_in(key)["submission"]
+        assert school.seen(mate)["numbers"][-1] == number
+    for key in ("a1", "a2", "e1"):
+        with pytest.raises(LeaderboardError) as error:
+            school.hand_in(key)
+        assert error.value.code == "E_QUOTA", "no fresh slots"
+    alone = school.hand_in("f1")
+    assert (alone["quota"]["left"], school.seen("f1")["numbers"]) == (2, [alone["submission"]])
+    school.verified()
+    made_up = [f"the grade of submission {number} was changed after it was recorded" for number in range(1, 6)]
+    assert audit.verify(school.home)[0] == made_up, "all else holds"
+
+
+def test_a_new_name_is_on_the_board_at_once_and_the_handle_stays_in_receipts_and_extensions(school: School) -> None:
+    assert school.call("extend", "hw1", "--team", "Owls", "--slots", "2", *YES).exit_code == 0
+    assert school.call("extend", "hw1", "--person", "e1", "--slots", "1", *YES).exit_code == 0
+    done = school.import_(CLASS.replace("Owls", "Eagles").replace("Eve", "Eva"))
+    assert "the team Owls is called Eagles from now on" in done.stderr
+    assert "e1: name from Eve to Eva" in done.stderr
+    assert "a1: team" not in done.stderr, "nobody moves"
+    assert school.names() == ["Cats", "Eagles", "Eva"]
+    body = school.hand_in("a1")
+    assert (body["name"], body["participant"], body["receipt"]["participant"]) == ("Eagles", "Owls", "Owls")
+    assert body["quota"]["limit"] == 5
+    assert school.seen("e1")["quota"][0]["limit"] == 4
+    one = view.submission(school.home, view.Viewer("ta", "prof"), body["submission"], NOW)
+    assert (one["name"], one["own"]) == ("Eagles", False)
+    assert view.me(school.home, view.Viewer("student", "a1"))["team"] == "Eagles"
+    refused = school.call("extend", "hw1", "--team", "Owls", "--slots", "2", *YES)
+    assert (refused.exit_code, "no team Owls" in refused.stderr) == (2, True)
+    again = school.call("extend", "hw1", "--team", "Eagles", "--slots", "4", "--reason", "x", input="n\n")
+    assert "in place of 2 more submissions" in again.stderr
+    shown = json.loads(school.call("roster", "list", "--format", "json").stdout)["people"]
+    assert [row["team"] for row in shown][:2] == ["Eagles", "Eagles"]
+
+
+def test_new_teams_hold_in_the_next_homework(school: School) -> None:
+    school.import_(CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats").replace("f1,Fay,,", "f1,Fay,,Owls"))
+    with school.home.database() as db:
+        assert roster.participants_of(db, "hw02/1") == {
+            "a1": "Cats", "a2": "Owls", "c1": "Cats", "c2": "Cats", "e1": "e1", "f1": "Owls", "prof": "prof"
+        }  # fmt: skip
+        assert roster.participants_of(db, "hw01/1") == {
+            "a1": "Owls", "a2": "Owls", "c1": "Cats", "c2": "Cats", "e1": "e1", "f1": "f1", "prof": "prof"
+        }  # fmt: skip
+
+
+def test_the_import_tells_what_follows_for_whom_before_it_changes_anything(school: School) -> None:
+    before = school.state()
+    text = CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats").replace("e1,Eve,,", "e1,Eve,,Owls")
+    asked = school.import_(text.replace("f1,Fay,,", "f1,Fay,,Cats"), "--reason", "why", input="n\n")
+    assert asked.exit_code == 1
+    told = asked.stderr.splitlines()
+    for line in (
+        "hw01: a1 stays with Owls, since it has begun",
+        "hw01: e1 stays alone, since it has begun",
+        "hw01: f1 stays alone, since Cats has begun",
+        "a1: team from Owls to Cats",
+        "e1: team from none to Owls",
+    ):
+        assert line in told, (line, told)
+    assert school.state() == before
+    with school.home.database() as db:
+        assert roster.teams(db) == [roster.Team("Owls", "Owls"), roster.Team("Cats", "Cats")]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_a_new_name_of_a_team_is_asked_for_and_without_an_answer_refused_with_what_to_pass(
+    school: School, answer: str
+) -> None:
+    text = CLASS.replace("Owls", "Eagles")
+    asked = school.import_(text, "--reason", "why", input=answer)
+    assert asked.exit_code == 1
+    assert "rename the team Owls to Eagles?" in asked.stderr
+    assert "--rename 'Owls=Eagles' --yes" in asked.stderr
+    assert "--new-team 'Eagles' --yes" in asked.stderr
+    assert school.names() == ["Cats", "Eve", "Owls"]
+    assert school.import_(text, "--reason", "why", input="y\n").exit_code == 0
+    assert school.names() == ["Cats", "Eagles", "Eve"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("text", "words", "problem"),
+    [
+        (CLASS, ("--rename", "Owls"), "must be OLD=NEW"),
+        (CLASS, ("--rename", "Owls=A", "--rename", "Owls=B"), "must be OLD=NEW"),
+        (CLASS, ("--rename", "Dogs=A"), "no team Dogs"),
+        (CLASS, ("--rename", "Owls=Cats"), "is or was a team Cats"),
+        (CLASS, ("--rename", "Owls=Eve"), "has the id or the name of a person"),
+        (CLASS, ("--rename", "Owls=x", "--rename", "Cats=x"), "is or was a team x"),
+        (CLASS.replace("f1,Fay", "Owls,Fay"), (), "the id Owls is that of a team"),
+        (CLASS.replace("Fay", "Owls"), (), "the name Owls is that of a team"),
+    ],
+)
+def test_a_name_that_would_confuse_is_refused_and_nothing_is_changed(
+    school: School, text: str, words: tuple[str, ...], problem: str
+) -> None:
+    before = school.state()
+    done = school.import_(text, *words, *YES)
+    assert (done.exit_code, problem in done.stderr) == (2, True), done.output
+    assert school.state() == before
+    school.verified()
+
+
+def test_a_handle_of_a_renamed_team_is_no_persons_id_and_no_baselines_name(school: School) -> None:
+    school.call("roster", "rename", "Owls", "Eagles", *YES)
+    done = school.import_("id,name\nOwls,Zoe\n")
+    assert (done.exit_code, "the id Owls is that of a team" in done.stderr) == (2, True)
+    with school.home.database() as db:
+        for name in ("Owls", "Eagles", "a1"):
+            with pytest.raises(LeaderboardError, match="on the roster"):
+                store.accept(
+                    db, course="", competition="hw01/1", participant=name, kind="baseline", sha256="0" * 64, size=1,
+                    filename="", message="", client_key="k", now=NOW, day="2027-03-01", next_slot=None, quota=None,
+                    rejections=None, closes=None, sign=lambda _: b"",
+                )  # fmt: skip
+
+
+def test_force_with_a_reason_moves_a_person_in_a_homework_that_has_begun_and_says_whose_points_change(
+    school: School,
+) -> None:
+    before = school.points()
+    text = CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats")
+    assert school.import_(text, "--force", "--yes").exit_code == 2, "no reason"
+    asked = school.import_(text, "--force", "--reason", "the wrong team", input="n\n")
+    line = "hw01: a1 is with Cats from now on, not with Owls; points, list and quota are those of that team"
+    assert line in asked.stderr.splitlines()
+    assert school.points() == before
+    done = school.import_(text, "--force", "--reason", "the wrong team", "--yes")
+    assert (done.exit_code, "1 moved in homeworks that have begun" in done.stdout) == (0, True)
+    assert line in done.stderr.splitlines()
+    after = school.points()
+    assert after["a1"] == after["c1"] == before["c1"]
+    assert {key: after[key] for key in after if key != "a1"} == {key: before[key] for key in before if key != "a1"}
+    assert school.seen("a1")["numbers"] == school.seen("c2")["numbers"] == [3]
+    with school.home.database() as db:
+        last = list(events.events(db))[-1]
+    assert (last.kind, json.loads(last.body)) == (
+        "memberships moved", {"reason": "the wrong team", "memberships": [["hw01/1", "a1", "Cats"]]}
+    )  # fmt: skip
+    school.verified()
+
+
+def test_force_says_whose_work_counts_for_nobody_any_more(school: School) -> None:
+    done = school.import_(CLASS.replace("e1,Eve,,", "e1,Eve,,Owls"), "--force", *YES)
+    assert "hw01: what Eve handed in counts for nobody from now on" in done.stderr
+    assert school.seen("e1")["numbers"] == school.seen("a1")["numbers"] == [1, 2]
+    school.verified()
+
+
+def test_force_later_puts_right_what_an_import_without_it_left(school: School) -> None:
+    text = CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats")
+    assert school.import_(text).exit_code == 0
+    assert school.seen("a1")["numbers"] == [1, 2]
+    assert school.import_(text, "--force", *YES).exit_code == 0
+    assert school.seen("a1")["numbers"] == [3]
+    school.verified()
+
+
+def test_a_file_that_is_under_way_while_its_sender_changes_teams_is_refused_and_can_be_sent_again(
+    school: School,
+) -> None:
+    from harness.grading import accept_file
+
+    competition = find_competition(school.home, "hw1")
+    with school.home.database() as db:
+        assert roster.participant_of(db, competition.key, "f1") == "f1"
+        roster.import_people(db, [Entry("f1", "Fay", team="Lynx")], **WHY)
+        more: dict[str, Any] = {"size": 1, "filename": "", "message": "", "client_key": "k", "now": NOW}
+        with pytest.raises(LeaderboardError, match="in the team Lynx"):
+            accept_file(school.home, db, competition, participant="f1", person="f1", sha256="0" * 64, **more)
+        with pytest.raises(LeaderboardError, match="send the file again"):
+            accept_file(school.home, db, competition, participant="Owls", person="f1", sha256="0" * 64, **more)
+    assert school.hand_in("f1")["participant"] == "Lynx"
+
+
+def test_the_receipt_of_another_side_stays_hidden_from_who_left_and_who_joined(school: School) -> None:
+    school.import_(CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats").replace("f1,Fay,,", "f1,Fay,,Owls"))
+    for key, number in (("a1", 3), ("f1", 1), ("e1", 1)):
+        with pytest.raises(UserError) as error:
+            view.receipt(school.home, view.Viewer("student", key), number)
+        assert error.value.code == "E_NOT_FOUND"
+
+
+TAMPERED = [
+    ("UPDATE participants SET name = 'Ghosts' WHERE name = 'Owls'", "Ghosts has handed in and is nobody on the roster"),
+    ("INSERT INTO participants (id, competition, name, kind, created_at) VALUES (99, 'hw01/1', 'Ghosts', 'person', 1)",
+     "Ghosts has handed in and is nobody on the roster"),
+    ("UPDATE teams SET handle = 'Ghosts' WHERE name = 'Owls'", "a1 is in the team Owls, which does not exist"),
+    ("UPDATE teams SET handle = 'Ghosts' WHERE name = 'Owls'", "Owls has handed in and is nobody on the roster"),
+    ("DELETE FROM teams WHERE name = 'Owls'", "the team Owls of event 1 is missing"),
+    ("UPDATE teams SET name = 'Best' WHERE name = 'Owls'", "the team Owls has another name than the log says"),
+    ("UPDATE memberships SET participant = 'Cats' WHERE participant = 'Owls'", "the membership of a1 is not"),
+    ("UPDATE memberships SET event_seq = 1 WHERE participant = 'e1'", "the membership of e1 is not"),
+    ("UPDATE memberships SET competition = 'hw02/1' WHERE participant = 'e1'", "hw02/1: the membership of e1 is not"),
+    ("DELETE FROM memberships WHERE participant = 'e1'", "the membership of e1 of event 5 is missing"),
+    ("INSERT INTO memberships (competition, person_id, participant, event_seq) VALUES ('hw01/1', 6, 'Owls', 2)",
+     "the membership of f1 is not"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("statement", "message"), TAMPERED)
+def test_the_audit_finds_an_owner_that_is_not_there_and_a_membership_that_contradicts_the_log(
+    school: School, statement: str, message: str
+) -> None:
+    with school.home.database() as db:
+        with db.transaction():
+            assert db.execute(statement) > 0
+        found = [finding.message for finding in events.verify(db)]
+    assert any(message in text for text in found), found
+    assert any(message in text for text in audit.verify(school.home)[0])
+
+
+def test_names_from_before_the_roster_are_their_own_owners(course: Path, tmp_path: Path) -> None:
+    shutil.copytree(course, tmp_path / "home")
+    home = open_home(tmp_path / "home")
+    sample = home.public("hw01") / "sample_submission.csv"
+    view.submit(home, view.owner("ada"), "hw1", sample, "", NOW)
+    with home.database() as db:
+        roster.import_people(db, [Entry("e1", "Eve"), Entry("prof", "Lee", role="instructor")], **WHY)
+    assert audit.verify(home)[0] == []
+    body = view.submissions(home, view.owner("ada"), "hw1", now=NOW)
+    assert [row["participant"] for row in body["submissions"]] == ["ada"]
+
+
+OLD = """
+INSERT INTO people (id, key, name, email, role, team, created_at) VALUES
+(1, 'a1', 'Ada', '', 'student', 'Owls', 1), (2, 'a2', 'Bob', '', 'student', 'Owls', 1),
+(3, 'e1', 'Eve', '', 'student', NULL, 1), (4, 'f1', 'Fay', '', 'student', 'Cats', 1)
+"""
+
+
+def test_a_database_from_before_teams_had_ids_keeps_every_owner_and_verifies(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Owls handed in, Eve alone, Fay alone before joining the Cats, a1 alone and then with the Owls."""
+    from alembic import command
+
+    from leaderboard import database as module
+    from leaderboard.database import open_database
+
+    newest = command.upgrade
+    with monkeypatch.context() as old:
+        old.setattr(command, "upgrade", lambda config, _: newest(config, "0004"))
+        old.setattr(module, "VERSIONS", ("0001", "0002", "0003", "0004"))
+        with open_database(database_url) as db, db.transaction():
+            db.execute(OLD)
+            digests = {
+                key: events.person_digest(key, name, "", "student", team)
+                for key, name, team in db.fetch("SELECT key, name, team FROM people")
+            }
+            events.append(db, "roster imported", "prof", {"reason": "start", "people": digests}, NOW)
+            for number, who in enumerate(("a1", "Owls", "e1", "f1"), 1):
+                accepted(db, number, who)
+    with open_database(database_url) as db:
+        assert [tuple(row) for row in db.fetch("SELECT id, handle, name FROM teams ORDER BY id")] == [
+            (1, "Cats", "Cats"), (2, "Owls", "Owls")
+        ]  # fmt: skip
+        assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}
+        assert roster.participants_of(db, "hw02/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "Cats"}
+        assert events.verify(db) == []
+        roster.import_people(db, [Entry("a1", "Ada"), Entry("a2", "Bob", team="Cats")], **WHY)
+        assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}
+        assert events.verify(db) == []
+
+
+def accepted(db: Database, number: int, who: str) -> None:
+    """A submission as it was recorded before there were memberships."""
+    row: dict[str, Any] = {
+        "competition": "hw01/1", "participant": who, "submission": number, "entry": 1, "sha256": f"{number:064x}",
+        "size": 1, "accepted_at": receipts.rfc3339(NOW), "quota_day": "2027-03-01",
+    }  # fmt: skip
+    event = events.append(db, "accepted", who, row | {"course": "", "client_key": "k"}, NOW)
+    text = json.dumps(row | {"chain_seq": event.seq, "chain_hash": event.hash})
+    at = receipts.microseconds(NOW)
+    db.execute(
+        "INSERT INTO participants (id, competition, name, kind, created_at) VALUES (:id, 'hw01/1', :who, 'person', 1)",
+        id=number, who=who,
+    )  # fmt: skip
+    db.execute(
+        "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, accepted_at, "
+        "quota_day, event_seq, receipt) VALUES (:id, :id, 1, 'k', :sha, 1, '', '', :at, '2027-03-01', :seq, :receipt)",
+        id=number, sha=row["sha256"], at=at, seq=event.seq, receipt=text,
+    )  # fmt: skip
