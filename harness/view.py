@@ -523,7 +523,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
 
     with home.database() as database:
         entry, competition = _own(home, viewer, database, number)
-        own = participant_of(database, competition, viewer) == entry.participant
+        own = viewer.at_home or participant_of(database, competition, viewer) == entry.participant
         shown = roster.display_names(database).get(entry.participant, entry.participant)
         versions = read_versions(home, competition)
         grades = store.public_grades(database, competition.key, *versions, entry.participant)
