@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.competition import course_key, find_competition, prepared, read_hidden
+from harness.competition import Competition, course_key, find_competition, prepared, public_digest, read_hidden
 from harness.grading import grade_mac
 from harness.home import Home
 from harness.prepare import damaged_files
@@ -13,6 +15,7 @@ from harness.rules import unrecorded
 from tasks.base import UserError
 
 if TYPE_CHECKING:
+    from leaderboard.database import Database
     from leaderboard.store import GradeRow
 
 
@@ -29,9 +32,20 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
         problems += [
             finding.message for finding in events.verify(database, receipts.public_key(derive(key, "receipts")))
         ]
-        counts["events"] = sum(1 for _ in events.events(database))
+        told = set()  # the refused submissions of which the log says that their bytes are not kept
+        for event in events.events(database):
+            counts["events"] += 1
+            if event.kind == "rejected" and (body := json.loads(event.body)).get("kept") is False:
+                told.add(body["submission"])
+        dropped = store.dropped(database)
+        problems += [
+            f"submission {number}: that its bytes are not kept is not what the log says"
+            for number in sorted(told ^ set(dropped))
+        ]
         for entry in store.submissions(database):
             counts["submissions"] += 1
+            if entry.id in dropped and entry.id in told and entry.rejected is not None:
+                continue
             try:
                 fetch(home.submissions, entry.sha256)
             except UserError as error:
@@ -50,8 +64,29 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
                 read_hidden(home, found[name])
             except UserError as error:  # the others are looked at all the same
                 problems.append(f"{name}: {error}")
+            else:
+                problems += _other_data(home, database, found[name])
         problems += unrecorded(home, database, {one.key: one.rules for one in found.values()})
     return problems, counts
+
+
+def _other_data(home: Home, database: Database, competition: Competition) -> list[str]:
+    """What is wrong with the data of a competition besides: others than the database has, or changed older answers."""
+    from leaderboard import competitions
+
+    problems, public = [], home.public(competition.name)
+    for data in competitions.all_data(database, competition.name):
+        if data.number == competition.version:
+            if data.digest not in (None, public_digest(public)):
+                problems.append(f"{public} does not hold the data that were prepared as {data.key}")
+        elif data.number > competition.version:
+            problems.append(f"{public} holds version {competition.version}, and version {data.number} was prepared")
+        elif home.secret(data.name, data.number).is_dir():
+            try:
+                read_hidden(home, replace(competition, version=data.number))
+            except UserError as error:
+                problems.append(f"{data.key}: {error}")
+    return problems
 
 
 def _sealed(key: bytes, row: GradeRow) -> bool:

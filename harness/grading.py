@@ -142,13 +142,18 @@ def submit(
     baselines. `step` is called after each step, for fault tests. Raises SubmissionError for a file that cannot be
     scored, and LeaderboardError for a quota or a name that may not hand in.
     """
-    from leaderboard import store
     from submissions.store import keep
 
     competition = find_competition(home, name)
     data = load(path, competition.format.max_bytes)
     secret = read_secret(home, competition)
     key = home.key()
+
+    def accept_step(name: str) -> None:
+        if name == "submission":  # under the lock: they may have been dropped as somebody's refused ones since
+            keep(home.submissions, data)
+        step(name)
+
     with home.database() as database:
         sha256 = keep(home.submissions, data, step)
         step("bytes kept")
@@ -165,7 +170,7 @@ def submit(
             now=now,
             kind=kind,
             limited=limited,
-            step=step,
+            step=accept_step,
         )
         step("accepted")
         try:
@@ -173,7 +178,7 @@ def submit(
             step("read")
             result = grade(secret, predictions)
         except SubmissionError as error:
-            store.reject(database, accepted.submission, error.code, now, problems_json(error))
+            reject(home, database, accepted.submission, error, now)
             raise
         step("graded")
         record(database, key, secret, accepted.submission, result, now)
@@ -263,7 +268,7 @@ def grade_pending(
     for competition in [one for name in names for one in competitions_to_grade(home, name)]:
         with home.database() as database:
             secret: Secret | None = None
-            for entry in store.pending(database, {competition.key: read_versions(home, competition)}):
+            for entry in store.pending(database, {competition.key: read_versions(home, competition, database)}):
                 try:
                     secret = secret or read_secret(home, competition)
                     came = _grade_one(home, database, key, secret, entry, now, grader)
@@ -291,13 +296,13 @@ def _grade_one(
     Raises UserError where it cannot be graded now, also for a mistake of ours, and LeaderboardError E_CONFLICT where
     what came out contradicts what is recorded.
     """
-    from leaderboard import queue, store
+    from leaderboard import queue
     from submissions.store import fetch
 
     try:
         result = grader(secret, fetch(home.submissions, entry.sha256))
     except SubmissionError as error:
-        store.reject(database, entry.id, error.code, now, problems_json(error))
+        reject(home, database, entry.id, error, now)
         came = f"refused: {error.code}"
     except UserError:
         raise
@@ -308,6 +313,24 @@ def _grade_one(
         came = "graded"
     queue.finish(database, entry.id)
     return came
+
+
+def reject(home: Home, database: Database, submission: int, error: SubmissionError, now: datetime) -> None:
+    """Records that a file cannot be scored; beyond the allowance for refused files its bytes are kept no longer."""
+    from leaderboard import store
+
+    store.reject(database, submission, error.code, now, problems_json(error))
+    drop_refused(home, database, submission)
+
+
+def drop_refused(home: Home, database: Database, submission: int | None = None) -> None:
+    """Removes the bytes of refused files beyond the allowance: of one submission, or whatever a crash left of all."""
+    from leaderboard import store
+    from submissions.store import has, remove
+
+    for sha256 in store.dropped(database, submission).values():
+        if has(home.submissions, sha256):
+            store.drop(database, sha256, lambda name: remove(home.submissions, name))
 
 
 def problems_json(error: SubmissionError) -> str:

@@ -329,16 +329,21 @@ class Hides:
     def lines(self) -> list[str]:
         """What somebody should know who is asked whether to go on."""
         name, _, version = self.key.partition("/")
-        lines = [
-            f"{self.people} have handed in {self.submissions} files for version {version}; their board is put away."
-        ]
+        board = f"Version {version} has {_count(self.submissions, 'submission')} of {_count(self.people, 'person')}"
+        lines = [f"{board}; its board is put away and stays readable: lhy-grade leaderboard {name} --version {version}"]
         if self.waiting:
-            lines.append(f"{self.waiting} of them have no score yet; they are still graded.")
+            lines.append(
+                f"{_count(self.waiting, 'submission')} without a score yet: graded all the same, for that board."
+            )
         if self.extensions:
-            lines.append(f"{self.extensions} extensions hold for the new data too.")
+            lines.append(f"{_count(self.extensions, 'extension')}: given for the new data too.")
         if self.revealed:
-            lines.append("Its private board was revealed, and stays so.")
-        return [*lines, f"It can still be read: lhy-grade leaderboard {name} --version {version}"]
+            lines.append("Its private board was revealed, and stays so; that of the new data is hidden.")
+        return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what if number == 1 else {'person': 'people'}.get(what, what + 's')}"
 
 
 def hidden_by_new_data(home: Home, name: str, reason: str) -> Hides | None:

@@ -154,8 +154,8 @@ def number(digits: int) -> Callable[[float | Decimal], str]:
 def interval(digits: int) -> Callable[[Sequence[float]], str]:
     """Writes an interval as `low – high`, as it comes.
 
-    >>> interval(5)([0.7, 1.0]), interval(2)([251.3, 298.0])
-    ('0.700 – 1.000', '251.3 – 298.0')
+    >>> interval(5)([0.7, 0.9]), interval(2)([51.3, 58.0])
+    ('0.700 – 0.900', '51.3 – 58.0')
     """
 
     def write(ends: Sequence[float]) -> str:

@@ -140,10 +140,13 @@ def first_login(home: Home, now: datetime) -> str | None:
 
 
 def sweep_left_overs(home: Home, now: datetime) -> None:
-    """Removes what killed processes left of half-sent files."""
+    """Removes what killed processes left of half-sent files, and of refused ones that are kept no longer."""
+    from harness.grading import drop_refused
     from submissions.store import sweep
 
     sweep(home.submissions, (now - LEFT_OVER).timestamp())
+    with home.database() as database:
+        drop_refused(home, database)
 
 
 # The parent.

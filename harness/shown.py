@@ -16,8 +16,8 @@ from typing import Any
 SIGNIFICANT = 6
 """No score is shown with more significant digits, whatever its metric says of decimals."""
 
-SIGNIFICANT_ENDS = 4
-"""The same for the larger end of an interval, whose lower digits say nothing of how good the file is."""
+SIGNIFICANT_ENDS = 3
+"""The same for the larger end of an interval: the lower digits tell of single rows and not of how good a file is."""
 
 
 @lru_cache(2**14)  # a board is asked for again and again
@@ -47,12 +47,12 @@ def decimals(value: float, digits: int, significant: int = SIGNIFICANT) -> int:
 
 @lru_cache(2**14)
 def shown_interval(ends: tuple[float, float], digits: int) -> tuple[float, float]:
-    """An interval cut outward, to two decimals less than the score (two at least) and four significant digits.
+    """An interval cut outward, to two decimals fewer than the score's (two at least) and three significant digits.
 
     It holds the exact one.
 
     >>> shown_interval((0.7264, 1.0719), 5), shown_interval((251.314, 297.96), 2)
-    ((0.726, 1.072), (251.3, 298.0))
+    ((0.72, 1.08), (251.0, 298.0))
     """
     low, high = ends
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -296,14 +296,18 @@ def _own_problems(entry: Entry) -> list[str]:
 
 
 def possible_renames(entries: Sequence[Entry], before: Sequence[Person], known: Sequence[Team]) -> dict[str, str]:
-    """New names of teams by their present ones, where everybody in a team gets the same team, which there never was."""
+    """New names of teams by their present ones, where everybody in a team gets the same team, which there never was.
+
+    Not where people of two teams get it: that is a team of its own.
+    """
     new = {entry.key: entry.team for entry in entries}
     names = {team.name for team in known} | {person.team for person in before}
     found: dict[str, str] = {}
     for team in sorted({person.team for person in before if person.team}):
         members = [person for person in before if person.team == team and person.disabled_at is None]
         (name, *others) = {new.get(person.key, team) for person in members} or {None}
-        if name is not None and not others and name not in names and name not in found.values():
+        joined = {person.team for person in before if person.team and new.get(person.key) == name}
+        if name is not None and not others and name not in names and joined == {team}:
             found[team] = name
     return found
 
@@ -396,7 +400,14 @@ def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[s
         for who in begun:
             if who not in acts.values() and who in acted[competition].values():
                 lines.append(f"{homework}: what {names.get(who, who)} handed in counts for nobody from now on")
-    return lines
+    for one in extensions(db):
+        acting = participant_of(db, one.competition, one.who)
+        if one.who_kind == "person" and before.get(one.who) == one.who != acting:
+            homework = one.competition.rpartition("/")[0] or one.competition
+            lines.append(
+                f"{homework}: the extension of {one.who} does not hold {side(acting, one.who)}; extend the team"
+            )
+    return list(dict.fromkeys(lines))
 
 
 def _import(

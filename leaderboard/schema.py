@@ -125,6 +125,16 @@ Index(
     postgresql_where=text("practice"),
 )
 
+Index("ix_submissions_sha256", SUBMISSIONS.c.sha256)
+
+DROPPED = Table(
+    "dropped",
+    METADATA,
+    Column("submission_id", WHOLE, ForeignKey("submissions.id"), primary_key=True, autoincrement=False),
+    Column("at", WHOLE, nullable=False),
+)
+"""Refused submissions whose bytes are kept no longer, and since when."""
+
 VERSIONS = Table(
     "versions",
     METADATA,

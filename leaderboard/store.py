@@ -27,6 +27,9 @@ STEPS = ("begun", "participant", "event", "receipt", "submission", "committed")
 CLOCK_TOLERANCE = timedelta(seconds=1)
 """A smaller step back cannot be told from waiting for the lock and is not logged."""
 
+KEPT_FILES, KEPT_BYTES = 5, 4 * 2**20
+"""How many refused files of a participant and quota day are kept, and how many bytes of them at the most."""
+
 MAX_NAME = 200
 MAX_MESSAGE = 1000
 
@@ -239,7 +242,8 @@ def accept(
 def reject(db: Database, submission_id: int, problems_code: str, now: datetime, details: str | None = None) -> bool:
     """The file turned out to be invalid: its slot is given back, and it counts towards the cap of rejected files.
 
-    `details` is JSON of what is wrong with it, kept for its owner and in no event. False where it was rejected before.
+    `details` is JSON of what is wrong with it, kept for its owner and in no event. Beyond `KEPT_FILES` and `KEPT_BYTES`
+    the bytes are not wanted any more, and `drop` may remove them. False where it was rejected before.
     Raises LeaderboardError E_CONFLICT where it has a grade.
     """
     with db.transaction():
@@ -257,8 +261,55 @@ def reject(db: Database, submission_id: int, problems_code: str, now: datetime, 
             "WHERE id = :id",
             at=microseconds(now), code=problems_code, details=details, id=submission_id,
         )  # fmt: skip
-        events.append(db, "rejected", row.participant, {"submission": submission_id, "code": problems_code}, now)
+        kept = _keeps_refused(db, submission_id, row.size)
+        if not kept:
+            db.execute(
+                "INSERT INTO dropped (submission_id, at) VALUES (:id, :at)", id=submission_id, at=microseconds(now)
+            )
+        body = {"submission": submission_id, "code": problems_code, **({} if kept else {"kept": False})}
+        events.append(db, "rejected", row.participant, body, now)
         return True
+
+
+def _keeps_refused(db: Database, submission_id: int, size: int) -> bool:
+    """Whether the allowance of its participant and day has room for a file that is refused now."""
+    before = db.one(
+        "SELECT count(*), coalesce(sum(o.size), 0) FROM submissions s JOIN submissions o ON o.participant_id = "
+        "s.participant_id AND o.quota_day = s.quota_day AND o.rejected_at IS NOT NULL AND o.id <> s.id "
+        "WHERE s.id = :id AND NOT EXISTS (SELECT 1 FROM dropped d WHERE d.submission_id = o.id)",
+        id=submission_id,
+    )
+    assert before is not None, "an aggregate has a row"
+    return bool(before[0] < KEPT_FILES and before[1] + size <= KEPT_BYTES)
+
+
+def dropped(db: Database, submission_id: int | None = None) -> dict[int, str]:
+    """The refused submissions whose bytes need not be kept, with the SHA-256: all of them, or this one."""
+    only = "" if submission_id is None else "WHERE d.submission_id = :id"
+    values = {} if submission_id is None else {"id": submission_id}
+    rows = db.fetch(
+        f"SELECT d.submission_id, s.sha256 FROM dropped d JOIN submissions s ON s.id = d.submission_id {only} "
+        "ORDER BY s.id",
+        **values,
+    )
+    return {int(number): str(sha256) for number, sha256 in rows}
+
+
+def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
+    """Calls `remove` for bytes that no submission wants; whether it did.
+
+    It happens under the lock under which files are accepted, so that nobody hands in the same bytes meanwhile. A crash
+    before it leaves bytes that are not wanted, never a submission without its bytes.
+    """
+    with db.transaction():
+        wanted = db.one(
+            "SELECT 1 FROM submissions s WHERE s.sha256 = :sha AND NOT EXISTS "
+            "(SELECT 1 FROM dropped d WHERE d.submission_id = s.id) LIMIT 1",
+            sha=sha256,
+        )  # fmt: skip
+        if wanted is None:
+            remove(sha256)
+        return wanted is None
 
 
 def record(

@@ -155,6 +155,16 @@ def fetch(root: Path, sha256: str) -> bytes:
     return data
 
 
+def has(root: Path, sha256: str) -> bool:
+    """Whether there are bytes under that SHA-256, whole or not."""
+    return _path(root, sha256).exists()
+
+
+def remove(root: Path, sha256: str) -> None:
+    """Removes the bytes of that SHA-256 where they are there."""
+    _path(root, sha256).unlink(missing_ok=True)
+
+
 def _path(root: Path, sha256: str) -> Path:
     return root / sha256[:2] / sha256[2:]
 

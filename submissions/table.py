@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from submissions.plain import read_plain
@@ -52,6 +52,9 @@ CODES: dict[str, str] = {
     "E_TEXT_LONG": "A text is longer than an answer can be. Shorten it.",
     "E_ID_ZEROS": "Ids lost or gained leading zeros. Read and write ids as text; with pandas, dtype=str.",
     "E_ID_FLOAT": "Ids are written as decimal numbers, such as 7.0. Write whole numbers.",
+    "E_ID_FILE": "Ids are written as file names, such as 0001.jpg. Write the id alone.",
+    "E_ID_SHIFTED": "Ids count from 1 in place of 0, or the other way round. Count as the sample does.",
+    "E_SWAPPED": "The ids are in the other column. Swap the columns, or their names in the header.",
     "E_ID_SPACE": "Ids have blanks around them. Remove the blanks.",
     "E_ID_UNKNOWN": "Ids are not among those of the sample submission. Copy the ids from it.",
     "E_ID_TWICE": "Ids appear on more than one line. Write each id once.",
@@ -65,6 +68,8 @@ MAX_COLUMNS = 1_000
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INT = re.compile(r"[+-]?[0-9]+")
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"(?=,|$)')
+_FILE_NAME = re.compile(r"(?:.*[/\\])?([^/\\]+?)(?:\.(?:jpe?g|png|bmp|gif|npy|npz|pt|wav|mp3|txt|csv|json))?", re.I)
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _NOT_NUMBERS = (
     (re.compile(r""), "the cell is empty; predict a number for every row"),
     (
@@ -211,18 +216,20 @@ def _check_names(names: Sequence[str], line: int, format: TableFormat, report: R
             wrong(f'the header says "{inert(near[0])}" for "{name}": capitals count', near[0])
             missing.remove(name)
             extra.remove(near[0])
-    if missing and len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-        wrong("the cells are not separated by commas", names[0])
+    mark = next((mark for mark in _SEPARATORS if mark in names[0]), None)
+    if missing and len(names) == 1 and mark is not None:
+        how = 'in pandas, to_csv(path, sep=",", decimal=".", index=False); from a spreadsheet, choose commas'
+        wrong(f"the cells are separated by {_SEPARATORS[mark]}, write commas ({how})", names[0])
         report.end()
     if missing:
-        wrong(f"the header lacks {_some(missing)}", ",".join(names))
+        wrong(f"missing column {_some(missing)}", ",".join(names))
     if "" in extra:
         extra.remove("")
         hint = "a comma at the end of the header" if names[-1] == "" else "in pandas, write with index=False"
         wrong(f"the header has a column without a name ({hint})", ",".join(names))
     if extra:
         hint = " (in pandas, write with index=False)" if extra[0].startswith("Unnamed:") else ""
-        wrong(f"the header has {_some(extra)} too much{hint}", ",".join(extra))
+        wrong(f"unexpected column {_some(extra)}{hint}", ",".join(extra))
     twice = [name for name, count in counts.items() if count > 1 and name in format.header]
     if twice:
         wrong(f"the header has {_some(twice)} more than once", ",".join(names))
@@ -255,12 +262,31 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
                 report.line(code, f"{shown}: {why}.", number, cell, _expected(column), column.name)
             elif place is not None:
                 values[column.name][place] = value
+    if format.id in at and (report.counts or ids.odd) and _swapped(lines, at, format):
+        message = (
+            f"the ids are in the column {format.columns[0].name}, and the predictions in the column {format.id}: swap "
+            "the columns, or their names in the header."
+        )
+        raise refusal("E_SWAPPED", message, first)
     if format.id in at:
         ids.report(report, sum(1 for line in lines if line.strip(" \t\r")))
     if report.counts:
         return {}
     dtypes: dict[str, Any] = {"float": np.float64, "int": np.int64, "text": np.str_}
     return {column.name: np.array(values[column.name], dtype=dtypes[column.kind]) for column in format.columns}
+
+
+def _swapped(lines: Sequence[str], at: Mapping[str, int], format: TableFormat) -> bool:
+    """Whether the one column of predictions has all ids, and the column of ids has not."""
+    if len(format.columns) != 1 or len(at) != 2:
+        return False
+    rows = [line.split(",") for line in map(without_end, lines)]
+    ids, values = (
+        {row[at[name]].strip(' \t"') for row in rows if at[name] < len(row)}
+        for name in (format.id, format.columns[0].name)
+    )
+    expected = set(map(str, format.ids))
+    return expected <= values and not expected <= ids
 
 
 def _row_cells(line: str, number: int, names: Sequence[str], format: TableFormat, report: Report) -> list[str] | None:
@@ -423,17 +449,39 @@ class _Ids:
             return "E_ID_SPACE", self.places[bare]
         if _digits(bare) and (bare.lstrip("0") or "0") in self.by_number:
             return "E_ID_ZEROS", self.by_number[bare.lstrip("0") or "0"]
+        stem = found[1] if len(bare) < 200 and (found := _FILE_NAME.fullmatch(bare)) else bare
+        if stem != bare:
+            place = self.places.get(stem, self.by_number.get(stem.lstrip("0") or "0"))
+            if place is not None:
+                return "E_ID_FILE", place
         if len(bare) < 40 and _FLOAT.fullmatch(bare) and float(bare).is_integer():
             place = self.by_number.get(str(int(float(bare)))) if abs(float(bare)) < 2**53 else None
             if place is not None:
                 return "E_ID_FLOAT", place
         return "E_ID_UNKNOWN", None
 
+    def _shift(self, missing: Sequence[str]) -> int | None:
+        """What the ids begin with where they are those expected, each one more or one less; else None."""
+        unknown = self.odd.get("E_ID_UNKNOWN", [])
+        if len(unknown) != 1 or len(missing) != 1 or "E_ID_TWICE" in self.odd or len(self.ids) < 2:
+            return None
+        name, ends = unknown[0][1].strip(), (self.ids[0], self.ids[-1])
+        if not all(_digits(each) and len(each) < 20 for each in (name, *ends)):
+            return None
+        first, last = map(int, ends)
+        if last - first != len(self.ids) - 1 or (int(name), missing[0]) not in (
+            (last + 1, ends[0]),
+            (first - 1, ends[1]),
+        ):
+            return None
+        return first + 1 if int(name) > last else first - 1
+
     def report(self, report: Report, rows: int) -> None:
         """One problem for each kind of fault, with its count and the first lines."""
         advice = {
             "E_ID_ZEROS": "have other leading zeros; save the file without a spreadsheet, and read ids as text",
             "E_ID_FLOAT": "are written as decimal numbers; write ids as text, in pandas astype(int) or dtype=str",
+            "E_ID_FILE": "are written as file names; write the ids alone, in Python Path(name).stem",
             "E_ID_SPACE": "have blanks around them; write ids without blanks",
         }
         for code, words in advice.items():
@@ -441,6 +489,16 @@ class _Ids:
                 line, name, meant = faults[0]
                 first = f'line {line:,} has "{inert(name)}", expected "{meant}"'
                 report.file(code, f"{_ids(len(faults))} {words} ({first}).", line, name, meant)
+        missing = [name for name, line in zip(self.ids, self.lines, strict=True) if not line]
+        if (shift := self._shift(missing)) is not None:
+            fix = "subtract 1 from" if shift > int(self.ids[0]) else "add 1 to"
+            line, name, _ = self.odd["E_ID_UNKNOWN"][0]
+            message = (
+                f'the ids count from {shift}: "{inert(name)}" is none, "{missing[0]}" is missing; expected '
+                f'"{self.ids[0]}" to "{self.ids[-1]}", {fix} each.'
+            )
+            report.file("E_ID_SHIFTED", message, line, name, f"{self.ids[0]} to {self.ids[-1]}")
+            return
         if faults := self.odd.get("E_ID_UNKNOWN"):
             first = ", ".join(f'"{inert(name)}" (line {line:,})' for line, name, _ in faults[:3])
             message = f"{_ids(len(faults))} not in the sample submission, first: {first}."
@@ -450,7 +508,6 @@ class _Ids:
             some = "1 row repeats an id" if len(faults) == 1 else f"{len(faults):,} rows repeat an id"
             message = f"{some}, first: {inert(name)} on lines {earlier} and {line:,}; keep one row for each id."
             report.file("E_ID_TWICE", message, line, name)
-        missing = [name for name, line in zip(self.ids, self.lines, strict=True) if not line]
         if missing:
             some = "1 id is missing" if len(missing) == 1 else f"{len(missing):,} ids are missing"
             first = ", ".join(inert(name) for name in missing[:3])

@@ -118,11 +118,11 @@ def text_of(data: bytes, wanted: str = "the CSV text itself") -> str:
             "The text is UTF-16 (Excel's “Unicode text”, or > in PowerShell); save it as plain UTF-8 text.",
         )
     if data.startswith(b"PK\x03\x04"):
-        what = "an Excel file" if b"[Content_Types]" in data[:4096] or b"xl/" in data[:4096] else "a zip archive"
-        raise refusal("E_BINARY", f"This looks like {what}; hand in {wanted}.")
+        excel = b"[Content_Types]" in data[:4096] or b"xl/" in data[:4096]
+        raise _binary("an Excel file" if excel else "a zip archive", wanted)
     for magic, what in MAGIC:
         if data.startswith(magic):
-            raise refusal("E_BINARY", f"This looks like {what}; hand in {wanted}.")
+            raise _binary(what, wanted)
     nul = data.find(b"\0")
     if nul >= 0:
         line = data.count(b"\n", 0, nul) + 1
@@ -138,6 +138,18 @@ def text_of(data: bytes, wanted: str = "the CSV text itself") -> str:
     if not text or text.isspace():
         raise empty()
     return text
+
+
+def _binary(what: str, wanted: str) -> SubmissionError:
+    """The refusal of another kind of file, with how to turn it into the text that is wanted."""
+    how = ""
+    if "Excel" in what:
+        how = ': in Excel, File, Save As, "CSV UTF-8 (comma delimited)"; another file name alone changes nothing'
+    elif "archive" in what:
+        how = ": unpack it, and hand in the file that was in it"
+    elif what in ("a numpy array", "a parquet file"):
+        how = ": in pandas, to_csv(path, index=False)"
+    return refusal("E_BINARY", f"This looks like {what}; hand in {wanted}{how}.")
 
 
 def _every_other_is_nul(start: bytes) -> bool:

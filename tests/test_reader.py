@@ -46,6 +46,7 @@ SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions"
 
 CASES = TableFormat("id", (Column("tested_positive"),), range(4), years=(Year("2022", ("id", "tested_positive"), 6),))
 FOOD = TableFormat("Id", (Column("Category", "int", 0, 10),), ("0001", "0002", "0010", "1000"))
+SHELVES = TableFormat("Id", (Column("Category", "int", 0, 10),), ("0001", "0002", "0003", "0004"))
 SPEAKERS = TableFormat("Id", (Column("Category", "text"),), ("uttr-a.pt", "uttr-b.pt"))
 ANSWERS = TableFormat("ID", (Column("Answer", "text"),), range(3))
 UNBOUNDED = TableFormat("id", (Column("y", minimum=-math.inf, maximum=math.inf),), range(1))
@@ -177,6 +178,10 @@ def food(*ids: str | int, last: str = "3") -> bytes:
     return ("Id,Category\n" + "".join(f"{name},{value}\n" for name, value in rows)).encode()
 
 
+def food_from(first: int, width: int = 4) -> bytes:
+    return ("Id,Category\n" + "".join(f"{name:0{width}},1\n" for name in range(first, first + 4))).encode()
+
+
 def answers(text: str) -> bytes:
     return f"ID,Answer\n0,x\n{text}\n2,y\n".encode()
 
@@ -190,10 +195,10 @@ TRAPS: list[Trap] = [
     ("a byte order mark only", b"\xef\xbb\xbf", CASES, ["E_EMPTY"], "empty"),
     ("header only", b"id,tested_positive\n", CASES, ["E_ROWS"], "no rows"),
     ("header only without a line end", b"id,tested_positive", CASES, ["E_ROWS"], "no rows"),
-    ("an Excel file", zipped("xl/workbook.xml"), CASES, ["E_BINARY"], "Excel"),
+    ("an Excel file", zipped("xl/workbook.xml"), CASES, ["E_BINARY"], "Save As"),
     ("an old Excel file", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", CASES, ["E_BINARY"], "Excel"),
     ("a zip archive", zipped("preds.csv"), CASES, ["E_BINARY"], "zip archive"),
-    ("a gzip archive", gzip.compress(GOOD), CASES, ["E_BINARY"], "gzip"),
+    ("a gzip archive", gzip.compress(GOOD), CASES, ["E_BINARY"], "gzip archive; hand in the CSV text itself: unpack"),
     ("a PNG image", b"\x89PNG\r\n\x1a\n", CASES, ["E_BINARY"], "PNG"),
     ("a numpy array", b"\x93NUMPY\x01\x00", CASES, ["E_BINARY"], "numpy"),
     ("a NUL byte", cell("1\x00", 3), CASES, ["E_BINARY"], "line 3"),
@@ -224,13 +229,14 @@ TRAPS: list[Trap] = [
     ("no header, text", b"uttr-a.pt,id1\nuttr-b.pt,id2\n", SPEAKERS, ["E_HEADER"], "put the header Id,Category"),
     ("header in other capitals", GOOD.replace(b"id,", b"Id,"), CASES, ["E_COLUMNS"], '"Id" for "id": capitals'),
     ("another homework's header", GOOD.replace(b"tested_positive", b"Predicted"), CASES, ["E_COLUMNS"], "Predicted"),
-    ("an extra column", b"id,tested_positive,x\n0,1,1\n1,1,1\n2,1,1\n3,1,1\n", CASES, ["E_COLUMNS"], '"x" too much'),
+    ("an extra column", b"id,tested_positive,x\n0,1,1\n1,1,1\n2,1,1\n3,1,1\n", CASES, ["E_COLUMNS"], 'column "x"'),
     ("a pandas index", b",id,tested_positive\n0,0,1\n1,1,1\n2,2,1\n3,3,1\n", CASES, ["E_COLUMNS"], "index=False"),
-    ("a missing column", b"id\n0\n1\n2\n3\n", CASES, ["E_COLUMNS"], 'lacks "tested_positive"'),
+    ("a missing column", b"id\n0\n1\n2\n3\n", CASES, ["E_COLUMNS"], 'missing column "tested_positive"'),
     ("a column twice", b"id,id,tested_positive\n0,0,1\n1,1,1\n2,2,1\n3,3,1\n", CASES, ["E_COLUMNS"], "more than once"),
-    ("semicolons", GOOD.replace(b",", b";"), CASES, ["E_COLUMNS"], "not separated by commas"),
-    ("tabs", GOOD.replace(b",", b"\t"), CASES, ["E_COLUMNS"], "not separated by commas"),
-    ("a web page", b"<!DOCTYPE html>\n<html>\n</html>\n", CASES, ["E_COLUMNS"], "lacks"),
+    ("semicolons", GOOD.replace(b",", b";"), CASES, ["E_COLUMNS"], "separated by semicolons, write commas"),
+    ("decimal commas", GOOD.replace(b",", b";").replace(b".", b","), CASES, ["E_COLUMNS"], 'decimal="."'),
+    ("tabs", GOOD.replace(b",", b"\t"), CASES, ["E_COLUMNS"], "separated by tabs"),
+    ("a web page", b"<!DOCTYPE html>\n<html>\n</html>\n", CASES, ["E_COLUMNS"], "missing column"),
     # Cells of a row.
     ("trailing commas in rows", re.sub(rb"(\d)\n", rb"\1,\n", GOOD), CASES, ["E_CELLS"], "comma at the end"),
     ("trailing commas everywhere", GOOD.replace(b"\n", b",\n"), CASES, ["E_COLUMNS"], "without a name"),
@@ -289,7 +295,15 @@ TRAPS: list[Trap] = [
     ("one twice, one missing", GOOD.replace(b"\n3,", b"\n0,"), CASES, ["E_ID_TWICE", "E_ID_MISSING"], "first: 3 (of 4"),
     ("an unknown id", GOOD + b"4,1\n", CASES, ["E_ID_UNKNOWN"], '"4" (line 6)'),
     ("an unknown for a known id", GOOD.replace(b"\n3,", b"\nx,"), CASES, UNKNOWN, '"x" (line 5)'),
-    ("ids from one", b"id,tested_positive\n1,1\n2,1\n3,1\n4,1\n", CASES, UNKNOWN, '"4" (line 5)'),
+    ("ids from one", b"id,tested_positive\n1,1\n2,1\n3,1\n4,1\n", CASES, ["E_ID_SHIFTED"], "subtract 1 from each"),
+    ("ids from zero", food_from(0), SHELVES, ["E_ID_SHIFTED"], 'expected "0001" to "0004", add 1 to each'),
+    ("ids from zero without zeros", food_from(0, 1), SHELVES, ["E_ID_ZEROS", "E_ID_SHIFTED"], "add 1 to each"),
+    ("ids from two", food_from(2), SHELVES, ["E_ID_SHIFTED"], "subtract 1 from each"),
+    ("ids as file names", food("0001.jpg", "0002.jpg", "0010.jpg", "1000.jpg"), FOOD, ["E_ID_FILE"], "Path(name).stem"),
+    ("ids as paths", food("test/0001.jpg", "test/2.JPG", "0010", "x\\1000"), FOOD, ["E_ID_FILE"], 'expected "0001"'),
+    ("swapped columns", b"id,tested_positive\n1.5,0\n2,1\n-3e-2,2\n.5,3\n", CASES, ["E_SWAPPED"], "in the header"),
+    ("swapped classes", b"Id,Category\n0,0001\n1,0002\n2,0010\n3,1000\n", FOOD, ["E_SWAPPED"], "column Category"),
+    ("swapped texts", b"Id,Category\nx,uttr-a.pt\ny,uttr-b.pt\n", SPEAKERS, ["E_SWAPPED"], "swap the columns"),
     ("an empty id", GOOD + b",1\n", CASES, ["E_ID_UNKNOWN"], "line 6"),
     ("lost zeros", food("1", "2", "10", "1000"), FOOD, ["E_ID_ZEROS"], 'line 2 has "1", expected "0001"'),
     ("gained zeros", GOOD.replace(b"\n3,", b"\n03,"), CASES, ["E_ID_ZEROS"], 'line 5 has "03", expected "3"'),

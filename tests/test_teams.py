@@ -394,6 +394,31 @@ def test_a_file_that_is_under_way_while_its_sender_changes_teams_is_refused_and_
     assert school.hand_in("f1")["participant"] == "Lynx"
 
 
+def test_the_same_bytes_of_two_members_are_one_submission_of_the_team(school: School) -> None:
+    first, again = school.hand_in("a1", 9.5), school.hand_in("a2", 9.5)
+    assert (again["again"], again["submission"], again["receipt"]) == (True, first["submission"], first["receipt"])
+    assert (again["quota"]["left"], school.hand_in("c1", 9.5)["again"]) == (0, False)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_merge_of_two_teams_into_a_new_one_is_no_new_name_of_either(school: School) -> None:
+    done = school.import_(CLASS.replace("Owls", "Lynx").replace("Cats", "Lynx"))
+    assert "is called" not in done.stderr
+    assert school.names() == ["Cats", "Eve", "Owls"]
+    with school.home.database() as db:
+        assert [team.name for team in roster.teams(db)] == ["Owls", "Cats", "Lynx"]
+        assert roster.participants_of(db, "hw02/1")["a1"] == "Lynx"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_extension_that_a_person_loses_by_joining_a_team_is_told(school: School) -> None:
+    assert school.call("extend", "hw1", "--person", "f1", "--slots", "2", *YES).exit_code == 0
+    done = school.import_(CLASS.replace("f1,Fay,,", "f1,Fay,,Lynx"))
+    assert "hw01: the extension of f1 does not hold with Lynx; extend the team" in done.stderr
+    assert school.call("extend", "hw1", "--team", "Lynx", "--slots", "2", *YES).exit_code == 0
+    assert school.seen("f1")["quota"][0]["limit"] == 5
+
+
 def test_the_receipt_of_another_side_stays_hidden_from_who_left_and_who_joined(school: School) -> None:
     school.import_(CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats").replace("f1,Fay,,", "f1,Fay,,Owls"))
     for key, number in (("a1", 3), ("f1", 1), ("e1", 1)):
@@ -471,7 +496,7 @@ def test_a_database_from_before_teams_had_ids_keeps_every_owner_and_verifies(
                 for key, name, team in db.fetch("SELECT key, name, team FROM people")
             }
             events.append(db, "roster imported", "prof", {"reason": "start", "people": digests}, NOW)
-            for number, who in enumerate(("a1", "Owls", "e1", "f1"), 1):
+            for number, who in enumerate(("a1", "Owls", "e1", "f1", "Dogs"), 1):
                 accepted(db, number, who)
     with open_database(database_url) as db:
         assert [tuple(row) for row in db.fetch("SELECT id, handle, name FROM teams ORDER BY id")] == [
@@ -479,9 +504,12 @@ def test_a_database_from_before_teams_had_ids_keeps_every_owner_and_verifies(
         ]  # fmt: skip
         assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}
         assert roster.participants_of(db, "hw02/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "Cats"}
-        assert events.verify(db) == []
+        (lost,) = events.verify(db)
+        assert lost.message == "hw01/1: Dogs has handed in and is nobody on the roster", "renamed without an id"
         roster.import_people(db, [Entry("a1", "Ada"), Entry("a2", "Bob", team="Cats")], **WHY)
         assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}
+        roster.import_people(db, [Entry("g1", "Gil", team="Dogs")], **WHY)
+        assert roster.participants_of(db, "hw01/1")["g1"] == "Dogs", "its name on the roster again gives it back"
         assert events.verify(db) == []
 
 
