@@ -587,16 +587,16 @@ def read_bars(home: Home, competition: Competition) -> tuple[Bar, ...]:
     return tuple(bar_from_json(bar) for bar in _read_described(home, competition)["bars"])
 
 
-def read_versions(home: Home, competition: Competition) -> tuple[str, str]:
+def read_versions(home: Home, competition: Competition, database: Database | None = None) -> tuple[str, str]:
     """The data version and metric version whose grades count on the board of a competition, as the database has it."""
-    return find_data(home, competition).versions
+    return find_data(home, competition, database).versions
 
 
-def find_data(home: Home, competition: Competition) -> Data:
+def find_data(home: Home, competition: Competition, opened: Database | None = None) -> Data:
     """What the database has of a competition's data; what an older release prepared is added on the way."""
     from leaderboard import competitions
 
-    with home.database() as database:
+    with home.database() if opened is None else contextlib.nullcontext(opened) as database:
         data = competitions.find(database, competition.key)
         if data is not None and data.description is not None:
             return data
@@ -653,11 +653,11 @@ def digest_of_files(files: Mapping[str, Mapping[str, Any]]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def all_versions(home: Home) -> dict[str, tuple[str, str]]:
+def all_versions(home: Home, opened: Database | None = None) -> dict[str, tuple[str, str]]:
     """The versions that count for all data whose answers are here, by their keys: by these it is told what waits."""
     from leaderboard import competitions
 
-    with home.database() as database:
+    with home.database() if opened is None else contextlib.nullcontext(opened) as database:
         known = competitions.all_data(database)
     found = {
         data.key: data.versions for data in known if (home.secret(data.name, data.number) / "competition.json").exists()
@@ -666,7 +666,7 @@ def all_versions(home: Home) -> dict[str, tuple[str, str]]:
         with contextlib.suppress(UserError):
             competition = read_competition(home.public(name))
             if competition.key not in {data.key for data in known}:
-                found[competition.key] = read_versions(home, competition)
+                found[competition.key] = read_versions(home, competition, opened)
     return found
 
 

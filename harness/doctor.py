@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
+from tasks.apart import confinement
 from tasks.errors import UserError
 
 
@@ -35,6 +36,9 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any =
                 "GPU", "ok" if cuda else "note", torch.cuda.get_device_name() if cuda else "none; baselines use the CPU"
             )
         )
+    missing = confinement()
+    detail = "; ".join(missing) or "files are read without answers, files, network and other processes"
+    rows.append(_row("grading apart", "note" if missing else "ok", detail))
     if server is not None:
         return rows + _server_rows(server)
     try:

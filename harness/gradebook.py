@@ -227,7 +227,7 @@ def _boards(home: Home, database: Database, name: str, private: bool, version: i
     if name not in prepared(home):
         return _Boards({}, {}, {}, {})
     competition = find_competition(home, name, version)
-    versions, rules = read_versions(home, competition), competition.rules
+    versions, rules = read_versions(home, competition, database), competition.rules
     higher = competition.ranking.higher_is_better
     found = ranking.what_counts(
         database, competition.key, *versions, selections=rules.selections, unselected=rules.unselected,

@@ -268,7 +268,7 @@ def grade_pending(
     for competition in [one for name in names for one in competitions_to_grade(home, name)]:
         with home.database() as database:
             secret: Secret | None = None
-            for entry in store.pending(database, {competition.key: read_versions(home, competition)}):
+            for entry in store.pending(database, {competition.key: read_versions(home, competition, database)}):
                 try:
                     secret = secret or read_secret(home, competition)
                     came = _grade_one(home, database, key, secret, entry, now, grader)

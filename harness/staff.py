@@ -314,7 +314,7 @@ def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
                 f"Somebody may hand in until {local(home, end)}, {in_words(end - now)} from now; after the reveal all"
                 " of it is practice."
             )
-        waiting = store.pending(database, {competition.key: read_versions(home, competition)})
+        waiting = store.pending(database, {competition.key: read_versions(home, competition, database)})
         if waiting:
             say(f"{len(waiting)} submissions have no score yet; the board changes when they have.")
         if not yes:

@@ -525,7 +525,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         entry, competition = _own(home, viewer, database, number)
         own = viewer.at_home or participant_of(database, competition, viewer) == entry.participant
         shown = roster.display_names(database).get(entry.participant, entry.participant)
-        versions = read_versions(home, competition)
+        versions = read_versions(home, competition, database)
         grades = store.public_grades(database, competition.key, *versions, entry.participant)
         grade = grades.get(entry.id)
         states = _states(home, database, competition, [entry], grades, now)
@@ -616,7 +616,7 @@ def _states(
     waiting = [entry.id for entry in entries if entry.rejected is None and entry.id not in grades]
     standing = {}
     if waiting:
-        versions = all_versions(home) | {competition.key: read_versions(home, competition)}
+        versions = all_versions(home, database) | {competition.key: read_versions(home, competition, database)}
         about = (home.root, *sorted(versions.items()))
         after = _settled[about] = queue.settled(database, versions, _settled.get(about, 0))
         standing = queue.standing(database, versions, waiting, now, after)
@@ -829,7 +829,7 @@ def _accepted(
     """The answer to an accepted file: its number, its place in the queue, what is left of the quota, the receipt."""
     from leaderboard import roster, store
 
-    versions = read_versions(home, competition)
+    versions = read_versions(home, competition, database)
     entry = store.submission(database, accepted.submission)
     grades = store.public_grades(database, competition.key, *versions, entry.participant)
     terms = _terms(home, database, competition, viewer, now)

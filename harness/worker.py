@@ -1,10 +1,10 @@
 """Grading apart from the server: processes that lease what was accepted, grade it, and record what came of it.
 
-A worker holds the answers; each submission is read and scored in a forked child of it with a limit of wall time and of
-address space, which hands a grade or a list of problems back through a pipe. A child that dies, hangs or wants too much
-memory gives the lease back, and the submission is tried once more. A worker that dies loses its lease when that runs
-out, which is not held against the file. Whatever is recorded is recorded in one transaction, so a worker can be killed
-at any step.
+A worker holds the answers. Each submission is read by a process that has none (`harness.decode`), and scored in a
+forked child of the worker, which hands a grade or a list of problems back through a pipe; both have limits of wall time
+and of address space. A child that dies, hangs or wants too much memory gives the lease back, and the submission is
+tried once more. A worker that dies loses its lease when that runs out, which is not held against the file. Whatever is
+recorded is recorded in one transaction, so a worker can be killed at any step.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from harness.competition import Secret, competitions_to_grade, prepared, read_secret
+from harness.decode import Decoder, received
 from harness.home import Home
-from tasks.apart import Died, apart
+from tasks.apart import Died, Late, apart
 from tasks.apart import Limits as Limits
 from tasks.base import Grade, Score, SubmissionError, UserError
 from tasks.errors import Problem, internal
@@ -55,6 +56,7 @@ class Worker:
     log: Callable[[str], None]
     seen: tuple[tuple[str, int], ...] | None = None
     answers: dict[str, Secret] = field(default_factory=dict)
+    decoder: Decoder = field(default_factory=Decoder)
     settled: int = 0
 
     @property
@@ -173,14 +175,15 @@ def _grade_leased(
         data = fetch(worker.home.submissions, lease.sha256)
     except UserError as error:
         return Answer(failure=str(error))
-    return grade_apart(secret, data, worker.limits, stopped, step)
+    return grade_apart(worker.decoder, secret, data, worker.limits, stopped, step)
 
 
 def grade_within(limits: Limits) -> Callable[[Secret, bytes], Grade]:
-    """How `grade_pending` grades within limits: in a child process, whose failure is a UserError."""
+    """How `grade_pending` grades within limits: in child processes, whose failure is a UserError."""
+    decoder = Decoder()
 
     def graded(secret: Secret, data: bytes) -> Grade:
-        answer = grade_apart(secret, data, limits)
+        answer = grade_apart(decoder, secret, data, limits)
         assert answer is not None, "nothing stops it"
         if answer.refused is not None:
             raise answer.refused
@@ -192,32 +195,43 @@ def grade_within(limits: Limits) -> Callable[[Secret, bytes], Grade]:
 
 
 def grade_apart(
+    decoder: Decoder,
     secret: Secret,
     data: bytes,
     limits: Limits,
     stopped: Callable[[], bool] = lambda: False,
     step: Step = lambda name: None,
 ) -> Answer | None:
-    """Reads and scores the bytes of a submission in a child process under the limits; None where `stopped` came true.
+    """Reads the bytes of a submission and scores them, each in a child process; None where `stopped` came true.
 
-    However the child ends, the caller gets an answer and no process stays behind.
+    The limit of time is for both together. However a child ends, the caller gets an answer and no process stays behind.
     """
+    begun = time.monotonic()
+    form, cells = secret.competition.format, secret.metric_file
     try:
-        values = apart(lambda: _grade(secret, data, limits), limits, stopped, lambda: step("forked"))
+        whole = decoder.decode(data, form, cells, limits, stopped)
+        if whole is None:
+            return None
+        rest = Limits(max(1.0, limits.seconds - (time.monotonic() - begun)), limits.memory)
+        values = apart(lambda: _grade(secret, whole, rest), rest, stopped, lambda: step("forked"))
+    except Late:
+        return Answer(failure=f"it took longer than {limits.seconds:g} s")
     except Died as error:
         return Answer(failure=str(error))
     return None if values is None else _answer(values)
 
 
-def _grade(secret: Secret, data: bytes, limits: Limits) -> dict[str, Any]:
-    """The answer of a child as plain values."""
-    from harness.grading import grade, read_predictions
+def _grade(secret: Secret, whole: bytes, limits: Limits) -> dict[str, Any]:
+    """The answer of the child that scores, as plain values."""
+    from harness.grading import grade
 
     try:
-        predictions = read_predictions(data, secret.competition.format, secret.metric_file)
+        predictions = received(whole, secret.competition.format, secret.metric_file)
         return {"grade": asdict(grade(_limited(secret, limits), predictions))}
     except SubmissionError as error:
         return {"problems": [problem._asdict() for problem in error.problems], "total": error.total}
+    except Died as error:
+        return {"failure": str(error)}
     except MemoryError:
         return {"failure": "it wanted more memory than it may have"}
     except UserError as error:

@@ -8,6 +8,7 @@ macOS has no limit of memory, and Windows cannot fork, so that work there runs i
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -17,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 FORKS = os.name == "posix"
@@ -51,6 +53,10 @@ class Died(Exception):
     """A child that gave no whole answer; the text says how it ended and holds no data."""
 
 
+class Late(Died):
+    """A child that did not answer in time."""
+
+
 def apart(
     work: Callable[[], dict[str, Any]],
     limits: Limits,
@@ -69,7 +75,7 @@ def apart(
         try:
             os.close(reading)
             bind(limits, parent)
-            _send(writing, json.dumps(work(), allow_nan=False).encode() + b"\n")
+            send(writing, json.dumps(work(), allow_nan=False).encode() + b"\n")
             code = 0
         finally:
             os._exit(code)  # nothing of the parent's is flushed, closed or run by the child
@@ -84,7 +90,7 @@ def apart(
     if text is None:
         if stopped():
             return None
-        raise Died(f"it took longer than {limits.seconds:g} s")
+        raise Late(f"it took longer than {limits.seconds:g} s")
     if not text.endswith(b"\n"):
         signaled = status is not None and status < 0 and text == b""
         raise Died(
@@ -111,7 +117,7 @@ def bind(limits: Limits, parent: int) -> None:
     import resource
 
     os.setpgid(0, 0)
-    _die_with(parent)
+    die_with(parent)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for number in (signal.SIGTERM, signal.SIGINT):  # which go to all processes at once; the parent decides
         signal.signal(number, signal.SIG_IGN)
@@ -125,11 +131,9 @@ def bind(limits: Limits, parent: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """On Linux, this process is killed when its parent ends."""
     if sys.platform == "linux":
-        import ctypes
-
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:  # it ended before
             os._exit(1)
@@ -143,6 +147,7 @@ def confine(*, reading: bool) -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    calls = None if reading else _filter()
     if _supports("landlockpy"):
         from landlockpy import AccessFS, Ruleset, Scope
 
@@ -151,21 +156,29 @@ def confine(*, reading: bool) -> None:
                 rules.allow_path("/", AccessFS.READ_FILE | AccessFS.READ_DIR | AccessFS.EXECUTE)
                 rules.allow_path(os.devnull, AccessFS.WRITE_FILE)
             rules.restrict()
-    if reading:
-        return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-    if _supports("seccompy"):
-        from seccompy import ArgCmp, CmpOp, Filter
-
-        calls = Filter()
-        for name in DENIED:
-            with contextlib.suppress(ValueError):  # another architecture has no such call
-                calls.errno(name, errno.EPERM)
-        calls.errno("clone", errno.EPERM, args=[ArgCmp(0, CmpOp.MASKED_EQ, 0, mask=CLONE_THREAD)])
-        calls.errno("clone3", errno.ENOSYS)  # whose flags no filter can see; threads are made with clone then
+    if calls is not None:
         calls.load()
+    elif not reading and "polars" not in sys.modules:  # which waits for its threads with descriptors
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
+@lru_cache(maxsize=1)
+def _filter() -> Any:
+    """The filter of system calls of a process that only computes; None where the system has none."""
+    if not _supports("seccompy"):
+        return None
+    from seccompy import ArgCmp, CmpOp, Filter
+
+    calls = Filter()
+    for name in DENIED:
+        with contextlib.suppress(ValueError):  # another architecture has no such call
+            calls.errno(name, errno.EPERM)
+    calls.errno("clone", errno.EPERM, args=[ArgCmp(0, CmpOp.MASKED_EQ, 0, mask=CLONE_THREAD)])
+    calls.errno("clone3", errno.ENOSYS)  # whose flags no filter can see; threads are made with clone then
+    return calls
+
+
+@lru_cache(maxsize=4)
 def _supports(package: str) -> bool:
     """Whether the system has what the package asks of it."""
     if sys.platform != "linux":
@@ -190,7 +203,8 @@ def confinement() -> tuple[str, ...]:
     return tuple(missing)
 
 
-def _send(descriptor: int, text: bytes) -> None:
+def send(descriptor: int, text: bytes) -> None:
+    """Writes all of it."""
     rest = memoryview(text)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -516,3 +516,26 @@ def test_the_same_course_on_postgresql_gives_the_same_board(home: Path, postgres
     refused = call(home, "leaderboard", "hw1")
     assert refused.exit_code != 0
     assert "correct-horse" not in refused.stdout + refused.stderr
+
+
+def test_a_worse_file_names_the_best_one_and_the_quota_after_the_reveal_is_one_of_practice(
+    home: Path, tmp_path: Path
+) -> None:
+    header, *rows = sample(home).read_text().splitlines()
+    for value in (60, 80):  # far above the answers: the farther, the worse
+        lines = [f"{row.split(',')[0]},{value}" for row in rows]
+        (tmp_path / f"{value}.csv").write_text("\n".join([header, *lines]) + "\n")
+    best = json.loads(call(home, "submit", "hw1", str(tmp_path / "60.csv"), "--as", "ada", "--format", "json").stdout)
+    assert (best["rank"], best["improved"], best["best"]["submission"]) == (1, True, 1)
+    worse = call(home, "submit", "hw1", str(tmp_path / "80.csv"), "--as", "ada")
+    assert f"not an improvement: your best stays submission 1 ({number(5)(best['scores'][0]['public'])}, rank 1)" in (
+        worse.stdout
+    )
+    again = json.loads(call(home, "status", "2", "--format", "json").stdout)
+    assert (again["rank"], again["improved"], again["best"]["rank"]) == (None, False, 1)
+    assert "practice" not in (before := call(home, "quota", "hw1", "--as", "ada")).stdout + before.stderr
+    assert call(home, "reveal", "hw1", "--yes", "--reason", "the end").exit_code == 0
+    after = call(home, "quota", "hw1", "--as", "ada")
+    assert "practice today" in after.stdout
+    assert "hw01 is over (revealed " in after.stderr
+    assert "what you hand in now is practice" in after.stderr
