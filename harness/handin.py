@@ -107,7 +107,7 @@ def result_lines(body: dict[str, Any]) -> tuple[list[str], list[str]]:
         shown.append("practice: it came after the end and does not count")
     elif body["rank"] is not None:
         shown.append(f"rank {body['rank']} on the public board")
-    else:
+    elif body["best"]:
         shown.append(best_words(body))
     return shown, list(body["notes"])
 

@@ -406,13 +406,15 @@ def test_a_competition_of_ones_own_goes_through_the_same_commands(tmp_path: Path
         assert call(home, *words).exit_code == 2
 
 
-def test_an_edition_without_a_private_part_has_one_board(tmp_path: Path) -> None:
+@pytest.mark.parametrize("one", [("2022", 5), ("builtin", 100)], ids=lambda one: one[0])
+def test_an_edition_without_a_private_part_has_one_board(tmp_path: Path, one: tuple[str, int]) -> None:
     home = tmp_path / "home"
-    assert "5 rows, all on the one public board" in call(home, "prepare", "hw12", "--edition", "2022").stdout
+    edition, rows = one
+    assert f"{rows} rows, all on the one public board" in call(home, "prepare", "hw12", "--edition", edition).stdout
     sample = home / "public" / "hw12" / "sample_submission.csv"
     done = call(home, "submit", "hw12", str(sample), "--as", "ada")
     assert done.exit_code == 0
-    assert "not comparable" in done.stderr
+    assert ("not comparable" in done.stderr) == (edition == "2022")
     for words in (
         ["leaderboard", "hw12", "--private", "--unrevealed"],
         ["reveal", "hw12", "--reason", "x", "--yes"],
@@ -514,3 +516,26 @@ def test_the_same_course_on_postgresql_gives_the_same_board(home: Path, postgres
     refused = call(home, "leaderboard", "hw1")
     assert refused.exit_code != 0
     assert "correct-horse" not in refused.stdout + refused.stderr
+
+
+def test_a_worse_file_names_the_best_one_and_the_quota_after_the_reveal_is_one_of_practice(
+    home: Path, tmp_path: Path
+) -> None:
+    header, *rows = sample(home).read_text().splitlines()
+    for value in (60, 80):  # far above the answers: the farther, the worse
+        lines = [f"{row.split(',')[0]},{value}" for row in rows]
+        (tmp_path / f"{value}.csv").write_text("\n".join([header, *lines]) + "\n")
+    best = json.loads(call(home, "submit", "hw1", str(tmp_path / "60.csv"), "--as", "ada", "--format", "json").stdout)
+    assert (best["rank"], best["improved"], best["best"]["submission"]) == (1, True, 1)
+    worse = call(home, "submit", "hw1", str(tmp_path / "80.csv"), "--as", "ada")
+    assert f"not an improvement: your best stays submission 1 ({number(5)(best['scores'][0]['public'])}, rank 1)" in (
+        worse.stdout
+    )
+    again = json.loads(call(home, "status", "2", "--format", "json").stdout)
+    assert (again["rank"], again["improved"], again["best"]["rank"]) == (None, False, 1)
+    assert "practice" not in (before := call(home, "quota", "hw1", "--as", "ada")).stdout + before.stderr
+    assert call(home, "reveal", "hw1", "--yes", "--reason", "the end").exit_code == 0
+    after = call(home, "quota", "hw1", "--as", "ada")
+    assert "practice today" in after.stdout
+    assert "hw01 is over (revealed " in after.stderr
+    assert "what you hand in now is practice" in after.stderr

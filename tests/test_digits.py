@@ -291,7 +291,8 @@ def test_a_login_a_notebook_and_a_baseline_show_no_more(
         monkeypatch.setattr(remote, "sleep", served.grade)
         assert test_remote.call("login", served.url, input=school.tokens[ANN] + "\n").exit_code == 0
         outputs = command_answers(partial(test_remote.call, columns=200), file, staff=False)
-        outputs["notebook"] = repr(notebook.submit(file, "hw1"))
+        done = notebook.submit(file, "hw1")
+        outputs["notebook"] = f"{done!r} {done._repr_html_()} {done.score!r} {json.dumps(done.body)}"
     assert not any("Traceback" in text for text in outputs.values())
     submit_baseline(school.home, find_competition(school.home, "hw1"), "baseline simple", file)
     outputs["train --submit"] = capsys.readouterr().out

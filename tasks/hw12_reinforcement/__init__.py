@@ -1,12 +1,13 @@
 """HW12: land a craft on the moon. What is handed in are the actions of whole episodes, which the judge replays.
 
-The world is gymnasium's LunarLander-v3; students get the seeds of all episodes and not which of them are private.
+The world is gymnasium's LunarLander-v3. Students get the seeds of all episodes, so that they can replay a file as the
+judge does and nothing of a score could be hidden: every edition has one board.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ HEADER = ("episode", "step", "action")
 MAX_STEPS = 1000
 COURSE_SEED, COURSE_EPISODES = 543, 5
 EPISODES = {"small": 100, "full": 400}
-"""How many episodes the built-in world has, half of them public."""
+"""How many episodes the built-in world has, all of them public."""
 FORMAT = EpisodesFormat(())
 """That of the built-in world, whose seeds are drawn when it is made."""
 CHAIN = EpisodesFormat((COURSE_SEED,) * COURSE_EPISODES, chained=True)
@@ -116,6 +117,11 @@ def _official(year: str, *bands: tuple[str, float | None, float]) -> tuple[Bar, 
     )
 
 
+def _one_board(bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
+    """The bars with the points of both boards on the public one."""
+    return tuple(replace(bar, points=(sum(bar.points), 0.0)) for bar in bars)
+
+
 JUDGE = Judge(_run, _version, offline=True)
 BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from a seed of its own"
 CHAIN_SOURCE = (
@@ -147,11 +153,11 @@ TASK = Task(
             BUILTIN_SOURCE,
             FORMAT,
             (REWARD,),
-            measured(
+            _one_board(measured(
                 REWARD, "ladder.py hw12 --seeds 106-108",
                 ("simple", -63.27, 18.45), ("medium", 117.07, 15.15), ("strong", 215.42, 7.46), ("boss", 277.40, 4.89),
-            ),
-            Rules(),
+            )),
+            Rules(selections=1, public_share=1.0),
             _make_world,
             judge=JUDGE,
         ),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.base import PUBLIC, Answers, EpisodesFormat, Made
-from tasks.hw12_reinforcement import CHAIN, COURSE_EPISODES, EPISODES, EPISODES_FILE, FORMAT, HEADER, MAX_STEPS
+from tasks.hw12_reinforcement import CHAIN, EPISODES, EPISODES_FILE, FORMAT, HEADER, MAX_STEPS
 from tasks.hw12_reinforcement.judge import new_environment
 from tasks.streams import Streams
 
@@ -29,19 +29,19 @@ def make(public: Path, streams: Streams, size: str) -> Made:
 
 
 def make_chain(public: Path) -> Made:
-    """Write the course's list of episodes into `public`. All count in public, since the course had no private ones."""
-    import numpy as np
-
-    made = _made(public, CHAIN)
-    usage = np.full(COURSE_EPISODES, PUBLIC, dtype=np.int8)
-    return replace(made, answers=replace(made.answers, usage=usage))
+    """Write the course's list of episodes into `public`."""
+    return _made(public, CHAIN)
 
 
 def _made(public: Path, form: EpisodesFormat) -> Made:
+    """All episodes count in public: whoever knows the seeds can replay a file, and so compute any private score."""
+    import numpy as np
+
     lines = ["episode,seed", *(f"{episode},{seed}" for episode, seed in enumerate(form.seeds))]
     (public / EPISODES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     sample = to_csv(do_nothing(form.seeds, chained=form.chained))
-    return Made(Answers(form.ids, {}), sample=sample, form=form)
+    usage = np.full(len(form), PUBLIC, dtype=np.int8)
+    return Made(Answers(form.ids, {}, usage=usage), sample=sample, form=form)
 
 
 def do_nothing(seeds: Sequence[int], *, chained: bool) -> list[list[int]]:
