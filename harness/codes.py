@@ -38,6 +38,10 @@ CODES: dict[str, str] = {
     "E_REDIRECT": "The server sends on to another address, and the token is not sent there. Log in to that address.",
     "E_SCOPE": "This token may not do that. Use a token with more rights.",
     "E_SERVER": "The address answers, but not like a server of lhy-grade. Check the address.",
+    "E_SHOW": (
+        "There is no picture of these data, or what draws it is missing. Name a folder with the whole data of a "
+        "homework; install what the message names."
+    ),
     "E_SLOW": "An upload did not arrive in time. Nothing was recorded; run the same command again.",
     "E_STAFF": (
         "The command is for the course staff, on the machine that holds the course. For a course of your own, name its "
