@@ -336,9 +336,7 @@ _LARGE = "misses more often than 1 in 20 times where a few errors are very large
 NOTES: dict[str, tuple[int, str]] = {
     "root_mean_squared_error": (1000, _LARGE),
     "mean_squared_error": (1000, _LARGE),
-    "mean_absolute_error": (100, _LARGE),
     "roc_auc_score": (500, "misses more often than 1 in 20 times where one class has few rows"),
-    "bleu_score": (100, "misses more often than 1 in 20 times"),
     "mean_return_score": (200, "misses more often than 1 in 20 times where crashes are rare"),
 }
 """The number of rows below which the 95 % interval of a metric is known to fall short, and how."""
