@@ -280,7 +280,7 @@ def _swapped(lines: Sequence[str], at: Mapping[str, int], format: TableFormat) -
     """Whether the only prediction column holds all the ids, and the id column does not."""
     if len(format.columns) != 1 or len(at) != 2:
         return False
-    rows = [line.split(",") for line in map(without_end, lines)]
+    rows = [line.split(",", max(at.values()) + 1) for line in map(without_end, lines)]
     ids, values = (
         {row[at[name]].strip(' \t"') for row in rows if at[name] < len(row)}
         for name in (format.id, format.columns[0].name)
@@ -492,8 +492,8 @@ class _Ids:
             fix = "subtract 1 from" if shift > int(self.ids[0]) else "add 1 to"
             line, name, _ = self.odd["E_ID_UNKNOWN"][0]
             message = (
-                f'the ids count from {shift}: "{inert(name)}" is unexpected, "{missing[0]}" is missing; expected '
-                f'"{self.ids[0]}" to "{self.ids[-1]}"; {fix} each.'
+                f'the ids count from {shift}: "{inert(name)}" (line {line:,}) is unexpected, '
+                f'"{missing[0]}" is missing; expected "{self.ids[0]}" to "{self.ids[-1]}"; {fix} each.'
             )
             report.file("E_ID_SHIFTED", message, line, name, f"{self.ids[0]} to {self.ids[-1]}")
             return

@@ -119,7 +119,7 @@ def test_the_log_holds_no_name_and_no_address_of_a_person(db: Database) -> None:
         (Entry("b09", "Zoe", "zoe"), "e-mail"),
         (Entry("b09", "Zoe", "a@b\nBcc: x@y"), "e-mail"),
         (Entry("b09", "Zoe", role="dean"), "role"),  # type: ignore[arg-type]
-        (Entry("b09", "Ada"), "the name Ada is that of 0012"),
+        (Entry("b09", "Ada"), "the name Ada is also that of 0012"),
         (Entry("b09", "ＡＤＡ"), "that of 0012"),
         (Entry("B02", "Zoe"), "differs from b02 only in capitals"),
         (Entry("b09", "Zoe", team="b02"), "has the id or the name of a person"),

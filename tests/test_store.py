@@ -145,7 +145,7 @@ def test_a_process_killed_at_any_step_leaves_the_whole_file_or_none(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.ENOSPC, "grader's disk is full"), (errno.EROFS, "may not write"), (errno.EIO, "could not be stored")],
+    [(errno.ENOSPC, "grader's disk is full"), (errno.EROFS, "cannot write"), (errno.EIO, "could not be stored")],
 )
 @pytest.mark.parametrize("call", ["write", "fsync"])
 def test_a_disk_that_refuses_leaves_nothing_behind(
