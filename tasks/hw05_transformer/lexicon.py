@@ -1,8 +1,8 @@
-"""The words of HW5's built-in world: English, Traditional Chinese as written in Taiwan, and what grammar needs of them.
+"""The words of HW5's built-in world: English, Traditional Chinese as written in Taiwan, and their grammatical forms.
 
-An entry is English words, then Chinese ones. After a slash stand the English forms that no rule gives: the plural of a
-noun (`-` for a mass noun, `=` for one that is only plural), past and participle of a verb. A noun's second Chinese word
-is its measure word. Entries are parted by semicolons.
+An entry is English words, then Chinese ones. A slash precedes the irregular English forms: the plural of a noun (`-`
+for a mass noun, `=` for one that is only plural), past and participle of a verb. A noun's second Chinese word is its
+measure word. Semicolons separate entries.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ MARKS = {".": "。", "?": "？", "!": "！"}
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who chooses: a random stream, and for each list of the lexicon its entries with their cumulated weights."""
+    """A speaker: a random stream, and for each list of the lexicon its entries with their cumulative weights."""
 
     rng: random.Random
     tables: dict[str, tuple[tuple[Entry, ...], list[float]]]
@@ -352,7 +352,7 @@ def statement(g: Speaker) -> Pair:
 
 
 def quality(g: Speaker) -> Clause:
-    """Somebody or something is so."""
+    """Somebody or something has a property."""
     degree = ("", "", "", "very", "very", "too", "not", "not very", "so")[g.below(9)]
     if g.chance(0.4):
         return is_adjective(someone(g), g.entry(words.PERSON_ADJECTIVES), degree)
