@@ -228,7 +228,7 @@ def credits(config: Config, played: Played, values: NDArray[np.float64]) -> NDAr
 
 
 def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
-    """Train the policy of a level on episodes of its own seeds, then fly those of `public`.
+    """Train the policy of a level on episodes from its own seeds, then play those of `public`.
 
     An iteration plays whole episodes from fresh starts that follow from the run's seed and the iteration's number, so
     no state of an environment has to be saved for a resumed run.

@@ -68,7 +68,7 @@ TASK = Task(
     (
         Edition(
             "builtin",
-            "a seeded grammar with a lexicon of its own (tasks/hw05_transformer/world.py), MIT",
+            "a seeded grammar with its own lexicon (tasks/hw05_transformer/world.py), MIT",
             FORMAT,
             (BLEU,),
             measured(

@@ -43,7 +43,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Adverbial:
-    """When, where or how: the Chinese stands before the verb."""
+    """When, where or how; in Chinese it comes before the verb."""
 
     en: str = ""
     zh: str = ""

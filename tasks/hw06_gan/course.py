@@ -88,7 +88,7 @@ class Found:
 
 
 def find(source: Path) -> Found:
-    """The faces, the cascade and the weights of a folder or zip; faces may lie in a zip of the folder, or in both."""
+    """The faces, the cascade and the weights of a folder or zip; faces may be in a zip of the folder, or in both."""
     faces: dict[int, bytes] = {}
     files: dict[str, bytes] = {}
     wanted = {judge.CASCADE_FILE: MAX_BYTES, **dict.fromkeys(inception.NAMES, inception.BYTES)}

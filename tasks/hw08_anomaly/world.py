@@ -205,7 +205,7 @@ def face(p: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:
     """Paint eyes, brows, nose, mouth and glasses, on the face where `head` is 1."""
     import numpy as np
 
-    flip = 1 - 2 * p["turned"]  # 1, or -1 for a face that stands on its head inside the head
+    flip = 1 - 2 * p["turned"]  # 1, or -1 for a face that is upside down inside the head
     u, v = u * flip, (v - 0.1) * flip + 0.1
     shift, lift = 0.13 * p["yaw"], 0.09 * p["pitch"]
     ink = p["skin"] * 0.25

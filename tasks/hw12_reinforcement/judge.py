@@ -94,7 +94,7 @@ def version() -> str:
 
 
 def replay(environment: Any, seed: int | None, actions: bytes, max_steps: int) -> Flight:
-    """One episode: from the seed, or from where the environment's stream of random numbers stands."""
+    """Replays one episode from the seed, or from the current state of the environment's random numbers."""
     environment.reset(seed=seed)
     total = 0.0
     for number, action in enumerate(actions, start=1):
