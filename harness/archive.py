@@ -28,8 +28,8 @@ PACKED = (".jpg", ".jpeg", ".png", ".gz", ".tgz", ".zip", ".npz")
 """Files that are stored as they are: packing them again saves nothing."""
 
 PIECE = 2**18
-LISTED = 20
-"""A folder with more files than that is one line in a list for people."""
+LISTED = 12
+"""A list for people has so many files of the top folder at most, and so many folders, else one line for them."""
 
 MOST_FILES = 500_000
 

@@ -119,6 +119,8 @@ def _show(body: dict[str, Any], top: int | None, format: Any, version: int | Non
     if top is None:
         rows = with_bars(rows, body["bars"], metric)
     emit(format, "board", rows, fields, title=title)
+    if body.get("interval_note") and any(field.key == "interval" for field in fields):
+        say(body["interval_note"])
     if body["size"] is not None and not body["bars"]:
         say(f"There are no measured bars for size {body['size']}.")
     if not rows:

@@ -84,10 +84,15 @@ def cli(context: click.Context, home: str | None, debug: bool) -> None:
 
 @cli.command()
 @click.argument("homework", metavar="[HW]", required=False)
+@click.option("--show", is_flag=True, help="Write a picture of the data beside them.")
+@click.option("--from", "folder", metavar="DIR", help="Where downloaded data are, for --show.")
 @options.FORMAT
 @options.command
-def tasks(homework: str | None, format: Any) -> None:
-    """List the homeworks, or show the sheet of one."""
+def tasks(homework: str | None, show: bool, folder: str | None, format: Any) -> None:
+    """List the homeworks, or show the sheet or the data of one."""
+    if show or folder is not None:
+        _show(homework, folder)
+        return
     from harness.render import Field, emit, emit_json, inert, say, short_time, words
 
     source = options.source(named=False)
@@ -111,6 +116,21 @@ def tasks(homework: str | None, format: Any) -> None:
     emit(format, "tasks", rows, fields)
     if format == "table" and not any(row["prepared"] for row in rows):
         say(options.nothing_yet())
+
+
+def _show(homework: str | None, folder: str | None) -> None:
+    """Writes the picture of the data of a homework, and prints where it is."""
+    from pathlib import Path
+
+    from harness.show import show
+
+    if folder is None:
+        if homework is None:
+            raise UserError("name a homework, or give the folder with its data by --from DIR.")
+        folder = options.source(named=False).files(homework).get("folder")
+        if folder is None:
+            raise UserError(f"get the data first: lhy-grade files {homework} --download, then --show --from DIR.")
+    click.echo(show(Path(folder)))
 
 
 @cli.command()

@@ -620,6 +620,8 @@ def rules(
             raise UserError(f"expected RULE=VALUE, got {bare[0]!r}; an empty value takes the edition's rule again.")
         wanted = dict(change.partition("=")[::2] for change in changes)
         checked_reason(reason)
+        if strange := [key for key in wanted if key not in CHANGEABLE]:
+            raise UserError(f"{strange[0]!r} is not a rule that can be changed; these are: {', '.join(CHANGEABLE)}.")
         before = asdict(competition.rules)
         told = [f"{key} from {before.get(key)} to {value or 'what the edition has'}" for key, value in wanted.items()]
         for warning in _consequences(competition, wanted, options.clock()):

@@ -52,6 +52,7 @@ from harness.shown import Cut
 from tasks.base import clears
 from tasks.errors import UserError
 from tasks.homeworks import did_you_mean
+from tasks.metrics import interval_note
 
 if TYPE_CHECKING:
     from harness.rules import Terms
@@ -294,6 +295,7 @@ def board(
         own = participant_of(database, competition, viewer)
         rows = _ranked(database, competition, versions, private=private)
         ranks = {row.participant: row.rank for row in _ranked(database, competition, versions)} if private else None
+    n = next((count for row in rows if (count := json.loads(row.details).get("n"))), None)
     return {
         "schema": 1,
         "homework": competition.name,
@@ -306,6 +308,7 @@ def board(
         "title": competition.title,
         "demo": competition.demo,
         "metrics": [asdict(metric) for metric in competition.metrics],
+        "interval_note": None if n is None else interval_note(competition.ranking.name, n),
         "bars": _bars(home, competition, rows, private),
         "board": [_board_row(home, viewer, row, own, names, ranks, _cut(competition, exact)) for row in rows],
     }

@@ -264,17 +264,23 @@ def test_the_answers_win(name: str, home: Home, secret: Secret, winner: bytes) -
     best, sample = graded(secret, winner), graded(secret, sample_of(home, secret))
     for score, other, metric in zip(best.scores, sample.scores, secret.metrics, strict=True):
         sign = 1 if metric.higher_is_better else -1
-        assert score.private is not None
-        assert other.private is not None
-        if metric is secret.metrics[0]:
-            assert sign * score.public > sign * other.public
-            assert sign * score.private > sign * other.private
-        for value in (score.public, score.private, other.public, other.private):
-            assert min(metric.best, metric.worst) <= value <= max(metric.best, metric.worst)
-        if metric.name in CASES[name].best:
-            assert score.public == score.private == CASES[name].best[metric.name]
-    for bars in (cleared(secret.competition, best, secret.bars, private=private) for private in (False, True)):
-        assert set(bars) == {bar.name for bar in secret.bars}
+        pairs = [(score.public, other.public)]
+        if secret.competition.two_boards:
+            assert score.private is not None
+            assert other.private is not None
+            pairs.append((score.private, other.private))
+        else:
+            assert score.private is other.private is None
+        for value, low in pairs:
+            if metric is secret.metrics[0]:
+                assert sign * value > sign * low
+            for one in (value, low):
+                assert min(metric.best, metric.worst) <= one <= max(metric.best, metric.worst)
+            if metric.name in CASES[name].best:
+                assert value == CASES[name].best[metric.name]
+    for private in (False, True):
+        bars = cleared(secret.competition, best, secret.bars, private=private)
+        assert set(bars) == {bar.name for bar in secret.bars if secret.competition.two_boards or not private}
 
 
 def test_the_order_of_rows_or_members_does_not_matter(name: str, home: Home, secret: Secret, winner: bytes) -> None:
@@ -296,11 +302,15 @@ def test_the_sample_submission_is_valid_and_clears_no_bar_but_those_that_any_val
         assert not cleared(secret.competition, result, secret.bars, private=private)
 
 
-def test_both_sides_have_rows_and_no_group_straddles(secret: Secret) -> None:
+def test_both_sides_have_rows_and_no_group_straddles_or_there_is_one_board(secret: Secret) -> None:
     usage, groups = secret.answers.usage, secret.answers.groups
     assert usage is not None
     rules = secret.competition.rules
     public, private = int((usage == PUBLIC).sum()), int((usage == PRIVATE).sum())
+    if not secret.competition.two_boards:
+        assert not secret.answers.columns, "students can compute every score of the one board themselves"
+        assert (private, rules.public_share) == (0, 1.0)
+        return
     assert min(public, private) >= 10
     assert abs(public / (public + private) - rules.public_share) < 0.1
     if groups is not None:
@@ -359,6 +369,9 @@ def test_no_private_answer_reaches_the_one_who_hands_in(
     monkeypatch.setattr(options, "clock", lambda: NOW)
     competition = find_competition(home, name)
     secret = read_secret(home, competition)
+    if not competition.two_boards:
+        assert graded(secret, winner).n_private == 0
+        return
     files = {"sample": sample_of(home, secret), "winner": winner}
     seen: list[list[tuple[str, str]]] = []
     grades: list[Grade] = []

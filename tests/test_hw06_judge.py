@@ -176,7 +176,7 @@ def trained() -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(networks.FACES, "small", 400)
         patch.setitem(networks.EPOCHS, "small", 6)
-        return networks.train(fixed(1), "small")
+        return networks.train(fixed(2), "small")
 
 
 def fid(weights: dict[str, bytes], real: Images, made: Images) -> float:

@@ -30,7 +30,7 @@ from harness.prepare import plan_homework, prepare
 from harness.shown import shown
 from submissions.episodes import CONVERT
 from submissions.reader import read
-from tasks.base import Columns, Edition, EpisodesFormat, Made, SubmissionError, UserError
+from tasks.base import PUBLIC, Columns, Edition, EpisodesFormat, Made, SubmissionError, UserError
 from tasks.hw12_reinforcement import CHAINED_REWARD, EPISODES_FILE, MAX_STEPS, REWARD, TASK
 from tasks.hw12_reinforcement import judge as judging
 from tasks.hw12_reinforcement.judge import new_environment, replays, run
@@ -112,7 +112,7 @@ def landed() -> tuple[list[list[int]], list[float]]:
 # The episodes
 
 
-def test_students_get_the_seeds_of_all_episodes_and_no_mark_of_public_or_private(tmp_path: Path) -> None:
+def test_students_get_the_seeds_of_all_episodes_which_all_count_on_one_board(tmp_path: Path) -> None:
     made, form = make(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [EPISODES_FILE]
     with (tmp_path / EPISODES_FILE).open(newline="", encoding="utf-8") as file:
@@ -124,7 +124,8 @@ def test_students_get_the_seeds_of_all_episodes_and_no_mark_of_public_or_private
     assert min(form.seeds) >= 0
     assert max(form.seeds) < 2**31
     assert made.answers.columns == {}
-    assert made.answers.usage is None  # the common code draws it from the key, after what students get is written
+    assert made.answers.usage is not None
+    assert set(made.answers.usage.tolist()) == {PUBLIC}  # nothing that students can replay is hidden
     assert made.answers.groups is None
 
 
@@ -177,6 +178,10 @@ def test_the_courses_bands_give_its_points() -> None:
     cases = (-300.0, -0.5, 0.0, 99.5, 100.0, 169.9, 170.0, 200.0, 240.5, 241.0, 268.9, 269.0, 269.009, 269.01, 300.0)
     assert [points("2021", value) for value in cases] == [2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 6, 6, 6]
     assert [points("2022", value) for value in cases] == [0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4]
+    for edition in TASK.editions:
+        assert all(bar.points[1] == 0 for bar in edition.bars)
+        assert edition.rules.public_share == 1.0
+    assert sum(bar.points[0] for bar in TASK.edition("builtin").bars) == 8
     for year in ("2021", "2022"):
         assert "not comparable" in TASK.edition(year).source
         assert all(bar.points[1] == 0 and bar.source == f"official {year}" for bar in TASK.edition(year).bars)

@@ -192,6 +192,11 @@ def test_a_rule_without_a_value_is_not_taken_for_its_removal(home: Path) -> None
     assert "quota = 3" in (home / "config.toml").read_text()
 
 
+def test_a_rule_that_does_not_exist_is_refused_before_anything_is_asked(home: Path) -> None:
+    done = call(home, "rules", "hw1", "qouta=3", "--reason", "x", input="y\n")
+    assert (done.exit_code, "[y/N]" in done.stderr, "quota, quota_zone" in done.stderr) == (2, False, True)
+
+
 # A reader that is gone.
 
 

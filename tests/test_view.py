@@ -555,3 +555,18 @@ def test_after_the_reveal_the_quota_is_one_of_practice_and_says_since_when(home:
     number = graded(home, ANN, 8, now=NOW + timedelta(hours=1))[0]
     body = view.submission(home, ANN, number, NOW)
     assert (body["practice"], body["rank"], body["improved"], body["best"]) == (True, None, None, None)
+
+
+def test_a_board_of_few_rows_says_where_its_intervals_fall_short(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness import board
+
+    assert view.board(home, BOB, "hw1", now=NOW)["interval_note"] is None  # there is no interval yet
+    graded(home, BOB, 3)
+    body = view.board(home, BOB, "hw1", now=NOW)
+    assert body["interval_note"] == (
+        "With 446 rows, the interval misses more often than 1 in 20 times where a few errors are very large."
+    )
+    board._show(body, None, "table", None)
+    assert "With 446 rows, the interval misses" in " ".join(capsys.readouterr().err.split())

@@ -1,8 +1,8 @@
 """The seeds of HW12's episodes, and a sample submission that does nothing.
 
-The built-in world draws one seed an episode, so that an episode can be replayed alone and in any order. The course's
-chain has one seed for five episodes: every step draws random numbers, so that an episode starts where the steps of
-those before it leave the stream.
+The built-in world draws one seed per episode, so each episode can be replayed alone and in any order. The course's
+chain has one seed for five episodes: every step draws random numbers, so the start of an episode depends on the steps
+of those before it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.base import PUBLIC, Answers, EpisodesFormat, Made
-from tasks.hw12_reinforcement import CHAIN, COURSE_EPISODES, EPISODES, EPISODES_FILE, FORMAT, HEADER, MAX_STEPS
+from tasks.hw12_reinforcement import CHAIN, EPISODES, EPISODES_FILE, FORMAT, HEADER, MAX_STEPS
 from tasks.hw12_reinforcement.judge import new_environment
 from tasks.streams import Streams
 
@@ -29,23 +29,23 @@ def make(public: Path, streams: Streams, size: str) -> Made:
 
 
 def make_chain(public: Path) -> Made:
-    """Write the course's list of episodes into `public`. All count in public, since the course had no private ones."""
-    import numpy as np
-
-    made = _made(public, CHAIN)
-    usage = np.full(COURSE_EPISODES, PUBLIC, dtype=np.int8)
-    return replace(made, answers=replace(made.answers, usage=usage))
+    """Write the course's list of episodes into `public`."""
+    return _made(public, CHAIN)
 
 
 def _made(public: Path, form: EpisodesFormat) -> Made:
+    """All episodes are public: anyone with the seeds can replay a file, and so compute any private score."""
+    import numpy as np
+
     lines = ["episode,seed", *(f"{episode},{seed}" for episode, seed in enumerate(form.seeds))]
     (public / EPISODES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     sample = to_csv(do_nothing(form.seeds, chained=form.chained))
-    return Made(Answers(form.ids, {}), sample=sample, form=form)
+    usage = np.full(len(form), PUBLIC, dtype=np.int8)
+    return Made(Answers(form.ids, {}, usage=usage), sample=sample, form=form)
 
 
 def do_nothing(seeds: Sequence[int], *, chained: bool) -> list[list[int]]:
-    """The actions of episodes without any engine, each up to its end; most crash."""
+    """Episodes that never fire an engine, each up to its end; most crash."""
     environment = new_environment()
     episodes = []
     for place, seed in enumerate(seeds):

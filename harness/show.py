@@ -1,0 +1,184 @@
+"""One picture of what a homework's data look like, from the files that students have and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.base import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FONTS = (
+    "Noto Sans CJK TC", "Noto Sans CJK JP", "Noto Sans TC", "PingFang TC", "PingFang HK", "Heiti TC",
+    "Microsoft JhengHei", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Arial Unicode MS", "Droid Sans Fallback",
+)  # fmt: skip
+"""Fonts with traditional Chinese characters, of which the first that is installed is taken."""
+
+
+def show(folder: Path) -> Path:
+    """Writes the picture of the data in a folder beside it, as FOLDER.png; its path.
+
+    Raises UserError where the folder has no data of a homework, or what draws it is not installed.
+    """
+    try:
+        name = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["name"]
+        draw = DRAWN[name]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{folder} has no data of a homework that can be shown.", code="E_SHOW") from None
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError('the picture needs matplotlib: pip install "lhy-grade[train]".', code="E_SHOW") from None
+    figure = Figure(layout="constrained")
+    FigureCanvasAgg(figure)
+    try:
+        draw(folder, figure)
+    except (OSError, ValueError, StopIteration, IndexError):
+        raise UserError(f"The data in {folder} are not whole; download or prepare them anew.", code="E_SHOW") from None
+    path = folder.resolve().with_name(f"{folder.resolve().name}.png")
+    figure.savefig(path, dpi=100)
+    _fewer_colours(path)
+    return path
+
+
+def _fewer_colours(path: Path) -> None:
+    """Writes a picture again with 256 colours, which takes a quarter of the bytes."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def _grid(figure: Figure, pictures: list[Any], titles: list[str], columns: int, title: str) -> None:
+    if not pictures:
+        raise ValueError("no pictures")
+    rows = -(-len(pictures) // columns)
+    figure.set_size_inches(columns * 0.8, rows * (0.9 if any(titles) else 0.82) + 0.4)
+    figure.suptitle(title, fontsize=11)
+    for place, (picture, words) in enumerate(zip(pictures, titles, strict=True), start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        axes.imshow(picture)
+        axes.set_axis_off()
+        axes.set_title(words, fontsize=7, pad=2)
+
+
+def _open(path: Path) -> Any:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return image.convert("RGB").resize((96, 96))
+
+
+def _survey(folder: Path, figure: Figure) -> None:
+    """HW1: the last answers of some rows by day, and the target against the day before."""
+    with (folder / "covid.train.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    days = [place for place, name in enumerate(header) if name.startswith("tested_positive")]
+    values = [[float(row[place]) for place in days] for row in rows]
+    figure.set_size_inches(8, 3.4)
+    figure.suptitle("HW1: tested positive by day", fontsize=11)
+    left, right = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2)
+    for row in values[:: max(1, len(values) // 30)]:
+        left.plot(range(1, len(days) + 1), row, color="#888888", linewidth=0.8)
+        left.plot(len(days), row[-1], "o", color="#c0392b", markersize=3)
+    left.set(title="30 rows of training data", xlabel="day", ylabel="per cent", xticks=range(1, len(days) + 1))
+    right.plot([row[-2] for row in values], [row[-1] for row in values], ".", color="#2c6fbb", markersize=3, alpha=0.4)
+    right.set(title="all rows", xlabel="the day before", ylabel="the last day, to be predicted")
+
+
+def _dishes(folder: Path, figure: Figure) -> None:
+    """HW3: four training pictures of each class."""
+    of_class: dict[int, list[Path]] = {}
+    for path in sorted(folder.glob("*/training/**/*.jpg")):
+        if label := re.fullmatch(r"([0-9]{1,2})_[0-9]+", path.stem):
+            of_class.setdefault(int(label[1]), []).append(path)
+    rows = [[paths[row] for _, paths in sorted(of_class.items())] for row in range(4)]
+    titles = [f"class {label}" for label in sorted(of_class)] + [""] * (3 * len(of_class))
+    pictures = [_open(path) for row in rows for path in row]
+    _grid(figure, pictures, titles, len(of_class), "HW3: training pictures, a column for each class")
+
+
+def _talks(folder: Path, figure: Figure) -> None:
+    """HW5: lines in both languages, and test lines to be translated."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    font = next((name for name in FONTS if name in installed), None)
+    if font is None:
+        raise UserError("the picture needs a font with Chinese characters; install Noto Sans CJK.", code="E_SHOW")
+    names = ("ted2020/raw.en", "ted2020/raw.zh", "test/test.en")
+    english, chinese, tests = ((folder / name).read_text(encoding="utf-8").split("\n") for name in names)
+    short = [place for place in range(400) if len(english[place]) < 60][:8]
+    lines = [(english[place], chinese[place]) for place in short]
+    lines += [(line, "?") for line in [line for line in tests if 0 < len(line) < 60][:3]]
+    figure.set_size_inches(8.5, 0.34 * len(lines) + 0.7)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.set_ylim(len(lines), -1)
+    axes.text(0, -0.7, "English", weight="bold", fontsize=10)
+    axes.text(0.56, -0.7, "Traditional Chinese", weight="bold", fontsize=10)
+    for place, (source, target) in enumerate(lines):
+        colour = "#c0392b" if target == "?" else "#222222"
+        axes.text(0, place + 0.3, source, fontsize=9, color=colour)
+        axes.text(0.56, place + 0.3, target, fontsize=10, color=colour, family=font)
+
+
+def _faces(folder: Path, figure: Figure) -> None:
+    """HW6: training faces."""
+    paths = sorted((folder / "faces").iterdir())
+    pictures = [_open(path) for path in paths[:: max(1, len(paths) // 40)][:40]]
+    _grid(figure, pictures, [""] * len(pictures), 10, "HW6: training faces")
+
+
+def _strangers(folder: Path, figure: Figure) -> None:
+    """HW8: training images, all normal, above test images, some of which are not."""
+    import numpy as np
+
+    pictures: list[Any] = []
+    for name in ("trainingset.npy", "testingset.npy"):
+        images = np.load(next(folder.glob(f"*/{name}")), mmap_mode="r", allow_pickle=False)
+        pictures += list(images[:: max(1, len(images) // 20)][:20])
+    titles = ["training"] * 20 + ["test"] * 20
+    _grid(figure, pictures, titles, 10, "HW8: normal faces to learn from, and test images: which are not normal?")
+
+
+def _flights(folder: Path, figure: Figure) -> None:
+    """HW12: the first flights without any engine, and with gymnasium's own simple controller."""
+    from tasks.hw12_reinforcement.judge import new_environment
+
+    environment = new_environment()
+    from gymnasium.envs.box2d import lunar_lander  # only once the environment has loaded its packages
+
+    steer: Any = lunar_lander.heuristic
+
+    with (folder / "episodes.csv").open(encoding="utf-8", newline="") as file:
+        seeds = [int(row["seed"]) for row in csv.DictReader(file)][:6]
+    figure.set_size_inches(7, 4)
+    axes = figure.add_subplot()
+    for seed in dict.fromkeys(seeds):
+        for steered, colour in ((False, "#999999"), (True, "#2c6fbb")):
+            state, _ = environment.reset(seed=seed)
+            places, over = [state[:2]], False
+            while not over and len(places) < 1000:
+                action = steer(environment, state) if steered else 0
+                state, _, over, *_ = environment.step(action)
+                places.append(state[:2])
+            axes.plot([x for x, _ in places], [y for _, y in places], color=colour, linewidth=1)
+            axes.plot(*places[-1], "o" if steered else "x", color=colour, markersize=5)
+    axes.plot([-0.2, 0.2], [0, 0], color="#c0392b", linewidth=4, solid_capstyle="butt")
+    axes.set(
+        title="HW12: flights without engines (grey) and with a simple controller (blue)", xlabel="x", ylabel="height"
+    )
+    axes.annotate("landing pad", (0, 0), (0, -0.12), ha="center", fontsize=8, color="#c0392b")
+
+
+DRAWN = {
+    "hw01": _survey, "hw03": _dishes, "hw05": _talks, "hw06": _faces, "hw08": _strangers, "hw12": _flights
+}  # fmt: skip
+"""What draws the data of each homework into a figure."""
