@@ -85,7 +85,7 @@ def _prepare(
         say(f"accepted: {warning}")
     if seed is not None:
         say(f"Made with --seed {seed}: anybody can rebuild the answers; good for demos and tests only.")
-    say(f"Students get {done.folder}; nothing else of {home.root} may reach them.")
+    say(f"Students get {done.folder}; never share anything else in {home.root}.")
 
 
 @click.command()
