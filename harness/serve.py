@@ -56,7 +56,7 @@ FIRST = "instructor"
 @click.option("--workers", type=click.IntRange(0, 64), default=1, show_default=True, help="Grading processes.")
 @options.command
 def serve(host: str | None, port: int | None, processes: int, workers: int) -> None:
-    """Open this course to a class over the network.
+    """Run the course's server for a class.
 
     Settings are in config.toml, [server]."""
     from harness.competition import find_competition, prepared

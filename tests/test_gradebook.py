@@ -328,7 +328,7 @@ def test_points_that_cannot_be_are_refused(home: Home, db: Database, words: tupl
 def test_points_entered_again_are_told_and_replace_the_old(home: Home, db: Database) -> None:
     assert call(home, "points", "hw1", "0012", "code", "2", "--reason", "read", "--yes").exit_code == 0
     asked = call(home, "points", "hw1", "0012", "code", "1.5", "--reason", "read again", input="y\n")
-    assert "in place of 2" in asked.stderr
+    assert "replacing 2" in asked.stderr
     assert asked.exit_code == 0
     assert lines_of(home, db)["0012"].scores["hw01"].parts["code"] == 1.5
     assert [event.kind for event in events.events(db)].count("points entered") == 2

@@ -1176,7 +1176,7 @@ def test_a_worse_file_is_said_to_be_no_improvement_with_the_best_and_its_rank(si
     first, worse = handed_in(site, "b01", 60.0, 80.0)  # far above the answers: the farther, the worse
     site.work()
     own, staff = (site.client(key).get(f"/submissions/{worse}").text for key in ("b01", "tom"))
-    assert f"not an improvement: your best stays submission {first} (" in own
-    assert f"not an improvement: the participant’s best stays submission {first} (" in staff.replace("&#39;", "’")
+    assert f"not an improvement: your best is still submission {first} (" in own
+    assert f"not an improvement: the participant’s best is still submission {first} (" in staff.replace("&#39;", "’")
     assert ", rank 1)" in own
     assert "not an improvement" not in site.client("b01").get(f"/submissions/{first}").text

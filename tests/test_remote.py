@@ -180,13 +180,13 @@ def test_logout_ends_the_token_at_the_server(served: Served, folders: Path) -> N
     token = issue(served.home, "ada")
     assert call("login", served.url, input=f"{token}\n").exit_code == 0
     done = call("logout")
-    assert (done.exit_code, done.stdout) == (0, "logged out; its token holds no more\n")
+    assert (done.exit_code, done.stdout) == (0, "logged out; the token has been revoked\n")
     assert call("login", served.url, input=f"{token}\n").exit_code == 6
     log_in(served)
     with served.home.database() as database:
         for row in roster.tokens(database, "ada"):
             roster.revoke_token(database, row.id, "prof", NOW)
-    assert call("logout").stdout == "logged out; its token holds no more\n"
+    assert call("logout").stdout == "logged out; the token has been revoked\n"
 
 
 def test_logout_without_the_server_forgets_the_token_here_and_says_until_when_it_holds(
@@ -432,7 +432,7 @@ def test_submit_tells_the_place_in_the_queue_and_then_the_score(
     log_in(served, "bob")
     waiting = call("submit", "hw1", str(constant(served.home, tmp_path, 60)), "--no-wait")
     assert waiting.exit_code == 0
-    assert "submission 1 waits, position 1" in waiting.stdout
+    assert "submission 1 is waiting, position 1" in waiting.stdout
     assert "lhy-grade status 1" in waiting.stderr
     log_in(served)
     seen: list[tuple[str, int | None]] = []
