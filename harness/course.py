@@ -499,7 +499,7 @@ def points(
             if who not in known:
                 problems.append(f"{where}there is no student with the id {who}.")
             if (who, which) in seen:
-                problems.append(f"{where}{who} has two entries for {which}.")
+                problems.append(f"{where}{who} is listed twice for {which}.")
             seen.add((who, which))
         if problems:
             raise UserError("\n".join([*problems[:20], "Nothing was entered."]))
@@ -575,7 +575,7 @@ def gradebook(homework: str | None, unrevealed: bool, version: int | None, name:
     else:
         _show_gradebook(body["homeworks"], body["students"], homework is not None)
     if hidden:
-        say(f"Private points of {', '.join(hidden)} are left out until the reveal; --unrevealed includes them.")
+        say(f"Private points of {', '.join(hidden)} are left out: not revealed yet; --unrevealed includes them.")
 
 
 def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, Any]], one: bool) -> None:

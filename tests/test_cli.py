@@ -164,8 +164,8 @@ def test_after_the_last_second_of_the_deadline_a_file_is_practice_and_the_select
     now[0] += timedelta(seconds=1)
     late = call(home, "submit", "hw1", str(constant(home, "9", "late.csv")), "--as", "ada")
     assert late.exit_code == 0
-    assert "practice" in late.stdout
-    assert "rank" not in late.stdout
+    assert "late: scored for practice, not ranked" in late.stdout
+    assert "rank " not in late.stdout, "it shows no rank"
     assert json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"] == board
     listed = json.loads(call(home, "submissions", "hw1", "--as", "ada", "--format", "json").stdout)["submissions"]
     assert [row["practice"] for row in listed] == [False, True]

@@ -605,7 +605,7 @@ def test_a_reveal_says_who_may_still_hand_in_and_what_waits_and_happens_once(hom
     assert "1 submissions have no score yet" in asked.stderr
     again = call(home, "reveal", "hw1", "--reason", "end")
     assert (again.exit_code, again.stderr) == (0, "")
-    assert "open since 2027-03-01" in again.stdout
+    assert "was revealed at 2027-03-01" in again.stdout
     assert verified(home).count("revealed") == 1
 
 
