@@ -502,7 +502,7 @@ def test_a_column_that_is_left_out_keeps_what_there_was(home: Path) -> None:
 CHANGES = {  # and what is told before it is done
     ("roster", "import", "people.csv"): ("b09: new, Zoe, student", "Add 1 person", "change 1",
                                          "b02: team from Owls to none, role from student to ta"),
-    ("roster", "rename", "Owls", "Eagles"): ("the team Owls, of 2 people, Eagles",),
+    ("roster", "rename", "Owls", "Eagles"): ("Rename the team Owls, with 2 members, to Eagles",),
     ("roster", "disable", "b02"): ("Bob (b02)", "1 token will be revoked"),
     ("roster", "enable", "b03"): ("Eve, the second (b03)",),
     ("roster", "invite", "b02"): ("b02: Bob, student", "valid for 200 days", "revoke older invitations"),
@@ -582,7 +582,7 @@ def test_invitations_open_are_shown_once_and_lie_in_a_file_of_ones_own(home: Pat
         assert [opened_by(db, rows[0]["token"], end + shift) for shift in (-SECOND, SECOND)] == ["0012", None]
     again = call(home, "roster", "invite", *YES)
     assert (again.exit_code, again.stdout) == (0, "")
-    assert "Everybody" in again.stderr
+    assert "Everyone" in again.stderr
     anew = list(csv.DictReader(call(home, "roster", "invite", "b02", *YES).stdout.splitlines()))
     with open_home(home).database() as db:
         assert opened_by(db, rows[1]["token"]) is None, "the older invitation ended"

@@ -403,7 +403,7 @@ def test_the_same_bytes_of_two_members_are_one_submission_of_the_team(school: Sc
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_merge_of_two_teams_into_a_new_one_is_no_new_name_of_either(school: School) -> None:
     done = school.import_(CLASS.replace("Owls", "Lynx").replace("Cats", "Lynx"))
-    assert "called" not in done.stderr
+    assert "is renamed" not in done.stderr
     assert school.names() == ["Cats", "Eve", "Owls"]
     with school.home.database() as db:
         assert [team.name for team in roster.teams(db)] == ["Owls", "Cats", "Lynx"]
