@@ -388,7 +388,7 @@ def test_new_data_say_what_they_put_away_ask_and_leave_it_readable(home: Home) -
     other = ("prepare", "hw1", "--new-data", "--reason", "a label was wrong", "--as", "prof")
     assert "add --reason" in call(home, "prepare", "hw1", "--new-data", "--yes", exit_code=2).stderr
     asked = call(home, *other, exit_code=1)  # nobody answers
-    for text in ("Version 1 has 1 submission of 1 person", "1 extension: copied to the new data", "was revealed",
+    for text in ("Version 1 has 1 submission from 1 person", "1 extension: copied to the new data", "stays revealed",
                  "lhy-grade leaderboard hw01 --version 1"):  # fmt: skip
         assert text in asked.stderr
     assert boards(home, "hw1") == before
