@@ -744,7 +744,7 @@ MOST_CHOSEN = 100
 def chosen_numbers(texts: Sequence[str]) -> list[int]:
     """The numbers of submissions that a selection names. Raises UserError for any text that is not such a number."""
     if len(texts) > MOST_CHOSEN:
-        raise UserError(f"{len(texts)} numbers were given; at most {MOST_CHOSEN} are read. Nothing was changed.")
+        raise UserError(f"{len(texts)} submissions were named; at most {MOST_CHOSEN} are allowed. Nothing was changed.")
     for text in texts:
         if not re.fullmatch(r"[1-9][0-9]{0,18}", text, re.ASCII) or int(text) >= 2**63:
             shown = ascii(text) if len(text) <= 40 else f"{text[:30]!a} and {len(text) - 30:,} characters more"
