@@ -458,7 +458,7 @@ def test_a_selection_with_anything_that_is_no_number_changes_nothing_at_any_door
 @pytest.mark.parametrize(
     ("texts", "named"),
     [
-        (["9" * 5000], "got &#39;999999999999999999999999999999&#39; and 4,970 characters more"),
+        (["9" * 5000], "got &#39;999999999999999999999999999999&#39; and 4,970 more characters"),
         (["1", "-1"], "got &#39;-1&#39;"),
         (["1", "\uff11"], "got &#39;\\uff11&#39;"),
         (["1", ""], "got &#39;&#39;"),

@@ -137,7 +137,7 @@ def test_the_first_start_prints_the_address_and_the_first_login_once(course: Pat
     with running(home) as server:
         pass
     text = (root / "printed").read_text()
-    token = re.search(r"shown this once: (lhy_[\w-]{43})\n", text)
+    token = re.search(r"shown only once: (lhy_[\w-]{43})\n", text)
     assert token is not None
     with running(home) as server:
         answer = httpx.get(f"{server.url}/api/v1/me", headers={"Authorization": f"Bearer {token[1]}"})
