@@ -201,8 +201,8 @@ class Server:
             words = ["lhy-grade", "submit", hw, str(kept), *(["-m", message] if message else [])]
             again = shlex.join([*words, *([] if wait else ["--no-wait"])])
             raise UserError(
-                f"{error}\nThe file is kept. Send it again: if it already arrived, no second slot is used. The time of"
-                f" arrival counts.\n  {again}",
+                f"{error}\nThe file is kept. Send it again; if it already arrived, no second slot is used. The time of"
+                f" arrival counts:\n  {again}",
                 code=error.code,
                 exit_code=error.exit_code,
             ) from None
