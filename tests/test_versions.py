@@ -577,7 +577,7 @@ def test_a_file_beside_old_data_is_told_so_and_uses_no_slot(
         for words in (["check", "hw1", str(path)], ["submit", "hw1", str(path), "--as", "ada"]):
             told = json.loads(call(home, *words, "--format", "json", exit_code=3).stdout)["error"]
             assert told["code"] == "E_STALE_DATA"
-            assert "of version 1, and the competition has version 2" in told["message"]
+            assert "of version 1, but the competition uses version 2" in told["message"]
             assert str(home.public("hw01")) in told["message"]
     assert asked(home, "quota", "hw1", "--as", "ada")["quota"][0]["used"] == 0
     call(home, "check", "hw1", str(far))
