@@ -32,7 +32,7 @@ ELSEWHERE = {
     "roster": ("course", "Manage the people of the course, their teams and tokens."),
     "rules": ("course", "Show or change the rules of a homework."),
     "select": ("handin", "Choose which submissions count on the private board."),
-    "serve": ("serve", "Run the course's server for a class."),
+    "serve": ("serve", "Serve this course to a class over the network."),
     "status": ("handin", "Show a submission's score, queue position or problems."),
     "submissions": ("handin", "List your submissions with their scores."),
     "submit": ("handin", "Submit a file: record it, score it and put it on the board."),

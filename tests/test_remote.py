@@ -812,7 +812,7 @@ def test_files_for_old_data_are_refused_with_the_command_that_gets_the_new_ones(
     monkeypatch.chdir(tmp_path / "work")
     for command in ("check", "submit"):
         assert "lhy-grade files hw01 --download" in told(command, "hw1", str(file))
-    with pytest.raises(UserError, match="version 1, and the competition has version 2"):
+    with pytest.raises(UserError, match="version 1, but the competition uses version 2"):
         notebook.submit(file, "hw1")
     assert served.entries() == []
     assert call("files", "hw1", "--download", str(tmp_path / "data")).exit_code == 0
@@ -1325,7 +1325,7 @@ def test_ctrl_c_while_a_score_is_waited_for_says_that_it_comes(
     monkeypatch.setattr(remote, "sleep", interrupt)
     stopped = call("submit", "hw1", str(constant(served.home, tmp_path, 9)))
     assert stopped.exit_code == 130
-    assert "Submission 1 is recorded. Its score, later: lhy-grade status 1" in stopped.stderr
+    assert "Submission 1 is recorded. See its score later: lhy-grade status 1" in stopped.stderr
 
 
 def test_ctrl_c_in_a_download_leaves_what_can_be_gone_on_with(
