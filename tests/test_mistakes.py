@@ -137,7 +137,7 @@ def test_a_message_names_a_competition_as_people_do(home: Path) -> None:
 def test_an_address_without_its_scheme_is_answered_with_the_whole_one(home: Path, typed: str, meant: str) -> None:
     refused = call(home, "login", typed, input="token\n")
     assert refused.exit_code == 2
-    assert "is not the address of a server" in refused.stderr
+    assert "is not a valid server address" in refused.stderr
     assert refused.stderr.strip().endswith(f"Did you mean {meant}?" if meant else "https://HOST/PATH.")
 
 
@@ -197,8 +197,8 @@ def test_a_reveal_long_before_the_deadline_says_how_long_and_asks(home: Path) ->
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("quota=0", "nobody can hand in"),
-        ("quota=00", "nobody can hand in"),
+        ("quota=0", "nobody can submit"),
+        ("quota=00", "nobody can submit"),
         ("deadline=2027-03-01T10:30:00+00:00", "passed 1 hour 29 minutes ago"),
         ("deadline=2027-02-01T10:30:00+08:00", "passed 28 days 9 hours ago"),
     ],
