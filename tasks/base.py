@@ -34,7 +34,7 @@ MOST_BYTES = 64 * 2**20
 """The most bytes that a table may have, however many rows it has."""
 SPARE_BYTES = 2**17
 """Bytes beyond what the rows need, so that an odd file is read and told what is wrong with it."""
-NUMBER_BYTES, ACTION_BYTES, LINE_BYTES = 40, 20, 1_000
+NUMBER_BYTES, LINE_BYTES = 40, 1_000
 """Bytes of a number's cell, of a row or list entry for one action, and of a line of text on average."""
 
 Columns = dict[str, "NDArray[Any]"]
@@ -231,8 +231,9 @@ class EpisodesFormat:
 
     @property
     def max_bytes(self) -> int:
-        """The most bytes that a file may have: what all steps need, and some more."""
-        return SPARE_BYTES + len(self.seeds) * self.max_steps * ACTION_BYTES
+        """The most bytes that a file may have: what a table of all steps needs, the widest form, and some more."""
+        row = len(f"{len(self.seeds) - 1},{self.max_steps - 1},{self.actions - 1}\r\n")
+        return SPARE_BYTES + len(self.seeds) * self.max_steps * row
 
     @property
     def ids(self) -> range:
