@@ -30,10 +30,10 @@ CODES: dict[str, str] = {
         "graded it, or make new data."
     ),
     "E_NOT_ALLOWED": "Only the course staff may see this. Nothing to do.",
-    "E_NOT_FOUND": "There is no such homework, submission, token or page. Check the spelling.",
+    "E_NOT_FOUND": "There is no such homework in this version, submission, token or page. Check the spelling.",
     "E_NOT_REVEALED": "The private board has not been revealed. Wait for the end of the competition.",
     "E_ONE_BOARD": "This edition has one board, so that there is nothing to reveal. To end it, set a deadline.",
-    "E_NO_ANSWERS": "This home has the data but not the answers. Prepare the homework here to score files.",
+    "E_NO_ANSWERS": "The answers or the key are not in this home. Prepare the homework here, or restore a backup.",
     "E_RATE": "Too many requests in a short time. Wait as long as the message says.",
     "E_REDIRECT": "The server sends on to another address, and the token is not sent there. Log in to that address.",
     "E_SCOPE": "This token may not do that. Use a token with more rights.",

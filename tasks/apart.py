@@ -1,8 +1,8 @@
-"""Work in a child process with limits of wall time, address space and files, whose answer comes back as JSON.
+"""Runs work in a child process with limits on wall time, address space and files, and returns its answer as JSON.
 
 The child inherits what this process has in memory, dies with it, and leaves none of its own children behind. `confine`
-gives up rights for good; what a system offers differs, and `confinement` says what holds here: Linux has the most,
-macOS has no limit of memory, and Windows cannot fork, so that work there runs in this process and without limits.
+drops rights permanently. Systems differ, and `confinement` says what is missing on this one: Linux has the most, macOS
+has no memory limit, and Windows cannot fork, so that work there runs in this process and without limits.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from typing import Any
 FORKS = os.name == "posix"
 
 MOST_ANSWER = 2**20
-"""The most bytes that a child hands back."""
+"""The maximum size of a child's answer in bytes."""
 
 GRACE_SECONDS = 5.0
-"""How much longer a child may live than its parent waits, where the parent is gone."""
+"""Seconds that a child may live beyond its time limit if its parent is gone."""
 
 DENIED = (
     "socket", "socketpair", "connect", "bind", "sendto", "sendmsg", "execve", "execveat", "fork", "vfork", "ptrace",
@@ -35,7 +35,7 @@ DENIED = (
     "setrlimit", "open", "openat", "openat2", "creat", "open_by_handle_at", "io_uring_setup", "memfd_create", "mount",
     "unshare", "setns", "bpf", "perf_event_open", "userfaultfd", "keyctl", "add_key",
 )  # fmt: skip
-"""The system calls that a process which only computes has no use for."""
+"""System calls that a process which only computes does not need."""
 
 
 CLONE_THREAD = 0x10000
@@ -43,14 +43,14 @@ CLONE_THREAD = 0x10000
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use: wall time in seconds, and address space in bytes."""
+    """The limits of one submission: wall time in seconds, and address space in bytes."""
 
     seconds: float = 120.0
     memory: int = 4 * 2**30
 
 
 class Died(Exception):
-    """A child that gave no whole answer; the text says how it ended and holds no data."""
+    """A child that gave no complete answer; the text says how it ended and contains no data."""
 
 
 class Late(Died):
@@ -63,7 +63,7 @@ def apart(
     stopped: Callable[[], bool] = lambda: False,
     begun: Callable[[], None] = lambda: None,
 ) -> Any:
-    """What `work` returns, as JSON has it, from a child process; None where `stopped` came true.
+    """Runs `work` in a child process and returns its result as JSON; None once `stopped` is true.
 
     Raises Died. However the child ends, neither it nor a child of its process group stays behind.
     """
@@ -78,7 +78,7 @@ def apart(
             send(writing, json.dumps(work(), allow_nan=False).encode() + b"\n")
             code = 0
         finally:
-            os._exit(code)  # nothing of the parent's is flushed, closed or run by the child
+            os._exit(code)  # the child must not flush, close or run anything of the parent's
     os.close(writing)
     status: int | None = None
     try:
@@ -113,21 +113,21 @@ def end(child: int, *, reaped: bool) -> None:
 
 
 def bind(limits: Limits, parent: int) -> None:
-    """Binds this process for good: it ends by itself even where nobody is left to end it."""
+    """Limits this process permanently: it ends by itself even if nobody is left to end it."""
     import resource
 
     os.setpgid(0, 0)
     die_with(parent)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    for number in (signal.SIGTERM, signal.SIGINT):  # which go to all processes at once; the parent decides
+    for number in (signal.SIGTERM, signal.SIGINT):  # sent to all processes at once; the parent decides
         signal.signal(number, signal.SIG_IGN)
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):  # what a library says of a submission is for no log
+    for descriptor in (0, 1, 2):  # output of a library about a submission must not get into a log
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
     signal.setitimer(signal.ITIMER_REAL, limits.seconds + GRACE_SECONDS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold the answers
-    if sys.platform != "darwin":  # which cannot limit it
+    if sys.platform != "darwin":  # macOS cannot limit it
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
 
 
@@ -135,14 +135,14 @@ def die_with(parent: int) -> None:
     """On Linux, this process is killed when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it ended before
+        if os.getppid() != parent:  # it has already ended
             os._exit(1)
 
 
 def confine(*, reading: bool) -> None:
-    """Gives up for good, as far as the system can, to write files, to use TCP and to signal other processes.
+    """Permanently drops, as far as the system can, the rights to write files, use TCP and signal other processes.
 
-    Without `reading`, also to open any file, socket or process: no module can be imported any more.
+    Without `reading`, also the right to open any file, socket or process: modules can no longer be imported.
     """
     import resource
 
@@ -158,13 +158,13 @@ def confine(*, reading: bool) -> None:
             rules.restrict()
     if calls is not None:
         calls.load()
-    elif not reading and "polars" not in sys.modules:  # which waits for its threads with descriptors
+    elif not reading and "polars" not in sys.modules:  # polars needs descriptors to wait for its threads
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
 @lru_cache(maxsize=1)
 def _filter() -> Any:
-    """The filter of system calls of a process that only computes; None where the system has none."""
+    """The system call filter of a process that only computes; None where the system does not support one."""
     if not _supports("seccompy"):
         return None
     from seccompy import ArgCmp, CmpOp, Filter
@@ -174,13 +174,13 @@ def _filter() -> Any:
         with contextlib.suppress(ValueError):  # another architecture has no such call
             calls.errno(name, errno.EPERM)
     calls.errno("clone", errno.EPERM, args=[ArgCmp(0, CmpOp.MASKED_EQ, 0, mask=CLONE_THREAD)])
-    calls.errno("clone3", errno.ENOSYS)  # whose flags no filter can see; threads are made with clone then
+    calls.errno("clone3", errno.ENOSYS)  # a filter cannot see its flags; threads are then made with clone
     return calls
 
 
 @lru_cache(maxsize=4)
 def _supports(package: str) -> bool:
-    """Whether the system has what the package asks of it."""
+    """Whether the system supports what the package needs."""
     if sys.platform != "linux":
         return False
     import importlib
@@ -192,10 +192,10 @@ def _supports(package: str) -> bool:
 
 
 def confinement() -> tuple[str, ...]:
-    """What is missing here of the ways to keep a process that reads a submission apart; nothing where all hold."""
+    """The isolation measures that are missing here for a process that reads a submission; empty if none is."""
     if not FORKS:
-        return ("no process of its own, no limits: this system cannot fork",)
-    missing = [] if sys.platform != "darwin" else ["no limit of memory"]
+        return ("no separate process, no limits: this system cannot fork",)
+    missing = [] if sys.platform != "darwin" else ["no memory limit"]
     if not _supports("landlockpy"):
         missing.append("no Landlock (Linux 5.13 or newer, and the package landlockpy)")
     if not _supports("seccompy"):
@@ -204,7 +204,7 @@ def confinement() -> tuple[str, ...]:
 
 
 def send(descriptor: int, text: bytes) -> None:
-    """Writes all of it."""
+    """Writes all bytes."""
     rest = memoryview(text)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -213,7 +213,7 @@ def send(descriptor: int, text: bytes) -> None:
 def _receive(
     descriptor: int, child: int, seconds: float, stopped: Callable[[], bool]
 ) -> tuple[bytes | None, int | None]:
-    """The child's line and its status where it has ended; None for the line where it takes too long or is stopped."""
+    """The child's line, or None if it takes too long or is stopped; and its status once it has ended."""
     until = time.monotonic() + seconds
     text, status = b"", None
     while (left := until - time.monotonic()) > 0 and not stopped():
@@ -230,7 +230,7 @@ def _receive(
 
 
 def _status(child: int, until: float) -> int | None:
-    """How the child has ended, for which this waits until an instant of the monotonic clock."""
+    """The child's exit status, waiting for it until an instant of the monotonic clock."""
     while True:
         ended, raw = os.waitpid(child, os.WNOHANG)
         if ended:

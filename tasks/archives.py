@@ -1,4 +1,4 @@
-"""What the standard library raises for an archive that is damaged, encrypted or packed in a way it does not know."""
+"""The exceptions of the standard library for an archive that is damaged, encrypted or packed in an unknown way."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Scored:
     """The rows of a submission (n,), each twice a whole number that is ordered as the scores are, plus the label.
 
-    `boards` keeps what was counted of a choice of rows, since value and interval need the same.
+    `boards` caches the counts of a choice of rows, since value and interval need the same.
     """
 
     codes: NDArray[np.int64]
@@ -74,7 +74,7 @@ class AucMetric:
         return Scored(np.add(codes, label, out=codes))
 
     def value(self, rows: Scored, weight: NDArray[Any] | None = None) -> Any:
-        """The area; a resample (b, n) with rows of one class alone gets 0.5. Raises UserError for such a board."""
+        """The area; a resample (b, n) with rows of only one class gets 0.5. Raises UserError for such a board."""
         import numpy as np
 
         if weight is None:
@@ -118,7 +118,7 @@ class AucMetric:
         """Under 0.5 the opposite order would be better."""
         if value >= 0.5:
             return None
-        return "The AUC is under 0.5: is the sign turned? A higher score must mean class 1 (an anomaly)."
+        return "The AUC is under 0.5: did you flip the sign? A higher score must mean class 1 (an anomaly)."
 
 
 def _ordered(scores: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -132,7 +132,7 @@ def _ordered(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     zero = codes == 0 if least == 0 else None
     if zero is not None:
         least = int(codes.min(where=~zero, initial=2**62))
-    if most - least >= 2**61:  # 1e100 beside 1e-300
+    if most - least >= 2**61:  # such as 1e100 and 1e-300
         return 2 * np.unique(scores, return_inverse=True)[1].astype(np.int64)
     codes -= least - 1
     if zero is not None:
@@ -199,7 +199,7 @@ def _area(negatives: NDArray[Any], positives: NDArray[Any]) -> float:
     """The share of pairs in which class 1 has the higher score, ties counting half."""
     pairs = float(negatives.sum()) * float(positives.sum())
     if not pairs:
-        raise UserError("AUC needs rows of both classes on each board; prepare the homework with another split.")
+        raise UserError("AUC needs rows of both classes on each board; prepare the homework with a different split.")
     return sum(float((own * twice).sum()) for own, twice in _beaten(negatives, positives)) / (2 * pairs)
 
 

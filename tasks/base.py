@@ -28,14 +28,14 @@ IGNORED, PUBLIC, PRIVATE = 0, 1, 2
 """The codes of `Answers.usage`, in the order of Kaggle's words Ignored, Public, Private."""
 
 METRICS_VERSION = "1"
-"""Part of every grade's key: raised when a change of code changes the number that some metric gives."""
+"""Part of every grade's key; raise it when a code change changes the value of any metric."""
 
 MOST_BYTES = 64 * 2**20
-"""The most bytes that a table may have, however many rows it has."""
+"""The maximum size of a table in bytes, however many rows it has."""
 SPARE_BYTES = 2**17
-"""Bytes beyond what the rows need, so that an odd file is read and told what is wrong with it."""
+"""Bytes allowed beyond what the rows need, so that an odd file is still read and its problems are listed."""
 NUMBER_BYTES, LINE_BYTES = 40, 1_000
-"""Bytes of a number's cell, of a row or list entry for one action, and of a line of text on average."""
+"""Bytes of a number's cell, and of a line of text on average."""
 
 Columns = dict[str, "NDArray[Any]"]
 """Column name to values, the first axis being the row: float64 for numbers, int64 for whole numbers, str for text."""
@@ -63,7 +63,7 @@ class Column:
 
 
 class Year(NamedTuple):
-    """The test set that the course gave out in one year: its header, its rows and its first id ("0", "0001").
+    """The course's test set of one year: its header, its number of rows and its first id ("0", "0001").
 
     Ids count up from the first one and keep its width; an empty `first` says that the ids are not known.
     """
@@ -81,11 +81,11 @@ class Year(NamedTuple):
 
 @dataclass(frozen=True)
 class TableFormat:
-    """What a submitted table must look like: one header line, one row for each id, any row order.
+    """The format of a submitted table: one header line and one row for each id, in any order.
 
     `ids` are in the order of the sample submission: a `range` where they are whole numbers that count up by one, else
-    the ids as text. `years` describes the course's own test sets, so that a file of the wrong year can be told from a
-    broken one.
+    the ids as text. `years` describes the course's own test sets, so that a file of the wrong year is not reported as
+    a broken one.
     """
 
     id: str
@@ -109,7 +109,7 @@ class TableFormat:
 
     @cached_property
     def max_bytes(self) -> int:
-        """The most bytes that a file may have: what the rows need, or those of another year's file, and some more."""
+        """The maximum file size in bytes: enough for the rows, or for another year's file, and some more."""
         ends = (self.ids[0], self.ids[-1]) if isinstance(self.ids, range) and self.ids else self.ids
         longest = max((len(str(name).encode()) for name in ends), default=0)
         cells = sum(column.room if column.kind == "text" else NUMBER_BYTES for column in self.columns)
@@ -118,7 +118,7 @@ class TableFormat:
         return min(MOST_BYTES, SPARE_BYTES + rows * row)
 
     def to_json(self) -> dict[str, Any]:
-        """This format as plain values, for `format.json`. It holds no answer."""
+        """This format as plain values, for `format.json`, without any answer."""
         if isinstance(self.ids, range):
             ids: Any = {"first": self.ids.start, "count": len(self.ids)}
         else:
@@ -134,7 +134,7 @@ class TableFormat:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> TableFormat:
-        """The inverse of `to_json`; the most bytes follow from the rest, whatever an older release wrote."""
+        """The inverse of `to_json`; `max_bytes` is computed again, whatever an older release wrote."""
         ids = values["ids"]
         return TableFormat(
             id=values["id"],
@@ -146,7 +146,7 @@ class TableFormat:
 
 @dataclass(frozen=True)
 class LinesFormat:
-    """A text file with one answer a line; `ids` are the line numbers, from 1. It is read as one column of text."""
+    """A text file with one answer per line, read as one column of text; `ids` are the line numbers, from 1."""
 
     column: str
     ids: range
@@ -179,8 +179,8 @@ class LinesFormat:
 class ImagesFormat:
     """A gzipped tar archive of `1.jpg` … `count.jpg` at its root and nothing else, RGB of one size in pixels.
 
-    It is read as "image", uint8 `(count, height, width, 3)`. The images answer to no hidden row, so their number is the
-    format's own.
+    It is read as "image", uint8 `(count, height, width, 3)`. The images do not correspond to hidden rows, so the format
+    sets their number.
     """
 
     count: int
@@ -199,7 +199,7 @@ class ImagesFormat:
         return self.count
 
     def fit(self, answers: Answers) -> ImagesFormat:
-        """This format as it is."""
+        """This format, unchanged."""
         return self
 
     def to_json(self) -> dict[str, Any]:
@@ -231,7 +231,7 @@ class EpisodesFormat:
 
     @property
     def max_bytes(self) -> int:
-        """The most bytes that a file may have: what a table of all steps needs, the widest form, and some more."""
+        """The maximum file size in bytes: enough for a CSV of all steps, the largest form, and some more."""
         row = len(f"{len(self.seeds) - 1},{self.max_steps - 1},{self.actions - 1}\r\n")
         return SPARE_BYTES + len(self.seeds) * self.max_steps * row
 
@@ -243,7 +243,7 @@ class EpisodesFormat:
         return len(self.seeds)
 
     def fit(self, answers: Answers) -> EpisodesFormat:
-        """This format as it is; `Made.form` gives the seeds."""
+        """This format, unchanged; `Made.form` gives the seeds."""
         return self
 
     def to_json(self) -> dict[str, Any]:
@@ -256,13 +256,13 @@ class EpisodesFormat:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> EpisodesFormat:
-        """The inverse of `to_json`; the most bytes follow from the rest, whatever an older release wrote."""
+        """The inverse of `to_json`; `max_bytes` is computed again, whatever an older release wrote."""
         given = {field.name: values[field.name] for field in fields(EpisodesFormat)}
         return EpisodesFormat(**given | {"seeds": tuple(given["seeds"])})
 
 
 Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat
-"""The kinds of submissions. `unit` is what `ids` count, `suffix` ends a file's name."""
+"""The submission formats. `unit` is what `ids` count, `suffix` is the ending of a file's name."""
 
 
 def format_from_json(values: Mapping[str, Any]) -> Format:
@@ -277,9 +277,9 @@ def format_from_json(values: Mapping[str, Any]) -> Format:
 class Answers:
     """The hidden side of a competition, one row for each id, in the order of the submission format where it has rows.
 
-    `columns` hold the true values, or what else a submission is compared with. `groups` `(n,)` text names what must
+    `columns` hold the true values, or whatever a submission is compared with. `groups` `(n,)` text names what must
     stay on one side of the split and is resampled whole; `strata` `(n,)` text asks for the same public share in each
-    stratum (a group lies in one stratum); `usage` `(n,)` int8 is IGNORED, PUBLIC or PRIVATE and is added by
+    stratum (a group is in one stratum); `usage` `(n,)` int8 is IGNORED, PUBLIC or PRIVATE and is added by
     `tasks.split.split`, unless the source gives it.
     """
 
@@ -316,9 +316,9 @@ class Metric(Protocol):
     def digits(self) -> int: ...
 
     def rows(self, answers: Columns, predictions: Columns) -> Any:
-        """What each row adds, shape (n,) or (n, k). Both sides are aligned and checked.
+        """The contribution of each row, shape (n,) or (n, k). Both sides are aligned and checked.
 
-        Rows beyond the n of the answers belong to the submission alone and count once on either board.
+        Rows beyond the n of the answers belong only to the submission and count once on either board.
         """
         ...
 
@@ -329,24 +329,24 @@ class Metric(Protocol):
     def interval(
         self, rows: Any, weight: NDArray[Any], groups: NDArray[Any] | None = None
     ) -> tuple[float, float] | None:
-        """The 95 % interval of the rows of weight 1, or None where there is no honest one."""
+        """The 95 % interval of the rows of weight 1, or None where no reliable one exists."""
         ...
 
     def hint(self, value: float) -> str | None:
-        """What a public score suggests to be wrong with the whole file, for the one who handed it in."""
+        """A hint to the participant where a public score suggests that something is wrong with the whole file."""
         ...
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A line to clear: every condition (metric name, threshold) must hold, after truncation to `digits`, inclusive.
+    """A bar to clear: every (metric name, threshold) must be reached, inclusive, after truncation to `digits`.
 
-    Where `rounded`, scores are rounded to `digits`, as the course's own server did, and not cut, as Kaggle does.
+    Where `rounded`, scores are rounded to `digits`, as on the course's own server, instead of truncated, as on Kaggle.
 
     `private` holds the thresholds of the private board where they differ. `source` says where the numbers come from:
     "official 2021", or "measured: …" with runs, seeds, mean and spread. A bar that is not `comparable` was set on
-    another scale than the metric's here: it is told, and nobody clears it. `size` is that of the built-in data where it
-    was measured, None where it holds for any.
+    a different scale than the metric's here: it is shown, but nobody clears it. `size` is that of the built-in data
+    where it was measured, None where it applies to any.
     """
 
     name: str
@@ -360,7 +360,7 @@ class Bar:
     size: str | None = None
 
     def passed(self, values: Mapping[str, float], higher_is_better: Mapping[str, bool], *, private: bool) -> bool:
-        """Whether exact values, by metric name, clear the bar."""
+        """Whether the exact values, by metric name, clear the bar."""
         conditions = self.private if private and self.private is not None else self.public
         return self.comparable and all(
             clears(values[name], threshold, self.digits, higher_is_better[name], self.rounded)
@@ -369,7 +369,7 @@ class Bar:
 
 
 def measured(metric: Metric, command: str, *levels: tuple[str, float, float], size: str = "small") -> tuple[Bar, ...]:
-    """Bars at the mean public scores of (level, mean, standard deviation), which the command measured at that size."""
+    """Bars at the mean public score of each (level, mean, standard deviation), measured by the command at this size."""
     return tuple(
         Bar(
             name,
@@ -384,11 +384,11 @@ def measured(metric: Metric, command: str, *levels: tuple[str, float, float], si
 
 @dataclass(frozen=True)
 class Rules:
-    """How a competition is run. Zones are IANA names; a deadline is an RFC 3339 instant or None for an open one.
+    """The rules of a competition. Zones are IANA names; a deadline is an RFC 3339 instant, or None for no deadline.
 
     `selections` is how many submissions may count on the private board; `unselected` says what counts when none is
-    chosen, and `unselected_count` how many then, 0 for as many as may be chosen. `rejections` caps malformed files a
-    day on their own.
+    chosen, and `unselected_count` how many then, 0 for as many as may be chosen. `rejections` is a separate daily
+    limit for malformed files.
     """
 
     quota: int = 5
@@ -403,18 +403,18 @@ class Rules:
 
     @property
     def unselected_most(self) -> int:
-        """How many submissions count, at the most, where none is chosen and not all count."""
+        """The most submissions that count when none is chosen and not all do."""
         return self.unselected_count or self.selections
 
 
 @dataclass(frozen=True)
 class Made:
-    """What `Edition.make` returns: the answers, and what the leak checks look at.
+    """The result of `Edition.make`: the answers, and what the leak checks compare them with.
 
     `train` `(n, d)` and `test` `(m, d)` are the numeric features that students get, `test` in the order of the answers;
     `train_groups` names the group of each training row in the same words as `Answers.groups`. `sample` is the sample
-    submission where the format alone does not give one; `form` is the submission format where more than the ids of
-    the edition's one was drawn; `secret` holds the files, by name, that the judge needs.
+    submission where the format alone does not give one; `form` is the submission format where more of it than the ids
+    was drawn; `secret` holds the files, by name, that the judge needs.
     """
 
     answers: Answers
@@ -436,7 +436,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Judge:
-    """What turns a file that was read into what metrics compare: a replay's returns, features of images.
+    """Turns a parsed file into what metrics compare, such as the returns of a replay or the features of images.
 
     `run(format, predictions, secret)` gets the competition's secret folder, None in `check`, and raises SubmissionError
     for what cannot be scored. `offline` says that it does not need the folder, so that `check` runs it too. `version()`
@@ -450,7 +450,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Edition:
-    """One year of a homework, or the built-in world. The year is part of the key: header, metric and bars differ by it.
+    """One year of a homework, or its built-in world. The year is part of the key: header, metric and bars depend on it.
 
     `format` is the course's own, with the course's ids; a prepared competition replaces the ids by its own.
     `metrics[0]` ranks. `make(public, streams, size, source)` writes what students get into the folder `public`, from
@@ -469,7 +469,7 @@ class Edition:
     judge: Judge | None = None
 
     def bars_at(self, size: str | None) -> tuple[Bar, ...]:
-        """The bars of data of that size, None for the course's own: those measured at another size do not hold."""
+        """The bars that apply to data of this size (None: the course's own), without those measured at another size."""
         return tuple(bar for bar in self.bars if bar.size in (None, size))
 
 
@@ -482,7 +482,7 @@ class Task:
     editions: tuple[Edition, ...]
 
     def edition(self, name: str | None) -> Edition:
-        """The edition of that name, or the default one. Raises UserError for an unknown one."""
+        """The edition with this name, or the default one for None. Raises UserError for an unknown name."""
         for edition in self.editions:
             if name is None or edition.name == name:
                 return edition
@@ -492,7 +492,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Score:
-    """Exact values of one metric. Intervals are 95 %, None where there is no honest one."""
+    """Exact values of one metric. Intervals are 95 %, None where no reliable one exists."""
 
     metric: str
     public: float
@@ -516,7 +516,7 @@ class Grade:
 
 
 def clears(value: float, threshold: float, digits: int, higher_is_better: bool, rounded: bool = False) -> bool:
-    """Whether an exact value reaches a threshold, or is shown as one that does once cut or rounded to `digits`.
+    """Whether a value reaches a threshold, either exactly or as shown: cut or rounded to `digits`.
 
     >>> clears(0.8616149, 0.86161, 5, higher_is_better=False), clears(0.86162, 0.86161, 5, higher_is_better=False)
     (True, False)
@@ -531,7 +531,7 @@ def clears(value: float, threshold: float, digits: int, higher_is_better: bool, 
 
 
 def as_written(threshold: float, digits: int) -> Decimal:
-    """A threshold as the decimal number it is written as, cut to `digits` decimals.
+    """A threshold as the decimal number that was written, cut to `digits` decimals.
 
     >>> as_written(0.60825, 5), truncate(0.60825, 5)
     (Decimal('0.60825'), Decimal('0.60824'))

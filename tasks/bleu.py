@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tasks.base import Columns
 
 SACREBLEU = "2.6.0"
-"""The version whose numbers these are; the tests compare with the one that is installed."""
+"""The version that gives the same numbers; the tests compare with the installed one."""
 
 ORDERS = 4
 PERFECT = 100.00000000000004  # what the formula gives for precisions of 100, in double precision
@@ -108,8 +108,8 @@ PUNCTUATION: tuple[tuple[str, str | None, str | Callable[[re.Match[str]], str]],
     ('."', r'(\.+)(?:"([ \t\r\f\v]*[^<]))?', _quote_first),
     (_NB, f"([0-9]){_NB}([0-9])", r"\1.\2"),
 )
-"""What both scripts do to a line, in their order: where the text holds the first, the pattern (or the first itself) is
-replaced by the last. Rules of the second script that the first leaves nothing to do are not repeated."""
+"""The replacements of both scripts, in order: where the text contains the first entry, the pattern (or the first entry
+itself) is replaced by the last. Rules of the second script that never apply after the first are left out."""
 
 
 def normalised(lines: Sequence[str]) -> list[str]:
@@ -126,7 +126,7 @@ def normalised(lines: Sequence[str]) -> list[str]:
 
 
 def _joined(lines: Sequence[str]) -> str:
-    """One text with a line end after every line; line ends inside a line, which no reader lets through, are blanks."""
+    """One text with a line end after every line; line ends inside a line, which no reader accepts, become blanks."""
     text = "\n".join([*lines, ""])
     return text if text.count("\n") == len(lines) else "\n".join([*(line.replace("\n", " ") for line in lines), ""])
 
@@ -141,13 +141,13 @@ _CHINESE = (
     (0x2E80, 0x2FDF), (0x2FF0, 0x303F), (0x3100, 0x312F), (0x31A0, 0x31BF), (0x31C0, 0x31EF), (0x3200, 0x33FF),
     (0xFE10, 0xFE1F), (0xFE30, 0xFE4F), (0x2600, 0x27BF), (0x2001, 0x2A6D),
 )  # fmt: skip
-"""What sacrebleu takes for a Chinese character. The last range is its reading of the plane of rare characters, written
-with four digits too few: it holds curly quotes, dashes, arrows and signs, and the rare characters are words instead."""
+"""What sacrebleu treats as a Chinese character. The last range is its version of the plane of rare characters, written
+with four digits only: it holds curly quotes, dashes, arrows and signs, and the rare characters are words instead."""
 
 _PUNCTUATION = '!"#$%&()*+/:;<=>?@[\\]^_`{|}~'
 
 WORDS = 0x110000  # tokens of one character are their code points, words are numbered from here on
-UNKNOWN = 2**24 - 1  # a word that the references do not have
+UNKNOWN = 2**24 - 1  # a word that is not in the references
 
 
 @lru_cache(maxsize=1)
@@ -211,7 +211,7 @@ def tokens(lines: Sequence[str], number: Callable[[str], int]) -> NDArray[np.int
 
 # Counting -------------------------------------------------------------------------------------------------------------
 
-BLOCK = 2_000  # sentences that are counted at once: their arrays stay in the processor's cache
+BLOCK = 2_000  # sentences counted at once: their arrays stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ class _Reference:
     length: NDArray[np.int64]  # tokens of each sentence (n,)
     keys: tuple[NDArray[np.int64], ...]
     counts: tuple[NDArray[np.int64], ...]
-    first: tuple[NDArray[np.int64], ...]  # where the keys begin that go on from each number
+    first: tuple[NDArray[np.int64], ...]  # where the keys that continue each number begin
     sentence: tuple[NDArray[np.int64], ...]  # of each n-gram
 
 
@@ -298,7 +298,7 @@ def _count(reference: _Reference, hypotheses: Sequence[str], rows: NDArray[np.in
         keys, counts = reference.keys[order], reference.counts[order]
         if not len(at) or not len(keys):
             continue
-        # A line end is in no key: n-grams across one are not found. Most n-grams go on in one way only, the first.
+        # No key has a line end: n-grams across one are not found. Most n-grams continue in one way only, the first.
         wanted = (number << 24) | found[at + order]
         place = np.minimum(reference.first[order][number], len(keys) - 1)
         later = np.flatnonzero(keys[place] < wanted)
@@ -332,7 +332,7 @@ def score(sums: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class BleuMetric:
-    """Corpus BLEU of one column of text. Higher is better; `best` is what a file equal to the references gets.
+    """Corpus BLEU of one column of text. Higher is better; `best` is the score of a file equal to the references.
 
     `normalise` says whether both sides go through `PUNCTUATION` first.
     """
@@ -347,7 +347,7 @@ class BleuMetric:
 
     @property
     def signature(self) -> str:
-        """Every setting that can change the number, in sacrebleu's form."""
+        """Every setting that can change the score, in sacrebleu's form."""
         plain = f"nrefs:1|case:mixed|eff:no|tok:zh|smooth:exp|version:{SACREBLEU}"
         return f"{plain}|punctuation:moses-zh" if self.normalise else plain
 

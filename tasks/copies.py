@@ -1,4 +1,4 @@
-"""Which pictures show the same: equal but for their size, their compression or a little noise."""
+"""Finds copies of pictures: equal but for their size, their compression or a little noise."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PIECE = 1024
 
 
 def same_groups(thumbnails: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
-    """The group of each picture (n,), which is the place of its first one.
+    """The group of each picture (n,), given as the index of the group's first picture.
 
     Pictures whose thumbnails (n, d), from 0 to 255, differ by at most `limit`, as a root mean square, share a group,
-    and so do all that hang together by such steps.
+    and so do all that are linked by such pairs.
 
     >>> import numpy as np
     >>> same_groups(np.array([[10.0, 10], [90, 10], [11, 10], [12, 10]]), 1).tolist()
@@ -38,7 +38,7 @@ def same_groups(thumbnails: NDArray[np.float64], limit: float) -> NDArray[np.int
 
     for start in range(0, len(rows), PIECE):
         piece = rows[start : start + PIECE]
-        # Pictures differ by at least as much as their means, so that those further on need no look.
+        # Pictures differ by at least as much as their means, so the later ones need not be compared.
         end = np.searchsorted(means, means[start : start + PIECE][-1] + limit + 0.1)
         distances = squares[start : start + PIECE, None] + squares[start:end] - 2 * piece @ rows[start:end].T
         for a, b in np.argwhere(distances <= limit**2 * rows.shape[1]).tolist():

@@ -1,4 +1,4 @@
-"""The errors whose text reaches a user. Apart from `tasks.base`, since every command loads them."""
+"""The errors whose text is shown to users; separate from `tasks.base` because every command loads them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 CODES: dict[str, str] = {
     "E_USAGE": "A command, an option, a setting or a request is not well formed. The message says what was expected.",
-    "E_INTERNAL": "A mistake of the grader. What was accepted is kept; an instructor reports it with --debug.",
+    "E_INTERNAL": "A bug in the grader. Accepted submissions are kept; an instructor can report it with --debug.",
 }
 """The codes of errors that can happen anywhere: what each means and what to do."""
 
 
 class UserError(Exception):
-    """An error that a person can mend: the only exception whose text reaches a user.
+    """An error that a person can fix: the only exception whose text is shown to users.
 
-    The text says what was expected, what came and what to do; it never holds an answer.
-    `code` is stable and starts with `E_`; `exit_code` is what the command line ends with.
+    The text says what was expected, what was found and what to do; it never contains an answer.
+    `code` is stable and starts with `E_`; `exit_code` is the exit code of the command line.
     """
 
     def __init__(self, message: str, *, code: str = "E_USAGE", exit_code: int = 2) -> None:
@@ -26,7 +26,7 @@ class UserError(Exception):
 
 
 def internal(error: Exception) -> UserError:
-    """What is said of a mistake of ours: its type and place, never its text, which may hold data."""
+    """The error shown for a bug of ours: its type and place, never its text, which may contain data."""
     from pathlib import Path
 
     trace = error.__traceback__
@@ -34,7 +34,7 @@ def internal(error: Exception) -> UserError:
         trace = trace.tb_next
     place = f"{Path(trace.tb_frame.f_code.co_filename).name} line {trace.tb_lineno}" if trace else "an unknown place"
     return UserError(
-        f"internal error: {type(error).__name__} in {place}. What was accepted is kept and can be graded later with"
+        f"internal error: {type(error).__name__} in {place}. Accepted submissions are kept and can be graded later with"
         " `lhy-grade grade --pending`. An instructor can repeat the command as `lhy-grade --debug …` and report it.",
         code="E_INTERNAL",
         exit_code=10,
@@ -42,7 +42,7 @@ def internal(error: Exception) -> UserError:
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a submission. `line` counts from 1, the header being line 1."""
+    """One problem of a submission. `line` counts from 1, the header being line 1."""
 
     code: str
     message: str
@@ -55,7 +55,7 @@ class Problem(NamedTuple):
 class SubmissionError(UserError):
     """A submission that cannot be scored, with every problem found up to a cap.
 
-    `problems` are those shown, `total` is how many there are. Nothing in them depends on an answer.
+    `problems` are those shown, `total` is the number of all. Nothing in them depends on an answer.
     """
 
     def __init__(self, problems: Sequence[Problem], total: int | None = None) -> None:

@@ -1,14 +1,14 @@
 """The Fréchet distance between real and generated images (FID), and the share of images in which a face is found.
 
 Both metrics have a row for each real image, in the order of the answers, and then one for each submitted image; the
-first number of a row is 1 where the image was submitted. The weight of a real row tells its board; submitted rows weigh
-1 on either board.
+first number of a row is 1 where the image was submitted. The weight of a real row gives its board; submitted rows
+weigh 1 on either board.
 
-The distance is that of two normal laws with the means and covariances (divisor n - 1) of the features,
+The distance is that of two normal distributions with the means and covariances (divisor n - 1) of the features,
 |m1 - m2|² + tr(S1) + tr(S2) - 2 tr((S1 S2)^½): Dowson and Landau, Journal of Multivariate Analysis 12 (1982); Heusel et
 al., GANs Trained by a Two Time-Scale Update Rule, arXiv:1706.08500. With any factors S = RᵀR the last trace is the sum
-of the singular values of R1 R2ᵀ, a matrix no larger than the numbers of images, so that fewer images than features are
-no special case and no root of a matrix that has none is taken.
+of the singular values of R1 R2ᵀ, a matrix no larger than the numbers of images. So fewer images than features need no
+special case, and the root of a matrix that has none is never needed.
 
 >>> import numpy as np
 >>> real = {"features": np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]])}
@@ -71,7 +71,7 @@ class FrechetDistance:
     def interval(
         self, rows: NDArray[np.float64], weight: NDArray[Any], groups: NDArray[Any] | None = None
     ) -> tuple[float, float] | None:
-        """None: resampled images repeat, which lowers their spread, so that the bootstrap of a distance is biased."""
+        """None: resampled images repeat, which lowers their spread, so the bootstrap of a distance is biased."""
         return None
 
     def hint(self, value: float) -> str | None:

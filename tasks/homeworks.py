@@ -15,9 +15,9 @@ MODULES = (
 
 
 def canonical(name: str) -> str:
-    """The one spelling of a competition's name: `hw1`, `HW01` and `1` are `hw01`; other names are kept.
+    """The canonical name of a competition: `hw1`, `HW01` and `1` become `hw01`; other names are unchanged.
 
-    Raises UserError for a name that could not be a folder of its own.
+    Raises UserError for a name that is not valid.
 
     >>> canonical("hw1"), canonical("1"), canonical("my-contest")
     ('hw01', 'hw01', 'my-contest')
@@ -27,14 +27,15 @@ def canonical(name: str) -> str:
         return f"hw{int(numbered[1]):02d}"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name):
         raise UserError(
-            f"{name[:60]!r} is not a valid competition name: use hw1, or up to 40 small letters, digits and hyphens."
+            f"{name[:60]!r} is not a valid competition name: use hw1, or up to 40 lowercase letters, digits and"
+            " hyphens."
             f"{did_you_mean(name, (module[:4] for module in MODULES))}"
         )
     return name
 
 
 def is_name(text: str) -> bool:
-    """Whether a text could name a competition."""
+    """Whether a text is a valid competition name."""
     try:
         canonical(text)
     except UserError:
@@ -43,7 +44,7 @@ def is_name(text: str) -> bool:
 
 
 def unknown(name: str, others: Iterable[str] = ()) -> UserError:
-    """The error for a name that is neither a homework of this version nor one of `others`, the competitions there are.
+    """The error for a name that is neither a homework of this version nor one of `others`, the existing competitions.
 
     >>> print(unknown("regresion"))
     there is no competition regresion here. Did you mean hw01?
@@ -53,12 +54,12 @@ def unknown(name: str, others: Iterable[str] = ()) -> UserError:
         return UserError(
             f"{name} is not in this version of lhy-grade, which has {', '.join(here)}.", code="E_NOT_FOUND"
         )
-    hint = did_you_mean(name, [*here, *others]) or " `lhy-grade tasks` lists what there is."
+    hint = did_you_mean(name, [*here, *others]) or " `lhy-grade tasks` lists all competitions."
     return UserError(f"there is no competition {name} here.{hint}", code="E_NOT_FOUND")
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A hint at the one of `names` that is nearest to a mistyped name, or nothing.
+    """A hint with the one of `names` closest to a mistyped name, or an empty text.
 
     >>> did_you_mean("hw_1", ["hw01"]), did_you_mean("hw2", ["hw01"])
     (' Did you mean hw01?', '')
@@ -77,12 +78,12 @@ def _spellings(name: str) -> tuple[str, ...]:
 
 
 def module_of(name: str) -> str | None:
-    """The folder of the homework of that canonical name, or None where there is none."""
+    """The folder of the homework with this canonical name, or None."""
     return next((module for module in MODULES if module.startswith(name + "_")), None)
 
 
 def find_task(name: str) -> Task | None:
-    """The homework of that canonical name, or None where there is none."""
+    """The homework with this canonical name, or None."""
     module = module_of(name)
     return None if module is None else cast(Task, importlib.import_module(f"tasks.{module}").TASK)
 

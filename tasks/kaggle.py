@@ -1,4 +1,4 @@
-"""Competitions of one's own in Kaggle's layout: a solution file, a sample submission and a metric in a Python file.
+"""Your own competitions in Kaggle's layout: a solution file, a sample submission and a metric in a Python file.
 
 The solution is a CSV of an id column, answer columns and an optional `Usage` column (Public, Private or Ignored). The
 metric file has Kaggle's `score(solution, submission, row_id_column_name)` on pandas frames, and may raise a class named
@@ -51,7 +51,7 @@ WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 FAILED = "the metric could not score this file; it is kept, and the instructor can find out why."
 CODES: dict[str, str] = {
-    "E_METRIC": "The metric file failed on this submission. It is kept and waits for the instructor.",
+    "E_METRIC": "The metric file failed on this submission. The submission is kept and waits for the instructor.",
     "E_METRIC_REFUSED": "The metric file refuses this submission and says why. Correct the file as it says.",
 }
 LONGEST_MESSAGE = 500
@@ -59,7 +59,7 @@ LONGEST_MESSAGE = 500
 
 @dataclass(frozen=True)
 class Solution:
-    """A solution file as it stands there: rows in file order, `lines` their first line numbers."""
+    """A solution file: rows in file order, and in `lines` the line on which each begins."""
 
     path: Path
     id: str
@@ -71,9 +71,9 @@ class Solution:
 def read_solution(path: Path, id_column: str | None = None) -> Solution:
     """Reads a solution in Kaggle's layout; the first column holds the ids unless `id_column` names another.
 
-    Ids stay the text they are. An answer column is "int" where every cell is a plain whole number, "float" where every
-    cell is a plain decimal number, else "text"; `0001`, `NA`, `inf` and `1_000` are text. Raises UserError with the
-    line, never with the value of an answer.
+    Ids are kept as text. An answer column is "int" where every cell is a plain whole number, "float" where every cell
+    is a plain decimal number, else "text"; `0001`, `NA`, `inf` and `1_000` are text. Raises UserError with the line,
+    never with the value of an answer.
     """
     header, cells, lines = _read_csv(path)
     usage_at = [at for at, name in enumerate(header) if name.lower() == "usage"]
@@ -95,7 +95,7 @@ def read_solution(path: Path, id_column: str | None = None) -> Solution:
                 f"{path.name}, line {line}: the id is empty, or has spaces or control characters around it."
             )
         if text in seen:
-            raise UserError(f"{path.name}, line {line}: the id {text!r} stands on line {seen[text]} already.")
+            raise UserError(f"{path.name}, line {line}: the id {text!r} is already on line {seen[text]}.")
         seen[text] = line
     columns, values = [], {}
     for at in answer_at:
@@ -172,7 +172,7 @@ def _usage(path: Path, lines: Sequence[int], cells: Sequence[str]) -> NDArray[An
     usage = np.array([USAGES[cell.strip().lower()] for cell in cells], dtype=np.int8)
     for code, word in ((PUBLIC, "Public"), (PRIVATE, "Private")):
         if not (usage == code).any():
-            raise UserError(f"{path.name}: no row has the Usage {word}; mark at least one, or leave the column away.")
+            raise UserError(f"{path.name}: no row has the Usage {word}; mark at least one, or leave the column out.")
     return usage
 
 
@@ -180,14 +180,14 @@ SIDE = 0.45
 """The share of a submission's time that a metric file gets for each of the two sides."""
 
 TRIAL = Limits(SIDE * Limits().seconds)
-"""What a metric file may use for each side when a competition is made: what a server gives it that sets nothing."""
+"""The limits of a metric file for each side when a competition is made: the defaults of a server."""
 
 OWN_METRICS = (*METRICS, "auc")
-"""The metrics that a competition of one's own may name."""
+"""The metrics that your own competition can name."""
 
 
 def named_metric(name: str) -> Metric:
-    """The metric of a name of `OWN_METRICS`."""
+    """The metric with a name from `OWN_METRICS`."""
     if name == "auc":
         from tasks.auc import AUC
 
@@ -196,19 +196,19 @@ def named_metric(name: str) -> Metric:
 
 
 def for_auc(solution: Solution, answers: Answers) -> Answers:
-    """The answers with a stratum for each class. Raises UserError where they are not one column of zeros and ones."""
+    """The answers with a stratum for each class. Raises UserError unless they are one column of zeros and ones."""
     import numpy as np
 
     if len(answers.columns) != 1:
-        raise UserError(f"{solution.path.name}: auc takes one answer column, got {', '.join(answers.columns)}.")
+        raise UserError(f"{solution.path.name}: auc needs one answer column; got {', '.join(answers.columns)}.")
     (labels,) = answers.columns.values()
     if not np.isin(labels, (0, 1)).all():
-        raise UserError(f"{solution.path.name}: auc takes the answers 0 and 1 alone.")
+        raise UserError(f"{solution.path.name}: auc needs answers that are 0 or 1.")
     return replace(answers, strata=labels.astype(np.int64).astype(np.str_))
 
 
 def refuse_one_class(name: str, answers: Answers) -> None:
-    """Raises UserError where a side of the split, drawn or given, has rows of one class alone."""
+    """Raises UserError where a side of the split, drawn or given, has rows of only one class."""
     (labels,) = answers.columns.values()
     if any(len(set(labels[answers.usage == side].tolist())) < 2 for side in (PUBLIC, PRIVATE)):
         raise UserError(
@@ -220,12 +220,12 @@ def refuse_one_class(name: str, answers: Answers) -> None:
 def own_format(
     solution: Solution, *, numeric: bool = False, whole: bool = True, bounded: bool = False
 ) -> tuple[TableFormat, Answers]:
-    """The submission format of a competition of one's own, and its answers in the format's order.
+    """The submission format of your own competition, and its answers in the format's order.
 
-    Ids are sorted in natural order (`img2` before `img10`), so that the order of the solution file tells nothing; they
-    become a range where they are plain whole numbers that count up by one. Rows marked Ignored belong to the format
-    like all others. `numeric` asks for numbers, as RMSE needs, and makes every column a float one; `whole=False` lets
-    predictions of a whole-number column be decimal numbers, as probabilities are; `bounded` bounds each column by
+    Ids are sorted in natural order (`img2` before `img10`), so that the order of the solution file reveals nothing;
+    they become a range where they are plain whole numbers that count up by one. Rows marked Ignored belong to the
+    format like all others. `numeric` asks for numbers, as RMSE needs, and makes every column a float one; `whole=False`
+    lets predictions of a whole-number column be decimal numbers, as probabilities are; `bounded` bounds each column by
     `prediction_bound`. Raises UserError.
     """
     import numpy as np
@@ -277,7 +277,7 @@ def prediction_bound(values: NDArray[np.float64]) -> float:
 def _room(answers: NDArray[Any]) -> int:
     """The bytes that a text of a submission may have on average: a power of two, four times the longest answer's.
 
-    Students can read it off the size of the largest file that is taken, so that it tells how long answers are roughly.
+    Students can infer it from the maximum file size, so it only reveals roughly how long the answers are.
     """
     longest = max(len(str(answer).encode()) for answer in answers.tolist())
     return max(256, 1 << (4 * longest - 1).bit_length())
@@ -315,8 +315,8 @@ def _as_range(ids: tuple[str, ...]) -> range | tuple[str, ...]:
 def sample_rows(form: TableFormat) -> Columns:
     """The predictions of a sample submission: 0 (or the allowed number nearest to it), for text columns "0".
 
-    They are the same in every row and made from the format alone: even the most frequent class would tell something of
-    the answers.
+    They are the same in every row and made from the format alone: even the most frequent class would reveal something
+    about the answers.
     """
     import numpy as np
 
@@ -334,9 +334,9 @@ def sample_rows(form: TableFormat) -> Columns:
 
 
 def sample_submission(form: Format) -> bytes:
-    """The bytes of a sample submission: a table's header and `sample_rows` in the order of the ids; lines of 。 alone.
+    """The bytes of a sample submission: a table's header and `sample_rows` in the order of the ids, or lines of 。
 
-    Archives and episodes have no sample that follows from the format: `Made.sample` gives theirs.
+    For archives and episodes the format does not give a sample; `Made.sample` does.
     """
     if isinstance(form, LinesFormat):
         return "。\n".encode() * len(form)
@@ -357,7 +357,7 @@ def _shown(value: float | str) -> str:
 class Frames:
     """Both sides as pandas frames in the solution's order of rows.
 
-    `order` gives each row's place in the order of the answers; `public` says which rows are public (None: not told).
+    `order` gives each row's place in the order of the answers; `public` says which rows are public (None: unknown).
     """
 
     solution: Any
@@ -370,16 +370,16 @@ class Frames:
 
 
 class Unfit(Exception):
-    """Why a metric file gave no score, without any value of the data: for whoever runs the course."""
+    """Why a metric file gave no score, for the instructor; contains no data."""
 
 
 @dataclass(frozen=True)
 class ScoreFile:
     """A metric in a Python file, as `tasks.base.Metric`. `digest` is the SHA-256 of the file's bytes.
 
-    Nothing of the file runs in this process: each call of `score` is a child process of its own, which loads the file
-    anew, under `limits`. `score` is called on the rows repeated as often as their whole-number weights say. It has no
-    interval: the law of the estimate is unknown and each resample would be a call of unknown cost.
+    Nothing of the file runs in this process: each call of `score` gets its own child process, which loads the file
+    again, under `limits`. `score` is called on the rows, repeated according to their whole-number weights. It has no
+    interval: the distribution of the estimate is unknown, and each resample would be a call of unknown cost.
 
     `solution` is the solution file; without it the frames are made from the answers as they were read.
     """
@@ -424,7 +424,7 @@ class ScoreFile:
             solution = solution.drop(columns=[name for name in solution.columns if name.lower() == "usage"])
         submission = pd.read_csv(io.StringIO(_as_csv(header, ids, predictions, order)))
         if len(solution) != n or len(submission) != n:
-            raise UserError(FAILED, code="E_METRIC", exit_code=10) from Unfit("pandas reads another number of rows")
+            raise UserError(FAILED, code="E_METRIC", exit_code=10) from Unfit("pandas reads a different number of rows")
         public = None if self.usage is None else self.usage[order] == PUBLIC
         return Frames(solution, submission, order, public)
 
@@ -462,7 +462,7 @@ class ScoreFile:
         raise UserError(FAILED, code="E_METRIC", exit_code=10) from Unfit(f"{self.path.name}: {why}")
 
     def _call(self, rows: Frames, which: NDArray[Any]) -> dict[str, Any]:
-        """What the file makes of the rows: "score", or "refused" with a text for the participant, or "failed"."""
+        """The file's result for the rows: "score", or "refused" with a text for the participant, or "failed"."""
         solution, submission = (
             frame.iloc[which].reset_index(drop=True).copy() for frame in (rows.solution, rows.submission)
         )
@@ -484,7 +484,7 @@ class ScoreFile:
     def interval(
         self, rows: Frames, weight: NDArray[Any], groups: NDArray[Any] | None = None
     ) -> tuple[float, float] | None:
-        """None: there is no law to go by."""
+        """None: the distribution of the score is unknown."""
         return None
 
     def hint(self, value: float) -> str | None:
@@ -492,7 +492,7 @@ class ScoreFile:
 
 
 def solution_cells(path: Path, form: TableFormat) -> Columns:
-    """The answer columns of a solution file as they stand there, in the order of the format."""
+    """The answer columns of a solution file as written, in the order of the format."""
     import numpy as np
 
     header, cells, _ = _read_csv(path)
@@ -513,12 +513,12 @@ def _as_csv(header: Sequence[str], ids: Sequence[Any], columns: Columns, order: 
 
 
 def cells_of(form: TableFormat) -> TableFormat:
-    """The format with every column as text: a metric file is given the cells as they stand."""
+    """The format with every column as text: a metric file gets the cells as written."""
     return replace(form, columns=tuple(replace(column, kind="text") for column in form.columns))
 
 
 def _what_and_where(error: BaseException, path: Path) -> str:
-    """The type of an error and the line of the metric file where it came up; its text may hold answers."""
+    """The type of an error and the line of the metric file that raised it, without its text, which may hold answers."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     return type(error).__name__ + (f" in line {lines[-1]}" if lines else "")
 
@@ -550,7 +550,7 @@ def score_file(
     """The metric in a Python file with Kaggle's `score(solution, submission, row_id_column_name)`.
 
     The file is read and compiled here, and runs where `ScoreFile.value` is called. `form` gives the frames their ids;
-    `usage`, in the same order, tells which rows are public, without which no ParticipantVisibleError reaches a
+    `usage`, in the same order, says which rows are public; without it no ParticipantVisibleError is shown to a
     participant. The metric's name is `name` with `_score` or `_error` after it, by its direction. Raises UserError for
     a file that cannot be read or is not Python.
     """
@@ -579,10 +579,10 @@ def score_file(
 
 
 def try_out(metric: ScoreFile, answers: Answers) -> tuple[float, float, str | None]:
-    """Scores the solution and the sample submission, each on both sides: their public scores, and a warning.
+    """Scores the solution and the sample submission on both sides; returns their public scores and a warning.
 
-    Raises UserError where a metric file cannot score one of them: no file of a student would fare better. That it
-    refuses the sample submission by a ParticipantVisibleError is a warning.
+    Raises UserError where the metric file cannot score one of them: a student's file would fail as well. If it refuses
+    the sample submission with a ParticipantVisibleError, that is a warning.
     """
     assert metric.form is not None
     assert metric.solution is not None
@@ -597,17 +597,17 @@ def try_out(metric: ScoreFile, answers: Answers) -> tuple[float, float, str | No
             if found:
                 text = error.problems[0].message
                 return found[0], math.nan, f"{metric.path.name} refuses the sample submission: {text}"
-            why = f"it refuses it: {error.problems[0].message}"
+            why = f"it raises ParticipantVisibleError: {error.problems[0].message}"
         except UserError as error:
             why = str(error.__cause__ or error).removeprefix(f"{metric.path.name}: ")
         else:
             found.append(scores[0])
             continue
         raise UserError(
-            f"{metric.path.name} cannot score {what}: {why}. Nothing was made. A metric file has a function"
+            f"{metric.path.name} cannot score {what}: {why}. No competition was made. A metric file has a function"
             " score(solution, submission, row_id_column_name) that returns one finite number; it may read files and"
             f" takes at most {metric.limits.seconds:g} s and {metric.limits.memory / 2**30:g} GiB, but may not write"
-            " files. Mend it, or let it raise ParticipantVisibleError for what it refuses.",
+            " files. Fix it, or let it raise ParticipantVisibleError for the files that it refuses.",
             code="E_METRIC",
         )
     best, sample = found

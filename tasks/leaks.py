@@ -1,11 +1,11 @@
-"""The leak checks with which `prepare` ends: ways to read hidden answers without solving the task.
+"""The leak checks at the end of `prepare`: ways to read hidden answers without solving the task.
 
-Each check is a function that returns the leaks it finds. A check that weighs chance alarms where a result at least
-that strong has a probability below `LIMIT` when nothing leaks, by a formula and without random numbers. The messages
+Each check is a function that returns the leaks it finds. A statistical check reports a leak where a result at least
+that strong has a probability below `LIMIT` if nothing leaks, by a formula and without random numbers. The messages
 are for the instructor: they name files, columns, ids and counts, never an answer.
 
-What is not looked at: pixels and sound, members of archives, answers that are encrypted or changed by more than a
-linear map, and rows of features that `Made` does not hold.
+Not checked: pixels and sound, members of archives, answers that are encrypted or changed by more than a linear map,
+and rows of features that `Made` does not hold.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CODES: dict[str, str] = {
-    "E_LEAK_CONSTANT": "An answer column has one value only. Check that the right column was taken.",
+    "E_LEAK_CONSTANT": "An answer column has only one value. Check that it is the right column.",
     "E_LEAK_EQUAL_ROWS": "Test rows equal training rows. Remove duplicates before the split.",
-    "E_LEAK_NEAR_ROWS": "Test rows are near-copies of training rows. Keep copies of one thing on one side.",
-    "E_LEAK_ORDER": "The answers go with the order of the rows. Shuffle the rows.",
-    "E_LEAK_ID": "The answers can be read from the ids. Number the rows anew.",
+    "E_LEAK_NEAR_ROWS": "Test rows are near-copies of training rows. Keep all copies on the same side.",
+    "E_LEAK_ORDER": "The answers correlate with the order of the rows. Shuffle the rows.",
+    "E_LEAK_ID": "The answers can be read from the ids. Renumber the rows.",
     "E_LEAK_FEATURE": "A feature gives the answers away. Remove it.",
-    "E_LEAK_OTHER_ROW": "The answers of some rows are features of others. Remove those columns, or split by group.",
+    "E_LEAK_OTHER_ROW": "The answers of some rows are features of other rows. Remove those columns, or split by group.",
     "E_LEAK_FILE": "A file that students get contains the answers. Remove it.",
     "E_LEAK_FILE_NAME": "The answers can be read from file or folder names. Rename the files.",
-    "E_LEAK_FILE_SIZE": "The answers go with the sizes of files. Write all files in the same way.",
-    "E_LEAK_FILE_TIME": "The answers go with the times of files. Give all files one time.",
+    "E_LEAK_FILE_SIZE": "The answers correlate with the sizes of files. Write all files in the same way.",
+    "E_LEAK_FILE_TIME": "The answers correlate with the times of files. Give all files the same time.",
     "E_LEAK_SHARED_GROUP": "A group has rows in training and in the test. Split by group.",
-    "E_LEAK_SPLIT_GROUP": "A group has public and private rows. Give whole groups one Usage.",
+    "E_LEAK_SPLIT_GROUP": "A group has public and private rows. Give all rows of a group the same Usage.",
 }
 """The codes of leaks, which `prepare` and `new` print: what each means and what to do."""
 
@@ -53,7 +53,7 @@ LARGEST_FILE = 256 * 2**20
 
 @dataclass(frozen=True)
 class Leak:
-    """One way to read answers off. `code` is stable and starts with `E_LEAK_`."""
+    """One way to read the answers. `code` is stable and starts with `E_LEAK_`."""
 
     code: str
     message: str
@@ -62,7 +62,7 @@ class Leak:
 def find_leaks(public: Path, made: Made) -> list[Leak]:
     """All leaks of a prepared competition: `public` is the folder that students get, `made` the hidden side.
 
-    Answers of more than one number a row, such as the features of an image, are not looked for.
+    Answers of more than one number per row, such as the features of an image, are not checked.
     """
     plain = {name: values for name, values in made.answers.columns.items() if values.ndim == 1}
     answers = replace(made.answers, columns=plain)
@@ -114,11 +114,11 @@ def equal_rows(train: NDArray[np.float64], test: NDArray[np.float64]) -> list[Le
 def near_rows(train: NDArray[np.float64], test: NDArray[np.float64]) -> list[Leak]:
     """Test rows that are a training row with a little noise.
 
-    Features are divided by their spread in training. What a natural distance to the nearest training row is, is learnt
-    from 1,000 training rows and their nearest other training rows: the smallest tenth of these distances gives a power
-    law (Hill, Annals of Statistics 3, 1975) for still smaller ones. So neighbouring days of a smooth series do not
-    alarm, and copies with noise of 1e-4 spreads do from about five features on. More than 256 features are projected at
-    random, which keeps distances to within some ten per cent; of more than 20,000 test rows so many are looked at.
+    Features are divided by their spread in training. The natural distance to the nearest training row is learnt from
+    1,000 training rows and their nearest other training rows: the smallest tenth of these distances gives a power law
+    (Hill, Annals of Statistics 3, 1975) for still smaller ones. So neighbouring days of a smooth series are not
+    reported, and copies with noise of 1e-4 spreads are, from about five features on. More than 256 features are
+    projected at random, which keeps distances to within some ten per cent; at most 20,000 test rows are checked.
     """
     import numpy as np
 
@@ -156,7 +156,7 @@ def near_rows(train: NDArray[np.float64], test: NDArray[np.float64]) -> list[Lea
 def _nearest(
     rows: NDArray[np.float64], others: NDArray[np.float64], own: NDArray[Any] | None = None
 ) -> NDArray[np.float64]:
-    """The distance of each row to the nearest of the others, not to the one at its place `own`."""
+    """The distance of each row to the nearest of the others, except the one at index `own`."""
     import numpy as np
 
     squares = np.einsum("ij,ij->i", others, others)
@@ -164,7 +164,7 @@ def _nearest(
     step = max(1, 2**24 // len(others))
     for begin in range(0, len(rows), step):
         block = rows[begin : begin + step]
-        # The square of the block's own length is the same for all others, and left away.
+        # The square of the block's own length is the same for all others, and left out.
         close = block @ (-2 * others.T)
         close += squares
         if own is not None:
@@ -178,7 +178,7 @@ def _nearest(
 
 
 def constant_answers(answers: Answers) -> list[Leak]:
-    """Answer columns that hold one value only, among all rows that are scored."""
+    """Answer columns with only one value among all scored rows."""
     scored = slice(None) if answers.usage is None else answers.usage != IGNORED
     return [
         Leak("E_LEAK_CONSTANT", f"the answers in column {name!r} are the same in all rows.")
@@ -204,7 +204,7 @@ def answers_in_order(answers: Answers) -> list[Leak]:
             continue
         place = np.arange(len(first), dtype=np.float64)
         if _number_association(place, labels)[0] < LIMIT:
-            leaks.append(Leak("E_LEAK_ORDER", f"the answers in column {name!r} go with the order of the rows."))
+            leaks.append(Leak("E_LEAK_ORDER", f"the answers in column {name!r} correlate with the order of the rows."))
             continue
         lag = next((lag for lag in range(1, LAGS + 1) if _serial(labels, lag) < LIMIT / LAGS), None)
         if lag is not None:
@@ -216,8 +216,8 @@ def answers_in_order(answers: Answers) -> list[Leak]:
 def answers_in_ids(answers: Answers) -> list[Leak]:
     """Answers that can be read from the text of an id.
 
-    An id is cut into its numbers and words; each number, its remainders and each word are held against the answers,
-    and it is counted how often the answer itself stands in the id. Ids that count up by one say what the order says.
+    An id is cut into its numbers and words; each number, its remainders and each word are compared with the answers,
+    and so is how often the answer itself appears in the id. Ids that count up by one reveal no more than the order.
     """
     if isinstance(answers.ids, range):
         return []
@@ -230,10 +230,10 @@ def answers_in_ids(answers: Answers) -> list[Leak]:
 
 
 def answers_in_file_facts(public: Path, answers: Answers) -> list[Leak]:
-    """Answers that can be read from size, time, folder or name of files that are named by ids.
+    """Answers that can be read from the size, time, folder or name of files named after ids.
 
-    A size goes with the content by nature (busy pictures are larger), so it must also explain half of the variation of
-    the ranks. Times and folders must only go with the answers more than chance does.
+    The size depends on the content anyway (busy pictures are larger), so it must also explain half of the variation of
+    the ranks. Times and folders need only correlate with the answers more than chance explains.
     """
     import numpy as np
 
@@ -254,9 +254,9 @@ def answers_in_file_facts(public: Path, answers: Answers) -> list[Leak]:
             what = f"the answers in column {name!r}"
             chance, strength = _number_association(sizes, labels)
             if chance < LIMIT and strength > 0.5:
-                leaks[Leak("E_LEAK_FILE_SIZE", f"{what} go with the size of the files.")] = None
+                leaks[Leak("E_LEAK_FILE_SIZE", f"{what} correlate with the size of the files.")] = None
             if _number_association(times, labels)[0] < LIMIT:
-                leaks[Leak("E_LEAK_FILE_TIME", f"{what} go with the time of the files.")] = None
+                leaks[Leak("E_LEAK_FILE_TIME", f"{what} correlate with the time of the files.")] = None
             how = _read_from_texts(names, values[kept], np.arange(len(kept)))
             if how is not None:
                 text = f"{what} can be read from the folders or endings of the files: {how}."
@@ -293,7 +293,7 @@ def _read_from_texts(texts: Sequence[str], values: NDArray[Any], rows: NDArray[A
     own = sum(label in some for label, some in zip(shown, words, strict=True))
     moved = [sum(label in words[(at + k * shift) % len(words)] for at, label in enumerate(shown)) for k in (1, 2)]
     if _tail(len(rows), own, (sum(moved) + 1) / (2 * len(rows) + 2)) < LIMIT:
-        return f"the answer stands in {own} of {len(rows)} of them"
+        return f"the answer appears in {own} of {len(rows)} of them"
     pieces = [re.findall(r"[0-9]+|[^\W\d_]+", texts[row]) for row in rows]
     for at in range(min(8, max(map(len, pieces)))):
         column = [some[at] if at < len(some) else "" for some in pieces]
@@ -301,18 +301,16 @@ def _read_from_texts(texts: Sequence[str], values: NDArray[Any], rows: NDArray[A
         if max(numbers) >= 0:
             array = np.array(numbers, dtype=np.float64)
             if _number_association(array, labels)[0] < LIMIT:
-                return f"number {at + 1} in them goes with the answers"
+                return f"number {at + 1} in them correlates with the answers"
             for divisor in sorted({2, 3, 4, 5, 7, 10, labels.classes} - {0, 1}):
                 if divisor < len(rows) / 10 and _word_association(array % divisor, labels) < LIMIT:
-                    return (
-                        f"number {at + 1} in them, divided by {divisor}, leaves a remainder that goes with the answers"
-                    )
+                    return f"the remainder of number {at + 1} in them by {divisor} correlates with the answers"
         if _word_association(np.unique(column, return_inverse=True)[1], labels) < LIMIT:
-            return f"part {at + 1} of them goes with the answers"
+            return f"part {at + 1} of them correlates with the answers"
     return None
 
 
-# Answers that lie open ------------------------------------------------------------------------------------------------
+# Answers in plain sight -----------------------------------------------------------------------------------------------
 
 
 def answers_in_features(test: NDArray[np.float64], answers: Answers) -> list[Leak]:
@@ -343,11 +341,11 @@ def answers_in_features(test: NDArray[np.float64], answers: Answers) -> list[Lea
 
 
 def answers_in_other_rows(features: NDArray[np.float64], answers: Answers, *, own_rows: bool) -> list[Leak]:
-    """Numeric answers that stand, to the last digit, in a feature column of other rows.
+    """Numeric answers that appear, to the last digit, in a feature column of other rows.
 
-    So windows of a series that overlap give each other's answers away, within a group and across. `own_rows` says that
-    the features are those of the answers' rows, where a row is not held against itself. Only answers that mostly
-    differ are looked at. How often two values agree by chance (shares of a few hundred people, rounded numbers) is
+    So overlapping windows of a series give each other's answers away, within a group and across. `own_rows` says that
+    the features are those of the answers' rows, where a row is not compared with itself. Only answers that mostly
+    differ are checked. How often two values agree by chance (shares of a few hundred people, rounded numbers) is
     learnt from pairs of answers and from pairs of the column's cells; twice that many must agree.
     """
     import numpy as np
@@ -370,7 +368,7 @@ def answers_in_other_rows(features: NDArray[np.float64], answers: Answers, *, ow
                 most = max(most, hits)
         if found:
             where = "other rows of the test features" if own_rows else "the training features"
-            text = f"up to {most} of {len(wanted)} answers in column {name!r} stand in {where}"
+            text = f"up to {most} of {len(wanted)} answers in column {name!r} appear in {where}"
             text += f", column {', '.join(found)}."
             leaks.append(Leak("E_LEAK_OTHER_ROW", text))
     return leaks
@@ -392,11 +390,11 @@ def _without_own(column: NDArray[np.float64], wanted: NDArray[np.float64]) -> ND
 
 
 def answers_in_files(public: Path, answers: Answers) -> list[Leak]:
-    """Columns of files in `public` that hold the hidden answers, or which rows are public and which private.
+    """Columns of files in `public` that contain the hidden answers, or show which rows are public and which private.
 
-    Looked at are CSV, TSV, TXT, JSON, JSON lines, NPY, NPZ and Parquet files of at most 256 MiB. A column is lined up
-    by the ids where another column of its table holds 90 % of them, else by the order of the rows where their number
-    fits. Equal cells must be 95 % (50 % where the answers mostly differ) and more than chance explains.
+    CSV, TSV, TXT, JSON, JSON lines, NPY, NPZ and Parquet files of at most 256 MiB are read. A column is aligned by the
+    ids where another column of its table holds 90 % of them, else by the order of the rows where their number fits.
+    95 % of the cells must be equal (50 % where the answers mostly differ), and more than chance explains.
     """
     import numpy as np
 
@@ -417,12 +415,12 @@ def answers_in_files(public: Path, answers: Answers) -> list[Leak]:
                     found[what] = column_name
         for what, column_name in found.items():
             where = path.relative_to(public).as_posix()
-            leaks.append(Leak("E_LEAK_FILE", f"{where}, {column_name}, holds {what}."))
+            leaks.append(Leak("E_LEAK_FILE", f"{where}, {column_name}, contains {what}."))
     return leaks
 
 
 def _plain(cells: Iterable[Any]) -> list[str]:
-    """Cells in one spelling: numbers as the shortest decimal of their double, text in small letters."""
+    """Cells in one spelling: numbers as the shortest decimal of their double, text in lowercase."""
 
     def one(cell: Any) -> str:
         try:
@@ -447,7 +445,7 @@ def _equal_beyond_chance(cells: list[str], wanted: list[str]) -> bool:
 
 
 def _aligned_columns(path: Path, ids: list[str]) -> Iterator[tuple[str, list[Any]]]:
-    """Each column of the tables in a file that can be lined up with the answers, in the order of the ids."""
+    """Each column of the tables in a file that can be aligned with the answers, in the order of the ids."""
     place = {text: row for row, text in enumerate(ids)}
     plain_place = {text: row for row, text in enumerate(_plain(ids))}
     for columns in _tables(path):
@@ -475,7 +473,7 @@ def _id_rows(cells: Sequence[Any], place: dict[str, int], plain_place: dict[str,
 
 
 def _tables(path: Path) -> Iterator[list[Sequence[Any]]]:
-    """The tables in a file, each as a list of columns of one length; none where the file is of no known kind."""
+    """The tables in a file, each as a list of columns of one length; none for an unknown kind of file."""
     import numpy as np
 
     kind = path.suffix.lower()
@@ -615,7 +613,7 @@ def _correlation(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
 
 
 def _number_association(numbers: NDArray[np.float64], labels: _Labels) -> tuple[float, float]:
-    """The chance of so strong a relation of ranks if there is none, and the share of variation it explains."""
+    """The probability of ranks this strongly related by chance, and the share of variation explained."""
     n = len(numbers)
     ranks = _mid_ranks(numbers)
     if labels.numbers is not None:
@@ -625,7 +623,7 @@ def _number_association(numbers: NDArray[np.float64], labels: _Labels) -> tuple[
 
 
 def _word_association(words: NDArray[Any], labels: _Labels) -> float:
-    """The chance of so strong a relation between a word (or remainder) of each row and the labels."""
+    """The probability of a word (or remainder) of each row this strongly related to the labels by chance."""
     import numpy as np
 
     _, words = np.unique(words, return_inverse=True)
@@ -646,7 +644,7 @@ def _word_association(words: NDArray[Any], labels: _Labels) -> float:
 
 
 def _kruskal_wallis(ranks: NDArray[np.float64], which: NDArray[Any]) -> tuple[float, float]:
-    """Chance and share of variation by Kruskal and Wallis's H, corrected for ties; tail of Wilson and Hilferty."""
+    """Probability and share of variation by Kruskal and Wallis's H, corrected for ties; tail of Wilson and Hilferty."""
     import numpy as np
 
     counts = np.bincount(which)
@@ -665,7 +663,7 @@ def _kruskal_wallis(ranks: NDArray[np.float64], which: NDArray[Any]) -> tuple[fl
 
 
 def _serial(labels: _Labels, lag: int) -> float:
-    """The chance of so strong a likeness (or unlikeness) of rows that lie `lag` apart."""
+    """The probability of rows `lag` apart this alike (or unlike) by chance."""
     import numpy as np
 
     n = len(labels.ranks)
@@ -688,7 +686,7 @@ def _serial(labels: _Labels, lag: int) -> float:
 
 
 def _tail(n: int, hits: int, chance: float) -> float:
-    """An upper bound of the chance of that many hits or more in n trials (Hoeffding 1963, Theorem 1)."""
+    """An upper bound on the probability of that many hits or more in n trials (Hoeffding 1963, Theorem 1)."""
     share = hits / n if n else 0.0
     if share <= chance or hits == 0:
         return 1.0

@@ -3,7 +3,7 @@
 Intervals are Wilson's for a share of hits and, for means, Student's with Hall's correction for skewness, since squared
 errors are skewed; both take whole groups as the unit of sampling where the answers have groups. `resampled_interval`
 gives the same from shared resample counts and serves every other metric. `python tests/bench/coverage.py` shows how
-often each holds the truth, and `interval_note` says where one is known to fall short.
+often each contains the true value, and `interval_note` says where one is known to fall short.
 
 >>> import numpy as np
 >>> truth, guess = {"y": np.array([1.0, 2.0, 4.0, 9.0])}, {"y": np.array([1.0, 2.0, 6.0, 5.0])}
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tasks.base import Columns, Metric
 
-Z95 = 1.959963984540054  # the 97.5 % point of the normal law
+Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
 PIECE = 2**15  # rows that stay in the processor's cache
 
 
@@ -124,7 +124,7 @@ def estimate_mean(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any]
 
 
 def mean_interval(estimate: Estimate) -> tuple[float, float] | None:
-    """The 95 % interval of a mean: Student's, with Hall's cubic transformation against skewness; it holds the mean.
+    """The 95 % interval of a mean: Student's, with Hall's cubic transformation against skewness; contains the mean.
 
     Hall, On the Removal of Skewness by Transformation, Journal of the Royal Statistical Society B 54 (1992). None where
     there is no finite error.
@@ -134,7 +134,7 @@ def mean_interval(estimate: Estimate) -> tuple[float, float] | None:
     t, u = student(estimate.units - 1), estimate.skewness / math.sqrt(estimate.units)
 
     def deviate(z: float) -> float:
-        """How many standard errors the mean lies off where its transformed deviation is z."""
+        """The deviation of the mean, in standard errors, whose transformed value is z."""
         straight = z - u / 6
         return straight if abs(u) < 1e-6 else 3 / u * (math.cbrt(1 + u * straight) - 1)
 
@@ -142,7 +142,7 @@ def mean_interval(estimate: Estimate) -> tuple[float, float] | None:
 
 
 def student(degrees: int) -> float:
-    """The 97.5 % point of Student's law, right to 0.001.
+    """The 97.5 % point of Student's t distribution, accurate to 0.001.
 
     Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5, which is too small below four degrees.
 
@@ -228,7 +228,7 @@ class HitMetric:
     def interval(
         self, rows: NDArray[np.bool_], weight: NDArray[Any], groups: NDArray[Any] | None = None
     ) -> tuple[float, float] | None:
-        """Wilson's interval, with the number of rows that would give the error the groups show."""
+        """Wilson's interval, with groups for the number of rows that would give the same standard error."""
         import numpy as np
 
         if groups is None:
@@ -292,7 +292,7 @@ def percentile_interval(values: Any, units: int) -> tuple[float, float]:
 
 
 def interval_note(metric: str, n: int) -> str | None:
-    """What a reader should know of the 95 % intervals of a metric on a board of n rows; None where they hold.
+    """A caveat on the 95 % intervals of a metric on a board of n rows; None where they are accurate.
 
     >>> interval_note("root_mean_squared_error", 50)
     'With 50 rows, the interval misses more often than 1 in 20 times where a few errors are very large.'
@@ -344,4 +344,4 @@ NOTES: dict[str, tuple[int, str]] = {
 METRICS: dict[str, ErrorMetric | HitMetric] = {
     "rmse": RMSE, "mse": MSE, "mae": MAE, "accuracy": ACCURACY, "exact_match": EXACT_MATCH,
 }  # fmt: skip
-"""The metrics by the short names that `lhy-grade new --metric` takes."""
+"""The metrics by the short names that `lhy-grade new --metric` accepts."""

@@ -1,7 +1,7 @@
-"""Which hidden rows score on the public board and which on the private one.
+"""The split of the hidden rows into public and private.
 
-The marks follow from the course's secret key by HMAC-SHA256 (RFC 2104), so that nobody can rebuild them from the code,
-and the same key gives them again.
+The marks follow from the course's secret key by HMAC-SHA256 (RFC 2104): nobody can reconstruct them from the code, and
+the same key gives the same marks.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _secret_order(key: bytes, purpose: str, texts: list[str]) -> list[int]:
 
 
 def _wanted(n: int, public_share: float) -> int:
-    """The public rows that the share asks for. The share is taken as the decimal number it is written as."""
+    """The number of public rows for the share, which is taken as the decimal number that was written."""
     if not 0 < public_share < 1:
         raise UserError(f"public share {public_share}: expected a number between 0 and 1, such as 0.5.")
     wanted = round(Fraction(str(public_share)) * n)
@@ -93,7 +93,7 @@ def _wanted(n: int, public_share: float) -> int:
 
 
 def _units(answers: Answers) -> tuple[list[str], NDArray[Any]]:
-    """The names of the groups (or ids) and, for each row, the index of its own."""
+    """The names of the groups (or ids) and, for each row, the index of its group (or id)."""
     import numpy as np
 
     if answers.groups is None:
@@ -119,7 +119,7 @@ def _strata(answers: Answers, which: NDArray[Any], units: int) -> _Strata:
     of_unit = np.zeros(units, dtype=np.int64)
     of_unit[which] = stratum
     if not np.array_equal(of_unit[which], stratum):
-        raise UserError("a group lies in two strata; give each group one stratum, or no strata.")
+        raise UserError("a group is in two strata; give each group one stratum, or no strata.")
     return _Strata(unique.tolist(), of_unit.tolist())
 
 
@@ -127,7 +127,7 @@ def _strata(answers: Answers, which: NDArray[Any], units: int) -> _Strata:
 class _Search:
     """The units of one stratum in secret order: which public counts they can give, and who is public for a count.
 
-    `first` units are public whatever is chosen, the next ones (one bit set of reachable sums for each suffix of them)
+    The `first` units are public in any case, the next ones (one bit set of reachable sums for each suffix of them)
     are chosen to reach the count, the others are private. `suffixes` is None where every unit is one row.
     """
 

@@ -1,6 +1,6 @@
 """Secret random streams: each is its own HMAC-SHA256 (RFC 2104) of a key and a name, such as "hw08/builtin/1/faces".
 
-All 256 bits of it seed the stream, so that somebody who finds the state of one stream from what it gave out can rebuild
+All 256 bits of it seed the stream, so that someone who recovers the state of one stream from its output can find
 neither the key nor another stream. A world draws what students get and what is hidden from streams of different names.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def derive(key: bytes, purpose: str) -> bytes:
-    """32 secret bytes for one purpose, which tell nothing about the key or about another purpose.
+    """32 secret bytes for one purpose, which reveal nothing about the key or about another purpose.
 
     >>> derive(b"key", "hw01/world") == derive(b"key", "hw02/world")
     False
@@ -26,7 +26,7 @@ def derive(key: bytes, purpose: str) -> bytes:
 
 
 def fixed_key(seed: int) -> bytes:
-    """The key of a world that anybody can make again, for demos and tests."""
+    """The key of a world that anyone can recreate, for demos and tests."""
     return hashlib.sha256(f"lhy-grade fixed seed {seed}".encode()).digest()
 
 
@@ -53,7 +53,7 @@ class Streams:
         return derive(self.key, self.prefix + name)
 
     def generator(self, name: str) -> np.random.Generator:
-        """A stream of numpy, PCG64. Do not `spawn` from it: who finds its start can spawn the same."""
+        """A numpy stream, PCG64. Do not `spawn` from it: anyone who finds its initial state can spawn the same."""
         import numpy as np
 
         words = np.frombuffer(self.bytes(name), dtype="<u4")
@@ -61,7 +61,7 @@ class Streams:
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words, pool_size=8)))
 
     def random(self, name: str) -> random.Random:
-        """A stream of the standard library, the Mersenne Twister: fast for single draws, and found from 624 of them."""
+        """A Mersenne Twister of the standard library: fast for single draws, but 624 of them reveal its state."""
         return random.Random(int.from_bytes(self.bytes(name), "big"))
 
     def seed(self, name: str) -> int:

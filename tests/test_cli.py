@@ -433,9 +433,9 @@ def test_auc_gets_both_classes_on_both_sides_and_hints_at_a_turned_sign(tmp_path
     done = call(home, "submit", "odd", str(file), "--as", "ada")
     assert done.exit_code == 0
     assert "public AUC 0.00000" in done.stdout
-    assert "sign turned" in done.stderr
+    assert "flip the sign" in done.stderr
     body = json.loads(call(home, "submit", "odd", str(file), "--as", "ada", "--format", "json").stdout)
-    assert ["sign turned" in note for note in body["notes"]] == [True]
+    assert ["flip the sign" in note for note in body["notes"]] == [True]
     listed = json.loads(call(home, "submissions", "odd", "--as", "ada", "--format", "json").stdout)
     assert listed["submissions"][0]["notes"] == body["notes"]
     rare = "".join(f"{n},{int(n < 2)}\n" for n in range(40))

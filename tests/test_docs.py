@@ -316,7 +316,15 @@ def line_is(words: tuple[str, ...], line: str) -> bool:
 RUN = [page for page in PAGES if any("run" in info.split() for info, _ in fenced(read(page)))]
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
+LONG = (DOCS / "class.md",)
+"""The pages whose blocks take long: many commands, each a process."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page in LONG else ()) for page in RUN],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 def test_the_blocks_of_a_page_that_are_marked_run_run(page: Path, tmp_path: Path) -> None:
     """In order, in a fresh home, yes to every question: `sh run` and `python run` run, `csv run FILE` is written."""
     environment = {

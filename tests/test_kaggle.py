@@ -174,7 +174,7 @@ SECRET = "5318008"
         ("id,y,y\n1,2,3\n", r"line 1: .* must differ"),
         (f"id,y\n1,{SECRET}\n2\n", r"line 3: expected 2 cells, got 1"),
         (f"id,y\n1,{SECRET}\n2,{SECRET},3\n", r"line 3: expected 2 cells, got 3"),
-        (f"id,y\n1,{SECRET}\n2,{SECRET}\n1,{SECRET}\n", r"line 4: the id '1' stands on line 2 already"),
+        (f"id,y\n1,{SECRET}\n2,{SECRET}\n1,{SECRET}\n", r"line 4: the id '1' is already on line 2"),
         (f"id,y\n1,{SECRET}\n,{SECRET}\n", r"line 3: the id is empty"),
         (f"id,y\n1,{SECRET}\n 2,{SECRET}\n", r"line 3: the id is empty, or has spaces"),
         (f"id,y\n1,{SECRET}\n2,\n", r"line 3: column 'y' is empty"),

@@ -117,7 +117,7 @@ def test_with_groups_and_strata_the_total_is_the_nearest_that_any_union_gives(si
 
 def test_a_group_in_two_strata_is_refused() -> None:
     answers = Answers(range(4), {}, groups=np.array(list("aabb")), strata=np.array(list("xyxx")))
-    with pytest.raises(UserError, match="a group lies in two strata"):
+    with pytest.raises(UserError, match="a group is in two strata"):
         split(answers, KEY, "hw01", 0.5)
 
 
