@@ -1,8 +1,8 @@
-"""What the baselines of all homeworks share: settings, seeds, device, the run folder, exact resume, the command line.
+"""Shared code of the baselines: settings, seeds, device, the run folder, exact resume, the command line.
 
-A run folder holds `config.json`, `metrics.jsonl` (a line an epoch), `checkpoint.safetensors` (the whole state after the
-last epoch), and at the end `curves.png` and `submission.csv`, `.txt` or `.tgz`, which is written last: where it is, the
-run is finished.
+A run folder holds `config.json`, `metrics.jsonl` (a line per epoch), `checkpoint.safetensors` (the whole state after
+the last epoch), and at the end `curves.png` and `submission.csv`, `.txt` or `.tgz`, which is written last: if it
+exists, the run is finished.
 
 A baseline is a module with `FILES` (the public files it reads, whose hashes are part of the run's settings), `LEVELS`,
 `SUFFIX` of its submission, `THREADS` for torch on the CPU, `settings(level, public)` and `train(config, public, run,
@@ -50,7 +50,7 @@ def require_training() -> None:
 def size_of(public: Path) -> str | None:
     """The size of the data, "small" or "full", by their `format.json`; None for the course's own files.
 
-    Built-in data that an older release prepared do not say it, and neither do files alone: they are taken for small.
+    Built-in data of older releases do not say it, nor do files without a `format.json`: they count as small.
     """
     try:
         values = json.loads((public / "format.json").read_text(encoding="utf-8"))
@@ -62,9 +62,9 @@ def size_of(public: Path) -> str | None:
 
 
 def override(config: C, settings: Sequence[str]) -> C:
-    """The config with `key=value` settings, each read as the type of its field; a tuple is 64,32.
+    """The config changed by `key=value` settings, each parsed as the type of its field; a tuple is 64,32.
 
-    Raises UserError for an unknown key and for a value that does not fit.
+    Raises UserError for an unknown key and for an invalid value.
     """
     types = typing.get_type_hints(type(config))
     known = {field.name: types[field.name] for field in fields(config)}  # type: ignore[arg-type]
@@ -100,20 +100,20 @@ def _read(text: str, kind: Any, setting: str) -> Any:
 
 
 def pick_device(name: str) -> str:
-    """ "cuda" or "cpu" for auto, cuda or cpu. Raises UserError where there is no CUDA device for "cuda"."""
+    """The device, "cuda" or "cpu", for auto, cuda or cpu. Raises UserError for "cuda" without a CUDA device."""
     import torch
 
     if name not in ("auto", "cuda", "cpu"):
         raise UserError(f"--device {name}: expected auto, cuda or cpu.")
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
-        raise UserError("--device cuda: torch sees no CUDA device here; use --device cpu or auto.")
+        raise UserError("--device cuda: torch finds no CUDA device; use --device cpu or auto.")
     return "cuda" if there and name != "cpu" else "cpu"
 
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """So many threads for torch on the CPU, whatever the machine has, so that sums come out the same on all."""
+    """Sets torch's number of CPU threads, so that sums are the same on every machine."""
     import torch
 
     before = torch.get_num_threads()
@@ -135,7 +135,7 @@ def rate(schedule: str, epoch: int, epochs: int, warmup: int = 0) -> float:
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of one training run, with what must be the same when it is taken up again."""
+    """The folder of one training run, with the settings that must be the same when it is resumed."""
 
     folder: Path
     seed: int
@@ -147,7 +147,7 @@ class Run:
         return self.folder / f"submission{self.suffix}"
 
     def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Add the line of one epoch (from 1) to `metrics.jsonl`."""
+        """Append the metrics of one epoch (from 1) to `metrics.jsonl`."""
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"epoch": epoch, **metrics}) + "\n")
 
@@ -164,7 +164,7 @@ class Run:
     def load(self) -> dict[str, Any] | None:
         """The state of the last `save`, on the run's device, with `metrics.jsonl` cut back to its epoch.
 
-        None where there is none, or where a power cut left no readable one: training then starts anew, which ends with
+        None where there is none, or where a power cut left an unreadable one: training then starts again and ends with
         the same file, only later.
         """
         from safetensors import SafetensorError, safe_open
@@ -189,7 +189,7 @@ class Run:
 
 
 def table(header: Sequence[str], ids: Sequence[str], values: Sequence[str]) -> bytes:
-    """The bytes of a table with an id and one value a row."""
+    """The bytes of a table with an id and one value per row."""
     lines = [",".join(header), *(f"{i},{value}" for i, value in zip(ids, values, strict=True))]
     return ("\n".join(lines) + "\n").encode()
 
@@ -202,7 +202,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """The value with every tensor moved into `tensors`, in a form that JSON keeps: dicts become pairs."""
+    """The value with every tensor moved into `tensors`, in a form that JSON preserves: dicts become pairs."""
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -226,9 +226,9 @@ def _unflatten(value: Any, tensors: Mapping[str, torch.Tensor], device: str) -> 
     if "pairs" in value:
         return {key: _unflatten(item, tensors, device) for key, item in value["pairs"]}
     name = value["tensor"]
-    # A copy, since those of the file lie unaligned, where a product can come out different in its last bit.
+    # A copy, since tensors from the file are unaligned, and a product of these can differ in its last bit.
     tensor = tensors[name].clone()
-    if value["channels_last"]:  # fused optimisers go by address: a moment must lie in memory as its weight does
+    if value["channels_last"]:  # fused optimisers go by address: a moment needs the memory layout of its weight
         tensor = tensor.contiguous(memory_format=torch.channels_last)
     return tensor if ".rng" in name else tensor.to(device)
 
@@ -265,8 +265,8 @@ def train_level(
 ) -> Path:
     """Train one level of a homework on the public folder and return the submission file in `run`.
 
-    An unfinished run of the same settings is taken up where it stopped, a finished one is returned as it is. Raises
-    UserError where `run` holds a run of other settings or other data.
+    An unfinished run with the same settings is resumed, a finished one is returned as it is. Raises UserError where
+    `run` holds a run with other settings or other data.
     """
     require_training()
     module_name = module_of(canonical(name))
@@ -297,7 +297,7 @@ def _public_bytes(path: Path) -> bytes:
 
 
 def _same_settings(run: Path, settings: Mapping[str, Any]) -> None:
-    """Write `config.json`, or refuse a folder where it says something else."""
+    """Write `config.json`, or raise UserError if the folder has one with other settings."""
     path = run / "config.json"
     run.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -315,7 +315,7 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"python -m baselines.{module_of(canonical(name))}")
     parser.add_argument("--level", required=True, help="simple, medium, strong or boss")
     parser.add_argument("--public", required=True, type=Path, help="the folder that students get")
-    parser.add_argument("--run", required=True, type=Path, help="the folder of this run; an unfinished one goes on")
+    parser.add_argument("--run", required=True, type=Path, help="the folder of this run; an unfinished run is resumed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")

@@ -9,9 +9,9 @@ Public and private score, mean ± standard deviation over the seeds 100-104 (of 
     strong  0.855 ± 0.062  0.874 ± 0.103    0.987 ± 0.061  0.963 ± 0.043    0.755 ± 0.111  0.752 ± 0.180
     boss    0.840 ± 0.066  0.849 ± 0.102    0.971 ± 0.067  0.964 ± 0.063    0.721 ± 0.111  0.689 ± 0.152
 
-Each level beats the one below by more than the spread of that difference, but for boss on the private part of 2021
-(+0.001 ± 0.024). On 2022 (MSE) the steps to strong (-0.121 ± 0.223) and boss (-0.087 ± 0.103) lie within it in public.
-Medium does not reach "naive", the same as yesterday: its columns say next to nothing more. 7 to 15, 5, 1 and 5 seconds
+Each level beats the one below by more than the spread of that difference, except boss on the private part of 2021
+(+0.001 ± 0.024). On 2022 (MSE) the steps to strong (-0.121 ± 0.223) and boss (-0.087 ± 0.103) are within it in public.
+Medium does not reach "naive", the same as yesterday: its columns add almost no information. 7 to 15, 5, 1 and 5 seconds
 on one of two AMD EPYC cores, torch 2.13, 20 November 2026; `python tests/bench/hw01_ladder.py --seeds 100-104 --edition
 E`, and `--from` for the course's files.
 """
@@ -45,11 +45,11 @@ class Config:
     inputs: Literal["all+id", "all", "right", "selected", "crossed"] = "all"  # see `features`
     select: int = 16  # how many of the "selected" features are kept, by correlation with the target's change
     scaling: Literal["none", "own", "train"] = "own"  # "own": training, validation and test rows each by their own mean
-    target: Literal["raw", "scaled", "change"] = "raw"  # the change is that since the day before, scaled as well
+    target: Literal["raw", "scaled", "change"] = "raw"  # "change": from the day before, scaled as well
     validation: Literal["rows", "states"] = "rows"  # every tenth row (overlapping windows leak), or whole states
-    folds: int = 1  # networks, each with another tenth (rows) or fold (states) held out
-    parts: int = 10  # in how many parts the rows or the states are cut
-    repeats: int = 1  # networks for each fold
+    folds: int = 1  # networks, each with a different tenth (rows) or fold (states) held out
+    parts: int = 10  # into which the rows or the states are divided
+    repeats: int = 1  # networks per fold
     hidden: tuple[int, ...] = (64,)  # units of the hidden layers, ReLU
     optimiser: Literal["sgd", "adamw"] = "sgd"
     lr: float = 1e-3
@@ -79,7 +79,7 @@ SAMPLE_2022 = Config(
 
 
 def settings(level: str, public: Path) -> Config:
-    """The settings of a level for the files in `public`: the course's sample code of 2022 is another one."""
+    """The settings of a level for the files in `public`; simple follows the course's sample code of the year."""
     five_days = read(public / FILES[1]).days.shape[1] == 5
     return SAMPLE_2022 if level == "simple" and five_days else LEVELS[level]
 
@@ -98,7 +98,7 @@ class Table:
 
 
 def read(path: Path) -> Table:
-    """A file in the course's layout of any year: id, marks of states, then the columns of a day, once for each day."""
+    """Parses a file in the course's layout of any year: id, marks of states, then the columns of each day."""
     import numpy as np
 
     with path.open(newline="", encoding="utf-8") as file:
@@ -177,9 +177,9 @@ def scaled(values: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the networks of a level learn from: inputs (n, f), goals (n,) in units of `unit` above `base`, and the test.
+    """The data for the networks of a level: inputs (n, f), goals (n,) in units of `unit` above `base`, and the test.
 
-    `held` (networks, n) says which rows each network holds out; `base` is what is added to the outputs for the test.
+    `held` (networks, n) says which rows each network holds out; `base` is added to the outputs for the test.
     """
 
     x: NDArray[np.float32]
@@ -220,7 +220,7 @@ def prepare(config: Config, public: Path, seed: int) -> Prepared:
     return Prepared(x, (y - base) / np.float32(unit), held, x_test, base_test, unit, test_table.ids)
 
 
-# Model: all networks of an ensemble at once, a layer being one batched product
+# Model: all networks of an ensemble at once, each layer as one batched product
 
 
 def new_networks(sizes: list[int], count: int, zero_last: bool, generator: torch.Generator) -> list[torch.Tensor]:

@@ -1,9 +1,9 @@
 """HW3 in four levels: a plain network, augmentation, a residual network with pseudo-labels, an ensemble over views.
 
-Training goes in rounds, in each of which the learning rate falls to nothing. At the end of a round the network labels
-the unlabelled pictures that it is sure of, and learns from them as well in the next (Lee, ICML workshop 2013). The boss
-lets the networks at the ends of its last rounds vote (Huang et al., arXiv 1704.00109). Where everything is labelled, a
-round adds no picture.
+Training runs in rounds; in each the learning rate falls to zero. At the end of a round the network labels the
+unlabelled pictures that it is sure of, and learns from them as well in the next (Lee, ICML workshop 2013). In boss, the
+networks at the ends of the last rounds vote (Huang et al., arXiv 1704.00109). Where everything is labelled, a round
+adds no pictures.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ DRAWS = 16  # random numbers that one augmented picture takes
 class Config:
     """The settings of a level; the defaults are the course's sample code, narrower, so that it trains on one core."""
 
-    side: int = 40  # pictures are squares of so many pixels
+    side: int = 40  # pixels of a picture's side
     network: Literal["plain", "residual"] = "plain"
     channels: tuple[int, ...] = (24, 48, 96)  # of the blocks
     pools: tuple[int, ...] = (2, 2, 4)  # by which each block shrinks its map
     hidden: tuple[int, ...] = (128, 128)  # units of the linear layers before the last
     augment: bool = False  # see `augmented`
-    turn: float = 180.0  # degrees that a picture is turned by at most
+    turn: float = 180.0  # largest rotation of a picture in degrees
     rounds: int = 1  # of training; from the second on with the unlabelled pictures that the network is sure of
-    confidence: float = 0.8  # an unlabelled picture counts as labelled from this mean probability on
-    ensemble: int = 1  # the networks at the ends of the last so many rounds vote
-    resplit: bool = False  # hold out a tenth of training and validation pictures together, and learn from the others
+    confidence: float = 0.8  # the mean probability from which an unlabelled picture counts as labelled
+    ensemble: int = 1  # how many of the last rounds vote, each with its network at the end
+    resplit: bool = False  # hold out a tenth of training and validation pictures together, and learn from the rest
     views: int = 1  # of each test picture; all but the first are turned, flipped and zoomed
     epochs: int = 15  # of each round
     batch: int = 32
@@ -70,7 +70,7 @@ SAMPLES = {
 
 
 def settings(level: str, public: Path) -> Config:
-    """The settings of a level for the pictures in `public`: large ones get the course's own and wider networks."""
+    """The settings of a level for the pictures in `public`: for large ones, the course's own or wider networks."""
     from PIL import Image
 
     root = root_of(public)
@@ -110,7 +110,7 @@ def root_of(public: Path) -> Path:
 
 
 def read(paths: list[Path], side: int, labels: list[int] | None = None) -> Pictures:
-    """The pictures in the order of the paths, each made a square of `side` pixels whatever its shape."""
+    """The pictures in the order of the paths, each resized to a square of `side` pixels whatever its shape."""
     import numpy as np
     import torch
     from PIL import Image
@@ -128,7 +128,7 @@ def read(paths: list[Path], side: int, labels: list[int] | None = None) -> Pictu
 
 
 def labelled(root: Path, folder: str, side: int) -> Pictures:
-    """A labelled part in either layout: the class is the folder's name, or stands before the file's name."""
+    """A labelled part in either layout: the class is the name of the folder, or the first part of the file name."""
     paths = sorted((root / folder).rglob("*.jpg"))
     names = [path.parent.name if root.name == "food-11" else path.name.partition("_")[0] for path in paths]
     return read(paths, side, [int(name) for name in names])
@@ -172,7 +172,7 @@ def moved(x: torch.Tensor, draws: torch.Tensor, turn: float) -> torch.Tensor:
 
 
 def augmented(x: torch.Tensor, draws: torch.Tensor, turn: float) -> torch.Tensor:
-    """Pictures moved, in other light and colours, and with a rectangle erased in half of them."""
+    """Pictures moved, with changed light and colours, half of them with a rectangle erased."""
     import torch
 
     side = x.shape[-1]
@@ -195,8 +195,8 @@ def augmented(x: torch.Tensor, draws: torch.Tensor, turn: float) -> torch.Tensor
 def new_layers(config: Config) -> nn.Sequential:
     """Blocks of convolution, normalisation, ReLU and pooling, then linear layers: the course's sample code.
 
-    The residual network has two more convolutions after every block but the first, around which a short way leads
-    (He et al., arXiv 1512.03385); they begin as nothing.
+    The residual network has two more convolutions with a skip connection after every block but the first
+    (He et al., arXiv 1512.03385), which begin as the identity.
     """
     import torch
     from torch import nn
@@ -246,7 +246,7 @@ def probabilities(
     import torch
 
     network.eval()
-    fixed = torch.Generator().manual_seed(0)  # every picture in the same views, whenever it is asked
+    fixed = torch.Generator().manual_seed(0)  # the same views of every picture on every call
     total = torch.zeros(len(pixels), CLASSES, device=device)
     with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         for view in range(views):
@@ -278,7 +278,7 @@ def split(config: Config, root: Path, seed: int) -> tuple[Pictures, Pictures]:
 def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     """Train a level in its rounds, and write the class of the highest mean probability of each test picture.
 
-    Of classes with the same probability the one of the lowest number is taken.
+    Of classes with the same probability the lowest is taken.
     """
     import torch
     from torch.nn import functional
@@ -293,7 +293,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     state: dict[str, Any] = {
         "epoch": 0,
         "votes": torch.zeros(len(ids), CLASSES, device=device),
-        "teacher": torch.zeros(len(more.labels), CLASSES, device=device),  # what the round before thinks of `more`
+        "teacher": torch.zeros(len(more.labels), CLASSES, device=device),  # the previous round's predictions for `more`
     }
     saved = run.load()
     if saved is not None:
@@ -306,7 +306,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     first = state["epoch"]
     for epoch in range(first, config.rounds * config.epochs):
         number, own = divmod(epoch, config.epochs)
-        if own == 0 or epoch == first:  # a new round, or one that is taken up
+        if own == 0 or epoch == first:  # a new round, or a resumed one
             optimiser = torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay, fused=True)
             if own:
                 optimiser.load_state_dict(state["optimiser"])

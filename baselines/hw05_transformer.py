@@ -32,8 +32,8 @@ class Config:
 
     model: Literal["gru", "transformer"] = "transformer"
     tokens: Literal["words", "pieces"] = "pieces"  # English words and Chinese characters, or sentencepiece's sub-words
-    pieces: int = 2500  # sub-words of English beside its letters
-    pieces_zh: int = 300  # sub-words of Chinese beside its characters
+    pieces: int = 2500  # sub-words of English in addition to its letters
+    pieces_zh: int = 300  # sub-words of Chinese in addition to its characters
     dim: int = 128
     layers: int = 2  # of the encoder and of the decoder
     heads: int = 4
@@ -50,7 +50,7 @@ class Config:
     clip: float = 1.0  # norm of the gradient
     average: int = 1  # the weights of the last epochs that are averaged
     beam: int = 1
-    length_power: float = 1.4  # a hypothesis is judged by its log probability / length^power
+    length_power: float = 1.4  # the score of a hypothesis is its log probability / length^power
     back: bool = False  # translate the monolingual Chinese into English and train on it too
     back_epochs: int = 8  # of the model from Chinese to English
     valid: int = 100  # pairs held out, whose loss is logged
@@ -67,7 +67,7 @@ LEVELS = {
 
 
 def settings(level: str, public: Path) -> Config:
-    """The settings of a level: those of the course, for a GPU, but for the small built-in text."""
+    """The settings of a level: the course's, for a GPU, except on the small built-in text."""
     config = LEVELS[level]
     if size_of(public) == "small":
         return config
@@ -94,7 +94,7 @@ def tidy(line: str) -> str:
 
 
 def clean(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Tidy pairs of fitting lengths, as the course's cleaning: neither side empty nor much longer than the other."""
+    """Tidy pairs of similar lengths, as in the course's cleaning: neither side empty or much longer than the other."""
     kept = []
     for pair in pairs:
         en, zh = map(tidy, pair)
@@ -114,7 +114,7 @@ class Tokens:
 
 
 def word_tokens(lines: Sequence[str], glue: str) -> Tokens:
-    """Words, numbers, Chinese characters and marks that are seen at least twice; `glue` stands between them."""
+    """Words, numbers, Chinese characters and marks that appear at least twice, joined by `glue`."""
     counts = Counter(word for line in lines for word in WORD.findall(line))
     names = [*SPECIAL, *(word for word, count in sorted(counts.items(), key=lambda x: (-x[1], x[0])) if count > 1)]
     place = {word: number for number, word in enumerate(names)}
@@ -126,9 +126,9 @@ def word_tokens(lines: Sequence[str], glue: str) -> Tokens:
 
 
 def piece_tokens(lines: Sequence[str], pieces: int, path: Path) -> Tokens:
-    """Sub-words by byte pair encoding (Sennrich et al. 2016), whose model is trained once and kept at `path`.
+    """Sub-words by byte pair encoding (Sennrich et al. 2016); the model is trained once and kept at `path`.
 
-    Its merges go by frequency, so that the common words of a small text are whole; a unigram model cuts many of them.
+    Its merges go by frequency, so the common words of a small text stay whole; a unigram model splits many of them.
     """
     try:
         import sentencepiece
@@ -172,7 +172,7 @@ class Batches:
         return Batches(padded(left, device), padded(right, device), lengths)
 
     def groups(self, limit: int, rng: random.Random) -> list[tuple[list[int], int, int]]:
-        """Rows of like length in batches of at most `limit` tokens with padding, in random order, and their lengths."""
+        """Rows of similar length in batches of at most `limit` tokens with padding, in random order, with lengths."""
         order = list(range(len(self.lengths)))
         rng.shuffle(order)
         order.sort(key=lambda row: self.lengths[row][1] + self.lengths[row][0] / 4 + rng.random() * 3)
@@ -205,11 +205,11 @@ def padded(rows: Sequence[Sequence[int]], device: str) -> Tensor:
 # state)` takes tokens (n, k) after those before and gives logits (n, k, v) and the state after them.
 
 State = dict[str, "Tensor"]
-FIXED = ("mask", "seen", "cross")  # what tells of the source only, the same for all hypotheses of a sentence
+FIXED = ("mask", "seen", "cross")  # parts that depend only on the source, the same for all hypotheses of a sentence
 
 
 def gru_model(config: Config, sources: int, targets: int) -> nn.Module:
-    """An encoder of a GRU in both directions and a decoder of one with attention (Luong et al. 2015)."""
+    """A bidirectional GRU encoder and a GRU decoder with attention (Luong et al. 2015)."""
     import torch
     from torch import nn
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -242,7 +242,7 @@ def gru_model(config: Config, sources: int, targets: int) -> nn.Module:
 
 
 def transformer_model(config: Config, sources: int, targets: int) -> nn.Module:
-    """A Transformer with the norm before each part; the matrix that embeds the target gives the logits too."""
+    """A pre-norm Transformer; the embedding matrix of the target also gives the logits."""
     import torch
     from torch import nn
     from torch.nn.functional import scaled_dot_product_attention
@@ -347,7 +347,7 @@ def loss_of(model: Any, source: Tensor, target: Tensor, smoothing: float) -> Ten
 
 
 def beam_search(model: Any, source: Tensor, beam: int, power: float) -> list[list[int]]:
-    """The best hypothesis for each source (n, s), of at most 1.5 s + 10 tokens; the state keeps what came before."""
+    """The best hypothesis for each source (n, s), of at most 1.5 s + 10 tokens; the state keeps earlier steps."""
     import torch
 
     n, device = len(source), source.device
@@ -384,7 +384,7 @@ def beam_search(model: Any, source: Tensor, beam: int, power: float) -> list[lis
 
 
 def translate(model: Any, sources: Sequence[list[int]], config: Config, device: str, beam: int) -> list[list[int]]:
-    """The translations of token rows, decoded in batches of like length."""
+    """The translations of token rows, decoded in batches of similar length."""
     import torch
 
     order = sorted(range(len(sources)), key=lambda row: len(sources[row]))
@@ -408,7 +408,7 @@ def fit(
     model: Any, data: Batches, valid: Batches, config: Config, run: Run, epochs: int, first: int, saved: Any,
     progress: Progress,
 ) -> None:  # fmt: skip
-    """Train for `epochs`, which are numbered from `first` in the whole run, and leave averaged weights in the model."""
+    """Train for `epochs`, numbered from `first` within the whole run, and leave averaged weights in the model."""
     import torch
 
     weights = list(model.parameters())
@@ -473,7 +473,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     pairs = clean(list(zip(english, chinese, strict=True)))
     alone = [line for line in map(tidy, mono) if line] if config.back else []
     if config.back and not alone:
-        raise UserError(f"{public / FILES[3]}: this level translates the monolingual text back, which is empty here.")
+        raise UserError(f"{public / FILES[3]}: this level back-translates the monolingual text, but the file is empty.")
     random.Random(run.seed).shuffle(pairs)
     held, pairs = pairs[: config.valid], pairs[config.valid :]
     if config.tokens == "pieces":

@@ -38,7 +38,7 @@ class Config:
     epochs: int = 3
     lr: float = 2e-4  # of the generator
     lr_discriminator: float = 2e-4
-    slow: bool = False  # the rates go down to 0 in the second half, else the last weights are those of a swing
+    slow: bool = False  # the rates fall to 0 in the second half, so that the last weights are not those of a swing
     beta: float = 0.5  # decay of Adam's mean gradient
 
 
@@ -53,7 +53,7 @@ FULL = {"simple": 1, "medium": 10, "strong": 20, "boss": 60}
 
 
 def settings(level: str, public: Path) -> Config:
-    """The settings of a level: wider and of other length but for the small built-in data."""
+    """The settings of a level: wider and with other epochs except for the small built-in data."""
     if size_of(public) == "small":
         return LEVELS[level]
     return replace(LEVELS[level], width=64, batch=64, epochs=FULL[level])
@@ -158,14 +158,14 @@ def augment(images: torch.Tensor, kinds: tuple[str, ...], rng: torch.Generator) 
 
 
 def losses(scores: torch.Tensor, real: bool) -> torch.Tensor:
-    """The cross entropy of scores (n, 1) with all being real, or all generated."""
+    """The cross entropy of scores (n, 1) of images that are all real, or all generated."""
     import torch
 
     return torch.nn.functional.softplus(-scores if real else scores).mean()
 
 
 def steepness(scores: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """The mean squared length of the gradient, by each image, of the sum of the scores; it has a gradient itself."""
+    """The mean squared norm of the gradient of the scores by each image; it is differentiable itself."""
     import torch
 
     (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)

@@ -1,9 +1,9 @@
 """HW8 in four levels: a dense autoencoder, a convolutional one, several encoders, and a classifier against noise.
 
 Of the several encoders of strong and boss one is linear (principal components), the others are convolutional, with
-small and with wide kernels and batch normalisation. The score of an image is the root of its summed squared rebuilding
-errors (the course's); at boss it is the output of a classifier that sees the image and what the autoencoder could not
-rebuild of it, and that was trained to tell faces from the same faces with noise, strange pieces or holes in them.
+small and with wide kernels and batch normalisation. The score of an image is the root of its summed squared
+reconstruction errors (as in the course); in boss it is the output of a classifier that sees the image and its
+reconstruction error, and that is trained to separate faces from the same faces with noise, strange pieces or holes.
 
 ROC AUC on the small built-in world, public and private, mean ± standard deviation over the seeds 100-102:
 
@@ -14,7 +14,7 @@ ROC AUC on the small built-in world, public and private, mean ± standard deviat
 
 Seconds of one AMD EPYC core, torch 2.13, 21 November 2026; `python tests/bench/ladder.py hw8 --seeds 100-102`.
 
-On the small world what strong gains comes from the linear encoder: on seed 0 the AUC of 128 components alone is 0.788,
+On the small world the gain of strong comes from the linear encoder: on seed 0 the AUC of 128 components alone is 0.788,
 and so is that of strong after 6, 12 and 18 epochs; the convolutional encoders alone stay at 0.68 in 20 epochs.
 """
 
@@ -50,8 +50,8 @@ class Config:
     dense: tuple[int, ...] = (128, 64, 12, 3)  # units down to the code; empty for convolutions
     kernels: tuple[int, ...] = ()  # one convolutional encoder for each: the width of its first kernel
     width: int = 12  # channels after the first convolution; twice, four times, four times as many after the next
-    principal: int = 0  # principal components that one more encoder, fixed, hands on; 0 for none
-    code: int = 64  # numbers that each convolutional encoder hands on
+    principal: int = 0  # principal components of one more, fixed encoder; 0 for none
+    code: int = 64  # size of the code of each convolutional encoder
     batch_norm: bool = False
     flip: bool = False  # whether training images are mirrored at random
     classifier: int = 0  # channels of the classifier's first layer; 0 for none
@@ -74,7 +74,7 @@ LEVELS = {
 
 
 def settings(level: str, public: Path) -> Config:
-    """The settings of a level; more than 20,000 training images go in batches eight times as large."""
+    """The settings of a level; with more than 20,000 training images the batches are eight times as large."""
     import numpy as np
 
     images = np.load(public / folder_of(public) / "trainingset.npy", mmap_mode="r", allow_pickle=False)
@@ -86,7 +86,7 @@ def settings(level: str, public: Path) -> Config:
 
 
 def folder_of(public: Path) -> str:
-    """The folder of the arrays, which tells the year. Raises UserError where there is none."""
+    """The folder of the arrays, which depends on the year. Raises UserError where there is none."""
     for name in FOLDERS:
         if (public / name / "trainingset.npy").is_file():
             return name
@@ -94,7 +94,7 @@ def folder_of(public: Path) -> str:
 
 
 def load(path: Path, device: str) -> torch.Tensor:
-    """The images of a file as uint8 (n, 3, 64, 64), on the device, the channels last in memory."""
+    """The images of a file as uint8 (n, 3, 64, 64), on the device, in channels-last memory layout."""
     import numpy as np
 
     images: NDArray[np.uint8] = np.load(path, allow_pickle=False)
@@ -107,16 +107,16 @@ def scaled(images: torch.Tensor) -> torch.Tensor:
 
 
 def mirrored(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The images, half of them turned left to right."""
+    """The images, half of them mirrored left to right."""
     turn = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) < 0.5
     return torch.where(turn, images.flip(3), images)
 
 
 def perturbed(images: torch.Tensor, step: int, generator: torch.Generator) -> torch.Tensor:
-    """Made anomalies: each image with two rectangles of something else, or noise all over.
+    """Synthetic anomalies: each image with one or two rectangles of something else, or noise all over.
 
-    What is put there is noise, coarser or finer by the step, a piece of another image or of another place, what was
-    there upside down, or one colour; so the classifier learns how the parts of a face belong together.
+    The rectangles are noise, coarser or finer by the step, a piece of another image or of another place, the same piece
+    upside down, or one colour; so the classifier learns how the parts of a face belong together.
     """
     device, n = images.device, len(images)
 
@@ -189,7 +189,7 @@ class Dense(nn.Module):
 
 
 class Principal(nn.Module):
-    """The best linear autoencoder there is: principal components, fitted once and then fixed."""
+    """The optimal linear autoencoder: principal components, fitted once and then fixed."""
 
     mean: torch.Tensor
     axes: torch.Tensor
@@ -220,9 +220,9 @@ class Principal(nn.Module):
 
 
 class Several(nn.Module):
-    """One or several encoders, whose codes side by side go to one decoder.
+    """One or several encoders, whose concatenated codes go to one decoder.
 
-    Where one of them is linear, the decoder adds what is missing to what that one rebuilds.
+    Where one of them is linear, the decoder adds what is missing to its reconstruction.
     """
 
     def __init__(self, config: Config) -> None:
@@ -258,7 +258,7 @@ class Networks(nn.Module):
             self.classifier = nn.Sequential(trunk, nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 1))
 
     def judged(self, images: torch.Tensor, rebuilt: torch.Tensor) -> torch.Tensor:
-        """The classifier's output (n,) for images and what was rebuilt of them."""
+        """The classifier's output (n,) for images and their reconstructions."""
         assert self.classifier is not None
         seen = torch.cat([images, (images - rebuilt).abs()], dim=1)
         out: torch.Tensor = self.classifier(seen.contiguous(memory_format=torch.channels_last))
@@ -304,7 +304,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
                 losses = [F.mse_loss(networks.autoencoder(x).float(), x)]
                 if networks.classifier is not None:
                     both = torch.cat([x, perturbed(x, epoch * steps + step, generator)])
-                    networks.autoencoder.eval()  # so that it rebuilds as it does in the end
+                    networks.autoencoder.eval()  # so that it reconstructs as it does after training
                     with torch.no_grad():
                         rebuilt = networks.autoencoder(both).float()
                     networks.autoencoder.train()
@@ -332,7 +332,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
 
 @torch.no_grad()
 def scores(networks: Networks, images: torch.Tensor) -> torch.Tensor:
-    """How strange each image is, (n,), higher for stranger."""
+    """The anomaly score of each image (n,), higher for stranger ones."""
     networks.eval()
     values = []
     for piece in torch.split(images, 250):

@@ -1,7 +1,7 @@
 """HW12 in four levels: policy gradient, discounted returns, actor and critic, proximal policy optimisation.
 
-The policy meets the seeds of the competition only after its training. All but the boss then draw their actions, as the
-course's code does: where a policy is still undecided, its likeliest actions can hover to the end.
+The policy sees the seeds of the competition only after its training. All but boss then draw their actions, as in the
+course's code: where a policy is still undecided, its likeliest actions can hover to the end.
 
 The scores are those of `python tests/bench/ladder.py hw12 --seeds 106-108`.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILES = (EPISODES_FILE,)
 SUFFIX = ".csv"
 THREADS = 1
-UNIT = 100.0  # what the critic counts rewards in
+UNIT = 100.0  # the critic's unit of reward
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class Config:
     """The settings of a level; the defaults are the course's sample code."""
 
     credit: Literal["immediate", "discounted", "advantages"] = "immediate"  # what weighs an action, see `credits`
-    repeat: int = 1  # steps that an action is held for, as in Mnih et al., Nature 518; what follows counts actions
+    repeat: int = (
+        1  # steps for which an action is held, as in Mnih et al., Nature 518; the settings below count actions
+    )
     gamma: float = 0.99  # discount of an action
     trace: float = 0.95  # λ of generalised advantage estimation, Schulman et al., arXiv 1506.02438
     episodes: int = 5  # whole episodes played in an iteration
@@ -51,18 +53,18 @@ class Config:
     batch: int = 0  # steps of one update; 0: all
     clip: float = 0.0  # ε of proximal policy optimisation, Schulman et al., arXiv 1707.06347; 0: plain gradient
     entropy: float = 0.0  # weight of the entropy, which keeps the policy from settling early
-    norm: float = 0.0  # the gradient is cut to this length; 0: not
-    flight: Literal["drawn", "likeliest"] = "drawn"  # the actions that are handed in; the course draws them
-    slots: int = 32  # environments that are stepped in turn, so that the network sees them as one batch
+    norm: float = 0.0  # largest norm of the gradient; 0: no limit
+    flight: Literal["drawn", "likeliest"] = "drawn"  # the actions that are submitted; the course draws them
+    slots: int = 32  # environments stepped in turn, so that the network sees them as one batch
 
 
 LEVELS = {
     "simple": Config(),
-    "medium": Config(  # not the sum, by which an iteration that hovers, with its many steps, takes the longest stride
+    "medium": Config(  # not the sum, with which an iteration that hovers, with its many steps, makes the largest update
         credit="discounted", iterations=300, optimiser="adam", lr=1e-2, schedule="cosine", loss="mean",
     ),
-    # Few updates in an iteration: without the boss's clip, steps of an older policy soon mislead. Actions are held:
-    # drawn anew at every step, they hardly ever leave a craft that has landed alone for as long as it takes to rest.
+    # Few updates per iteration: without the clip of boss, steps of an older policy soon mislead. Actions are held: if
+    # drawn at every step, they hardly ever leave a landed craft alone for long enough to come to rest.
     "strong": Config(
         credit="advantages", repeat=4, episodes=4, iterations=1100, hidden=(64, 64), optimiser="adam",
         schedule="cosine", loss="mean", batch=256, entropy=0.003, norm=0.5,
@@ -121,10 +123,10 @@ def play(
     rng: np.random.Generator | None,
     repeat: int = 1,
 ) -> Played:
-    """One whole episode for each seed, actions drawn from the policy, or its likeliest where `rng` is None.
+    """Plays one whole episode for each seed, drawing actions from the policy, or the likeliest where `rng` is None.
 
     The environments are stepped in turn; one that is done takes the next seed. The network runs in numpy, which for a
-    batch of this size costs a fraction of a call of torch.
+    batch of this size costs a fraction of a call to torch.
     """
     import numpy as np
 
@@ -199,11 +201,11 @@ def outputs(layers: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
 
 
 def credits(config: Config, played: Played, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each step (n, steps) weighs in the gradient, before it is standardised over the batch.
+    """The weight of each step (n, steps) in the gradient, before it is standardised over the batch.
 
     "immediate": its own reward. "discounted": the discounted sum of the rewards from it on. "advantages": generalised
-    advantage estimation with the critic's `values` (n, steps). The limit of steps counts as an end like any other:
-    where the value of the last state stands for what would come, a policy learns to hover and never to land.
+    advantage estimation with the critic's `values` (n, steps). The step limit counts as an end like any other: if the
+    value of the last state stood in for the future, a policy would learn to hover and never to land.
     """
     import numpy as np
 
@@ -226,10 +228,10 @@ def credits(config: Config, played: Played, values: NDArray[np.float64]) -> NDAr
 
 
 def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
-    """Train the policy of a level on episodes of its own seeds, then fly those of `public`.
+    """Train the policy of a level on episodes from its own seeds, then play those of `public`.
 
-    An iteration plays whole episodes from fresh starts that follow from the run's seed and its number, so that nothing
-    of an environment has to be kept for a run that is taken up again.
+    An iteration plays whole episodes from fresh starts that follow from the run's seed and the iteration's number, so
+    no state of an environment has to be saved for a resumed run.
     """
     import numpy as np
     import torch
@@ -255,7 +257,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate(config.schedule, iteration, config.iterations)
         rng = np.random.default_rng([run.seed, iteration])
-        starts = rng.integers(2**31, 2**32, size=config.episodes).tolist()  # the seeds of `public` lie below
+        starts = rng.integers(2**31, 2**32, size=config.episodes).tolist()  # the seeds of `public` are below
         played = play(environments, in_numpy(policy), starts, rng, config.repeat)
         mask = played.steps
         x, actions = (torch.from_numpy(part).to(run.device) for part in (played.states[mask], played.actions[mask]))

@@ -1,4 +1,4 @@
-"""Whether what is recorded is whole: the event log, receipts, the seals of grades, the stored bytes, the data."""
+"""The integrity of all records: event log, receipts, seals of grades, stored files and data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def verify(home: Home) -> tuple[list[str], dict[str, int]]:
-    """All problems found, and how much of what was looked at. Nothing is changed."""
+    """All problems found, and the number of records checked. Nothing is changed."""
     from leaderboard import events, receipts, store
     from submissions.store import fetch
     from tasks.split import derive
@@ -32,14 +32,14 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
         problems += [
             finding.message for finding in events.verify(database, receipts.public_key(derive(key, "receipts")))
         ]
-        told = set()  # the refused submissions of which the log says that their bytes are not kept
+        told = set()  # the refused submissions whose bytes are not kept, by the log
         for event in events.events(database):
             counts["events"] += 1
             if event.kind == "rejected" and (body := json.loads(event.body)).get("kept") is False:
                 told.add(body["submission"])
         dropped = store.dropped(database)
         problems += [
-            f"submission {number}: that its bytes are not kept is not what the log says"
+            f"submission {number}: database and log disagree on whether its bytes are kept"
             for number in sorted(told ^ set(dropped))
         ]
         for entry in store.submissions(database):
@@ -62,7 +62,7 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             try:
                 found[name] = find_competition(home, name)
                 read_hidden(home, found[name])
-            except UserError as error:  # the others are looked at all the same
+            except UserError as error:  # the others are still checked
                 problems.append(f"{name}: {error}")
             else:
                 problems += _other_data(home, database, found[name])
@@ -71,16 +71,16 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
 
 
 def _other_data(home: Home, database: Database, competition: Competition) -> list[str]:
-    """What is wrong with the data of a competition besides: others than the database has, or changed older answers."""
+    """Further problems of a competition's data: not those in the database, or older answers that were changed."""
     from leaderboard import competitions
 
     problems, public = [], home.public(competition.name)
     for data in competitions.all_data(database, competition.name):
         if data.number == competition.version:
             if data.digest not in (None, public_digest(public)):
-                problems.append(f"{public} does not hold the data that were prepared as {data.key}")
+                problems.append(f"{public} does not contain the data that were prepared as {data.key}")
         elif data.number > competition.version:
-            problems.append(f"{public} holds version {competition.version}, and version {data.number} was prepared")
+            problems.append(f"{public} has version {competition.version}, but version {data.number} was prepared")
         elif home.secret(data.name, data.number).is_dir():
             try:
                 read_hidden(home, replace(competition, version=data.number))
@@ -92,7 +92,7 @@ def _other_data(home: Home, database: Database, competition: Competition) -> lis
 def _sealed(key: bytes, row: GradeRow) -> bool:
     try:
         return hmac.compare_digest(grade_mac(key, row.submission, vars(row)), row.mac)
-    except (TypeError, ValueError):  # values of a strange type, or that are not finite
+    except (TypeError, ValueError):  # values of an unexpected type, or not finite
         return False
 
 

@@ -1,8 +1,8 @@
-"""What is prepared: the public description that students get and the secret side that scores them.
+"""Prepared competitions: the public description for students and the secret data for scoring.
 
 `public/hw01/format.json` describes a competition without any answer; `secret/hw01/VERSION/` holds the answers as numpy
-arrays (`usage.npy`, `groups.npy`, and `column-0.npy` for the first column of the answers), the files of the judge, what
-only the instructor may see of the description as `competition.json`, and `provenance.json`.
+arrays (`usage.npy`, `groups.npy`, and `column-0.npy` for the first column of the answers), the files of the judge, the
+instructor's part of the description as `competition.json`, and `provenance.json`.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 SOLUTION = "solution.csv"
-"""The solution file of a competition with a metric file, which the first release did not keep."""
+"""The solution file of a competition with a metric file; missing in data of the first release."""
 
 
 @dataclass(frozen=True)
 class MetricCard:
-    """What a reader needs to know of a metric to show its numbers."""
+    """The properties of a metric needed to show its scores."""
 
     name: str
     label: str
@@ -60,8 +60,8 @@ class MetricCard:
 class Competition:
     """The public description of a prepared competition. `metrics[0]` ranks; `demo` marks a fixed, guessable seed.
 
-    Where not `two_boards`, all rows are public, as the course had it in some homeworks. `judge` is the version of a
-    judge that needs nothing secret, so that `check` knows whether it is the course's. `size` is that of built-in data.
+    Without `two_boards` all rows are public, as in some homeworks of the course. `judge` is the version of a judge that
+    needs nothing secret, so that `check` can compare it with the course's. `size` is that of built-in data.
     """
 
     name: str
@@ -111,14 +111,14 @@ class Competition:
 
 
 def bar_to_json(bar: Bar) -> dict[str, Any]:
-    """A bar without its private thresholds, which are told when the board is revealed."""
+    """A bar without its private thresholds, which are shown once the board is revealed."""
     values = asdict(bar)
     del values["private"]
     return values
 
 
 def bar_from_json(values: Mapping[str, Any]) -> Bar:
-    """The inverse of `bar_to_json`; also reads a bar that has its private thresholds."""
+    """The inverse of `bar_to_json`; also reads private thresholds."""
 
     def conditions(rows: list[list[Any]]) -> tuple[tuple[str, float], ...]:
         return tuple((name, threshold) for name, threshold in rows)
@@ -138,9 +138,9 @@ def bar_from_json(values: Mapping[str, Any]) -> Bar:
 
 
 def read_competition(public: Path) -> Competition:
-    """The competition described in the folder `public`, which is all that `check` needs.
+    """The competition described in the folder `public`, which is all `check` needs.
 
-    Raises UserError where nothing is prepared there or the description cannot be read.
+    Raises UserError if nothing is prepared there or the description cannot be read.
     """
     path = public / "format.json"
     try:
@@ -162,7 +162,7 @@ def read_competition(public: Path) -> Competition:
 
 @lru_cache(maxsize=64)
 def _read_competition(path: Path, _: tuple[int, int, int]) -> Competition:
-    """A description as it was at that time: a server asks for it with every request."""
+    """A description, cached by modification time: a server reads it for every request."""
     values = json.loads(path.read_text(encoding="utf-8"))
     if values["schema"] != SCHEMA:
         raise UserError(f"{path} was written by another version of lhy-grade; install the one that wrote it.")
@@ -191,7 +191,7 @@ def competition_from_json(values: Mapping[str, Any]) -> Competition:
 def find_competition(home: Home, name: str, version: int | None = None) -> Competition:
     """The prepared competition of that name, with the rules of config.toml applied.
 
-    `version` names other data than the current ones, which have the rules that held last, and stand-ins for their ids.
+    `version` selects older data, which have their last rules, and placeholders for their ids.
     """
     from dataclasses import replace
 
@@ -219,7 +219,7 @@ def _of_version(home: Home, name: str, version: int) -> Competition:
         raise UserError(f"{name} has no data version {version}; there are: {numbers or 'none'}.", code="E_NOT_FOUND")
     if data.description is not None:
         return competition_from_json(data.description)
-    # Put away by an older release, which kept no description: the edition, and the bars, tell what the board needs.
+    # Archived by an older release, which kept no description: edition and bars are enough for the board.
     old = replace(current, version=version)
     values = _read_described(home, old)
     task = find_task(name)
@@ -232,7 +232,7 @@ def _of_version(home: Home, name: str, version: int) -> Competition:
 
 
 def described(competition: Competition) -> dict[str, Any]:
-    """A competition as the database keeps it, to show its board without the public folder: without a list of ids."""
+    """The description kept in the database, without a list of ids, to show a board without the public folder."""
     values = competition.to_json()
     if isinstance(values.get("ids"), list):
         values["ids"] = {"first": 1, "count": len(competition.format)}
@@ -240,9 +240,9 @@ def described(competition: Competition) -> dict[str, Any]:
 
 
 def competitions_to_grade(home: Home, name: str) -> list[Competition]:
-    """The current data of a competition, and older data of which something still waits for its grade.
+    """The current data of a competition, and older data with submissions that still wait for a grade.
 
-    Raises UserError where the current ones cannot be read.
+    Raises UserError if the current data cannot be read.
     """
     from leaderboard import competitions, store
 
@@ -265,7 +265,7 @@ def prepared(home: Home) -> list[str]:
 
 
 def recover(home: Home, name: str) -> None:
-    """Finishes the change of data in which `prepare` was killed, or takes it back: as the database has it."""
+    """Completes or undoes a change of data in which `prepare` was killed, according to the database."""
     public = home.root / "public"
     if (public / f".{name}.next").is_dir() or ((public / f".{name}.old").is_dir() and not home.public(name).exists()):
         with locked(home.root), making(public):
@@ -273,7 +273,7 @@ def recover(home: Home, name: str) -> None:
 
 
 def finish_change(home: Home, name: str, step: Callable[[str], None] = lambda name: None) -> None:
-    """Puts the next public folder in place where the database has its data, else removes it; under the home's lock."""
+    """Moves the next public folder into place if the database has its data, else removes it; under the home's lock."""
     import shutil
 
     from leaderboard import competitions
@@ -303,12 +303,12 @@ def finish_change(home: Home, name: str, step: Callable[[str], None] = lambda na
 
 
 def digest_of(form: Format) -> str:
-    """The SHA-256 of a format, by which the secret side knows the public one that it belongs to."""
+    """The SHA-256 of a format, which ties secret data to their public folder."""
     return hashlib.sha256(json.dumps(form.to_json()).encode()).hexdigest()
 
 
 def save_answers(folder: Path, answers: Answers, files: Mapping[str, bytes]) -> str:
-    """Writes answers with their usage as plain arrays, and the judge's files; returns the SHA-256 of all of it."""
+    """Writes answers with their usage as plain arrays, and the judge's files; returns the SHA-256 of it all."""
     import io
 
     import numpy as np
@@ -331,7 +331,7 @@ def save_answers(folder: Path, answers: Answers, files: Mapping[str, bytes]) -> 
 
 @dataclass(frozen=True)
 class Hidden:
-    """The secret folder of one version, verified: what its competition.json says, and the arrays by name, as bytes."""
+    """The verified secret folder of one version: the values of its competition.json, and the arrays as bytes."""
 
     folder: Path
     values: Mapping[str, Any]
@@ -351,21 +351,21 @@ DESCRIBED = frozenset(
 
 
 def seal_of(key: bytes, values: Mapping[str, Any]) -> str:
-    """What a competition.json is sealed with: a change of any field shows."""
+    """The seal of a competition.json, which reveals a change of any field."""
     text = json.dumps({name: value for name, value in values.items() if name != "seal"}, sort_keys=True)
     return hmac.new(key, b"competition\0" + text.encode(), "sha256").hexdigest()
 
 
 def data_version_of(parts: str, form: str | None) -> str:
-    """The version of the data from the digest of the hidden files and of the format, which seeds of episodes are in."""
+    """The data version, from the digests of the hidden files and of the format, which includes seeds of episodes."""
     return (parts if form is None else hashlib.sha256((parts + form).encode()).hexdigest())[:16]
 
 
 def read_hidden(home: Home, competition: Competition) -> Hidden:
-    """Reads the secret folder and verifies all of it that can change a number.
+    """Reads the secret folder and verifies everything in it that can change a score.
 
-    Raises UserError where the answers are not in this home, E_ANSWERS_CHANGED where a file is not what was written, and
-    E_KEY where the home's secret key is another than the course's.
+    Raises UserError if the answers are not in this home, E_ANSWERS_CHANGED if a file was changed, and E_KEY if the
+    home's secret key is not the course's.
     """
     course_key(home)
     values = _read_described(home, competition)
@@ -396,17 +396,17 @@ def read_hidden(home: Home, competition: Competition) -> Hidden:
 
 
 def changed_answers(competition: Competition, folder: Path) -> UserError:
-    """The error for hidden files that are not what was written."""
+    """The error for changed hidden files."""
     return UserError(
         f"the answers of {competition.name} were changed after they were made: in {folder} a file is damaged, missing"
-        " or new. Nothing is graded with them; restore the folder from a backup.",
+        " or new. They are not used for grading; restore the folder from a backup.",
         code="E_ANSWERS_CHANGED",
         exit_code=10,
     )
 
 
 def _read_described(home: Home, competition: Competition) -> dict[str, Any]:
-    """The competition.json of the secret folder, verified by its seal; what the first release left out is filled in."""
+    """The competition.json of the secret folder, verified by its seal, with defaults for the first release."""
     folder, key = home.secret(competition.name, competition.version), home.key()
     try:
         values: dict[str, Any] = json.loads((folder / "competition.json").read_bytes())
@@ -418,7 +418,7 @@ def _read_described(home: Home, competition: Competition) -> dict[str, Any]:
         return {"judge": None, "columns": columns, "format": None, "form_file": None, **values}
     except FileNotFoundError:
         raise UserError(
-            f"the answers of {competition.name} are not in this home, so it can check files but not score them;"
+            f"the answers of {competition.name} are not in this home, so files can be checked but not scored;"
             f" prepare it here: lhy-grade prepare {competition.name}",
             code="E_NO_ANSWERS",
         ) from None
@@ -427,9 +427,9 @@ def _read_described(home: Home, competition: Competition) -> dict[str, Any]:
 
 
 def course_key(home: Home) -> bytes:
-    """The secret key of the home, which must be the one whose receipts public/course.json verifies.
+    """The secret key of the home, checked against public/course.json.
 
-    Raises UserError E_KEY for another one: it would sign receipts that nobody can verify, and draw other data.
+    Raises UserError E_KEY for a different key: it would sign receipts that nobody can verify, and draw other data.
     """
     from leaderboard.receipts import public_key
     from tasks.split import derive
@@ -443,7 +443,7 @@ def course_key(home: Home) -> bytes:
         known = None
     if known != public_key(derive(key, "receipts")):
         raise UserError(
-            f"{home.root / 'secret' / 'key'} and {course} do not belong together: one of them was replaced or damaged."
+            f"{home.root / 'secret' / 'key'} and {course} do not match: one of them was replaced or damaged."
             " Nothing is prepared or graded until both are restored from the same backup.",
             code="E_KEY",
             exit_code=10,
@@ -469,7 +469,7 @@ def load_answers(hidden: Hidden, form: Format) -> Answers:
 
 @dataclass(frozen=True)
 class Secret:
-    """The side that scores: metrics, answers, the judge with its folder, and the bars with private thresholds."""
+    """Everything secret for scoring: metrics, answers, the judge and its folder, bars with private thresholds."""
 
     competition: Competition
     folder: Path
@@ -482,12 +482,12 @@ class Secret:
 
     @property
     def metric_file(self) -> bool:
-        """Whether the instructor's own code scores, which wants the cells of a table as they stand."""
+        """Whether the instructor's own metric file scores, which needs the unchanged cells of a table."""
         return self.metric_version.startswith("file:")
 
 
 def read_secret(home: Home, competition: Competition) -> Secret:
-    """Loads what grading needs. Raises UserError as `read_hidden`, and where the public folder is of other data."""
+    """Loads everything for grading. Raises UserError like `read_hidden`, and for a public folder of other data."""
     hidden = read_hidden(home, competition)
     values, answers = hidden.values, load_answers(hidden, competition.format)
     usage = answers.usage
@@ -515,43 +515,43 @@ def _metric_version(values: Mapping[str, Any]) -> str:
 
 
 def refuse_one_board(competition: Competition) -> None:
-    """Raises UserError where there is no private board."""
+    """Raises UserError if there is no private board."""
     if not competition.two_boards:
         raise UserError(
-            f"{competition.name} has one board, which is public: its edition {competition.edition} hides no private"
+            f"{competition.name} has only a public board: its edition {competition.edition} has no private"
             " part. To end it, set a deadline in config.toml.",
             code="E_ONE_BOARD",
         )
 
 
 def find_judge(competition: Competition) -> Judge | None:
-    """The judge of a homework's edition, None where submissions are compared as they are read."""
+    """The judge of a homework's edition, or None if submissions are scored directly."""
     task = find_task(competition.name)
     return None if task is None else task.edition(competition.edition).judge
 
 
 def other_judge(competition: Competition) -> str | None:
-    """A remark where what is judged here may come out otherwise in the course; None where it is the same or not told.
+    """A note if the judge here differs from the course's; None if it is the same or unknown.
 
-    Raises UserError where the judge cannot run here.
+    Raises UserError if the judge cannot run here.
     """
     judge = find_judge(competition)
     if competition.judge is None or judge is None or competition.judge == (here := judge.version()):
         return None
     return (
-        f"{competition.name} is judged with {competition.judge}, and here is {here}: what is found here may not be what"
-        " is found there."
+        f"{competition.name} is judged with {competition.judge}, but this machine has {here}: results may"
+        " differ from the course's."
     )
 
 
 def judge_of(competition: Competition, version: str | None) -> Judge | None:
-    """The judge, which must be of the version that the competition was prepared with: another gives other numbers."""
+    """The judge, in the version that the competition was prepared with: other versions give other scores."""
     judge = find_judge(competition)
     here = None if judge is None else judge.version()
     if here != version:
         raise UserError(
             f"{competition.name} was prepared to be judged with {version or 'nothing'},"
-            f" and here is {here or 'nothing'}; install the same versions, or make it anew, which starts an empty"
+            f" but this machine has {here or 'nothing'}; install the same versions, or prepare it again with an empty"
             f" board: lhy-grade prepare {competition.name} --edition {competition.edition} --new-data",
             code="E_JUDGE_VERSION",
             exit_code=8,
@@ -560,7 +560,7 @@ def judge_of(competition: Competition, version: str | None) -> Judge | None:
 
 
 def check_grading(home: Home, competition: Competition) -> None:
-    """Raises UserError where this machine has the answers and cannot grade with them, and says why."""
+    """Raises UserError with the reason if this machine has the answers but cannot grade with them."""
     if home.secret(competition.name, competition.version).is_dir():
         values = read_hidden(home, competition).values
         judge_of(competition, values["judge"])
@@ -568,14 +568,14 @@ def check_grading(home: Home, competition: Competition) -> None:
 
 
 def refuse_other_version(home: Home, competition: Competition, values: Mapping[str, Any]) -> None:
-    """Raises UserError where a grade made here would not count on the board: nothing is regraded by itself."""
+    """Raises UserError if a grade made here would not count on the board: nothing is regraded automatically."""
     data_version, metric_version = read_versions(home, competition)
     if values["data_version"] != data_version:
         raise changed_answers(competition, home.secret(competition.name, competition.version))
     if (here := _metric_version(values)) != metric_version:
         raise UserError(
-            f"{competition.name} is graded by {metric_version}, and this lhy-grade would grade by {here}. Its boards"
-            " stay as they are, and what is handed in waits. Install the lhy-grade that graded it, or make new data,"
+            f"{competition.name} is graded by {metric_version}, but this lhy-grade would grade by {here}. Its boards"
+            " are kept, and new submissions wait. Install the lhy-grade that graded it, or make new data,"
             f" which starts an empty board: lhy-grade prepare {competition.name} --new-data",
             code="E_METRIC_VERSION",
             exit_code=8,
@@ -583,17 +583,17 @@ def refuse_other_version(home: Home, competition: Competition, values: Mapping[s
 
 
 def read_bars(home: Home, competition: Competition) -> tuple[Bar, ...]:
-    """The bars with their private thresholds. Raises UserError where they are not in this home."""
+    """The bars with their private thresholds. Raises UserError if they are not in this home."""
     return tuple(bar_from_json(bar) for bar in _read_described(home, competition)["bars"])
 
 
 def read_versions(home: Home, competition: Competition, database: Database | None = None) -> tuple[str, str]:
-    """The data version and metric version whose grades count on the board of a competition, as the database has it."""
+    """The data and metric version whose grades count on a competition's board, from the database."""
     return find_data(home, competition, database).versions
 
 
 def find_data(home: Home, competition: Competition, opened: Database | None = None) -> Data:
-    """What the database has of a competition's data; what an older release prepared is added on the way."""
+    """A competition's data in the database; data prepared by an older release are added."""
     from leaderboard import competitions
 
     with home.database() if opened is None else contextlib.nullcontext(opened) as database:
@@ -604,7 +604,7 @@ def find_data(home: Home, competition: Competition, opened: Database | None = No
 
 
 def _adopt(home: Home, database: Database, competition: Competition, data: Data | None) -> Data:
-    """Describes data of an older release in the database; their grades go on to count under the version they have."""
+    """Adds data of an older release to the database; their grades still count under their version."""
     from dataclasses import replace
 
     from leaderboard import competitions
@@ -613,7 +613,7 @@ def _adopt(home: Home, database: Database, competition: Competition, data: Data 
     newest = competitions.current(database, name)
     if data is None and newest is not None and newest.number > number:
         raise UserError(
-            f"{home.public(name)} is of version {number}, and the course has version {newest.number}; restore it from a"
+            f"{home.public(name)} has version {number}, but the course has version {newest.number}; restore it from a"
             " backup.",
             code="E_STALE_DATA",
         )
@@ -634,13 +634,13 @@ def _adopt(home: Home, database: Database, competition: Competition, data: Data 
 
 
 def written_versions(home: Home, competition: Competition) -> tuple[str, str]:
-    """The data version and metric version under which this lhy-grade grades with the answers in the home."""
+    """The data and metric version with which this lhy-grade grades, from the answers in the home."""
     values = _read_described(home, competition)
     return values["data_version"], _metric_version(values)
 
 
 def public_digest(public: Path) -> str | None:
-    """The digest of a public folder's files by its manifest, None where that cannot be read."""
+    """The digest of a public folder's files by its manifest, or None if that cannot be read."""
     try:
         return digest_of_files(json.loads((public / "manifest.json").read_bytes())["files"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -654,7 +654,7 @@ def digest_of_files(files: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def all_versions(home: Home, opened: Database | None = None) -> dict[str, tuple[str, str]]:
-    """The versions that count for all data whose answers are here, by their keys: by these it is told what waits."""
+    """The current versions of all data with answers in this home, by key; they determine what is waiting."""
     from leaderboard import competitions
 
     with home.database() if opened is None else contextlib.nullcontext(opened) as database:

@@ -1,9 +1,9 @@
-"""Reading what strangers hand in, in processes that know no answers.
+"""Reading untrusted submissions, in processes without answers.
 
-A grading worker starts one such process anew, so that nothing of its memory is in it: it loads the readers and forks
-for each file. The fork gives up files, network and other processes (`tasks.apart.confine`) before it looks at a byte of
-the file, and hands the predictions back as raw arrays under a header of JSON, or what is wrong with the file. Whoever
-receives them checks every array against the format: what comes from here is no more to be trusted than the file.
+A grading worker starts such a process as a new program, so that it shares none of the worker's memory: it loads the
+readers and forks for each file. The fork gives up files, network and other processes (`tasks.apart.confine`) before it
+reads a byte of the file, and returns the predictions as raw arrays after a JSON header, or the problems of the file.
+The receiver checks every array against the format: the reply is no more trusted than the file.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 START = "from harness.decode import serve; serve()"
 CONTROL = 3
-"""The descriptor on which the process is given one connection for each file."""
+"""The file descriptor on which the process gets one connection for each file."""
 
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-"""The environment that it gets: no password, no token."""
+"""The environment variables it gets: no password, no token."""
 
 TEXTS = ("text", "lines")
-"""The kinds of arrays that are no numbers: cells as fixed-width text, and whole lines as objects."""
+"""The non-numeric kinds of arrays: cells as fixed-width text, and whole lines as objects."""
 
 MOST_HEADER = 2**20
 LONGEST_TEXT = 20_000
@@ -48,7 +48,7 @@ LONGEST_TEXT = 20_000
 
 @dataclass
 class Decoder:
-    """A process that reads files, started when it is first needed and anew after one that had to be ended."""
+    """A process that reads files, started on first use and again after it had to be killed."""
 
     process: tuple[int, socket.socket] | None = None
     ends: weakref.finalize[..., Any] | None = None
@@ -56,7 +56,7 @@ class Decoder:
     def decode(
         self, data: bytes, form: Format, cells: bool, limits: Limits, stopped: Callable[[], bool] = lambda: False
     ) -> bytes | None:
-        """What came of reading a file, for `received`; None where `stopped` came true. Raises Died."""
+        """The reply for a file, to be passed to `received`; None once `stopped` is true. Raises Died."""
         header = {"form": form.to_json(), "cells": cells, "seconds": limits.seconds, "memory": limits.memory}
         request = json.dumps(header).encode() + b"\n" + data
         most = MOST_HEADER + _most(form, cells, len(data))
@@ -65,7 +65,7 @@ class Decoder:
             if whole or stopped():
                 return whole
             if last or not self._gone():
-                raise Died("the process that reads it ended without an answer")
+                raise Died("the process that reads it ended without a reply")
         return None
 
     def _exchange(self, request: bytes, most: int, seconds: float, stopped: Callable[[], bool]) -> bytes | None:
@@ -95,13 +95,13 @@ class Decoder:
                             break
                 except BlockingIOError:
                     continue
-                except OSError:  # it ended before it had read all
+                except OSError:  # it ended before reading everything
                     return bytes(got)
         self.close()
         if stopped():
             return None
         if len(got) > most:
-            raise Died("the process that reads it gave too much")
+            raise Died("the process that reads it sent too much")
         raise Died(f"it took longer than {seconds:g} s")
 
     def _start(self) -> None:
@@ -115,7 +115,7 @@ class Decoder:
         self.process, self.ends = (pid, ours), weakref.finalize(self, _end, os.getpid(), pid, ours)
 
     def _gone(self) -> bool:
-        """Whether the process itself has ended; it is cleaned up then."""
+        """Whether the process itself has ended; if so, it is cleaned up."""
         if self.process is None:
             return True
         if os.waitpid(self.process[0], os.WNOHANG)[0] == 0:
@@ -127,7 +127,7 @@ class Decoder:
         return True
 
     def close(self) -> None:
-        """Ends the process and what it is reading."""
+        """Kills the process, whatever it is reading."""
         if self.ends is not None:
             self.ends()
         self.process = None
@@ -135,7 +135,7 @@ class Decoder:
 
 def _end(owner: int, pid: int, control: socket.socket) -> None:
     control.close()
-    if os.getpid() == owner:  # not in a fork of it
+    if os.getpid() == owner:  # not in a forked child
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -145,14 +145,14 @@ def _end(owner: int, pid: int, control: socket.socket) -> None:
 
 
 def serve() -> None:
-    """Forks for each connection that comes in on `CONTROL`, until its other end is closed."""
+    """Forks for each connection that arrives on `CONTROL`, until its other end is closed."""
     from tasks.apart import die_with
 
     die_with(int(os.environ["LHY_GRADE_PARENT"]))
-    os.closerange(CONTROL + 1, os.sysconf("SC_OPEN_MAX"))  # what the worker had open is none of its business
+    os.closerange(CONTROL + 1, os.sysconf("SC_OPEN_MAX"))  # close everything else that the worker had open
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
     _warm()
     control, mine = socket.socket(fileno=CONTROL), os.getpid()
     while True:
@@ -171,7 +171,7 @@ def serve() -> None:
 
 
 def _warm() -> None:
-    """Loads what a confined fork could not load any more, down to the paths that only broken files take."""
+    """Loads everything a confined fork can no longer load, including the code that only broken files need."""
     import resource  # noqa: F401
 
     from PIL import Image
@@ -207,7 +207,7 @@ def _warm() -> None:
 
 
 def _answer(connection: socket.socket, parent: int) -> None:
-    """Reads one request, confines itself, and answers it."""
+    """Reads one request, confines itself, and replies."""
     from submissions.plain import SMALL
     from tasks.base import format_from_json
 
@@ -222,7 +222,7 @@ def _answer(connection: socket.socket, parent: int) -> None:
     if isinstance(form, TableFormat) and len(form.ids) > SMALL:
         import polars  # noqa: F401
     confine(reading=False)
-    send(connection.fileno(), _read(data, form, request["cells"]))  # a socket's own calls are denied
+    send(connection.fileno(), _read(data, form, request["cells"]))  # socket calls are denied
 
 
 def _read(data: bytes, form: Format, cells: bool) -> bytes:
@@ -231,14 +231,14 @@ def _read(data: bytes, form: Format, cells: bool) -> bytes:
     except SubmissionError as error:
         values: dict[str, Any] = {"problems": [one._asdict() for one in error.problems], "total": error.total}
     except MemoryError:
-        values = {"failure": "it wanted more memory than it may have"}
+        values = {"failure": "it needed more memory than allowed"}
     except Exception as error:
         values = {"failure": str(internal(error))}
     return json.dumps(values).encode() + b"\n"
 
 
 def _packed(columns: Columns) -> bytes:
-    """The header and the arrays; texts as the ends of each in UTF-8, and the UTF-8 itself."""
+    """The header and the arrays; texts as their end offsets and the UTF-8 bytes."""
     import numpy as np
 
     header, parts = [], []
@@ -259,7 +259,7 @@ def _packed(columns: Columns) -> bytes:
 
 
 def _wanted(form: Format, cells: bool) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Name, type and shape of each array that a file of this format is read as."""
+    """Name, type and shape of each array for a file of this format."""
     n = len(form)
     match form:
         case TableFormat():
@@ -274,7 +274,7 @@ def _wanted(form: Format, cells: bool) -> list[tuple[str, str, tuple[int, ...]]]
 
 
 def _most(form: Format, cells: bool, size: int) -> int:
-    """How many bytes the arrays of a file of `size` bytes can have."""
+    """The most bytes that the arrays of a file of `size` bytes can have."""
     total = 0
     for _, kind, shape in _wanted(form, cells):
         count = 1
@@ -287,7 +287,7 @@ def _most(form: Format, cells: bool, size: int) -> int:
 def received(whole: bytes, form: Format, cells: bool) -> Columns:
     """The predictions, checked against the format.
 
-    Raises SubmissionError with what is wrong with the file, and Died where nothing that can be trusted was received.
+    Raises SubmissionError with the problems of the file, and Died if the reply is not valid.
     """
     head, newline, _ = whole[: MOST_HEADER + 1].partition(b"\n")
     try:
@@ -310,7 +310,7 @@ def received(whole: bytes, form: Format, cells: bool) -> Columns:
             raise ValueError("other values")
         return columns
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
-        raise Died("the process that reads it gave what is not of the format") from None
+        raise Died("the process that reads it sent a reply that is not of the format") from None
 
 
 def _array(data: bytes, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -332,7 +332,7 @@ def _array(data: bytes, kind: str, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _fits(columns: Columns, form: Format, cells: bool) -> bool:
-    """Whether the values are such as the reader of the format gives."""
+    """Whether the values are possible results of the format's reader."""
     import numpy as np
 
     match form:
@@ -353,7 +353,7 @@ def _fits(columns: Columns, form: Format, cells: bool) -> bool:
 
 
 def _refusal(values: Any) -> SubmissionError:
-    """The refusal in an answer. Raises ValueError where it is none."""
+    """The refusal in a reply. Raises ValueError if it is not valid."""
     problems, total = [Problem(**one) for one in values["problems"]], values["total"]
     texts = [text for one in problems for text in (one.message, one.column, one.found, one.expected)]
     if (

@@ -1,4 +1,4 @@
-"""What a person should know before relying on this installation."""
+"""Checks of this installation, its home and its server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.errors import UserError
 
 
 def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any = None) -> list[dict[str, str]]:
-    """One row for each check: `what`, `state` ("ok", "note" or "bad") and `detail`; with a login, of its server."""
+    """One row for each check: `what`, `state` ("ok", "note" or "bad") and `detail`; with a login, for its server."""
     rows = [_row("python", "ok", ".".join(map(str, python)))]
     for package, why in (
         ("torch", 'to train baselines and to judge HW6: pip install "lhy-grade[train]"'),
@@ -37,7 +37,7 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any =
             )
         )
     missing = confinement()
-    detail = "; ".join(missing) or "files are read without answers, files, network and other processes"
+    detail = "; ".join(missing) or "submissions are read without access to answers, files, network and other processes"
     rows.append(_row("grading apart", "note" if missing else "ok", detail))
     if server is not None:
         return rows + _server_rows(server)
@@ -49,7 +49,7 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any =
         _row(
             "home",
             "ok" if home.root.is_dir() else "note",
-            str(home.root) + ("" if home.root.is_dir() else " (not made yet)"),
+            str(home.root) + ("" if home.root.is_dir() else " (not created yet)"),
         )
     )
     if home.root.is_dir():
@@ -58,7 +58,7 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any =
 
 
 def _server_rows(server: Any) -> list[dict[str, str]]:
-    """Whether the login holds, and whether what is judged here is judged with what the course has."""
+    """Checks that the login is valid, and that local judges match those of the course."""
     from harness.competition import other_judge
 
     try:
@@ -74,7 +74,7 @@ def _server_rows(server: Any) -> list[dict[str, str]]:
             rows.append(_row(name, "note", str(error)))
         else:
             if competition.judge is not None:
-                rows.append(_row(name, "note" if other else "ok", other or f"judged with {competition.judge}, as here"))
+                rows.append(_row(name, "note" if other else "ok", other or f"same judge as here: {competition.judge}"))
     return rows
 
 
@@ -93,15 +93,15 @@ def _home_rows(home: Any) -> list[dict[str, str]]:
             rows.append(_row(path.name, "bad" if open_to_others else "ok", f"mode {mode:o}{advice}"))
     try:
         with home.database():
-            rows.append(_row("database", "ok", "opens, schema up to date"))
-    except Exception as error:  # a broken database must be a row, not the end of the list
+            rows.append(_row("database", "ok", "can be opened, schema up to date"))
+    except Exception as error:  # a broken database is one row and must not end the list
         if not hasattr(error, "exit_code"):
             raise
         rows.append(_row("database", "bad", str(error)))
     for name in prepared(home):
         damaged = damaged_files(home.public(name))
         rows.append(
-            _row(name, "bad" if damaged else "ok", f"changed: {', '.join(damaged)}" if damaged else "files are whole")
+            _row(name, "bad" if damaged else "ok", f"changed: {', '.join(damaged)}" if damaged else "files are intact")
         )
         try:
             check_grading(home, find_competition(home, name))

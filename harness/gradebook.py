@@ -1,4 +1,4 @@
-"""Points: what the bars that a student passes and the parts entered by hand add up to, by the course's schemes."""
+"""The gradebook: points for passed bars and for parts entered by hand, by the course's schemes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 YEARS = ("2021", "2022")
 LEVELS = {"2021": (1.0, 1.0), "2022": (0.5, 0.5)}
-"""Points of a bar on the public and on the private board where the course told no bars of that year (HW8, 2022)."""
+"""Public and private points of a bar where the course published no bars for that year (HW8, 2022)."""
 
 BONUS = "bonus"
-"""A part beyond the maximum: half a point for a report by those who are through."""
+"""A part on top of the maximum: half a point for a report by those who passed everything else."""
 
 BONUS_2022 = ("hw01", "hw07", "hw10", "hw11", "hw12", "hw13", "hw15")
-"""Where the course told of it in 2022; in 2021 everywhere but in the quizzes."""
+"""The homeworks with a bonus in 2022; in 2021 all except the quizzes."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """The points of a homework: of each bar on the public and the private board, and the most of each part by hand."""
+    """The points of a homework: public and private points of each bar, and the maximum of each part by hand."""
 
     homework: str
     bars: Mapping[str, tuple[float, float]]
@@ -42,9 +42,9 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Score:
-    """A person's points in one homework. `private` is None while it is not to be told, a part while it is not entered.
+    """A person's points in one homework. `private` is None while it is hidden, a part while it is not entered.
 
-    `submissions` are those that count, `total` is the sum of what is known.
+    `submissions` are the ones that count; `total` is the sum of all known points.
     """
 
     public: Mapping[str, float]
@@ -60,7 +60,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Line:
-    """One student of the gradebook, with the scores by homework; `disabled` where taken off the roster."""
+    """One student of the gradebook, with the scores by homework; `disabled` if taken off the roster."""
 
     key: str
     name: str
@@ -71,7 +71,7 @@ class Line:
 
 
 def parts_of(name: str, year: str) -> dict[str, float]:
-    """What was graded by hand in that homework in that year of the course, with the most points of each.
+    """The parts graded by hand in a homework in that year of the course, with their maximum points.
 
     >>> parts_of("hw01", "2021"), parts_of("hw01", "2022")
     ({'code': 4.0, 'bonus': 0.5}, {'code': 2.0, 'bonus': 0.5})
@@ -91,10 +91,10 @@ def parts_of(name: str, year: str) -> dict[str, float]:
 
 
 def find_scheme(home: Home, name: str, competition: Competition | None) -> Scheme:
-    """The scheme of a homework: its edition's, or that of the year that config.toml names, with its own changes.
+    """The scheme of a homework: its edition's or, with config.toml, another year's and further changes.
 
-    The edition that a built-in world belongs to has the points of its bars, and 2 for the code. A competition of one's
-    own has no parts but those of config.toml. Raises UserError for settings that cannot be read.
+    The edition of a built-in world has the points of its bars, and 2 for the code. Your own competition has only the
+    parts in config.toml. Raises UserError for invalid settings.
     """
     settings = home.settings.get(name, {})
     task = find_task(name)
@@ -113,8 +113,8 @@ def find_scheme(home: Home, name: str, competition: Competition | None) -> Schem
         told = {bar.name: bar.points for edition in task.editions if edition.name == year for bar in edition.bars}
         if told and bars and not set(told) & set(bars):
             raise UserError(
-                f"config.toml: [{name}] scheme {year!r} gives points for other bars ({', '.join(told)}) than there are"
-                f" ({', '.join(bars)}); give those points with `points` and the parts with `parts`."
+                f"config.toml: [{name}] scheme {year!r} has other bars ({', '.join(told)}) than this homework"
+                f" ({', '.join(bars)}); set their points with `points` and the parts with `parts`."
             )
         bars = {level: told.get(level, (0.0, 0.0) if told else LEVELS[year]) for level in bars}
     for level, points in _table(settings.get("points", {}), f"config.toml: [{name}] points").items():
@@ -138,7 +138,7 @@ def _table(value: Any, where: str) -> dict[str, Any]:
 def _numbers(value: Any, where: str) -> dict[str, float]:
     for key, points in _table(value, where).items():
         if not _is_points(points):
-            raise UserError(f"{where}: {key} must be a number from 0, got {points!r}.")
+            raise UserError(f"{where}: {key} must be a number, at least 0, got {points!r}.")
     return {key: float(points) for key, points in value.items()}
 
 
@@ -147,9 +147,9 @@ def _is_points(value: Any) -> bool:
 
 
 def find_schemes(home: Home, name: str | None, version: int | None = None) -> dict[str, Scheme]:
-    """The schemes of one homework, or of all that are prepared or have settings, by name in order.
+    """The schemes of one homework, or of all that are prepared or have settings, sorted by name.
 
-    `version` names older data of the one.
+    `version` selects older data of the one homework.
     """
     here = prepared(home)
     if name is not None:
@@ -170,9 +170,9 @@ def gradebook(
     private: Sequence[str],
     version: int | None = None,
 ) -> list[Line]:
-    """The points of all students, also of those taken off, by key; of all participants where there is no roster.
+    """The points of all students, disabled ones included, by key; without a roster, of all participants.
 
-    `private` names the homeworks whose private points are told. Who acts with a team in a homework has the team's
+    `private` names the homeworks whose private points are shown. A member of a team in a homework has the team's
     points there (`roster.participant_of`).
     """
     from leaderboard import roster, store
@@ -209,9 +209,9 @@ def gradebook(
 
 @dataclass(frozen=True)
 class _Boards:
-    """The names of the bars that each participant passes on either side, and the submissions that count.
+    """The bars each participant passes on the public and private board, and the submissions that count.
 
-    `acts` says under which participant each person acts.
+    `acts` gives the participant of each person.
     """
 
     public: Mapping[str, Sequence[str]]
@@ -221,7 +221,7 @@ class _Boards:
 
 
 def _boards(home: Home, database: Database, name: str, private: bool, version: int | None = None) -> _Boards:
-    """What the boards say; where there is one board only, the best of the submissions that count stands for it."""
+    """The results on both boards; with only one board, those of the best counting submission."""
     from leaderboard import ranking, roster, store
 
     if name not in prepared(home):

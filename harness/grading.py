@@ -1,4 +1,4 @@
-"""From a file to a place on the board: check, accept, grade, record, and finishing what was interrupted."""
+"""Check, accept, grade and record submissions, and finish interrupted ones."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ Step = Callable[[str], None]
 
 
 def check(path: Path, form: Format, judge: Judge | None) -> Judged:
-    """The predictions in a file, aligned to the format, and judged where that needs nothing secret.
+    """The predictions in a file, aligned to the format, and judged if that needs nothing secret.
 
-    Raises SubmissionError; `submit` uses the very same steps.
+    Raises SubmissionError; `submit` uses the same steps.
     """
     predictions = read(load(path, form.max_bytes), form)
     return judge.run(form, predictions, None) if judge is not None and judge.offline else Judged(predictions)
 
 
 def grade(secret: Secret, predictions: Columns) -> Grade:
-    """The exact public and private scores of aligned predictions: a pure function of both sides.
+    """The exact public and private scores of aligned predictions: a pure function.
 
-    Raises SubmissionError for what the judge cannot score.
+    Raises SubmissionError for predictions that the judge cannot score.
     """
     import numpy as np
 
@@ -98,13 +98,13 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
 
 
 def public_side(grade: Grade) -> Grade:
-    """The grade without its private half and without the signature, which names the answers' hash."""
+    """The grade without its private part and without the signature, which contains the hash of the answers."""
     scores = (replace(score, private=None, private_interval=None) for score in grade.scores)
     return replace(grade, scores=tuple(scores), signature="")
 
 
 def cleared(competition: Competition, grade: Grade, bars: tuple[Bar, ...], *, private: bool) -> tuple[str, ...]:
-    """The names of the bars that the scores of one side clear; none where that side has no rows."""
+    """The names of the bars that the public or private scores clear; none if there are no such rows."""
     values = {score.metric: score.private if private else score.public for score in grade.scores}
     exact = {name: value for name, value in values.items() if value is not None}
     if len(exact) < len(values):
@@ -114,7 +114,7 @@ def cleared(competition: Competition, grade: Grade, bars: tuple[Bar, ...], *, pr
 
 @dataclass(frozen=True)
 class Submitted:
-    """An accepted submission, the public side of its grade, and the bars that it clears."""
+    """An accepted submission, the public part of its grade, and the bars it clears."""
 
     competition: Competition
     accepted: Accepted
@@ -135,12 +135,12 @@ def submit(
     limited: bool = True,
     step: Step = lambda name: None,
 ) -> Submitted:
-    """Records a file, then grades it. What is recorded is never lost; a crash on the way is mended by `grade_pending`.
+    """Records a file, then grades it. Recorded files are never lost; `grade_pending` resumes after a crash.
 
-    The same bytes by the same participant are the same submission: the first receipt comes back and no slot is used.
-    A file that comes after the deadline is scored as practice. `limited=False` leaves quota and deadline aside, for
-    baselines. `step` is called after each step, for fault tests. Raises SubmissionError for a file that cannot be
-    scored, and LeaderboardError for a quota or a name that may not hand in.
+    The same bytes from the same participant are the same submission: the first receipt is returned and no slot is
+    used. A late file is scored for practice. `limited=False` ignores quota and deadline, for baselines. `step` is
+    called after each step, for fault tests. Raises SubmissionError for a file that cannot be scored, and
+    LeaderboardError for an exhausted quota or a participant who cannot submit.
     """
     from submissions.store import keep
 
@@ -150,7 +150,7 @@ def submit(
     key = home.key()
 
     def accept_step(name: str) -> None:
-        if name == "submission":  # under the lock: they may have been dropped as somebody's refused ones since
+        if name == "submission":  # under the lock: the bytes may have been dropped since, after a refusal
             keep(home.submissions, data)
         step(name)
 
@@ -205,7 +205,7 @@ def accept_file(
     person: str | None = None,
     step: Step = lambda name: None,
 ) -> Accepted:
-    """Records a file whose bytes are kept, by the rules as they hold for this participant; a late one is practice.
+    """Records a stored file by the current rules for this participant; a late one is practice.
 
     Raises LeaderboardError as `leaderboard.store.accept` does.
     """
@@ -243,7 +243,7 @@ def grade_here(secret: Secret, data: bytes) -> Grade:
 
 
 def read_predictions(data: bytes, form: Format, cells: bool) -> Columns:
-    """The predictions in the bytes of a file; where `cells`, the checked cells as text, as a metric file wants them."""
+    """The predictions in the bytes of a file; with `cells`, the checked cells as text, for a metric file."""
     predictions = read(data, form)
     if not cells:
         return predictions
@@ -256,9 +256,9 @@ def read_predictions(data: bytes, form: Format, cells: bool) -> Columns:
 def grade_pending(
     home: Home, now: datetime, names: list[str], grader: Callable[[Secret, bytes], Grade] = grade_here
 ) -> list[tuple[str, int, str]]:
-    """Grades what was accepted but has no grade: (competition, submission, what came of it).
+    """Grades accepted submissions without a grade; returns (competition, submission, outcome) of each.
 
-    `grader` raises SubmissionError for a file that cannot be scored, and UserError where it cannot be graded now.
+    `grader` raises SubmissionError for a file that cannot be scored, and UserError if it cannot be graded now.
     """
     from leaderboard import store
     from leaderboard.database import LeaderboardError
@@ -272,12 +272,12 @@ def grade_pending(
                 try:
                     secret = secret or read_secret(home, competition)
                     came = _grade_one(home, database, key, secret, entry, now, grader)
-                except UserError as error:  # it waits on; the others are graded
+                except UserError as error:  # it keeps waiting; the others are graded
                     came = f"still waiting: {error}"
                 except LeaderboardError as error:
                     if error.code != "E_CONFLICT":
                         raise
-                    came = f"left as it is: {error}"
+                    came = f"unchanged: {error}"
                 done.append((competition.name, entry.id, came))
     return done
 
@@ -291,10 +291,10 @@ def _grade_one(
     now: datetime,
     grader: Callable[[Secret, bytes], Grade],
 ) -> str:
-    """Grades or rejects one submission, which then needs no lease; what came of it. A worker may do the same meanwhile.
+    """Grades or rejects one submission, removes its lease and returns the outcome. A worker may do the same meanwhile.
 
-    Raises UserError where it cannot be graded now, also for a mistake of ours, and LeaderboardError E_CONFLICT where
-    what came out contradicts what is recorded.
+    Raises UserError if it cannot be graded now, also after an internal error, and LeaderboardError E_CONFLICT if the
+    result contradicts the recorded one.
     """
     from leaderboard import queue
     from submissions.store import fetch
@@ -306,7 +306,7 @@ def _grade_one(
         came = f"refused: {error.code}"
     except UserError:
         raise
-    except Exception as error:  # its text may hold answers
+    except Exception as error:  # its text may contain answers
         raise UserError(str(internal(error)).partition(". ")[0]) from None
     else:
         record(database, key, secret, entry.id, result, now)
@@ -316,7 +316,7 @@ def _grade_one(
 
 
 def reject(home: Home, database: Database, submission: int, error: SubmissionError, now: datetime) -> None:
-    """Records that a file cannot be scored; beyond the allowance for refused files its bytes are kept no longer."""
+    """Records that a file cannot be scored; its bytes are dropped beyond the limits for refused files."""
     from leaderboard import store
 
     store.reject(database, submission, error.code, now, problems_json(error))
@@ -324,7 +324,7 @@ def reject(home: Home, database: Database, submission: int, error: SubmissionErr
 
 
 def drop_refused(home: Home, database: Database, submission: int | None = None) -> None:
-    """Removes the bytes of refused files beyond the allowance: of one submission, or whatever a crash left of all."""
+    """Removes the bytes of refused files beyond the limits: of one submission, or of all, after a crash."""
     from leaderboard import store
     from submissions.store import has, remove
 
@@ -334,12 +334,12 @@ def drop_refused(home: Home, database: Database, submission: int | None = None) 
 
 
 def problems_json(error: SubmissionError) -> str:
-    """What the reader found wrong with a file, as `store.reject` keeps it for the file's owner."""
+    """The problems of a file, as the JSON that `store.reject` stores for its owner."""
     return _json({"problems": [problem._asdict() for problem in error.problems], "total": error.total})
 
 
 def record(database: Database, key: bytes, secret: Secret, submission: int, result: Grade, now: datetime) -> None:
-    """Keeps a grade: the public half apart from the private one, sealed together."""
+    """Records a grade: public and private parts separately, sealed together."""
     from leaderboard import store
 
     competition, first = secret.competition, result.scores[0]
@@ -390,7 +390,7 @@ SEALED = (
 
 
 def grade_mac(key: bytes, submission: int, values: Mapping[str, Any]) -> str:
-    """The seal of a grade row, so that `audit verify` finds a score that was changed in the database."""
+    """The seal of a grade row, with which `audit verify` finds scores that were changed in the database."""
     sealed = [list(value) if isinstance(value, tuple) else value for value in (values[name] for name in SEALED)]
     return hmac.new(key, b"grade\0" + _json([submission, *sealed]).encode(), hashlib.sha256).hexdigest()
 

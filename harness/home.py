@@ -1,12 +1,12 @@
-"""The home folder: where everything of a course lies, its settings and its secret key.
+"""The home folder: everything that belongs to a course, its settings and its secret key.
 
 config.toml          course name, zone, database, rules that override an edition's
 public/course.json   course name and the key that verifies receipts
-public/hw01/         exactly what a student gets
+public/hw01/         exactly what students get
 public/hw01.png      a picture of it
-secret/key           256 random bits; everything hidden follows from it
+secret/key           256 random bits; everything hidden is derived from it
 secret/hw01/1/       answers and provenance of data version 1
-submissions/         bytes, by SHA-256
+submissions/         submitted files, by SHA-256
 runs/                trained baselines
 leaderboard.db       SQLite, unless config.toml names another database
 """
@@ -35,46 +35,46 @@ CONFIG = """\
 # Settings of this course. Every line is optional.
 
 # course = "Machine Learning"       # the name on boards and receipts
-# zone = "Asia/Taipei"              # the zone in which times are shown; without a class: that of this machine
-# database = "postgresql://user:password@host/lhy_grade"   # default: leaderboard.db beside this file
-# name = "ada"                      # who hands in when --as is not given
+# zone = "Asia/Taipei"              # time zone for times shown; without a class: this machine's
+# database = "postgresql://user:password@host/lhy_grade"   # default: leaderboard.db in this folder
+# name = "ada"                      # who submits when --as is not given
 
-# [hw01]                            # rules of one homework, in place of its edition's
-# quota = 5                         # submissions a day
-# quota_zone = "UTC"                # the zone whose midnight starts a new day
+# [hw01]                            # rules of one homework; they override its edition's
+# quota = 5                         # submissions per day
+# quota_zone = "UTC"                # the time zone whose midnight starts a new day
 # deadline = "2027-03-26T23:59:59+08:00"
-# deadline_zone = "Asia/Taipei"     # the zone in which the deadline is told
-# selections = 2                    # how many submissions may count on the private board
-# scheme = "2022"                   # the year whose points count in the gradebook; default: the edition's own
-# points = { boss = [0.5, 0.5] }    # points of a bar, public and private, in place of the scheme's
-# parts = { code = 2, report = 4 }  # what is entered by hand and the most points of each, in place of the scheme's
+# deadline_zone = "Asia/Taipei"     # the time zone for showing the deadline
+# selections = 2                    # how many submissions can count on the private board
+# scheme = "2022"                   # the year whose points the gradebook uses; default: the edition's own
+# points = { boss = [0.5, 0.5] }    # public and private points of a bar; overrides the scheme
+# parts = { code = 2, report = 4 }  # parts entered by hand and their maximum points; overrides the scheme
 
 # [server]                          # for `lhy-grade serve`
-# host = "127.0.0.1"                # where it listens; put a proxy with TLS before it
+# host = "127.0.0.1"                # address to listen on; put a proxy with TLS in front
 # port = 8600
-# url = "https://grader.example.edu"  # the address that people use
+# url = "https://grader.example.edu"  # the address people use
 # certificate = "/etc/ssl/grader.pem" # TLS without a proxy, together with `key`
 # key = "/etc/ssl/grader.key"
 # seconds = 120                     # how long grading one submission may take
-# memory_gb = 4                     # and how much address space it may have
-# uploads_per_minute = 12           # by one token, in each web process
+# memory_gb = 4                     # and how much address space it may use
+# uploads_per_minute = 12           # per token, in each web process
 # requests_per_minute = 300
-# trusted_proxies = "127.0.0.1"     # the proxy's address, whose X-Forwarded-For is believed; default: nobody's
+# trusted_proxies = "127.0.0.1"     # proxies whose X-Forwarded-For is trusted; default: none
 """
 
 COURSE_ZONE = "Asia/Taipei"
-"""The zone of a course whose config.toml names none."""
+"""The time zone of a course without one in config.toml."""
 
 FOR_POINTS = ("scheme", "points", "parts")
-"""What a homework's part of config.toml holds for the gradebook (`harness.gradebook` reads it)."""
+"""The keys of a homework's section in config.toml for the gradebook (see `harness.gradebook`)."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """Paths and settings of one home folder. Nothing is created before something is written.
+    """Paths and settings of one home folder. Nothing is created until something is written.
 
-    `connect` opens the database at a URL in another way than anew each time; the server's threads keep theirs open.
-    `served` says that a class uses it over the network.
+    `connect` replaces opening a new database connection each time; the server's threads keep theirs open. `served`
+    means that a class uses this home over the network.
     """
 
     root: Path
@@ -88,9 +88,9 @@ class Home:
 
     @cached_property
     def zone(self) -> str:
-        """The zone in which times are shown: that of config.toml, else Taipei's for a course, else this machine's.
+        """The time zone for times shown: from config.toml, else Taipei's for a class, else this machine's.
 
-        A home is a course where a class is served from it, or has a roster.
+        A home has a class if it is served or has a roster.
         """
         given = self.settings.get("zone")
         if given is not None:
@@ -120,16 +120,16 @@ class Home:
         return self.root / "secret" / name / str(version)
 
     def rules(self, name: str, rules: Rules) -> Rules:
-        """The edition's rules with what config.toml says in their place.
+        """The edition's rules, overridden by config.toml.
 
-        Raises UserError for a rule that does not exist or has the wrong type.
+        Raises UserError for an unknown rule or a value of the wrong type.
         """
         own = {key: value for key, value in self.settings.get(name, {}).items() if key not in FOR_POINTS}
         known = {field.name: getattr(rules, field.name) for field in fields(rules)}
         for key, value in own.items():
             if key not in known:
                 names = ", ".join((*known, *FOR_POINTS))
-                raise UserError(f"config.toml: [{name}] has no rule {key!r}; the rules are: {names}.")
+                raise UserError(f"config.toml: [{name}] has an unknown rule {key!r}; the rules are: {names}.")
             wanted = str if key in ("deadline", "quota_zone", "deadline_zone", "unselected") else type(known[key])
             if type(value) is not wanted and not (wanted is float and type(value) is int):
                 raise UserError(f"config.toml: [{name}] {key} must be a {wanted.__name__}, got {value!r}.")
@@ -145,7 +145,7 @@ class Home:
         return changed
 
     def key(self, *, create: bool = False) -> bytes:
-        """The 256 secret bits. Raises UserError where there are none, unless they are to be made."""
+        """The 256-bit secret key. Raises UserError if it is missing, unless `create` is set."""
         path = self.root / "secret" / "key"
         if create and not path.exists():
             with making(path.parent):
@@ -154,28 +154,28 @@ class Home:
                 new = path.with_name(f".key.{os.getpid()}")
                 write_file(new, os.urandom(32), mode=0o600)
                 with contextlib.suppress(FileExistsError):
-                    os.link(new, path)  # whoever links first makes the key; nobody replaces it
+                    os.link(new, path)  # the first process to link makes the key; it is never replaced
                 new.unlink()
         try:
             key = path.read_bytes()
         except FileNotFoundError:
             if (self.root / "public" / "course.json").exists():
                 raise UserError(
-                    f"{path} is not in this home, so it can check files but not score them; restore it from a backup,"
-                    " or score where the course is.",
+                    f"{path} is not in this home, so files can be checked but not scored; restore it from a backup,"
+                    " or score them in the home of the course.",
                     code="E_NO_ANSWERS",
                 ) from None
             raise UserError(
-                f"{self.root} holds no course yet; prepare a homework first: lhy-grade prepare hw1"
+                f"There is no course in {self.root} yet; prepare a homework first: lhy-grade prepare hw1"
             ) from None
         except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror}); grading needs it.") from None
+            raise UserError(f"{path} cannot be read ({error.strerror}), but grading needs it.") from None
         if len(key) != 32:
-            raise UserError(f"{path} must hold 32 bytes, got {len(key)}; restore it from a backup.", exit_code=10)
+            raise UserError(f"{path} must have 32 bytes, got {len(key)}; restore it from a backup.", exit_code=10)
         return key
 
     def database(self) -> Database:
-        """The open leaderboard; it is created where there is none."""
+        """A connection to the leaderboard, which is created if missing."""
         from leaderboard.database import open_database
 
         url = self.settings.get("database")
@@ -187,7 +187,7 @@ class Home:
 
 
 def open_home(root: Path) -> Home:
-    """The home at `root`, with the settings of its config.toml. Raises UserError where that cannot be read."""
+    """The home at `root` with the settings of its config.toml. Raises UserError if that cannot be read."""
     import tomllib
 
     path = root / "config.toml"
@@ -206,7 +206,7 @@ def open_home(root: Path) -> Home:
 
 
 def machine_zone() -> str:
-    """The IANA name of this machine's zone, and UTC where it has none."""
+    """The IANA name of this machine's time zone, or UTC if it has none."""
     import tzlocal
 
     try:
@@ -218,7 +218,7 @@ def machine_zone() -> str:
 
 
 def zone_of(name: str, where: str) -> Any:
-    """The zone of that IANA name. Raises UserError for an unknown one."""
+    """The time zone with that IANA name. Raises UserError for an unknown one."""
     from zoneinfo import ZoneInfo
 
     try:
@@ -228,7 +228,7 @@ def zone_of(name: str, where: str) -> Any:
 
 
 def instant(text: str, where: str) -> Any:
-    """The aware datetime of an RFC 3339 text. Raises UserError where it has no offset or is none."""
+    """The aware datetime of an RFC 3339 text. Raises UserError if it is not valid or has no offset."""
     from datetime import datetime
 
     try:
@@ -236,12 +236,12 @@ def instant(text: str, where: str) -> Any:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None or not re.match(r"[\dW-]+[Tt ]\d\d:?\d\d", text):
-        raise UserError(f"{where} must be a time with its offset, like 2027-03-26T23:59:59+08:00, got {text!r}.")
+        raise UserError(f"{where} must be a time with a UTC offset, like 2027-03-26T23:59:59+08:00, got {text!r}.")
     return moment
 
 
 def local(home: Home, moment: datetime | None) -> str | None:
-    """An instant as RFC 3339 in the course's zone, whole seconds."""
+    """An instant as RFC 3339 in the course's time zone, to the second."""
     if moment is None:
         return None
     return moment.astimezone(zone_of(home.zone, "zone")).isoformat(timespec="seconds")
@@ -254,7 +254,7 @@ def making(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"cannot write in {path}: {error.strerror or error}. Nothing was changed; free some space or choose another"
+            f"cannot write to {path}: {error.strerror or error}. Nothing was changed; free some space or choose another"
             " folder with --home.",
             code="E_DISK",
             exit_code=10,
@@ -277,7 +277,7 @@ def write_json(path: Path, values: Any, mode: int = 0o644) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes renames in a folder last through a power cut, where the system can."""
+    """Makes renames in a folder survive a power cut, where the system supports it."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -288,14 +288,14 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """One process at a time changes what is prepared in a home; others wait."""
+    """Lets one process at a time change the prepared data of a home; others wait."""
     with making(root):
         root.mkdir(parents=True, exist_ok=True)
         stream = (root / ".lock").open("a+b")
     with stream:
         try:
             import fcntl
-        except ImportError:  # Windows has no flock: a byte of the file is locked
+        except ImportError:  # Windows has no flock: lock a byte of the file
             import msvcrt
 
             msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
-"""Preparing a competition: data for students, hidden answers, the split, leak checks, and one atomic change of state.
+"""Preparing a competition: data for students, hidden answers, the split, leak checks, and one atomic switch.
 
-Everything is built in folders beside the final ones. The database then takes the new data in one transaction, which
-decides: the public folder is exchanged by two renames after it, and `harness.competition.recover` finishes or takes
-back what a kill left in between. The same plan again makes the same data, so nothing changes but damaged files.
+Everything is built in folders next to the final ones. One database transaction then makes the new data current; two
+renames after it exchange the public folder, and `harness.competition.finish_change` completes or undoes an interrupted
+change. The same plan makes the same data again, so preparing twice only restores damaged files.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` did: the public folder, how many rows are hidden, and the warnings for the instructor.
+    """The result of `prepare`: the public folder, the number of rows of each kind, and warnings for the instructor.
 
-    `notes` is what a metric file made of the solution and of the sample submission.
-    `already` says that these data were there; `restored` names the files that were damaged and are as they were again.
+    `notes` are the scores that a metric file gives the solution and the sample submission. `already` means that these
+    data were already prepared; `restored` names the damaged files that were restored.
     """
 
     competition: Competition
@@ -86,7 +86,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is known of a competition before its data are made."""
+    """Everything known about a competition before its data are made."""
 
     name: str
     title: str
@@ -106,13 +106,13 @@ class Plan:
 
 
 def plan_homework(name: str, edition_name: str | None, source: Path | None, size: str) -> Plan:
-    """The plan of one of the course's homeworks. Raises UserError for an unknown homework, edition or missing files."""
+    """The plan of a homework of the course. Raises UserError for an unknown homework or edition, or missing files."""
     from importlib import resources
 
     name = canonical(name)
     task = find_task(name)
     if task is None:
-        own = f" A competition of your own is made by: lhy-grade new {name} --solution FILE --metric METRIC"
+        own = f" To make your own competition: lhy-grade new {name} --solution FILE --metric METRIC"
         raise UserError(f"{unknown(name)}{own}", code="E_NOT_FOUND")
     edition = task.edition(edition_name)
     if edition.official and source is None:
@@ -123,10 +123,10 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
     if source is not None and not edition.official:
         official = ", ".join(e.name for e in task.editions if e.official)
         if not official:
-            raise UserError(f"{name} is made without files of the course; leave --from away.")
-        raise UserError(f"--from needs the edition that the files belong to: add --edition, one of {official}.")
+            raise UserError(f"{name} needs no files of the course; leave out --from.")
+        raise UserError(f"--from needs the edition of the files: add --edition, one of {official}.")
     if source is not None and not source.exists():
-        raise UserError(f"--from: there is nothing at {source}.")
+        raise UserError(f"--from: {source} does not exist.")
     if size not in ("small", "full"):
         raise UserError(f"--size must be small or full, got {size!r}.")
     sheet = resources.files(f"tasks.{module_of(name)}").joinpath("sheet.md").read_text(encoding="utf-8")
@@ -164,35 +164,35 @@ def plan_own(
     higher_is_better: bool | None,
     public_share: float,
 ) -> Plan:
-    """The plan of a competition of one's own, from a solution file in Kaggle's layout and a metric.
+    """The plan of your own competition, from a solution file in Kaggle's layout and a metric.
 
     `metric` is a name of `tasks.kaggle.OWN_METRICS` or the path of a Python file with Kaggle's
-    `score(solution, submission, row_id_column_name)`, for which the direction must be given.
-    Raises UserError for anything that does not fit.
+    `score(solution, submission, row_id_column_name)`, which needs `higher_is_better`.
+    Raises UserError for invalid arguments or files.
     """
     from tasks.kaggle import OWN_METRICS, for_auc, named_metric, own_format, read_solution, score_file
 
     name = canonical(name)
     if find_task(name) is not None:
-        raise UserError(f"{name} is a homework of the course; choose another name for a competition of your own.")
+        raise UserError(f"{name} is a homework of the course; choose another name for your own competition.")
     if not 0 < public_share < 1:
-        raise UserError(f"--public-share must lie between 0 and 1, got {public_share}.")
+        raise UserError(f"--public-share must be between 0 and 1, got {public_share}.")
     metric_file = None
     if metric in OWN_METRICS:
         chosen = named_metric(metric)
         if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
-            raise UserError(f"{metric} has its own direction; leave --higher-is-better and --lower-is-better away.")
+            raise UserError(f"{metric} has a fixed direction; leave out --higher-is-better and --lower-is-better.")
     elif metric.endswith(".py"):
         metric_file = Path(metric)
         if higher_is_better is None:
-            raise UserError("a metric file does not say its direction: add --higher-is-better or --lower-is-better.")
+            raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
         chosen = score_file(metric_file, higher_is_better=higher_is_better, name=metric_file.stem)
     else:
         raise UserError(
             f"--metric must be one of {', '.join(OWN_METRICS)} or a Python file that ends in .py; got {metric!r}."
         )
     if public is not None and not public.is_dir():
-        raise UserError(f"--public must be a folder with what students get; there is none at {public}.")
+        raise UserError(f"--public must be the folder of files for students; {public} is not a folder.")
     parsed = read_solution(solution)
     data = solution.read_bytes()
     numeric = metric in ("rmse", "mse", "mae", "auc")
@@ -243,15 +243,14 @@ def prepare(
     actor: str = "instructor",
     step: Step = lambda name: None,
 ) -> Prepared:
-    """Makes the competition of `plan` in `home`, or leaves what was there as it was.
+    """Makes the competition of `plan` in `home`, or changes nothing.
 
-    Where it is there already by the same plan, nothing changes but files that were damaged, which become what they
-    were. With `new_data` other data take its place: the old ones stay readable, extensions hold on, and what waits is
-    still graded. With `seed` the data and the split follow from that number alone, which anybody can repeat: for demos
-    and tests.
+    If the same plan was prepared before, only damaged files are restored. With `new_data`, new data replace the old:
+    the old board stays readable, extensions carry over, and waiting submissions are still graded. With `seed`, data
+    and split depend only on that number, so that anyone can reproduce them: for demos and tests.
 
-    Raises UserError E_EXISTS for another plan, or for data that would come out otherwise, without `new_data`; where a
-    reason is needed and not given; and where a leak check fails.
+    Raises UserError E_EXISTS for a different plan, or one that now makes different data, without `new_data`;
+    E_REASON if a reason is needed; and E_LEAK if a leak check fails.
     """
     with locked(home.root), making(home.root):
         key = _key(home)
@@ -271,7 +270,7 @@ def prepare(
             notes = _try_metric(plan, hidden, competition.format, answers)
             if leaks and not accept_leaks:
                 raise UserError(
-                    "\n".join(["the data give answers away; nothing was changed.", *leaks]), code="E_LEAK", exit_code=8
+                    "\n".join(["the data give away answers; nothing was changed.", *leaks]), code="E_LEAK", exit_code=8
                 )
             _write_provenance(hidden, plan, version, seed, now)
             _write_manifest(new, competition, now)
@@ -306,10 +305,10 @@ def _prepared(home: Home, competition: Competition, answers: Answers, warnings: 
 
 
 def _current(home: Home, name: str) -> Data | None:
-    """The current data of a competition as the database has them, None where there are none."""
+    """The current data of a competition in the database, or None."""
     from leaderboard import competitions
 
-    with contextlib.suppress(UserError):  # what an older release prepared is added
+    with contextlib.suppress(UserError):  # adds data that an older release prepared
         find_data(home, read_competition(home.public(name)))
     with home.database() as database:
         return competitions.current(database, name)
@@ -317,7 +316,7 @@ def _current(home: Home, name: str) -> Data | None:
 
 @dataclass(frozen=True)
 class Hides:
-    """What new data put away: how many handed in how much for the old data, and what becomes of it."""
+    """The board that new data replace: its people, submissions and extensions."""
 
     key: str
     people: int
@@ -327,18 +326,16 @@ class Hides:
     revealed: bool
 
     def lines(self) -> list[str]:
-        """What somebody should know who is asked whether to go on."""
+        """The consequences to show before asking for confirmation."""
         name, _, version = self.key.partition("/")
-        board = f"Version {version} has {_count(self.submissions, 'submission')} of {_count(self.people, 'person')}"
-        lines = [f"{board}; its board is put away and stays readable: lhy-grade leaderboard {name} --version {version}"]
+        board = f"Version {version} has {_count(self.submissions, 'submission')} from {_count(self.people, 'person')}"
+        lines = [f"{board}; its board is archived and stays readable: lhy-grade leaderboard {name} --version {version}"]
         if self.waiting:
-            lines.append(
-                f"{_count(self.waiting, 'submission')} without a score yet: graded all the same, for that board."
-            )
+            lines.append(f"{_count(self.waiting, 'submission')} without a score yet: still graded, for that board.")
         if self.extensions:
-            lines.append(f"{_count(self.extensions, 'extension')}: given for the new data too.")
+            lines.append(f"{_count(self.extensions, 'extension')}: copied to the new data.")
         if self.revealed:
-            lines.append("Its private board was revealed, and stays so; that of the new data is hidden.")
+            lines.append("Its private board stays revealed; that of the new data is hidden.")
         return lines
 
 
@@ -347,9 +344,9 @@ def _count(number: int, what: str) -> str:
 
 
 def hidden_by_new_data(home: Home, name: str, reason: str) -> Hides | None:
-    """What making new data would put away, None where there are none yet.
+    """The board that new data would replace, or None without data.
 
-    Raises UserError E_REASON where something was handed in, or there is a class, and no reason is given.
+    Raises UserError E_REASON if there are submissions or a class and no reason is given.
     """
     from leaderboard import roster, store
 
@@ -372,7 +369,7 @@ def hidden_by_new_data(home: Home, name: str, reason: str) -> Hides | None:
     elif found.submissions or of_a_class:
         whose = f"{found.submissions} submissions" if found.submissions else "a class"
         raise UserError(
-            f"{name} has {whose}, whose board would be put away: add --reason TEXT, which is kept in the log.",
+            f"{name} has {whose}, and its board would be archived: add --reason TEXT, which is kept in the log.",
             code="E_REASON",
         )
     return found
@@ -389,7 +386,7 @@ def _take(
     reason: str,
     now: datetime,
 ) -> None:
-    """Makes the new data the current ones in the database: all of it in one transaction, or nothing."""
+    """Makes the new data current in the database, in one transaction."""
     from leaderboard import competitions, events, roster
 
     following = home.public(plan.name).with_name(f".{plan.name}.next")
@@ -407,7 +404,7 @@ def _take(
     if hides is not None:
         body["replaces"] = {key: value for key, value in asdict(hides).items() if key != "people"}
     with home.database() as database, database.transaction():
-        if old is not None and old.description is not None:  # its rules stay what they are now
+        if old is not None and old.description is not None:  # freeze its present rules
             rules = home.rules(plan.name, Rules(**old.description["rules"]))
             frozen = {**old.description, "rules": asdict(rules)}
             competitions.describe(database, replace(old, description=frozen))
@@ -418,7 +415,7 @@ def _take(
 
 
 def _keep_form(home: Home, old: Data) -> None:
-    """Keeps the form of data that an older release prepared beside their answers, by which what waits is still read."""
+    """Keeps the format of data prepared by an older release next to their answers, to read waiting submissions."""
     kept, public = home.secret(old.name, old.number) / "format.json", home.public(old.name)
     with contextlib.suppress(UserError, OSError):
         if not kept.exists() and read_competition(public).version == old.number:
@@ -429,12 +426,12 @@ def _keep_form(home: Home, old: Data) -> None:
 
 
 def _again(home: Home, plan: Plan, old: Data, seed: int | None, key: bytes, now: datetime) -> Prepared:
-    """Says that the data of this plan are there, and makes damaged files anew, which must come out as they were."""
+    """Confirms that the data of this plan exist, and restores damaged files, which must come out identical."""
     public, folder = home.public(plan.name), home.secret(plan.name, old.number)
     said, wanted = _said(folder, old), _fingerprint(plan, seed)
     other = [name for name, value in wanted.items() if name in said and said[name] != value]
     if other:
-        raise _exists(old, f"was prepared with another {' and another '.join(other)}".replace("_", " "))
+        raise _exists(old, f"they were prepared with another {' and another '.join(other)}".replace("_", " "))
     whole = _whole(home, old)
     if whole is not None and all(name in said or value is None for name, value in wanted.items()):
         return replace(_prepared(home, *whole, ()), already=True)
@@ -455,7 +452,7 @@ def _again(home: Home, plan: Plan, old: Data, seed: int | None, key: bytes, now:
 
 def _exists(old: Data, why: str) -> UserError:
     return UserError(
-        f"{old.name} has data already (version {old.number}), and {why}. To make other data, which puts its board away,"
+        f"{old.name} already has data (version {old.number}), and {why}. To make other data, which archives its board,"
         " add --new-data.",
         code="E_EXISTS",
         exit_code=8,
@@ -463,7 +460,7 @@ def _exists(old: Data, why: str) -> UserError:
 
 
 def _fingerprint(plan: Plan, seed: int | None) -> dict[str, Any]:
-    """All that the data follow from but the code and the key, as plain values."""
+    """Everything that determines the data except the code and the key, as plain values."""
     metric = plan.metric
     if plan.metric_file is not None:
         metric = f"file:{hashlib.sha256(plan.metric_file.read_bytes()).hexdigest()}"
@@ -473,7 +470,7 @@ def _fingerprint(plan: Plan, seed: int | None) -> dict[str, Any]:
 
 
 def _said(folder: Path, old: Data) -> dict[str, Any]:
-    """What data were made from, as far as it is known of those that an older release prepared."""
+    """The recorded fingerprint of data, as far as known for those prepared by an older release."""
     said: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
         said = dict(json.loads((folder / "provenance.json").read_bytes()))
@@ -489,7 +486,7 @@ def _said(folder: Path, old: Data) -> dict[str, Any]:
 
 
 def _whole(home: Home, old: Data) -> tuple[Competition, Answers] | None:
-    """The data as they lie in the home, None where a file of theirs is not what was written."""
+    """The data in the home, or None if any of their files is damaged or missing."""
     public = home.public(old.name)
     try:
         competition = read_competition(public)
@@ -501,12 +498,12 @@ def _whole(home: Home, old: Data) -> tuple[Competition, Answers] | None:
 
 
 def _restore(home: Home, old: Data, new: Path, hidden: Path) -> list[str]:
-    """Puts files that were made anew in the place of damaged ones; their names.
+    """Replaces damaged files with newly made ones and returns their names.
 
-    Raises UserError where anything came out otherwise, and changes nothing then.
+    Raises UserError, and changes nothing, if the new files differ from the original ones.
     """
     public, folder = home.public(old.name), home.secret(old.name, old.number)
-    otherwise = _exists(old, "this lhy-grade makes other data from the same plan, so damaged files can only be restored"
+    otherwise = _exists(old, "this lhy-grade makes other data from the same plan; damaged files can only be restored"
                              " from a backup")  # fmt: skip
     made = json.loads((hidden / "competition.json").read_bytes())
     if made["data_version"] != old.data_version:
@@ -540,12 +537,12 @@ def _restore(home: Home, old: Data, new: Path, hidden: Path) -> list[str]:
 
 
 def _key(home: Home) -> bytes:
-    """The secret key of the course, made where there is no course yet. Raises UserError E_KEY where it was lost."""
+    """The secret key of the course, created for a new course. Raises UserError E_KEY if it is lost."""
     if not (home.root / "public" / "course.json").exists():
         return home.key(create=True)
     if not (home.root / "secret" / "key").exists():
         raise UserError(
-            f"{home.root / 'secret' / 'key'} is missing, and a new one would not fit this course; restore it from a"
+            f"{home.root / 'secret' / 'key'} is missing, and a new one would not match this course; restore it from a"
             " backup.",
             code="E_KEY",
             exit_code=10,
@@ -556,7 +553,7 @@ def _key(home: Home) -> bytes:
 def _build(
     plan: Plan, new: Path, hidden: Path, version: int, seed: int | None, key: bytes, step: Step
 ) -> tuple[Competition, Answers, list[str]]:
-    """Makes data, split and both folders; returns the description, the answers and what the leak checks found."""
+    """Makes data, split and both folders; returns the description, the answers and the leaks found."""
     from tasks.kaggle import refuse_one_class
     from tasks.leaks import find_leaks
     from tasks.split import split
@@ -595,7 +592,7 @@ def _build(
 
 
 def _try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tuple[str, ...]:
-    """What a metric file gives the solution and the sample submission. Raises UserError where it cannot score them."""
+    """The scores a metric file gives the solution and the sample submission. Raises UserError if it cannot."""
     from tasks import kaggle
 
     metric = plan.metrics[0]
@@ -618,7 +615,7 @@ def _write_public(folder: Path, competition: Competition, sheet: str, sample: by
     sample_file = f"sample_submission{form.suffix}"
     taken = [name for name in (sample_file, "sheet.md", "format.json", "manifest.json") if (folder / name).exists()]
     if taken:
-        raise UserError(f"the public folder must not hold {', '.join(taken)}: lhy-grade writes these itself.")
+        raise UserError(f"the public folder must not contain {', '.join(taken)}: lhy-grade writes these itself.")
     write_file(folder / sample_file, sample_submission(form) if sample is None else sample)
     write_file(folder / "sheet.md", sheet.encode())
     write_json(folder / "format.json", competition.to_json())
@@ -649,7 +646,7 @@ def _write_secret(
         "data_version": data_version_of(parts, digest_of(form)),
         "bars": [bar_to_json(bar) | {"private": bar.private} for bar in plan.bars],
     }
-    values = json.loads(json.dumps(values))  # as it is read again
+    values = json.loads(json.dumps(values))  # as when read back
     write_json(folder / "competition.json", values | {"seal": seal_of(key, values)}, mode=0o600)
 
 
@@ -659,7 +656,7 @@ def _write_provenance(folder: Path, plan: Plan, version: int, seed: int | None, 
 
 
 def _write_manifest(folder: Path, competition: Competition, now: datetime) -> None:
-    """Which data they are, SHA-256 and size of every file, and one time stamp for all, so that none tells anything."""
+    """Writes manifest.json (SHA-256 and size of every file), and one time stamp for all, which reveals nothing."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         data = path.read_bytes()
@@ -674,7 +671,7 @@ def _write_manifest(folder: Path, competition: Competition, now: datetime) -> No
 
 
 def damaged_files(public: Path) -> list[str]:
-    """The names of files that the manifest lists and that are missing or changed, and of those it does not list."""
+    """The names of changed files, then of missing and unlisted ones, compared to the manifest."""
     try:
         files = _listed(public)
     except (OSError, ValueError, KeyError):
@@ -691,7 +688,7 @@ def _listed(public: Path) -> dict[str, dict[str, Any]]:
 
 
 def _wrong(public: Path, files: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The names of listed files that are missing or changed, sorted."""
+    """The sorted names of listed files that are missing or changed."""
     return sorted(
         name
         for name, entry in files.items()
@@ -710,12 +707,12 @@ def _write_course(home: Home, key: bytes) -> None:
 
 
 def _last_version(home: Home, name: str) -> int:
-    """The highest version that was ever begun: an old one's answers are never written over."""
+    """The highest version ever started: old answers are never overwritten."""
     return max([0, *_present(home, name), *_kept(home, name)])
 
 
 def _present(home: Home, name: str) -> list[int]:
-    """The version that students have; where its description is damaged, all that it can be."""
+    """The version that students have; if its description is damaged, all candidates."""
     if not home.public(name).exists():
         return []
     try:

@@ -1,4 +1,4 @@
-"""The clocks of a course: what holds for one participant at one instant, extensions applied."""
+"""Deadlines and quotas: the rules for one participant at one instant, extensions applied."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 CHANGEABLE = ("quota", "quota_zone", "deadline", "deadline_zone", "selections", "unselected", "unselected_count",
               "rejections")  # fmt: skip
-"""The rules that may change while a competition runs."""
+"""The rules that can be changed while a competition runs."""
 
 
 @dataclass(frozen=True)
 class Terms:
     """The rules of a competition for one participant.
 
-    `closes` is the last instant that is in time, None for an open competition; `quota` holds for the quota day `day`,
-    and `next_slot` is when the day after it begins.
+    `closes` is the last instant in time, None for an open competition; `quota` is that of the quota day `day`, and
+    `next_slot` is the start of the next day.
     """
 
     closes: datetime | None
@@ -38,10 +38,10 @@ class Terms:
 
 
 def terms(home: Home, database: Database, competition: Competition, participant: str, now: datetime) -> Terms:
-    """What holds for a participant now, with `next_slot` in the course's zone.
+    """The current rules for a participant, with `next_slot` in the course's time zone.
 
-    Of several extensions for the same people the newest counts, so that a mistake can be mended; of those for all, for
-    a team and for a person the latest end counts, and their slots add up. None of them ends before the deadline.
+    Of several extensions for the same people the latest entry wins, so that a mistake can be corrected; of those for
+    everyone, for a team and for a person the latest end wins, and their slots add up. None ends before the deadline.
     """
     from leaderboard import roster, store
 
@@ -58,16 +58,16 @@ def terms(home: Home, database: Database, competition: Competition, participant:
     if closes is not None and until:
         closes = max(closes, *until.values()).astimezone(closes.tzinfo)
     counted = day
-    if any(when == day for _, when in slots):  # after a step back of the clock a later day counts, without these slots
+    if any(when == day for _, when in slots):  # after the clock stepped back a later day counts, without these slots
         counted = store.quota_state(database, competition.key, participant, day).day
     quota += sum(number for (_, when), number in slots.items() if when in ("", counted))
     return Terms(closes, quota, rules.rejections, day, next_slot.astimezone(zone_of(home.zone, "zone")))
 
 
 def closing(rules: Rules) -> datetime | None:
-    """The last instant that is in time, in the deadline's own zone; None for an open competition.
+    """The last instant in time, in the deadline's own zone; None for an open competition.
 
-    A deadline includes what it does not write: 23:59 its 59 seconds, 23:59:59 its fraction.
+    A deadline includes the rest of its minute or second: 23:59 means 23:59:59.999999.
 
     >>> closing(Rules(deadline="2027-03-26T23:59+08:00")).isoformat()
     '2027-03-26T23:59:59.999999+08:00'
@@ -79,21 +79,21 @@ def closing(rules: Rules) -> datetime | None:
 
 
 def last_instant(text: str, where: str) -> datetime:
-    """The last instant that an RFC 3339 text names, as `closing` tells. Raises UserError for what is no such text."""
+    """The last instant of an RFC 3339 text, as in `closing`. Raises UserError if it is not valid."""
     moment: datetime = instant(text, where)
     written = re.match(r"\d\d:?\d\d(:?\d\d)?([.,]\d+)?", re.split("[Tt ]", text, maxsplit=1)[1])
     assert written is not None, "`instant` read it"
     try:
         if not written[2]:
             moment += timedelta(seconds=0 if written[1] else 59, microseconds=999_999)
-        moment.astimezone(UTC) + timedelta(days=1)  # every zone can tell it
+        moment.astimezone(UTC) + timedelta(days=1)  # valid in every zone
     except OverflowError:
         raise UserError(f"{where} is too far away: {text!r}.") from None
     return moment
 
 
 def last_closing(database: Database, competition: Competition) -> datetime | None:
-    """The last instant that is in time for anybody; None for an open competition."""
+    """The last instant in time for anyone, extensions included; None for an open competition."""
     from leaderboard import roster
 
     closes = closing(competition.rules)
@@ -111,8 +111,8 @@ def quota_day(now: datetime, zone: str) -> tuple[str, datetime]:
     """The quota day of an instant in that zone, and when the next one begins."""
     local = now.astimezone(zone_of(zone, "quota_zone"))
     tomorrow = (local + timedelta(days=1)).date()
-    # Midnight of the next date in the zone itself, so that days of 23 and 25 hours come out right; by way of UTC, which
-    # turns a midnight that the clocks skip into the time they show.
+    # Midnight of the next date in the zone itself, so that days of 23 and 25 hours are right; through UTC, which
+    # turns a skipped midnight into a time that exists.
     midnight = datetime.combine(tomorrow, datetime.min.time(), tzinfo=local.tzinfo)
     return local.date().isoformat(), midnight.astimezone(UTC).astimezone(local.tzinfo)
 
@@ -120,9 +120,9 @@ def quota_day(now: datetime, zone: str) -> tuple[str, datetime]:
 def change_rules(
     home: Home, competition: Competition, wanted: Mapping[str, str], actor: str, reason: str, now: datetime
 ) -> None:
-    """Writes rules into config.toml and the change into the log; an empty value takes the edition's rule again.
+    """Writes rules to config.toml and the change to the log; an empty value restores the edition's rule.
 
-    Raises UserError for a rule that does not exist or cannot have that value, and E_CLOSED after the reveal.
+    Raises UserError for an unknown rule or an invalid value, and E_CLOSED after the reveal.
     """
     from dataclasses import asdict, replace
 
@@ -135,7 +135,7 @@ def change_rules(
     text = old
     for rule, written in wanted.items():
         if rule not in CHANGEABLE:
-            raise UserError(f"{rule!r} is no rule that can be changed; these are: {', '.join(CHANGEABLE)}.")
+            raise UserError(f"{rule!r} is not a rule that can be changed; choose from: {', '.join(CHANGEABLE)}.")
         section.pop(rule, None)
         if written:
             section[rule] = _typed(rule, written)
@@ -150,19 +150,19 @@ def change_rules(
         return
     with home.database() as database:
         if store.revealed(database, competition.key) is not None:
-            raise UserError(f"{competition.name} was revealed; its rules stay.", code="E_CLOSED", exit_code=5)
+            raise UserError(f"{competition.name} was revealed; its rules are final.", code="E_CLOSED", exit_code=5)
         new = path.with_name(f".config.{os.getpid()}")
         try:
             with making(home.root), database.transaction():
                 body = {"competition": competition.key, "changes": changes, "reason": roster.checked_reason(reason)}
                 events.append(database, "rules changed", actor, body, now)
                 if (path.read_text(encoding="utf-8") if path.exists() else "") != old:
-                    raise UserError("config.toml was changed by somebody else meanwhile; try again.", exit_code=8)
+                    raise UserError("config.toml was changed by someone else meanwhile; try again.", exit_code=8)
                 write_file(new, text.encode())
                 new.replace(path)
         except BaseException:
             new.unlink(missing_ok=True)
-            if path.exists() and path.read_text(encoding="utf-8") == text:  # it was not recorded, so it is taken back
+            if path.exists() and path.read_text(encoding="utf-8") == text:  # undo: it was not recorded
                 write_file(path, old.encode())
             raise
 
@@ -176,7 +176,7 @@ def _typed(rule: str, written: str) -> int | str:
 
 
 def with_setting(text: str, section: str, key: str, value: int | str | None) -> str:
-    """The text of config.toml with one line of one section changed, added or (None) left out; all else as it was.
+    """Sets one key of one section in the text of config.toml, or removes it (None).
 
     >>> with_setting("[hw01]\\nquota = 5  # a day\\n", "hw01", "quota", 3)
     '[hw01]\\nquota = 3\\n'
@@ -195,7 +195,7 @@ def with_setting(text: str, section: str, key: str, value: int | str | None) -> 
 
 
 def _same_but(home: Home, text: str, name: str, section: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a text. Raises UserError where more than the section would change."""
+    """The settings of a text. Raises UserError if anything but this section would change."""
     import tomllib
 
     try:
@@ -203,12 +203,12 @@ def _same_but(home: Home, text: str, name: str, section: Mapping[str, Any]) -> d
     except tomllib.TOMLDecodeError:
         settings = {}
     if settings != home.settings | {name: dict(section)}:
-        raise UserError(f"config.toml is written in a way that cannot be changed from here; edit its [{name}] by hand.")
+        raise UserError(f"config.toml cannot be edited automatically; edit its [{name}] by hand.")
     return settings
 
 
 def unrecorded(home: Home, database: Database, competitions: Mapping[str, Rules]) -> list[str]:
-    """Rules that were changed with `change_rules` once and are not what the log says last, as sentences."""
+    """Rules that differ from their last logged change with `change_rules`, as sentences."""
     import json
     from dataclasses import asdict
 
@@ -217,11 +217,11 @@ def unrecorded(home: Home, database: Database, competitions: Mapping[str, Rules]
     last: dict[tuple[str, str], Any] = {}
     for event in events.events(database):
         if event.kind == "rules changed":
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # `events.verify` tells of that
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # reported by `events.verify`
                 body = json.loads(event.body)
                 last |= {(body["competition"], rule): after for rule, (_, after) in body["changes"].items()}
     found = []
     for (key, rule), said in last.items():
         if key in competitions and (now := asdict(competitions[key]).get(rule)) != said:
-            found.append(f"{key}: {rule} is {now!r} by config.toml; the log says {said!r}")
+            found.append(f"{key}: {rule} is {now!r} in config.toml; the log says {said!r}")
     return found

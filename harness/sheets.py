@@ -1,4 +1,4 @@
-"""CSV for and from spreadsheets: cells that are no formulas, ids that stay text, and a roster's lines."""
+"""CSV for and from spreadsheets: no formulas, ids kept as text, and roster files."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ COLUMNS = ("id", "name", "email", "team", "role")
 MAX_BYTES = 4 << 20
 MAX_SHOWN = 20
 FORMULA = "-=+@\t\r\n－＝＋＠"
-"""What begins a formula; in some countries the wide signs do, too. Some programs take no notice of blanks and quotes
-before it."""
+"""The first characters of formulas, including the wide ones of some locales. Some programs ignore blanks and quotes
+before them."""
 _BEGINS = rf"[\s'\"]*[{FORMULA}]"
 
 
 def cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe goes before what would begin one.
+    """Text that no spreadsheet reads as a formula: an apostrophe is put in front of one.
 
     >>> cell("=1+1"), cell("0012"), cell("'=")
     ("'=1+1", '0012', "''=")
@@ -42,7 +42,7 @@ def uncell(text: str) -> str:
 
 
 def write_rows(header: Sequence[str], rows: Iterable[Sequence[str | float | None]]) -> str:
-    """CSV with every text in quotes, so that 0012 is seen to be text; numbers have none and keep all their digits."""
+    """CSV with all text in quotes, so that 0012 stays text; numbers are unquoted, with all their digits."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow([cell(name) for name in header])
@@ -52,9 +52,9 @@ def write_rows(header: Sequence[str], rows: Iterable[Sequence[str | float | None
 
 
 def read_rows(data: bytes, what: str, needed: Sequence[str], known: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """The lines of a CSV by column, with the number of the line each one ends on.
+    """The rows of a CSV by column, each with the number of its last line.
 
-    Raises UserError for what is no UTF-8 CSV with the needed columns and no others than the known.
+    Raises UserError unless it is a UTF-8 CSV with all the needed and only known columns.
     """
     if len(data) > MAX_BYTES:
         raise UserError(f"{what} has {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
@@ -68,7 +68,7 @@ def read_rows(data: bytes, what: str, needed: Sequence[str], known: Sequence[str
         header = [spelled.get(name.strip().lower(), name.strip()) for name in next(reader, [])]
         if not set(needed) <= set(header) or not set(header) <= set(known) or len(set(header)) < len(header):
             raise UserError(
-                f"{what} must have the columns {', '.join(needed)} and may have"
+                f"{what} must have the columns {', '.join(needed)} and can have"
                 f" {', '.join(name for name in known if name not in needed)}; got {', '.join(header) or 'none'}."
             )
         rows: list[tuple[int, dict[str, str]]] = []
@@ -92,9 +92,9 @@ def read_roster(
     teams: Sequence[Team] = (),
     rename: Callable[[Sequence[Entry]], Mapping[str, str]] = lambda entries: {},
 ) -> list[Entry]:
-    """The people of a CSV with the columns id, name and, if there are any, email, team and role.
+    """The people of a CSV with the columns id and name, and optionally email, team and role.
 
-    A column that is left out keeps what the roster has of a person; `rename` says which teams get a new name by it.
+    Without a column the roster's values are kept; `rename` gives the teams that the entries rename.
     Raises UserError with all problems by line.
     """
     from leaderboard.roster import Entry, problems_of
@@ -123,7 +123,7 @@ def read_roster(
 
 
 def roster_rows(people: Sequence[Person]) -> list[dict[str, Any]]:
-    """A roster as plain values; the columns of `COLUMNS` are those that `read_roster` reads."""
+    """A roster as plain values; `read_roster` reads the columns of `COLUMNS`."""
     return [
         {
             "id": person.key,

@@ -1,10 +1,10 @@
-"""Grading apart from the server: processes that lease what was accepted, grade it, and record what came of it.
+"""Grading workers: processes that lease accepted submissions, grade them and record the result.
 
-A worker holds the answers. Each submission is read by a process that has none (`harness.decode`), and scored in a
-forked child of the worker, which hands a grade or a list of problems back through a pipe; both have limits of wall time
-and of address space. A child that dies, hangs or wants too much memory gives the lease back, and the submission is
-tried once more. A worker that dies loses its lease when that runs out, which is not held against the file. Whatever is
-recorded is recorded in one transaction, so a worker can be killed at any step.
+A worker has the answers. Each submission is read by a process without them (`harness.decode`), and scored in a forked
+child of the worker, which returns a grade or a list of problems through a pipe; both have limits of wall time and
+address space. If a child dies, hangs or exceeds its memory, the lease is given back and the submission is tried once
+more. A worker that dies loses its lease when it runs out, which does not count against the file. Each result is
+recorded in one transaction, so a worker can be killed at any step.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
     from leaderboard.queue import Lease
 
 STEPS = ("leased", "forked", "answered", "recorded", "finished")
-"""The names with which `work` calls `step`, in order, for tests that kill it there."""
+"""The names that `work` passes to `step`, in order, for tests that kill it there."""
 
 MARGIN = timedelta(seconds=60)
-"""How much longer than the time limit a lease lasts: for the answers to be read and the grade to be recorded."""
+"""The time a lease lasts beyond the time limit, for reading the answers and recording the grade."""
 
 IDLE_SECONDS = 0.25
-"""How long a worker that found nothing to do waits before it looks again."""
+"""How long an idle worker waits before it looks again."""
 
 TROUBLE_SECONDS = 5.0
-"""How long a worker waits whose database or answers could not be read."""
+"""How long a worker waits after the database or the answers could not be read."""
 
 Step = Callable[[str], None]
 
 
 @dataclass
 class Worker:
-    """One worker's name and what it keeps between submissions: the answers, and up to where all is settled."""
+    """One worker: its name, and its state between submissions: the answers, and the last settled submission."""
 
     home: Home
     name: str
@@ -65,7 +65,7 @@ class Worker:
 
 
 def new_worker(home: Home, limits: Limits, log: Callable[[str], None]) -> Worker:
-    """A worker with a name that no other one has."""
+    """A worker with a unique name."""
     return Worker(home, f"{_host()}:{os.getpid()}:{secrets.token_hex(4)}", limits, log)
 
 
@@ -74,7 +74,7 @@ def _host() -> str:
 
 
 def run(worker: Worker, clock: Callable[[], datetime], stopped: Callable[[], bool]) -> None:
-    """Grades until `stopped`; a database that is gone is tried again."""
+    """Grades until `stopped`; a lost database is tried again."""
     from leaderboard.database import LeaderboardError
 
     while not stopped():
@@ -90,11 +90,11 @@ def run(worker: Worker, clock: Callable[[], datetime], stopped: Callable[[], boo
 
 
 def reclaim(worker: Worker, database: Database, now: datetime) -> None:
-    """Takes back the leases of dead workers of this machine, and its own of before a failure."""
+    """Takes back the leases of dead workers on this machine, and its own from before a failure."""
     from leaderboard import queue
 
     for lease in queue.held(database, now):
-        if lease.worker == worker.name:  # the database went away, which is no fault of the submission
+        if lease.worker == worker.name:  # the database was lost, which is not the submission's fault
             queue.give_back(database, lease)
             continue
         host, pid, _ = lease.worker.rsplit(":", 2)
@@ -122,16 +122,16 @@ def work(
     stopped: Callable[[], bool] = lambda: False,
     step: Step = lambda name: None,
 ) -> bool:
-    """Grades the submission that is next in the queue; False where none waits.
+    """Grades the next submission in the queue; False if none waits.
 
-    Where `stopped` becomes true meanwhile, the lease is given back as if it had never been taken.
+    If `stopped` becomes true meanwhile, the lease is given back and nothing is counted.
     """
     from leaderboard import queue
 
     refresh(worker)
     newest = database.one("SELECT max(id) FROM submissions")
     if newest is None or newest[0] is None or newest[0] <= worker.settled:
-        return False  # found out without the lock that writers queue for
+        return False  # checked without taking the writers' lock
     length = timedelta(seconds=worker.limits.seconds) + MARGIN
     lease = queue.lease(database, worker.versions, worker.name, clock(), length, worker.settled)
     if lease is None:
@@ -146,7 +146,7 @@ def work(
     step("answered")
     if not _record(worker, database, secret, lease, answer, clock()):
         last = queue.fail(database, lease)
-        why = answer.failure or "it has a grade of another version, and can no longer be read"
+        why = answer.failure or "it has a grade of another version and can no longer be read"
         worker.log(f"submission {lease.submission}: attempt {lease.attempt} failed: {why}")
         if last:
             worker.log(f"submission {lease.submission}: given up; `lhy-grade grade --pending` tries it again")
@@ -159,7 +159,7 @@ def work(
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one attempt: a grade, or what is wrong with a file that cannot be scored, or why it failed."""
+    """The result of one attempt: a grade, the problems of a refused file, or the reason of a failure."""
 
     grade: Grade | None = None
     refused: SubmissionError | None = None
@@ -179,7 +179,7 @@ def _grade_leased(
 
 
 def grade_within(limits: Limits) -> Callable[[Secret, bytes], Grade]:
-    """How `grade_pending` grades within limits: in child processes, whose failure is a UserError."""
+    """The grader of `grade_pending` with limits: child processes, whose failures become UserErrors."""
     decoder = Decoder()
 
     def graded(secret: Secret, data: bytes) -> Grade:
@@ -202,9 +202,9 @@ def grade_apart(
     stopped: Callable[[], bool] = lambda: False,
     step: Step = lambda name: None,
 ) -> Answer | None:
-    """Reads the bytes of a submission and scores them, each in a child process; None where `stopped` came true.
+    """Reads and scores the bytes of a submission, each in a child process; None once `stopped` is true.
 
-    The limit of time is for both together. However a child ends, the caller gets an answer and no process stays behind.
+    The time limit covers both. However a child ends, the caller gets an answer and no process is left behind.
     """
     begun = time.monotonic()
     form, cells = secret.competition.format, secret.metric_file
@@ -222,7 +222,7 @@ def grade_apart(
 
 
 def _grade(secret: Secret, whole: bytes, limits: Limits) -> dict[str, Any]:
-    """The answer of the child that scores, as plain values."""
+    """The answer of the scoring child, as plain values."""
     from harness.grading import grade
 
     try:
@@ -233,15 +233,15 @@ def _grade(secret: Secret, whole: bytes, limits: Limits) -> dict[str, Any]:
     except Died as error:
         return {"failure": str(error)}
     except MemoryError:
-        return {"failure": "it wanted more memory than it may have"}
+        return {"failure": "it needed more memory than allowed"}
     except UserError as error:
         return {"failure": str(error) + (f" ({error.__cause__})" if secret.metric_file and error.__cause__ else "")}
-    except Exception as error:  # its text may hold answers: its type and place must do
+    except Exception as error:  # its text may contain answers, so only type and place are shown
         return {"failure": str(internal(error))}
 
 
 def _limited(secret: Secret, limits: Limits) -> Secret:
-    """The same, with a metric file bound to these limits, which it shares among its calls."""
+    """The same secret, with these limits for a metric file, shared among its calls."""
     if not secret.metric_file:
         return secret
     from tasks.kaggle import SIDE, ScoreFile
@@ -252,7 +252,7 @@ def _limited(secret: Secret, limits: Limits) -> Secret:
 
 
 def _answer(values: Any) -> Answer:
-    """The child's answer."""
+    """The child's answer from its plain values."""
     try:
         if "problems" in values:
             problems = [Problem(**problem) for problem in values["problems"]]
@@ -266,11 +266,11 @@ def _answer(values: Any) -> Answer:
         scores = tuple(Score(**score) for score in fields["scores"])
         return Answer(Grade(**{**fields, "scores": scores, "notes": tuple(fields["notes"])}))
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
-        return Answer(failure="its process gave an answer that cannot be read")
+        return Answer(failure="its process sent an unreadable answer")
 
 
 def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, answer: Answer, now: datetime) -> bool:
-    """Keeps a grade or a rejection; whether there was one to keep."""
+    """Records a grade or a rejection; returns whether there was one."""
     from harness import grading
     from leaderboard import store
     from leaderboard.database import LeaderboardError
@@ -285,7 +285,7 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
     except LeaderboardError as error:
         if error.code != "E_CONFLICT":
             raise
-        # Somebody else came first, or a file with a grade of an older version cannot be read any more: that one fails.
+        # Another worker was first, or a file with a grade of an older version can no longer be read: that one fails.
         return answer.refused is None or lease.submission in store.public_grades(
             database, lease.competition, *worker.versions[lease.competition], lease.participant
         )
@@ -293,7 +293,7 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
 
 
 def refresh(worker: Worker) -> None:
-    """Reads the answers of what is prepared, anew after something was prepared or restored."""
+    """Reads the answers of all prepared competitions, again after a change."""
     seen = []
     for name in prepared(worker.home):
         for path in (worker.home.public(name) / "format.json", worker.home.root / "secret" / name):

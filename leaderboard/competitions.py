@@ -1,7 +1,7 @@
-"""Which data each competition has had, and under which grading version the scores of each count.
+"""The data versions of each competition, each with the grading version of its board.
 
-The newest number of a name is current. A row is added by whoever prepares data and never removed: old boards are shown
-by it. `accept` takes nothing for data that are not current.
+The highest number of a name is current. Preparing data adds a row, which is never removed: old boards need it.
+`accept` refuses submissions for data that are not current.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from leaderboard.receipts import instant, microseconds
 
 @dataclass(frozen=True)
 class Data:
-    """One making of a competition's data, and the version whose scores count on its board.
+    """One version of a competition's data, and the grading version of its board.
 
-    `description` is what its public folder says of it, without the ids; `digest` is of that folder's files. Both are
-    None, as `prepared_at`, until somebody asks for data that an older release prepared.
+    `description` is that of its public folder, without the ids; `digest` covers that folder's files. For data prepared
+    by an older release both, and `prepared_at`, are None until they are first needed.
     """
 
     key: str
@@ -46,25 +46,25 @@ _DATA = """
 
 
 def find(db: Database, key: str) -> Data | None:
-    """The data of that key, like "hw01/1"; None where no such data were prepared."""
+    """The data with that key, like "hw01/1", or None."""
     row = db.one(f"{_DATA} WHERE c.key = :key", key=key)
     return None if row is None else _as_data(row)
 
 
 def all_data(db: Database, name: str | None = None) -> list[Data]:
-    """All data, of one competition where named, the oldest first."""
+    """All data versions, or those of one competition, oldest first."""
     only, values = ("", {}) if name is None else ("WHERE c.name = :name", {"name": name})
     return [_as_data(row) for row in db.fetch(f"{_DATA} {only} ORDER BY c.name, c.number", **values)]
 
 
 def current(db: Database, name: str) -> Data | None:
-    """The newest data of a competition, None where there are none."""
+    """The newest data of a competition, or None."""
     row = db.one(f"{_DATA} WHERE c.name = :name ORDER BY c.number DESC LIMIT 1", name=name)
     return None if row is None else _as_data(row)
 
 
 def add(db: Database, data: Data, higher_is_better: bool) -> None:
-    """Adds data, which are current from now on. Within a transaction; of a key that is there nothing changes."""
+    """Adds data and makes them current. Within a transaction; an existing key is left unchanged."""
     if find(db, data.key) is not None:
         return
     version = find_or_add_version(db, data.key, data.data_version, data.metric_version, higher_is_better)
@@ -77,7 +77,7 @@ def add(db: Database, data: Data, higher_is_better: bool) -> None:
 
 
 def describe(db: Database, data: Data) -> None:
-    """Keeps another description, digest and time of preparing for data that are there. Within a transaction."""
+    """Updates description, digest and preparation time of existing data. Within a transaction."""
     db.execute(
         "UPDATE competitions SET prepared_at = :at, description = :description, digest = :digest WHERE key = :key",
         key=data.key, at=_moment(data.prepared_at), description=_text(data.description), digest=data.digest,
@@ -85,7 +85,7 @@ def describe(db: Database, data: Data) -> None:
 
 
 def check_current(db: Database, key: str) -> None:
-    """Raises LeaderboardError E_STALE_DATA (exit 3) where the competition has newer data than those of the key."""
+    """Raises LeaderboardError E_STALE_DATA (exit 3) if the competition has newer data than this key."""
     row = db.one(
         "SELECT n.key FROM competitions c JOIN competitions n ON n.name = c.name AND n.number > c.number "
         "WHERE c.key = :key ORDER BY n.number DESC LIMIT 1",
@@ -93,7 +93,7 @@ def check_current(db: Database, key: str) -> None:
     )
     if row is not None:
         raise LeaderboardError(
-            f"{key} has been replaced by new data, {row[0]}; files for the old data are not taken any more.",
+            f"{key} has been replaced by new data, {row[0]}; files for the old data are no longer accepted.",
             code="E_STALE_DATA",
             exit_code=3,
         )
@@ -102,7 +102,7 @@ def check_current(db: Database, key: str) -> None:
 def find_or_add_version(
     db: Database, competition: str, data_version: str, metric_version: str, higher_is_better: bool
 ) -> int:
-    """The number of a version, which is added where it is new. Within a transaction."""
+    """The number of a version, added if it is new. Within a transaction."""
     found = find_version(db, competition, data_version, metric_version)
     if found is not None:
         if found[1] != higher_is_better:

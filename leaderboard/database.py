@@ -1,9 +1,9 @@
-"""A small door to the database: the same SQL text on SQLite and PostgreSQL, and errors a person can read.
+"""Access to the database: the same SQL on SQLite and PostgreSQL, and readable errors.
 
-Commands that students run must not pay for importing SQLAlchemy, so statements go straight to the DBAPI. Tables are
-declared with SQLAlchemy in `leaderboard.schema` and made by Alembic, which is imported only when a database is new or
-older than this code. `transaction()` is exclusive: one writer at a time on both databases, so that what it counts stays
-true until it commits.
+Student commands avoid the cost of importing SQLAlchemy, so statements go straight to the DBAPI. Tables are declared
+with SQLAlchemy in `leaderboard.schema` and created by Alembic, which is imported only when a database is new or
+older than this code. `transaction()` is exclusive: one writer at a time on both databases, so its counts stay true
+until it commits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """The schema versions this code knows, oldest first; the last is Alembic's head."""
 
 WAIT_SECONDS = 30
-"""How long a writer waits for the one before it."""
+"""How long a writer waits for the previous one."""
 
 CONNECT_SECONDS = 10
 
@@ -38,7 +38,7 @@ AGAIN = "Nothing was recorded. Run the same command again afterwards; nothing is
 
 
 class LeaderboardError(Exception):
-    """An error that a person can mend; `code` is stable, `exit_code` is what the command line ends with."""
+    """An error that a person can fix; `code` is stable, `exit_code` is that of the command line."""
 
     def __init__(self, message: str, *, code: str, exit_code: int = 10) -> None:
         super().__init__(message)
@@ -49,10 +49,10 @@ class LeaderboardError(Exception):
 class Database:
     """One connection. Not for use from several threads at once; open one in each.
 
-    Leaving a `with` block closes it or, where `release` is set, hands it back; `sound` tells whether its last word with
-    the database went well, so that it can be used again.
+    Leaving a `with` block closes it or, if `release` is set, returns it to its pool; `sound` says whether the last
+    exchange with the database succeeded, so that the connection can be used again.
 
-    SQL is written with named parameters (`:name`) and without literals, in words that both databases understand.
+    SQL uses named parameters (`:name`) and no literals, and must be valid on both databases.
     """
 
     def __init__(self, connection: Any, dialect: str, place: str) -> None:
@@ -84,7 +84,7 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of it or nothing, with no other writer in between; what is read inside stays true until the end."""
+        """An exclusive transaction: no other writer until it ends, so values read inside stay true."""
         with (
             self._turn(),
             self._block("BEGIN IMMEDIATE" if self.dialect == "sqlite" else "BEGIN ISOLATION LEVEL READ COMMITTED"),
@@ -95,17 +95,17 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Several queries that see one and the same state. Writers are not held up."""
+        """Several queries on one consistent state. Writers are not blocked."""
         with self._block("BEGIN" if self.dialect == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
             yield
 
     def cut(self) -> bool:
-        """Whether the database has ended this connection while nothing was asked: a server that was started anew."""
+        """Whether the server has closed this idle connection, as after a restart."""
         if self.dialect == "sqlite":
             return False
         if self.connection.closed:
             return True
-        link = select.poll()  # an idle connection has nothing to say: what can be read is its end, or a farewell
+        link = select.poll()  # on an idle connection only its end, or an error before it, can be read
         link.register(self.connection.fileno(), select.POLLIN)
         return bool(link.poll(0))
 
@@ -128,9 +128,9 @@ class Database:
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Wait in line for SQLite, whose own waiting sleeps for ever longer while others slip past.
+        """Queue for SQLite, whose own waiting sleeps longer and longer while others overtake.
 
-        This is for a fair share only: the lock that keeps writers apart is SQLite's, also where there is no `fcntl`.
+        This is for fairness only: SQLite's own lock keeps writers apart, even without `fcntl`.
         """
         if self.dialect != "sqlite" or fcntl is None:
             yield
@@ -159,7 +159,7 @@ class Database:
             with self._readable():
                 self._run("COMMIT", {})
         except BaseException:
-            # A server that is gone has rolled back by itself, and SQLite may have done so where the disk is full.
+            # A lost server has rolled back by itself, and so may SQLite have done on a full disk.
             with contextlib.suppress(Exception), self._readable():
                 self._run("ROLLBACK", {})
             raise
@@ -188,7 +188,7 @@ def open_database(url: str) -> Database:
     """Open `sqlite:///PATH` or `postgresql://…`, making or upgrading its tables where needed.
 
     Raises LeaderboardError for an unknown scheme, a place that cannot be opened and a database made by newer code. No
-    message holds a password.
+    message contains a password.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
@@ -215,7 +215,7 @@ def open_database(url: str) -> Database:
 
 
 def _version(database: Database) -> str | None:
-    """The schema version, or None for a database without our tables. Raises for one this code does not know."""
+    """The schema version, or None for a database without our tables. Raises for an unknown version."""
     table = (
         "SELECT name FROM sqlite_master WHERE name = :name"
         if database.dialect == "sqlite"
@@ -234,7 +234,7 @@ def _version(database: Database) -> str | None:
 
 
 def _upgrade(database: Database, rest: str) -> None:
-    """Bring the tables to the head in one transaction; whoever comes second waits and finds it done."""
+    """Upgrade the tables in one transaction; a second process waits and finds it done."""
     import sqlalchemy
     from alembic import command
     from alembic.config import Config
@@ -275,7 +275,7 @@ def _connect_sqlite(path: Path) -> Any:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))  # SQLite gives its other files the same mode
     except FileExistsError:
-        pass  # and must not be opened here: closing it would drop the locks of this process's other connections
+        pass  # and must not be opened here: closing it would release the locks of this process's other connections
     except OSError as error:
         raise LeaderboardError(f"{path} cannot be created: {error.strerror}.", code="E_READ_ONLY") from None
     with _readable_errors("sqlite", str(path)):
@@ -312,11 +312,11 @@ def _connect_postgresql(rest: str, place: str, *, autocommit: bool) -> Any:
             connection = psycopg.connect(f"postgresql://{rest}", autocommit=True, connect_timeout=CONNECT_SECONDS)
         except psycopg.ProgrammingError:  # its text repeats the URL
             raise LeaderboardError(
-                f"The database URL for {place} is not one that PostgreSQL understands.",
+                f"The database URL for {place} is not valid for PostgreSQL.",
                 code="E_DATABASE_URL",
                 exit_code=2,
             ) from None
-        # A process that stops inside a transaction must not hold up everybody.
+        # A process that hangs inside a transaction must not block everyone.
         connection.execute(f"SET lock_timeout = {WAIT_SECONDS * 1000}")
         connection.execute(f"SET idle_in_transaction_session_timeout = {2 * WAIT_SECONDS * 1000}")
         connection.autocommit = autocommit
@@ -324,7 +324,7 @@ def _connect_postgresql(rest: str, place: str, *, autocommit: bool) -> Any:
 
 
 def _without_password(rest: str) -> str:
-    """Where a PostgreSQL database is, as `user@host/name`, from the URL after `://`.
+    """The location of a PostgreSQL database, as `user@host/name`, from the URL after `://`.
 
     Raises for a password with characters that would make parts of it look like a host or an option.
     """
@@ -348,7 +348,7 @@ def _password(rest: str) -> str:
 
 @contextlib.contextmanager
 def _readable_errors(dialect: str, place: str, secret: str = "") -> Iterator[None]:
-    """Turn failures of the disk, the file or the server into LeaderboardError; our own mistakes pass through."""
+    """Turn failures of disk, file or server into LeaderboardError; programming errors pass through."""
     try:
         yield
     except Exception as error:
@@ -369,12 +369,12 @@ def _clear(error: Exception, dialect: str, place: str, secret: str) -> Leaderboa
         known = {
             sqlite3.SQLITE_FULL: ("E_DISK_FULL", f"{place}: the disk is full. {AGAIN}"),
             sqlite3.SQLITE_IOERR: ("E_DISK", f"{place}: the disk failed ({error}). {AGAIN}"),
-            sqlite3.SQLITE_READONLY: ("E_READ_ONLY", f"{place} may not be written to. {AGAIN}"),
-            sqlite3.SQLITE_PERM: ("E_READ_ONLY", f"{place} may not be written to. {AGAIN}"),
-            sqlite3.SQLITE_CANTOPEN: ("E_READ_ONLY", f"{place} or a file beside it cannot be opened for writing."),
-            sqlite3.SQLITE_BUSY: ("E_BUSY", f"{place}: another process kept it for {WAIT_SECONDS} s. {AGAIN}"),
-            sqlite3.SQLITE_NOTADB: ("E_DATABASE", f"{place} is not a database of lhy-grade."),
-            sqlite3.SQLITE_CORRUPT: ("E_DATABASE", f"{place} is damaged; restore it from a copy."),
+            sqlite3.SQLITE_READONLY: ("E_READ_ONLY", f"{place} is not writable. {AGAIN}"),
+            sqlite3.SQLITE_PERM: ("E_READ_ONLY", f"{place} is not writable. {AGAIN}"),
+            sqlite3.SQLITE_CANTOPEN: ("E_READ_ONLY", f"{place} or a file next to it cannot be opened for writing."),
+            sqlite3.SQLITE_BUSY: ("E_BUSY", f"{place}: another process locked it for {WAIT_SECONDS} s. {AGAIN}"),
+            sqlite3.SQLITE_NOTADB: ("E_DATABASE", f"{place} is not an lhy-grade database."),
+            sqlite3.SQLITE_CORRUPT: ("E_DATABASE", f"{place} is damaged; restore it from a backup."),
         }
         code, message = known.get(error.sqlite_errorcode & 0xFF, ("", ""))
         return LeaderboardError(message, code=code) if code else None
@@ -384,9 +384,9 @@ def _clear(error: Exception, dialect: str, place: str, secret: str) -> Leaderboa
     if isinstance(error, errors.DiskFull):
         return LeaderboardError(f"{place}: the server's disk is full. {AGAIN}", code="E_DISK_FULL")
     if isinstance(error, errors.LockNotAvailable):
-        return LeaderboardError(f"{place}: another process kept it for {WAIT_SECONDS} s. {AGAIN}", code="E_BUSY")
+        return LeaderboardError(f"{place}: another process locked it for {WAIT_SECONDS} s. {AGAIN}", code="E_BUSY")
     if isinstance(error, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
-        return LeaderboardError(f"{place} may not be written to. {AGAIN}", code="E_READ_ONLY")
+        return LeaderboardError(f"{place} is not writable. {AGAIN}", code="E_READ_ONLY")
     if isinstance(error, psycopg.OperationalError | errors.IdleInTransactionSessionTimeout):
         text = " ".join(str(error).split())
         for word in {secret, unquote(secret)} - {""}:

@@ -1,7 +1,7 @@
-"""The log of what happened: only appended to, each event hashed together with the one before it.
+"""The event log: append-only, each event hashed together with the previous one.
 
-A chain that lies with the instructor alone proves nothing against the instructor; it does so together with the signed
-receipts, which hold the chain's hash and lie with the students. For that reason nothing that depends on a hidden answer
+A chain that only the instructor has proves nothing against the instructor; together with the signed receipts it does,
+since students keep these and they contain the chain's hash. For that reason nothing that depends on a hidden answer
 may enter an event: no score, no bar, no hash of answers.
 """
 
@@ -37,19 +37,19 @@ class Event:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that does not fit. `seq` is the number of the event where it shows, None where there is none."""
+    """An inconsistency. `seq` is the number of the event where it shows, or None."""
 
     seq: int | None
     message: str
 
 
 def chain_hash(previous: str, seq: int, at: int, kind: str, actor: str, body: str) -> str:
-    """SHA-256 over the hash before and the canonical JSON of the fields, in hexadecimal."""
+    """SHA-256 over the previous hash and the canonical JSON of the fields, in hexadecimal."""
     return hashlib.sha256(f"{previous}\n{canonical([seq, at, kind, actor, body])}".encode()).hexdigest()
 
 
 def append(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: datetime) -> Event:
-    """Add an event, within `db.transaction()`."""
+    """Append an event, within `db.transaction()`."""
     head = db.one("SELECT seq, hash FROM chain_head WHERE id = 1")
     assert head is not None, "the migration made the head"
     seq, previous = int(head[0]) + 1, str(head[1])
@@ -73,23 +73,23 @@ def events(db: Database) -> Iterator[Event]:
 
 
 def count(db: Database) -> int:
-    """How many events the head of the log says there are."""
+    """The number of events according to the head of the log."""
     row = db.one("SELECT seq FROM chain_head WHERE id = 1")
     return int(row[0]) if row else 0
 
 
 def person_digest(key: str, name: str, email: str, role: str, team: str | None) -> str:
-    """What an event holds of a person: a hash, so that the log tells nobody a name or an address."""
+    """A person in an event: a hash, so that the log reveals no name or address."""
     return hashlib.sha256(canonical([key, name, email, role, team]).encode()).hexdigest()
 
 
 def team_digest(handle: str, name: str) -> str:
-    """What an event holds of a team's name."""
+    """A team's name in an event, as a hash."""
     return hashlib.sha256(canonical([handle, name]).encode()).hexdigest()
 
 
 def extension_body(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What an event holds of a row of `extensions`."""
+    """The event body of a row of `extensions`."""
     until = row["until"]
     return {
         "extension": row["id"],
@@ -99,19 +99,19 @@ def extension_body(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def part_body(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What an event holds of a row of `parts`."""
+    """The event body of a row of `parts`."""
     names = ("competition", "person_key", "part", "points", "reason")
     return {"entry": row["id"], **{name: row[name] for name in names}}
 
 
 def verify(db: Database, public_key: str | None = None) -> list[Finding]:
-    """Everything in the log that does not hold, and everything in the tables that the log does not bear out.
+    """All inconsistencies in the log, and between the log and the tables.
 
-    Finds and locates a changed byte, a removed, inserted or reordered event, and a cut tail; then that every accepted
-    submission, rejection, grade, selection and reveal is what its event says, and every person, team, membership,
-    token, extension and entry of points too; that every participant belongs to somebody on the roster; and that every
-    receipt's signature (where the public key is given) and chain hash fit. Scores are not in the log:
-    `store.grade_rows` gives what to check them by. The chain's own findings come first; empty means that all holds.
+    Locates a changed byte, a removed, inserted or reordered event, and a truncated log; then checks that each accepted
+    submission, rejection, grade, selection and reveal matches its event, and so does each person, team, membership,
+    token, extension and entry of points; that every participant is on the roster; and that the signature (if the
+    public key is given) and chain hash of each receipt are correct. Scores are not in the log: `store.grade_rows` has
+    the values to check them. Findings about the chain come first; an empty list means that everything is consistent.
     """
     chain: list[Finding] = []
     tables: list[Finding] = []
@@ -132,10 +132,10 @@ def verify(db: Database, public_key: str | None = None) -> list[Finding]:
 
 
 def _chain(db: Database, findings: list[Finding]) -> Iterator[tuple[int, str, str, str, str]]:
-    """Number, kind, actor, body and hash of the events, with what is wrong in the chain itself added to the findings.
+    """Number, kind, actor, body and hash of the events; faults of the chain itself are added to the findings.
 
-    An event whose own hash fails was changed. One whose own hash holds but that does not follow its sound neighbour
-    tells of a neighbour that was removed, inserted or moved.
+    An event whose own hash fails was changed. One with a correct hash that does not follow its intact predecessor shows
+    that an event was removed, inserted or moved.
     """
     expected, allowed = 1, {GENESIS}
     for seq, at, kind, actor, body, previous, stored in _pages(
@@ -151,10 +151,10 @@ def _chain(db: Database, findings: list[Finding]) -> Iterator[tuple[int, str, st
         elif seq < expected:
             findings.append(Finding(seq, f"event {seq} was inserted: the log starts at 1"))
         if computed != stored:
-            findings.append(Finding(seq, f"event {seq} was changed: its content does not fit its hash"))
+            findings.append(Finding(seq, f"event {seq} was changed: its content does not match its hash"))
         elif seq == expected and previous not in allowed:
-            findings.append(Finding(seq, f"event {seq} does not follow event {seq - 1}: one of them was put there"))
-        # After a changed event either hash may be the true one; it was reported already.
+            findings.append(Finding(seq, f"event {seq} does not follow event {seq - 1}: one of them was inserted"))
+        # After a changed event either hash may be the original one; it is reported already.
         allowed = {computed, stored}
         expected = seq + 1
         yield seq, kind, actor, body, stored
@@ -162,20 +162,20 @@ def _chain(db: Database, findings: list[Finding]) -> Iterator[tuple[int, str, st
     if head is None:
         findings.append(Finding(None, "the head of the log is missing"))
     elif head[0] >= expected:
-        findings.append(Finding(expected, f"the log was cut: it ends at {expected - 1}, its head says {head[0]}"))
+        findings.append(Finding(expected, f"the log was truncated: it ends at {expected - 1}, its head says {head[0]}"))
     elif head[0] != expected - 1 or head[1] not in allowed:
         findings.append(
             Finding(
                 expected - 1,
                 f"the head of the log says {head[0]}, but it ends at {expected - 1}"
                 if head[0] != expected - 1
-                else "the head of the log has another hash than its end",
+                else "the head of the log does not match the hash of its last event",
             )
         )
 
 
 class _Told:
-    """What the events say about the tables."""
+    """The expected contents of the tables, collected from the events."""
 
     def __init__(self) -> None:
         self.accepted: dict[int, tuple[int, dict[str, Any]]] = {}
@@ -255,7 +255,7 @@ def _check_submissions(
         if said_seq is None or said_seq != seq:
             findings.append(Finding(seq, f"submission {number} has no event that accepted it"))
         else:
-            said = {"practice": False} | said  # which events before there was practice do not mention
+            said = {"practice": False} | said  # missing in events older than practice
             different = [name for name, value in row.items() if said.get(name) != value]
             if different:
                 findings.append(Finding(seq, f"submission {number}: {', '.join(different)} differ from event {seq}"))
@@ -299,12 +299,12 @@ def _check_receipt(
         receipt = {"practice": False} | receipt
         same = all(receipt[name] == value for name, value in row.items())
     except (LeaderboardError, ValueError, TypeError, KeyError):
-        findings.append(Finding(seq, f"the receipt of submission {number} was changed: its signature does not hold"))
+        findings.append(Finding(seq, f"the receipt of submission {number} was changed: its signature is not valid"))
         return
     if not fits:
-        findings.append(Finding(seq, f"the receipt of submission {number} names another chain than event {seq}"))
+        findings.append(Finding(seq, f"the receipt of submission {number} does not match the chain at event {seq}"))
     elif not same:
-        findings.append(Finding(seq, f"the receipt of submission {number} says something else than its row"))
+        findings.append(Finding(seq, f"the receipt of submission {number} differs from its row"))
 
 
 def _check_grades(db: Database, told: _Told, findings: list[Finding]) -> None:
@@ -343,7 +343,7 @@ def _check_choices(db: Database, told: _Told, findings: list[Finding]) -> None:
     shown = {competition for (competition,) in db.fetch("SELECT competition FROM reveals")}
     for competition in shown ^ told.revealed.keys():
         said_it = "not " if competition in shown else ""
-        findings.append(Finding(told.revealed.get(competition), f"{competition} was {said_it}revealed by the log"))
+        findings.append(Finding(told.revealed.get(competition), f"{competition} was {said_it}revealed, says the log"))
 
 
 def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
@@ -357,9 +357,9 @@ def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
         said = disabled.pop(key, None)
         if (at is None) != (said is None):
             is_it = "not disabled" if at is None else "disabled"
-            findings.append(Finding(said, f"{key} on the roster is {is_it}; the log says something else"))
+            findings.append(Finding(said, f"{key} on the roster is {is_it}; the log says otherwise"))
     for key, (seq, _) in people.items():
-        findings.append(Finding(seq, f"{key} of event {seq} is missing on the roster"))
+        findings.append(Finding(seq, f"{key} of event {seq} is missing from the roster"))
     tokens = dict(told.tokens)
     for number, key, digest, scope, label, expires, revoked in _pages(
         db,
@@ -370,8 +370,8 @@ def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
         if issued != [key, digest, scope, label, _time(expires)]:
             findings.append(Finding(seq, f"token {number} of {key} is not what the log says"))
         if (revoked is not None) != (number in told.revoked):
-            is_it = "open" if revoked is None else "revoked"
-            findings.append(Finding(seq, f"token {number} of {key} is {is_it}; the log says something else"))
+            is_it = "not revoked" if revoked is None else "revoked"
+            findings.append(Finding(seq, f"token {number} of {key} is {is_it}; the log says otherwise"))
     for number, (seq, *_) in tokens.items():
         findings.append(Finding(seq, f"token {number} of event {seq} is missing"))
 
@@ -379,9 +379,9 @@ def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
 def _check_teams(db: Database, told: _Told, findings: list[Finding]) -> None:
     said = dict(told.teams)
     for handle, name in db.fetch("SELECT handle, name FROM teams"):
-        seq, digest = said.pop(handle, (None, team_digest(handle, handle)))  # before teams had ids, they had one name
+        seq, digest = said.pop(handle, (None, team_digest(handle, handle)))  # older teams have their name as handle
         if digest != team_digest(handle, name):
-            findings.append(Finding(seq, f"the team {handle} has another name than the log says"))
+            findings.append(Finding(seq, f"the team {handle} does not have the name that the log says"))
     for handle, (seq, _) in said.items():
         findings.append(Finding(seq, f"the team {handle} of event {seq} is missing"))
     for key, handle in db.fetch(
@@ -392,7 +392,7 @@ def _check_teams(db: Database, told: _Told, findings: list[Finding]) -> None:
 
 
 def _check_members(db: Database, told: _Told, findings: list[Finding]) -> None:
-    """Each membership is what the log says, and each participant is a person's, a team's or from before the roster."""
+    """Checks memberships against the log; each participant is a person, a team or older than the roster."""
     said = dict(told.members)
     for competition, key, participant, seq in db.fetch(
         "SELECT m.competition, COALESCE(p.key, '?'), m.participant, m.event_seq "
@@ -410,12 +410,12 @@ def _check_members(db: Database, told: _Told, findings: list[Finding]) -> None:
         "AND NOT EXISTS (SELECT 1 FROM people q WHERE q.key = p.name) "
         "AND NOT EXISTS (SELECT 1 FROM teams t WHERE t.handle = p.name) GROUP BY p.id, p.competition, p.name"
     ):
-        if seq is None or seq > told.roster:  # at home names were all there was
-            findings.append(Finding(seq, f"{competition}: {name} has handed in and is nobody on the roster"))
+        if seq is None or seq > told.roster:  # before the roster there were only names
+            findings.append(Finding(seq, f"{competition}: {name} has submissions but is not on the roster"))
 
 
 def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
-    """Extensions and points: each row is what its event says, and each event has its row."""
+    """Checks extensions and points against the log, both ways."""
     tables = (
         ("extension", told.extended, extension_body,
          "SELECT id, competition, who_kind, who, until, slots, day, reason, actor, at, event_seq FROM extensions"),
@@ -435,7 +435,7 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
 
 
 def _pages(db: Database, sql: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query that counts up by its first column, a page at a time."""
+    """The rows of a query ordered by its first column, fetched a page at a time."""
     last = -(2**62)
     while rows := db.fetch(sql, last=last, page=_PAGE):
         yield from rows

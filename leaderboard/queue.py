@@ -1,12 +1,11 @@
-"""Who grades what next: leases on accepted submissions, handed out in a fair order.
+"""The grading queue: leases on accepted submissions, handed out in a fair order.
 
-A submission waits while it is accepted, not rejected, without a grade of the present version, without a live lease, and
+A submission waits while it is accepted, not rejected, without a grade of the current version, without a live lease, and
 not failed. A lease lasts until an instant; a worker that has not recorded a grade by then has lost it, and the
-submission is handed out again. A grading that came to nothing uses one of `ATTEMPTS`. A lease whose worker was killed,
-or whose machine is gone, is one of `LOSSES`, of which there are more: it says nothing of the file, unless it happens
-every time. A new lease counts as lost until its worker says what came of it, so that no death goes uncounted. What is
-failed waits for `grade --pending`. Two who grade the same submission do no harm: a second grade of one version is never
-kept.
+submission is handed out again. A failed grading uses one of `ATTEMPTS`. A lease whose worker was killed, or whose
+machine is gone, uses one of `LOSSES`, of which there are more: it says nothing about the file, unless it happens every
+time. A new lease counts as lost until its worker reports, so that no crash goes uncounted. A failed submission waits
+for `grade --pending`. Grading the same submission twice does no harm: a second grade of one version is never kept.
 """
 
 from __future__ import annotations
@@ -20,28 +19,28 @@ from leaderboard.database import Database
 from leaderboard.receipts import instant, microseconds
 
 ATTEMPTS = 2
-"""How many gradings of a submission come to nothing before it counts as failed."""
+"""Failed gradings after which a submission counts as failed."""
 
 LOSSES = 10
-"""How many workers are lost over a submission before it counts as failed."""
+"""Lost workers after which a submission counts as failed."""
 
 FAILED = "E_GRADER"
 """The code of a submission that could not be graded."""
 
 OVER = 0
-"""Until when a lease lasts that was given back: long past, whatever the clock will say."""
+"""The end of a lease that was given back: long past, whatever the clock says."""
 
 PAGE = 200
 
 Versions = Mapping[str, tuple[str, str]]
-"""The present (data version, metric version) of each competition, by its key."""
+"""The current (data version, metric version) of each competition, by its key."""
 
 
 @dataclass(frozen=True)
 class Lease:
     """The right to grade a submission until an instant.
 
-    `attempt` counts the gradings from 1, `losses` the leases that were lost, this one included until it ends well.
+    `attempt` counts the gradings from 1; `losses` counts the lost leases, including this one until it ends properly.
     """
 
     submission: int
@@ -56,14 +55,14 @@ class Lease:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where an accepted submission without a grade stands; `position` counts from 1 among those that wait."""
+    """The state of an accepted submission without a grade; `position` in the queue counts from 1."""
 
     state: Literal["queued", "grading", "failed"]
     position: int | None
     code: str | None
 
 
-# Waiting: no grade of the present versions, and no lease that is live, lost too often or failed.
+# Waiting: no grade of the current versions, and no lease that is live, lost too often or failed.
 _OPEN = """
     FROM submissions s JOIN participants p ON p.id = s.participant_id
     WHERE s.id > :after AND p.competition IN ({keys}) AND s.rejected_at IS NULL
@@ -73,7 +72,7 @@ _LEASED = """
     AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id
         AND (l.until > :now OR l.losses >= :most OR l.failed_code IS NOT NULL))
 """
-# Leases are few, and SQLite must begin with them: the order of CROSS JOIN is the one that it keeps.
+# Leases are few, and SQLite must start with them: it keeps the order of a CROSS JOIN.
 _RUNNING = """
     FROM leases l CROSS JOIN submissions s CROSS JOIN participants p
     WHERE s.id = l.submission_id AND p.id = s.participant_id AND l.until > :now
@@ -83,10 +82,10 @@ _RUNNING = """
 def lease(
     db: Database, versions: Versions, worker: str, now: datetime, length: timedelta, after: int = 0
 ) -> Lease | None:
-    """Takes the next submission: first of those who have none running, then by arrival; None where none waits.
+    """Takes the next submission: first from participants with none running, then by arrival; None if none waits.
 
-    Submissions up to the number `after` are passed over (see `settled`). Leases that ran out for the last time are
-    marked as failed on the way, and none lasts longer than a new one would, as it could after the clock stepped back.
+    Submissions up to the number `after` are skipped (see `settled`). Leases that ran out for the last time are marked
+    as failed, and none lasts longer than a new one would, as it could after the clock stepped back.
     """
     at = microseconds(now)
     with db.transaction():
@@ -118,28 +117,28 @@ def lease(
 
 
 def finish(db: Database, submission_id: int) -> None:
-    """The submission has its grade or its rejection; no lease is needed any more."""
+    """Removes the lease of a submission that was graded or rejected."""
     with db.transaction():
         db.execute("DELETE FROM leases WHERE submission_id = :id", id=submission_id)
 
 
 def fail(db: Database, lease: Lease) -> bool:
-    """Gives a lease back after a grading that came to nothing; whether it was the last attempt.
+    """Gives a lease back after a failed grading; returns whether it was the last attempt.
 
-    A lease that somebody else has taken over since is left alone.
+    A lease that another worker has taken over since is left alone.
     """
     last = lease.attempt >= ATTEMPTS
     return _end(db, lease, lease.attempt, lease.losses - 1, FAILED if last else None) and last
 
 
 def lose(db: Database, lease: Lease) -> bool:
-    """Takes back the lease of a worker that is gone; whether it was the last loss."""
+    """Takes back the lease of a lost worker; returns whether it was the last loss."""
     last = lease.losses >= LOSSES
     return _end(db, lease, lease.attempt - 1, lease.losses, FAILED if last else None) and last
 
 
 def give_back(db: Database, lease: Lease) -> None:
-    """Gives a lease back that was not used, as a worker does that is told to stop: nothing is counted."""
+    """Gives back an unused lease, as a stopping worker does: nothing is counted."""
     _end(db, lease, lease.attempt - 1, lease.losses - 1, None)
 
 
@@ -169,11 +168,11 @@ def held(db: Database, now: datetime) -> list[Lease]:
 
 
 def settled(db: Database, versions: Versions, after: int = 0) -> int:
-    """The largest number up to which no submission of these versions can ever wait again; at least `after`.
+    """The largest number up to which no submission of these versions can wait again; at least `after`.
 
-    Looking for work then need not pass over all the graded ones of a term. Failed ones count as settled.
+    The search for work then skips the graded ones of a whole term. Failed ones count as settled.
     """
-    with db.reading():  # what arrives meanwhile is not yet seen, and so not settled
+    with db.reading():  # later arrivals are not seen here, and so not settled
         newest = db.one("SELECT max(id) FROM submissions")
         text, values = _open(db, versions)
         first = db.one(
@@ -187,9 +186,9 @@ def settled(db: Database, versions: Versions, after: int = 0) -> int:
 
 
 def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> list[int]:
-    """The numbers of the submissions that wait, in the order in which they are handed out.
+    """The numbers of the waiting submissions, in the order they are handed out.
 
-    Submissions up to the number `after` are passed over (see `settled`).
+    Submissions up to the number `after` are skipped (see `settled`).
     """
     at = microseconds(now)
     text, values = _open(db, versions)
@@ -216,7 +215,7 @@ def _busy(db: Database, at: int) -> set[str]:
 
 
 def _first(db: Database, versions: Versions, at: int, after: int) -> tuple[Any, ...] | None:
-    """The first whose participant has none running, else the first: (number, competition, participant, SHA-256)."""
+    """The next (number, competition, participant, SHA-256): first from participants with none running."""
     busy, first = _busy(db, at), None
     text, values = _open(db, versions)
     while rows := db.fetch(
@@ -234,9 +233,9 @@ def _first(db: Database, versions: Versions, at: int, after: int) -> tuple[Any, 
 def standing(
     db: Database, versions: Versions, ids: Collection[int], now: datetime, after: int = 0
 ) -> dict[int, Standing]:
-    """Where each of these submissions stands, which must be neither rejected nor graded.
+    """The state of each of these submissions, which must be neither rejected nor graded.
 
-    Positions count those of all these competitions, as they are handed out, but for those up to the number `after`.
+    Positions are in the queue of all these competitions, without submissions up to the number `after`.
     """
     if not ids:
         return {}

@@ -1,6 +1,6 @@
 """The board: participants ranked by exact scores.
 
-"Earlier" always means accepted earlier: the order of submission ids, which are given out under the lock, whatever the
+"Earlier" always means accepted earlier: the order of submission ids, which are assigned under the lock, whatever the
 clock said.
 """
 
@@ -22,9 +22,9 @@ Unselected = Literal["best_public", "first", "last", "all"]
 
 @dataclass(frozen=True)
 class BoardRow:
-    """One place on a board. `score` is the exact public (or private) value, None where nothing is graded yet.
+    """One place on a board. `score` is the exact public (or private) value, or None if nothing is graded yet.
 
-    `details` and `passed` are what was recorded for that board; on the public board nothing private is read at all.
+    `details` and `passed` are those recorded for that board; the public board reads nothing private.
     `entries` and `last` count the submissions that were neither rejected nor practice; `submission` gave the score.
     """
 
@@ -54,10 +54,10 @@ def board(
     """The ranking by exact score; of equal scores the earlier accepted one ranks higher; ungraded names come last.
 
     The public board takes the best public score of each participant. The private board takes the best private score
-    among the submissions a participant selected or, where none is selected, among those of the rule `unselected`: the
-    `unselected_count` (None: `selections`) best on the public board, as many of the first or last, or all. Of more than
-    `selections` that were selected, before the rule came down, the earliest count. Practice never counts. Whether the
-    private board may be seen is the caller's to decide.
+    among the submissions a participant selected or, if none is selected, among those of the rule `unselected`: the
+    `unselected_count` (None: `selections`) best on the public board, as many of the first or last, or all. If more than
+    `selections` are selected, because the limit was lowered, the earliest count. Practice never counts. The caller
+    checks who may see the private board.
     """
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
@@ -110,7 +110,7 @@ _UNSELECTED = {  # a condition on the submission u of the participant p
 
 @dataclass(frozen=True)
 class Counting:
-    """Which submissions of a participant count, in the order of acceptance, and whether they were selected."""
+    """The counting submissions of a participant, in the order of acceptance, and whether they were selected."""
 
     participant: str
     submissions: tuple[int, ...]
@@ -119,7 +119,7 @@ class Counting:
 
 @dataclass(frozen=True)
 class Place:
-    """A participant's place on the public board, `of` so many people; the rest as in `BoardRow`."""
+    """A participant's place on the public board, out of `of` people; other fields as in `BoardRow`."""
 
     rank: int
     of: int
@@ -130,7 +130,7 @@ class Place:
 
 
 def place(db: Database, competition: str, data_version: str, metric_version: str, participant: str) -> Place | None:
-    """What `board` says of one participant on the public side, without making the whole board."""
+    """One participant's place on the public board, without computing the whole board."""
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
         values: dict[str, Any] = {"competition": competition, "version": version[0] if version else 0}
@@ -175,10 +175,10 @@ def what_counts(
     unselected_count: int | None = None,
     participant: str | None = None,
 ) -> dict[str, Counting]:
-    """What would count on the private board if it were over now, by participant; of one participant where given.
+    """The submissions that would count on the private board now, by participant; optionally of one participant.
 
-    The submissions that were selected or, where none is, those of the rule `unselected`. A participant without any is
-    left out. `board` asks the very same question.
+    These are the selected submissions or, if there are none, those of the rule `unselected`. A participant without any
+    is left out. `board` uses the same query.
     """
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
@@ -203,7 +203,7 @@ def _counting(
     unselected_count: int | None,
     only: str = "",
 ) -> tuple[str, dict[str, Any]]:
-    """A query, and its values, of (participant id, name, submission, selected) for all that counts."""
+    """A query with its values for (participant id, name, submission, selected) of all counting submissions."""
     values: dict[str, Any] = {"competition": competition, "most": selections}
     if unselected != "all":
         values["count"] = selections if unselected_count is None else unselected_count
@@ -248,7 +248,7 @@ def _private_board(
 
 
 def find_version(db: Database, competition: str, data_version: str, metric_version: str) -> tuple[int, bool] | None:
-    """Number and direction of a version, or None where nothing was graded with it."""
+    """Number and direction of a version, or None if nothing was graded with it."""
     row = db.one(
         "SELECT id, higher_is_better FROM versions "
         "WHERE competition = :competition AND data_version = :data AND metric_version = :metric",

@@ -1,4 +1,4 @@
-"""Signed receipts: what a student keeps, and can check without any database.
+"""Signed receipts, which students keep and can verify without a database.
 
 A receipt is one JSON object. Its Ed25519 signature is over the canonical JSON of all other fields, so that white space
 and the order of fields do not matter. It names the event that recorded the submission by number and chain hash, so that
@@ -22,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a receipt says. `quota_used` includes this submission; `next_slot` is None while slots are left.
+    """The fields of a receipt. `quota_used` includes this submission; `next_slot` is None while slots are left.
 
     `practice` marks a file that came too late and counts for nothing; a receipt that is not one does not mention it.
     """
@@ -46,7 +46,7 @@ class Receipt:
 
 
 def canonical(values: Mapping[str, Any] | list[Any]) -> str:
-    """JSON that is the same for the same values: sorted keys, no spaces, ASCII, no NaN."""
+    """Canonical JSON, identical for equal values: sorted keys, no spaces, ASCII, no NaN."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -75,7 +75,7 @@ def signer(seed: bytes) -> Callable[[bytes], bytes]:
 
 
 def public_key(seed: bytes) -> str:
-    """The key that verifies what `signer(seed)` signs, 64 hexadecimal digits."""
+    """The public key of `signer(seed)`, 64 hexadecimal digits."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex()
@@ -85,15 +85,15 @@ def write(receipt: Receipt, sign: Callable[[bytes], bytes]) -> str:
     """The receipt as signed JSON."""
     fields = asdict(receipt)
     if not receipt.practice:
-        del fields["practice"]  # so that a receipt says what those of the first version did
+        del fields["practice"]  # keeps such a receipt as in the first version
     return canonical({**fields, "signature": sign(_signed_bytes(fields)).hex()})
 
 
 def verify(receipt_json: str, public_key: str) -> Receipt:
-    """The receipt, if its signature fits the course's public key.
+    """The receipt, if its signature matches the course's public key.
 
-    Raises LeaderboardError E_RECEIPT for anything else. It needs no database: that the submission also stands in the
-    log is what `leaderboard.events.verify` checks.
+    Raises LeaderboardError E_RECEIPT for anything else. It needs no database; `leaderboard.events.verify` checks that
+    the submission is also in the log.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -110,9 +110,9 @@ def verify(receipt_json: str, public_key: str) -> Receipt:
             raise _bad(f"it has the schema {fields['schema']!r}, expected {SCHEMA!r}")
         return Receipt(**fields)
     except InvalidSignature:
-        raise _bad("its signature does not fit this course's key: it was changed, or another course gave it") from None
+        raise _bad("its signature does not match this course's key: it was changed or is another course's") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise _bad("it is not a receipt of lhy-grade") from None
+        raise _bad("it is not an lhy-grade receipt") from None
 
 
 def _signed_bytes(fields: Mapping[str, Any]) -> bytes:
@@ -120,4 +120,4 @@ def _signed_bytes(fields: Mapping[str, Any]) -> bytes:
 
 
 def _bad(reason: str) -> LeaderboardError:
-    return LeaderboardError(f"The receipt does not hold: {reason}.", code="E_RECEIPT", exit_code=3)
+    return LeaderboardError(f"The receipt is not valid: {reason}.", code="E_RECEIPT", exit_code=3)

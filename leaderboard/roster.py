@@ -2,10 +2,10 @@
 
 Plain values go in, frozen dataclasses come out; instants are aware datetimes. Every change is one transaction with one
 event, which names the actor and the reason. Events hold keys but neither names nor e-mail addresses: of those only a
-hash, so that `events.verify` finds a change and the log tells nobody who somebody is.
+hash, so that `events.verify` finds a change and the log does not reveal anyone's identity.
 
-A person's key and a team's handle never change; records hold them, and names are looked up. From the first file of a
-team or a person on, who is in it is fixed for that competition (`participant_of`), whatever the roster says later.
+A person's key and a team's handle never change; records hold them, and names are looked up. The first submission of a
+team or a person fixes its members for that competition (`participant_of`), whatever the roster says later.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ MAX_LENGTH = 60
 
 MAX_REASON = 500
 INVITATION = "invitation"
-"""The label of a token that was made for a CSV of invitations."""
+"""The label of the tokens in a CSV of invitations."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a roster as it comes in."""
+    """One line of an imported roster."""
 
     key: str
     name: str
@@ -51,7 +51,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody on the roster. `key` is the student id or the login name, `name` is what the boards show."""
+    """A person on the roster. `key` is the student id or the login name, `name` is what the boards show."""
 
     id: int
     key: str
@@ -65,13 +65,13 @@ class Person:
 
     @property
     def participant(self) -> str:
-        """Under what this person hands in where neither the person nor the team has begun: a handle, or the key."""
+        """The participant for this person's first submission: the team's handle, or the key without a team."""
         return self.handle or self.key
 
 
 @dataclass(frozen=True)
 class Team:
-    """A team that is or was. Records hold `handle`, which never changes; people see `name`."""
+    """A present or former team. Records hold `handle`, which never changes; people see `name`."""
 
     handle: str
     name: str
@@ -79,9 +79,9 @@ class Team:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: the keys that were added and changed, and how many people stayed as they were.
+    """The result of an import: the keys added and changed, and the number of people left unchanged.
 
-    `moved` counts the memberships of homeworks that had begun which `force` changed.
+    `moved` counts the memberships that `force` changed in homeworks with submissions.
     """
 
     added: tuple[str, ...]
@@ -92,7 +92,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class Token:
-    """A token without itself. It opens from `created_at` until just before `expires_at`."""
+    """A token, without its secret. It is valid from `created_at` until just before `expires_at`."""
 
     id: int
     person_id: int
@@ -105,7 +105,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Extension:
-    """More time or more slots. `until` is the last instant in time; `day` is empty where the slots hold every day."""
+    """More time or more slots. `until` is the last valid instant; an empty `day` gives the slots on every day."""
 
     id: int
     competition: str
@@ -121,7 +121,7 @@ class Extension:
 
 @dataclass(frozen=True)
 class Part:
-    """Points of one person for one part of a homework, entered by hand."""
+    """One person's points for one part of a homework, entered by hand."""
 
     competition: str
     person_key: str
@@ -136,34 +136,34 @@ class Part:
 
 
 def is_empty(db: Database) -> bool:
-    """Whether there is no roster, as at home."""
+    """Whether there is no roster, as on a home without a class."""
     return db.one("SELECT 1 FROM people LIMIT 1") is None
 
 
 def people(db: Database) -> list[Person]:
-    """Everybody who is or was on the roster, by key."""
+    """Everyone on the roster, disabled people included, sorted by key."""
     rows = db.fetch(f"SELECT {_PERSON} FROM {_PEOPLE} ORDER BY p.id")
     return sorted((_as_person(row) for row in rows), key=lambda person: person.key)
 
 
 def find_person(db: Database, key: str) -> Person | None:
-    """The person of that key, also a disabled one."""
+    """The person with that key, disabled or not."""
     row = db.one(f"SELECT {_PERSON} FROM {_PEOPLE} WHERE p.key = :key", key=key)
     return None if row is None else _as_person(row)
 
 
 def display_names(db: Database) -> dict[str, str]:
-    """What boards show of a participant, by a person's key or a team's handle."""
+    """The names that boards show, by a person's key or a team's handle."""
     return dict(db.fetch("SELECT handle, name FROM teams UNION ALL SELECT key, name FROM people"))
 
 
 def teams(db: Database) -> list[Team]:
-    """Every team there is or was, in the order in which they were formed."""
+    """All present and former teams, in the order they were formed."""
     return [Team(*row) for row in db.fetch("SELECT handle, name FROM teams ORDER BY id")]
 
 
 def find_team(db: Database, name: str) -> Team:
-    """The team of that present name. Raises LeaderboardError E_ROSTER."""
+    """The team with that current name. Raises LeaderboardError E_ROSTER."""
     row = db.one("SELECT handle, name FROM teams WHERE name = :name", name=name)
     if row is None:
         raise LeaderboardError(f"There is no team {name} on the roster.", code="E_ROSTER", exit_code=2)
@@ -179,23 +179,23 @@ _ACTS = """
                 AND m.participant = b.name WHERE b.competition = :competition AND b.name = p.team)
         THEN p.key ELSE p.team END)
 """
-"""Under which participant the person p acts: as it was fixed, else with the team unless either has begun before."""
+"""The participant of person p: as fixed, else the team, unless either one has already submitted alone."""
 
 
 def participant_of(db: Database, competition: str, who: str) -> str:
-    """Under which participant somebody acts in a competition: a person by key, a team by name, at home any name."""
+    """The participant of a person (by key), a team (by name) or, without a roster, any name in a competition."""
     row = db.one(f"SELECT {_ACTS} FROM people p WHERE p.key = :who", competition=competition, who=who)
     row = row or db.one("SELECT handle FROM teams WHERE name = :who", who=who)
     return who if row is None else str(row[0])
 
 
 def participants_of(db: Database, competition: str) -> dict[str, str]:
-    """Under which participant each person acts in a competition, by key."""
+    """Each person's participant in a competition, by key."""
     return dict(db.fetch(f"SELECT p.key, {_ACTS} FROM people p", competition=competition))
 
 
 def members_of(db: Database, competition: str, participant: str) -> list[tuple[int, str, bool, bool]]:
-    """Who acts under a participant: number, key, whether disabled, and whether that is fixed already."""
+    """The members of a participant: number, key, whether disabled, and whether the membership is fixed."""
     return [
         (number, key, disabled is not None, bool(fixed))
         for number, key, disabled, fixed in db.fetch(
@@ -209,7 +209,7 @@ def members_of(db: Database, competition: str, participant: str) -> list[tuple[i
 
 
 def fix_membership(db: Database, competition: str, person_id: int, participant: str, event_seq: int) -> None:
-    """Keep under which participant a person is in a competition, in place of what was kept before."""
+    """Record a person's participant in a competition, replacing an earlier record."""
     db.execute(
         "INSERT INTO memberships (competition, person_id, participant, event_seq) "
         "VALUES (:competition, :person, :participant, :seq) ON CONFLICT (competition, person_id) "
@@ -225,10 +225,10 @@ def problems_of(
     known: Sequence[Team] = (),
     renames: Mapping[str, str] | None = None,
 ) -> list[list[str]]:
-    """What is wrong with each entry, as sentences; an entry without problems has none.
+    """The problems of each entry, as sentences.
 
-    `before` is the roster that the entries are added to, `taken` are names that baselines have on a board, `known` all
-    teams there are or were, `renames` their new names by the old ones.
+    `before` is the roster that the entries are added to, `taken` the names of baselines on a board, `known` all present
+    and former teams, `renames` their new names by the old ones.
     """
     renames = renames or {}
     problems = [_own_problems(entry) for entry in entries]
@@ -237,7 +237,7 @@ def problems_of(
     for place, entry in enumerate(entries):
         first = keys.setdefault(alike(entry.key), place)
         if first != place:
-            problems[place].append(f"the id {entry.key} is there twice")
+            problems[place].append(f"the id {entry.key} appears twice")
         for text in (entry.key, entry.name, entry.team):
             if text is not None and alike(text) in others:
                 problems[place].append(f"{text} is the name of a baseline on a board")
@@ -245,7 +245,7 @@ def problems_of(
     for person in before:
         place_of = keys.get(alike(person.key))
         if place_of is not None and entries[place_of].key != person.key:
-            problems[place_of].append(f"the id {entries[place_of].key} differs from {person.key} in capitals only")
+            problems[place_of].append(f"the id {entries[place_of].key} differs from {person.key} only in capitals")
     names = {alike(person.name): f"that of {person.key}" for person in stay if person.disabled_at is None}
     all_keys = set(keys) | {alike(person.key) for person in stay}
     named = [*(person.team for person in stay if person.team), *(team.name for team in known)]
@@ -258,26 +258,26 @@ def problems_of(
             continue
         whose = names.setdefault(alike(entry.name), f"that of {entry.key}")
         if whose != f"that of {entry.key}":
-            problems[place].append(f"the name {entry.name} is {whose}, too; boards show it, so add something to one")
+            problems[place].append(f"the name {entry.name} is also {whose}; boards show names, so change one of them")
     for place, entry in enumerate(entries):
         if entry.team is None:
             continue
         spelled = teams.setdefault(alike(entry.team), entry.team)
         if spelled != entry.team:
-            problems[place].append(f"the team {entry.team} differs from {spelled} in capitals only")
+            problems[place].append(f"the team {entry.team} differs from {spelled} only in capitals")
         if alike(entry.team) in all_keys or alike(entry.team) in names:
             problems[place].append(f"the team {entry.team} has the id or the name of a person")
         if entry.role in ("ta", "instructor"):
-            problems[place].append("staff are in no team")
+            problems[place].append("staff cannot be in a team")
     for place, entry in enumerate(entries):
         for what, text in (("id", entry.key), ("name", entry.name)):
             if alike(text) in old_teams or (what == "id" and alike(text) in handles):
-                problems[place].append(f"the {what} {text} is that of a team")
+                problems[place].append(f"the {what} {text} is the name of a team")
     return problems
 
 
 def alike(text: str) -> str:
-    """Text as it is compared where a person could take one for the other."""
+    """Text normalised for comparison, so that names that look alike are equal."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
@@ -287,18 +287,18 @@ def _own_problems(entry: Entry) -> list[str]:
         if text is not None and (not text or len(text) > MAX_LENGTH or not text.isprintable() or text != text.strip()):
             problems.append(f"the {what} must have 1 to {MAX_LENGTH} printable characters")
     if any(character.isspace() for character in entry.key):
-        problems.append("an id has no spaces")
+        problems.append("an id cannot contain spaces")
     if not re.fullmatch(r"([^@\s]+@[^@\s]+)?", entry.email) or len(entry.email) > 254 or not entry.email.isprintable():
-        problems.append("the e-mail address is none")
+        problems.append("not a valid e-mail address")
     if entry.role not in ROLES:
         problems.append(f"the role must be one of {', '.join(ROLES)}")
     return problems
 
 
 def possible_renames(entries: Sequence[Entry], before: Sequence[Person], known: Sequence[Team]) -> dict[str, str]:
-    """New names of teams by their present ones, where everybody in a team gets the same team, which there never was.
+    """Likely renames: the new names of teams, by current name, where all members of one team move to the same new team.
 
-    Not where people of two teams get it: that is a team of its own.
+    Where members of two teams move to it, it is a new team and not a rename.
     """
     new = {entry.key: entry.team for entry in entries}
     names = {team.name for team in known} | {person.team for person in before}
@@ -322,12 +322,12 @@ def import_people(
     renames: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> Imported:
-    """Add people and change those who are there; nobody is taken off, and who is disabled stays so.
+    """Add people and update existing ones; nobody is removed, and disabled people stay disabled.
 
-    `renames` gives teams new names by their present ones. Homeworks that have begun keep their members, unless `force`
-    brings those of the entries in line with the roster.
+    `renames` gives the new names of teams by their current ones. Homeworks with submissions keep their members, unless
+    `force` brings those of the entries in line with the roster.
 
-    Raises LeaderboardError E_ROSTER (exit 2) for entries that `problems_of` finds fault with.
+    Raises LeaderboardError E_ROSTER (exit 2) for entries with problems (`problems_of`).
     """
     reason = checked_reason(reason)
     with db.transaction():
@@ -342,8 +342,8 @@ def follows(
     renames: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> list[str]:
-    """What an import means for the homeworks that have begun, as sentences: it is done, looked at and undone."""
-    lines = [f"the team {old} is called {new} from now on; its work, quota and receipts stay with it"
+    """The effects of an import on homeworks with submissions, as sentences. The import runs and is rolled back."""
+    lines = [f"the team {old} is renamed to {new} and keeps its submissions, quota and receipts"
              for old, new in (renames or {}).items()]  # fmt: skip
     try:
         with db.transaction():
@@ -356,11 +356,11 @@ def follows(
 
 
 class _Undo(Exception):
-    """Ends a transaction that was only to be looked at."""
+    """Rolls back the transaction of a preview."""
 
 
 def _acting(db: Database) -> dict[str, dict[str, str]]:
-    """Under which participant everybody acts, by competition that has begun and has no newer data."""
+    """Everyone's participant, by competition that has submissions and no newer data."""
     rows = db.fetch(
         "SELECT DISTINCT p.competition FROM participants p WHERE p.kind = 'person' AND NOT EXISTS (SELECT 1 "
         "FROM competitions c JOIN competitions n ON n.name = c.name AND n.number > c.number "
@@ -370,7 +370,7 @@ def _acting(db: Database) -> dict[str, dict[str, str]]:
 
 
 def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Who acts under another participant than before, who does not though the roster changed, and what is left."""
+    """Sentences on whose participant changes, whose stays despite the new roster, and which work counts for nobody."""
     names, lines = display_names(db), []
 
     def side(who: str, key: str) -> str:
@@ -391,21 +391,22 @@ def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[s
                 acts[person.key],
             )
             if was not in (None, acting):
-                whose = "oneself" if acting == key else "that team"
-                change = f"is {side(acting, key)} from now on, not {side(str(was), key)}"
-                lines.append(f"{homework}: {key} {change}; points, list and quota are those of {whose}")
+                whose = "their own" if acting == key else "the team's"
+                change = f"now submits {side(acting, key)}, not {side(str(was), key)}"
+                lines.append(f"{homework}: {key} {change}; points, submissions and quota are {whose}")
             elif before.get(key) != target and acting != target:
-                why = "it has begun" if acting in begun else f"{names.get(target, target)} has begun"
-                lines.append(f"{homework}: {key} stays {side(acting, key)}, since {why}")
+                who = acting if acting in begun else target
+                why = f"{names.get(who, who)} has already submitted"
+                lines.append(f"{homework}: {key} still submits {side(acting, key)}, because {why}")
         for who in begun:
             if who not in acts.values() and who in acted[competition].values():
-                lines.append(f"{homework}: what {names.get(who, who)} handed in counts for nobody from now on")
+                lines.append(f"{homework}: the submissions of {names.get(who, who)} no longer count for anyone")
     for one in extensions(db):
         acting = participant_of(db, one.competition, one.who)
         if one.who_kind == "person" and before.get(one.who) == one.who != acting:
             homework = one.competition.rpartition("/")[0] or one.competition
             lines.append(
-                f"{homework}: the extension of {one.who} does not hold {side(acting, one.who)}; extend the team"
+                f"{homework}: the extension of {one.who} does not apply {side(acting, one.who)}; extend the team"
             )
     return list(dict.fromkeys(lines))
 
@@ -427,7 +428,7 @@ def _import(
     known = {person.key: replace(_as_entry(person), team=person.handle) for person in before}
     added = [entry for entry in rows if entry.key not in known]
     changed = [entry for entry in rows if entry.key in known and entry != known[entry.key]]
-    for entry in changed:  # names may change places: each one is unique at every moment
+    for entry in changed:  # two people may swap names, and names are unique at every moment
         db.execute("UPDATE people SET name = :name WHERE key = :key", name=f"{entry.key}", key=entry.key)
     for entry in changed:
         db.execute(
@@ -460,13 +461,13 @@ def _check_renames(formed: Sequence[Team], renames: Mapping[str, str]) -> None:
         if old not in names:
             raise LeaderboardError(f"There is no team {old}.", code="E_ROSTER", exit_code=2)
         if new in names or list(renames.values()).count(new) > 1:
-            raise LeaderboardError(f"There is or was a team {new}; choose another name.", code="E_ROSTER", exit_code=2)
+            raise LeaderboardError(f"The team name {new} is taken; choose another.", code="E_ROSTER", exit_code=2)
 
 
 def _rename_and_form(
     db: Database, formed: Sequence[Team], renames: Mapping[str, str], wanted: Sequence[str]
 ) -> dict[str, str]:
-    """Gives teams their new names and makes those that are not there yet; what the log holds of them, by handle."""
+    """Renames teams and creates missing ones; returns their log digests by handle."""
     named = {}
     for team in formed:
         if team.name in renames:
@@ -491,13 +492,13 @@ def _rename_and_form(
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """A name, and what a handle is called where another team was called so before."""
+    """A name, then numbered variants of it for a handle that is already taken."""
     yield name
     yield from (f"{name} ({number})" for number in count(2))
 
 
 def _move(db: Database, keys: Sequence[str], actor: str, reason: str, now: datetime) -> int:
-    """Puts people of homeworks that have begun where the roster has them; how many memberships changed."""
+    """Moves people to their roster teams in homeworks with submissions; returns the number of moves."""
     now_in = {person.key: person for person in people(db)}
     moves = [
         (competition, key, acts[key], now_in[key].participant)
@@ -514,7 +515,7 @@ def _move(db: Database, keys: Sequence[str], actor: str, reason: str, now: datet
 
 
 def add_person(db: Database, entry: Entry, *, actor: str, reason: str, now: datetime) -> Person:
-    """Add one person, or change the one of that key."""
+    """Add one person, or update the one with that key."""
     import_people(db, [entry], actor=actor, reason=reason, now=now)
     found = find_person(db, entry.key)
     assert found is not None
@@ -522,7 +523,7 @@ def add_person(db: Database, entry: Entry, *, actor: str, reason: str, now: date
 
 
 def disable(db: Database, key: str, *, actor: str, reason: str, now: datetime) -> Person:
-    """Take a person off the roster: tokens are revoked and nothing more is accepted; what there is stays."""
+    """Take a person off the roster: tokens are revoked, submissions refused, and existing records kept."""
     reason = checked_reason(reason)
     with db.transaction():
         person = _person(db, key)
@@ -536,7 +537,7 @@ def disable(db: Database, key: str, *, actor: str, reason: str, now: datetime) -
 
 
 def enable(db: Database, key: str, *, actor: str, reason: str, now: datetime) -> Person:
-    """Put a person back on the roster; the old tokens stay revoked. Raises E_ROSTER where the name is taken."""
+    """Put a person back on the roster; old tokens stay revoked. Raises E_ROSTER if the name is taken."""
     reason = checked_reason(reason)
     with db.transaction():
         person = _person(db, key)
@@ -569,7 +570,7 @@ def hash_token(token: str) -> str:
 def issue_token(
     db: Database, person_key: str, hash: str, scope: Scope, label: str, expires: datetime, actor: str, now: datetime
 ) -> int:
-    """Keep the hash of a new token of a person; the token's number. Raises LeaderboardError E_DISABLED (exit 6)."""
+    """Store the hash of a person's new token; returns its number. Raises LeaderboardError E_DISABLED (exit 6)."""
     return issue_tokens(db, {person_key: hash}, scope=scope, label=label, expires=expires, actor=actor, reason="",
                         now=now)[0]  # fmt: skip
 
@@ -586,7 +587,7 @@ def issue_tokens(
     now: datetime,
     replace: bool = False,
 ) -> list[int]:
-    """Keep the hashes of new tokens, one for each person by key; where `replace`, older ones of that label end."""
+    """Store the hashes of new tokens by person's key; `replace` revokes older ones with that label."""
     with db.transaction():
         return _issue(db, hashes, scope, label, expires, actor, reason, now, replace)
 
@@ -622,9 +623,9 @@ def _issue(
 
 
 def find_token(db: Database, hash: str, now: datetime, session: str = "") -> tuple[Token, Person] | None:
-    """The token of that hash and its person, where it opens now: not revoked, not expired, the person not disabled.
+    """The valid token with that hash, and its person: not revoked, not expired, the person not disabled.
 
-    Of a browser that was signed out, whose `session` was ended, it opens nothing.
+    It is not valid in a browser `session` that was signed out.
     """
     row = db.one(
         "SELECT k.id, k.person_id, k.scope, k.label, k.created_at, k.expires_at, k.revoked_at, "
@@ -637,7 +638,7 @@ def find_token(db: Database, hash: str, now: datetime, session: str = "") -> tup
 
 
 def end_session(db: Database, session: str, ends: datetime, now: datetime) -> None:
-    """Sign a browser out, whose session would have lasted until `ends`. It leaves no event: nothing else changes."""
+    """Sign a browser out of a session that would last until `ends`. No event is logged: nothing else changes."""
     with db.transaction():
         db.execute("DELETE FROM ended_sessions WHERE ends_at < :now", now=microseconds(now))
         db.execute(
@@ -647,7 +648,7 @@ def end_session(db: Database, session: str, ends: datetime, now: datetime) -> No
 
 
 def tokens(db: Database, key: str) -> list[Token]:
-    """All tokens of a person, also those that no longer open, in the order in which they were made."""
+    """All of a person's tokens, expired and revoked ones included, in the order they were issued."""
     rows = db.fetch(
         "SELECT t.id, t.person_id, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at FROM tokens t "
         "JOIN people p ON p.id = t.person_id WHERE p.key = :key ORDER BY t.id",
@@ -657,7 +658,7 @@ def tokens(db: Database, key: str) -> list[Token]:
 
 
 def revoke_token(db: Database, token_id: int, actor: str, now: datetime, reason: str = "") -> bool:
-    """End a token; False where there is no such one or it was revoked before."""
+    """Revoke a token; False if it does not exist or is already revoked."""
     with db.transaction():
         row = db.one("SELECT revoked_at FROM tokens WHERE id = :id", id=token_id)
         if row is None or row[0] is not None:
@@ -670,9 +671,9 @@ def revoke_token(db: Database, token_id: int, actor: str, now: datetime, reason:
 def redeem_invitation(
     db: Database, hash: str, new_hash: str, *, label: str, expires: datetime, now: datetime
 ) -> tuple[Token, Person] | None:
-    """Exchange an invitation for a token of the same scope: the invitation is spent. None where it does not open.
+    """Exchange an invitation for a token of the same scope, which uses it up. None if it is not valid.
 
-    What is no invitation is left alone and gives None, too.
+    A token that is not an invitation also gives None and stays valid.
     """
     with db.transaction():
         found = find_token(db, hash, now)
@@ -706,17 +707,17 @@ def extend(
     reason: str,
     now: datetime,
 ) -> Extension:
-    """Give a person (by key), a team (by its present name) or all more time or more slots.
+    """Give a person (by key), a team (by current name) or everyone more time or more slots.
 
-    Raises LeaderboardError: E_ROSTER (exit 2) for somebody unknown, E_CLOSED (exit 5) once the private part was
-    revealed, since who knows it may not go on.
+    Raises LeaderboardError: E_ROSTER (exit 2) for an unknown person or team, E_CLOSED (exit 5) once the private scores
+    were revealed, since nobody who knows them may continue.
     """
     reason = checked_reason(reason)
-    assert slots >= 0, "the command line takes no other"
+    assert slots >= 0, "the command line accepts no negative number"
     with db.transaction():
         if db.one("SELECT 1 FROM reveals WHERE competition = :competition", competition=competition):
             raise LeaderboardError(
-                f"{competition} was revealed; it cannot be extended any more.", code="E_CLOSED", exit_code=5
+                f"{competition} was revealed and can no longer be extended.", code="E_CLOSED", exit_code=5
             )
         if who_kind == "team":
             who = find_team(db, who).handle
@@ -731,7 +732,7 @@ def extend(
 
 
 def carry_extensions(db: Database, old: str, new: str, actor: str, now: datetime) -> None:
-    """Gives the extensions of a competition's old data for its new data too, in their order. Within a transaction."""
+    """Copies the extensions of a competition's old data to its new data, in order. Within a transaction."""
     names = [name.strip() for name in _EXTENSION.split(",")]
     rows = db.fetch(f"SELECT {_EXTENSION} FROM extensions WHERE competition = :old ORDER BY id", old=old)
     for row in rows:
@@ -755,30 +756,30 @@ def _check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> Non
     if who_kind == "all":
         assert who == ""
         return
-    if is_empty(db):  # at home the names on the board are all there is
+    if is_empty(db):  # without a roster only the names on the board are known
         known = db.one(
             "SELECT 1 FROM participants WHERE competition = :competition AND name = :who",
             competition=competition, who=who,
         )  # fmt: skip
         if known is None or who_kind == "team":
-            raise LeaderboardError(f"Nobody called {who} has handed in.", code="E_ROSTER", exit_code=2)
+            raise LeaderboardError(f"Nobody called {who} has submitted anything.", code="E_ROSTER", exit_code=2)
     elif who_kind == "team":
         if not members_of(db, competition, who):
-            raise LeaderboardError(f"Nobody hands in as the team {who}.", code="E_ROSTER", exit_code=2)
+            raise LeaderboardError(f"Nobody submits as the team {who}.", code="E_ROSTER", exit_code=2)
     elif (under := participant_of(db, competition, _person(db, who).key)) != who:
         team = display_names(db).get(under, under)
-        raise LeaderboardError(f"{who} hands in with the team {team}; extend the team.", code="E_ROSTER", exit_code=2)
+        raise LeaderboardError(f"{who} submits with the team {team}; extend the team.", code="E_ROSTER", exit_code=2)
 
 
 def extensions(db: Database, competition: str | None = None) -> list[Extension]:
-    """All extensions in the order in which they were given, of one competition where named."""
+    """All extensions in the order they were given, or only those of one competition."""
     only = "" if competition is None else "WHERE competition = :competition"
     values = {} if competition is None else {"competition": competition}
     return [_as_extension(row) for row in db.fetch(f"SELECT {_EXTENSION} FROM extensions {only} ORDER BY id", **values)]
 
 
 def extensions_of(db: Database, competition: str, participant: str) -> list[Extension]:
-    """The extensions that hold for a participant, oldest first: for all, and for the team or the person."""
+    """The extensions that apply to a participant, oldest first: those for everyone, and its own."""
     rows = db.fetch(
         f"SELECT {_EXTENSION} FROM extensions WHERE competition = :competition "
         "AND (who_kind = 'all' OR who = :participant) ORDER BY id",
@@ -793,7 +794,7 @@ def extensions_of(db: Database, competition: str, participant: str) -> list[Exte
 def enter_points(
     db: Database, competition: str, person_key: str, part: str, points: float, *, actor: str, reason: str, now: datetime
 ) -> Part:
-    """Enter a person's points for one part of a homework, in place of those entered before."""
+    """Enter a person's points for one part of a homework, replacing earlier ones."""
     return enter_all_points(db, competition, [(person_key, part, points)], actor=actor, reason=reason, now=now)[0]
 
 
@@ -806,7 +807,7 @@ def enter_all_points(
     reason: str,
     now: datetime,
 ) -> list[Part]:
-    """Enter points of (person's key, part), all or none; each leaves an event of its own."""
+    """Enter points as (person's key, part, points), all or none; each is logged as its own event."""
     reason = checked_reason(reason)
     entered = []
     with db.transaction():
@@ -815,7 +816,7 @@ def enter_all_points(
             if not math.isfinite(points):
                 raise ValueError("points are finite")
             if not at_home and _person(db, key).role != "student":
-                raise LeaderboardError(f"{key} is no student and has no points.", code="E_ROSTER", exit_code=2)
+                raise LeaderboardError(f"{key} is not a student and cannot have points.", code="E_ROSTER", exit_code=2)
             values = {
                 "id": number + place, "competition": competition, "person_key": key, "part": part,
                 "points": float(points) + 0.0, "reason": reason, "actor": actor, "at": microseconds(now),
@@ -831,7 +832,7 @@ def enter_all_points(
 
 
 def parts(db: Database, competition: str) -> dict[tuple[str, str], Part]:
-    """The points that count of one homework, by (person's key, part): the newest of each."""
+    """The current points of one homework, by (person's key, part): the latest entry wins."""
     rows = db.fetch(f"SELECT {_PART} FROM parts WHERE competition = :competition ORDER BY id", competition=competition)
     return {(part.person_key, part.part): part for part in map(_as_part, rows)}
 
@@ -840,11 +841,11 @@ def parts(db: Database, competition: str) -> dict[tuple[str, str], Part]:
 
 
 def checked_reason(text: str) -> str:
-    """A reason that can be kept. Raises LeaderboardError E_REASON (exit 2) for none."""
+    """The reason, stripped and valid. Raises LeaderboardError E_REASON (exit 2) otherwise."""
     text = text.strip()
     if not text or len(text) > MAX_REASON or not text.isprintable():
         raise LeaderboardError(
-            f"a reason has 1 to {MAX_REASON} printable characters; it is kept in the log.",
+            f"a reason must have 1 to {MAX_REASON} printable characters; it is kept in the log.",
             code="E_REASON",
             exit_code=2,
         )
@@ -860,7 +861,7 @@ _PART = "id, competition, person_key, part, points, reason, actor, at"
 def _person(db: Database, key: str) -> Person:
     found = find_person(db, key)
     if found is None:
-        raise LeaderboardError(f"There is nobody with the id {key} on the roster.", code="E_ROSTER", exit_code=2)
+        raise LeaderboardError(f"Nobody on the roster has the id {key}.", code="E_ROSTER", exit_code=2)
     return found
 
 

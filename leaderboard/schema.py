@@ -1,4 +1,4 @@
-"""The tables, declared once. Alembic's migrations make them; a test holds the two together.
+"""The tables, declared once. Alembic's migrations create them; a test compares the two.
 
 Instants are UTC microseconds since 1970. Ids are given out by the writer under the lock of `Database.transaction`, so
 that they count up without gaps in the order of acceptance. Scores are doubles; `*_key` is the score with its sign
@@ -44,7 +44,7 @@ CHAIN_HEAD = Table(
     Column("hash", Text, nullable=False),
     CheckConstraint("id = 1", name="single"),
 )
-"""One row: the newest event's number and hash. Every writer locks it first."""
+"""One row: number and hash of the latest event. Every writer locks it first."""
 
 EVENTS = Table(
     "events",
@@ -57,7 +57,7 @@ EVENTS = Table(
     Column("previous", Text, nullable=False),
     Column("hash", Text, nullable=False),
 )
-"""The log that is only appended to. Nothing in it depends on a hidden answer."""
+"""The append-only log. Nothing in it depends on a hidden answer."""
 
 PARTICIPANTS = Table(
     "participants",
@@ -70,7 +70,7 @@ PARTICIPANTS = Table(
     UniqueConstraint("competition", "name"),
     CheckConstraint("kind IN ('person', 'baseline', 'sample')", name="kind"),
 )
-"""Who hands in, in one competition. `name` never changes: a person's key, a team's handle, or a name at home."""
+"""The participants of each competition. `name` never changes: a person's key, a team's handle, or any name at home."""
 
 SUBMISSIONS = Table(
     "submissions",
@@ -95,10 +95,10 @@ SUBMISSIONS = Table(
     CheckConstraint("size >= 0", name="size"),
     CheckConstraint("(rejected_at IS NULL) = (rejected_code IS NULL)", name="rejected"),
 )
-"""What was handed in. `entry` counts the submissions of a participant from 1; `id` is the order of acceptance.
+"""The submissions. `entry` counts the submissions of a participant from 1; `id` is the order of acceptance.
 
-`practice` marks a file that came after the deadline: it is graded and shown to its owner, and counts for nothing.
-`rejected_details` is JSON for the owner: what the reader found wrong with the file.
+`practice` marks a late file: it is graded and shown to its owner, but not ranked. `rejected_details` is JSON for the
+owner with the problems of the file.
 """
 
 Index(
@@ -133,7 +133,7 @@ DROPPED = Table(
     Column("submission_id", WHOLE, ForeignKey("submissions.id"), primary_key=True, autoincrement=False),
     Column("at", WHOLE, nullable=False),
 )
-"""Refused submissions whose bytes are kept no longer, and since when."""
+"""Refused submissions whose bytes are no longer kept, and since when."""
 
 VERSIONS = Table(
     "versions",
@@ -145,7 +145,7 @@ VERSIONS = Table(
     Column("higher_is_better", Boolean, nullable=False),
     UniqueConstraint("competition", "data_version", "metric_version"),
 )
-"""What a score was computed with. Scores of different versions are never ranked together."""
+"""The versions that scores were computed with. Scores of different versions are never ranked together."""
 
 COMPETITIONS = Table(
     "competitions",
@@ -159,10 +159,10 @@ COMPETITIONS = Table(
     Column("digest", Text),
     UniqueConstraint("name", "number"),
 )
-"""Each making of a competition's data; `key` is "name/number". The newest number of a name is current.
+"""The data versions of each competition; `key` is "name/number". The highest number of a name is current.
 
-`version_id` is the version whose scores count on its board. `description` is what its public folder says of it, as JSON
-without the ids; `digest` is of that folder's files. What an older release prepared is described when it is asked for.
+`version_id` is the version whose scores count on its board. `description` is that of its public folder, as JSON
+without the ids; `digest` covers that folder's files. Data prepared by an older release are described on first use.
 """
 
 GRADES = Table(
@@ -200,7 +200,7 @@ SELECTIONS = Table(
     Column("participant_id", WHOLE, ForeignKey("participants.id"), primary_key=True, autoincrement=False),
     Column("submission_id", WHOLE, ForeignKey("submissions.id"), primary_key=True, autoincrement=False),
 )
-"""Which submissions a participant chose for the private board."""
+"""The submissions that participants chose for the private board."""
 
 REVEALS = Table(
     "reveals",
@@ -210,7 +210,7 @@ REVEALS = Table(
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
 )
-"""When the private part of a competition was shown, by whom and why."""
+"""When the private scores of a competition were revealed, by whom and why."""
 
 PEOPLE = Table(
     "people",
@@ -226,9 +226,9 @@ PEOPLE = Table(
     UniqueConstraint("key"),
     CheckConstraint("role IN ('student', 'auditor', 'ta', 'instructor')", name="role"),
 )
-"""The roster. `key` is the student id, or a login name for staff; `name` is what the boards show of a person.
+"""The roster. `key` is the student id, or a login name for staff; `name` is what boards show.
 
-`team` is the handle of the person's team now; `MEMBERSHIPS` says with whom a person is in a homework that has begun.
+`team` is the handle of the person's team now; `MEMBERSHIPS` fixes it for homeworks with submissions.
 """
 
 Index(
@@ -249,7 +249,7 @@ TEAMS = Table(
     UniqueConstraint("handle"),
     UniqueConstraint("name"),
 )
-"""Every team there is or was. `handle` never changes and is what records hold; `name` is what people see."""
+"""All present and former teams. `handle` never changes and is used in records; `name` is what people see."""
 
 MEMBERSHIPS = Table(
     "memberships",
@@ -259,7 +259,7 @@ MEMBERSHIPS = Table(
     Column("participant", Text, nullable=False),
     Column("event_seq", WHOLE, nullable=False),
 )
-"""Under which participant a person is in a competition from its first file on, whatever the roster says later."""
+"""Each person's participant in a competition, fixed by its first file, whatever the roster says later."""
 
 Index("ix_memberships_participant", MEMBERSHIPS.c.competition, MEMBERSHIPS.c.participant)
 Index("ix_memberships_person_id", MEMBERSHIPS.c.person_id)
@@ -278,7 +278,7 @@ TOKENS = Table(
     UniqueConstraint("hash"),
     CheckConstraint("scope IN ('all', 'submit', 'read')", name="scope"),
 )
-"""What people log in with. `hash` is the SHA-256 of a token; the token itself is kept nowhere."""
+"""Login tokens. `hash` is the SHA-256 of a token; the token itself is not stored."""
 
 Index("ix_tokens_person_id", TOKENS.c.person_id)
 
@@ -288,7 +288,7 @@ ENDED_SESSIONS = Table(
     Column("session", Text, primary_key=True),
     Column("ends_at", WHOLE, nullable=False),
 )
-"""Sessions of browsers that were signed out before their end, until it comes."""
+"""Browser sessions that were signed out early, kept until they would have ended."""
 
 EXTENSIONS = Table(
     "extensions",
@@ -309,8 +309,8 @@ EXTENSIONS = Table(
 )
 """More time or more slots for one competition, never changed.
 
-`who` is a person's key, a team's handle, or empty for all. `until` is the last instant in time, null where only slots
-are given; `slots` is how many more there are on the quota day `day`, or on every day where it is empty.
+`who` is a person's key, a team's handle, or empty for all. `until` is the last instant in time, or null if only
+slots are given; `slots` is the number of extra slots on the quota day `day`, or on every day if that is empty.
 """
 
 Index("ix_extensions_competition", EXTENSIONS.c.competition)
@@ -328,7 +328,7 @@ PARTS = Table(
     Column("at", WHOLE, nullable=False),
     Column("event_seq", WHOLE, nullable=False, unique=True),
 )
-"""Points entered by hand. The newest of one competition, person and part counts."""
+"""Points entered by hand. The latest entry for a competition, person and part wins."""
 
 Index("ix_parts_person", PARTS.c.competition, PARTS.c.person_key, PARTS.c.part)
 
@@ -344,8 +344,7 @@ LEASES = Table(
     CheckConstraint("attempts >= 0", name="attempts"),
     CheckConstraint("losses >= 0", name="losses"),
 )
-"""Who grades which submission until when, and the code of why it was given up.
+"""Who grades which submission until when, and the error code of a failed one.
 
-`attempts` counts the gradings that came to nothing; `losses` the leases whose worker did not say what came of them, a
-live one included.
+`attempts` counts the failed gradings, `losses` the leases whose worker never reported, including a live one.
 """

@@ -1,8 +1,8 @@
-"""What a course's database is asked to do: accept, reject, record, select, reveal.
+"""The operations on a course's submissions: accept, reject, record, select, reveal.
 
 Plain values go in, frozen dataclasses come out; instants are aware datetimes, and the clock is never read here.
 Acceptance comes first and is one transaction; grades are recorded later, once for each submission and version.
-"Earlier" always means accepted earlier: the order of submission ids, which are given out under the lock, whatever the
+"Earlier" always means accepted earlier: the order of submission ids, which are assigned under the lock, whatever the
 clock said.
 """
 
@@ -22,13 +22,13 @@ from leaderboard.ranking import Kind, find_version, texts
 from leaderboard.receipts import instant, microseconds, rfc3339
 
 STEPS = ("begun", "participant", "event", "receipt", "submission", "committed")
-"""The points at which `accept` calls `step`, in order; only at the last one is anything kept."""
+"""The points at which `accept` calls `step`, in order; nothing is stored before the last one."""
 
 CLOCK_TOLERANCE = timedelta(seconds=1)
-"""A smaller step back cannot be told from waiting for the lock and is not logged."""
+"""A smaller backward step of the clock may just be waiting for the lock, and is not logged."""
 
 KEPT_FILES, KEPT_BYTES = 5, 4 * 2**20
-"""How many refused files of a participant and quota day are kept, and how many bytes of them at the most."""
+"""Limits on the refused files kept for a participant and quota day: number and total bytes."""
 
 MAX_NAME = 200
 MAX_MESSAGE = 1000
@@ -38,9 +38,9 @@ MAX_MESSAGE = 1000
 class Accepted:
     """An accepted submission. `receipt` is signed JSON (see `leaderboard.receipts`).
 
-    `practice` says that it came too late and counts for nothing; practice has a quota of its own. `used` counts this
-    one and those before it on its quota day; `next_slot` is None while slots are left. `again` says that the same
-    bytes had been accepted before: this is that receipt, and no second slot was used.
+    `practice` means that it was late: scored for practice, not ranked, with a separate quota. `used` counts this one
+    and those before it on its quota day; `next_slot` is None while slots are left. `again` means that the same bytes
+    were accepted before: this is that receipt, and no second slot was used.
     """
 
     submission: int
@@ -54,9 +54,9 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Submission:
-    """One submission. `rejected` is the code of why it was invalid, None for a valid or not yet read one.
+    """One submission. `rejected` is the error code of an invalid one, None for a valid or unread one.
 
-    `rejected_details` is what the reader found, as the JSON that `reject` was given; for its owner's eyes.
+    `rejected_details` are the reader's problems, as the JSON passed to `reject`; only its owner may see them.
     """
 
     id: int
@@ -79,7 +79,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class PublicGrade:
-    """What a student may see of a grade before the private part is revealed."""
+    """The part of a grade that students may see before the private scores are revealed."""
 
     public: float
     details: str
@@ -89,7 +89,7 @@ class PublicGrade:
 
 @dataclass(frozen=True)
 class GradeRow:
-    """Everything of one grade, for the instructor and for checking `mac`."""
+    """All fields of one grade, for the instructor and for checking `mac`."""
 
     submission: int
     competition: str
@@ -110,7 +110,7 @@ class GradeRow:
 
 @dataclass(frozen=True)
 class QuotaState:
-    """How much of a day's quota is used, and how many files were rejected that day."""
+    """The used quota and the rejected files of one day."""
 
     day: str
     used: int
@@ -119,7 +119,7 @@ class QuotaState:
 
 @dataclass(frozen=True)
 class Participant:
-    """Who hands in, in one competition; `name` never changes (`roster.display_names` has what is shown)."""
+    """A participant of one competition; `name` never changes (boards show `roster.display_names`)."""
 
     competition: str
     name: str
@@ -150,20 +150,19 @@ def accept(
     person: str | None = None,
     step: Callable[[str], None] | None = None,
 ) -> Accepted:
-    """Take in one file, in one transaction: who, when, quota, hash, event and receipt, or nothing at all.
+    """Accept one file in one transaction, with identity, deadline, quota, hash, event and receipt, or change nothing.
 
-    `day` is the date of `now` in the quota's zone, `next_slot` the instant at which the day after it begins. `closes`
-    is the last instant that is in time, and nothing is in time once the private part was revealed; `late` says whether
-    a later file is refused or taken as practice, with slots of its own, or whether none is late. Where there is a
-    roster, somebody on it must act under the participant: `person`, where the caller knows who sent the file. The
-    first file of a participant fixes who that is in this competition (`roster.participant_of`). The same bytes of the
-    same participant give the same receipt again, whatever their client key and also after the deadline, unless they
-    were rejected since, or were practice and are in time now; a client key that came with other bytes before is
-    refused. Where the clock has stepped back to an earlier day than a participant's last one, the submission counts
-    against that later day, so that a wrong clock never opens fresh slots.
+    `day` is the date of `now` in the quota's zone, `next_slot` the start of the next day. `closes` is the last instant
+    in time, and everything is late once the private scores were revealed; `late` decides whether a late file is
+    refused, accepted as practice with separate slots, or never late. With a roster, the participant must have a member
+    on it: `person`, if the caller knows who sent the file. The first file of a participant fixes its members in this
+    competition (`roster.participant_of`). The same bytes from the same participant give the same receipt again,
+    whatever their client key and even after the deadline, unless they were rejected since, or were practice and are in
+    time now; a client key that was used with other bytes is refused. If the clock has stepped back to a day before the
+    participant's last one, the submission counts against that last day, so that a wrong clock never opens fresh slots.
 
-    Raises LeaderboardError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) where the key
-    came with other bytes before, E_NAME (exit 2 or 6), E_DISABLED and E_ROSTER (exit 6).
+    Raises LeaderboardError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) if the key was
+    used with other bytes, E_NAME (exit 2 or 6), E_DISABLED and E_ROSTER (exit 6).
     """
     at_step = step or _no_step
     date.fromisoformat(day)
@@ -240,11 +239,11 @@ def accept(
 
 
 def reject(db: Database, submission_id: int, problems_code: str, now: datetime, details: str | None = None) -> bool:
-    """The file turned out to be invalid: its slot is given back, and it counts towards the cap of rejected files.
+    """Reject an invalid file: its slot is given back, and it counts towards the limit of rejected files.
 
-    `details` is JSON of what is wrong with it, kept for its owner and in no event. Beyond `KEPT_FILES` and `KEPT_BYTES`
-    the bytes are not wanted any more, and `drop` may remove them. False where it was rejected before.
-    Raises LeaderboardError E_CONFLICT where it has a grade.
+    `details` is JSON of its problems, kept for its owner and never in an event. Beyond `KEPT_FILES` and `KEPT_BYTES`
+    the bytes need not be kept, and `drop` may remove them. Returns False if it was already rejected.
+    Raises LeaderboardError E_CONFLICT if it has a grade.
     """
     with db.transaction():
         row = _submission(db, submission_id)
@@ -272,7 +271,7 @@ def reject(db: Database, submission_id: int, problems_code: str, now: datetime, 
 
 
 def _keeps_refused(db: Database, submission_id: int, size: int) -> bool:
-    """Whether the allowance of its participant and day has room for a file that is refused now."""
+    """Whether the refused files kept for its participant and day leave room for this one."""
     before = db.one(
         "SELECT count(*), coalesce(sum(o.size), 0) FROM submissions s JOIN submissions o ON o.participant_id = "
         "s.participant_id AND o.quota_day = s.quota_day AND o.rejected_at IS NOT NULL AND o.id <> s.id "
@@ -284,7 +283,7 @@ def _keeps_refused(db: Database, submission_id: int, size: int) -> bool:
 
 
 def dropped(db: Database, submission_id: int | None = None) -> dict[int, str]:
-    """The refused submissions whose bytes need not be kept, with the SHA-256: all of them, or this one."""
+    """The SHA-256 of refused submissions whose bytes need not be kept, by id: of all, or of one."""
     only = "" if submission_id is None else "WHERE d.submission_id = :id"
     values = {} if submission_id is None else {"id": submission_id}
     rows = db.fetch(
@@ -296,10 +295,10 @@ def dropped(db: Database, submission_id: int | None = None) -> dict[int, str]:
 
 
 def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
-    """Calls `remove` for bytes that no submission wants; whether it did.
+    """Calls `remove` for bytes that no submission needs; returns whether it did.
 
-    It happens under the lock under which files are accepted, so that nobody hands in the same bytes meanwhile. A crash
-    before it leaves bytes that are not wanted, never a submission without its bytes.
+    It holds the lock of acceptance, so that nobody submits the same bytes meanwhile. A crash before it leaves unneeded
+    bytes, never a submission without its bytes.
     """
     with db.transaction():
         wanted = db.one(
@@ -329,13 +328,13 @@ def record(
     now: datetime,
     private_details: str = "{}",
 ) -> bool:
-    """Keep the grade of a submission for one data and metric version; False where it has one, which then stays.
+    """Record the grade of a submission for one data and metric version; returns False if it already has one.
 
-    `public_version` is the version in words that may be public: it enters the log, while `data_version` and
-    `metric_version` may depend on the answers and do not. `details` is JSON that every reader of the public board gets,
-    `private_details` is JSON for the private board only.
+    `public_version` names the version without secrets and is logged; `data_version` and `metric_version` may depend on
+    the answers and are not logged. `details` is JSON for all readers of the public board, `private_details` for the
+    private board only.
 
-    Raises ValueError for a score that is not finite, which SQLite would keep as NULL, and LeaderboardError E_CONFLICT
+    Raises ValueError for a score that is not finite, which SQLite would store as NULL, and LeaderboardError E_CONFLICT
     for a rejected submission.
     """
     if not math.isfinite(public) or not (private is None or math.isfinite(private)):
@@ -381,7 +380,7 @@ def pending(db: Database, versions: Mapping[str, tuple[str, str]]) -> list[Submi
 
 
 def submissions(db: Database, competition: str | None = None, participant: str | None = None) -> list[Submission]:
-    """Submissions in the order of acceptance, of one competition and one participant where given."""
+    """Submissions in the order of acceptance, optionally of one competition and one participant."""
     conditions, values = ["1 = 1"], {}
     if competition is not None:
         conditions.append("p.competition = :competition")
@@ -407,7 +406,7 @@ def receipt(db: Database, submission_id: int) -> str:
 def public_grades(
     db: Database, competition: str, data_version: str, metric_version: str, participant: str | None = None
 ) -> dict[int, PublicGrade]:
-    """The public side of the grades of one version, by submission id; of one participant where given."""
+    """The public part of the grades of one version, by submission id; optionally of one participant."""
     columns = "g.public, g.details, g.passed_public, g.graded_at"
     rows = _grades(db, columns, competition, data_version, metric_version, participant)
     return {row[0]: PublicGrade(row[1], row[2], texts(row[3]), instant(row[4])) for row in rows}
@@ -416,7 +415,7 @@ def public_grades(
 def private_scores(
     db: Database, competition: str, data_version: str, metric_version: str, participant: str | None = None
 ) -> dict[int, float]:
-    """The private scores of one version, by submission id. Whether they may be seen is the caller's to decide."""
+    """The private scores of one version, by submission id. The caller checks who may see them."""
     rows = _grades(db, "g.private", competition, data_version, metric_version, participant)
     return {number: score for number, score in rows if score is not None}
 
@@ -424,7 +423,7 @@ def private_scores(
 def _grades(
     db: Database, columns: str, competition: str, data_version: str, metric_version: str, participant: str | None
 ) -> list[tuple[Any, ...]]:
-    """Rows of the submission's number and these columns, of all participants or of one."""
+    """Rows of the submission id and these columns, of all participants or of one."""
     version = find_version(db, competition, data_version, metric_version)
     if version is None:
         return []
@@ -438,7 +437,7 @@ def _grades(
 
 
 def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRow]:
-    """All grades with both sides, for the instructor: to check each `mac`, and to export."""
+    """All grades, public and private, for the instructor: to check each `mac`, and to export."""
     only = "" if competition is None else "AND p.competition = :competition"
     values = {} if competition is None else {"competition": competition}
     last = 0
@@ -460,7 +459,7 @@ def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRo
 
 
 def _sealed_texts(stored: str) -> tuple[str, ...]:
-    """The texts of a stored list; one that cannot be read as it is, which `mac` does not bear out."""
+    """The texts of a stored list; unreadable text as it is, so that its `mac` fails."""
     try:
         return texts(stored)
     except (TypeError, ValueError):
@@ -468,9 +467,9 @@ def _sealed_texts(stored: str) -> tuple[str, ...]:
 
 
 def quota_state(db: Database, competition: str, participant: str, day: str, *, practice: bool = False) -> QuotaState:
-    """What of the quota of `day` is used; of the participant's last day where the clock says an earlier one.
+    """The used quota of `day`, or of the participant's last day if the clock says an earlier one.
 
-    Practice, after the deadline, has a quota of its own.
+    Practice, after the deadline, has a separate quota.
     """
     with db.reading():
         row = db.one(
@@ -493,10 +492,10 @@ def select(
     now: datetime,
     closes: datetime | None = None,
 ) -> None:
-    """Choose which submissions count on the private board, in place of those chosen before; none clears the choice.
+    """Choose the submissions for the private board, replacing the earlier choice; none clears it.
 
-    Raises LeaderboardError: E_CLOSED (exit 5) after `closes` or once the private part was revealed, E_SELECTION
-    (exit 2) for too many or for one that is not the participant's own valid one; practice is not.
+    Raises LeaderboardError: E_CLOSED (exit 5) after `closes` or once the private scores were revealed, E_SELECTION
+    (exit 2) for too many, or for one that is not a valid submission of the participant; practice does not count.
     """
     chosen = sorted(set(ids))
     with db.transaction():
@@ -521,7 +520,7 @@ def select(
 
 
 def participants(db: Database, competition: str | None = None) -> list[Participant]:
-    """The names that have handed something in, in the order in which they first did."""
+    """The participants with submissions, in the order of their first one."""
     only = "" if competition is None else "WHERE competition = :competition"
     values = {} if competition is None else {"competition": competition}
     rows = db.fetch(f"SELECT competition, name, kind, created_at FROM participants {only} ORDER BY id", **values)
@@ -529,7 +528,7 @@ def participants(db: Database, competition: str | None = None) -> list[Participa
 
 
 def count_submissions(db: Database, competition: str) -> int:
-    """How many submissions a competition has, rejected ones included."""
+    """The number of submissions of a competition, rejected ones included."""
     row = db.one(
         "SELECT count(*) FROM submissions s JOIN participants p ON p.id = s.participant_id WHERE p.competition = :name",
         name=competition,
@@ -538,7 +537,7 @@ def count_submissions(db: Database, competition: str) -> int:
 
 
 def reveal(db: Database, competition: str, actor: str, reason: str, now: datetime) -> datetime:
-    """Open the private part of a competition for good; the instant at which it was first revealed."""
+    """Reveal the private scores of a competition, permanently; returns when that first happened."""
     with db.transaction():
         before = revealed(db, competition)
         if before is not None:
@@ -552,13 +551,13 @@ def reveal(db: Database, competition: str, actor: str, reason: str, now: datetim
 
 
 def revealed(db: Database, competition: str) -> datetime | None:
-    """When the private part was revealed, or None."""
+    """When the private scores were revealed, or None."""
     row = db.one("SELECT at FROM reveals WHERE competition = :competition", competition=competition)
     return None if row is None else instant(row[0])
 
 
 def log_event(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: datetime) -> events.Event:
-    """Add an event of the caller's to the log. Nothing in it may depend on a hidden answer."""
+    """Append the caller's event to the log. Nothing in it may depend on a hidden answer."""
     with db.transaction():
         return events.append(db, kind, _storable(actor), body, now)
 
@@ -596,7 +595,7 @@ def _as_submission(row: tuple[Any, ...]) -> Submission:
 
 
 def _submission(db: Database, submission_id: int) -> Submission:
-    # An id beyond 64 bits is no number to either database.
+    # Neither database accepts an id beyond 64 bits.
     row = db.one(f"{_SUBMISSIONS} WHERE s.id = :id", id=submission_id) if abs(submission_id) < 2**63 else None
     if row is None:
         raise LeaderboardError(f"There is no submission {submission_id}.", code="E_NO_SUBMISSION", exit_code=2)
@@ -623,7 +622,7 @@ def _participant(db: Database, competition: str, name: str, kind: Kind, now: dat
 
 
 def _over(db: Database, competition: str, closes: datetime | None, now: datetime) -> str:
-    """Why a file that arrives now is too late; empty where it is in time."""
+    """Why a file that arrives now is late, or "" if it is in time."""
     if closes is not None and now > closes:
         at = closes.isoformat(timespec="seconds")
         return f"{competition} closed at {at}; this file arrived at {rfc3339(now)}."
@@ -636,9 +635,9 @@ def _over(db: Database, competition: str, closes: datetime | None, now: datetime
 def _check_roster(
     db: Database, competition: str, participant: str, kind: Kind, person: str | None
 ) -> list[tuple[int, str]]:
-    """Where there is a roster: that a person on it who is not disabled acts under this participant, and no baseline.
+    """Checks, with a roster, that an active person on it acts under this participant, and no baseline uses its names.
 
-    The number and key of those for whom the first file of this participant fixes that they act under it.
+    Returns id and key of the members that this participant's first file fixes.
     """
     if roster.is_empty(db):
         return []
@@ -653,21 +652,21 @@ def _check_roster(
     if not under:
         acts = roster.participant_of(db, competition, participant)
         team = roster.display_names(db).get(acts, acts)
-        where = f"is in the team {team} and hands in under its name" if acts != participant else "is not on the roster"
+        where = f"is in the team {team} and submits under its name" if acts != participant else "is not on the roster"
         raise LeaderboardError(f"{participant} {where}.", code="E_ROSTER", exit_code=6)
     if person is not None and person not in {key for _, key, _, _ in under}:
         raise LeaderboardError(
-            f"{person} was moved to another team at this moment; send the file again.", code="E_ROSTER", exit_code=6
+            f"{person} was just moved to another team; submit the file again.", code="E_ROSTER", exit_code=6
         )
     if all(disabled for _, _, disabled, _ in under):
         raise LeaderboardError(
-            f"{participant} was taken off the roster; ask the staff of the course.", code="E_DISABLED", exit_code=6
+            f"{participant} was taken off the roster; ask the course staff.", code="E_DISABLED", exit_code=6
         )
     return [(number, key) for number, key, _, fixed in under if not fixed]
 
 
 def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, practice: bool) -> Accepted | None:
-    """The same bytes as they were accepted before: what counts first, and practice only for what is practice now."""
+    """The earlier acceptance of the same bytes: ranked ones first, and practice ones only for practice."""
     live = "participant_id = :id AND rejected_at IS NULL AND (NOT practice OR :practice)"
     keyed = db.one(
         f"SELECT id, sha256 FROM submissions WHERE {live} AND client_key = :key ORDER BY practice LIMIT 1",
@@ -675,7 +674,7 @@ def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, pr
     )  # fmt: skip
     if keyed is not None and keyed[1] != sha256:
         raise LeaderboardError(
-            f"This client key came with other bytes before, as submission {keyed[0]}; a retry must send the same file.",
+            f"This client key was used with other bytes, for submission {keyed[0]}; a retry must send the same file.",
             code="E_CLIENT_KEY",
             exit_code=8,
         )
@@ -693,7 +692,7 @@ def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, pr
 
 
 def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
-    """The participant's last entry number, and the day that counts now: never before the last one's."""
+    """The participant's last entry number, and the quota day for now: never before that of the last entry."""
     row = db.one(
         "SELECT entry, quota_day FROM submissions WHERE participant_id = :id ORDER BY entry DESC LIMIT 1",
         id=participant_id,
@@ -702,7 +701,7 @@ def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
 
 
 METRIC_REFUSED = "E_METRIC_REFUSED"
-"""A rejection that uses a slot: it depends on answers, and a free one would tell the side of the split of a row."""
+"""A rejection that uses a slot: it depends on answers, and a free one would reveal a row's side of the split."""
 
 
 def _used(db: Database, participant_id: int, day: str, practice: bool) -> int:
@@ -737,7 +736,7 @@ def _check_quota(
         raise LeaderboardError(f"All {quota} submissions of {day} are used.{after}", code="E_QUOTA", exit_code=4)
     if rejections is not None and _rejected(db, participant_id, day, practice) >= rejections:
         raise LeaderboardError(
-            f"{rejections} files were rejected on {day}, the most that are looked at in a day.{after}",
+            f"{rejections} files were rejected on {day}, the limit for one day.{after}",
             code="E_REJECTIONS",
             exit_code=4,
         )
@@ -774,7 +773,7 @@ def _next_id(db: Database, newest: str) -> int:
 
 
 def _storable(text: str) -> str:
-    """Text that both databases keep: bytes that were no text and NUL become escapes."""
+    """Text that both databases can store: undecodable bytes and NUL become escapes."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 

@@ -3,8 +3,8 @@
 A table has one row for each action, in any order, and the columns in any order; episodes and steps count from 0, and an
 episode has every step from 0 to its last. All three are written as plain digits, actions as 0, 1, 2 or 3: `1.0` is
 refused, as in every column of whole numbers. JSON is a list of lists, `[[0, 2, 2], [3, 0]]`, the episodes in order.
-Both are UTF-8. A `.npy` file is what `numpy.save` writes for lists of one length, as the course's `Action_List.npy`;
-for lists of different lengths it writes a pickle, which runs as a program when it is loaded, and is refused.
+Both are UTF-8. A `.npy` file is what `numpy.save` writes for lists of one length, like the course's `Action_List.npy`;
+for lists of different lengths it writes a pickle, which can run code when loaded and is refused.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from tasks.base import Columns, EpisodesFormat, SubmissionError
 
 CODES: dict[str, str] = {
     **text.CODES,
-    "E_LINE_LONG": "A line is longer than a row can be. Write one action a line.",
+    "E_LINE_LONG": "A line is longer than any row. Write one action per line.",
     "E_BLANK": "There is a blank line before the last row. Remove it.",
     "E_COLUMNS": "The header is not exactly episode, step and action. Use the header of the sample submission.",
-    "E_ROWS": "The file has no rows, or more than the episodes can have steps. Write one row for each action.",
+    "E_ROWS": "The file has no rows, or more rows than the episodes can have steps. Write one row for each action.",
     "E_CELLS": "A row has more or fewer cells than the header. Look for stray commas.",
-    "E_ACTION": "An action is not one of the whole numbers that the environment knows. Write 0 to 3.",
+    "E_ACTION": "An action is not one of the environment's actions. Write a whole number from 0 to 3.",
     "E_STEP": "A step is not a whole number from 0 to the last step of an episode. Count steps from 0.",
-    "E_STEPS": "There are more actions than an episode, or all of them, can have. Stop when the episode is over.",
+    "E_STEPS": "There are more actions than one episode, or all of them, can have. Stop when the episode is over.",
     "E_STEP_TWICE": "Steps of an episode have more than one row. Write each step once.",
-    "E_STEP_MISSING": "An episode has a later step but not all before it. Write every step from 0 on.",
-    "E_ID_UNKNOWN": "Episodes are not among those of the competition. Take the numbers from episodes.csv.",
-    "E_ID_MISSING": "Episodes of the competition have no action. Play every episode of episodes.csv.",
+    "E_STEP_MISSING": "An episode has gaps in its steps. Write every step, starting from 0.",
+    "E_ID_UNKNOWN": "Episodes are not part of the competition. Take the numbers from episodes.csv.",
+    "E_ID_MISSING": "Episodes of the competition have no actions. Play every episode of episodes.csv.",
     "E_JSON": (
-        "The file begins like JSON and is not a list of lists of whole numbers. Write one list of actions for "
+        "The file starts like JSON but is not a list of lists of whole numbers. Write one list of actions for "
         "each episode."
     ),
     "E_PICKLE": (
-        "The file is a Python pickle, or a numpy array that holds one; a pickle is a program and is not opened. "
-        "Convert it to JSON; the sheet has the command."
+        "The file is a Python pickle, or a numpy array that contains one; a pickle can run code and is not opened. "
+        "Convert it to JSON; the homework sheet has the command."
     ),
     "E_ARRAY": (
-        "The numpy array is damaged, or not two-dimensional with whole numbers. Write JSON where episodes differ "
+        "The numpy array is damaged, or not a two-dimensional array of whole numbers. Use JSON if the episodes differ "
         "in length."
     ),
 }
-"""Every code that a file of episodes is refused with before it is replayed. Codes are stable."""
+"""The error codes for a file of episodes before it is replayed. Codes are stable."""
 
 HEADER = ("episode", "step", "action")
 MAX_LINE = 200
@@ -55,10 +55,10 @@ CONVERT = (
     "numpy.load('Action_List.npy', allow_pickle=True)], open('actions.json', 'w'))\""
 )
 PICKLED = (
-    "a pickle runs as a program when it is loaded, so it is not taken. Convert your own file to JSON and hand in "
+    "a pickle can run code when it is loaded, so it is refused. Convert your own file to JSON and submit "
     f"actions.json:  {CONVERT}"
 )
-_ARRAY = re.compile(  # matches in one way at most, so that no hostile header takes for ever
+_ARRAY = re.compile(  # matches in at most one way, so that no hostile header takes forever
     rb"\{'descr': '([^']{1,40})', 'fortran_order': (False|True), "
     rb"'shape': \((|[0-9]{1,9}(?:, [0-9]{1,9})*,?)\),? ?\}[ \n]*"
 )
@@ -82,7 +82,7 @@ def read_episodes(data: bytes, form: EpisodesFormat) -> Columns:
 
 
 def _columns(episodes: Sequence[bytes], form: EpisodesFormat) -> Columns:
-    """Checked actions as the padded array and the lengths."""
+    """The padded array and the lengths of checked actions."""
     import numpy as np
 
     actions = np.full((len(form), form.max_steps), -1, dtype=np.int8)
@@ -99,7 +99,7 @@ def _read_table(words: str, form: EpisodesFormat) -> Columns:
     most = len(form) * form.max_steps
     if words.count("\n") > most + 1000:
         rows = words.count("\n")
-        raise refusal("E_ROWS", f"the file has {rows:,} rows; {len(form):,} episodes have {most:,} steps at most.")
+        raise refusal("E_ROWS", f"the file has {rows:,} rows; {len(form):,} episodes have at most {most:,} steps.")
     lines = [without_end(line) for line in words.split("\n")]
     while not lines[-1].strip(" \t"):
         lines.pop()
@@ -129,7 +129,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _rows(lines: list[str], start: int, names: Sequence[str], form: EpisodesFormat, report: Report) -> list[bytes]:
-    """The actions of each episode; what they are is without meaning where the report has a problem."""
+    """The actions of each episode; meaningless if the report has a problem."""
     by_episode = {str(i): i for i in form.ids}
     by_step = {str(i): i for i in range(form.max_steps)}
     by_action = {str(i): i for i in range(form.actions)}
@@ -169,12 +169,12 @@ def _rows(lines: list[str], start: int, names: Sequence[str], form: EpisodesForm
     if unknown:
         first = ", ".join(f'"{inert(name)}" (line {number:,})' for number, name in unknown[:3])
         message = (
-            f"{_some(len(unknown), 'row')} of unknown episodes, first: {first}; they count from 0 to {len(form) - 1}"
+            f"{_some(len(unknown), 'row')} of unknown episodes, first: {first}; they are numbered 0 to {len(form) - 1}"
         )
         report.file("E_ID_UNKNOWN", f"{message}.", unknown[0][0], unknown[0][1], f"0 to {len(form) - 1}")
     if twice:
         number, before, episode, step = twice[0]
-        message = f"{_some(len(twice), 'row')} for a step that has one, first: episode {episode}, step {step}"
+        message = f"{_some(len(twice), 'row')} for a step that already has one, first: episode {episode}, step {step}"
         report.file("E_STEP_TWICE", f"{message}, on lines {before:,} and {number:,}.", number, f"{episode},{step}")
     episodes = []
     missing = []
@@ -192,7 +192,7 @@ def _rows(lines: list[str], start: int, names: Sequence[str], form: EpisodesForm
 
 
 def _report_row(line: str, number: int, cells: int, report: Report) -> None:
-    """What is wrong with a line that has not three cells."""
+    """Reports the problem of a line without exactly three cells."""
     if not line.strip(" \t"):
         report.line("E_BLANK", "blank; remove the line.", number, line)
     elif len(line) > MAX_LINE:
@@ -205,10 +205,10 @@ def _report_row(line: str, number: int, cells: int, report: Report) -> None:
 def _report_gap(episode: int, there: Sequence[int], length: int, report: Report) -> None:
     lost = sorted(set(range(length)) - set(there))
     if lost == [0]:
-        words = f"has the steps 1 to {length - 1:,}; steps count from 0"
+        words = f"has steps 1 to {length - 1:,}; steps count from 0"
     else:
         first = ", ".join(map(str, lost[:3])) + (", …" if len(lost) > 3 else "")
-        words = f"has the step {length - 1:,}, but {_some(len(lost), 'earlier one')} missing: {first}"
+        words = f"has step {length - 1:,}, missing {_some(len(lost), 'earlier step')}: {first}"
     if report.counts["E_STEP_MISSING"] < text.SHOWN_PER_CODE:
         report.file("E_STEP_MISSING", f"episode {episode} {words}.", None, None, f"the steps 0 to {length - 1}")
     else:
@@ -219,7 +219,7 @@ def _report_missing(missing: Sequence[int], form: EpisodesFormat, report: Report
     if missing:
         first = ", ".join(map(str, missing[:3]))
         have = "1 episode has" if len(missing) == 1 else f"{len(missing):,} episodes have"
-        report.file("E_ID_MISSING", f"{have} no action, first: {first} (of {len(form):,}).", expected=first)
+        report.file("E_ID_MISSING", f"{have} no actions, first: {first} (of {len(form):,}).", expected=first)
 
 
 def _some(count: int, thing: str) -> str:
@@ -231,14 +231,14 @@ def _choices(form: EpisodesFormat) -> str:
 
 
 def _why(cell: str) -> str:
-    """What the cell looks like, where that says what to do."""
+    """A hint from the look of a cell."""
     cell = cell.strip(" \t")
     if re.fullmatch(r"[0-9]+\.0*", cell):
         return "; write whole numbers without a point (in pandas, astype(int))"
     if re.fullmatch(r"(nan|null|none|n/?a|)", cell, re.IGNORECASE):
         return "; the cell is empty"
     if re.fullmatch(r"[\[({<].*|(tensor|array|np\.).*", cell):
-        return "; write the number alone, without brackets around it"
+        return "; write only the number, without brackets"
     return f'; found "{inert(cell)}"'
 
 
@@ -246,30 +246,30 @@ def _why(cell: str) -> str:
 
 
 def _read_json(words: str, form: EpisodesFormat) -> list[bytes]:
-    """The actions of each episode. What stands in the text bounds what `json` may build of it."""
+    """The actions of each episode. Counts in the text limit what `json` can build from it."""
     other = re.search(r'[{"]', words)
     if other:
         line = words.count("\n", 0, other.start()) + 1
-        message = "expected a list of lists of whole numbers, as [[0, 2], [3]], the episodes in order"
+        message = "expected a list of lists of whole numbers, such as [[0, 2], [3]], the episodes in order"
         raise refusal("E_JSON", f"line {line:,}: {message}; found {other.group()}.", line, other.group())
     lists, numbers = words.count("[") - 1, words.count(",") + 1
     if lists > len(form) + 1000:
         raise refusal("E_JSON", f"the file has {lists:,} lists; expected one list for each of {len(form):,} episodes.")
     most = len(form) * form.max_steps
     if numbers > most + 1000:
-        raise refusal("E_STEPS", f"{numbers:,} values in the file; {len(form):,} episodes have {most:,} steps at most.")
+        raise refusal("E_STEPS", f"{numbers:,} values in the file; {len(form):,} episodes have at most {most:,} steps.")
     try:
         value = json.loads(words, parse_int=_whole, parse_float=_Odd, parse_constant=_Odd)
     except json.JSONDecodeError as error:
-        message = f"line {error.lineno:,}, character {error.colno:,}: not JSON ({error.msg}); the file may be cut off."
+        message = f"line {error.lineno:,}, character {error.colno:,}: not JSON ({error.msg}); is the file complete?"
         raise refusal("E_JSON", message, error.lineno) from None
     except RecursionError:
-        raise refusal("E_JSON", "lists lie in lists, too deep; expected one list for each episode.") from None
+        raise refusal("E_JSON", "lists are nested too deeply; expected one list for each episode.") from None
     return _checked(value, form)
 
 
 class _Odd(str):
-    """A number of JSON that is no action, as it was written."""
+    """A JSON number that is not an action, as written."""
 
 
 def _whole(digits: str) -> int | _Odd:
@@ -288,7 +288,7 @@ def _checked(value: list[Any], form: EpisodesFormat) -> list[bytes]:
         if not episode:
             missing.append(number)
         if len(episode) > form.max_steps:
-            message = f"episode {number} has {len(episode):,} actions; at most {form.max_steps:,} are taken."
+            message = f"episode {number} has {len(episode):,} actions; at most {form.max_steps:,} are accepted."
             _report_episode("E_STEPS", message, report)
             continue
         wrong = [
@@ -307,7 +307,7 @@ def _checked(value: list[Any], form: EpisodesFormat) -> list[bytes]:
 
 
 def _as_json(value: Any) -> str:
-    """A value as it stood in the file, cut short."""
+    """A value as written in the file, shortened."""
     if isinstance(value, list):
         return "a list"
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else json.dumps(value)
@@ -326,7 +326,7 @@ def _report_episode(code: str, message: str, report: Report, found: str | None =
 def _read_array(data: bytes, form: EpisodesFormat) -> list[bytes]:
     """The rows of an array `(n, length)` of whole numbers, each row an episode.
 
-    The header is read here, by the words that `numpy.save` writes, since numpy's own reader evaluates it.
+    The header is parsed here, in the exact form that `numpy.save` writes, since numpy's own reader evaluates it.
     """
     import numpy as np
 
@@ -339,16 +339,16 @@ def _read_array(data: bytes, form: EpisodesFormat) -> list[bytes]:
     kind = re.fullmatch(rb"([<>|=])([a-zA-Z])([0-9]*)", header[1])
     shape = tuple(int(size) for size in re.findall(rb"[0-9]+", header[3]))
     if kind is not None and kind[2] == b"O":
-        raise refusal("E_PICKLE", f"This array holds Python objects, which numpy writes as a pickle; {PICKLED}")
+        raise refusal("E_PICKLE", f"This array holds Python objects, which numpy saves as a pickle; {PICKLED}")
     if kind is None or kind[2] not in b"iu" or kind[3] not in (b"1", b"2", b"4", b"8"):
         found = inert(header[1].decode("ascii", "replace"))
         raise _bad_array(f"expected whole numbers, found the type {found}; use numpy.array(actions).astype(int)")
     if len(shape) != 2 or shape[0] != len(form):
         raise _bad_array(f"expected the shape ({len(form)}, steps), found {shape}")
     if not 1 <= shape[1] <= form.max_steps:
-        raise _bad_array(f"expected 1 to {form.max_steps:,} actions an episode, found {shape[1]:,}")
+        raise _bad_array(f"expected 1 to {form.max_steps:,} actions per episode, found {shape[1]:,}")
     if len(data) - end != shape[0] * shape[1] * int(kind[3]):
-        raise _bad_array("it is cut off, or has bytes after its end")
+        raise _bad_array("it is truncated, or has bytes after its end")
     values = np.frombuffer(data, dtype=header[1].decode("ascii"), offset=end)
     rows = values.reshape(shape, order="F" if header[2] == b"True" else "C")
     wrong = np.argwhere((rows < 0) | (rows >= form.actions))
@@ -363,4 +363,4 @@ def _read_array(data: bytes, form: EpisodesFormat) -> list[bytes]:
 
 
 def _bad_array(why: str) -> SubmissionError:
-    return refusal("E_ARRAY", f"a numpy array: {why}. Lists of different lengths are handed in as CSV or JSON.")
+    return refusal("E_ARRAY", f"a numpy array: {why}. Submit lists of different lengths as CSV or JSON.")

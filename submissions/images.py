@@ -1,13 +1,13 @@
 """The strict reader of image submissions: a gzipped tar archive of `1.jpg` … `N.jpg` at its root, read in memory.
 
-Nothing is written to disk, no name of the archive is used for anything but to be compared, and every length is capped
-before it is believed: the expanded archive, its members, the bytes of a member, the size of an image by its own header
-before it is decoded. The tar headers (POSIX.1-2017, pax, section "ustar Interchange Format") are read here, since all
-that is wanted of them is to find plain files and to name everything else.
+Nothing is written to disk, names in the archive are only compared, and every length is limited before it is trusted:
+the expanded archive, the number of members, the bytes of a member, the size of an image by its header before decoding.
+The tar headers (POSIX.1-2017, pax, section "ustar Interchange Format") are read here, since it is enough to find plain
+files and to name everything else.
 
-`./1.jpg` is taken for `1.jpg` and an entry for `./` itself is passed over, as `tar czf x.tgz ./*` and `tar czf x.tgz
--C FOLDER .` write them. Of a JPEG only the pixels are read: what APPn segments and comments tell (EXIF rotation, colour
-profiles, previews) is dropped unread, as it is by a plain `Image.open`, which does not apply it either.
+`./1.jpg` counts as `1.jpg` and an entry for `./` itself is skipped, as `tar czf x.tgz ./*` and `tar czf x.tgz -C FOLDER
+.` write them. Of a JPEG only the pixels are read: APPn segments and comments (EXIF rotation, colour profiles, previews)
+are dropped unread; a plain `Image.open` does not apply them either.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ CODES: dict[str, str] = {code: COMMON[code] for code in ("E_EMPTY", "E_SIZE")} |
         "The file is not a gzipped tar archive: a zip, a plain tar, an image, another compression. Write it "
         "with: tar czf x.tgz *.jpg"
     ),
-    "E_ARCHIVE": "The archive is cut off or damaged, or other bytes follow its end. Write it again.",
-    "E_EXPANDED": "The archive expands to more bytes than its images can need. Check what is in it.",
-    "E_MEMBERS": "The archive has far more entries than images are expected. Put only the images in.",
+    "E_ARCHIVE": "The archive is truncated or damaged, or other bytes follow its end. Write it again.",
+    "E_EXPANDED": "The archive expands to more bytes than the images need. Check its contents.",
+    "E_MEMBERS": "The archive has far more entries than expected images. Include only the images.",
     "E_MEMBER_PATH": (
-        "An entry has an absolute path, or one through a parent folder. Write the archive from inside the folder "
+        "An entry has an absolute path, or one through a parent folder. Create the archive from inside the folder "
         "of the images."
     ),
     "E_MEMBER_LINK": (
@@ -45,29 +45,29 @@ CODES: dict[str, str] = {code: COMMON[code] for code in ("E_EMPTY", "E_SIZE")} |
     ),
     "E_MEMBER_DEVICE": "An entry is a device or a pipe. Archive plain files only.",
     "E_MEMBER_KIND": (
-        "An entry is not a plain file: a sparse file, a part of a volume, a header that hides another size. "
+        "An entry is not a plain file: a sparse file, a part of a volume, a header that hides its real size. "
         "Write the archive with: tar czf x.tgz *.jpg"
     ),
     "E_MEMBER_FOLDER": (
-        "The archive has a folder, or files within one. Write it from inside the folder of the images."
+        "The archive has a folder, or files inside one. Create it from inside the folder of the images."
     ),
     "E_MEMBER_SYSTEM": (
         "The archive has files that macOS adds: ._*, .DS_Store, __MACOSX. Write it with COPYFILE_DISABLE=1."
     ),
-    "E_MEMBER_CASE": "A name has other capitals than expected. Use small letters: 1.jpg.",
-    "E_MEMBER_UNKNOWN": "The archive has a file that is not expected. The names are 1.jpg, 2.jpg and so on, from 1.",
-    "E_MEMBER_TWICE": "The archive has two files of one name. Write each image once.",
-    "E_MEMBER_MISSING": "An expected image is not there. Write every number from 1 on.",
-    "E_MEMBER_SIZE": "One image, or its header, has more bytes than it can need. Save the images at a lower quality.",
+    "E_MEMBER_CASE": "A name differs from the expected one in capitals. Use lower case: 1.jpg.",
+    "E_MEMBER_UNKNOWN": "The archive has an unexpected file. The expected names are 1.jpg, 2.jpg and so on.",
+    "E_MEMBER_TWICE": "The archive has two files with the same name. Include each image once.",
+    "E_MEMBER_MISSING": "An expected image is missing. Include every number, starting from 1.",
+    "E_MEMBER_SIZE": "An image, or its header, is too large. Save the images at a lower quality.",
     "E_IMAGE_KIND": (
-        "A file is not a JPEG, or not a baseline or progressive one with 8 bits. Save it as JPEG with Pillow or "
+        "A file is not a baseline or progressive JPEG with 8 bits. Save it as JPEG with Pillow or "
         "OpenCV; renaming is not enough."
     ),
-    "E_IMAGE_PIXELS": "An image has another width or height than expected. Resize it before saving.",
+    "E_IMAGE_PIXELS": "An image does not have the expected width and height. Resize it before saving.",
     "E_IMAGE_MODE": "An image is not RGB: grey, CMYK. Convert it before saving; in Pillow, convert(RGB).",
-    "E_IMAGE_BROKEN": "A JPEG is cut off or damaged. Save it again, and close the file.",
+    "E_IMAGE_BROKEN": "A JPEG is truncated or damaged. Save it again, and close the file.",
 }
-"""The codes that an archive of images can be refused with."""
+"""The error codes for an archive of images."""
 
 BLOCK = 512
 LINKS, DEVICES, FOLDER = b"12", b"346", b"5"
@@ -88,7 +88,7 @@ _BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 
 @dataclass
 class Faults:
-    """What is wrong with the members, by code and advice; each becomes one problem with its count and first names."""
+    """Faulty members by code and advice; each pair is reported as one problem with its count and first names."""
 
     found: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
@@ -128,13 +128,13 @@ def read_images(data: bytes, form: ImagesFormat) -> Columns:
 
 
 def _expanded(data: bytes, form: ImagesFormat) -> bytes:
-    """The tar bytes in a gzip file, which may have several members (RFC 1952) and zeros after them."""
+    """The tar bytes of a gzip file, which may have several members (RFC 1952) and trailing zeros."""
     if not data.startswith(b"\x1f\x8b"):
         kinds = ((b"PK\x03\x04", "a zip archive"), *_OTHER_KINDS)
         what = next((what for magic, what in kinds if data.startswith(magic)), None)
         if what is None and data[257:262] == b"ustar":
-            what = "a tar archive that is not compressed"
-        what = f"this is {what}" if what else "it does not begin like one"
+            what = "an uncompressed tar archive"
+        what = f"this is {what}" if what else "this file does not start like one"
         raise refusal("E_NOT_TGZ", f"Expected a gzipped tar archive, {what}; write it with: tar czf x.tgz *.jpg")
     most = 8 * form.max_bytes + form.count * 16 * BLOCK
     parts, total, rest = [], 0, data
@@ -145,22 +145,22 @@ def _expanded(data: bytes, form: ImagesFormat) -> bytes:
         try:
             part = stream.decompress(rest, most - total + 1)
         except zlib.error:
-            raise refusal("E_ARCHIVE", "The gzip data are damaged; write the archive anew.") from None
+            raise refusal("E_ARCHIVE", "The gzip data are damaged; create the archive again.") from None
         total += len(part)
         if total > most:
-            message = f"The archive expands to more than {most:,} bytes; hand in the images alone."
+            message = f"The archive expands to more than {most:,} bytes; submit only the images."
             raise refusal("E_EXPANDED", message)
         if not stream.eof:
-            raise refusal("E_ARCHIVE", "The archive is cut off; check that your program closed it, copy it anew.")
+            raise refusal("E_ARCHIVE", "The archive is truncated; check that your program closed it, or copy it again.")
         parts.append(part)
         rest = stream.unused_data
     if rest.strip(b"\0"):
-        raise refusal("E_ARCHIVE", f"{len(rest):,} bytes follow the end of the gzip data; write the archive anew.")
+        raise refusal("E_ARCHIVE", f"{len(rest):,} bytes follow the end of the gzip data; create the archive again.")
     return b"".join(parts)
 
 
 def _files(tar: bytes, form: ImagesFormat, faults: Faults) -> dict[str, bytes]:
-    """The expected files by name. What else the archive holds goes to the faults."""
+    """The expected files by name. All other members go to the faults."""
     files: dict[str, bytes] = {}
     expected = {f"{number}.jpg" for number in form.ids}
     most = 64 * 1024 + 4 * form.width * form.height
@@ -174,46 +174,46 @@ def _files(tar: bytes, form: ImagesFormat, faults: Faults) -> dict[str, bytes]:
         if fault is not None:
             faults.add(fault[0], name, fault[1])
         elif bare in files:
-            faults.add("E_MEMBER_TWICE", name, "twice in the archive, keep one file of each name")
+            faults.add("E_MEMBER_TWICE", name, "appears twice in the archive, keep one file of each name")
         else:
             files[bare] = content
             if len(content) > most:
-                faults.add("E_MEMBER_SIZE", name, f"more than {most:,} bytes, save it smaller and without metadata")
+                faults.add("E_MEMBER_SIZE", name, f"more than {most:,} bytes, lower the quality and drop metadata")
     return files
 
 
 def _fault(name: str, kind: bytes, expected: set[str]) -> tuple[str, str] | None:
-    """What is wrong with a member as (code, advice), None where it is an expected plain file."""
+    """The fault of a member as (code, advice), or None for an expected plain file."""
     parts = name.replace("\\", "/").split("/")
     if name.startswith(("/", "\\")) or ".." in parts or re.match("[A-Za-z]:", name):
-        return "E_MEMBER_PATH", f"only plain names such as 1.jpg are taken; {INSIDE}"
+        return "E_MEMBER_PATH", f"only plain names such as 1.jpg are accepted; {INSIDE}"
     if kind in LINKS:
-        return "E_MEMBER_LINK", "a link, hand in the file itself (tar: --dereference --hard-dereference)"
+        return "E_MEMBER_LINK", "a link, submit the file itself (tar: --dereference --hard-dereference)"
     if kind in DEVICES:
-        return "E_MEMBER_DEVICE", "a device or a pipe, hand in plain files alone"
+        return "E_MEMBER_DEVICE", "a device or a pipe, submit only plain files"
     if any(part.startswith("._") or part in (".DS_Store", "__MACOSX") for part in parts):
         return "E_MEMBER_SYSTEM", f"added by macOS, {MACOS}"
     if kind == FOLDER or len(parts) > 1:
-        return "E_MEMBER_FOLDER", f"folders are not taken; {INSIDE}"
+        return "E_MEMBER_FOLDER", f"folders are not accepted; {INSIDE}"
     if kind not in b"0\0" or not kind:
-        return "E_MEMBER_KIND", "no plain file; write the archive with: tar czf x.tgz *.jpg"
+        return "E_MEMBER_KIND", "not a plain file; create the archive with: tar czf x.tgz *.jpg"
     if name in expected:
         return None
     if name.lower() in expected:
-        return "E_MEMBER_CASE", f"capitals count, expected {name.lower()}"
+        return "E_MEMBER_CASE", f"capitals matter, expected {name.lower()}"
     if name == "0.jpg":
         return "E_MEMBER_UNKNOWN", "count from 1, not from 0"
-    return "E_MEMBER_UNKNOWN", f"not expected, the names are 1.jpg to {len(expected)}.jpg"
+    return "E_MEMBER_UNKNOWN", f"unexpected, the names are 1.jpg to {len(expected)}.jpg"
 
 
 def _members(tar: bytes) -> Iterator[tuple[str, bytes, bytes]]:
-    """Name, kind and content of each entry. A kind that must not be believed is given as b"?"."""
+    """Name, kind and content of each entry. A kind that cannot be trusted is b"?"."""
     at, extended = 0, None
     while at < len(tar):
         header = tar[at : at + BLOCK]
         if not header.strip(b"\0"):
             if tar[at:].strip(b"\0"):
-                raise refusal("E_ARCHIVE", "Other bytes follow the end of the tar archive; write it anew, in one go.")
+                raise refusal("E_ARCHIVE", "Other bytes follow the end of the tar archive; create it again.")
             return
         size = _number(header[124:136])
         if len(header) < BLOCK or size is None or not _checked(header):
@@ -226,11 +226,11 @@ def _members(tar: bytes) -> Iterator[tuple[str, bytes, bytes]]:
         content = tar[at : at + size]
         at += -(-size // BLOCK) * BLOCK
         if at > len(tar):
-            raise refusal("E_ARCHIVE", "The last entry of the archive is cut off; write it anew.")
+            raise refusal("E_ARCHIVE", "The last entry of the archive is truncated; create it again.")
         if kind in b"xgXLK" and kind:
             if size > MAX_HEADER:
                 raise refusal(
-                    "E_MEMBER_SIZE", f"An entry has a header of {size:,} bytes, at most {MAX_HEADER:,} are read."
+                    "E_MEMBER_SIZE", f"An entry has a header of {size:,} bytes; at most {MAX_HEADER:,} are read."
                 )
             extended = _extended(kind, content, extended)
             continue
@@ -244,9 +244,9 @@ def _members(tar: bytes) -> Iterator[tuple[str, bytes, bytes]]:
 
 
 def _extended(kind: bytes, content: bytes, before: tuple[str, bytes] | None) -> tuple[str, bytes] | None:
-    """The name and kind (empty where they stay) that an extended header gives to the next entry.
+    """The name and kind that an extended header gives the next entry; empty means unchanged.
 
-    Times, owners and what else does not matter is passed over; what would change size or place makes the kind "?".
+    Times, owners and the like are skipped; a field that changes size or link target makes the kind "?".
     """
     name, new = before or ("", b"")
     if kind == b"L":
@@ -275,13 +275,13 @@ def _text(raw: bytes) -> str:
 
 
 def _number(raw: bytes) -> int | None:
-    """An octal number of a tar header; None for another one, such as those in base 256 that begin at 8 GiB."""
+    """An octal number of a tar header; None for other encodings, such as base 256 from 8 GiB on."""
     digits = raw.strip(b" \0")
     return int(digits, 8) if re.fullmatch(b"[0-7]+", digits) else (0 if not digits else None)
 
 
 def _checked(header: bytes) -> bool:
-    """Whether the sum of the bytes is the one that the header tells."""
+    """Whether the checksum of the header is correct."""
     return _number(header[148:156]) == sum(header) - sum(header[148:156]) + 8 * 32
 
 
@@ -289,7 +289,7 @@ def _checked(header: bytes) -> bool:
 
 
 def _decoded(files: dict[str, bytes], form: ImagesFormat, faults: Faults) -> NDArray[np.uint8]:
-    """The pixels of all good files; what is wrong with the others goes to the faults."""
+    """The pixels of all valid files; the others go to the faults."""
     import numpy as np
     from PIL.JpegImagePlugin import JpegImageFile
 
@@ -309,26 +309,26 @@ def _decoded(files: dict[str, bytes], form: ImagesFormat, faults: Faults) -> NDA
         except (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, struct.error, MemoryError):
             pixels = None
         if pixels is None or pixels.shape != images.shape[1:]:
-            faults.add("E_IMAGE_BROKEN", name, "cut off or damaged; check that your program closed the file")
+            faults.add("E_IMAGE_BROKEN", name, "truncated or damaged; check that your program closed the file")
         else:
             images[place] = pixels
     return images
 
 
 def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
-    """The JPEG without what is not needed for its pixels, or what is wrong with it as (code, advice)."""
+    """The JPEG without its metadata, or its fault as (code, advice)."""
     if not content.startswith(b"\xff\xd8\xff"):
         if not content:
             return "E_IMAGE_BROKEN", "an empty file"
-        what = next((what for magic, what in _OTHER_KINDS if content.startswith(magic)), "no image")
-        return "E_IMAGE_KIND", f"expected a JPEG file, this is {what}; the name alone does not make it one"
+        what = next((what for magic, what in _OTHER_KINDS if content.startswith(magic)), "not an image")
+        return "E_IMAGE_KIND", f"expected a JPEG file, this is {what}; renaming is not enough"
     kept, at, frame = [b"\xff\xd8"], 2, b""
     for _ in range(MAX_SEGMENTS):
         # Any number of fill bytes may stand before a marker.
         while content[at : at + 2] == b"\xff\xff":
             at += 1
         if at + 4 > len(content) or content[at] != 0xFF:
-            return "E_IMAGE_BROKEN", "cut off or damaged; check that your program closed the file"
+            return "E_IMAGE_BROKEN", "truncated or damaged; check that your program closed the file"
         marker = content[at + 1]
         if marker in _BARE:
             at += 2
@@ -338,7 +338,7 @@ def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
             return "E_IMAGE_KIND", "expected a baseline or progressive JPEG; save it with Pillow or OpenCV"
         if marker in _FRAMES:
             if frame or end - at < 10 or end > len(content):
-                return "E_IMAGE_BROKEN", "a damaged header; write the file anew"
+                return "E_IMAGE_BROKEN", "a damaged header; write the file again"
             frame = content[at + 4 : end]
         if marker == 0xDA:
             break
@@ -346,12 +346,12 @@ def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
             kept.append(content[at:end])
         at = end
     else:
-        return "E_IMAGE_BROKEN", "a damaged header; write the file anew"
+        return "E_IMAGE_BROKEN", "a damaged header; write the file again"
     if not frame or content.count(b"\xff\xda", at) > MAX_SCANS:
-        return "E_IMAGE_BROKEN", "a damaged header; write the file anew"
+        return "E_IMAGE_BROKEN", "a damaged header; write the file again"
     depth, height, width, colours = struct.unpack(">BHHB", frame[:6])
     if depth != 8:
-        return "E_IMAGE_KIND", "expected 8 bits a colour; save it with Pillow or OpenCV"
+        return "E_IMAGE_KIND", "expected 8 bits per colour; save it with Pillow or OpenCV"
     if (width, height) != (form.width, form.height):
         return "E_IMAGE_PIXELS", f"{width} × {height} pixels, expected {form.width} × {form.height}"
     if colours != 3:

@@ -1,9 +1,8 @@
-"""The one strict reader of text submissions, a sentence a line, the same for `check` and for `submit`.
+"""The one strict reader of text submissions, one sentence per line, the same for `check` and for `submit`.
 
-What it takes: UTF-8 text, with or without a byte order mark, of exactly as many lines as there are sentences. A line
-ends in LF, CRLF or CR CR LF, the last one also in nothing. Nothing else ends a line: U+2028, U+2029 and the like are
-text. Every line holds something else than blanks; a translation of nothing is written as `<unk>`. Lines are kept as
-they stand, with the blanks around them.
+It accepts: UTF-8 text, with or without a byte order mark, with exactly one line per sentence. A line ends in LF, CRLF
+or CR CR LF; the last line end is optional. Nothing else ends a line: U+2028, U+2029 and the like are text. No line is
+blank; an empty translation is written as `<unk>`. Lines are kept unchanged, with the blanks around them.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ CODES: dict[str, str] = {
     "E_LINES": (
         "The file has more or fewer lines than there are sentences. Write one line for each sentence, in order."
     ),
-    "E_LINE_EMPTY": "A line is empty or has only blanks. Write <unk> where your system gives nothing.",
+    "E_LINE_EMPTY": "A line is empty or blank. Write <unk> where your system outputs nothing.",
     "E_LINE_END": "A carriage return is inside a line or ends it alone. End every line with LF or CRLF.",
-    "E_LINE_LONG": "A line is longer than a sentence can be. Check that your program writes one sentence a line.",
+    "E_LINE_LONG": "A line is longer than any sentence. Check that your program writes one sentence per line.",
     "E_CONTROL": "A line has a control character. Remove it.",
-    "E_LINE_IDS": "The lines begin with ids or line numbers. Write the sentences alone.",
+    "E_LINE_IDS": "The lines begin with ids or line numbers. Write only the sentences.",
 }
-"""Every code that a text is refused with, and what it means. Codes are stable: scripts may rely on them."""
+"""The error codes for text files, with their meanings. Codes are stable: scripts may rely on them."""
 
 MAX_LINE = 10_000
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the line feed
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all except tab and line feed
 _NUMBERED = re.compile(r"\"?([0-9]{1,9})\"?[,;\t|]")
 _HEADER = re.compile(r"[\w \"',;\t|.-]{1,80}", re.ASCII)
 
@@ -45,7 +44,7 @@ def read_lines(data: bytes, form: LinesFormat) -> Columns:
 
     if len(data) > form.max_bytes:
         raise too_large(len(data), form.max_bytes)
-    content = text_of(data, "the text itself, one sentence a line")
+    content = text_of(data, "the text itself, one sentence per line")
     if "\r" in content and "\n" not in content:
         raise refusal("E_LINE_END", "line 1: a carriage return alone; save the file with LF or CRLF line ends.", 1)
     have = content.count("\n") + (not content.endswith("\n"))
@@ -60,7 +59,7 @@ def read_lines(data: bytes, form: LinesFormat) -> Columns:
             if not blank_explained:
                 report.line("E_LINE_EMPTY", "an empty line; write <unk> where there is no translation", number, line)
         elif len(line) > MAX_LINE:
-            message = f"{len(line):,} characters, at most {MAX_LINE:,} are taken; check the line ends"
+            message = f"{len(line):,} characters, at most {MAX_LINE:,} are accepted; check the line ends"
             report.line("E_LINE_LONG", message, number, line)
         if "\r" in line:
             message = "a carriage return inside the line; remove it, or end the line with LF or CRLF"
@@ -76,7 +75,7 @@ def read_lines(data: bytes, form: LinesFormat) -> Columns:
 
 
 def _check_count(lines: Sequence[str], expected: int, report: Report) -> bool:
-    """Reports a wrong number of lines; whether what it says explains the blank lines as well."""
+    """Reports a wrong number of lines; returns whether the report also explains the blank lines."""
     if len(lines) == expected:
         return False
     hint, blank_explained = _why_count(lines, expected)
@@ -86,20 +85,20 @@ def _check_count(lines: Sequence[str], expected: int, report: Report) -> bool:
 
 
 def _why_count(lines: Sequence[str], expected: int) -> tuple[str, bool]:
-    """What to do about a wrong number of lines, and whether that is about blank ones."""
+    """Advice on a wrong number of lines, and whether it is about blank ones."""
     some = [bool(line.strip()) for line in lines]
     written = sum(some)
     if len(lines) > expected:
         if written == expected and all(some[:expected]):
-            return "The lines behind the last sentence are blank: end the file after the last sentence.", True
+            return "There are blank lines after the last sentence: remove them.", True
         if written == expected and not any(some[1::2]):
             return "Every other line is blank: write one line end after each sentence.", True
         if len(lines) == expected + 1 and _HEADER.fullmatch(lines[0]) and any(not line.isascii() for line in lines[1:]):
             return f'The first line looks like a header ("{inert(lines[0])}"): remove it.', False
-        return "A line end inside a translation makes two lines of it: write a blank in its place.", False
+        return "A line end inside a translation splits it into two lines: replace it with a space.", False
     if len(lines) == expected - 1:
-        return "Is the last translation empty? Every sentence has its line: write <unk> where there is none.", False
-    return "Every sentence has its line: write <unk> where there is no translation.", False
+        return "Is the last translation empty? Every sentence needs a line: write <unk> for an empty one.", False
+    return "Every sentence needs a line: write <unk> where there is no translation.", False
 
 
 def _check_ids(lines: Sequence[str], report: Report) -> None:
@@ -107,7 +106,7 @@ def _check_ids(lines: Sequence[str], report: Report) -> None:
     numbers = [int(match[1]) for line in lines if (match := _NUMBERED.match(line))]
     if len(numbers) >= max(3, len(lines) - 1) and all(b - a == 1 for a, b in pairwise(numbers)):
         line = next(line for line in lines if _NUMBERED.match(line))
-        message = f'the lines begin with ids ("{inert(line)}"): write the sentences alone, in order, without a header.'
+        message = f'the lines begin with ids ("{inert(line)}"): write only the sentences, in order, without a header.'
         report.file("E_LINE_IDS", message, found=line)
 
 

@@ -1,8 +1,8 @@
-"""The fast way into a submission: files of nothing but numbers, proven plain before any value is believed.
+"""The fast reader for tables of numbers: a file is proven plain before any value is used.
 
-A file is plain where every byte belongs to a decimal number or separates two, every row has the expected cells, and
-every id is spelt the one right way. What is not proven is declined, and `submissions.table` reads it; what is taken
-has the same values to the last bit.
+A file is plain if every byte belongs to a decimal number or separates two, every row has the expected cells, and
+every id has its exact spelling. Other files are left to `submissions.table`; plain ones get the same values to the
+last bit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SMALL = 100_000
-"""Up to so many rows the standard library reads a plain file sooner than polars is imported."""
+"""Rows up to which the standard library is faster than importing polars."""
 
 BOM = b"\xef\xbb\xbf"
 MAX_HEADER = 100_000
@@ -28,7 +28,7 @@ PIECE = 2**18  # bytes that stay in the processor's cache
 
 
 def read_plain(data: bytes, format: TableFormat) -> Columns | None:
-    """The columns of a plain file, in the order of `format.ids`; None where it is not proven to be one."""
+    """The columns of a plain file, in the order of `format.ids`; None if it is not proven plain."""
     if any(column.kind == "text" for column in format.columns):
         return None
     start = data.find(b"\n", 0, MAX_HEADER) + 1
@@ -44,10 +44,10 @@ def read_plain(data: bytes, format: TableFormat) -> Columns | None:
 
 
 def _plain_small(body: bytes, line_end: bytes, format: TableFormat) -> Columns | None:
-    """The plain file by the standard library, where its ids stand in the expected order."""
+    """Reads a plain file with the standard library, if its ids are in the expected order."""
     import numpy as np
 
-    # Without the bytes that numbers are made of, exactly the commas and line ends of the rows must be left.
+    # Without the bytes of numbers, exactly the commas and line ends of the rows must remain.
     width = len(format.header)
     marks = (b"," * len(format.columns) + line_end) * len(format.ids)
     left = body.translate(None, NUMBER_BYTES)
@@ -68,7 +68,7 @@ def _plain_small(body: bytes, line_end: bytes, format: TableFormat) -> Columns |
                 return None
         else:
             dtype = polars.Int64 if column.kind == "int" else polars.Float64
-            values = polars.Series(texts).cast(dtype, strict=False)  # null for what is no such number
+            values = polars.Series(texts).cast(dtype, strict=False)  # null for a cell that is not such a number
             if values.null_count():
                 return None
             columns[column.name] = values.to_numpy()
@@ -82,14 +82,14 @@ def _names(ids: range | tuple[str, ...]) -> list[str]:
 
 
 def _polars_if_loaded() -> Any:
-    """The library where this process has imported it already; for a small file alone it would take too long."""
+    """Polars, if this process has already imported it; importing it takes too long for one small file."""
     module = sys.modules.get("polars")
     ready = all(hasattr(module, name) for name in ("Series", "Int64", "Float64"))  # another thread may be importing it
     return module if ready else None
 
 
 def _plain_large(data: bytes, start: int, line_end: bytes, format: TableFormat) -> Columns | None:
-    """The plain file, whose rows begin at the byte `start`, by polars: ids that count up, in any order."""
+    """Reads a plain file with polars: rows from byte `start` on, ids a range of numbers in any order."""
     import numpy as np
     import polars as pl
 
@@ -123,7 +123,7 @@ def _plain_large(data: bytes, start: int, line_end: bytes, format: TableFormat) 
 
 
 def _chunks(series: Any) -> list[NDArray[Any]]:
-    """The arrays in which polars holds a column, without a copy."""
+    """The chunks of a polars column as arrays, without a copy."""
     return [chunk.to_numpy() for chunk in series.get_chunks()]
 
 
@@ -150,7 +150,7 @@ def _large_is_plain(data: bytes, start: int, *, zero: bool) -> bool:
         ends = piece == ord("\n")
         if np.count_nonzero(piece < ord("+")) != np.count_nonzero(ends):
             return False
-        if piece.max() > ord("9"):  # the e of an exponent is all that may stand above the digits
+        if piece.max() > ord("9"):  # only the e of an exponent may come after the digits in ASCII
             letters = piece | 32
             if np.count_nonzero(piece > ord("9")) != np.count_nonzero(letters == ord("e")):
                 return False

@@ -1,4 +1,4 @@
-"""The one door for what is handed in, the same for `check` and for `submit`: each format has its strict reader."""
+"""The single entry point for reading submissions, the same for `check` and `submit`: one strict reader per format."""
 
 from __future__ import annotations
 

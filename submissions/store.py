@@ -1,10 +1,9 @@
 """The bytes of submissions, kept by their SHA-256.
 
 A file lies at `root/ab/cdef…`, where `abcdef…` is its hash. It is written under a temporary name in the same folder,
-synced, renamed and made lasting by a sync of the folder, so that after a crash or a power cut there is the whole file
-or none. What arrives over a network is written the same way while it comes in, in the root folder, where its hash is
-not known yet. Temporary files that a killed process left begin with a dot and end in `.part`; nothing reads them, and
-`sweep` removes them.
+synced, renamed and made durable by a sync of the folder, so that a crash or a power cut leaves the whole file or none.
+An upload is written the same way as it arrives, but in the root folder, since its hash is not known yet. Temporary
+files left by a killed process begin with a dot and end in `.part`; nothing reads them, and `sweep` removes them.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from submissions.text import too_large
 from tasks.base import UserError
 
 CODES: dict[str, str] = {
-    "E_STORE": "The grader could not keep the file. Nothing was recorded; free some space or correct the permissions.",
+    "E_STORE": "The grader could not store the file. Nothing was recorded; free some space or correct the permissions.",
 }
 
 STEPS = ("folder", "created", "written", "synced", "renamed", "kept")
-"""The names with which `keep` calls `step`, in order; bytes that are there already go from "folder" to "kept"."""
+"""The names that `keep` passes to `step`, in order; bytes already stored skip from "folder" to "kept"."""
 
 
 def keep(root: Path, data: bytes, step: Callable[[str], None] | None = None) -> str:
-    """Keeps the bytes below `root` and returns their SHA-256; when it returns, they survive a power cut.
+    """Stores the bytes below `root` and returns their SHA-256; on return they survive a power cut.
 
-    Bytes that are there already are left, unless the file is damaged: then it is replaced. `step` is called after each
-    of `STEPS`. Raises UserError (E_STORE) where the disk is full or not writable; no part of the file is then left.
+    Bytes already stored are left alone; a damaged file is replaced. `step` is called after each of `STEPS`. Raises
+    UserError (E_STORE) if the disk is full or not writable; no part of the file is left then.
     """
     done = step or (lambda _: None)
     name = hashlib.sha256(data).hexdigest()
@@ -44,7 +43,7 @@ def keep(root: Path, data: bytes, step: Callable[[str], None] | None = None) -> 
         done("folder")
         if not _holds(path, data):
             _write(path, data, done)
-        # Also where the names were there: the process that made them may not have come this far.
+        # Also for existing names: the process that made them may have been killed before this.
         for folder in (path.parent, root, root.parent):
             _sync_folder(folder)
     except OSError as error:
@@ -54,7 +53,7 @@ def keep(root: Path, data: bytes, step: Callable[[str], None] | None = None) -> 
 
 
 class Arriving:
-    """A file that comes in piece by piece, made by `receiving`; it is hashed while it is written."""
+    """A file that arrives in pieces, made by `receiving`; it is hashed as it is written."""
 
     def __init__(self, root: Path, max_bytes: int, file: int, temporary: Path, done: Callable[[str], None]) -> None:
         self.size = 0
@@ -64,8 +63,8 @@ class Arriving:
     def write(self, chunk: bytes) -> None:
         """Adds the next piece.
 
-        Raises SubmissionError (E_SIZE) beyond the cap, before anything of the piece is written, and UserError (E_STORE)
-        where the disk takes no more.
+        Raises SubmissionError (E_SIZE) beyond the limit, before any of the piece is written, and UserError (E_STORE)
+        if the disk is full.
         """
         if self.size + len(chunk) > self._max_bytes:
             raise too_large(None, self._max_bytes)
@@ -77,7 +76,7 @@ class Arriving:
         self.size += len(chunk)
 
     def sync(self) -> str:
-        """The SHA-256 of what came, once its bytes, though not yet its name, would survive a power cut."""
+        """Syncs the file and returns its SHA-256; the bytes, but not yet the name, then survive a power cut."""
         try:
             self._done("written")
             os.fsync(self._file)
@@ -87,7 +86,7 @@ class Arriving:
         return self._hash.hexdigest()
 
     def keep(self) -> None:
-        """Gives the synced file its name in the store, lastingly; where a whole file of that hash lies, that stays."""
+        """Gives the synced file its name in the store, durably; an intact file with that hash stays."""
         path = _path(self._root, self._hash.hexdigest())
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -102,14 +101,14 @@ class Arriving:
 
 
 ARRIVING_STEPS = ("created", "written", "synced", "renamed", "kept")
-"""The names with which `receiving` calls `step`, in order."""
+"""The names that `receiving` passes to `step`, in order."""
 
 
 @contextlib.contextmanager
 def receiving(root: Path, max_bytes: int, step: Callable[[str], None] | None = None) -> Iterator[Arriving]:
-    """A new file of at most `max_bytes`; unless it was kept by the end of the block, nothing of it is left.
+    """A new file of at most `max_bytes`; unless it is kept within the block, it is removed.
 
-    Raises UserError (E_STORE) where it cannot be made.
+    Raises UserError (E_STORE) if it cannot be created.
     """
     done = step or (lambda _: None)
     try:
@@ -126,7 +125,7 @@ def receiving(root: Path, max_bytes: int, step: Callable[[str], None] | None = N
 
 
 def sweep(root: Path, before: float) -> int:
-    """Removes temporary files last written before that time (seconds since 1970), and returns how many there were."""
+    """Removes temporary files last written before that time (seconds since 1970), and returns their number."""
     removed = 0
     for pattern in (".*.part", "*/.*.part"):
         for path in root.glob(pattern):
@@ -138,30 +137,30 @@ def sweep(root: Path, before: float) -> int:
 
 
 def fetch(root: Path, sha256: str) -> bytes:
-    """The bytes of that SHA-256 (64 small hexadecimal digits).
+    """The bytes with that SHA-256 (64 lower-case hexadecimal digits).
 
-    Raises UserError (E_STORE) where they are not there, cannot be read or do not have that hash any more.
+    Raises UserError (E_STORE) if they are missing, cannot be read or no longer have that hash.
     """
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise _fault("A file is asked for by the 64 hexadecimal digits of its SHA-256.")
+        raise _fault("Expected the 64 hexadecimal digits of a SHA-256.")
     try:
         data = _path(root, sha256).read_bytes()
     except FileNotFoundError:
-        raise _fault(f"The file {sha256} is not in the store; bring it back from a backup.") from None
+        raise _fault(f"The file {sha256} is not in the store; restore it from a backup.") from None
     except OSError as error:
         raise _fault(f"The file {sha256} cannot be read: {error.strerror}.") from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise _fault(f"The file {sha256} in the store is damaged; bring it back from a backup.")
+        raise _fault(f"The file {sha256} in the store is damaged; restore it from a backup.")
     return data
 
 
 def has(root: Path, sha256: str) -> bool:
-    """Whether there are bytes under that SHA-256, whole or not."""
+    """Whether there is a file for that SHA-256, intact or not."""
     return _path(root, sha256).exists()
 
 
 def remove(root: Path, sha256: str) -> None:
-    """Removes the bytes of that SHA-256 where they are there."""
+    """Removes the bytes with that SHA-256, if present."""
     _path(root, sha256).unlink(missing_ok=True)
 
 
@@ -170,7 +169,7 @@ def _path(root: Path, sha256: str) -> Path:
 
 
 def _holds(path: Path, data: bytes) -> bool:
-    """Whether the file is there and whole."""
+    """Whether the file exists with exactly these bytes."""
     try:
         return path.stat().st_size == len(data) and path.read_bytes() == data
     except FileNotFoundError:
@@ -178,7 +177,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a file is there and has the hash of its name."""
+    """Whether the file exists and its hash matches its name."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest() == path.parent.name + path.name
@@ -211,7 +210,7 @@ def _write(path: Path, data: bytes, done: Callable[[str], None]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes names in a folder lasting; Windows cannot open a folder and needs no such call."""
+    """Makes names in a folder durable; Windows cannot open a folder and does not need it."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -224,11 +223,11 @@ def _sync_folder(folder: Path) -> None:
 def _cannot_keep(error: OSError) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return _fault(
-            "The submission could not be kept: the disk of the grader is full. Nothing was stored; try later."
+            "The submission could not be stored: the grader's disk is full. Nothing was stored; try again later."
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return _fault("The submission could not be kept: the grader may not write to its folder. Nothing was stored.")
-    return _fault(f"The submission could not be kept: {error.strerror or error}. Nothing was stored.")
+        return _fault("The submission could not be stored: the grader cannot write to its folder. Nothing was stored.")
+    return _fault(f"The submission could not be stored: {error.strerror or error}. Nothing was stored.")
 
 
 def _fault(message: str) -> UserError:

@@ -1,17 +1,17 @@
 """The one strict reader of table submissions, the same for `check` and for `submit`.
 
-What it takes: UTF-8 text, with or without a byte order mark; lines that end in LF, CRLF or CR CR LF (what Python's csv
-module writes on Windows into a file opened without `newline=""`); a last line with or without its end; blank lines at
-the end, and nowhere else; a header that holds exactly the expected names, in any order, blanks around them ignored;
-rows in any order. Ids count as text, character by character. A number is a finite decimal number in ASCII, blanks
-around it ignored. Text is kept as it stands: `NA` and `null` are words, an empty cell is the empty text.
+It accepts: UTF-8 text, with or without a byte order mark; lines that end in LF, CRLF or CR CR LF (as Python's csv
+module writes on Windows into a file opened without `newline=""`); a last line with or without a line end; blank lines
+only at the end; a header with exactly the expected names, in any order, blanks around them ignored; rows in any order.
+Ids are compared as text, character by character. A number is a finite decimal number in ASCII, blanks around it
+ignored. Text is kept unchanged: `NA` and `null` are words, an empty cell is the empty text.
 
 Quotes follow RFC 4180 with one restriction: a quoted cell begins and ends on one line. A cell that begins with a quote
-and does not end with its partner is refused where it begins, since other readers would swallow rows there. A quote
-further inside a text cell stands for itself, as it does for every common reader.
+and does not end with its partner is refused, since other readers would swallow rows there. A quote further inside a
+text cell stands for itself, as in every common reader.
 
-There are two ways inside. `_read_anything` is the authority: it reads cell by cell and finds every problem.
-`submissions.plain` takes what one pass over the bytes proves to be plain, with the same values to the last bit.
+There are two implementations. `_read_anything` is the reference: it reads cell by cell and finds every problem.
+`submissions.plain` reads plain files in one pass over the bytes, with the same values to the last bit.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tasks.base import Column, Columns, TableFormat
 CODES: dict[str, str] = {
     **FILE_CODES,
     "E_LINE_END": "A carriage return is inside a line or ends it alone. End every line with LF or CRLF.",
-    "E_LINE_LONG": "A line is longer than a row can be. Write one row a line.",
+    "E_LINE_LONG": "A line is longer than any row. Write one row per line.",
     "E_BLANK": "There is a blank line before the last row. Remove it.",
     "E_HEADER": "The first line is a row, not the header. Write the header of the sample submission first.",
     "E_COLUMNS": (
@@ -38,7 +38,7 @@ CODES: dict[str, str] = {
         "pandas, write index=False."
     ),
     "E_YEAR": (
-        "Header, ids and rows are those of another test set of the course. Predict the test file that came with this "
+        "Header, ids and number of rows match another test set of the course. Predict the test file of this "
         "competition."
     ),
     "E_ROWS": "The file has no rows, or far too many. Write one row for each id of the sample submission.",
@@ -48,19 +48,19 @@ CODES: dict[str, str] = {
         "A cell is not a finite decimal number, or not a whole number where one is expected. Check for NaN, "
         "units and decimal commas."
     ),
-    "E_RANGE": "A number is outside the range of its column. Check the units, and clip what your model says.",
-    "E_TEXT_LONG": "A text is longer than an answer can be. Shorten it.",
-    "E_ID_ZEROS": "Ids lost or gained leading zeros. Read and write ids as text; with pandas, dtype=str.",
+    "E_RANGE": "A number is outside the range of its column. Check the units, and clip your predictions.",
+    "E_TEXT_LONG": "A text is longer than any answer. Shorten it.",
+    "E_ID_ZEROS": "Ids have lost or gained leading zeros. Read and write ids as text; with pandas, dtype=str.",
     "E_ID_FLOAT": "Ids are written as decimal numbers, such as 7.0. Write whole numbers.",
     "E_ID_FILE": "Ids are written as file names, such as 0001.jpg. Write the id alone.",
-    "E_ID_SHIFTED": "Ids count from 1 in place of 0, or the other way round. Count as the sample does.",
+    "E_ID_SHIFTED": "Ids count from 1 instead of 0, or the other way round. Count as the sample submission does.",
     "E_SWAPPED": "The ids are in the other column. Swap the columns, or their names in the header.",
     "E_ID_SPACE": "Ids have blanks around them. Remove the blanks.",
-    "E_ID_UNKNOWN": "Ids are not among those of the sample submission. Copy the ids from it.",
+    "E_ID_UNKNOWN": "Ids are not in the sample submission. Copy the ids from it.",
     "E_ID_TWICE": "Ids appear on more than one line. Write each id once.",
     "E_ID_MISSING": "Ids of the sample submission have no row. Write a row for each of them.",
 }
-"""Every code that a table is refused with, and what it means. Codes are stable: scripts may rely on them."""
+"""The error codes for tables, with their meanings. Codes are stable: scripts may rely on them."""
 
 MAX_LINE = 100_000
 MAX_COLUMNS = 1_000
@@ -76,15 +76,15 @@ _NOT_NUMBERS = (
         re.compile(r"[+-]?(nan|inf|infinity|1\.#\w+)|n/?a|<na>|nat|null|none|nil|missing|-+|\?+|\.", re.I),
         "missing and infinite values cannot be scored; predict a finite number for every row",
     ),
-    (re.compile(r"[+-]?0[xX].*"), "hexadecimal numbers are not taken; write it in decimal digits"),
+    (re.compile(r"[+-]?0[xX].*"), "hexadecimal numbers are not accepted; write it in decimal digits"),
     (re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?"), "write it without thousands separators"),
     (re.compile(r"[+-]?[0-9]*,[0-9]+"), "write it with a decimal point"),
     (re.compile(r"[+-]?[0-9.]+(_[0-9.]+)+"), "write it without underscores"),
     (re.compile(r".*%"), "write it without a percent sign"),
-    (re.compile(r"[\[({<].*|(tensor|array|np\.).*"), "write the number alone, without brackets around it"),
+    (re.compile(r"[\[({<].*|(tensor|array|np\.).*"), "write only the number, without brackets"),
     (re.compile(r"[^0-9]*[$€£¥].*|.*[$€£¥]"), "write it without a currency sign"),
     (re.compile(r"(true|false|yes|no)", re.I), "write 1 or 0 instead of a word"),
-    (re.compile(r".*[^\x00-\x7f].*"), "only the digits 0-9 and the ASCII signs + - . e are taken"),
+    (re.compile(r".*[^\x00-\x7f].*"), "only the digits 0-9 and the ASCII characters + - . e are accepted"),
 )
 
 
@@ -114,7 +114,7 @@ def _read_anything(data: bytes, format: TableFormat) -> Columns:
     if _is_row(names, format):
         report.file(
             "E_HEADER",
-            f'the first line is a row ("{inert(lines[start])}"); put the header {",".join(format.header)} before it.',
+            f'the first line is a row ("{inert(lines[start])}"); add the header {",".join(format.header)} above it.',
             line=start + 1,
             found=lines[start],
             expected=",".join(format.header),
@@ -132,9 +132,9 @@ def _read_anything(data: bytes, format: TableFormat) -> Columns:
 
 
 def _lines(text: str, format: TableFormat) -> list[str]:
-    """The lines without the blank ones at the end, each with the carriage returns that end it.
+    """The lines without blank ones at the end, each with its trailing carriage returns.
 
-    Raises SubmissionError where there are no lines to speak of, or so many that only their count matters.
+    Raises SubmissionError for a header that is far too long, and for far too many rows.
     """
     first = text[: MAX_LINE + 1].partition("\n")[0]
     if "\r" in without_end(first):
@@ -145,7 +145,7 @@ def _lines(text: str, format: TableFormat) -> list[str]:
         raise refusal("E_COLUMNS", message, 1, expected=",".join(format.header))
     if len(first) > MAX_LINE:
         raise refusal("E_LINE_LONG", f"line 1: longer than {MAX_LINE:,} characters; check the line ends.", 1)
-    end = text.find("\n", len(text.rstrip(" \t\r\n")))  # that of the last line that is not blank
+    end = text.find("\n", len(text.rstrip(" \t\r\n")))  # the end of the last line that is not blank
     text = text if end < 0 else text[:end]
     rows = text.count("\n")
     if rows > 4 * len(format.ids) + 1000:
@@ -162,9 +162,9 @@ def _header(line: str) -> list[str]:
 
 
 def _refuse_other_year(names: Sequence[str], lines: Sequence[str], rows: int, format: TableFormat) -> None:
-    """Refuses a file with header, ids and number of rows of a test set that the course gave out, and not of this one.
+    """Refuses a file whose header, ids and number of rows match another of the course's test sets.
 
-    Ids are told apart by the first and the last one: "0" and "3346", or "0001" and "3347".
+    Ids are compared by the first and the last one: "0" and "3346", or "0001" and "3347".
     """
     years = [year for year in format.years if sorted(names) == sorted(year.header) and rows == year.rows]
     if not years:
@@ -200,7 +200,7 @@ def _is_row(names: Sequence[str], format: TableFormat) -> bool:
 
 
 def _check_names(names: Sequence[str], line: int, format: TableFormat, report: Report) -> None:
-    """Reports what a header has too much, too little, twice, or in other letters than expected."""
+    """Reports missing, unexpected, repeated and misspelled (in capitals) columns."""
     expected = ",".join(format.header)
 
     def wrong(message: str, found: str) -> None:
@@ -213,7 +213,7 @@ def _check_names(names: Sequence[str], line: int, format: TableFormat, report: R
     for name in list(missing):
         near = [other for other in extra if other.casefold() == name.casefold()]
         if near:
-            wrong(f'the header says "{inert(near[0])}" for "{name}": capitals count', near[0])
+            wrong(f'the header has "{inert(near[0])}" instead of "{name}": capitals matter', near[0])
             missing.remove(name)
             extra.remove(near[0])
     mark = next((mark for mark in _SEPARATORS if mark in names[0]), None)
@@ -236,7 +236,7 @@ def _check_names(names: Sequence[str], line: int, format: TableFormat, report: R
 
 
 def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableFormat, report: Report) -> Columns:
-    """The columns of the rows, the first of which is line `first`. What cannot be read goes to the report."""
+    """The values by column; rows begin at line `first`. Unreadable cells and rows go to the report."""
     import numpy as np
 
     folded = [name.casefold() for name in names]
@@ -264,7 +264,7 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
                 values[column.name][place] = value
     if format.id in at and (report.counts or ids.odd) and _swapped(lines, at, format):
         message = (
-            f"the ids are in the column {format.columns[0].name}, and the predictions in the column {format.id}: swap "
+            f"the ids are in the column {format.columns[0].name} and the predictions in the column {format.id}: swap "
             "the columns, or their names in the header."
         )
         raise refusal("E_SWAPPED", message, first)
@@ -277,10 +277,10 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
 
 
 def _swapped(lines: Sequence[str], at: Mapping[str, int], format: TableFormat) -> bool:
-    """Whether the one column of predictions has all ids, and the column of ids has not."""
+    """Whether the only prediction column holds all the ids, and the id column does not."""
     if len(format.columns) != 1 or len(at) != 2:
         return False
-    rows = [line.split(",") for line in map(without_end, lines)]
+    rows = [line.split(",", max(at.values()) + 1) for line in map(without_end, lines)]
     ids, values = (
         {row[at[name]].strip(' \t"') for row in rows if at[name] < len(row)}
         for name in (format.id, format.columns[0].name)
@@ -290,7 +290,7 @@ def _swapped(lines: Sequence[str], at: Mapping[str, int], format: TableFormat) -
 
 
 def _row_cells(line: str, number: int, names: Sequence[str], format: TableFormat, report: Report) -> list[str] | None:
-    """The cells of a row, or None after a report."""
+    """The cells of a row, or None after reporting a problem."""
     if not line.strip(" \t"):
         hint = 'remove it (Python on Windows: open the file with newline="")'
         report.line("E_BLANK", f"blank; {hint}.", number, line)
@@ -301,9 +301,7 @@ def _row_cells(line: str, number: int, names: Sequence[str], format: TableFormat
         )
         return None
     if "\r" in line:
-        report.line(
-            "E_LINE_END", "a carriage return inside the line; take it out or end the line with LF.", number, line
-        )
+        report.line("E_LINE_END", "a carriage return inside the line; remove it or end the line with LF.", number, line)
         return None
     most = len(names) + MAX_COLUMNS
     cells = _cells(line, most) if '"' in line else line.split(",", most)
@@ -323,9 +321,9 @@ def _row_cells(line: str, number: int, names: Sequence[str], format: TableFormat
 
 
 def _cells(line: str, most: int = MAX_COLUMNS) -> list[str] | None:
-    """The cells of a line with quotes, or None where a quote opens a cell and does not close it.
+    """The cells of a line with quotes, or None if a cell's opening quote is never closed.
 
-    After `most` cells one more is given, whatever follows.
+    At most `most` + 1 cells are returned.
     """
     cells, start = [], 0
     while True:
@@ -353,7 +351,7 @@ def _why_cells(cells: Sequence[str], width: int, format: TableFormat) -> str:
     if all(cell == "" for cell in cells[width:]):
         return "a comma at the end of the line shifts the columns, remove it"
     if any(column.kind == "text" for column in format.columns):
-        return "a text that holds a comma must stand in double quotes"
+        return "put text that contains a comma in double quotes"
     return "write numbers without thousands separators and with a decimal point"
 
 
@@ -361,19 +359,19 @@ def _why_cells(cells: Sequence[str], width: int, format: TableFormat) -> str:
 
 
 def _reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | None, str]]:
-    """A function from a cell to (value, None, "") or to (None, code, what is wrong)."""
+    """A function from a cell to (value, None, "") or (None, code, problem)."""
     longest = max(100, min(10_000, 2**26 // max(rows, 1)))  # keeps an array of fixed-width text within 256 MiB
 
     def text(cell: str) -> tuple[Any, str | None, str]:
         if len(cell) > longest:
-            return None, "E_TEXT_LONG", f"{len(cell):,} characters, at most {longest:,} are taken"
+            return None, "E_TEXT_LONG", f"{len(cell):,} characters, at most {longest:,} are accepted"
         return cell, None, ""
 
     def whole(cell: str) -> tuple[Any, str | None, str]:
         cell = cell.strip(" \t")
         if not _INT.fullmatch(cell):
             return None, "E_NUMBER", _why_not_number(cell, column)
-        digits = cell.lstrip("+-0") or "0"  # int() takes no more than 4,300 digits, leading zeros included
+        digits = cell.lstrip("+-0") or "0"  # int() accepts at most 4,300 digits, leading zeros included
         value = int(f"-{digits}" if cell.startswith("-") else digits) if len(digits) < 20 else 2**63
         if not -(2**63) <= value < 2**63 or not column.minimum <= value <= column.maximum:
             return None, "E_RANGE", f"out of range, expected {_expected(column)}"
@@ -401,7 +399,7 @@ def _why_not_number(cell: str, column: Column) -> str:
 
 
 def _expected(column: Column) -> str:
-    """What a column takes, in words."""
+    """The values a column accepts, in words."""
     if column.kind == "text":
         return "text"
     kind = "a whole number" if column.kind == "int" else "a finite decimal number"
@@ -413,7 +411,7 @@ def _expected(column: Column) -> str:
 
 
 class _Ids:
-    """Which ids of the format have a row, and what is wrong with the others."""
+    """The ids that have a row, and the problems of the others."""
 
     def __init__(self, format: TableFormat) -> None:
         self.ids = [str(name) for name in format.ids]
@@ -423,13 +421,13 @@ class _Ids:
         self.odd: dict[str, list[tuple[int, str, str]]] = {}  # code: (line, what was found, what was expected)
 
     def excuse(self, cells: Sequence[str], line: int) -> None:
-        """Keeps the id of a row that cannot be split from being called missing as well."""
+        """Marks the id of an unreadable row, so that it is not reported as missing too."""
         place = self.places.get(cells[0]) if cells else None
         if place is not None:
             self.lines[place] = self.lines[place] or line
 
     def note(self, name: str, line: int) -> int | None:
-        """The place of the id on a line, or None after a note of what is wrong with it."""
+        """The place of the id on a line, or None after noting the problem."""
         place = self.places.get(name)
         if place is None:
             code, place = self._meaning(name)
@@ -443,7 +441,7 @@ class _Ids:
         return place
 
     def _meaning(self, name: str) -> tuple[str, int | None]:
-        """The code for an id that is not expected as it stands, and the place of the id that was meant."""
+        """The error code for an unexpected id, and the place of the id that was probably meant."""
         bare = name.strip()
         if bare in self.places:
             return "E_ID_SPACE", self.places[bare]
@@ -461,7 +459,7 @@ class _Ids:
         return "E_ID_UNKNOWN", None
 
     def _shift(self, missing: Sequence[str]) -> int | None:
-        """What the ids begin with where they are those expected, each one more or one less; else None."""
+        """The first id if all ids are off by one, else None."""
         unknown = self.odd.get("E_ID_UNKNOWN", [])
         if len(unknown) != 1 or len(missing) != 1 or "E_ID_TWICE" in self.odd or len(self.ids) < 2:
             return None
@@ -477,11 +475,11 @@ class _Ids:
         return first + 1 if int(name) > last else first - 1
 
     def report(self, report: Report, rows: int) -> None:
-        """One problem for each kind of fault, with its count and the first lines."""
+        """Reports one problem for each kind of fault, with its count and first lines."""
         advice = {
-            "E_ID_ZEROS": "have other leading zeros; save the file without a spreadsheet, and read ids as text",
-            "E_ID_FLOAT": "are written as decimal numbers; write ids as text, in pandas astype(int) or dtype=str",
-            "E_ID_FILE": "are written as file names; write the ids alone, in Python Path(name).stem",
+            "E_ID_ZEROS": "have different leading zeros; do not save the file from a spreadsheet, and read ids as text",
+            "E_ID_FLOAT": "are written as decimal numbers; write ids as text, in pandas with astype(int) or dtype=str",
+            "E_ID_FILE": "are written as file names; write only the id, in Python Path(name).stem",
             "E_ID_SPACE": "have blanks around them; write ids without blanks",
         }
         for code, words in advice.items():
@@ -494,8 +492,8 @@ class _Ids:
             fix = "subtract 1 from" if shift > int(self.ids[0]) else "add 1 to"
             line, name, _ = self.odd["E_ID_UNKNOWN"][0]
             message = (
-                f'the ids count from {shift}: "{inert(name)}" is none, "{missing[0]}" is missing; expected '
-                f'"{self.ids[0]}" to "{self.ids[-1]}", {fix} each.'
+                f'the ids count from {shift}: "{inert(name)}" (line {line:,}) is unexpected, '
+                f'"{missing[0]}" is missing; expected "{self.ids[0]}" to "{self.ids[-1]}"; {fix} each.'
             )
             report.file("E_ID_SHIFTED", message, line, name, f"{self.ids[0]} to {self.ids[-1]}")
             return
@@ -524,6 +522,6 @@ def _ids(count: int) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first three names, and how many more."""
+    """The first three names, and the number of the others."""
     shown = ", ".join(f'"{inert(name)}"' for name in names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more"

@@ -1,4 +1,4 @@
-"""What every reader of submissions shares: the bytes of a file, UTF-8 text, and the report of all problems at once."""
+"""Shared by all readers of submissions: the bytes of a file, UTF-8 text, and the report of all problems."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from submissions.plain import BOM
 from tasks.base import Problem, SubmissionError, UserError
 
 CODES: dict[str, str] = {
-    "E_FILE_MISSING": "There is no file of that name. Check the spelling and the folder.",
-    "E_FILE_DIRECTORY": "The name is that of a folder. Give the file itself.",
+    "E_FILE_MISSING": "The file does not exist. Check the spelling and the folder.",
+    "E_FILE_DIRECTORY": "The path is a folder. Give the file itself.",
     "E_FILE_UNREADABLE": (
         "The file cannot be opened or read. Check its permissions, and that no other program is writing it."
     ),
-    "E_EMPTY": "The file is empty, or has only blanks. Check that your program wrote it to the end.",
-    "E_SIZE": "The file is larger than this competition accepts. Check that it is the submission and not the data.",
+    "E_EMPTY": "The file is empty or blank. Check that your program finished writing it.",
+    "E_SIZE": "The file is larger than this competition accepts. Check that it is the submission and not the data set.",
     "E_BINARY": (
         "The file is not text: a spreadsheet, an archive, an image, or text with NUL bytes. Save it as plain text."
     ),
     "E_ENCODING": "The text is not UTF-8. Save it as UTF-8.",
 }
-"""The codes that any kind of file can be refused with. Codes are stable: scripts may rely on them."""
+"""The error codes for any kind of file. Codes are stable: scripts may rely on them."""
 
 SHOWN = 20
 SHOWN_PER_CODE = 5
@@ -43,9 +43,9 @@ MAGIC = (
 
 
 def load(path: Path, max_bytes: int) -> bytes:
-    """The bytes of a submitted file, of at most `max_bytes`, which is checked before and while they are read.
+    """Reads a submitted file of at most `max_bytes`, checking the size before and during reading.
 
-    Raises UserError where there is no readable file, and SubmissionError for an empty or too large one.
+    Raises UserError if the file cannot be read, and SubmissionError if it is empty or too large.
     """
     name = inert(path.name or str(path), 80)
     try:
@@ -53,7 +53,7 @@ def load(path: Path, max_bytes: int) -> bytes:
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size > max_bytes:
                 raise too_large(status.st_size, max_bytes)
-            # One read for a regular file; pipes and devices give what they have, until they end or the cap is passed.
+            # A regular file takes one read; pipes and devices are read until they end or pass the limit.
             chunks, total = [], 0
             while chunk := file.read(min(max_bytes - total, max(status.st_size, 2**16)) + 1):
                 chunks.append(chunk)
@@ -61,9 +61,9 @@ def load(path: Path, max_bytes: int) -> bytes:
                 if total > max_bytes:
                     raise too_large(None, max_bytes)
     except FileNotFoundError:
-        raise UserError(f"There is no file {name}; check the name and the folder.", code="E_FILE_MISSING") from None
+        raise UserError(f"{name} does not exist; check the name and the folder.", code="E_FILE_MISSING") from None
     except IsADirectoryError:
-        raise UserError(f"{name} is a directory; name the file in it.", code="E_FILE_DIRECTORY") from None
+        raise UserError(f"{name} is a folder; name the file in it.", code="E_FILE_DIRECTORY") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UserError(f"{name} cannot be read: {reason}.", code="E_FILE_UNREADABLE") from None
@@ -73,7 +73,7 @@ def load(path: Path, max_bytes: int) -> bytes:
 
 
 def inert(text: str, width: int = 40) -> str:
-    """Text from outside, cut to `width` characters, with everything that steers a terminal written as an escape.
+    """Untrusted text cut to `width` characters, with control characters escaped.
 
     >>> inert("a\\x1b[31mb\\u202ec")
     'a\\\\x1b[31mb\\\\u202ec'
@@ -83,7 +83,7 @@ def inert(text: str, width: int = 40) -> str:
 
 
 class Report:
-    """The problems found so far: those of the whole file, and of single lines a few of each code."""
+    """The problems found so far: those of the whole file, and the first few of each code for single lines."""
 
     def __init__(self) -> None:
         self.of_file: list[Problem] = []
@@ -111,7 +111,7 @@ class Report:
 
 
 def text_of(data: bytes, wanted: str = "the CSV text itself") -> str:
-    """The text of a file. Raises SubmissionError for an empty one, a binary one or another encoding."""
+    """The text of a file. Raises SubmissionError if it is empty, binary or not UTF-8."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or _every_other_is_nul(data[:16]):
         raise refusal(
             "E_ENCODING",
@@ -126,7 +126,7 @@ def text_of(data: bytes, wanted: str = "the CSV text itself") -> str:
     nul = data.find(b"\0")
     if nul >= 0:
         line = data.count(b"\n", 0, nul) + 1
-        raise refusal("E_BINARY", f"line {line:,}: a NUL byte; the file is binary or damaged, write it anew.", line)
+        raise refusal("E_BINARY", f"line {line:,}: a NUL byte; the file is binary or damaged, write it again.", line)
     try:
         text = data.removeprefix(BOM).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -141,19 +141,19 @@ def text_of(data: bytes, wanted: str = "the CSV text itself") -> str:
 
 
 def _binary(what: str, wanted: str) -> SubmissionError:
-    """The refusal of another kind of file, with how to turn it into the text that is wanted."""
+    """The error for a binary file, with how to convert it."""
     how = ""
     if "Excel" in what:
-        how = ': in Excel, File, Save As, "CSV UTF-8 (comma delimited)"; another file name alone changes nothing'
+        how = ': in Excel, File, Save As, "CSV UTF-8 (comma delimited)"; renaming the file is not enough'
     elif "archive" in what:
-        how = ": unpack it, and hand in the file that was in it"
+        how = ": unpack it and submit the file inside"
     elif what in ("a numpy array", "a parquet file"):
         how = ": in pandas, to_csv(path, index=False)"
-    return refusal("E_BINARY", f"This looks like {what}; hand in {wanted}{how}.")
+    return refusal("E_BINARY", f"This looks like {what}; submit {wanted}{how}.")
 
 
 def _every_other_is_nul(start: bytes) -> bool:
-    """Whether these bytes are ASCII in UTF-16."""
+    """Whether these bytes look like ASCII text in UTF-16."""
     return len(start) > 3 and any(start[::2]) != any(start[1::2])
 
 
@@ -166,8 +166,8 @@ def empty() -> SubmissionError:
 
 
 def too_large(size: int | None, most: int) -> SubmissionError:
-    have = "is larger than that" if size is None else f"has {size:,}"
-    return refusal("E_SIZE", f"at most {most:,} bytes are taken, the file {have}; hand in the predictions alone.")
+    have = f"has more than {most:,} bytes" if size is None else f"has {size:,} bytes, at most {most:,} are accepted"
+    return refusal("E_SIZE", f"The file {have}; submit only the predictions.")
 
 
 def refusal(

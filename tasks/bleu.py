@@ -55,7 +55,7 @@ _SPACES = ("  ", "  +", " ")
 
 
 def _quote_first(match: re.Match[str]) -> str:
-    """A quote before the full stops that it followed; full stops alone as they are."""
+    """Moves a quote before the full stops that it followed; leaves full stops alone unchanged."""
     stops, behind = match.groups()
     return stops if behind is None else f'"{stops}{behind}'
 
@@ -103,7 +103,7 @@ PUNCTUATION: tuple[tuple[str, str | None, str | Callable[[re.Match[str]], str]],
     (f"{_NB};", None, ";"),
     (f",{_NB}", None, ", "),
     _SPACES,
-    # A quote stands before the comma and the full stops that it followed. The end of a line counts as a character.
+    # A quote moves before the comma and the full stops that it followed. The end of a line counts as a character.
     (',"', None, '",'),
     ('."', r'(\.+)(?:"([ \t\r\f\v]*[^<]))?', _quote_first),
     (_NB, f"([0-9]){_NB}([0-9])", r"\1.\2"),

@@ -85,7 +85,7 @@ def read_solution(path: Path, id_column: str | None = None) -> Solution:
     id_at = header.index(id_column)
     answer_at = [at for at in range(len(header)) if at != id_at and at not in usage_at]
     if not answer_at:
-        raise UserError(f"{path.name}: expected at least one answer column next to {id_column!r}; there is none.")
+        raise UserError(f"{path.name}: expected at least one answer column next to {id_column!r}; found none.")
 
     seen: dict[str, int] = {}
     for line, row in zip(lines, cells, strict=True):
@@ -619,7 +619,7 @@ def try_out(metric: ScoreFile, answers: Answers) -> tuple[float, float, str | No
 
 
 def _function(path: Path, module: Any) -> Callable[..., Any]:
-    """The function `score` of the module. Raises Unfit where there is none with Kaggle's parameters."""
+    """The function `score` of the module. Raises Unfit unless it exists and takes Kaggle's parameters."""
     function = getattr(module, "score", None)
     expected = "expected a function score(solution, submission, row_id_column_name)"
     if not callable(function):

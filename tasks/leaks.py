@@ -148,7 +148,7 @@ def near_rows(train: NDArray[np.float64], test: NDArray[np.float64]) -> list[Lea
         chance = tenth / len(positive) * (distance / edge) ** power
         chance = max(chance, float(np.searchsorted(natural, distance, side="right")) / len(natural))
         if _tail(len(distances), rank, chance) < LIMIT:
-            text = f"{rank} rows of the test features lie within {distance / float(np.median(natural)):.1g} times the"
+            text = f"{rank} rows of the test features are within {distance / float(np.median(natural)):.1g} times the"
             return [Leak("E_LEAK_NEAR_ROWS", f"{text} usual distance of a training row: copies with a little noise.")]
     return []
 

@@ -131,7 +131,7 @@ def rewrite(db: Database, edit: Callable[[list[dict[str, Any]]], None]) -> None:
 
 def test_a_log_computed_anew_is_given_away_by_the_receipts(course: Database) -> None:
     rewrite(course, lambda rows: rows[0].update(actor="somebody else"))
-    assert "the receipt of submission 1 names another chain" in messages(course)
+    assert "the receipt of submission 1 does not match the chain" in messages(course)
     assert found(course) == [1, 2, 3]
 
 
@@ -163,7 +163,7 @@ def test_an_event_added_behind_the_heads_back_is_named(course: Database) -> None
 def test_a_cut_tail_is_named(course: Database, kept: int) -> None:
     change(course, f"DELETE FROM events WHERE seq > {kept}")
     assert kept + 1 in found(course)
-    assert f"the log was cut: it ends at {kept}, its head says {LAST}" in messages(course)
+    assert f"the log was truncated: it ends at {kept}, its head says {LAST}" in messages(course)
 
 
 def test_a_cut_tail_with_a_mended_head_is_given_away_by_the_tables(course: Database) -> None:
@@ -177,7 +177,7 @@ def test_a_cut_tail_with_a_mended_head_is_given_away_by_the_tables(course: Datab
 @pytest.mark.parametrize(
     ("statement", "seq", "message"),
     [
-        ("UPDATE chain_head SET hash = 'x'", LAST, "another hash"),
+        ("UPDATE chain_head SET hash = 'x'", LAST, "does not match the hash of its last event"),
         ("UPDATE chain_head SET seq = 8", LAST, "the head of the log says 8"),
         ("DELETE FROM chain_head", None, "the head of the log is missing"),
         ("UPDATE submissions SET sha256 = 'x' WHERE id = 1", ACCEPTED, "submission 1: sha256 differ"),
@@ -188,7 +188,7 @@ def test_a_cut_tail_with_a_mended_head_is_given_away_by_the_tables(course: Datab
         ("UPDATE submissions SET quota_day = '2026-11-21' WHERE id = 1", ACCEPTED, "quota_day differ"),
         ("UPDATE submissions SET event_seq = 77 WHERE id = 1", 77, "submission 1 has no event"),
         ("UPDATE participants SET name = 'x' WHERE id = 1", ACCEPTED, "participant differ"),
-        ("UPDATE submissions SET receipt = replace(receipt, 'ML', 'MI')", ACCEPTED, "signature does not hold"),
+        ("UPDATE submissions SET receipt = replace(receipt, 'ML', 'MI')", ACCEPTED, "signature is not valid"),
         (
             "UPDATE submissions SET rejected_at = NULL, rejected_code = NULL",
             REJECTED,
@@ -201,8 +201,8 @@ def test_a_cut_tail_with_a_mended_head_is_given_away_by_the_tables(course: Datab
         ("UPDATE grades SET submission_id = 3 WHERE submission_id = 1", GRADED, "a grade of submission 3 has no event"),
         ("DELETE FROM selections", SELECTED, "the selection of student 1 is not what the log says"),
         ("UPDATE selections SET submission_id = 2", SELECTED, "the selection of student 1"),
-        ("DELETE FROM reveals", REVEALED, "hw01 was revealed by the log"),
-        ("UPDATE reveals SET competition = 'hw02'", None, "hw02 was not revealed by the log"),
+        ("DELETE FROM reveals", REVEALED, "hw01 was revealed, says the log"),
+        ("UPDATE reveals SET competition = 'hw02'", None, "hw02 was not revealed, says the log"),
     ],
 )
 def test_tables_that_the_log_does_not_bear_out_are_named(

@@ -171,7 +171,7 @@ def test_a_full_disk_gives_a_clear_error_and_leaves_no_half_state(
     assert call(home, *OTHER).exit_code == 0
 
 
-@pytest.mark.parametrize("problem", [(28, "disk of the grader is full"), (30, "may not write")])
+@pytest.mark.parametrize("problem", [(28, "grader's disk is full"), (30, "cannot write")])
 def test_a_disk_that_takes_no_more_leaves_no_half_submission(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: tuple[int, str]
 ) -> None:

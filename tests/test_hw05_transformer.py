@@ -566,7 +566,7 @@ def test_what_is_not_the_courses_file_is_refused_with_what_was_expected(tmp_path
     assert "expected the file raw.en" in refused(tmp_path / "empty")
     assert "as many lines" in refused(write_course(tmp_path / "a", english, chinese[:-1]))
     assert "at least 12000 pairs" in refused(write_course(tmp_path / "b", english[:100], chinese[:100]))
-    assert "exchanged" in refused(write_course(tmp_path / "c", chinese, english))
+    assert "look swapped" in refused(write_course(tmp_path / "c", chinese, english))
     double = write_course(tmp_path / "d", english, chinese)
     (double / "raw.en").write_text("x\n", encoding="utf-8")
     assert "expected one file raw.en" in refused(double)
@@ -802,7 +802,7 @@ def test_an_empty_translation_is_written_as_unknown_and_a_missing_monolingual_te
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((tiny / name).read_bytes())
     (tmp_path / MONO_FILE).write_bytes(gzip.compress(b"", mtime=0))
-    with pytest.raises(UserError, match="monolingual text back, which is empty"):
+    with pytest.raises(UserError, match="back-translates the monolingual text, but the file is empty"):
         train_level("hw05", "boss", tmp_path, tmp_path / "boss", seed=1, device="cpu", overrides=SHORT)
 
 

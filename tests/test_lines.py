@@ -98,9 +98,9 @@ REFUSED: dict[str, tuple[bytes, list[str], str]] = {
     "one line too few": (GOOD.partition(b"\n")[2], ["E_LINES"], "has 3 lines; expected 4.*last translation.*<unk>"),
     "two lines too few": (b"a\nb\n", ["E_LINES"], "has 2 lines; expected 4.*write <unk>"),
     "one line": (b"a", ["E_LINES"], "has 1 line; expected 4"),
-    "one line too many": (GOOD + "多\n".encode(), ["E_LINES"], "has 5 lines; expected 4.*makes two lines"),
-    "a blank line at the end": (GOOD + b"\n", ["E_LINES"], "has 5 lines.*blank: end the file"),
-    "blank lines at the end": (GOOD + b"\r\n \r\n", ["E_LINES"], "has 6 lines.*blank: end the file"),
+    "one line too many": (GOOD + "多\n".encode(), ["E_LINES"], "has 5 lines; expected 4.*splits it into two lines"),
+    "a blank line at the end": (GOOD + b"\n", ["E_LINES"], "has 5 lines.*blank lines after the last sentence"),
+    "blank lines at the end": (GOOD + b"\r\n \r\n", ["E_LINES"], "has 6 lines.*blank lines after the last sentence"),
     "a blank line between all": (GOOD.replace(b"\n", b"\n\n"), ["E_LINES"], "Every other line is blank"),
     "a header": (b"translation\n" + GOOD, ["E_LINES"], 'looks like a header \\("translation"\\): remove'),
     "a CSV": (
@@ -108,7 +108,7 @@ REFUSED: dict[str, tuple[bytes, list[str], str]] = {
         ["E_LINES", "E_LINE_IDS"],
         "begin with ids",
     ),
-    "ids": ("1\t一\n2\t二\n3\t三\n4\t四\n".encode(), ["E_LINE_IDS"], "sentences alone, in order"),
+    "ids": ("1\t一\n2\t二\n3\t三\n4\t四\n".encode(), ["E_LINE_IDS"], "write only the sentences, in order"),
     "quoted ids": ('"7","一"\n"8","二"\n"9","三"\n"10","四"\n'.encode(), ["E_LINE_IDS"], "without a header"),
     "an empty line": (BODY.format("").encode(), ["E_LINE_EMPTY"], "line 4: an empty line; write <unk>"),
     "a line of blanks": (BODY.format(" \t\u3000\u00a0").encode(), ["E_LINE_EMPTY"], "line 4: "),
@@ -133,7 +133,7 @@ REFUSED: dict[str, tuple[bytes, list[str], str]] = {
     "a zip": (zipped("prediction.txt"), ["E_BINARY"], "zip archive"),
     "a spreadsheet": (zipped("xl/workbook.xml"), ["E_BINARY"], "Excel"),
     "a numpy array": (b"\x93NUMPY\x01\x00", ["E_BINARY"], "numpy array"),
-    "too many bytes": (b"a" * 700_001, ["E_SIZE"], "at most 700,000 bytes are taken, the file has 700,001"),
+    "too many bytes": (b"a" * 700_001, ["E_SIZE"], "The file has 700,001 bytes, at most 700,000 are accepted"),
     "far too many lines": (b"a\n" * 5000, ["E_LINES"], "has 5,000 lines; expected 4"),
 }
 

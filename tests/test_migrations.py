@@ -162,7 +162,7 @@ def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest) -> Non
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     path.write_text("id,tested_positive\n" * 1000)
-    with pytest.raises(LeaderboardError, match="is not a database") as error:
+    with pytest.raises(LeaderboardError, match="is not an lhy-grade database") as error:
         open_database(f"sqlite:///{path}")
     assert code_of(error) == ("E_DATABASE", 10)
     assert path.read_text() == "id,tested_positive\n" * 1000

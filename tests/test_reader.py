@@ -198,7 +198,7 @@ TRAPS: list[Trap] = [
     ("an Excel file", zipped("xl/workbook.xml"), CASES, ["E_BINARY"], "Save As"),
     ("an old Excel file", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", CASES, ["E_BINARY"], "Excel"),
     ("a zip archive", zipped("preds.csv"), CASES, ["E_BINARY"], "zip archive"),
-    ("a gzip archive", gzip.compress(GOOD), CASES, ["E_BINARY"], "gzip archive; hand in the CSV text itself: unpack"),
+    ("a gzip archive", gzip.compress(GOOD), CASES, ["E_BINARY"], "gzip archive; submit the CSV text itself: unpack"),
     ("a PNG image", b"\x89PNG\r\n\x1a\n", CASES, ["E_BINARY"], "PNG"),
     ("a numpy array", b"\x93NUMPY\x01\x00", CASES, ["E_BINARY"], "numpy"),
     ("a NUL byte", cell("1\x00", 3), CASES, ["E_BINARY"], "line 3"),
@@ -225,9 +225,9 @@ TRAPS: list[Trap] = [
     ("50,000 columns", b"a," * 50_000 + b"\n1,2\n", CASES, ["E_COLUMNS"], "50,001 columns"),
     ("2,000 columns in rows", GOOD.replace(b"0,1.5", b"0" + b",1" * 2000), CASES, ["E_CELLS"], "more than 1,002 cells"),
     # The header.
-    ("no header", GOOD[19:], CASES, ["E_HEADER"], "put the header id,tested_positive"),
-    ("no header, text", b"uttr-a.pt,id1\nuttr-b.pt,id2\n", SPEAKERS, ["E_HEADER"], "put the header Id,Category"),
-    ("header in other capitals", GOOD.replace(b"id,", b"Id,"), CASES, ["E_COLUMNS"], '"Id" for "id": capitals'),
+    ("no header", GOOD[19:], CASES, ["E_HEADER"], "add the header id,tested_positive"),
+    ("no header, text", b"uttr-a.pt,id1\nuttr-b.pt,id2\n", SPEAKERS, ["E_HEADER"], "add the header Id,Category"),
+    ("header in other capitals", GOOD.replace(b"id,", b"Id,"), CASES, ["E_COLUMNS"], '"Id" instead of "id": capitals'),
     ("another homework's header", GOOD.replace(b"tested_positive", b"Predicted"), CASES, ["E_COLUMNS"], "Predicted"),
     ("an extra column", b"id,tested_positive,x\n0,1,1\n1,1,1\n2,1,1\n3,1,1\n", CASES, ["E_COLUMNS"], 'column "x"'),
     ("a pandas index", b",id,tested_positive\n0,0,1\n1,1,1\n2,2,1\n3,3,1\n", CASES, ["E_COLUMNS"], "index=False"),
@@ -241,7 +241,7 @@ TRAPS: list[Trap] = [
     ("trailing commas in rows", re.sub(rb"(\d)\n", rb"\1,\n", GOOD), CASES, ["E_CELLS"], "comma at the end"),
     ("trailing commas everywhere", GOOD.replace(b"\n", b",\n"), CASES, ["E_COLUMNS"], "without a name"),
     ("a row cut short", GOOD.replace(b"1,2\n", b"1\n"), CASES, ["E_CELLS"], "line 3: 1 cell, expected 2"),
-    ("an unquoted comma in a text", answers("1,a,b"), ANSWERS, ["E_CELLS"], "must stand in double quotes"),
+    ("an unquoted comma in a text", answers("1,a,b"), ANSWERS, ["E_CELLS"], "in double quotes"),
     ("an unquoted thousands separator", cell("1,234"), CASES, ["E_CELLS"], "thousands separators"),
     ("an unquoted decimal comma", cell("1,5"), CASES, ["E_CELLS"], "decimal point"),
     ("a semicolon in one row", GOOD.replace(b"1,2\n", b"1;2\n"), CASES, ["E_ID_MISSING", "E_CELLS"], "commas"),
@@ -296,7 +296,7 @@ TRAPS: list[Trap] = [
     ("an unknown id", GOOD + b"4,1\n", CASES, ["E_ID_UNKNOWN"], '"4" (line 6)'),
     ("an unknown for a known id", GOOD.replace(b"\n3,", b"\nx,"), CASES, UNKNOWN, '"x" (line 5)'),
     ("ids from one", b"id,tested_positive\n1,1\n2,1\n3,1\n4,1\n", CASES, ["E_ID_SHIFTED"], "subtract 1 from each"),
-    ("ids from zero", food_from(0), SHELVES, ["E_ID_SHIFTED"], 'expected "0001" to "0004", add 1 to each'),
+    ("ids from zero", food_from(0), SHELVES, ["E_ID_SHIFTED"], 'expected "0001" to "0004"; add 1 to each'),
     ("ids from zero without zeros", food_from(0, 1), SHELVES, ["E_ID_ZEROS", "E_ID_SHIFTED"], "add 1 to each"),
     ("ids from two", food_from(2), SHELVES, ["E_ID_SHIFTED"], "subtract 1 from each"),
     ("ids as file names", food("0001.jpg", "0002.jpg", "0010.jpg", "1000.jpg"), FOOD, ["E_ID_FILE"], "Path(name).stem"),
@@ -672,7 +672,9 @@ def test_load_refuses_a_sparse_file_of_500_gb_by_its_size(tmp_path: Path) -> Non
     path = tmp_path / "large.csv"
     with path.open("wb") as file:
         file.truncate(500 * 10**9)
-    with pytest.raises(SubmissionError, match="at most 1,000 bytes are taken, the file has 500,000,000,000") as caught:
+    with pytest.raises(
+        SubmissionError, match="The file has 500,000,000,000 bytes, at most 1,000 are accepted"
+    ) as caught:
         load(path, 1000)
     assert caught.value.code == "E_SIZE"
 

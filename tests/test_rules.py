@@ -739,7 +739,7 @@ def test_a_recorded_rule_that_is_changed_by_hand_is_found(written: Path) -> None
     path = written / "config.toml"
     path.write_text(path.read_text().replace("quota = 3", "quota = 50"))
     assert problems(home) == [], "the settings as they were read"
-    assert problems(open_home(written)) == ["hw01/1: quota is 50 by config.toml; the log says 3"]
+    assert problems(open_home(written)) == ["hw01/1: quota is 50 in config.toml; the log says 3"]
 
 
 def test_a_first_rule_makes_the_file_and_the_section(course: Path, tmp_path: Path) -> None:
@@ -809,7 +809,7 @@ def test_a_practice_file_that_is_made_to_count_behind_the_logs_back_is_found(hom
         db.execute("UPDATE submissions SET practice = :no", no=False)
     found = [finding.message for finding in events.verify(db)]
     assert any("practice differ" in text for text in found)
-    assert any("receipt of submission 1 says something else" in text for text in found)
+    assert any("receipt of submission 1 differs from its row" in text for text in found)
 
 
 def test_the_last_instant_for_anybody_is_that_of_the_longest_extension(

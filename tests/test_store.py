@@ -145,7 +145,7 @@ def test_a_process_killed_at_any_step_leaves_the_whole_file_or_none(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.ENOSPC, "disk of the grader is full"), (errno.EROFS, "may not write"), (errno.EIO, "could not be kept")],
+    [(errno.ENOSPC, "grader's disk is full"), (errno.EROFS, "cannot write"), (errno.EIO, "could not be stored")],
 )
 @pytest.mark.parametrize("call", ["write", "fsync"])
 def test_a_disk_that_refuses_leaves_nothing_behind(
@@ -168,7 +168,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_the_file_leaves_nothing_behind(tm
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(DATA) // 2, hard))
     try:
-        with pytest.raises(UserError, match="disk of the grader is full"):
+        with pytest.raises(UserError, match="grader's disk is full"):
             store.keep(tmp_path, DATA)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -177,7 +177,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_the_file_leaves_nothing_behind(tm
 
 def test_a_root_that_is_no_folder_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "root").write_text("a file")
-    with pytest.raises(UserError, match="could not be kept") as caught:
+    with pytest.raises(UserError, match="could not be stored") as caught:
         store.keep(tmp_path / "root", DATA)
     assert caught.value.code == "E_STORE"
 
@@ -190,7 +190,7 @@ def test_a_root_that_may_not_be_written_is_a_clear_error(tmp_path: Path) -> None
         root = tmp_path
         root.chmod(0o500)
     try:
-        with pytest.raises(UserError, match="could not be kept") as caught:
+        with pytest.raises(UserError, match="could not be stored") as caught:
             store.keep(root, DATA)
     finally:
         tmp_path.chmod(0o700)
@@ -254,7 +254,7 @@ def test_a_disk_that_is_full_while_a_file_arrives_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path if call == "replace" else os, call, full)
-    with pytest.raises(UserError, match="disk of the grader is full") as caught:
+    with pytest.raises(UserError, match="grader's disk is full") as caught:
         arrive(tmp_path, [DATA])
     monkeypatch.undo()
     assert (caught.value.code, caught.value.exit_code) == ("E_STORE", 10)

@@ -233,7 +233,7 @@ def test_a_new_name_is_on_the_board_at_once_and_the_handle_stays_in_receipts_and
     assert school.call("extend", "hw1", "--team", "Owls", "--slots", "2", *YES).exit_code == 0
     assert school.call("extend", "hw1", "--person", "e1", "--slots", "1", *YES).exit_code == 0
     done = school.import_(CLASS.replace("Owls", "Eagles").replace("Eve", "Eva"))
-    assert "the team Owls is called Eagles from now on" in done.stderr
+    assert "the team Owls is renamed to Eagles and keeps its submissions" in done.stderr
     assert "e1: name from Eve to Eva" in done.stderr
     assert "a1: team" not in done.stderr, "nobody moves"
     assert school.names() == ["Cats", "Eagles", "Eva"]
@@ -270,9 +270,9 @@ def test_the_import_tells_what_follows_for_whom_before_it_changes_anything(schoo
     assert asked.exit_code == 1
     told = asked.stderr.splitlines()
     for line in (
-        "hw01: a1 stays with Owls, since it has begun",
-        "hw01: e1 stays alone, since it has begun",
-        "hw01: f1 stays alone, since Cats has begun",
+        "hw01: a1 still submits with Owls, because Owls has already submitted",
+        "hw01: e1 still submits alone, because Eve has already submitted",
+        "hw01: f1 still submits alone, because Cats has already submitted",
         "a1: team from Owls to Cats",
         "e1: team from none to Owls",
     ):
@@ -305,11 +305,11 @@ def test_a_new_name_of_a_team_is_asked_for_and_without_an_answer_refused_with_wh
         (CLASS, ("--rename", "Owls"), "must be OLD=NEW"),
         (CLASS, ("--rename", "Owls=A", "--rename", "Owls=B"), "must be OLD=NEW"),
         (CLASS, ("--rename", "Dogs=A"), "no team Dogs"),
-        (CLASS, ("--rename", "Owls=Cats"), "is or was a team Cats"),
+        (CLASS, ("--rename", "Owls=Cats"), "The team name Cats is taken"),
         (CLASS, ("--rename", "Owls=Eve"), "has the id or the name of a person"),
-        (CLASS, ("--rename", "Owls=x", "--rename", "Cats=x"), "is or was a team x"),
-        (CLASS.replace("f1,Fay", "Owls,Fay"), (), "the id Owls is that of a team"),
-        (CLASS.replace("Fay", "Owls"), (), "the name Owls is that of a team"),
+        (CLASS, ("--rename", "Owls=x", "--rename", "Cats=x"), "The team name x is taken"),
+        (CLASS.replace("f1,Fay", "Owls,Fay"), (), "the id Owls is the name of a team"),
+        (CLASS.replace("Fay", "Owls"), (), "the name Owls is the name of a team"),
     ],
 )
 def test_a_name_that_would_confuse_is_refused_and_nothing_is_changed(
@@ -325,7 +325,7 @@ def test_a_name_that_would_confuse_is_refused_and_nothing_is_changed(
 def test_a_handle_of_a_renamed_team_is_no_persons_id_and_no_baselines_name(school: School) -> None:
     school.call("roster", "rename", "Owls", "Eagles", *YES)
     done = school.import_("id,name\nOwls,Zoe\n")
-    assert (done.exit_code, "the id Owls is that of a team" in done.stderr) == (2, True)
+    assert (done.exit_code, "the id Owls is the name of a team" in done.stderr) == (2, True)
     with school.home.database() as db:
         for name in ("Owls", "Eagles", "a1"):
             with pytest.raises(LeaderboardError, match="on the roster"):
@@ -343,7 +343,7 @@ def test_force_with_a_reason_moves_a_person_in_a_homework_that_has_begun_and_say
     text = CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats")
     assert school.import_(text, "--force", "--yes").exit_code == 2, "no reason"
     asked = school.import_(text, "--force", "--reason", "the wrong team", input="n\n")
-    line = "hw01: a1 is with Cats from now on, not with Owls; points, list and quota are those of that team"
+    line = "hw01: a1 now submits with Cats, not with Owls; points, submissions and quota are the team's"
     assert line in asked.stderr.splitlines()
     assert school.points() == before
     done = school.import_(text, "--force", "--reason", "the wrong team", "--yes")
@@ -363,7 +363,7 @@ def test_force_with_a_reason_moves_a_person_in_a_homework_that_has_begun_and_say
 
 def test_force_says_whose_work_counts_for_nobody_any_more(school: School) -> None:
     done = school.import_(CLASS.replace("e1,Eve,,", "e1,Eve,,Owls"), "--force", *YES)
-    assert "hw01: what Eve handed in counts for nobody from now on" in done.stderr
+    assert "hw01: the submissions of Eve no longer count for anyone" in done.stderr
     assert school.seen("e1")["numbers"] == school.seen("a1")["numbers"] == [1, 2]
     school.verified()
 
@@ -389,7 +389,7 @@ def test_a_file_that_is_under_way_while_its_sender_changes_teams_is_refused_and_
         more: dict[str, Any] = {"size": 1, "filename": "", "message": "", "client_key": "k", "now": NOW}
         with pytest.raises(LeaderboardError, match="in the team Lynx"):
             accept_file(school.home, db, competition, participant="f1", person="f1", sha256="0" * 64, **more)
-        with pytest.raises(LeaderboardError, match="send the file again"):
+        with pytest.raises(LeaderboardError, match="submit the file again"):
             accept_file(school.home, db, competition, participant="Owls", person="f1", sha256="0" * 64, **more)
     assert school.hand_in("f1")["participant"] == "Lynx"
 
@@ -414,7 +414,7 @@ def test_a_merge_of_two_teams_into_a_new_one_is_no_new_name_of_either(school: Sc
 def test_an_extension_that_a_person_loses_by_joining_a_team_is_told(school: School) -> None:
     assert school.call("extend", "hw1", "--person", "f1", "--slots", "2", *YES).exit_code == 0
     done = school.import_(CLASS.replace("f1,Fay,,", "f1,Fay,,Lynx"))
-    assert "hw01: the extension of f1 does not hold with Lynx; extend the team" in done.stderr
+    assert "hw01: the extension of f1 does not apply with Lynx; extend the team" in done.stderr
     assert school.call("extend", "hw1", "--team", "Lynx", "--slots", "2", *YES).exit_code == 0
     assert school.seen("f1")["quota"][0]["limit"] == 5
 
@@ -428,13 +428,13 @@ def test_the_receipt_of_another_side_stays_hidden_from_who_left_and_who_joined(s
 
 
 TAMPERED = [
-    ("UPDATE participants SET name = 'Ghosts' WHERE name = 'Owls'", "Ghosts has handed in and is nobody on the roster"),
+    ("UPDATE participants SET name = 'Ghosts' WHERE name = 'Owls'", "Ghosts has submissions but is not on the roster"),
     ("INSERT INTO participants (id, competition, name, kind, created_at) VALUES (99, 'hw01/1', 'Ghosts', 'person', 1)",
-     "Ghosts has handed in and is nobody on the roster"),
+     "Ghosts has submissions but is not on the roster"),
     ("UPDATE teams SET handle = 'Ghosts' WHERE name = 'Owls'", "a1 is in the team Owls, which does not exist"),
-    ("UPDATE teams SET handle = 'Ghosts' WHERE name = 'Owls'", "Owls has handed in and is nobody on the roster"),
+    ("UPDATE teams SET handle = 'Ghosts' WHERE name = 'Owls'", "Owls has submissions but is not on the roster"),
     ("DELETE FROM teams WHERE name = 'Owls'", "the team Owls of event 1 is missing"),
-    ("UPDATE teams SET name = 'Best' WHERE name = 'Owls'", "the team Owls has another name than the log says"),
+    ("UPDATE teams SET name = 'Best' WHERE name = 'Owls'", "the team Owls does not have the name that the log says"),
     ("UPDATE memberships SET participant = 'Cats' WHERE participant = 'Owls'", "the membership of a1 is not"),
     ("UPDATE memberships SET event_seq = 1 WHERE participant = 'e1'", "the membership of e1 is not"),
     ("UPDATE memberships SET competition = 'hw02/1' WHERE participant = 'e1'", "hw02/1: the membership of e1 is not"),
@@ -505,7 +505,7 @@ def test_a_database_from_before_teams_had_ids_keeps_every_owner_and_verifies(
         assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}
         assert roster.participants_of(db, "hw02/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "Cats"}
         (lost,) = events.verify(db)
-        assert lost.message == "hw01/1: Dogs has handed in and is nobody on the roster", "renamed without an id"
+        assert lost.message == "hw01/1: Dogs has submissions but is not on the roster", "renamed without an id"
         roster.import_people(db, [Entry("a1", "Ada"), Entry("a2", "Bob", team="Cats")], **WHY)
         assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}
         roster.import_people(db, [Entry("g1", "Gil", team="Dogs")], **WHY)

@@ -388,7 +388,7 @@ def test_new_data_say_what_they_put_away_ask_and_leave_it_readable(home: Home) -
     other = ("prepare", "hw1", "--new-data", "--reason", "a label was wrong", "--as", "prof")
     assert "add --reason" in call(home, "prepare", "hw1", "--new-data", "--yes", exit_code=2).stderr
     asked = call(home, *other, exit_code=1)  # nobody answers
-    for text in ("Version 1 has 1 submission of 1 person", "1 extension: given for the new data too", "was revealed",
+    for text in ("Version 1 has 1 submission of 1 person", "1 extension: copied to the new data", "was revealed",
                  "lhy-grade leaderboard hw01 --version 1"):  # fmt: skip
         assert text in asked.stderr
     assert boards(home, "hw1") == before
@@ -545,10 +545,10 @@ def test_the_audit_finds_older_answers_that_were_changed_and_a_folder_of_other_d
     manifest = json.loads((home.public("hw01") / "manifest.json").read_text())
     manifest["files"]["sheet.md"] = {"sha256": hashlib.sha256(b"other").hexdigest(), "bytes": 5}
     (home.public("hw01") / "manifest.json").write_text(json.dumps(manifest))
-    assert "does not hold the data that were prepared as hw01/2" in "".join(audit.verify(home)[0])
+    assert "does not contain the data that were prepared as hw01/2" in "".join(audit.verify(home)[0])
     shutil.rmtree(home.public("hw01"))
     shutil.copytree(tmp_path / "v1", home.public("hw01"))  # as from an older backup
-    assert "holds version 1, and version 2 was prepared" in "".join(audit.verify(home)[0])
+    assert "has version 1, but version 2 was prepared" in "".join(audit.verify(home)[0])
     refused = call(home, "submit", "hw1", sample(home), "--as", "ada", exit_code=3)
     assert "replaced by new data, hw01/2" in refused.stderr
     call(home, "prepare", "hw1")

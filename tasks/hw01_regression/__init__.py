@@ -1,4 +1,4 @@
-"""HW1: how many per cent of those tested are positive, from days of survey answers of one state.
+"""HW1: regression. Predict the percentage of positive COVID-19 tests from several days of survey answers of a state.
 
 The columns are those of the course, 2021 (40 states, 3 days of 18) and 2022 (37 states, 5 days of 16); the header
 repeats the names of a day for every day, without a suffix, as the course's files do.
@@ -31,7 +31,7 @@ SURVEY = (
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of one year: `states` marks (0/1), then `days` times the columns of a day, the target the last.
+    """The columns of one year: 0/1 marks of `states`, then `days` times the columns of a day, the target last.
 
     `train_rows` and `test_rows` are the course's own counts; `missing_id` is the train id that the course left out.
     """
@@ -126,7 +126,7 @@ TASK = Task(
         ),
         Edition(
             "2021",
-            "the course's files of Kaggle ml2021spring-hw1, surveys by the Delphi group at CMU; licence not told; "
+            "the course's files of Kaggle ml2021spring-hw1, surveys by the Delphi group at CMU; licence not stated; "
             "the labels are public on the internet",
             _format(LAYOUT_2021),
             (RMSE,),
@@ -139,7 +139,7 @@ TASK = Task(
         ),
         Edition(
             "2022",
-            "the course's files of Kaggle ml2022spring-hw1, surveys by the Delphi group at CMU; licence not told; "
+            "the course's files of Kaggle ml2022spring-hw1, surveys by the Delphi group at CMU; licence not stated; "
             "the labels are public on the internet",
             _format(LAYOUT_2022),
             (MSE,),

@@ -1,8 +1,8 @@
 """The course's own COVID files, 2021 and 2022, and a hidden test carved out of their labelled part.
 
 The official test labels were never published, so whole stretches of days of a state are taken out of the labelled
-windows. A stretch gives test windows that lie side by side, as the course's own test windows do; every window that
-shares a day with a stretch and is no test window is dropped. The arithmetic, for windows of w days, a stretch of k
+windows. A stretch gives adjacent test windows, as in the course's own test file; every other window that shares a day
+with a stretch is dropped. The arithmetic, for windows of w days, a stretch of k
 windows and L = k w days: L + w - 1 windows touch the stretch, k of them are kept for the test.
 
 - 2021: 67 or 68 windows of 3 days a state. Two stretches of 4 windows: 2 x (12 + 2) = 28 windows gone, 8 test rows a
@@ -12,8 +12,8 @@ windows and L = k w days: L + w - 1 windows touch the stretch, k of them are kep
   185 test rows in 37 stretches, 60 % left. 250 test rows would leave less than half of the rows for training.
 
 The labels of these editions are in many public repositories: they are for learning, not for grades. And as in the
-course's own test file the first day of a test window follows the target day of the one before it, so whoever links
-rows of a state in time can interpolate; the built-in world leaves gaps instead.
+course's own test file the first day of a test window follows the target day of the one before it, so linking the rows
+of a state in time allows interpolation; the built-in world leaves gaps instead.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 2**20
 STRETCHES = {"2021": (2, 4), "2022": (1, 5)}
-"""Year to (stretches a state, windows a stretch)."""
+"""Year to (stretches per state, windows per stretch)."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The cells of one of the course's files as they were written, checked to be finite numbers."""
+    """The cells of one of the course's files as written, checked to be finite numbers."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -56,7 +56,7 @@ def find_text(source: Path, name: str) -> str | None:
         zips = sorted(source.glob("*.zip"))
         return find_text(zips[0], name) if len(zips) == 1 else None
     if not source.exists():
-        raise UserError(f"{source}: no such folder or zip; give the place of the course's files.")
+        raise UserError(f"{source}: no such folder or zip; give the path of the course's files.")
     try:
         with zipfile.ZipFile(source) as archive:
             members = [m for m in archive.infolist() if m.filename.rsplit("/", 1)[-1] == name and not m.is_dir()]
@@ -81,7 +81,7 @@ def _decode(data: bytes, where: Path | str) -> str:
 
 
 def read_table(text: str, name: str, layout: Layout, *, labelled: bool) -> Table:
-    """One of the course's files. Raises UserError, which says what was expected and what came."""
+    """Parses one of the course's files. Raises UserError, which says what was expected and what was found."""
     lines = list(csv.reader(io.StringIO(text, newline="")))
     lines = [line for line in lines if line]
     header = tuple(cell.strip() for cell in lines[0]) if lines else ()
@@ -100,7 +100,7 @@ def read_table(text: str, name: str, layout: Layout, *, labelled: bool) -> Table
         if len(line) != len(expected):
             raise UserError(
                 f"{name}, row {number}: expected {len(expected)} cells; found {len(line)}. "
-                "The file looks cut off; fetch it again."
+                "The file looks cut off; download it again."
             )
         for column, cell in zip(expected, line, strict=True):
             try:
@@ -114,7 +114,7 @@ def read_table(text: str, name: str, layout: Layout, *, labelled: bool) -> Table
     if len(lines) - 1 != count:
         raise UserError(
             f"{name}: expected {count} rows of the {layout.year} edition; found {len(lines) - 1}. "
-            "The file is not the one the course handed out; fetch it again."
+            "This is not the course's file; download it again."
         )
     ids = [line[0] for line in lines[1:]]
     missing = layout.missing_id if labelled else None
@@ -132,7 +132,7 @@ def _difference(header: tuple[str, ...], expected: tuple[str, ...]) -> str:
 
 
 def read_course(source: Path, layout: Layout) -> Table:
-    """The labelled file of a folder or zip; the unlabelled test file is checked where it is there."""
+    """The labelled file of a folder or zip; the unlabelled test file, if present, is checked."""
     text = find_text(source, TRAIN_FILE)
     if text is None:
         raise UserError(f"{source}: expected the file {TRAIN_FILE} of the {layout.year} edition; it is not there.")
@@ -147,7 +147,7 @@ def positions(layout: Layout, table: Table) -> list[tuple[str, int]]:
     """State and first day of each row: days count from 0 in the order of the state's chain of windows.
 
     Windows are linked where the last days of one are the first days of another. Where a window is missing the chain
-    goes on with the next overlap, so that the days keep their distance. Chains that share no day follow each other.
+    continues with the next overlap, so that the days keep their distance. Chains that share no day follow each other.
     """
     width, first = len(layout.day), 1 + len(layout.states)
     days = [tuple(row[first + width * d : first + width * (d + 1)] for d in range(layout.days)) for row in table.rows]
@@ -212,7 +212,7 @@ def carve(
 
 
 def make(layout: Layout, public: Path, streams: Streams, source: Path | None) -> Made:
-    """Write the carved competition into `public`. Rows keep the cells of the file; ids are numbered anew."""
+    """Write the carved competition into `public`. Rows keep the cells of the file; ids are renumbered."""
     import numpy as np
 
     if source is None:

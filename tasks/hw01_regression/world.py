@@ -1,18 +1,18 @@
 """The built-in world of HW1: daily survey panels of states in an epidemic, from a seed.
 
 Each state has its own epidemic: waves from waning immunity, season and import from its neighbours, and a policy that
-answers to what was reported, late, and gets tired; people's behaviour follows both. Every day a panel is asked. Who
-happens to answer moves illness and positive tests of that day together, and the fewer answer the larger the chance.
-Published are pooled means of seven days, as real surveys publish them; some states report tests up to three days late.
+responds late to reported cases and fatigues; people's behaviour follows both. Every day a panel is surveyed. Who
+happens to answer moves illness and positive tests of that day together, and fewer answers mean more noise. The
+published values are pooled means of seven days, as in real surveys; some states report tests up to three days late.
 Moods, errands and transport follow season, weekdays and drifts of their own: some columns are useless, some mislead by
-lying near the epidemic for a while.
+tracking the epidemic for a while.
 
-A year is cut into test and training periods of the whole country in turn, a week apart. In a training period each state
-gives all sliding windows, in a test period windows that lie a week apart: neither a target nor a raw answer behind it
+A year alternates between test and training periods of the whole country, a week apart. In a training period each state
+gives all sliding windows, in a test period windows that are a week apart: neither a target nor a raw answer behind it
 is in any other row. One state in one period is one group.
 
-What decides the targets of the test periods (luck of the epidemic, who answers, tests) comes from random streams of its
-own, which nothing that students get comes from.
+What decides the targets of the test periods (luck of the epidemic, who answers, tests) comes from separate random
+streams, which nothing that students get depends on.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Window:
 
 
 def plan(layout: Layout, streams: Streams, size: str) -> tuple[list[Window], list[Window], NDArray[np.bool_]]:
-    """The training windows, the test windows in random order, and which of the world's days (days,) are for tests."""
+    """The training windows, the test windows in random order, and which of the world's days (days,) are test days."""
     import numpy as np
 
     if size not in YEARS:
@@ -94,7 +94,7 @@ def plan(layout: Layout, streams: Streams, size: str) -> tuple[list[Window], lis
 
 
 def _shares(rows: int, periods: int, states: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`rows` shared out as evenly as can be over (periods, states), the larger shares at random places."""
+    """`rows` divided as evenly as possible over (periods, states), the larger shares at random places."""
     import numpy as np
 
     cells = np.full(periods * states, rows // (periods * states))
@@ -106,7 +106,7 @@ Draws = Callable[["np.random.Generator", "NDArray[np.bool_]"], "NDArray[Any]"]
 
 
 def daily(streams: Streams, name: str, hidden: NDArray[np.bool_], draw: Draws) -> NDArray[Any]:
-    """What `draw(rng, days)` gives for the days of a mask, (days, states), hidden days from a stream of their own."""
+    """The result of `draw(rng, days)` for all days, (days, states), with a separate stream for the hidden days."""
     import numpy as np
 
     shown = draw(streams.generator(f"{name}/shown days"), ~hidden)
@@ -146,7 +146,7 @@ def epidemic(chances: NDArray[np.float64], rng: np.random.Generator) -> tuple[ND
 
 
 def drift(days: int, states: int, memory: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """A slow wandering of deviation 1 for each state, half of it shared by all, (days, states)."""
+    """A slow random drift of deviation 1 for each state, half of it shared by all, (days, states)."""
     import numpy as np
 
     steps = np.sqrt(0.5) * (rng.normal(size=(days, states)) + rng.normal(size=(days, 1)))
@@ -160,7 +160,7 @@ def drift(days: int, states: int, memory: float, rng: np.random.Generator) -> ND
 
 
 def pooled(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sums over the last `POOL` days, (days, states); over what there is in the first ones."""
+    """Sums over the last `POOL` days, or fewer at the beginning, (days, states)."""
     import numpy as np
 
     total = np.cumsum(values, axis=0)
@@ -238,7 +238,7 @@ def simulate(layout: Layout, streams: Streams, hidden: NDArray[np.bool_]) -> Pan
 
 
 def floor(layout: Layout, streams: Streams, size: str) -> NDArray[np.float64]:
-    """For each test row, in the order of the answers, the best that could be said with the generator's own knowledge.
+    """For each test row, in the order of the answers, the best prediction from the generator's own knowledge.
 
     That is the published target with the expected number of positives on the last day in place of the drawn one: all
     earlier answers, the epidemic and who happened to answer are known, only the last draw is not.

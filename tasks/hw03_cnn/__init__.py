@@ -1,6 +1,6 @@
-"""HW3: which of eleven kinds of dish a picture shows, from few labelled pictures and more unlabelled ones.
+"""HW3: image classification. Which of eleven kinds of dish does a picture show? Few pictures have labels.
 
-Files lie as the course lays them out: 2021 in `food-11` (a folder for each class, an unlabelled part), 2022 in `food11`
+Files are laid out as in the course: 2021 in `food-11` (a folder for each class, an unlabelled part), 2022 in `food11`
 (everything labelled, the class in the file name).
 """
 
@@ -24,7 +24,7 @@ CLASSES = (
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the pictures of one year lie, and the course's own counts; `unlabelled` is 0 where the year has none."""
+    """The folders of one year's pictures, and the course's own counts; `unlabelled` is 0 where the year has none."""
 
     year: str
     root: str
@@ -108,8 +108,8 @@ def _edition(name: str, layout: Layout, bars: tuple[Bar, ...]) -> Edition:
     slug = {"2021": "ml2021spring-hw3", "2022": "ml2022spring-hw3b"}[layout.year]
     return Edition(
         name,
-        f"the course's files of Kaggle {slug}, pictures of food-11; licence not told, 2021: for this course only, "
-        "not to be passed on; the labels can be found on the internet"
+        f"the course's files of Kaggle {slug}, pictures of food-11; licence not stated; those of 2021 are for this "
+        "course only and must not be passed on; the labels can be found on the internet"
         if official
         else f"a seeded world of drawn dishes in the course's {layout.year} layout (tasks/hw03_cnn/world.py), MIT",
         _format(layout),

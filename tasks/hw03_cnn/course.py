@@ -2,13 +2,13 @@
 
 The labels of the course's test pictures were never published, so these pictures are left out, and a quarter of every
 class becomes the hidden test: a quarter of its training pictures and a quarter of its validation pictures, so that the
-three parts stay alike. 2021 keeps 2,310 labelled and 495 validation pictures beside its 6,786 unlabelled ones and has
-935 to be tested on; 2022 keeps about 7,400 and 2,570, and has about 3,320.
+three parts stay alike. 2021 keeps 2,310 labelled and 495 validation pictures in addition to its 6,786 unlabelled ones
+and has 935 test pictures; 2022 keeps about 7,400 and 2,570, and has about 3,320.
 
-Pictures that show the same, equal but for their size or compression, are one group and never straddle; cut, turned or
-recoloured copies are not looked for. Files are handed on byte by byte under new names. Numbers that differ from the
-course's are taken where all of them do, for pictures of one's own in the same layout; where one part has the course's
-number and another has not, the download is not whole.
+Copies of a picture, equal but for size or compression, are one group and stay on one side; cropped, turned or
+recoloured copies are not detected. Files are copied byte by byte under new names. Counts that differ from the course's
+are accepted where all of them do, for your own pictures in the same layout; where one part has the course's count and
+another does not, the download is incomplete.
 
 The labels of these pictures are on the internet: these editions are for learning, not for grades.
 """
@@ -41,12 +41,11 @@ SHARE = 4  # one of so many becomes hidden
 FEWEST = SHARE  # pictures of a class in a part
 THUMBNAIL = 8
 SAME = 8.0
-"""How far thumbnails of the same picture may lie apart, in grey levels, as a root mean square.
+"""The largest distance between thumbnails of the same picture, in grey levels, as a root mean square.
 
-Compressed anew at quality 50, or made half as large, pictures of 32 pixels move by up to 8 levels and those of 96 by 3;
-of the 6,000 different pictures in CIFAR-10's first files the nearest two lie 9 apart.
+Recompressed at quality 50, or halved in size, pictures of 32 pixels move by up to 8 levels and those of 96 by 3; of
+the 6,000 different pictures in CIFAR-10's first files the nearest two are 9 apart.
 """
-"""What `zipfile` raises for an archive that is broken, encrypted or packed in a way that it does not know."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Source:
     archive: zipfile.ZipFile | None
 
     def read(self, path: str) -> bytes:
-        """The bytes of one picture. Raises UserError where they cannot be had or are too many."""
+        """The bytes of one picture. Raises UserError where they cannot be read or are too many."""
         try:
             if self.archive is None:
                 with (self.place / path).open("rb") as stream:
@@ -79,7 +78,7 @@ class Source:
                     data = stream.read(MAX_BYTES + 1)
         except DAMAGED as error:
             raise UserError(
-                f"{self.name}, {path}: the picture cannot be read ({error}); fetch the files again."
+                f"{self.name}, {path}: the picture cannot be read ({error}); download the files again."
             ) from error
         if len(data) > MAX_BYTES:
             raise UserError(f"{self.name}, {path}: expected a picture of at most {MAX_BYTES} bytes.")
@@ -98,12 +97,12 @@ def opened(place: Path) -> Iterator[Source]:
             yield Source(str(place), place.resolve().name, place, found, None)
             return
     if not place.exists():
-        raise UserError(f"{place}: no such folder or zip; give the place of the course's files.")
+        raise UserError(f"{place}: no such folder or zip; give the path of the course's files.")
     try:
         archive = zipfile.ZipFile(place)
     except DAMAGED as error:
         raise UserError(
-            f"{place}: expected a folder or a zip; the zip cannot be read ({error}). Fetch it again, and whole."
+            f"{place}: expected a folder or a zip; the zip cannot be read ({error}). Download it again."
         ) from error
     with archive:
         names = _kept(member.filename for member in archive.infolist() if not member.is_dir())
@@ -118,8 +117,8 @@ def _kept(paths: Iterable[str]) -> tuple[str, ...]:
 def find_pictures(source: Source, layout: Layout) -> list[Picture]:
     """The labelled and unlabelled pictures in the course's layout, in the order of their paths.
 
-    The folder of the course's name may lie anywhere, or be the source itself. Raises UserError for another year's
-    layout, two such folders, a missing class, and numbers of which some are the course's.
+    The folder with the course's name may be anywhere, or be the source itself. Raises UserError for another year's
+    layout, two such folders, a missing class, and where only some of the counts are the course's.
     """
     pattern = _pattern(layout)
     pictures, numbers, roots = [], Counter[tuple[str, int]](), set()
@@ -173,13 +172,13 @@ def _label(source: Source, path: str, rest: str, layout: Layout) -> int:
 
 
 def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, int]]) -> None:
-    """Every class must be there, and the course's numbers must be there either all or not at all."""
+    """Raises UserError for a missing class, and where only some of the counts are the course's."""
     for part in ("training", "validation"):
         for label in range(len(CLASSES)):
             if numbers[part, label] < FEWEST:
                 raise UserError(
                     f"{source.name}: expected at least {FEWEST} pictures of class {label} in {part}; found "
-                    f"{numbers[part, label]}. There are {len(CLASSES)} classes; fetch the files again."
+                    f"{numbers[part, label]}. There are {len(CLASSES)} classes; download the files again."
                 )
     if layout.unlabelled and not numbers["unlabelled", -1]:
         raise UserError(f"{source.name}: expected unlabelled pictures in {layout.unlabelled_folder}; found none.")
@@ -202,12 +201,12 @@ def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, i
         raise UserError(
             f"{source.name}: expected {wanted[wrong[0]]} pictures{of_class} in {part} of the {layout.year} edition; "
             f"found {found[wrong[0]]}, while other parts have the course's numbers. The download or the unpacking is "
-            "not whole; fetch the files again."
+            "incomplete; download the files again."
         )
 
 
 def thumbnail(data: bytes, where: str) -> NDArray[np.float64]:
-    """The means of a picture over the cells of a coarse grid (d,). Raises UserError where it is not a whole JPEG."""
+    """The means of a picture over the cells of a coarse grid (d,). Raises UserError unless it is a complete JPEG."""
     import numpy as np
     from PIL import Image
 
@@ -221,7 +220,7 @@ def thumbnail(data: bytes, where: str) -> NDArray[np.float64]:
     except UserError:
         raise
     except Exception as error:  # whatever the decoder raises: the file is not a picture
-        raise UserError(f"{where}: expected a whole JPEG picture; it cannot be decoded ({error}).") from error
+        raise UserError(f"{where}: expected a complete JPEG picture; it cannot be decoded ({error}).") from error
     small = pixels.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     return np.asarray(small, dtype=np.float64).ravel()
 
@@ -229,7 +228,7 @@ def thumbnail(data: bytes, where: str) -> NDArray[np.float64]:
 def carve(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Which pictures become hidden: about a quarter of every class in both labelled parts, by whole groups.
 
-    A group of which some pictures are unlabelled, or lie in two classes, stays with the students.
+    A group with unlabelled pictures, or with pictures of two classes, stays in the training data.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
-"""How the dishes of HW3 are drawn: shapes, colours and the layouts of each class.
+"""Draws the dishes of HW3: shapes, colours and the layouts of each class.
 
 A layout is a function that draws food in the dish's own plane, where the plate has radius 1. The classes share one
-palette, so that shapes and how they lie together tell them, and colours say little.
+palette, so shapes and their arrangement distinguish them, and colours say little.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Brush:
         self.draw.line(self.points(points), fill=ink(colour), width=pixels, joint="curve" if pixels > 2 else None)
 
     def near(self, x: float, y: float, scale: float) -> Brush:
-        """A brush for a smaller dish around a point, turned anew."""
+        """A brush for a smaller dish around a point, at a new random angle."""
         import numpy as np
 
         turn = scale * rotation(self.rng.uniform(0, 2 * math.pi)) @ self.turn
@@ -81,7 +81,7 @@ def put(points: Points, x: float, y: float, angle: float) -> Points:
 
 @cache
 def circle(n: int) -> Points:
-    """`n` points around a circle of radius 1; nobody changes them."""
+    """`n` points around a circle of radius 1; cached, so never change them."""
     import numpy as np
 
     t = np.linspace(0, 2 * math.pi, n, endpoint=False)

@@ -1,12 +1,11 @@
 """The built-in world of HW3: pictures of eleven kinds of dish, drawn from a seed.
 
-A class is told by the shapes of its food and how they lie together: three layouts for each, such as a loaf, slices
-of toast or baguettes for bread (`tasks.hw03_cnn.dishes`). Colours come from one palette that the classes share, so that
-they say little.
+A class is recognised by the shapes of its food and their arrangement: three layouts for each, such as a loaf, slices
+of toast or baguettes for bread (`tasks.hw03_cnn.dishes`). All classes share one palette, so colours say little.
 
-What surrounds the food is drawn alike for all: a table with its pattern, a plate, bowl, board or nothing, a garnish of
-any class, chopsticks, spoons or paper that hide a part. A picture is turned by any angle, scaled, stretched, shifted,
-lit from one side, shaded, tinted by its camera, blurred, made noisy and kept as JPEG of any quality.
+The surroundings are drawn in the same way for all: a table with its pattern, a plate, bowl, board or nothing, a garnish
+of any class, chopsticks, spoons or paper that hide a part. A picture is turned by any angle, scaled, stretched,
+shifted, lit from one side, shaded, tinted by its camera, blurred, made noisy and saved as JPEG of any quality.
 
 Every picture has its own random stream, named by its part and its number. Points are in the dish's own plane, where
 the plate has radius 1, and are put on a canvas of twice the picture's size.
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Counts:
-    """Pictures a class (training, validation), pictures in all (unlabelled, test), and their side in pixels."""
+    """Pictures per class (training, validation), in total (unlabelled, test), and their side in pixels."""
 
     training: int
     validation: int
@@ -80,7 +79,7 @@ def table(draw: ImageDraw.ImageDraw, canvas: int, rng: Random) -> None:
 
 
 def support(b: Brush) -> None:
-    """What the food lies on: a plate, a bowl, a board, paper, or the table itself."""
+    """Draws what the food lies on: a plate, a bowl, a board, or the table itself."""
     kind = b.rng.random()
     colour = tone(b.rng, "white white white cream dark red green")
     if kind < 0.45:
@@ -95,7 +94,7 @@ def support(b: Brush) -> None:
 
 
 def cover(b: Brush) -> None:
-    """Something that lies over a part: chopsticks, a spoon, paper or a rim of another plate."""
+    """Draws something over a part of the dish: chopsticks, a spoon, paper or the rim of another plate."""
     import numpy as np
 
     s = b.near(0, 0, 1.0)
@@ -137,7 +136,7 @@ def picture(label: int, side: int, rng: Random) -> NDArray[np.uint8]:
     support(brush)
     dishes = DISHES[label]
     dishes[int(rng.integers(len(dishes)))](brush)
-    if rng.random() < 0.25:  # a garnish says nothing of the class
+    if rng.random() < 0.25:  # a garnish says nothing about the class
         angle = rng.uniform(0, 2 * math.pi)
         others = DISHES[int(rng.integers(len(DISHES)))]
         others[int(rng.integers(len(others)))](

@@ -1,7 +1,7 @@
-"""HW5: talks from English into Traditional Chinese, by corpus BLEU.
+"""HW5: machine translation of talks from English into Traditional Chinese, scored by corpus BLEU.
 
-The files are those of the course: the raw parallel text of TED2020, 4,000 English test lines with a dummy translation
-of each, and more Chinese talks for back-translation.
+The files are those of the course: the raw parallel text of TED2020, 4,000 English test lines, each with a dummy
+translation, and more Chinese talks for back-translation.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ MONO_FILE = "ted_zh_corpus.deduped.gz"
 COLUMN = "translation"
 TEST_LINES = 4000
 MAX_BYTES = 699_999
-"""The course's server took files smaller than 700 kB."""
+"""The course's server accepted files smaller than 700 kB."""
 SIZES = {"small": (6_000, 1_000, 6_000), "full": (393_980, TEST_LINES, 400_000)}
 """Size to pairs of the parallel text, test lines and lines of the monolingual text; "full" has the course's counts."""
 
 COURSE = (
-    "the course's files, talks of TED2020 (Reimers and Gurevych 2020); licence not told; the test lines are carved out "
-    "of the parallel text, which is public on the internet"
+    "the course's files, talks of TED2020 (Reimers and Gurevych 2020); licence not stated; the test lines are carved "
+    "out of the parallel text, which is public on the internet"
 )
 
 
@@ -68,7 +68,7 @@ TASK = Task(
     (
         Edition(
             "builtin",
-            "a seeded grammar with a lexicon of its own (tasks/hw05_transformer/world.py), MIT",
+            "a seeded grammar with its own lexicon (tasks/hw05_transformer/world.py), MIT",
             FORMAT,
             (BLEU,),
             measured(

@@ -28,25 +28,25 @@ from tasks.streams import Streams
 
 MAX_BYTES = 512 * 2**20
 LEAST = 3 * TEST_LINES
-"""Fewer pairs than this are not the course's file, and leave too little for training."""
+"""The fewest pairs accepted: with fewer it is not the course's file, and too little would be left for training."""
 NEAR = 0.6
-"""The share of common pairs of neighbours, among all of two lines, from which the lines are near-duplicates."""
+"""The share of common pairs of neighbours, among all pairs of both lines, that makes two lines near-duplicates."""
 RAW = ("raw.en", "raw.zh")
 MONO = MONO_FILE
 LINE_BREAKS = re.compile("[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""What some programs take for the end of a line, besides the line feed."""
+"""Characters that some programs treat as the end of a line, besides the line feed."""
 WANTED = (*RAW, *(f"train_dev.{name}" for name in RAW), "test.en", "test.zh", MONO)
 ARCHIVES = (".tgz", ".tar.gz", ".zip")
 
 
 Members = Iterator[tuple[str, str, IO[bytes]]]
-"""Name, place and content of files, one after the other."""
+"""Name, path and content of files, one after the other."""
 
 
 def gather(source: Path) -> dict[str, bytes]:
     """The course's files by their names, from a folder or an archive, and from archives inside.
 
-    Raises UserError for a place that cannot be read and for two files of one name that differ.
+    Raises UserError for a path that cannot be read and for two different files of the same name.
     """
     if source.is_dir():
         found = [(path.name, path.as_posix(), path) for path in sorted(source.rglob("*")) if path.is_file()]
@@ -54,7 +54,7 @@ def gather(source: Path) -> dict[str, bytes]:
     elif source.exists():
         members = iter([(source.name if _of_interest(source.name) else ".tgz", source.as_posix(), source.open("rb"))])
     else:
-        raise UserError(f"{source}: no such folder or archive; give the place of the course's files.")
+        raise UserError(f"{source}: no such folder or archive; give the path of the course's files.")
     files: dict[str, bytes] = {}
     places: dict[str, str] = {}
     for name, where, stream in _opened(members):
@@ -118,7 +118,7 @@ def lines_of(data: bytes, name: str) -> list[str]:
 
 
 def read_course(source: Path) -> tuple[list[str], list[str], list[str]]:
-    """English, Chinese and monolingual lines; the test files are checked where they are there. Raises UserError."""
+    """English, Chinese and monolingual lines; the test file, if present, is checked. Raises UserError."""
     files = gather(source)
     sides = []
     for name in RAW:
@@ -133,21 +133,21 @@ def read_course(source: Path) -> tuple[list[str], list[str], list[str]]:
     if len(english) != len(chinese):
         raise UserError(
             f"{source}: expected as many lines in raw.en as in raw.zh; found {len(english)} and {len(chinese)}. "
-            "The files are not aligned; fetch them again."
+            "The files are not aligned; download them again."
         )
     if len(english) < LEAST:
         raise UserError(f"{source}: expected at least {LEAST} pairs of lines; found {len(english)}.")
     if sum(map(_chinese, chinese)) < sum(map(_chinese, english)):
-        raise UserError(f"{source}: expected English in raw.en and Chinese in raw.zh; they look exchanged.")
+        raise UserError(f"{source}: expected English in raw.en and Chinese in raw.zh; the two look swapped.")
     if "test.en" in files and len(lines_of(files["test.en"], "test.en")) != TEST_LINES:
-        raise UserError(f"{source}: expected {TEST_LINES} lines in test.en; the file is not the one handed out.")
+        raise UserError(f"{source}: expected {TEST_LINES} lines in test.en; this is not the course's file.")
     mono: list[str] = []
     if MONO in files:
         try:
             with gzip.open(io.BytesIO(files[MONO])) as packed:
                 data = packed.read(MAX_BYTES + 1)
         except DAMAGED as error:
-            raise UserError(f"{MONO}: expected a text packed by gzip; it cannot be read ({error}).") from error
+            raise UserError(f"{MONO}: expected a gzipped text; it cannot be read ({error}).") from error
         if len(data) > MAX_BYTES:
             raise UserError(f"{MONO}: expected at most {MAX_BYTES} bytes of text; this is not the course's file.")
         mono = [line for line in lines_of(data, MONO) if line]
@@ -159,7 +159,7 @@ def _chinese(line: str) -> int:
 
 
 def neighbours(line: str) -> frozenset[tuple[str, str]]:
-    """The pairs of neighbours among a line's words or Chinese characters and its two ends, without marks and case.
+    """The pairs of neighbours among a line's words or Chinese characters and its two ends, ignoring marks and case.
 
     >>> sorted(neighbours("I see."))
     [('', 'i'), ('i', 'see'), ('see', '')]
@@ -175,7 +175,7 @@ def near(one: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]]) -> 
 
 @dataclass(frozen=True)
 class Known:
-    """Lines that can be asked for near-duplicates: an index from pairs of neighbours to the lines that have them."""
+    """An index of lines for finding near-duplicates: from pairs of neighbours to the lines that have them."""
 
     lines: list[frozenset[tuple[str, str]]] = field(default_factory=list)
     places: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -188,8 +188,8 @@ class Known:
     def has_near(self, pairs: frozenset[tuple[str, str]]) -> bool:
         """Whether a known line is a near-duplicate.
 
-        Near-duplicates share at least `NEAR` of the line's own pairs, so that the rarest pairs, of which one more than
-        the others are left, must lead to it.
+        Near-duplicates share at least `NEAR` of the line's own pairs, so at least one of its rarest pairs, taken one
+        more than may be missing, must lead to it.
         """
         enough = len(pairs) - int(NEAR * len(pairs) - 1e-9)
         rarest = sorted((len(self.places[pair]) if pair in self.places else 0, pair) for pair in pairs)[:enough]

@@ -1,4 +1,4 @@
-"""Clauses in English and Chinese from the same parts: the grammar of HW5's built-in world, without any chance in it."""
+"""Clauses in English and Chinese from the same parts: the deterministic grammar of HW5's built-in world."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LONG = {
     "careful", "useful", "famous", "modern", "selfish", "patient", "honest", "special", "polite", "elegant", "urgent",
     "common", "naive", "loyal",
 }  # fmt: skip
-"""Adjectives of two syllables or more that the letters do not give away."""
+"""Adjectives of two syllables or more that the spelling does not reveal."""
 WHOLE = ("寫作", "躲藏")
-"""Verbs of two characters that 過 does not part."""
+"""Verbs of two characters that 過 does not split."""
 A_WORDS = ("uni", "use", "euro", "uku", "one")
 AN_WORDS = ("hour", "honest")
 
@@ -43,7 +43,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Adverbial:
-    """When, where or how: the Chinese stands before the verb."""
+    """When, where or how; in Chinese it comes before the verb."""
 
     en: str = ""
     zh: str = ""
@@ -168,7 +168,7 @@ def count_zh(number: int) -> str:
 
 
 def attribute(adjective: Entry | None) -> tuple[str, str]:
-    """What stands before the noun: ("new ", "新"), ("expensive ", "貴的")."""
+    """The adjective before a noun: ("new ", "新"), ("expensive ", "貴的")."""
     if adjective is None:
         return "", ""
     return adjective.english + " ", adjective.chinese + ("" if adjective.chinese in words.BARE else "的")

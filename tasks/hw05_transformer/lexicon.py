@@ -1,8 +1,8 @@
-"""The words of HW5's built-in world: English, Traditional Chinese as written in Taiwan, and what grammar needs of them.
+"""The words of HW5's built-in world: English, Traditional Chinese as written in Taiwan, and their grammatical forms.
 
-An entry is English words, then Chinese ones. After a slash stand the English forms that no rule gives: the plural of a
-noun (`-` for a mass noun, `=` for one that is only plural), past and participle of a verb. A noun's second Chinese word
-is its measure word. Entries are parted by semicolons.
+An entry is English words, then Chinese ones. A slash precedes the irregular English forms: the plural of a noun (`-`
+for a mass noun, `=` for one that is only plural), past and participle of a verb. A noun's second Chinese word is its
+measure word. Semicolons separate entries.
 """
 
 from __future__ import annotations
@@ -450,7 +450,7 @@ greedy 貪吃; strong 強壯
 """
 
 BARE = "新舊大小好老長短"
-"""Adjectives of one character that stand before a noun without 的."""
+"""Adjectives of one character that need no 的 before a noun."""
 
 MANNER = """
 slowly 慢慢地; quickly 很快地; quietly 安靜地; happily 開心地; carefully 仔細地; sadly 難過地; politely 有禮貌地;
@@ -621,8 +621,8 @@ tip 秘訣: shared a tip on learning languages / 分享了學語言的秘訣;
 chip 晶片: designed a new computer chip / 設計了新的電腦晶片; tested the chip in the laboratory / 在實驗室測試了晶片
 chip 洋芋片: ate a potato chip / 吃了一片洋芋片; dropped a chip on the sofa / 把洋芋片掉在沙發上
 """
-"""Words that context decides: after an English word and one of its senses stand predicates in the past; a line that
-begins with blanks goes on with the one before."""
+"""Ambiguous words: an English word and one of its senses, then predicates in the past; a line that begins with blanks
+continues the previous one."""
 
 PHRASES = """
 Thank you. / 謝謝。; Thank you very much. / 非常謝謝你們。; Good morning. / 早安。;

@@ -47,7 +47,7 @@ MARKS = {".": "。", "?": "？", "!": "！"}
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who chooses: a random stream, and for each list of the lexicon its entries with their cumulated weights."""
+    """A speaker: a random stream, and for each list of the lexicon its entries with their cumulative weights."""
 
     rng: random.Random
     tables: dict[str, tuple[tuple[Entry, ...], list[float]]]
@@ -203,7 +203,7 @@ def someone(g: Speaker, *, simple: bool = False) -> Phrase:
 
 
 def thing_of(g: Speaker, kind: str, verb: Entry, *, simple: bool) -> Phrase:
-    """What a verb of that kind is done to."""
+    """An object for a verb of that kind."""
     if kind == "people":
         return someone(g, simple=simple)
     if kind in BARE_OBJECTS:
@@ -221,7 +221,7 @@ def number_of(g: Speaker, limit: int) -> tuple[str, str]:
 
 
 def past_time(g: Speaker) -> Adverbial:
-    """When it was; dates and hours among them."""
+    """A time in the past, such as a date or an hour."""
     draw = g.rng.random()
     if draw < 0.6:
         return g.adverbial(words.PAST_TIMES)
@@ -352,7 +352,7 @@ def statement(g: Speaker) -> Pair:
 
 
 def quality(g: Speaker) -> Clause:
-    """Somebody or something is so."""
+    """Somebody or something has a property."""
     degree = ("", "", "", "very", "very", "too", "not", "not very", "so")[g.below(9)]
     if g.chance(0.4):
         return is_adjective(someone(g), g.entry(words.PERSON_ADJECTIVES), degree)
@@ -710,7 +710,7 @@ def nth_of(person: Phrase) -> str:
 
 @dataclass(frozen=True)
 class Sense:
-    """One sense of a word that context decides, as predicates in the past: (English, Chinese)."""
+    """One sense of an ambiguous word, as predicates in the past: (English, Chinese)."""
 
     word: str
     chinese: str
@@ -718,7 +718,7 @@ class Sense:
 
 
 def senses() -> tuple[Sense, ...]:
-    """The lexicon's words that context decides."""
+    """The lexicon's ambiguous words, one entry per sense."""
     out = []
     for line in words.SENSES.replace("\n  ", " ").strip().split("\n"):
         head, _, rest = line.partition(": ")
@@ -733,7 +733,7 @@ ALL_PHRASES = tuple(tuple(item.strip().split(" / ")) for item in words.PHRASES.s
 
 
 def sense(g: Speaker) -> Clause:
-    """A word that context decides, in its context."""
+    """An ambiguous word in its context."""
     person, time = someone(g), past_time(g) if g.chance(0.35) else NONE
     chosen = ALL_SENSES[g.below(len(ALL_SENSES))]
     en, zh = chosen.predicates[g.below(len(chosen.predicates))]

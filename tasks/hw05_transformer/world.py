@@ -2,12 +2,12 @@
 
 Both sides of a sentence are made from one meaning. Chinese puts time and place before the verb, relative clauses before
 the noun, the cause before its consequence, counts with measure words and marks aspect where English changes the verb;
-which Chinese word stands for play, run or bank depends on what stands around it (lexicon.py, grammar.py, sentences.py).
+the Chinese word for play, run or bank depends on its context (lexicon.py, grammar.py, sentences.py).
 
-Two speakers share the grammar. The parallel text is theirs who use few words often (Zipf's law, exponent `TALKS`); the
-monolingual Chinese and the hidden test come from one who uses words more evenly (`PRESS`), so that many a test word is
-rare in the parallel text and common in the monolingual one. Noise as in transcripts of talks is in the training pairs
-only.
+Two kinds of speaker share the grammar. The parallel text comes from one who uses few words often (Zipf's law, exponent
+`TALKS`); the monolingual Chinese and the hidden test come from one who uses words more evenly (`PRESS`), so that many
+test words are rare in the parallel text and common in the monolingual one. Only the training pairs have noise, as in
+transcripts of talks.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from tasks.hw05_transformer.sentences import Pair, Speaker, sentence, speaker
 from tasks.streams import Streams
 
 TALKS, PRESS = 1.0, 0.3
-"""Zipf's exponents of the words of the parallel text, and of the monolingual text and the test."""
+"""Zipf exponents of the words of the parallel text, and of the monolingual text and the test."""
 NOISE = 0.08
-"""The share of training pairs with noise; a quarter of it does not fit together at all."""
+"""The share of training pairs with noise; in a quarter of these the two sides do not match."""
 
 
 def noisy(g: Speaker, pair: Pair, other: Pair) -> Pair:
-    """A training pair as transcripts hand it down: remarks, speakers' marks, odd spaces and marks, or misaligned."""
+    """A training pair with the noise of transcripts: remarks, speaker marks, odd spaces and marks, or misalignment."""
     en, zh = pair
     sort = g.below(12)
     if sort < 3:

@@ -1,7 +1,7 @@
-"""HW6: drawing anime faces with a generative network, judged by FID and by the share in which a face is found.
+"""HW6: generate anime faces with a GAN; scored by FID and by the share of images in which a face is found.
 
-Both metrics must pass a bar. The course's server compared with faces, weights and a detector that were never published,
-so its thresholds (FID 8,200 to 30,000) are shown as they were told and are on another scale than the numbers here.
+Both metrics must pass a bar. The course's server used faces, weights and a detector that were never published, so its
+thresholds (FID 8,200 to 30,000) are shown as published and are on a different scale than the numbers here.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ SUBMITTED = 1000
 MAX_BYTES = 2_000_000
 FORMAT = ImagesFormat(SUBMITTED, 64, 64, MAX_BYTES)
 CRYPKO = (
-    "the course's Crypko faces (crypko_data.zip), collected by Arvin Liu; licence not told; a part of them is hidden."
+    "the course's Crypko faces (crypko_data.zip), collected by Arvin Liu; licence not stated; a part of them is hidden."
     " FID by Inception-v3 where its published weights are given, else by features learnt from drawn faces; the course's"
-    " own method was never published, so that its thresholds cannot be compared with these numbers"
+    " own method was never published, so its thresholds cannot be compared with these numbers"
 )
 
 
@@ -56,7 +56,7 @@ def _version(*packages: str) -> str:
 
 def _official(year: str, *lines: tuple[str, float, float, float]) -> tuple[Bar, ...]:
     """Bars of (name, FID, face rate, points); one board, no private one."""
-    source = f"official {year}, not comparable: the FID of the course's own server is on a scale that was never told"
+    source = f"official {year}, not comparable: the scale of the FID on the course's own server was never published"
     return tuple(
         Bar(name, ((FID.name, distance), (FACE_RATE.name, share)), source, points=(points, 0.0), comparable=False)
         for name, distance, share, points in lines
@@ -68,8 +68,8 @@ MEASURED = tuple(
         name,
         ((FID.name, mean), (FACE_RATE.name, round(rate - rates, 4))),
         f"measured: level {name}, seeds 100-102 (world, split and training) of edition builtin, public FID mean "
-        f"{mean:.4f} ± {spread:.4f} (standard deviation), face rate {rate:.4f} ± {rates:.4f}, of which the bar asks "
-        "the mean less one deviation, python tests/bench/ladder.py hw6 --seeds 100-102",
+        f"{mean:.4f} ± {spread:.4f} (standard deviation), face rate {rate:.4f} ± {rates:.4f}, for which the bar is "
+        "the mean minus one deviation, python tests/bench/ladder.py hw6 --seeds 100-102",
         size="small",
     )
     for name, mean, spread, rate, rates in (

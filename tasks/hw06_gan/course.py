@@ -1,12 +1,12 @@
 """The course's own faces (Crypko, 71,314 in the course), with a hidden part carved out of them, 2021 and 2022.
 
-The course's server compared submissions with images of its own by a method that was never published: detector, weights,
-layer, size and number of images are not told, and its FID of 8,200 to 30,000 is on no scale that is known. So its
-thresholds are shown and cannot be compared with the numbers here.
+The course's server compared submissions with its own images by a method that was never published: detector, weights,
+layer, size and number of images are unknown, and its FID of 8,200 to 30,000 is on an unknown scale. So its thresholds
+are shown and cannot be compared with the numbers here.
 
 The source is a folder or a zip with `faces/*.jpg` (or with the zip of them), `lbpcascade_animeface.xml` for the face
-rate, and, where it is to be the FID of the field, the published Inception weights. Without the weights the features are
-those of the default network, which is trained on drawn faces, and every result says so.
+rate, and, for the usual FID, the published Inception weights. Without the weights the features are those of the
+default network, which is trained on drawn faces, and every result says so.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     Images = NDArray[np.uint8]
 
 HIDDEN = 5000
-"""At most so many faces are hidden, and at most half of all."""
+"""The most faces that are hidden; never more than half of all."""
 LEAST = 100
-MAX_BYTES = 8 * 2**20  # of a file, but for the weights
+MAX_BYTES = 8 * 2**20  # of a file other than the weights
 MAX_SIDE = 4096
 _FACE = re.compile(r"([0-9]{1,9})\.jpe?g", re.IGNORECASE)
 
@@ -52,8 +52,8 @@ def make(public: Path, streams: Streams, size: str, source: Path | None) -> Made
     found = find(source)
     if judge.CASCADE_FILE not in found.files:
         raise UserError(
-            f"{source}: expected the cascade {judge.CASCADE_FILE} beside the faces, which the course's face rate"
-            " needs; it is not there. Fetch it from github.com/nagadomi/lbpcascade_animeface."
+            f"{source}: expected the cascade {judge.CASCADE_FILE} next to the faces, which the course's face rate"
+            " needs; it is not there. Download it from github.com/nagadomi/lbpcascade_animeface."
         )
     cascade = found.files[judge.CASCADE_FILE]
     judge.cascade_faces(cascade, np.zeros((1, 64, 64, 3), np.uint8))
@@ -75,20 +75,20 @@ def make(public: Path, streams: Streams, size: str, source: Path | None) -> Made
         data = world.encode(images[place])
         (public / "faces" / f"{number}.jpg").write_bytes(data)
         shown.append(world.decode(data))
-    # The course's files are on the internet, so that the hidden faces can be handed in as well.
+    # The course's files are on the internet, so the hidden faces could be submitted as well.
     return judge.prepared(np.concatenate([shown, hidden]), hidden, secret, PUBLIC)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a source holds: the faces by number, in that order, and the other files by name."""
+    """The contents of a source: the faces by number, in that order, and the other files by name."""
 
     faces: Mapping[int, bytes]
     files: Mapping[str, bytes]
 
 
 def find(source: Path) -> Found:
-    """The faces, the cascade and the weights of a folder or zip; faces may lie in a zip of the folder, or in both."""
+    """The faces, the cascade and the weights of a folder or zip; faces may be in a zip of the folder, or in both."""
     faces: dict[int, bytes] = {}
     files: dict[str, bytes] = {}
     wanted = {judge.CASCADE_FILE: MAX_BYTES, **dict.fromkeys(inception.NAMES, inception.BYTES)}
@@ -109,20 +109,20 @@ def find(source: Path) -> Found:
     if len(faces) < LEAST:
         raise UserError(
             f"{source}: expected the course's faces, faces/0.jpg, faces/1.jpg, … (at least {LEAST}); "
-            f"found {len(faces)}. Give the folder or the zip as it was handed out."
+            f"found {len(faces)}. Give the folder or the zip as the course handed it out."
         )
     return Found(dict(sorted(faces.items())), files)
 
 
 def _entries(place: Path) -> Iterator[tuple[str, Callable[[int], bytes]]]:
-    """The files of a folder with its folder `faces`, or of a zip: the name, and what reads at most so many bytes."""
+    """The files of a folder and its `faces`, or of a zip: each name with a function that reads at most n bytes."""
     if place.is_dir():
         for path in sorted(place.iterdir()) + sorted((place / "faces").glob("*")):
             if path.is_file():
                 yield path.name, partial(_read_file, path)
         return
     if not place.exists():
-        raise UserError(f"{place}: no such folder or zip; give the place of the course's files.")
+        raise UserError(f"{place}: no such folder or zip; give the path of the course's files.")
     with zipfile.ZipFile(place) as archive:
         for member in archive.infolist():
             name = member.filename.rsplit("/", 1)[-1]
@@ -157,12 +157,12 @@ def resized(data: bytes, name: str) -> Images:
                 raise UserError(f"{name}: expected at most {MAX_SIDE} pixels a side; found {image.size}.")
             pixels = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{name}: expected a JPEG image; it cannot be read ({error}). Fetch the file anew.") from error
+        raise UserError(f"{name}: expected a JPEG image; it cannot be read ({error}). Download it again.") from error
     return pixels
 
 
 def distinct(images: Images) -> Images:
-    """The images without repetitions, so that no hidden face is among those that students get."""
+    """The images without duplicates, so that no hidden face is among those that students get."""
     first: dict[bytes, int] = {}
     for place, image in enumerate(images):
         first.setdefault(hashlib.sha256(image).digest(), place)

@@ -1,4 +1,4 @@
-"""The Inception-v3 network of the FID, as the reference packages have it, with the published weights given as a file.
+"""The Inception-v3 network of the FID, as in the reference packages; the published weights are given as a file.
 
 The weights are those of TensorFlow's `inception-2015-12-05.tgz`, ported by pytorch-fid and used unchanged by
 torch-fidelity: one file of two names, known by its SHA-256. The network differs from the one of Szegedy et al.
@@ -36,7 +36,7 @@ FEATURES = 2048
 BATCH, WORKERS = 8, 16  # images at a time, and batches side by side: each takes about 150 MB
 
 Steps = tuple[str | tuple[str, ...], ...]
-"""Convolutions one after the other; "/2" marks stride 2 without padding, a tuple those whose results lie side by side.
+"""Convolutions one after the other; "/2" marks stride 2 without padding, a tuple those whose results are concatenated.
 "average" and "maximum" are pools of 3 × 3 pixels."""
 
 _FIVE: tuple[Steps, ...] = (
@@ -78,7 +78,7 @@ BLOCKS: dict[str, tuple[Steps, ...]] = {
 def convert(data: bytes, name: str) -> bytes:
     """The published weights as a safetensors file.
 
-    Raises UserError for any other file: its bytes are looked at only after their SHA-256 is the published one.
+    Raises UserError for any other file; the bytes are parsed only if their SHA-256 is the published one.
     """
     import torch
     from safetensors.torch import save
@@ -87,7 +87,7 @@ def convert(data: bytes, name: str) -> bytes:
     if found != SHA256:
         raise UserError(
             f"{name}: expected the published weights, {BYTES:,} bytes with the SHA-256 {SHA256}; "
-            f"found {len(data):,} bytes with {found}. Fetch the file of pytorch-fid's release “fid_weights” anew."
+            f"found {len(data):,} bytes with {found}. Download the file of pytorch-fid's release “fid_weights” again."
         )
     weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     # The classifier and the counters of batches are not used.
@@ -97,7 +97,7 @@ def convert(data: bytes, name: str) -> bytes:
 def features(weights: Weights, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The features (n, 2048) of images (n, height, width, 3).
 
-    Batches go side by side, each on one thread, since the sums of a convolution depend on how many threads share it.
+    Batches run in parallel, each on one thread, since the sums of a convolution depend on how many threads share it.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""What the grader sees in submitted images: features, whether there is a face, and copies of the training set.
+"""The judge of HW6: extracts features, looks for a face in each image, and finds copies of training images.
 
 The secret folder decides how: with `inception.safetensors` in it the features are those of the FID's Inception-v3,
 else those of the default network; with the LBP cascade in it faces are found by OpenCV, else by the default detector.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CASCADE_FILE = "lbpcascade_animeface.xml"
 SHOWN_FILE = "shown.safetensors"
-"""Small images of what students have, to find copies."""
+"""Small versions of the students' training images, to find copies."""
 SECRET_FILES = (inception.FILE, networks.FEATURES_FILE, networks.DETECTOR_FILE, CASCADE_FILE, SHOWN_FILE)
 
 OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
@@ -53,19 +53,19 @@ def run(form: Format, predictions: Columns, folder: Path | None) -> Judged:
 
 
 def how(files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """A remark where the features are not those of the field's FID but the faces are real ones."""
+    """A note where the faces are real ones but the features are not those of the usual FID."""
     if CASCADE_FILE in files and inception.FILE not in files:
-        return ("FID is of the default features, learnt from drawn faces, since the Inception weights were not given",)
+        return ("FID uses the default features, learnt from drawn faces, since the Inception weights were not given",)
     return ()
 
 
 def version(*packages: str) -> str:
-    """The versions of packages that can change the numbers; another kind of processor moves FID by parts in 10^7."""
+    """The versions of packages that can change the scores; another kind of processor moves FID by parts in 10^7."""
     return " ".join(f"{name} {_installed(name)}" for name in packages)
 
 
 def _installed(name: str) -> str:
-    """The version of a package, of whichever of OpenCV's builds, or "none"."""
+    """The installed version of a package (for OpenCV, of any of its builds), or "none"."""
     for build in OPENCV if name == "opencv" else (name,):
         with suppress(PackageNotFoundError):
             return version_of(build)
@@ -73,7 +73,7 @@ def _installed(name: str) -> str:
 
 
 def features(files: Mapping[str, bytes], images: Images) -> NDArray[np.float32]:
-    """The features of images by the network that is there, (n, 2048) or (n, 96)."""
+    """The features of images by the available network, (n, 2048) or (n, 96)."""
     networks.require_torch()
     if inception.FILE in files:
         from safetensors.torch import load
@@ -90,10 +90,10 @@ def faces(files: Mapping[str, bytes], images: Images) -> NDArray[np.bool_]:
 
 
 def prepared(images: Images, hidden: Images, secret: Mapping[str, bytes], usage: int | None = None) -> Made:
-    """A competition of the images that can be copied, the hidden real ones, and the judge's files.
+    """A competition from the images that could be copied, the hidden real ones, and the judge's files.
 
-    The answers are the features of the hidden images, all of one `usage` where it is given. The sample submission has
-    one plain colour an image.
+    The answers are the features of the hidden images, all of one `usage` where it is given. In the sample submission
+    each image has one plain colour.
     """
     import numpy as np
 
@@ -114,7 +114,7 @@ def cascade_faces(xml: bytes, images: Images) -> NDArray[np.bool_]:
     """Whether OpenCV finds a face with the cascade, (n,), with the parameters of the cascade's own example.
 
     https://github.com/nagadomi/lbpcascade_animeface: grey, equalised histogram, scale factor 1.1, 5 neighbours, at
-    least 24 × 24 pixels. Raises UserError without an OpenCV that has cascades, and for a file that is none.
+    least 24 × 24 pixels. Raises UserError without an OpenCV that has cascades, and for a file that is not a cascade.
     """
     import numpy as np
 
@@ -127,7 +127,7 @@ def cascade_faces(xml: bytes, images: Images) -> NDArray[np.bool_]:
     except (cv2.error, UnicodeDecodeError, SystemError):
         good = False
     if not good:
-        raise UserError(f"{CASCADE_FILE}: expected an OpenCV cascade; OpenCV cannot read it. Fetch the file anew.")
+        raise UserError(f"{CASCADE_FILE}: expected an OpenCV cascade; OpenCV cannot read it. Download the file again.")
     found = np.zeros(len(images), bool)
     for index, image in enumerate(images):
         grey = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
@@ -141,7 +141,7 @@ def _opencv() -> Any:
     except ImportError:
         cv2 = None
     if getattr(cv2, "CascadeClassifier", None) is None:
-        have = "there is none" if cv2 is None else f"this is {cv2.__version__}, which has no CascadeClassifier"
+        have = "it is not installed" if cv2 is None else f"this is {cv2.__version__}, without CascadeClassifier"
         raise UserError(
             f"the course's face rate needs OpenCV 4; {have}. Install it with: "
             'pip install "opencv-python-headless>=4.5,<5"'
@@ -153,20 +153,20 @@ def _opencv() -> Any:
 
 
 def shown(images: Images) -> bytes:
-    """What is kept of the images that students have, to find copies of them: small images and a threshold."""
+    """The data for finding copies of the students' training images: small versions and a threshold."""
     import numpy as np
     from safetensors.numpy import save
 
     small = _small(images)
     sample = np.arange(0, len(images), max(1, len(images) // SAMPLE))[:SAMPLE]
     own = np.sort(_distances(small, images[sample], sample))
-    # Less than a half of what training images keep from each other, of which some may be near-copies themselves.
+    # Less than half the usual distance between training images, of which some may be near-copies themselves.
     threshold = 0.4 * own[len(own) // 2] if len(images) > 1 else 0.0
     return save({"small": small, "threshold": np.array([threshold], np.float32)})
 
 
 def near_copies(kept: bytes, images: Images) -> NDArray[np.intp]:
-    """The places of images that lie within the threshold of a kept image, also mirrored or shifted."""
+    """The indices of images within the threshold of a kept image, mirrored or shifted ones included."""
     import numpy as np
     from safetensors.numpy import load
 

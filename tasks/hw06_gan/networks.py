@@ -2,8 +2,8 @@
 
 The feature network learns what was drawn in a face (`world.attributes`) and how far the image was blurred and made
 noisy; its features are the 96 numbers before the last layer, scaled so that their variances over drawn faces sum to
-100, which makes distances of different seeds comparable. The detector tells faces from what is none (`world.clutter`).
-Training is deterministic by seed on one thread of a CPU.
+100, which makes distances of different seeds comparable. The detector separates faces from images without a face
+(`world.clutter`). Training is deterministic by seed on one thread of a CPU.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FEATURES_FILE, DETECTOR_FILE = "features.safetensors", "detector.safetensors"
 FEATURES = 96
 FACES, EPOCHS = {"small": 1500, "full": 20_000}, {"small": 6, "full": 10}
-"""Faces drawn for training, and how often each is seen; half as many images are no face."""
+"""Faces drawn for training, and how often each is seen; half as many images have no face."""
 BATCH = 50
 WEIGHT = 5.0  # of blur and noise, which are two among many attributes and must count
 
@@ -63,7 +63,7 @@ def train_features(seed: int, images: Images, attributes: NDArray[np.float32], e
 
 
 def train_detector(seed: int, faces: Images, clutter: Images, epochs: int) -> bytes:
-    """The face detector: faces, a little blurred and noisy, against images that are no face, as many of each."""
+    """The face detector: faces, a little blurred and noisy, against as many images without a face."""
     import numpy as np
     import torch
     from torch.nn import functional
@@ -102,7 +102,9 @@ def require_torch() -> None:
 
     for package in ("torch", "safetensors", "PIL"):
         if find_spec(package) is None:
-            raise UserError(f'HW6 needs {package}, which is not here; install it with: pip install "lhy-grade[train]"')
+            raise UserError(
+                f'HW6 needs {package}, which is not installed; install it with: pip install "lhy-grade[train]"'
+            )
 
 
 # A network is four convolutions of stride 2 or 4, each with batch normalisation, and two linear layers.
@@ -124,7 +126,7 @@ def _network(hidden: int, outputs: int) -> torch.nn.Sequential:
 
 
 def _fused(network: torch.nn.Sequential) -> dict[str, torch.Tensor]:
-    """The weights for use, each batch normalisation being part of the convolution before it."""
+    """The weights for inference, each batch normalisation fused into the convolution before it."""
     from torch import nn
     from torch.nn.utils.fusion import fuse_conv_bn_weights
 

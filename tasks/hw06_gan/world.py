@@ -1,9 +1,9 @@
 """The built-in world of HW6: drawn faces of 64 × 64 pixels from a family of some seventy continuous parameters.
 
-A face is a row of uniform numbers. They say pose, shape, colours, hair, eyes, mouth, accessories, clothes, background
+A face is a row of uniform numbers. They set pose, shape, colours, hair, eyes, mouth, accessories, clothes, background
 and light; shapes are distances in pixels, turned into coverage, so that a small change of a parameter is a small change
-of the image. `draw` gives faces, `attributes` faces with what was drawn (to train a feature network), `clutter` images
-that are no face (to train a detector), `make_images` the students' files and the hidden real images.
+of the image. `draw` gives faces, `attributes` faces with their parameters (to train a feature network), `clutter`
+images without a face (to train a detector), `make_images` the students' files and the hidden real images.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SIDE = 64
 SIZES = {"small": (2000, 1000), "full": (71314, 10000)}
 """Faces that students get (the course's own number in "full") and hidden ones."""
 QUALITY = 92
-"""Of the JPEG files; the hidden images went through the same compression."""
+"""The quality of the JPEG files; the hidden images are compressed in the same way."""
 
 RANGES = {
     "shift_x": (-3.0, 3.0), "shift_y": (-2.0, 2.5), "scale": (0.96, 1.24), "tilt": (-0.2, 0.2), "yaw": (-1.0, 1.0),
@@ -55,11 +55,11 @@ RANGES = {
 }  # fmt: skip
 """Every continuous parameter with the ends of its uniform range; lengths in pixels, angles in radians or turns."""
 TURNS = ("hair_hue", "eye_hue", "dress_hue", "extra_hue", "back_hue", "fringe_phase", "back_angle", "light_angle")
-"""Those that are a place on a circle: 0 and 1 are the same."""
+"""The parameters that are a position on a circle: 0 and 1 are the same."""
 CHANCES = {
     "tails": 0.25, "glasses": 0.18, "ears": 0.18, "bow": 0.22, "pin": 0.2, "band": 0.15, "smile": 0.1, "fang": 0.1,
 }  # fmt: skip
-"""What a face has or has not, with its probability. "smile": the eyes are closed to arcs."""
+"""The features that a face may have, with their probabilities. "smile": the eyes are closed to arcs."""
 
 _CHUNK = 16  # faces drawn at a time: their fields stay in the cache
 
@@ -89,7 +89,7 @@ def draw(rng: np.random.Generator, count: int) -> Images:
 
 
 def attributes(rng: np.random.Generator, count: int) -> tuple[Images, Field]:
-    """Faces and what was drawn, float32 (n, k).
+    """Faces and their parameters, float32 (n, k).
 
     First the continuous parameters, with mean 0 and deviation 1, and two columns, cosine and sine, for a place on a
     circle; then the marks 0 and 1, one column for each of `CHANCES`, in that order.
@@ -110,7 +110,7 @@ def attributes(rng: np.random.Generator, count: int) -> tuple[Images, Field]:
 
 
 def render(numbers: NDArray[np.float64], *, features: bool = True) -> Images:
-    """The images of uniform numbers (n, parameters); without `features`, heads that have no eyes, brows and mouth."""
+    """The images of uniform numbers (n, parameters); without `features`, heads without eyes, brows and mouth."""
     import numpy as np
 
     images = np.empty((len(numbers), SIDE, SIDE, 3), np.uint8)
@@ -192,7 +192,7 @@ def _paint_all(face: Face, features: bool) -> Field:
     lit = p["light"] * (light_x * u + light_y * v) / np.float32(18)  # what the light adds, about -0.3 to 0.3
 
     def shaded(colour: Field, to: Field | None = None, down: Field | None = None) -> Field:
-        """A colour (3, n, 64, 64) that follows the light, and turns into another one downwards."""
+        """A colour (3, n, 64, 64) that follows the light, and fades into another one downwards."""
         base: Any = colour[:, :, None, None]
         if to is not None and down is not None:
             base = base + (to - colour)[:, :, None, None] * down
@@ -362,11 +362,11 @@ def _extras(
     _paint(canvas, _cover(bar) * p["pin"], extra * np.float32(0.55) + np.float32(0.45))
 
 
-# Images that are no face
+# Images without a face
 
 
 def clutter(rng: np.random.Generator, count: int) -> Images:
-    """Images that are no face, uint8 (n, 64, 64, 3), the kinds in turn.
+    """Images without a face, uint8 (n, 64, 64, 3), the kinds in turn.
 
     Noise, shuffled pieces of faces, heads without eyes and mouth, blurred faces, textures, half-erased faces, means of
     many faces, warped ones, and pieces of a face repeated over a blurred one.
@@ -458,7 +458,7 @@ def _erase(image: Field, rng: np.random.Generator) -> None:
 
 
 def _warped(image: Field, rng: np.random.Generator) -> Field:
-    """The image with every pixel taken from a place that wanders by many pixels."""
+    """The image with every pixel taken from a place displaced by many pixels."""
     import numpy as np
 
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -470,7 +470,7 @@ def _warped(image: Field, rng: np.random.Generator) -> Field:
 
 
 def _repeated(image: Field, rng: np.random.Generator) -> Field:
-    """A piece of the face repeated in rows and columns, over the blurred face, as networks draw that know no place."""
+    """A piece of the face repeated in rows and columns over the blurred face, a common failure of generators."""
     import numpy as np
 
     side = int(rng.choice([8, 16]))
@@ -503,7 +503,7 @@ def decode(data: bytes) -> Images:
 def archive(images: Images, max_bytes: int) -> bytes:
     """A .tgz file of `1.jpg` … from images (n, h, w, 3), at the best quality that keeps it under `max_bytes`.
 
-    The same images give the same bytes: no times, no names of owners. Raises UserError where no quality will do.
+    The same images give the same bytes: no times, no owner names. Raises UserError where no quality is low enough.
     """
     import gzip
     import tarfile
@@ -518,7 +518,7 @@ def archive(images: Images, max_bytes: int) -> bytes:
                 tar.addfile(member, io.BytesIO(data))
         if file.tell() < max_bytes:
             return file.getvalue()
-    raise UserError(f"{len(images)} images do not fit into {max_bytes:,} bytes, whatever their quality.")
+    raise UserError(f"{len(images)} images do not fit into {max_bytes:,} bytes at any quality.")
 
 
 def make_images(public: Path, streams: Streams, size: str) -> Images:

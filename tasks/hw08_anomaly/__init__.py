@@ -1,4 +1,4 @@
-"""HW8: which faces are none, told by a score that is higher the stranger an image is.
+"""HW8: anomaly detection. Score each image; higher means less like a face.
 
 The files are the course's: arrays of images (n, 64, 64, 3), uint8 RGB, the training set of normal faces only. The
 header and the folder differ by year.
@@ -64,8 +64,8 @@ def _points(name: str) -> tuple[float, float]:
 
 WORLD = "a seeded world of drawn faces and drawn anomalies (tasks/hw08_anomaly/world.py); no real person's face, MIT"
 COURSE = (
-    "the course's face images of Kaggle ml{}spring-hw8, source and licence not told; the official test labels were "
-    "never published: the hidden images are faces taken out of the training set, as they are and altered, and others"
+    "the course's face images of Kaggle ml{}spring-hw8, source and licence not stated; the official test labels were "
+    "never published: the hidden images are faces taken out of the training set, original or altered, and other images"
 )
 
 MEASURED = measured(
@@ -98,7 +98,7 @@ TASK = Task(
         ),
         Edition(
             "2022",
-            COURSE.format(2022) + "; the course told no bars of 2022",
+            COURSE.format(2022) + "; the course published no bars for 2022",
             _format(LAYOUT_2022),
             (AUC,),
             (),

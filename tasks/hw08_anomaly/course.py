@@ -1,19 +1,19 @@
 """The course's own faces of HW8, 2021 and 2022, and a hidden test made from them.
 
-The official test labels were never published and the training set holds normal faces only, so `testingset.npy` is of no
-use and is not read. Faces that equal an earlier one, but for their compression or a little noise, are dropped; another
-photograph of the same person is none. Then as many faces as the course's test has normal ones, but at most a fifth of
+The official test labels were never published and the training set has only normal faces, so `testingset.npy` is of no
+use and is not read. Faces that equal an earlier one, but for compression or a little noise, are dropped; another
+photograph of the same person is not. Then as many faces as the course's test has normal ones, but at most a fifth of
 all, are taken out and become the normal test images. The other half of the test are anomalies:
 
 - altered faces, in six equal kinds, made from more faces that are taken out: upside down, squares shuffled, the halves
   of two faces, eyes and mouth exchanged, a part erased, the middle twisted. No landmarks are used: eyes and mouth are
-  taken to be where they are in a face that fills the picture.
+  assumed to be where they are in a face that fills the picture.
 - other pictures, as many: from the only `anomalies.npy` of the source, else the JPEG and PNG files of a folder
-  `anomalies` in it, where the instructor adds one, but for copies of each other or of a face; else the drawings and
-  textures of the built-in world, which a photograph is easily told from. Files are cut to the middle square and resized
-  to 64 x 64; a set of one size and one source is easier to tell.
+  `anomalies` in it, where the instructor adds one, without copies of each other or of a face; else the drawings and
+  textures of the built-in world, which are easily distinguished from photographs. Files are cropped to the middle
+  square and resized to 64 x 64; a set of one size and one source is easier to recognise.
 
-So the scores are those of another test than the course's: its bars can be laid beside them, no more.
+So the test differs from the course's: its bars are shown only for orientation.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ OTHER_FILE, OTHER_FOLDER = "anomalies.npy", "anomalies"
 PIECE = 500  # images read at a time
 FEWEST = 100
 SAME = 2.5
-"""How far thumbnails of the same image may lie apart, in grey levels, as a root mean square.
+"""The largest distance between thumbnails of the same image, in grey levels, as a root mean square.
 
-Compressed anew at quality 75, images of 64 pixels move by up to 2 levels; the nearest two Olivetti faces lie 2.6 apart.
+Recompressed at quality 75, images of 64 pixels move by up to 2 levels; the nearest two Olivetti faces are 2.6 apart.
 """
 DRAWN = ("cartoon", "animal", "things", "landscape", "pattern", "plain")
 ALTERED = ("inverted", "shuffled", "halves", "exchanged", "erased", "twisted")
 
 
 def find(source: Path, name: str) -> Path | None:
-    """The only file or folder of a name, at any depth of a folder; None without. Raises UserError for several."""
+    """The only file or folder with this name, at any depth of a folder, or None. Raises UserError for several."""
     found = sorted(path for path in source.rglob(name) if "__MACOSX" not in path.parts)
     if len(found) > 1:
         raise UserError(f"{source}: expected one {name}; found {', '.join(map(str, found[:3]))}.")
@@ -58,9 +58,9 @@ def find(source: Path, name: str) -> Path | None:
 
 @contextlib.contextmanager
 def open_array(source: Path, name: str) -> Iterator[IO[bytes] | None]:
-    """The bytes of an array file in a folder, a zip or a tar, or in the only archive of a folder; None without."""
+    """The bytes of an array file in a folder, a zip or a tar, or in the only archive of a folder; None if missing."""
     if not source.exists():
-        raise UserError(f"{source}: no such folder or archive; give the place of the course's files.")
+        raise UserError(f"{source}: no such folder or archive; give the path of the course's files.")
     if source.is_dir():
         place = find(source, name)
         archives = [path for path in sorted(source.iterdir()) if path.name.endswith((".zip", ".tar.gz", ".tgz"))]
@@ -85,7 +85,7 @@ def open_array(source: Path, name: str) -> Iterator[IO[bytes] | None]:
                 found = next((member for member in tar if member.isfile() and Path(member.name).name == name), None)
                 yield None if found is None else tar.extractfile(found)
                 while tar.fileobj is not None and tar.fileobj.read(2**20):
-                    pass  # the check sum of a compressed tar is its last bytes
+                    pass  # the last bytes of a compressed tar are its checksum
     except DAMAGED as error:
         raise UserError(f"{source}: expected a folder, a zip or a tar.gz; it cannot be read ({error}).") from error
 
@@ -142,9 +142,9 @@ def training_pieces(source: Path, layout: Layout) -> Iterator[tuple[int, NDArray
 
 
 def other_pictures(source: Path, wanted: int, rng: np.random.Generator) -> dict[str, NDArray[np.uint8]]:
-    """`wanted` pictures that are no faces, by kind: the instructor's own, else drawn ones.
+    """`wanted` pictures without a face, by kind: the instructor's own, else drawn ones.
 
-    Of an instructor's set that is smaller there are as many as it has.
+    If the instructor's set is smaller, all of it is used.
     """
     import numpy as np
 
@@ -179,7 +179,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
 
 def alter(kind: str, face: NDArray[np.uint8], other: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """One face (64, 64, 3) altered; `other` is the face of the right half, for the halves."""
+    """One face (64, 64, 3), altered; `other` is the face of the right half, for "halves"."""
     import numpy as np
 
     if kind == "inverted":
@@ -233,7 +233,7 @@ def make(layout: Layout, public: Path, streams: Streams, source: Path | None) ->
         fresh = np.unique(same_groups(both, SAME))
         others["given"] = others["given"][fresh[fresh >= len(unique)] - len(unique)]
         if not len(others["given"]):
-            raise UserError(f"{source}: expected {OTHER_FOLDER} that are no faces; all of them are among the faces.")
+            raise UserError(f"{source}: expected {OTHER_FOLDER} that are not faces; all of them are among the faces.")
     altered = half - sum(map(len, others.values()))
     order = streams.generator("hidden faces").permutation(unique)
     normal_places, altered_places = order[:half], order[half : half + altered]
@@ -265,7 +265,7 @@ def make(layout: Layout, public: Path, streams: Streams, source: Path | None) ->
     changed = [alter(kind, face, other, rng) for kind, face, other in zip(kinds.tolist(), faces, right, strict=True)]
     images = np.concatenate([*held[2], np.stack(changed), *others.values()])
     names = np.array(["normal"] * half + kinds.tolist() + [kind for kind, some in others.items() for _ in some])
-    if len(images) > layout.test_images:  # an odd count of the course: one normal image less
+    if len(images) > layout.test_images:  # the course's count is odd: one normal image fewer
         images, names = images[1:], names[1:]
     shuffle = streams.generator("order").permutation(len(images))
     images, names = images[shuffle], names[shuffle]

@@ -1,13 +1,13 @@
-"""The built-in world of HW8: drawn human faces as what is normal, and twelve kinds of pictures that are not.
+"""The built-in world of HW8: drawn human faces as the normal images, and twelve kinds of anomalies.
 
 A face is one point of a continuous family: skin, hair, face and jaw, eyes, brows, nose, mouth, beard, glasses, pose,
 light, background and camera. Shapes are signed distances on the pixel grid with smooth edges. Everything but the
-subject is shared: an anomaly has the backgrounds, light, focus and camera noise of a face, so that these tell nothing.
+subject is shared: an anomaly has the backgrounds, light, focus and camera noise of a face, so these reveal nothing.
 
 Drawings: a cartoon head, an animal's head, things, a landscape. Altered faces: features misplaced, one too many, some
 missing, the halves of two people, the face or the head upside down, patches shuffled. Textures: a pattern, and plain
-colours with a blank head or none. Landscapes, plain pictures and missing features are easier to rebuild than a face:
-an autoencoder's error alone takes them for normal.
+colours with or without a blank head. Landscapes, plain pictures and missing features are easier to rebuild than a
+face: by the error of an autoencoder alone they look normal.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Draw:
 
 
 def people(rng: np.random.Generator, count: int) -> Person:
-    """Random people: every value is continuous but for what is there or not (glasses, beard)."""
+    """Random people: every value is continuous except what may be absent (glasses, beard)."""
     import numpy as np
 
     d = Draw(rng, count)
@@ -163,7 +163,7 @@ def background(d: Draw, brush: Brush) -> None:
 
 
 def portrait(p: Person, brush: Brush) -> None:
-    """Paint a person over the background: what lies behind the head, the head, the face, what lies before it."""
+    """Paint a person over the background, from back to front: what is behind the head, the head, the face, the hair."""
     import numpy as np
 
     x, y = (brush.x - p["cx"]) / p["scale"], (brush.y - p["cy"]) / p["scale"]
@@ -205,7 +205,7 @@ def face(p: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:
     """Paint eyes, brows, nose, mouth and glasses, on the face where `head` is 1."""
     import numpy as np
 
-    flip = 1 - 2 * p["turned"]  # 1, or -1 for a face that stands on its head inside the head
+    flip = 1 - 2 * p["turned"]  # 1, or -1 for a face that is upside down inside the head
     u, v = u * flip, (v - 0.1) * flip + 0.1
     shift, lift = 0.13 * p["yaw"], 0.09 * p["pitch"]
     ink = p["skin"] * 0.25
@@ -274,7 +274,7 @@ def face(p: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:
         brush.paint(edge(np.minimum(np.minimum(left, right), bridge)) * p["glasses"], p["cloth"] * 0.35)
 
 
-# What is no face ------------------------------------------------------------------------------------------------------
+# Pictures without a face ----------------------------------------------------------------------------------------------
 
 
 def cartoon(d: Draw, brush: Brush) -> None:
@@ -342,7 +342,7 @@ def animal(d: Draw, brush: Brush) -> None:
 
 
 def things(d: Draw, brush: Brush) -> None:
-    """Four to seven discs, boxes, rings and wedges, shaded, one on another around the middle."""
+    """Four to seven discs, boxes, rings and wedges, shaded, on top of each other around the middle."""
     import numpy as np
 
     for number in range(7):
@@ -359,7 +359,7 @@ def things(d: Draw, brush: Brush) -> None:
 
 
 def landscape(d: Draw, brush: Brush) -> None:
-    """Sky, a sun or none, three ridges with some trees."""
+    """Sky, sometimes a sun, three ridges with some trees."""
     import numpy as np
 
     sky = d.mix(d.between(0, 1), (0.35, 0.6, 0.9), (0.8, 0.85, 0.9), (0.95, 0.6, 0.4), (0.1, 0.12, 0.3))
@@ -421,7 +421,7 @@ def plain(d: Draw, brush: Brush) -> None:
 
 
 def misplaced(d: Draw, brush: Brush) -> None:
-    """Mouth and eyes have changed places, or one or both eyes, the nose or the mouth lie elsewhere in the face."""
+    """Mouth and eyes are swapped, or one or both eyes, the nose or the mouth are elsewhere in the face."""
     import numpy as np
 
     p = people(d.rng, d.count)
@@ -455,7 +455,7 @@ def extra(d: Draw, brush: Brush) -> None:
 
 
 def missing(d: Draw, brush: Brush) -> None:
-    """One eye, both eyes with their brows, the mouth, or mouth and nose are not there."""
+    """One eye, both eyes with their brows, the mouth, or mouth and nose are missing."""
     p = people(d.rng, d.count)
     how = d.rng.integers(0, 4, (d.count, 1, 1))
     p["glasses"] = p["glasses"] * 0
@@ -480,7 +480,7 @@ def halves(d: Draw, brush: Brush) -> None:
 
 
 def inverted(d: Draw, brush: Brush) -> None:
-    """The face stands on its head inside the head, or the whole head does."""
+    """The face is upside down inside the head, or the whole picture is."""
     import numpy as np
 
     p = people(d.rng, d.count)
@@ -491,7 +491,7 @@ def inverted(d: Draw, brush: Brush) -> None:
 
 
 def shuffled(d: Draw, brush: Brush) -> None:
-    """A face cut into four or sixteen squares that have changed places."""
+    """A face cut into four or sixteen squares, shuffled."""
     import numpy as np
 
     portrait(people(d.rng, d.count), brush)
@@ -518,7 +518,7 @@ KINDS: dict[str, Callable[[Draw, Brush], None]] = {
 
 
 def camera(d: Draw, picture: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """What a camera makes of a picture (3, b, 64, 64): light, colour cast, focus and noise; (b, 64, 64, 3)."""
+    """The camera's image (b, 64, 64, 3) of a picture (3, b, 64, 64): light, colour cast, focus and noise."""
     import numpy as np
 
     across = np.linspace(-1, 1, SIDE, dtype=np.float32)
@@ -573,7 +573,7 @@ def make(layout: Layout, public: Path, streams: Streams, size: str) -> Made:
             for kind in ("normal", *KINDS):
                 places = np.flatnonzero(wanted[start : start + PIECE] == kind)
                 if len(places):
-                    # One stream for each kind: the faces of a piece tell nothing of the anomalies among them.
+                    # One stream for each kind: the faces of a piece reveal nothing about the anomalies among them.
                     rng = streams.generator(f"{part}/{start}/{kind}")
                     piece[places] = pictures(kind, rng, len(places))
         images.flush()
@@ -586,7 +586,7 @@ def make(layout: Layout, public: Path, streams: Streams, size: str) -> Made:
 
 
 def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """What the leak checks look at: at most 20,000 of the images, as means over squares of 8 pixels, (n, 192)."""
+    """The input of the leak checks: at most 20,000 of the images, as means over squares of 8 pixels, (n, 192)."""
     import numpy as np
 
     parts = []

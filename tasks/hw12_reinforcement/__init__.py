@@ -1,7 +1,7 @@
-"""HW12: land a craft on the moon. What is handed in are the actions of whole episodes, which the judge replays.
+"""HW12: reinforcement learning. Land a spacecraft on the moon; submit the actions of whole episodes to be replayed.
 
-The world is gymnasium's LunarLander-v3. Students get the seeds of all episodes, so that they can replay a file as the
-judge does and nothing of a score could be hidden: every edition has one board.
+The world is gymnasium's LunarLander-v3. Students get the seeds of all episodes, so they can replay a file as the judge
+does and no part of a score could be hidden: every edition has one board.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COURSE_SEED, COURSE_EPISODES = 543, 5
 EPISODES = {"small": 100, "full": 400}
 """How many episodes the built-in world has, all of them public."""
 FORMAT = EpisodesFormat(())
-"""That of the built-in world, whose seeds are drawn when it is made."""
+"""The format of the built-in world, whose seeds are drawn when it is made."""
 CHAIN = EpisodesFormat((COURSE_SEED,) * COURSE_EPISODES, chained=True)
 
 
@@ -107,9 +107,9 @@ def _version() -> str:
 
 
 def _official(year: str, *bands: tuple[str, float | None, float]) -> tuple[Bar, ...]:
-    """The bars of a year, half-open: a mean reward in (99, 100), for which the slides have no row, is in the lower.
+    """The bars of a year, half-open: a mean reward in (99, 100), for which the slides have no row, gets the lower one.
 
-    A bar without a line is passed by any valid file.
+    Any valid file passes a bar without a threshold.
     """
     return tuple(
         Bar(name, () if line is None else ((REWARD.name, line),), f"official {year}", points=(points, 0.0), digits=2)
@@ -123,11 +123,11 @@ def _one_board(bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
 
 
 JUDGE = Judge(_run, _version, offline=True)
-BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from a seed of its own"
+BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from its own seed"
 CHAIN_SOURCE = (
     f"the course's rule of {{}}: seed {COURSE_SEED} is set once, {COURSE_EPISODES} episodes follow each other in one "
-    "environment; gymnasium's LunarLander-v3 (MIT) in place of gym 0.18.3, whose stream of random numbers cannot be "
-    "had here: the episodes start elsewhere, so scores are not comparable with the course's and its bars fit roughly"
+    "environment; gymnasium's LunarLander-v3 (MIT) instead of gym 0.18.3, whose random numbers are not available here: "
+    "the episodes start differently, so scores are not comparable with the course's and its bars fit only roughly"
 )
 
 

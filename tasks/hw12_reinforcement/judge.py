@@ -1,14 +1,13 @@
 """The judge of HW12: replays the actions of every episode and gives its total reward.
 
-An episode must be over exactly with its last action, neither before nor after: an action that is left out at the end
-would save the hundred points that a crash costs. It is over when the environment says so, or after the format's
-`max_steps` actions.
+An episode must end exactly with its last action: leaving out the last action would save the hundred points that a
+crash costs. An episode ends when the environment says so, or after the format's `max_steps` actions.
 
 The same actions give the same returns bit for bit: on every run, in any process, whatever was played before in the
-same environment (tests/test_hw12_reinforcement.py; x86-64 Linux, CPython 3.11, gymnasium 1.4.0, Box2D 2.3.10). Not
-shown, since there was one machine: that another processor, operating system or build of Box2D gives the same. Box2D
-computes in single precision, sines come from the C library, and a contact can amplify a difference in the last bit, so
-`version` names the operating system and the kind of processor too, and where they differ nothing is scored.
+same environment (tests/test_hw12_reinforcement.py; x86-64 Linux, CPython 3.11, gymnasium 1.4.0, Box2D 2.3.10). Whether
+another processor, operating system or build of Box2D gives the same was not tested. Box2D computes in single precision,
+sines come from the C library, and a contact can amplify a difference in the last bit, so `version` names the operating
+system and the kind of processor too, and where they differ nothing is scored.
 """
 
 from __future__ import annotations
@@ -29,32 +28,32 @@ from tasks.base import Columns, EpisodesFormat, Format, Judged, Problem, Submiss
 ENVIRONMENT = "LunarLander-v3"
 CODES = {
     "E_EPISODE_SHORT": (
-        "An episode is not over after its last action. Play until the environment says terminated or truncated."
+        "An episode is not over after its last action. Play until the environment returns terminated or truncated."
     ),
     "E_EPISODE_LONG": (
         "An episode is over before its last action. Stop there; where every episode is refused, compare your "
         "versions with those that check names."
     ),
 }
-"""What a file that could be read is refused with when it is replayed. Codes are stable."""
+"""The codes for files that can be read but are refused by the replay. Codes are stable."""
 
-EACH = 30_000  # steps that a process must have to do, since it takes about as long to start one
+EACH = 30_000  # the least steps for each process, since starting one takes about as long
 SHOWN = 20
 OLD_STREAM = (
-    "The course replayed with gym 0.18.3, whose stream of random numbers cannot be had here: the episodes start "
-    "elsewhere, so this score is not comparable with scores of the course, and its bars fit only roughly."
+    "The course replayed with gym 0.18.3, whose random numbers are not available here: the episodes start differently, "
+    "so this score is not comparable with scores of the course, and its bars fit only roughly."
 )
 
 
 class Flight(NamedTuple):
-    """The total reward of an episode, and the number of actions after which it was over, None where it was not."""
+    """The total reward of an episode, and the number of actions after which it was over, or None."""
 
     total: float
     over: int | None
 
 
 def new_environment() -> Any:
-    """A LunarLander without gymnasium's wrappers: whoever steps it counts the steps.
+    """A LunarLander without gymnasium's wrappers: the caller counts the steps.
 
     Raises UserError with the command to install where gymnasium or Box2D is missing.
     """
@@ -73,7 +72,7 @@ def new_environment() -> Any:
         raise _missing("Box2D") from None
     except gymnasium.error.Error as error:
         raise UserError(
-            f"expected gymnasium with {ENVIRONMENT}; this one is {gymnasium.__version__} ({error}). "
+            f"expected gymnasium with {ENVIRONMENT}; this is version {gymnasium.__version__} ({error}). "
             'Install the right one with: pip install "lhy-grade[rl]"'
         ) from None
 
@@ -85,7 +84,7 @@ def _missing(package: str) -> UserError:
 
 
 def version() -> str:
-    """What is known to change a return: environment, gymnasium, Box2D, operating system and kind of processor."""
+    """Everything known to change a return: environment, gymnasium, Box2D, operating system and kind of processor."""
     new_environment()
     import gymnasium
 
@@ -95,7 +94,7 @@ def version() -> str:
 
 
 def replay(environment: Any, seed: int | None, actions: bytes, max_steps: int) -> Flight:
-    """One episode: from the seed, or from where the environment's stream of random numbers stands."""
+    """Replays one episode from the seed, or from the current state of the environment's random numbers."""
     environment.reset(seed=seed)
     total = 0.0
     for number, action in enumerate(actions, start=1):
@@ -107,7 +106,7 @@ def replay(environment: Any, seed: int | None, actions: bytes, max_steps: int) -
 
 
 def _replay_part(jobs: Sequence[tuple[int, bytes]], max_steps: int) -> list[Flight]:
-    """What one process does."""
+    """The work of one process: replays its share of the episodes."""
     environment = new_environment()
     return [replay(environment, seed, actions, max_steps) for seed, actions in jobs]
 
@@ -124,7 +123,7 @@ def _replay_chain(jobs: Sequence[tuple[int, bytes]], max_steps: int) -> list[Fli
 
 
 def replays(form: EpisodesFormat, predictions: Columns, processes: int | None = None) -> list[Flight]:
-    """Every episode, side by side over `processes`; None: as many as there are cores, fewer for a few steps.
+    """Replays every episode, in parallel over `processes`; None: as many as there are cores, fewer for few steps.
 
     A chain is replayed in order, in this process, up to its first fault.
     """
@@ -139,7 +138,7 @@ def replays(form: EpisodesFormat, predictions: Columns, processes: int | None = 
         processes = min(_cores(), sum(lengths) // EACH)
     if processes < 2 or multiprocessing.current_process().daemon:
         return _replay_part(jobs, form.max_steps)
-    new_environment()  # says what is missing before any process starts
+    new_environment()  # reports a missing package before any process starts
     size = -(-len(jobs) // (4 * processes))
     parts = [jobs[start : start + size] for start in range(0, len(jobs), size)]
     context = multiprocessing.get_context("spawn")  # a fork would copy the locks of other threads
@@ -147,7 +146,7 @@ def replays(form: EpisodesFormat, predictions: Columns, processes: int | None = 
         with ProcessPoolExecutor(min(processes, len(parts)), mp_context=context) as pool:
             done = pool.map(_replay_part, parts, [form.max_steps] * len(parts))
             return [flight for part in done for flight in part]
-    except (BrokenProcessPool, OSError, ImportError):  # processes cannot be had here: the same returns, only later
+    except (BrokenProcessPool, OSError, ImportError):  # no processes available: the same returns, only slower
         return _replay_part(jobs, form.max_steps)
 
 
@@ -182,8 +181,8 @@ def _fault(episode: int, flight: Flight, length: int, form: EpisodesFormat) -> P
     later = " Later episodes start where this one ends, so they were not replayed." if form.chained else ""
     if flight.over is None:
         message = (
-            f"episode {episode}: not over after its last action ({length:,} actions); play on until the environment "
-            f"says terminated, or for {form.max_steps:,} actions.{later}"
+            f"episode {episode}: not over after its last action ({length:,} actions); continue until the environment "
+            f"returns terminated, or for {form.max_steps:,} actions.{later}"
         )
         return Problem("E_EPISODE_SHORT", message, None, None, f"{length} actions", "actions until it is over")
     message = (

@@ -1,8 +1,8 @@
 """The seeds of HW12's episodes, and a sample submission that does nothing.
 
-The built-in world draws one seed an episode, so that an episode can be replayed alone and in any order. The course's
-chain has one seed for five episodes: every step draws random numbers, so that an episode starts where the steps of
-those before it leave the stream.
+The built-in world draws one seed per episode, so each episode can be replayed alone and in any order. The course's
+chain has one seed for five episodes: every step draws random numbers, so the start of an episode depends on the steps
+of those before it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def make_chain(public: Path) -> Made:
 
 
 def _made(public: Path, form: EpisodesFormat) -> Made:
-    """All episodes count in public: whoever knows the seeds can replay a file, and so compute any private score."""
+    """All episodes are public: anyone with the seeds can replay a file, and so compute any private score."""
     import numpy as np
 
     lines = ["episode,seed", *(f"{episode},{seed}" for episode, seed in enumerate(form.seeds))]
@@ -45,7 +45,7 @@ def _made(public: Path, form: EpisodesFormat) -> Made:
 
 
 def do_nothing(seeds: Sequence[int], *, chained: bool) -> list[list[int]]:
-    """The actions of episodes without any engine, each up to its end; most crash."""
+    """Episodes that never fire an engine, each up to its end; most crash."""
     environment = new_environment()
     episodes = []
     for place, seed in enumerate(seeds):
