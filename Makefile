@@ -4,19 +4,19 @@ BENCHES := commands grading board burst bleu auc frechet images replay training_
 
 .PHONY: demo test test-slow bench clean
 
-demo: .venv/train  ## install, then show everything once in a fresh temporary course
+demo: .venv/train  ## install, then run a tour of everything in a temporary course
 	$(BIN)/lhy-grade demo
 
-test: .venv/test  ## linters, types and the whole suite, on SQLite and PostgreSQL
+test: .venv/test  ## linters, types and all fast tests, on SQLite and PostgreSQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 -m 'not slow' --durations 10
 
-test-slow: .venv/test  ## what takes minutes: coverage of intervals, repeated kills, bursts
+test-slow: .venv/test  ## tests that take minutes: coverage of intervals, repeated kills, bursts
 	$(BIN)/pytest -q -n 2 -m slow --durations 10
 
-bench: .venv/test  ## speed, as ratios against the usual program in the same run
+bench: .venv/test  ## measure the speed, as ratios to the usual program in the same run
 	for bench in $(BENCHES); do $(BIN)/python tests/bench/$$bench.py || exit 1; done
 
 clean:
@@ -25,6 +25,6 @@ clean:
 .venv/train .venv/test: .venv/%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[$*]"
-	# The reference of HW6's Inception network, without the torchvision that it asks for, which brings another torch.
+	# The reference of HW6's Inception network; without torchvision, which would install another torch.
 	test $* != test || $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps torch-fidelity==0.4.0
 	touch $@

@@ -1,8 +1,7 @@
-"""One archive with all files of a homework, so that a download is one request that can be taken up where it broke off.
+"""One archive with all files of a homework, so that a download is one request that can be resumed.
 
-`public/.archives/hw01-1.zip` holds the files of `public/hw01` and their manifest: names in order, one time stamp for
-all, the same bytes whenever it is made of the same files. `hw01-1.json` beside it says its size and SHA-256, and of
-which manifest it was made.
+`public/.archives/hw01-1.zip` has the files of `public/hw01` and their manifest: sorted names and a fixed time stamp, so
+the same files give the same bytes. `hw01-1.json` next to it has its size, its SHA-256 and the SHA-256 of the manifest.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 PACKED = (".jpg", ".jpeg", ".png", ".gz", ".tgz", ".zip", ".npz")
-"""Files that are stored as they are: packing them again saves nothing."""
+"""Files that are stored uncompressed: they are compressed already."""
 
 PIECE = 2**18
 LISTED = 12
-"""A list for people has so many files of the top folder at most, and so many folders, else one line for them."""
+"""The most top-level files, and the most folders, that a list for people shows one by one."""
 
 MOST_FILES = 500_000
 
@@ -37,7 +36,7 @@ Row = Mapping[str, Any]
 
 
 def make_archive(home: Home, competition: Competition, public: Path) -> dict[str, Any]:
-    """Makes the archive of the folder `public`, unless it is there, removes those of other versions, and describes it.
+    """Makes the archive of the folder `public` if it does not exist, removes those of other versions, and describes it.
 
     The caller holds the lock of the home (`harness.home.locked`).
     """
@@ -62,14 +61,14 @@ def make_archive(home: Home, competition: Competition, public: Path) -> dict[str
             write_json(about, body | {"manifest": hashlib.sha256(manifest).hexdigest()})
         finally:
             new.unlink(missing_ok=True)
-        for other in target.parent.iterdir():  # those of other versions, and what a kill left half-written
+        for other in target.parent.iterdir():  # other versions, and partial files of a killed process
             if other.name.lstrip(".").rpartition("-")[0] == competition.name and other not in (target, about):
                 other.unlink()
     return body
 
 
 def find_archive(home: Home, competition: Competition, public: Path) -> dict[str, Any] | None:
-    """`file`, `bytes` and `sha256` of the archive of that folder; None where there is none, or one of other files."""
+    """`file`, `bytes` and `sha256` of the archive of that folder; None if it is missing or has other files."""
     target, about = _places(home, competition)
     try:
         body = json.loads(about.read_text(encoding="utf-8"))
@@ -82,7 +81,7 @@ def find_archive(home: Home, competition: Competition, public: Path) -> dict[str
 
 
 def archive_path(home: Home, competition: Competition) -> Path:
-    """Where the archive lies."""
+    """The path of the archive."""
     return _places(home, competition)[0]
 
 
@@ -113,10 +112,10 @@ def most_bytes(files: Sequence[Row]) -> int:
 
 
 def unpack(path: Path, files: Sequence[Row], folder: Path, tell: Callable[[int], None]) -> None:
-    """Writes the files of a list, and the manifest that comes with them, from an archive into a new folder.
+    """Writes the listed files and their manifest from an archive into a new folder.
 
-    Names are those of the list, which the caller has checked; nothing of the archive says where anything is written.
-    `tell` gets the bytes as they are written. Raises UserError where the archive holds more, less or something else.
+    Names are those of the list, which the caller has checked; the archive cannot choose where files are written.
+    `tell` gets the bytes as they are written. Raises UserError if the archive has more, fewer or different files.
     """
     import zlib
     from zipfile import BadZipFile, ZipFile
@@ -127,7 +126,7 @@ def unpack(path: Path, files: Sequence[Row], folder: Path, tell: Callable[[int],
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
             if len(names) > MOST_FILES or sorted(names) != sorted([*wanted, MANIFEST]):
-                raise _strange("it does not hold the files of the server's list")
+                raise _strange("its files are not those of the server's list")
             for entry in entries:
                 _check_entry(entry, wanted.get(entry.filename), 2**16 + 2**11 * len(wanted))
             folder.mkdir()
@@ -141,12 +140,12 @@ def unpack(path: Path, files: Sequence[Row], folder: Path, tell: Callable[[int],
 
 
 def _check_entry(entry: ZipInfo, listed: Row | None, most: int) -> None:
-    """Raises UserError for a member that is a link or a folder, encrypted, or not of the size that is listed."""
+    """Raises UserError for a member that is a link or a folder, encrypted, or not of the listed size."""
     mode = entry.external_attr >> 16
     plain = stat.S_IFMT(mode) in (0, stat.S_IFREG) and not entry.is_dir() and not entry.flag_bits & 1
     size = entry.file_size <= most if listed is None else entry.file_size == listed["bytes"]
     if not plain or not size:
-        raise _strange(f"{entry.filename[:100]!r} in it is not a file of the size that is listed")
+        raise _strange(f"{entry.filename[:100]!r} in it is not a file of the listed size")
 
 
 def _unpack_one(
@@ -162,28 +161,26 @@ def _unpack_one(
             stream.write(piece)
             tell(len(piece))
     if left or (listed is not None and digest.hexdigest() != listed["sha256"]):
-        raise _strange(f"{entry.filename[:100]!r} in it is not what the server's list says")
+        raise _strange(f"{entry.filename[:100]!r} in it does not match the server's list")
 
 
 def _check_manifest(path: Path, wanted: Mapping[str, Row]) -> None:
-    """Raises UserError where the manifest of an archive says something else than the server's list."""
+    """Raises UserError if the manifest of an archive differs from the server's list."""
     try:
         listed = json.loads(path.read_bytes())["files"]
         same = {name: (entry["bytes"], entry["sha256"]) for name, entry in listed.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         same = {}
     if same != {name: (entry["bytes"], entry["sha256"]) for name, entry in wanted.items()}:
-        raise _strange("its manifest is not the server's list")
+        raise _strange("its manifest does not match the server's list")
 
 
 def _strange(why: str) -> UserError:
-    return UserError(
-        f"the archive is not used, since {why}. Run the same command again.", code="E_MANIFEST", exit_code=8
-    )
+    return UserError(f"the archive was rejected: {why}. Run the same command again.", code="E_MANIFEST", exit_code=8)
 
 
 def grouped(files: Sequence[Row]) -> list[dict[str, Any]]:
-    """A list for people: files of the top folder each, and each folder with its number of files and their bytes.
+    """A list for people: single files of the top folder, and each folder with its number of files and bytes.
 
     >>> rows = [{"file": "a.csv", "bytes": 2}, *({"file": f"food/train/{n}.jpg", "bytes": 3} for n in range(50))]
     >>> [(row["name"], row["files"], row["bytes"]) for row in grouped(rows)]

@@ -1,4 +1,4 @@
-"""The board: participants ranked by exact scores, which are shown cut, with the bars between them."""
+"""The board: participants ranked by exact scores, which are shown truncated, with the bars between them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def with_bars(rows: list[dict[str, Any]], bars: Sequence[dict[str, Any]], metric: Any) -> list[dict[str, Any]]:
-    """The participants by rank with a line for each bar that has one, after those who reach its threshold.
+    """The participants by rank, and a line for each bar with a threshold, after those who reach it.
 
-    `bars` are those of the board's body, which knows by exact scores how many that are.
+    `bars` are those of the board's body, which counts by exact scores how many participants reach each.
     """
     from harness.competition import bar_from_json
 
@@ -53,10 +53,10 @@ def _bar_row(bar: Bar, threshold: float) -> dict[str, Any]:
 
 @click.command()
 @click.argument("homework", metavar="[HW]", required=False)
-@click.option("--private", is_flag=True, help="The private board; after `reveal`, or with --unrevealed.")
-@click.option("--unrevealed", is_flag=True, help="Look at the private board before its reveal; this is logged.")
+@click.option("--private", is_flag=True, help="The private board: after `reveal`, or with --unrevealed.")
+@click.option("--unrevealed", is_flag=True, help="Show the private board before its reveal; this is logged.")
 @options.VERSION
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the first N places.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show only the first N places.")
 @options.EXACT
 @options.NAME
 @options.FORMAT
@@ -71,13 +71,13 @@ def leaderboard(
     name: str | None,
     format: Any,
 ) -> None:
-    """Show the board of a homework, or of each that is prepared."""
+    """Show the board of a homework, or all boards."""
     source = options.source(name)
     names = [homework] if homework else source.names()
     if not names:
         raise UserError(options.nothing_yet())
     if version is not None and homework is None:
-        raise UserError("older data are of one homework: name it.")
+        raise UserError("name a homework for --version.")
     if len(names) > 1 and format != "table":
         raise UserError(f"name one homework for --format {format}: {', '.join(names)}.")
     for each in names:
@@ -124,6 +124,6 @@ def _show(body: dict[str, Any], top: int | None, format: Any, version: int | Non
     if body["size"] is not None and not body["bars"]:
         say(f"There are no measured bars for size {body['size']}.")
     if not rows:
-        say(f"Nobody has handed in yet. Be the first: lhy-grade submit {body['homework']} FILE")
+        say(f"No submissions yet. Be the first: lhy-grade submit {body['homework']} FILE")
     if body["demo"] and sys.stdout.isatty():
-        say("Fixed seed: anybody can rebuild the answers; good for practice only.")
+        say("Fixed seed: anyone can rebuild the answers; for practice only.")

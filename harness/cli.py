@@ -1,8 +1,8 @@
-"""The command line: what everyone uses.
+"""The command line: the commands for everyone, and the list of all commands.
 
-Handing in is in `harness.handin`, the board in `harness.board`, what instructors use in `harness.staff`,
-`harness.course` and `harness.serve`; each is loaded when a command of it is called.
-Each verb gets its body from `options.source()`, a home or a server, and shows it the same way.
+The commands for submissions are in `harness.handin`, the board in `harness.board`, those for instructors in
+`harness.staff`, `harness.course` and `harness.serve`; each module is loaded when one of its commands is called.
+Each command gets its data from `options.source()`, a home or a server, and shows them the same way.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from harness import options
 from tasks.errors import UserError
 
 ELSEWHERE = {
-    "audit": ("staff", "Prove that the books are whole."),
-    "demo": ("staff", "Show everything once, from data to a board, in a new course."),
+    "audit": ("staff", "Verify the integrity of all records."),
+    "demo": ("staff", "Run a tour of everything in a new course, from data to board."),
     "doctor": ("staff", "Check this installation, and the home folder or the login."),
-    "extend": ("course", "Give a person, a team or all more time or more submissions."),
-    "grade": ("staff", "Finish the grading that a crash interrupted."),
+    "extend": ("course", "Give more time or more submissions to a person, a team or all."),
+    "grade": ("staff", "Finish grading that a crash interrupted."),
     "gradebook": ("course", "Show each student's points, by bars and by hand."),
-    "leaderboard": ("board", "Show the board of a homework, or of each that is prepared."),
-    "new": ("staff", "Make a competition of your own from a solution file."),
-    "points": ("course", "Enter points for what is graded by hand; the newest count."),
-    "prepare": ("staff", "Make a homework's data, its hidden answers and its split."),
-    "reveal": ("staff", "Open the private board to everyone; this cannot be taken back."),
-    "roster": ("course", "Who is in the course: people, teams and their tokens."),
-    "rules": ("course", "Show the rules of a homework, or change some."),
+    "leaderboard": ("board", "Show the board of a homework, or all boards."),
+    "new": ("staff", "Create your own competition from a solution file."),
+    "points": ("course", "Enter points given by hand; the latest entry wins."),
+    "prepare": ("staff", "Prepare a homework: its data, hidden answers and split."),
+    "reveal": ("staff", "Show the private board to everyone; this cannot be undone."),
+    "roster": ("course", "Manage the people of the course, their teams and tokens."),
+    "rules": ("course", "Show or change the rules of a homework."),
     "select": ("handin", "Choose which submissions count on the private board."),
-    "serve": ("serve", "Open this course to a class over the network."),
-    "status": ("handin", "Show a submission's place in the queue, score or problems."),
-    "submissions": ("handin", "List one's submissions with their scores."),
-    "submit": ("handin", "Hand in a file: it is recorded, scored and on the board."),
-    "train": ("staff", "Train a baseline; a run that was stopped goes on where it was."),
+    "serve": ("serve", "Serve this course to a class over the network."),
+    "status": ("handin", "Show a submission's score, queue position or problems."),
+    "submissions": ("handin", "List your submissions with their scores."),
+    "submit": ("handin", "Submit a file: record it, score it and put it on the board."),
+    "train": ("staff", "Train a baseline, or resume an interrupted run."),
 }
-"""The commands of other modules: where each is, and its line in the list of all."""
+"""The commands of other modules: the module of each, and its line in the list of all commands."""
 
 
 LINE = 62
-"""How long a line in the list of commands may be."""
+"""The longest line in the list of commands, in characters."""
 
 
 class Commands(options.Group):
-    """The group of all commands, which lists those of other modules without loading them."""
+    """The group of all commands; lists the commands of other modules without loading them."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted((*self.commands, *ELSEWHERE))
@@ -78,18 +78,18 @@ class Commands(options.Group):
 @click.version_option(package_name="lhy-grade")
 @click.pass_context
 def cli(context: click.Context, home: str | None, debug: bool) -> None:
-    """Competitions of a machine learning course: data, bars, hidden scores and a board."""
+    """Run the competitions of a machine learning course: data, bars, hidden scores and leaderboards."""
     context.obj = home
 
 
 @cli.command()
 @click.argument("homework", metavar="[HW]", required=False)
-@click.option("--show", is_flag=True, help="Write a picture of the data beside them.")
-@click.option("--from", "folder", metavar="DIR", help="Where downloaded data are, for --show.")
+@click.option("--show", is_flag=True, help="Draw the data; the picture is saved next to their folder.")
+@click.option("--from", "folder", metavar="DIR", help="The folder of downloaded data, for --show.")
 @options.FORMAT
 @options.command
 def tasks(homework: str | None, show: bool, folder: str | None, format: Any) -> None:
-    """List the homeworks, or show the sheet or the data of one."""
+    """List the homeworks, or show the overview or the data of one."""
     if show or folder is not None:
         _show(homework, folder)
         return
@@ -119,17 +119,17 @@ def tasks(homework: str | None, show: bool, folder: str | None, format: Any) -> 
 
 
 def _show(homework: str | None, folder: str | None) -> None:
-    """Prints where the picture of the data of a homework is, and makes it where there is none."""
+    """Prints the path of the picture of a homework's data, and draws it if there is none."""
     from pathlib import Path
 
     from harness.show import find_picture, show
 
     if folder is None:
         if homework is None:
-            raise UserError("name a homework, or give the folder with its data by --from DIR.")
+            raise UserError("name a homework, or give the folder with its data: --from DIR.")
         folder = options.source(named=False).files(homework).get("folder")
         if folder is None:
-            raise UserError(f"get the data first: lhy-grade files {homework} --download, then --show --from DIR.")
+            raise UserError(f"download the data first: lhy-grade files {homework} --download. Then: --show --from DIR.")
     found = find_picture(Path(folder))
     click.echo(show(Path(folder)) if found is None else found.path)
 
@@ -137,15 +137,15 @@ def _show(homework: str | None, folder: str | None) -> None:
 @cli.command()
 @options.HW
 @click.option(
-    "--download", metavar="[DIR]", is_flag=False, flag_value="", help="Get them from the server; default: ./HW."
+    "--download", metavar="[DIR]", is_flag=False, flag_value="", help="Download them from the server; default: ./HW."
 )
-@click.option("--all", "every", is_flag=True, help="Each file, also those in folders.")
+@click.option("--all", "every", is_flag=True, help="List every file, including those in folders.")
 @options.FORMAT
 @options.command
 def files(homework: str, download: str | None, every: bool, format: Any) -> None:
     """List the data files of a homework, or download them.
 
-    A folder is one line; --all, JSON and CSV have each file."""
+    A folder is one line; --all, JSON and CSV list every file."""
     from pathlib import Path
 
     from harness.archive import grouped
@@ -155,7 +155,7 @@ def files(homework: str, download: str | None, every: bool, format: Any) -> None
     body = source.files(homework)
     if download is not None:
         if "folder" in body:
-            raise UserError(f"they are here already: {body['folder']}")
+            raise UserError(f"the files are already on this machine: {body['folder']}")
         from harness.remote import download as fetch
 
         body["folder"] = str(fetch(source, body, Path(download or body["homework"]), _bar))
@@ -169,7 +169,7 @@ def files(homework: str, download: str | None, every: bool, format: Any) -> None
         emit(format, "files", rows, fields)
     if format == "table":
         total = f"{len(body['files']):,} files, {sum(entry['bytes'] for entry in body['files']):,} bytes"
-        there = f"in {body['folder']}" if "folder" in body else f"lhy-grade files {homework} --download gets them"
+        there = f"in {body['folder']}" if "folder" in body else f"download them: lhy-grade files {homework} --download"
         say(f"{total}; {there}")
     if "folder" in body and download is None:
         from harness.prepare import damaged_files
@@ -177,14 +177,14 @@ def files(homework: str, download: str | None, every: bool, format: Any) -> None
         damaged = damaged_files(Path(body["folder"]))
         if damaged:
             raise UserError(
-                f"changed, missing or added since it was prepared: {', '.join(damaged)}. Get the files again.",
+                f"changed, missing or added since the data were prepared: {', '.join(damaged)}. Get the files again.",
                 exit_code=8,
             )
 
 
 @contextlib.contextmanager
 def _bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar of so many bytes on stderr where that is a terminal, else one line."""
+    """Shows a progress bar of `length` bytes on stderr if that is a terminal, else one line."""
     if not sys.stderr.isatty():
         click.echo(f"{label} {length:,} bytes", err=True)
         yield lambda count: None
@@ -196,11 +196,11 @@ def _bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
 @cli.command()
 @options.HW
 @options.FILE
-@click.option("--edition", metavar="YEAR", help="Check against the course's own form of that year; needs no data.")
+@click.option("--edition", metavar="YEAR", help="Check against the course's format of that year; needs no data.")
 @options.FORMAT
 @options.command
 def check(homework: str, file: str, edition: str | None, format: Any) -> None:
-    """Check a file the way `submit` does; nothing is recorded."""
+    """Check a file as `submit` does, without recording anything."""
     from pathlib import Path
 
     from harness.competition import find_judge, other_judge
@@ -223,7 +223,7 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
             raise unknown(name)
         form, judge = task.edition(edition).format, task.edition(edition).judge
         if not len(form):
-            raise UserError(f"what edition {edition} asks for is drawn by `prepare`; leave --edition out.")
+            raise UserError(f"edition {edition} has no format until `prepare` draws its data; leave out --edition.")
         other = None
     if other is not None:
         say(other)
@@ -247,7 +247,7 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
 @options.FORMAT
 @options.command
 def quota(homework: str, name: str | None, format: Any) -> None:
-    """Show what is left of the quota, and when the next day begins."""
+    """Show your remaining submissions for today."""
     from harness.render import Field, emit, emit_json, say, short_time
 
     body = options.source(name).quota(homework)
@@ -270,13 +270,13 @@ def quota(homework: str, name: str | None, format: Any) -> None:
     if practice and format == "table":
         since = "revealed" if row["revealed"] else "closed"
         since += f" {short_time(row['revealed'] or row['closes'])}"
-        say(f"{row['homework']} is over ({since}): what you hand in now is practice, scored and not ranked.")
+        say(f"{row['homework']} is over ({since}): what you submit now is scored for practice, not ranked.")
 
 
 @cli.command()
 @click.argument("id", metavar="ID", type=int, required=False)
 @click.option("--verify", "file", metavar="FILE", type=click.Path(), help="Verify a saved receipt.")
-@click.option("--key", metavar="KEY", help="The course's public key; default: the one of this home or login.")
+@click.option("--key", metavar="KEY", help="The course's public key; default: that of this home or login.")
 @options.command
 def receipt(id: int | None, file: str | None, key: str | None) -> None:
     """Print the receipt of a submission, or verify a saved one."""
@@ -288,13 +288,13 @@ def receipt(id: int | None, file: str | None, key: str | None) -> None:
     source = options.source(named=False)
     if file is None:
         if id is None:
-            raise UserError("give the number of a submission, or --verify FILE.")
+            raise UserError("give the number of a submission, or a saved receipt: --verify FILE.")
         click.echo(receipts.canonical(source.receipt(id)))
         return
     if key is None:
         key = source.receipt_key()
         if key is None:
-            raise UserError("the course's public key is not here; give it with --key.")
+            raise UserError("the course's public key is not known on this machine; give it with --key.")
     try:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -306,15 +306,15 @@ def receipt(id: int | None, file: str | None, key: str | None) -> None:
 
 @cli.command()
 @click.argument("url", required=False)
-@click.option("--ca", metavar="FILE", type=click.Path(), help="Trust the certificates that this authority signed.")
-@click.option("--insecure", is_flag=True, help="Allow plain http to another machine: whoever listens gets the token.")
-@click.option("--new-token", is_flag=True, help="Print a new token of yours, for a browser or another machine.")
+@click.option("--ca", metavar="FILE", type=click.Path(), help="Trust certificates signed by this authority.")
+@click.option("--insecure", is_flag=True, help="Allow plain http to another machine; the token can be read on the way.")
+@click.option("--new-token", is_flag=True, help="Print a new token, for a browser or another machine.")
 @options.command
 def login(url: str | None, ca: str | None, insecure: bool, new_token: bool) -> None:
     """Log in to a course's server, or show who is logged in.
 
-    The token is asked for, or read from standard input, and kept in a file that only you can read. An invitation is
-    spent by the first login, which makes a token of this machine out of it.
+    Asks for the token, or reads it from standard input, and keeps it in a file that only you can read. An invitation
+    works once: the first login replaces it with a token for this machine.
     """
     from harness import remote
     from harness.render import inert
@@ -323,7 +323,7 @@ def login(url: str | None, ca: str | None, insecure: bool, new_token: bool) -> N
     if url is None:
         server = remote.read_login(path) if path.exists() else None
         if server is None:
-            raise UserError("nobody is logged in; log in with: lhy-grade login URL")
+            raise UserError("you are not logged in; log in with: lhy-grade login URL")
     else:
         url = remote.check_url(url, insecure)
         token = click.prompt("Token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
@@ -340,14 +340,16 @@ def login(url: str | None, ca: str | None, insecure: bool, new_token: bool) -> N
 @cli.command()
 @options.command
 def logout() -> None:
-    """End the login and its token; the home folder is used again."""
+    """Log out and revoke the token of this machine.
+
+    Commands then use the home folder again."""
     from harness import remote
     from harness.render import inert, say
 
     path = options.login_file()
     if not path.exists():
-        raise UserError("nobody is logged in.")
-    text, expires = "logged out; its token holds no more", "it expires"
+        raise UserError("you are not logged in.")
+    text, expires = "logged out; the token has been revoked", "it expires"
     try:
         server = remote.read_login(path)
         expires = server.expires or expires
@@ -355,7 +357,7 @@ def logout() -> None:
     except (UserError, KeyboardInterrupt) as error:
         if getattr(error, "code", "") != "E_LOGIN":
             say(str(error) or "Interrupted.")
-            text = f"logged out here; the token itself holds until {expires}, or until the course staff ends it"
+            text = f"logged out on this machine; the token stays valid until {expires}, or until course staff revoke it"
     finally:
         path.unlink()
     click.echo(inert(text))
@@ -365,10 +367,10 @@ def main() -> None:
     """The entry point of `lhy-grade`."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter shows its code
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a character shows its code
     try:
         cli()
     except SystemExit as end:
-        if end.code == 1 and options.close_unread():  # click's own end, as of a help text
+        if end.code == 1 and options.close_unread():  # click exits by itself, as after a help text
             sys.exit(options.PIPE_EXIT)
         raise

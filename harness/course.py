@@ -1,6 +1,6 @@
 """The instructor's commands for a class: the roster, extensions, points by hand, the gradebook.
 
-Each change asks first (`--yes` skips that), wants a reason, and leaves an event in the log.
+Each change asks for confirmation (`--yes` skips that), needs a reason, and is recorded in the log.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from leaderboard.roster import Entry, Person, Whom
 
 TERM_DAYS = 200
-"""How long a token opens: a term, and the weeks after it."""
+"""The days that a token is valid: a term, and the weeks after it."""
 
 SHOWN = 50
-"""How many details are shown before a question."""
+"""The most details shown before a question."""
 
 REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the log.")
 ACTOR = click.option(
-    "--as", "name", metavar="NAME", help="Who does this; default: `name` in config.toml, or the login."
+    "--as", "name", metavar="NAME", help="Your name, for the log; default: `name` in config.toml, or your user name."
 )
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 def agree(yes: bool, question: str, details: Sequence[str] = ()) -> None:
-    """Asks before something is changed, after up to `SHOWN` details of it, unless that was answered with --yes."""
+    """Asks for confirmation of a change, after up to `SHOWN` lines of detail; with --yes it neither asks nor shows."""
     from harness.render import inert
 
     if not yes:
@@ -46,16 +46,20 @@ def agree(yes: bool, question: str, details: Sequence[str] = ()) -> None:
         options.confirm(question)
 
 
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 @click.group(cls=options.Group)
 def roster() -> None:
-    """Who is in the course: people, teams and their tokens."""
+    """Manage the people of the course, their teams and tokens."""
 
 
 @roster.command("import")
 @click.argument("file", metavar="CSV", type=click.Path())
-@click.option("--rename", "renamed", metavar="OLD=NEW", multiple=True, help="A new name of a team.")
-@click.option("--new-team", "formed", metavar="NAME", multiple=True, help="A new team, not a new name of one.")
-@click.option("--force", is_flag=True, help="Also change who is in a team in homeworks that have begun.")
+@click.option("--rename", "renamed", metavar="OLD=NEW", multiple=True, help="Rename a team.")
+@click.option("--new-team", "formed", metavar="NAME", multiple=True, help="This is a new team, not a renamed one.")
+@click.option("--force", is_flag=True, help="Change teams also in homeworks that have begun.")
 @REASON
 @ACTOR
 @YES
@@ -63,12 +67,12 @@ def roster() -> None:
 def import_(
     file: str, renamed: tuple[str, ...], formed: tuple[str, ...], force: bool, reason: str, name: str | None, yes: bool
 ) -> None:
-    """Add and change people by a CSV.
+    """Add and change people from a CSV file.
 
-    Its columns are id, name and, if you like, email, team, role. The id says who a person is.
+    Its columns are id and name, and optionally email, team and role. The id identifies a person.
 
-    People who are not in the file stay as they are; `roster disable` takes people off. Where all of a team get one new
-    team, this asks whether the team is renamed. Homeworks that have begun keep their teams.
+    People who are not in the file do not change; `roster disable` removes people. If all members of a team move to the
+    same new team, this asks whether the team is renamed. Homeworks that have begun keep their teams.
     """
     from harness.render import inert, say
     from harness.sheets import read_roster
@@ -99,28 +103,28 @@ def import_(
                    if (line := _difference(entry, person, renames))]  # fmt: skip
         added = [_difference(entry, None, renames) for entry in entries if entry.key not in known]
         follows = people.follows(database, entries, now=now, renames=renames, force=force)
-        words = [f"Add {len(added)} people to the roster", f"change {len(changed)} who are on it"]
+        words = [f"Add {_count(len(added), 'person', 'people')} to the roster", f"change {len(changed)} already on it"]
         words += [f"rename the team {old} to {new_name}" for old, new_name in renames.items()]
-        for line in [*follows, *changed] if yes else ():  # what --yes accepts
+        for line in [*follows, *changed] if yes else ():  # the changes that --yes accepts
             say(inert(line))
         try:
             agree(yes, f"{', and '.join(words)}?", [*follows, *changed, *added])
-        except (click.Abort, UserError):  # a no, or nobody to ask
+        except (click.Abort, UserError):  # the answer was no, or there is no terminal
             for old, new_name in guessed.items():
                 say(
-                    f"Nothing was changed. If {old} is called {new_name} now, pass --rename '{old}={new_name}' --yes;"
-                    f" if {new_name} is another team, pass --new-team '{new_name}' --yes."
+                    f"Nothing was changed. If {new_name} is the new name of {old}, pass --rename '{old}={new_name}'"
+                    f" --yes; if {new_name} is another team, pass --new-team '{new_name}' --yes."
                 )
             raise
         done = people.import_people(
             database, entries, actor=options.who(home, name), reason=reason, now=now, renames=renames, force=force
         )
-    moved = f"; {done.moved} moved in homeworks that have begun" if done.moved else ""
-    click.echo(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} as they were{moved}")
+    moved = f"; {done.moved} changed teams in homeworks that have begun" if done.moved else ""
+    click.echo(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} unchanged{moved}")
 
 
 def _renames(words: Sequence[str]) -> dict[str, str]:
-    """The new names of teams by the old ones, from OLD=NEW. Raises UserError for anything else."""
+    """The new name of each renamed team, from OLD=NEW. Raises UserError for anything else."""
     found: dict[str, str] = {}
     for word in words:
         old, sign, new = word.partition("=")
@@ -131,7 +135,7 @@ def _renames(words: Sequence[str]) -> dict[str, str]:
 
 
 def _difference(entry: Entry, person: Person | None, renames: Mapping[str, str]) -> str:
-    """What an import changes of a person, as a line; empty for nothing."""
+    """The line for a person that an import changes; empty if nothing changes."""
     if person is None:
         where = f", team {entry.team}" if entry.team else ""
         return f"{entry.key}: new, {entry.name}, {entry.role}{where}"
@@ -146,7 +150,7 @@ def _difference(entry: Entry, person: Person | None, renames: Mapping[str, str])
 @options.FORMAT
 @options.command
 def list_(format: Any) -> None:
-    """Show the roster. The CSV can be imported again."""
+    """Show the roster. Its CSV can be imported again."""
     from harness.render import Field, emit, say
     from harness.sheets import COLUMNS, roster_rows, write_rows
     from leaderboard import roster as people
@@ -162,7 +166,7 @@ def list_(format: Any) -> None:
               Field("disabled", "disabled", lambda yes: "yes" if yes else "")]  # fmt: skip
     emit(format, "people", rows, fields)
     if not rows and format == "table":
-        say("Nobody is on the roster. Begin with: lhy-grade roster import people.csv --reason TEXT")
+        say("The roster is empty. Begin with: lhy-grade roster import people.csv --reason TEXT")
 
 
 @roster.command()
@@ -173,7 +177,7 @@ def list_(format: Any) -> None:
 @YES
 @options.command
 def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None:
-    """Give a team a new name; its work, quota and receipts stay with it."""
+    """Rename a team; it keeps its submissions, quota and receipts."""
     from harness.render import inert
     from leaderboard import roster as people
 
@@ -181,13 +185,13 @@ def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None
     with home.database() as database:
         members = [person for person in people.people(database) if person.team == people.find_team(database, old).name]
         if not members:
-            raise UserError(f"nobody is in the team {old}.", code="E_ROSTER")
+            raise UserError(f"the team {old} has no members.", code="E_ROSTER")
         entries = [people.Entry(one.key, one.name, one.email, one.role, one.team) for one in members]
-        agree(yes, f"Call the team {old}, of {len(members)} people, {new} from now on?")
+        agree(yes, f"Rename the team {old}, with {_count(len(members), 'member')}, to {new}?")
         people.import_people(
             database, entries, actor=options.who(home, name), reason=reason, now=options.clock(), renames={old: new}
         )
-    click.echo(inert(f"the team {old} is called {new}; its work, quota and receipts stay with it"))
+    click.echo(inert(f"the team {old} is now called {new}; it keeps its submissions, quota and receipts"))
 
 
 @roster.command()
@@ -197,9 +201,9 @@ def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None
 @YES
 @options.command
 def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
-    """Take a person off; what was handed in stays.
+    """Remove a person from the roster; their submissions stay.
 
-    Tokens end, and nothing more is accepted."""
+    Their tokens are revoked, and they cannot submit any more."""
     from harness.render import inert
     from leaderboard import roster as people
 
@@ -207,11 +211,13 @@ def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
     with home.database() as database:
         person = _person(people.find_person(database, key), key)
         live = sum(one.revoked_at is None for one in people.tokens(database, key))
-        under = f"; the team {person.team} stays" if person.team else ""
-        details = [f"{live} tokens end, nothing more is accepted, and what was handed in stays{under}."]
-        agree(yes, f"Take {person.name} ({person.key}) off the roster?", details)
+        under = f"; the team {person.team} remains" if person.team else ""
+        details = [
+            f"{_count(live, 'token')} will be revoked; submissions made so far stay, no more are accepted{under}."
+        ]
+        agree(yes, f"Remove {person.name} ({person.key}) from the roster?", details)
         people.disable(database, key, actor=options.who(home, name), reason=reason, now=options.clock())
-    click.echo(inert(f"{person.name} is off the roster; what was handed in stays"))
+    click.echo(inert(f"{person.name} is removed from the roster; their submissions stay"))
 
 
 @roster.command()
@@ -221,9 +227,9 @@ def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
 @YES
 @options.command
 def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
-    """Put a person back on the roster.
+    """Put a removed person back on the roster.
 
-    A new token comes from `roster invite KEY`."""
+    To give them a new token: `roster invite KEY`."""
     from harness.render import inert
     from leaderboard import roster as people
 
@@ -232,7 +238,7 @@ def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
         person = _person(people.find_person(database, key), key)
         agree(yes, f"Put {person.name} ({person.key}) back on the roster?")
         people.enable(database, key, actor=options.who(home, name), reason=reason, now=options.clock())
-    click.echo(inert(f"{person.name} is on the roster"))
+    click.echo(inert(f"{person.name} is on the roster again"))
 
 
 def _person(found: Person | None, key: str) -> Person:
@@ -243,17 +249,17 @@ def _person(found: Person | None, key: str) -> Person:
 
 @roster.command()
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
-@click.option("--out", metavar="CSV", type=click.Path(), help="Write there, for your eyes only; default: print.")
+@click.option("--out", metavar="CSV", type=click.Path(), help="Write a file that only you can read; default: print.")
 @click.option("--days", type=click.IntRange(min=1, max=1000), default=TERM_DAYS, show_default=True,
-              help="How long the tokens open.")  # fmt: skip
+              help="How many days the tokens are valid.")  # fmt: skip
 @REASON
 @ACTOR
 @YES
 @options.command
 def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name: str | None, yes: bool) -> None:
-    """Make tokens to log in with, shown this once, as a CSV. An older invitation of the same person ends.
+    """Make login tokens, shown only once, as a CSV. They replace older invitations of the same people.
 
-    Without a KEY: for everybody who has no token that opens.
+    Without a KEY: for everyone without a valid token.
     """
     from datetime import timedelta
 
@@ -271,12 +277,13 @@ def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name:
                 and not any(_opens(one, now) for one in people.tokens(database, person.key))
             ]
         if not chosen:
-            say("Everybody on the roster has a token; name those who need another one.")
+            say("Everyone on the roster has a valid token; name the people who need another one.")
             return
         details = [f"{person.key}: {person.name}, {person.role}" for person in chosen]
         agree(
             yes,
-            f"Make tokens for {len(chosen)} people, which open for {days} days, and end older invitations?",
+            f"Make tokens for {_count(len(chosen), 'person', 'people')}, valid for {days} days,"
+            " and revoke older invitations?",
             details,
         )
         made = {person.key: people.new_token() for person in chosen}
@@ -302,7 +309,7 @@ def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name:
     if out is None:
         click.echo(text, nl=False)
     else:
-        say(f"{len(made)} invitations are in {out}; send each person their own line, then delete the file.")
+        say(f"{len(made)} invitations are in {out}; send each person only their own line, then delete the file.")
 
 
 def _opens(token: Any, now: datetime) -> bool:
@@ -332,12 +339,12 @@ def _write_private(path: Path, text: str) -> None:
 @options.HW
 @click.option("--person", metavar="KEY", help="For one person.")
 @click.option("--team", metavar="NAME", help="For one team.")
-@click.option("--all", "everybody", is_flag=True, help="For all, as after an outage.")
+@click.option("--all", "everybody", is_flag=True, help="For everyone, for example after an outage.")
 @click.option("--until", metavar="TIME", help="The new deadline, like 2027-03-28T23:59+08:00.")
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True, max=10_000), metavar="N",
-              help="So many hours after the deadline of all.")  # fmt: skip
+              help="The new deadline, in hours after the deadline of the homework.")  # fmt: skip
 @click.option("--slots", type=click.IntRange(min=0, max=10_000), metavar="N",
-              help="So many more submissions on one day; 0 takes them back.")  # fmt: skip
+              help="N more submissions on one day; 0 takes them back.")  # fmt: skip
 @click.option("--day", metavar="DAY", help="The quota day of the slots, like 2027-03-26, or `every`; default: today's.")
 @REASON
 @ACTOR
@@ -356,9 +363,9 @@ def extend(
     name: str | None,
     yes: bool,
 ) -> None:
-    """Give a person, a team or all more time or more submissions.
+    """Give more time or more submissions to a person, a team or all.
 
-    For the same people the newest extension counts, so that a mistake can be mended; none ends before the deadline.
+    For the same people the latest extension wins, so a mistake can be corrected; none ends before the deadline.
     """
     from datetime import UTC, date, timedelta
 
@@ -371,13 +378,13 @@ def extend(
     home, now = options.find_home(), options.clock()
     competition = find_competition(home, homework)
     if sum((person is not None, team is not None, everybody)) != 1:
-        raise UserError("say for whom: --person KEY, --team NAME or --all.")
+        raise UserError("say who gets the extension: --person KEY, --team NAME or --all.")
     if (until is not None and hours is not None) or (until is None and hours is None and slots is None):
-        raise UserError("say what: --until TIME or --hours N for more time, --slots N for more submissions.")
+        raise UserError("say what to extend: --until TIME or --hours N for more time, --slots N for more submissions.")
     if day is not None and slots is None:
-        raise UserError("--day belongs to --slots.")
+        raise UserError("--day needs --slots.")
     if slots == 0 and (until is not None or hours is not None):
-        raise UserError("--slots 0 takes slots back; give it alone, and more time in a call of its own.")
+        raise UserError("--slots 0 takes slots back; use it alone, and give more time in a separate command.")
     closes = closing(competition.rules)
     end: datetime | None = None
     if until is not None or hours is not None:
@@ -407,11 +414,11 @@ def extend(
         whose = who if team is None else people.find_team(database, who).handle
         before = [one for one in people.extensions(database, competition.key)
                   if (one.who_kind, one.who) == (kind, whose)]  # fmt: skip
-        details = [f"in place of the time until {local(home, one.until)}" for one in before if one.until]
+        details = [f"replaces the extension until {local(home, one.until)}" for one in before if one.until]
         details = details[-1:] if end is not None else []
         if slots is not None:
             given = [one.slots for one in before if one.day == when and (one.slots or one.until is None)]
-            details += [f"in place of {number} more submissions {day_of(when)}" for number in given[-1:]]
+            details += [f"replaces {number} more submissions {day_of(when)}" for number in given[-1:]]
         agree(yes, f"{told}?", details)
         people.extend(
             database,
@@ -438,7 +445,11 @@ def day_of(day: str) -> str:
 @click.argument("part", metavar="[PART]", required=False)
 @click.argument("points", metavar="[N]", type=float, required=False)
 @click.option(
-    "--csv", "file", metavar="FILE", type=click.Path(), help="Those of many: a CSV with id and a column a part."
+    "--csv",
+    "file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Points of many students: a CSV with id and a column for each part.",
 )
 @REASON
 @ACTOR
@@ -454,7 +465,7 @@ def points(
     name: str | None,
     yes: bool,
 ) -> None:
-    """Enter points for what is graded by hand; the newest count."""
+    """Enter points given by hand; the latest entry wins."""
     from harness.gradebook import find_schemes
     from harness.render import inert
     from leaderboard import roster as people
@@ -480,13 +491,15 @@ def points(
         for where, who, which, number in entries:
             if which not in parts:
                 of = ", ".join(parts) or "none"
-                problems.append(f"{where}{homework} has no part {which!r} that is graded by hand; it has: {of}.")
+                problems.append(f"{where}{homework} has no part {which!r} graded by hand; its parts: {of}.")
             elif not 0 <= number <= parts[which]:  # also false for what is not a number
-                problems.append(f"{where}{which} of {homework} has 0 to {parts[which]:g} points, got {number:g}.")
+                problems.append(
+                    f"{where}expected 0 to {parts[which]:g} points for {which} of {homework}, got {number:g}."
+                )
             if who not in known:
                 problems.append(f"{where}there is no student with the id {who}.")
             if (who, which) in seen:
-                problems.append(f"{where}the {which} of {who} is there twice.")
+                problems.append(f"{where}{who} is listed twice for {which}.")
             seen.add((who, which))
         if problems:
             raise UserError("\n".join([*problems[:20], "Nothing was entered."]))
@@ -500,10 +513,10 @@ def points(
         if file is None:
             _, who, which, number = entries[0]
             told = f"{homework}: {number:g} of {parts[which]:g} points for the {which} of {who}"
-            instead = f", in place of {again[0]:g}" if again else ""
+            instead = f", replacing {again[0]:g}" if again else ""
         else:
-            told = f"{homework}: {len(entries)} entries of points"
-            instead = f", {len(again)} of them in place of others" if again else ""
+            told = f"{homework}: {_count(len(entries), 'entry', 'entries')}"
+            instead = f", {len(again)} of them replacing earlier ones" if again else ""
         agree(yes, f"{told}{instead}?", details if file is not None else ())
         people.enter_all_points(
             database,
@@ -539,7 +552,7 @@ def _read_points(file: str, parts: Any) -> list[tuple[str, str, str, float]]:
 
 @click.command()
 @click.argument("homework", metavar="[HW]", required=False)
-@click.option("--unrevealed", is_flag=True, help="Also the private points before the reveal; this is logged.")
+@click.option("--unrevealed", is_flag=True, help="Include private points before the reveal; this is logged.")
 @options.VERSION
 @ACTOR
 @options.FORMAT
@@ -562,11 +575,11 @@ def gradebook(homework: str | None, unrevealed: bool, version: int | None, name:
     else:
         _show_gradebook(body["homeworks"], body["students"], homework is not None)
     if hidden:
-        say(f"Without the private points of {', '.join(hidden)}, which are not revealed; --unrevealed adds them.")
+        say(f"Private points of {', '.join(hidden)} are left out: not revealed yet; --unrevealed includes them.")
 
 
 def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, Any]], one: bool) -> None:
-    """The gradebook on a terminal: of one homework the sums of both boards and each part, of all the totals."""
+    """Prints the gradebook: for one homework the sums of both boards and each part, for all of them the totals."""
     from harness.render import Field, emit
 
     def points(scores: dict[str, dict[str, Any]]) -> dict[str, float | None]:
@@ -587,13 +600,13 @@ def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, An
     shown = rows[0] if rows else {"total": 0.0}
     fields += [Field(name, name, "{:g}".format, right=True) for name in shown if name not in {f.key for f in fields}]
     most = ", ".join(f"{homework['name']} {homework['maximum']:g}" for homework in homeworks)
-    emit("table", "gradebook", rows, fields, title=f"points, at most: {most}")
+    emit("table", "gradebook", rows, fields, title=f"points; maximum: {most}")
 
 
 @click.command()
 @options.HW
 @click.argument("changes", metavar="[RULE=VALUE]...", nargs=-1)
-@click.option("--reason", metavar="TEXT", help="Why; needed for a change, and kept in the log.")
+@click.option("--reason", metavar="TEXT", help="Why; required for a change, and kept in the log.")
 @ACTOR
 @YES
 @options.FORMAT
@@ -601,9 +614,9 @@ def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, An
 def rules(
     homework: str, changes: tuple[str, ...], reason: str | None, name: str | None, yes: bool, format: Any
 ) -> None:
-    """Show the rules of a homework, or change some.
+    """Show or change the rules of a homework.
 
-    A change goes into config.toml: quota=3, deadline=2027-03-26T23:59+08:00."""
+    Changes are written to config.toml, for example: quota=3, deadline=2027-03-26T23:59+08:00."""
     from dataclasses import asdict
 
     from harness.competition import find_competition
@@ -615,15 +628,17 @@ def rules(
     competition = find_competition(home, homework)
     if changes:
         if reason is None:
-            raise UserError("a change of the rules needs --reason TEXT, which is kept in the log.")
+            raise UserError("to change a rule, add --reason TEXT; it is kept in the log.")
         if bare := [change for change in changes if "=" not in change]:
-            raise UserError(f"expected RULE=VALUE, got {bare[0]!r}; an empty value takes the edition's rule again.")
+            raise UserError(f"expected RULE=VALUE, got {bare[0]!r}; an empty value restores the edition's rule.")
         wanted = dict(change.partition("=")[::2] for change in changes)
         checked_reason(reason)
         if strange := [key for key in wanted if key not in CHANGEABLE]:
-            raise UserError(f"{strange[0]!r} is not a rule that can be changed; these are: {', '.join(CHANGEABLE)}.")
+            raise UserError(f"{strange[0]!r} is not a rule that can be changed; choose from: {', '.join(CHANGEABLE)}.")
         before = asdict(competition.rules)
-        told = [f"{key} from {before.get(key)} to {value or 'what the edition has'}" for key, value in wanted.items()]
+        told = [
+            f"{key} from {before.get(key)} to {value or 'the rule of the edition'}" for key, value in wanted.items()
+        ]
         for warning in _consequences(competition, wanted, options.clock()):
             say(warning)
         agree(yes, f"{competition.name}: change {', '.join(told)}?")
@@ -636,18 +651,18 @@ def rules(
 
 
 def _consequences(competition: Any, wanted: dict[str, str], now: datetime) -> list[str]:
-    """What a change of the rules stops at once, as sentences; nothing where it stops nothing."""
+    """Warnings about what a change of the rules stops at once; empty if nothing."""
     from harness.render import in_words
     from harness.rules import last_instant
 
     name, found = competition.name, []
     if wanted.get("quota", "").isdecimal() and int(wanted["quota"]) == 0:
-        found.append(f"With quota=0 nobody can hand in anything for {name}, except with --slots of `extend`.")
+        found.append(f"With quota=0 nobody can submit anything for {name}, except with `extend --slots`.")
     if deadline := wanted.get("deadline"):
         ago = now - last_instant(deadline, "deadline")
         if ago.total_seconds() > 0:
             found.append(
-                f"That deadline passed {in_words(ago)} ago: {name} closes at once, whatever comes from now on is"
+                f"That deadline passed {in_words(ago)} ago: {name} closes at once, submissions from now on are only"
                 " practice, and the selections are locked."
             )
     return found

@@ -1,4 +1,4 @@
-"""Everything once, with the same commands a person types, in a fresh course."""
+"""A tour of everything in a new course, with the commands that a person types."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from tasks.errors import UserError
 
 
 def run(home: Path | None, seed: int | None) -> None:
-    """Prepares HW1, trains two baselines, hands in four files and shows the board.
+    """Prepares HW1, trains two baselines, submits four files and shows the board.
 
-    The course is made in `home`, which must not hold anything yet, or else in a temporary folder that is removed.
-    Raises UserError where a step does not end as it should.
+    The course is made in `home`, which must be empty or missing; without it, in a temporary folder that is removed.
+    Raises UserError if a step does not end as expected.
     """
     begun = time.monotonic()
     if home is None:
         with tempfile.TemporaryDirectory(prefix="lhy-grade-demo-", ignore_cleanup_errors=True) as folder:
             _show(Path(folder), seed)
-        after = "This course is removed again; keep one with: lhy-grade --home DIR demo"
+        after = "This course was temporary; to keep one: lhy-grade --home DIR demo"
     else:
         if home.exists() and (not home.is_dir() or any(home.iterdir())):
             raise UserError(
-                f"{home} holds something already; the demo makes a new course: name another folder with --home.",
+                f"{home} is not empty; the demo makes a new course: name another folder with --home.",
                 code="E_EXISTS",
                 exit_code=8,
             )
         _show(home, seed)
-        after = f"Look around with: lhy-grade --home {shlex.quote(str(home))} leaderboard hw1"
+        after = f"Look around: lhy-grade --home {shlex.quote(str(home))} leaderboard hw1"
     click.echo(f"Done in {time.monotonic() - begun:.0f} s. {after}", err=True)
 
 
 def _show(home: Path, seed: int | None) -> None:
-    """All steps, in a home that is new."""
+    """Runs all steps in a new home."""
     sample = home / "public" / "hw01" / "sample_submission.csv"
     broken = home / "broken.csv"
     fixed = [] if seed is None else ["--seed", str(seed)]

@@ -1,4 +1,4 @@
-"""Handing in and what follows: submit, status, submissions, select."""
+"""The commands for submissions: submit, status, submissions, select."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def valid_line(form: Format, name: str, edition: str) -> str:
-    """What is said of a file without fault."""
+    """The line for a valid file."""
     from harness.render import inert
 
     return inert(f"valid: {len(form):,} {form.unit} for {name}, edition {edition}")
@@ -26,13 +26,13 @@ def valid_line(form: Format, name: str, edition: str) -> str:
 @click.command()
 @options.HW
 @options.FILE
-@click.option("-m", "--message", default="", metavar="TEXT", help="A note to yourself.")
-@click.option("--no-wait", is_flag=True, help="Do not wait for the score of a server.")
+@click.option("-m", "--message", default="", metavar="TEXT", help="A note to yourself, kept with the submission.")
+@click.option("--no-wait", is_flag=True, help="Do not wait until a server has scored it.")
 @options.NAME
 @options.FORMAT
 @options.command
 def submit(homework: str, file: str, message: str, no_wait: bool, name: str | None, format: Any) -> None:
-    """Hand in a file: it is recorded, scored and on the board."""
+    """Submit a file: record it, score it and put it on the board."""
     from pathlib import Path
 
     from harness.render import Field, emit, emit_json
@@ -74,7 +74,7 @@ def submit(homework: str, file: str, message: str, no_wait: bool, name: str | No
 
 
 def show_result(body: dict[str, Any]) -> None:
-    """The score of a submission, or how far it is, as lines for a person."""
+    """Prints the score of a submission, or its state."""
     from harness.render import inert, say
 
     shown, said = result_lines(body)
@@ -85,7 +85,7 @@ def show_result(body: dict[str, Any]) -> None:
 
 
 def result_lines(body: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The score of a submission, or how far it is, and what else is to be said of it."""
+    """The score of a submission or its state, as lines for stdout, and notes for stderr."""
     from harness.render import interval, number
 
     if body["state"] != "graded":
@@ -104,7 +104,7 @@ def result_lines(body: dict[str, Any]) -> tuple[list[str], list[str]]:
     if body["has_bars"]:
         shown.append(f"bars passed: {', '.join(body['bars']) or 'none'}")
     if body["practice"]:
-        shown.append("practice: it came after the end and does not count")
+        shown.append("late: scored for practice, not ranked")
     elif body["rank"] is not None:
         shown.append(f"rank {body['rank']} on the public board")
     elif body["best"]:
@@ -113,29 +113,29 @@ def result_lines(body: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def best_words(body: dict[str, Any], *, own: bool = True) -> str:
-    """What a graded submission that does not hold its participant's place says of the one that does."""
+    """The participant's best submission, next to one that is not it."""
     from harness.render import number
 
     best, digits = body["best"], body["metrics"][0]["digits"]
     which = f"submission {best['submission']} ({number(digits)(best['score'])}, rank {best['rank']})"
     whose = "your" if own else "the participant's"
-    return f"{whose} best is {which}" if body["improved"] else f"not an improvement: {whose} best stays {which}"
+    return f"{whose} best is {which}" if body["improved"] else f"not an improvement: {whose} best is still {which}"
 
 
 def standing(body: dict[str, Any]) -> str:
-    """How far a submission without a score is."""
+    """The state of a submission without a score."""
     number = body["submission"]
     words = {
-        "queued": f"submission {number} waits, position {body['position']} in the queue",
+        "queued": f"submission {number} is waiting, position {body['position']} in the queue",
         "grading": f"submission {number} is being graded",
-        "rejected": f"submission {number} was refused ({body['code']}); it uses no slot",
-        "failed": f"submission {number} could not be graded; an instructor has to look at it, and its slot is kept",
+        "rejected": f"submission {number} was refused ({body['code']}); no slot was used",
+        "failed": f"submission {number} could not be graded and keeps its slot; ask an instructor",
     }
     return words[body["state"]]
 
 
 def show_slots(body: dict[str, Any]) -> None:
-    """What was recorded, and what is left of the quota."""
+    """What was recorded, and the remaining quota."""
     from harness.render import say
 
     for line in slot_lines(body):
@@ -143,10 +143,10 @@ def show_slots(body: dict[str, Any]) -> None:
 
 
 def slot_lines(body: dict[str, Any]) -> list[str]:
-    """What was recorded, and what is left of the quota."""
+    """What was recorded, and the remaining quota."""
     number, left = body["submission"], body["quota"]
     if body["again"]:
-        lines = [f"These bytes were already handed in as submission {number}; no slot was used."]
+        lines = [f"This file was already submitted as submission {number}; no slot was used."]
     else:
         lines = [f"Submission {number} of {body['name']} is recorded; receipt: lhy-grade receipt {number}"]
     if body["state"] in ("queued", "grading"):
@@ -154,13 +154,13 @@ def slot_lines(body: dict[str, Any]) -> list[str]:
     kind = "practice submissions" if body["practice"] else "submissions"
     lines.append(f"{left['left']} of {left['limit']} {kind} left today; the next day begins {left['next_slot']}.")
     if body["demo"]:
-        lines.append("This competition has a fixed seed, so anybody can rebuild its answers: good for practice only.")
+        lines.append("This competition has a fixed seed, so anyone can rebuild its answers: for practice only.")
     return lines
 
 
 @contextlib.contextmanager
 def waiting() -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Shows the place in the queue on a terminal's stderr, in one line that is wiped at the end."""
+    """Shows the queue position on a terminal's stderr, in one line that is erased at the end."""
     from harness.render import inert
 
     shown = 0
@@ -184,7 +184,7 @@ def waiting() -> Iterator[Callable[[dict[str, Any]], None]]:
 @options.FORMAT
 @options.command
 def status(id: int, format: Any) -> None:
-    """Show a submission's place in the queue, score or problems."""
+    """Show a submission's score, queue position or problems."""
     from harness.render import Field, emit, emit_json
 
     body = options.source(named=False).submission(id)
@@ -202,7 +202,7 @@ def status(id: int, format: Any) -> None:
 
 @click.command()
 @click.argument("homework", metavar="[HW]", required=False)
-@click.option("--all", "everyone", is_flag=True, help="Those of all participants.")
+@click.option("--all", "everyone", is_flag=True, help="The submissions of all participants.")
 @options.VERSION
 @options.EXACT
 @options.NAME
@@ -211,9 +211,9 @@ def status(id: int, format: Any) -> None:
 def submissions(
     homework: str | None, everyone: bool, version: int | None, exact: bool, name: str | None, format: Any
 ) -> None:
-    """List one's submissions with their scores.
+    """List your submissions with their scores.
 
-    From the reveal on the private ones, too."""
+    Private scores are shown once the private board is revealed."""
     from harness.render import Field, emit, emit_json, say, short_time, words
 
     source = options.source(name, named=not everyone)
@@ -242,11 +242,11 @@ def submissions(
         ],
     )
     if not rows and format == "table":
-        say("No submissions yet" + ("." if everyone else f" of {source.who}; --as NAME for another."))
+        say("No submissions yet" + ("." if everyone else f" by {source.who}; use --as NAME for somebody else."))
 
 
 def shown_entry(row: dict[str, Any], *, written: bool) -> dict[str, Any]:
-    """A row with its state in one word and, for people, its scores written with the digits of the metric."""
+    """A row with its state in words and, if `written`, its scores with the digits of the metric."""
     from harness.render import number
 
     state = str({"queued": "waiting", "rejected": row.get("code")}.get(row["state"], row["state"]))
@@ -259,7 +259,7 @@ def shown_entry(row: dict[str, Any], *, written: bool) -> dict[str, Any]:
 @click.command()
 @options.HW
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--preview", is_flag=True, help="Only show what would count if it were over now.")
+@click.option("--preview", is_flag=True, help="Only show which ones would count if the competition ended now.")
 @options.NAME
 @options.FORMAT
 @options.command
@@ -269,7 +269,7 @@ def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None,
     from harness.view import chosen_numbers
 
     if preview == bool(ids):
-        raise UserError("give the numbers of the submissions that shall count, or --preview alone.")
+        raise UserError("give the numbers of the submissions that should count, or --preview alone.")
     numbers = chosen_numbers(ids)
     source = options.source(name)
     body = source.selection(homework) if preview else source.select(homework, numbers)
@@ -295,12 +295,12 @@ def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None,
 
 
 def why_it_counts(body: dict[str, Any]) -> str:
-    """The rule by which the previewed submissions count, and until when the choice can change."""
+    """Why the previewed submissions count, and until when the choice can be changed."""
     from harness.view import unselected_words
 
     most = body["selections"]
-    why = "You chose these." if body["selected"] else f"Nothing is chosen: {unselected_words(body)}."
+    why = "You chose these." if body["selected"] else f"You have not chosen any: {unselected_words(body)}."
     if body["locked"]:
         return f"{why} The choice is locked."
     until = f" until {body['closes']}" if body["closes"] else ""
-    return f"{why} Up to {most} can be chosen{until}: lhy-grade select {body['homework']} ID..."
+    return f"{why} You can choose up to {most}{until}: lhy-grade select {body['homework']} ID..."

@@ -1,4 +1,4 @@
-"""Which data somebody holds who hands in a file: by the manifest that came with them."""
+"""Detects outdated local data at submission, by the manifest of the download."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from harness.competition import Competition, digest_of_files
 from tasks.errors import UserError
 
 PARENTS = 3
-"""How many folders above that of a file are looked at."""
+"""The number of parent folders that are searched."""
 
 
 def refuse_stale(
     file: Path, competition: Competition, digest: str | None, remedy: str, folders: Sequence[Path] = ()
 ) -> None:
-    """Raises UserError E_STALE_DATA where the data at hand are others than the competition has now.
+    """Raises UserError E_STALE_DATA if the local data are not the competition's current data.
 
-    The data are those beside the file or up to `PARENTS` folders above it, else in ./NAME, else in one of `folders`:
-    the first of these that has a manifest of this competition says which they are. Where none has, nothing is known.
-    `digest` is that of the competition's public files, and `remedy` says where they are.
+    The local data are next to the file or up to `PARENTS` folders above it, else in ./NAME, else in one of `folders`:
+    the first of these with a manifest of this competition decides. Without one there is no check.
+    `digest` is that of the competition's public files, and `remedy` says where to get them.
     """
     for folder in _places(file, competition.name, folders):
         held = _held(folder, competition.name)
@@ -31,8 +31,8 @@ def refuse_stale(
             return
         which = f"of version {version}" if version != competition.version else "of another course"
         raise UserError(
-            f"the data of {competition.name} in {folder} are {which}, and the competition has version"
-            f" {competition.version}; predictions for the one are wrong for the other. {remedy}",
+            f"the data of {competition.name} in {folder} are {which}, but the competition uses version"
+            f" {competition.version}; predictions for one are wrong for the other. {remedy}",
             code="E_STALE_DATA",
             exit_code=3,
         )
@@ -46,7 +46,7 @@ def _places(file: Path, name: str, folders: Sequence[Path]) -> Iterator[Path]:
 
 
 def _held(folder: Path, name: str) -> tuple[int, str | None] | None:
-    """Version and digest of the data of that competition in a folder, None where it has none that can be read."""
+    """Version and digest of the competition's data in a folder; None without a readable manifest of it."""
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         about = manifest if "name" in manifest else json.loads((folder / "format.json").read_bytes())  # older releases

@@ -17,7 +17,7 @@ from typing import Any
 class SubmitError(Exception):
     """A submission that was refused or could not be sent: the only exception that `submit` raises.
 
-    `code` is the same as on the command line (`docs/errors.md`), `problems` says what is wrong where with the file.
+    `code` is the same as on the command line (`docs/errors.md`); `problems` lists the problems in the file.
     """
 
     def __init__(self, message: str, code: str, problems: tuple[Any, ...] = ()) -> None:
@@ -26,7 +26,7 @@ class SubmitError(Exception):
         self.problems = problems
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows of it: its text, without our own lines of code."""
+        """The traceback that a notebook shows: only the message, without the grader's own code."""
         from harness.render import inert
 
         return [f"SubmitError ({self.code})", *(inert(line) for line in str(self).split("\n"))]
@@ -34,7 +34,7 @@ class SubmitError(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a submission. It shows itself, and `result["rank"]` has what `submit --format json` prints."""
+    """The result of a submission. It displays itself; `result["rank"]` reads a field of `submit --format json`."""
 
     body: dict[str, Any] = field(repr=False)
 
@@ -48,17 +48,17 @@ class Result:
 
     @property
     def score(self) -> float | None:
-        """The public score; None while it waits."""
+        """The public score; None before grading."""
         return float(self.body["scores"][0]["public"]) if self.body["scores"] else None
 
     @property
     def rank(self) -> int | None:
-        """The place on the public board; None while it waits, or where it does not hold one."""
+        """The rank on the public board; None before grading, or if it is not ranked."""
         return None if self.body["rank"] is None else int(self.body["rank"])
 
     @property
     def left(self) -> int:
-        """How many submissions are left today."""
+        """The remaining submissions for today."""
         return int(self.body["quota"]["left"])
 
     def __repr__(self) -> str:
@@ -81,10 +81,10 @@ class Result:
 
 
 def submit(frame: Any, homework: str, message: str = "", *, wait: bool = True) -> Result:
-    """Checks a DataFrame, submits it and returns its score, rank and the submissions that are left.
+    """Checks a DataFrame, submits it and returns its score, rank and the remaining submissions.
 
     `frame` is a DataFrame of pandas or polars with the columns of the sample submission, or the path of a file. Numbers
-    arrive with all their digits; the index of a frame is left out. Raises SubmitError, and nothing else; what could not
+    arrive with all their digits; the index of a frame is left out. Raises only SubmitError; a file that could not
     be sent is kept, and the error says where.
     """
     from tasks.errors import SubmissionError, internal
@@ -120,6 +120,6 @@ def _submit(frame: Any, homework: str, message: str, wait: bool) -> dict[str, An
             body: dict[str, Any] = source.submit(homework, path, message, wait)
         except SubmissionError as error:
             if error.code == "E_COLUMNS" and any(getattr(getattr(frame, "index", None), "names", ())):
-                error.add_note("The index of a frame is not handed in; if the ids are there: frame.reset_index()")
+                error.add_note("The index of a frame is not submitted; if it has the ids, use frame.reset_index()")
             raise
     return body

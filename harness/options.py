@@ -1,4 +1,4 @@
-"""What the commands share: options, the clock, the home folder, and how errors reach a person."""
+"""Shared by the commands: options, the clock, the home folder, and the printing of errors."""
 
 from __future__ import annotations
 
@@ -19,32 +19,38 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def clock() -> datetime:
-    """The one place where the time of day is read."""
+    """The current time; the only place where the clock is read."""
     from datetime import UTC, datetime
 
     return datetime.now(UTC)
 
 
 FORMAT = click.option(
-    "--format", "format", type=click.Choice(["table", "json", "csv"]), default="table", help="How to write the result."
+    "--format", "format", type=click.Choice(["table", "json", "csv"]), default="table", help="The output format."
 )
 NAME = click.option(
-    "--as", "name", metavar="NAME", help="Who, in a home folder; default: `name` in config.toml, or the login."
+    "--as",
+    "name",
+    metavar="NAME",
+    help="Your name, in a home folder; default: `name` in config.toml, or your user name.",
 )
-EXACT = click.option("--exact", is_flag=True, help="For staff: scores with all their digits.")
+EXACT = click.option("--exact", is_flag=True, help="For staff: show scores with all digits.")
 HW = click.argument("homework", metavar="HW")
 VERSION = click.option(
-    "--version", type=click.IntRange(min=1), metavar="N", help="Of older data, which `prepare --new-data` put away."
+    "--version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="An older version of the data, replaced by `prepare --new-data`.",
 )
 FILE = click.argument("file", metavar="FILE", type=click.Path())
 
 
 PIPE_EXIT = 141
-"""The exit code of a program whose reader has gone, as a shell shows it: 128 and the number of SIGPIPE."""
+"""The exit code if the reader of the output has closed it, as in a shell: 128 plus the number of SIGPIPE."""
 
 
 class Group(click.Group):
-    """A group of commands that answers a mistyped name with the nearest ones."""
+    """A group of commands that suggests the nearest names for a mistyped one."""
 
     def resolve_command(
         self, context: click.Context, args: list[str]
@@ -60,9 +66,9 @@ class Group(click.Group):
 
 
 def command(function: F) -> F:
-    """Turns the errors a person can mend into their text and exit code, and all others into one inert line.
+    """Prints the errors a person can fix and exits with their code; prints any other error as one inert line.
 
-    Where nobody reads the output any more, it ends the program quietly; what is recorded by then stays.
+    If the output is closed, ends the program quietly; what was recorded until then stays.
     """
 
     @functools.wraps(function)
@@ -90,13 +96,13 @@ def command(function: F) -> F:
 
 
 def close_unread() -> bool:
-    """Whether stdout or stderr lost its reader; if so, what is left for it is dropped, here and at the end."""
+    """Whether stdout or stderr was closed by its reader; if so, drops the remaining output."""
     import contextlib
     import os
 
     gone = False
     for stream in (sys.__stdout__, sys.__stderr__):
-        with contextlib.suppress(OSError, ValueError):  # one that has no descriptor, as in a notebook
+        with contextlib.suppress(OSError, ValueError):  # a stream without a descriptor, as in a notebook
             if stream is not None and _unread(number := stream.fileno()):
                 null = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(null, number)
@@ -106,7 +112,7 @@ def close_unread() -> bool:
 
 
 def _unread(descriptor: int) -> bool:
-    """Whether nobody reads what is written there."""
+    """Whether the reader of a descriptor has closed it."""
     import select
 
     if not hasattr(select, "poll"):
@@ -117,7 +123,7 @@ def _unread(descriptor: int) -> bool:
 
 
 def refuse_swapped(context: click.Context, homework: str | None, file: str | None) -> None:
-    """Raises UserError for `submit FILE HW`, with the order that was meant."""
+    """Raises UserError for `submit FILE HW`, with the right order."""
     import shlex
     from pathlib import Path
 
@@ -131,21 +137,21 @@ def refuse_swapped(context: click.Context, homework: str | None, file: str | Non
 
 
 def confirm(question: str) -> None:
-    """Asks on the terminal. Raises click.Abort for a no, and UserError where nobody is there to answer."""
+    """Asks on the terminal. Raises click.Abort for a no, and UserError if there is no terminal."""
     from harness.render import inert
 
     click.echo(f"{inert(question)} [y/N]: ", nl=False, err=True)
     answer = sys.stdin.readline() if sys.stdin is not None else ""
     if not answer:
         click.echo(err=True)
-        raise UserError("nobody is here to answer that question, so nothing was changed. Answer it with --yes.",
+        raise UserError("there is no terminal to answer this question, so nothing was changed. To agree, add --yes.",
                         code="E_ASK", exit_code=1)  # fmt: skip
     if answer.strip().lower() not in ("y", "yes"):
         raise click.Abort
 
 
 def fail(error: Exception, format: str | None) -> None:
-    """Writes an error: as lines on stderr, or as one JSON object on stdout where JSON was asked for.
+    """Writes an error: as lines on stderr, or as one JSON object on stdout with --format json.
 
     The notes of an error are for people; JSON leaves them out.
     """
@@ -166,7 +172,7 @@ def fail(error: Exception, format: str | None) -> None:
 def find_home() -> Any:
     """The home folder of this call: --home, LHY_GRADE_HOME, or the platform's folder for user data.
 
-    Raises UserError for the last one while a login says that a server is meant.
+    Raises UserError for the last one while logged in to a server.
     """
     from pathlib import Path
 
@@ -184,7 +190,7 @@ def find_home() -> Any:
 
 
 def refuse_login(folder: Path) -> None:
-    """Raises UserError: what works on a home alone never takes that of this machine for the server's."""
+    """Refuses a command for home folders while logged in to a server."""
     import shlex
 
     from harness.remote import read_login
@@ -192,16 +198,16 @@ def refuse_login(folder: Path) -> None:
     verb = click.get_current_context().command_path.partition(" ")[2]
     home = shlex.quote(str(folder))
     raise UserError(
-        f"`lhy-grade {verb}` is for the staff of a course, on the machine that holds it; you are logged in to"
-        f" {read_login(login_file()).url}. Staff run it on that machine, over ssh for example. For the home folder of"
-        f" this machine, name it: lhy-grade --home {home} {verb} ...",
+        f"`lhy-grade {verb}` is for course staff, on the machine of the course; you are logged in to"
+        f" {read_login(login_file()).url}. Staff run it on that machine, over ssh for example. To use the home folder"
+        f" of this machine, name it: lhy-grade --home {home} {verb} ...",
         code="E_STAFF",
         exit_code=6,
     )
 
 
 def _given_home() -> str | None:
-    """What --home or LHY_GRADE_HOME names; without a command line, as in a notebook, the variable."""
+    """The folder given by --home or LHY_GRADE_HOME; without a command line, as in a notebook, by the variable."""
     import os
 
     context = click.get_current_context(silent=True)
@@ -210,14 +216,14 @@ def _given_home() -> str | None:
 
 
 def login_file() -> Path:
-    """Where the login of this user is kept."""
+    """The path of this user's login."""
     import platformdirs
 
     return platformdirs.user_config_path("lhy-grade") / "login.json"
 
 
 def remote() -> Any:
-    """The server that one is logged in to; None where there is none, or where a home is named, which comes first."""
+    """The server that the user is logged in to; None without a login, or if a home is named, which has precedence."""
     if _given_home() is not None:
         return None
     path = login_file()
@@ -229,14 +235,14 @@ def remote() -> Any:
 
 
 def source(name: str | None = None, *, named: bool = True) -> Any:
-    """What answers the verbs: the server (`harness.remote.Server`), or a home (`harness.view.AtHome`).
+    """The course that the commands use: a server (`harness.remote.Server`) or a home (`harness.view.AtHome`).
 
-    `named` says that it matters who asks: `name` is what --as says.
+    `name` is the value of --as. `named` is false where it does not matter who asks.
     """
     server = remote()
     if server is not None:
         if name is not None:
-            raise UserError("--as is for a home folder; a server knows you by your login.")
+            raise UserError("--as works only with a home folder; a server knows you by your login.")
         return server
     from harness import view
 
@@ -245,7 +251,7 @@ def source(name: str | None = None, *, named: bool = True) -> Any:
 
 
 def nothing_yet() -> str:
-    """What is said where no homework is prepared."""
+    """The message if no homework is prepared."""
     if remote() is not None:
         return "The course has no homework yet."
     return "Nothing is prepared yet. Begin with: lhy-grade prepare hw1"
@@ -261,8 +267,8 @@ def who(home: Any, name: str | None) -> str:
         try:
             name = getpass.getuser()
         except (OSError, KeyError, ImportError):
-            raise UserError('who hands in? Add --as NAME, or write name = "…" in config.toml.') from None
+            raise UserError('your name is not known: add --as NAME, or write name = "…" in config.toml.') from None
     name = name.strip()
     if not name or len(name) > 60 or not name.isprintable():
-        raise UserError("a name has 1 to 60 printable characters; choose another with --as NAME.")
+        raise UserError("a name must have 1 to 60 printable characters; choose another with --as NAME.")
     return name

@@ -1,9 +1,9 @@
-"""The client: the verbs of a home against a course's server, for people without its answers and its database.
+"""The client: the commands of a home against a course's server, without its answers or its database.
 
-The token goes to one address only: certificates are checked, no redirect is followed, of a proxy no more than a tunnel
-is asked, and plain http is for this machine alone unless it is asked for. A lost answer is asked for again, since all
-requests but that for a token may come twice without harm; a file that could not be sent is kept, and the same bytes
-again never cost a second slot.
+The token goes to one address only: certificates are checked, no redirect is followed, a proxy is used only as a
+tunnel, and plain http works only on this machine unless it is allowed explicitly. A request whose answer was lost is
+repeated: except for creating a token, every request can safely arrive twice. A file that could not be sent is kept, and
+the same bytes never use a second slot.
 """
 
 from __future__ import annotations
@@ -38,41 +38,43 @@ Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 LONGEST_SECONDS = 120.0
+"""Seconds until an answer begins, and again until it is complete, plus the time at `SLOWEST`."""
+
 SLOWEST = 4096
-"""An answer must have begun, and again have come whole, within so long and its bytes at so many a second."""
+"""The slowest accepted transfer, in bytes per second."""
 
 PAUSES = (0.5, 2.0)
-"""How long to wait before the second and the third try of a request."""
+"""Seconds to wait before the second and the third attempt of a request."""
 
 LONGEST_WAIT = 10.0
-"""What is waited at most where the server says when to come again."""
+"""The longest Retry-After, in seconds, that is waited for."""
 
 POLL_SECONDS = (0.5, 5.0)
-"""The first and the longest pause while a score is waited for."""
+"""The first and the longest pause between polls for a score."""
 
 MOST_SECONDS = 900.0
-"""How long a score is waited for at most; it can be asked for later."""
+"""The longest wait for a score; `status` shows it later."""
 
 TOKEN = re.compile(r"lhy_[A-Za-z0-9_-]{43}")
 
 INVITATION = "invitation"
-"""The label of a token that is spent when it is exchanged, as `leaderboard.roster` has it."""
+"""The label of a one-time token, the same as in `leaderboard.roster`."""
 
 MANIFEST = "manifest.json"
-"""The list of what came, beside it."""
+"""The list of the downloaded files, in their folder."""
 
 MOST_BYTES = 2**26
-"""No answer but a file is larger."""
+"""The size limit for answers other than files."""
 
 UNAVAILABLE = (408, 502, 503, 504)
-"""What a server, or a proxy before it, answers where asking again may help."""
+"""The statuses of a server, or a proxy in front of it, after which a retry may help."""
 
 EXIT_CODES = {401: 6, 403: 6, 409: 8, 413: 3, 422: 3, 429: 4, 500: 10}
 
 
 @dataclass(frozen=True)
 class Server:
-    """A course's server and who one is there. `ca` is a file of certificates to trust, None for the system's."""
+    """A course's server and the login to it. `ca` is a file of trusted certificates, None for the system's."""
 
     url: str
     token: str = field(repr=False)
@@ -114,7 +116,7 @@ class Server:
 
     def submissions(self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None) -> Body:
         if version is not None and hw is None:
-            raise UserError("older data are of one homework: name it.")
+            raise UserError("an older data version belongs to one homework: name the homework.")
         where = f"/homeworks/{_part(hw)}/submissions" if hw else "/submissions"
         chosen = {"everyone": everyone, "exact": exact}
         query = {name: "true" for name, wanted in chosen.items() if wanted} | _version(version)
@@ -138,9 +140,9 @@ class Server:
         return self.ask("PUT", f"/homeworks/{_part(hw)}/selection", body=body, headers=headers)
 
     def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
-        """The public description of a homework, from the server where it changed, else from this machine's cache.
+        """The public description of a homework: from the server if it changed, else from this machine's cache.
 
-        Where the server does not answer, what is in the cache serves, and `say` is told so.
+        If the server does not answer, the cached one is used, and `say` reports it.
         """
         from harness.competition import digest_of_files, read_competition
         from tasks.homeworks import canonical
@@ -159,25 +161,25 @@ class Server:
         except UserError as error:
             if error.exit_code != 7 or not (folder / "format.json").exists():
                 raise
-            say(f"{error} This is by the form that was fetched last.")
+            say(f"{error} The format fetched last is used.")
         return read_competition(folder)
 
     def refuse_stale(self, competition: Competition, file: Path) -> None:
-        """Raises UserError E_STALE_DATA where the data at hand are not the competition's; see `harness.held`."""
+        """Raises UserError E_STALE_DATA if the local data are not the competition's current ones (`harness.held`)."""
         from harness.held import refuse_stale
 
         digest = None
         with contextlib.suppress(OSError):
             digest = (cache_folder(self.url) / competition.name / "digest").read_text(encoding="utf-8")
         found = find_download(self.url, competition.name)
-        remedy = f"Get them, and predict anew: lhy-grade files {competition.name} --download"
+        remedy = f"Download the new data and predict again: lhy-grade files {competition.name} --download"
         refuse_stale(file, competition, digest, remedy, [] if found is None else [found])
 
     def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
-        """Checks a file as the server will, sends it, and waits for its score, telling `tell` how far it is.
+        """Checks a file like the server, sends it and waits for its score; `tell` gets its state meanwhile.
 
-        Raises SubmissionError for a file that cannot be scored, and UserError with exit code 7 where the server does
-        not answer: the file is then kept, and the text says how to send it again.
+        Raises SubmissionError for a file that cannot be scored, and UserError with exit code 7 if the server does not
+        answer: the file is then kept, and the message says how to send it again.
         """
         from harness.view import check_message, finished
         from submissions.reader import load, read
@@ -199,7 +201,7 @@ class Server:
             words = ["lhy-grade", "submit", hw, str(kept), *(["-m", message] if message else [])]
             again = shlex.join([*words, *([] if wait else ["--no-wait"])])
             raise UserError(
-                f"{error}\nThe file is kept. Send it again, which uses no second slot if it did arrive; the time of"
+                f"{error}\nThe file is kept. Send it again; if it already arrived, no second slot is used. The time of"
                 f" arrival counts:\n  {again}",
                 code=error.code,
                 exit_code=error.exit_code,
@@ -217,18 +219,18 @@ class Server:
         return self.ask("POST", f"/homeworks/{_part(hw)}/submissions", body=data, headers=headers)
 
     def _result(self, number: int, wait: bool, tell: Tell) -> Body:
-        """What the server says of a submission; where `wait`, once it is through. Raises for one that has no score."""
+        """The server's answer for a submission, after its grading if `wait`. Raises for one without a score."""
         try:
             body = self._wait(number, wait, tell)
         except (UserError, KeyboardInterrupt) as caught:
             error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
-            text = f"{error}\nSubmission {number} is recorded. Its score, later: lhy-grade status {number}"
+            text = f"{error}\nSubmission {number} is recorded. See its score later: lhy-grade status {number}"
             raise UserError(text, code=error.code, exit_code=error.exit_code) from None
         if body["state"] == "rejected":
             raise refusal(body["code"], f"Submission {number} was refused.", body["problems"], body["total"])
         if body["state"] == "failed" and wait:
             raise UserError(
-                f"Submission {number} is recorded, but could not be graded; an instructor has to look at it.",
+                f"Submission {number} is recorded, but grading failed; an instructor has to look into it.",
                 code=str(body["code"]),
                 exit_code=10,
             )
@@ -247,7 +249,7 @@ class Server:
         return body
 
     def revoke(self) -> None:
-        """Ends the token of this login, asked once."""
+        """Revokes the token of this login, without retries."""
         number = next(row["id"] for row in self.ask("GET", "/tokens", pauses=())["tokens"] if row["this"])
         self.ask("DELETE", f"/tokens/{number}", pauses=())
 
@@ -260,11 +262,11 @@ class Server:
         headers: Mapping[str, str] | None = None,
         pauses: Sequence[float] | None = None,
     ) -> Body:
-        """The JSON object that the server answers."""
+        """The JSON object in the server's answer."""
         with self.send(method, path, query, body, headers, pauses) as response:
             values = _json(_read(response))
         if not isinstance(values, dict):
-            raise UserError(f"{self.url} does not answer like a server of lhy-grade.", code="E_SERVER", exit_code=10)
+            raise UserError(f"{self.url} does not answer like an lhy-grade server.", code="E_SERVER", exit_code=10)
         return values
 
     @contextlib.contextmanager
@@ -277,7 +279,7 @@ class Server:
         headers: Mapping[str, str] | None = None,
         pauses: Sequence[float] | None = None,
     ) -> Iterator[Any]:
-        """A good answer, not read yet; where none comes, asked for again after each pause. Raises UserError."""
+        """A successful answer, not read yet; retries after each pause. Raises UserError."""
         import urllib3
 
         with _network(self.url):
@@ -302,7 +304,7 @@ class Server:
                     raise self._error(response)
                 yield response
             finally:
-                response.close()  # one that was read whole has given its connection back
+                response.close()  # a completely read one has already returned its connection
 
     def _once(
         self,
@@ -322,7 +324,7 @@ class Server:
         return self._pool.request(
             method,
             f"{self.url}/api/v1{path}" + (f"?{urlencode(query)}" if query else ""),
-            body=None if body is None else io.BytesIO(body),  # in pieces, so that the time limit is one of each piece
+            body=None if body is None else io.BytesIO(body),  # in pieces, so that the time limit applies to each piece
             headers=sent,
             redirect=False,
             retries=False,
@@ -343,17 +345,17 @@ class Server:
                 manager = partial(urllib3.ProxyManager, proxy, proxy_headers=headers)
             return manager(cert_reqs="CERT_REQUIRED", ca_certs=self.ca, headers={"User-Agent": "lhy-grade"}, maxsize=1)
         except urllib3.exceptions.HTTPError:
-            raise UserError("HTTPS_PROXY is no address of a proxy; expected http://HOST:PORT.") from None
+            raise UserError("HTTPS_PROXY is not a valid proxy address; expected http://HOST:PORT.") from None
         except OSError:
-            raise UserError(f"{self.ca} cannot be read as a file of certificates.") from None
+            raise UserError(f"{self.ca} cannot be read as a certificate file.") from None
 
     def _error(self, response: Any) -> UserError:
-        """What an answer without success says. A proxy's own answer is that the server was not reached."""
+        """The error for an unsuccessful answer; one from a proxy means that the server was not reached."""
         status = int(response.status)
         if 300 <= status < 400:
             there = urlsplit(response.headers.get("Location") or "").netloc or "another path"
             return UserError(
-                f"{self.url} sends on to {there}; the token is not sent there. If that is the course's server, log in"
+                f"{self.url} redirects to {there}; the token is not sent there. If that is the course's server, log in"
                 " to it: lhy-grade login URL",
                 code="E_REDIRECT",
                 exit_code=7,
@@ -364,7 +366,7 @@ class Server:
             if status in UNAVAILABLE:
                 return unreachable(self.url, f"it answers {status}")
             return UserError(
-                f"{self.url} answers {status}, not like a server of lhy-grade.", code="E_SERVER", exit_code=10
+                f"{self.url} answers {status}, not like an lhy-grade server.", code="E_SERVER", exit_code=10
             )
         code, message = str(error.get("code", "")), str(error.get("message", ""))
         if status in UNAVAILABLE:
@@ -375,7 +377,7 @@ class Server:
 
 UNREACHABLE = "E_UNREACHABLE"
 UNKNOWN = (7, 10, 130)
-"""The exit codes with which a file may or may not have arrived: no answer, a broken one, Ctrl-C."""
+"""The exit codes after which a file may or may not have arrived: no answer, a broken one, Ctrl-C."""
 
 
 def unreachable(url: str, reason: str) -> UserError:
@@ -387,7 +389,7 @@ def interrupted(text: str) -> UserError:
 
 
 def refusal(code: str, message: str, problems: Any, total: Any, exit_code: int = 3) -> UserError:
-    """The error that the server told, as if it had been found here."""
+    """The server's error, as a local one."""
     if exit_code == 3 and isinstance(problems, list) and problems:
         known = [
             Problem(str(row["code"]), str(row["message"]), *(row.get(key) for key in Problem._fields[2:]))
@@ -407,7 +409,7 @@ def _network(url: str) -> Iterator[None]:
     try:
         yield
     except urllib3.exceptions.LocationValueError:
-        raise UserError(f"{url} is no address of a server.") from None
+        raise UserError(f"{url} is not a valid server address.") from None
     except TimeoutError:
         raise unreachable(url, "it answers too slowly") from None
     except urllib3.exceptions.HTTPError as error:
@@ -415,7 +417,7 @@ def _network(url: str) -> Iterator[None]:
 
 
 def _reason(url: str, error: Exception) -> str:
-    """A network error in plain words, without the library's own."""
+    """A network error in plain words, without the library's message."""
     import urllib3
 
     if isinstance(error, urllib3.exceptions.ProxyError):
@@ -425,16 +427,16 @@ def _reason(url: str, error: Exception) -> str:
     if isinstance(error, urllib3.exceptions.SSLError):
         return f"no secure connection could be made ({_tls_words(error)})"
     kinds = (
-        (urllib3.exceptions.NameResolutionError, "there is no host of that name"),
+        (urllib3.exceptions.NameResolutionError, "there is no host with that name"),
         (urllib3.exceptions.NewConnectionError, "nothing answers there"),  # also a ConnectTimeoutError by its class
         (urllib3.exceptions.ConnectTimeoutError, "it did not answer in time"),
         (urllib3.exceptions.ReadTimeoutError, "it did not answer in time"),
     )
-    return next((words for kind, words in kinds if isinstance(error, kind)), "the connection broke off")
+    return next((words for kind, words in kinds if isinstance(error, kind)), "the connection was lost")
 
 
 def _is_untrusted(error: Exception) -> bool:
-    """Whether a server showed a certificate that does not hold, which asking again cannot change."""
+    """Whether a server's certificate is not valid, so that a retry cannot help."""
     import ssl
 
     import urllib3
@@ -446,7 +448,8 @@ def _is_untrusted(error: Exception) -> bool:
 
 def _bad_certificate(url: str, error: Exception) -> UserError:
     return UserError(
-        f"{url} cannot be trusted: {_tls_words(error)}. If the course has its own authority, log in with --ca FILE.",
+        f"{url} cannot be trusted: {_tls_words(error)}. If the course has its own certificate authority, log in with"
+        " --ca FILE.",
         code="E_CERTIFICATE",
         exit_code=7,
     )
@@ -457,9 +460,9 @@ def _tls_words(error: Exception) -> str:
 
 
 def find_proxy(url: str) -> str | None:
-    """The proxy that HTTPS_PROXY, ALL_PROXY and NO_PROXY tell for an address, None for the straight way.
+    """The proxy for an address by HTTPS_PROXY, ALL_PROXY and NO_PROXY; None for a direct connection.
 
-    For https alone, where a proxy sees host and port and no more: over plain http it would read the token.
+    Only for https, where a proxy sees only host and port: over plain http it could read the token.
     """
     from urllib.request import getproxies, proxy_bypass
 
@@ -471,7 +474,7 @@ def find_proxy(url: str) -> str | None:
 
 
 def _within(seconds: float, call: Callable[[], T]) -> T:
-    """What a call returns that may take so long at most; it runs in a thread that keeps nobody waiting.
+    """The result of a call with a time limit; it runs in a daemon thread.
 
     Raises TimeoutError.
     """
@@ -492,14 +495,14 @@ def _within(seconds: float, call: Callable[[], T]) -> T:
     while thread.is_alive():
         if monotonic() > until:
             raise TimeoutError
-        thread.join(0.5)  # in pieces, since Ctrl-C waits for the end of one on Windows
+        thread.join(0.5)  # in pieces, since on Windows Ctrl-C waits for the end of a join
     if failed:
         raise failed[0]
     return done[0]
 
 
 def _pieces(response: Any, decode: bool) -> Iterator[bytes]:
-    """The bytes of an answer as they come. Raises TimeoutError for one that drips."""
+    """The bytes of an answer as they arrive. Raises TimeoutError for one that is too slow."""
     until = monotonic() + LONGEST_SECONDS
     while piece := response.read1(2**18, decode_content=decode):
         until += len(piece) / SLOWEST
@@ -509,10 +512,10 @@ def _pieces(response: Any, decode: bool) -> Iterator[bytes]:
 
 
 def _retry_after(response: Any) -> float | None:
-    """How many seconds to wait before asking again; None for an answer that asking again soon cannot change."""
+    """Seconds to wait before a retry; None if a retry soon cannot help."""
     given = response.headers.get("Retry-After") or ""
     wait = float(given) if given.isdecimal() else 0.0
-    if response.status == 429:  # asked too often, unless it says nothing or much: then a quota is used up
+    if response.status == 429:  # rate limit; without a wait, or with a long one, a used-up quota
         return wait if 0 < wait <= LONGEST_WAIT else None
     return min(wait, LONGEST_WAIT) if response.status in UNAVAILABLE else None
 
@@ -538,14 +541,14 @@ def _version(version: int | None) -> dict[str, str]:
 
 
 def _part(text: str) -> str:
-    """Text as one part of a path."""
+    """Text quoted as one segment of a path."""
     return quote(text, safe="")
 
 
 def check_url(url: str, insecure: bool) -> str:
-    """The address without a slash at its end.
+    """The address without a trailing slash.
 
-    Raises UserError for one that is none, and for plain http to another machine unless that is wanted.
+    Raises UserError for an invalid one, and for plain http to another machine unless `insecure`.
     """
     try:
         parts = urlsplit(url)
@@ -554,11 +557,11 @@ def check_url(url: str, insecure: bool) -> str:
     except ValueError:
         parts, host = urlsplit(""), ""
     if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment or "@" in parts.netloc:
-        raise UserError(f"{url!r} is not the address of a server; expected https://HOST or https://HOST/PATH.")
+        raise UserError(f"{url!r} is not a valid server address; expected https://HOST or https://HOST/PATH.")
     if parts.scheme == "http" and not (_is_loopback(host) or insecure):
         raise UserError(
-            f"{url} is not encrypted: everybody on the way could read the token. Use https, or --insecure in a network"
-            " that you trust.",
+            f"{url} is not encrypted: anyone on the network path could read the token. Use https, or --insecure on a"
+            " network that you trust.",
             code="E_INSECURE",
             exit_code=6,
         )
@@ -575,9 +578,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def log_in(url: str, token: str, ca: str | None) -> Server:
-    """The login at a checked address, where an invitation is exchanged for a token of one's own. Raises UserError."""
+    """Logs in at a checked address; an invitation is exchanged for a new token. Raises UserError."""
     if not TOKEN.fullmatch(token):
-        raise UserError("a token is lhy_ and 43 letters, digits, _ and -; copy it whole.", code="E_TOKEN", exit_code=6)
+        raise UserError(
+            "a token is lhy_ followed by 43 letters, digits, _ or -; copy all of it.", code="E_TOKEN", exit_code=6
+        )
     if ca is not None and not Path(ca).is_file():
         raise UserError(f"there is no file {ca}.")
     server = Server(url.rstrip("/"), token, None if ca is None else str(Path(ca).absolute()))
@@ -592,14 +597,14 @@ def log_in(url: str, token: str, ca: str | None) -> Server:
 
 
 def new_token(server: Server, label: str) -> Body:
-    """A further token of whoever is logged in; an invitation is spent by it, so this is not asked twice."""
+    """A new token for the caller; it uses up an invitation, so there are no retries."""
     body = json.dumps({"label": label}).encode()
     headers = {"Content-Type": "application/json"}
     return server.ask("POST", "/tokens", body=body, headers=headers, pauses=())
 
 
 def write_login(path: Path, server: Server) -> None:
-    """Keeps a login in a file that only its owner can read."""
+    """Writes a login to a file that only its owner can read."""
     with making(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         new = path.with_name(f".{path.name}.{os.getpid()}")
@@ -610,7 +615,7 @@ def write_login(path: Path, server: Server) -> None:
 
 
 def read_login(path: Path) -> Server:
-    """The login that is kept there. Raises UserError where it cannot be read."""
+    """The login in a file. Raises UserError if it cannot be read."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         server = Server(**values)
@@ -634,9 +639,9 @@ def _unsent(data: bytes) -> Path:
 
 
 def keep_unsent(path: Path, data: bytes) -> Path:
-    """Keeps a copy of a file that could not be sent; where that fails, the file itself remains.
+    """Keeps a copy of a file that could not be sent; if that fails, returns the path of the file itself.
 
-    Its name is the file's own, without what a terminal cannot show, since it is copied from there.
+    The copy's name has no unprintable characters, since people copy it from the terminal.
     """
     from harness.render import inert
 
@@ -660,11 +665,11 @@ def forget_unsent(data: bytes) -> None:
 
 
 def download(server: Server, listing: Body, folder: Path, progress: Progress) -> Path:
-    """Gets the files of a listing into a folder, as one archive, and returns the folder.
+    """Downloads the files of a listing into a folder, as one archive, and returns the folder.
 
-    A folder that is not there yet comes into being whole or not at all. In one that is there, what the listing does not
-    name stays, and files of an earlier download that nobody changed since are replaced. A download that broke off goes
-    on where it was. Raises UserError for a name that would leave the folder, and where another file lies under a name.
+    A new folder is created completely or not at all. In an existing one, unlisted files stay, and unchanged files of an
+    earlier download are replaced. An interrupted download resumes. Raises UserError for a name outside the folder, and
+    if a different file already has the name of a listed one.
     """
     hw, files = str(listing["homework"]), listing["files"]
     check_names([entry["file"] for entry in files])
@@ -691,20 +696,22 @@ def download(server: Server, listing: Body, folder: Path, progress: Progress) ->
 
 
 def _get(server: Server, listing: Body, work: Path, progress: Progress) -> None:
-    """The files of a listing and their manifest in `work`/files, all of them checked."""
+    """Downloads the files of a listing and their manifest into `work`/files, and checks them all."""
     from harness.archive import most_bytes, unpack
 
     hw, files, archive = str(listing["homework"]), listing["files"], listing.get("archive")
     if work.is_symlink():
-        raise UserError(f"{work} is a link; nothing is written there.", code="E_MANIFEST", exit_code=8)
+        raise UserError(f"{work} is a link; nothing is written to it.", code="E_MANIFEST", exit_code=8)
     work.mkdir(parents=True, exist_ok=True)
     unpacked, size = work / "files", sum(entry["bytes"] for entry in files)
     if unpacked.exists() or unpacked.is_symlink():
-        shutil.rmtree(unpacked)  # half of it, from a call that was stopped; this follows no link
+        shutil.rmtree(unpacked)  # incomplete, from an interrupted call; this follows no link
     if archive is not None:
         check_names([archive["file"]])
         if archive["bytes"] > most_bytes(files):
-            raise UserError("the archive is larger than its files; it is not fetched.", code="E_MANIFEST", exit_code=8)
+            raise UserError(
+                "the archive is larger than its files; it is not downloaded.", code="E_MANIFEST", exit_code=8
+            )
     with _goes_on():
         if archive is None:  # a server of an earlier version
             with progress(size, "downloading") as tell:
@@ -726,19 +733,19 @@ def _get(server: Server, listing: Body, work: Path, progress: Progress) -> None:
 
 @contextlib.contextmanager
 def _goes_on() -> Iterator[None]:
-    """Adds to an error that stops a download how to go on with it."""
+    """Adds to the error of an interrupted download how to resume it."""
     try:
         yield
     except (UserError, KeyboardInterrupt) as caught:
         error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
         if error.exit_code not in UNKNOWN:
             raise
-        text = f"{error}\nRun the same command again: it goes on where it was."
+        text = f"{error}\nRun the same command again to resume."
         raise UserError(text, code=error.code, exit_code=error.exit_code) from None
 
 
 def _untouched(folder: Path, hw: str) -> dict[str, Body]:
-    """The files of an earlier download of that homework which are as they came, by their names."""
+    """The unchanged files of an earlier download of that homework, by name."""
     try:
         listed = json.loads((folder / MANIFEST).read_bytes())["files"]
         check_names(list(listed))
@@ -751,9 +758,9 @@ def _untouched(folder: Path, hw: str) -> dict[str, Body]:
 
 
 def _missing(folder: Path, files: Sequence[Body], before: Mapping[str, Body]) -> list[str]:
-    """The files of a list that are not in a folder yet, or there as they came with an earlier list.
+    """The files of a list that a folder does not have yet, or has unchanged from an earlier list.
 
-    Raises UserError where another file lies under the name of one.
+    Raises UserError if a different file has the name of one.
     """
     missing, others = [], []
     for entry in files:
@@ -766,7 +773,7 @@ def _missing(folder: Path, files: Sequence[Body], before: Mapping[str, Body]) ->
     if others:
         shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
         raise UserError(
-            f"{folder} holds other files of these names: {shown}. Move them away, or choose another folder:"
+            f"{folder} already has different files named {shown}. Move them away, or choose another folder:"
             " --download DIR",
             code="E_EXISTS",
             exit_code=8,
@@ -781,7 +788,7 @@ def _downloads() -> Path:
 
 
 def remember_download(url: str, homework: str, folder: Path) -> None:
-    """Notes where the data of a homework of that server were put last; a note that cannot be kept is left out."""
+    """Remembers the last download folder of a homework of that server; ignores a failure to write it."""
     path = _downloads()
     known = _read_downloads()
     known.setdefault(url, {})[homework] = str(folder)
@@ -793,7 +800,7 @@ def remember_download(url: str, homework: str, folder: Path) -> None:
 
 
 def find_download(url: str, homework: str) -> Path | None:
-    """Where the data of a homework of that server were put last, if the folder is still there."""
+    """The last download folder of a homework of that server, if it still exists."""
     folder = _read_downloads().get(url, {}).get(homework)
     return Path(folder) if isinstance(folder, str) and Path(folder).is_dir() else None
 
@@ -808,23 +815,23 @@ def _read_downloads() -> dict[str, dict[str, str]]:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raises UserError for a name that is no plain path in a folder, on any system, and for one that comes twice."""
+    """Raises UserError for a name that is not a plain relative path on every system, and for duplicate names."""
     for name in names:
         parts = name.split("/")
         plain = name.isprintable() and not set(name) & set('\\:*?"<>|') and len(name) < 200
         if not plain or any(part.strip(". ") != part.lstrip(".") or not part.strip(".") for part in parts):
-            raise UserError(f"the server lists a file {name[:100]!r}, which is no name of one.", code="E_MANIFEST",
+            raise UserError(f"the server lists {name[:100]!r}, which is not a valid file name.", code="E_MANIFEST",
                             exit_code=8)  # fmt: skip
     folded = [name.casefold() for name in [*names, MANIFEST]]
     if len(set(folded)) < len(folded):
-        raise UserError("the server lists two files of one name.", code="E_MANIFEST", exit_code=8)
+        raise UserError("the server lists two files with the same name.", code="E_MANIFEST", exit_code=8)
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """The path of a checked name, which no link in the folder may lead out of it."""
+    """The path of a checked name; no link may lead out of the folder."""
     path = folder / name
     if not path.parent.resolve().is_relative_to(folder.resolve()) or path.is_symlink():
-        raise UserError(f"{path} is a link or leads out of {folder}; nothing is written there.", code="E_MANIFEST",
+        raise UserError(f"{path} is a link or leads out of {folder}; nothing is written to it.", code="E_MANIFEST",
                         exit_code=8)  # fmt: skip
     return path
 
@@ -837,12 +844,12 @@ def _is_whole(path: Path, entry: Body) -> bool:
 
 
 def _file_at(hw: str, entry: Body) -> str:
-    """The address of a file of a list."""
+    """The API path of a listed file."""
     return f"/homeworks/{_part(hw)}/files/{quote(entry['file'], safe='/')}"
 
 
 def _fetch(server: Server, where: str, entry: Body, path: Path, tell: Callable[[int], None]) -> None:
-    """Gets one file and checks it; a part that is there already is gone on with, once."""
+    """Downloads one file and checks it; resumes a partial download, once."""
     part = path.with_name(f".{path.name}.part")
     for attempt in range(2):
         begun = part.stat().st_size if part.is_file() and not part.is_symlink() and not attempt else 0
@@ -854,14 +861,14 @@ def _fetch(server: Server, where: str, entry: Body, path: Path, tell: Callable[[
         if not begun:
             break
     raise UserError(
-        f"{entry['file']} is not what the server's list says; it may just have changed. Run the same command again.",
+        f"{entry['file']} does not match the server's list; it may just have changed. Run the same command again.",
         code="E_MANIFEST",
         exit_code=8,
     )
 
 
 def _fetch_rest(server: Server, where: str, entry: Body, part: Path, begun: int, tell: Callable[[int], None]) -> None:
-    """Writes the bytes of a file from `begun` on, never more than are listed."""
+    """Downloads the bytes of a file from offset `begun`, never more than listed."""
     size = int(entry["bytes"])
     if 0 < begun == size:
         tell(begun)

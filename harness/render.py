@@ -1,4 +1,4 @@
-"""Showing rows as a table for people, or as JSON or CSV for programs. Data go to stdout, prose to stderr."""
+"""Output: rows as a table for people, or as JSON or CSV for programs. Data go to stdout, messages to stderr."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Format = Literal["table", "json", "csv"]
 
 
 def inert(text: str) -> str:
-    """Text from outside, made harmless for a terminal: control, format and unassigned characters are written out.
+    """Makes text from outside harmless for a terminal: escapes control, format and unassigned characters.
 
     >>> inert("a" + chr(27) + "[31mb")
     'a\\\\x1b[31mb'
@@ -40,15 +40,15 @@ def inert(text: str) -> str:
 
 
 LONGEST = 15
-"""A number of more digits before the point is written with an exponent."""
+"""Numbers with more digits before the point are written with an exponent."""
 
 SHORT = 12
-"""A column of at most so many characters is never cut."""
+"""A column of at most this many characters is never cut."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column of a table. Fields of a higher `rank` are left out first where the terminal is narrow."""
+    """One column of a table. On a narrow terminal, fields of the highest `rank` are left out first."""
 
     key: str
     title: str
@@ -58,9 +58,9 @@ class Field:
 
 
 def emit(format: Format, name: str, rows: Sequence[Row], fields: Sequence[Field], **more: Any) -> None:
-    """Writes rows to stdout; `more` are further values of the JSON object, and `title` and `mark` serve the table.
+    """Writes rows to stdout; `more` are further values of the JSON object, and a `title` for the table.
 
-    A row with a true `mark` value is set off; a row with a true `rule` value is a line between the others.
+    A row with a true `mark` value is highlighted; a row with a true `rule` value is a line between the others.
     """
     title = more.pop("title", None)
     if format == "json":
@@ -77,12 +77,12 @@ def emit(format: Format, name: str, rows: Sequence[Row], fields: Sequence[Field]
 
 
 def emit_json(values: Any) -> None:
-    """Writes one JSON value to stdout; a value that is not finite is a mistake of ours."""
+    """Writes one JSON value to stdout. Raises ValueError for a number that is not finite."""
     click.echo(json.dumps(values, allow_nan=False, indent=2))
 
 
 def _csv_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula; numbers keep all their digits."""
+    """A cell that no spreadsheet reads as a formula; numbers keep all their digits."""
     if isinstance(value, (list, tuple)):
         value = " ".join(str(part) for part in value)
     if isinstance(value, str):
@@ -91,7 +91,7 @@ def _csv_cell(value: Any) -> Any:
 
 
 def _table(rows: Sequence[Row], fields: Sequence[Field], title: str | None) -> None:
-    """Prints a table, without the fields of the highest ranks where they do not fit."""
+    """Prints a table, leaving out the fields of the highest ranks if it is too wide."""
     from rich.console import Console
     from rich.measure import Measurement
     from rich.text import Text
@@ -105,7 +105,7 @@ def _table(rows: Sequence[Row], fields: Sequence[Field], title: str | None) -> N
         if worst.rank == 0 or Measurement.get(console, console.options.update(width=10**4), table).maximum <= width:
             break
         kept.remove(worst)
-    with console.capture() as shown:  # rich would end the program where nobody reads it
+    with console.capture() as shown:  # rich would end the program if the output is closed
         if title:
             console.print(Text(inert(title), style="bold"))
         console.print(table)
@@ -138,7 +138,7 @@ def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
 
 
 def say(text: str) -> None:
-    """Prose for a person, on stderr; what comes from outside in it is inert."""
+    """Prints a message on stderr, with text from outside made inert."""
     click.echo("\n".join(inert(line) for line in text.split("\n")), err=True)
 
 
@@ -166,7 +166,7 @@ def interval(digits: int) -> Callable[[Sequence[float]], str]:
 
 
 def _padded(value: float, places: int) -> str:
-    """A number as it is written, with at least so many decimals."""
+    """A number as it is, with at least `places` decimals."""
     exact = Decimal(repr(value))
     if not exact.is_finite() or exact.adjusted() > LONGEST:
         return repr(value)
@@ -174,7 +174,7 @@ def _padded(value: float, places: int) -> str:
 
 
 def short_time(text: str) -> str:
-    """An RFC 3339 instant as a person reads it, in the zone it is written in."""
+    """An RFC 3339 time for a person to read, in its own time zone."""
     from datetime import datetime
 
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,7 +1,7 @@
 """`lhy-grade serve`: web processes over one listening socket, and grading processes, under one parent.
 
-The parent only binds the socket, starts the others, starts anew what died, and ends them: on SIGTERM or Ctrl-C each web
-process answers what it has begun, and each worker gives its lease back. A child whose parent is gone ends by itself.
+The parent only binds the socket, and starts, restarts and stops the other processes: on SIGTERM or Ctrl-C each web
+process finishes its open requests, and each worker returns its lease. A child whose parent is gone exits by itself.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ if TYPE_CHECKING:
     from harness.server.settings import Settings
 
 TERM_DAYS = 200
-"""How long the first instructor's token holds."""
+"""Days until the first instructor's token expires."""
 
 STOP_SECONDS = 30
-"""How long a web process may take to answer what it has begun when it is told to stop."""
+"""Seconds a stopping web process has to finish its open requests."""
 
 IDLE_SECONDS = 60.0
-"""How long a connection may be open without a request that is being answered."""
+"""Seconds a connection may stay open without a request."""
 
 CONNECTIONS = 2**14
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
-"""What ends the server in good order."""
+"""The signals that stop the server cleanly."""
 
 LEFT_OVER = timedelta(hours=1)
-"""A half-sent file this old belongs to a process that is gone."""
+"""A partial upload older than this belongs to a process that is gone."""
 
 FIRST = "instructor"
 
 
 @click.command()
-@click.option("--host", metavar="ADDRESS", help="Where to listen; default: this machine alone, 127.0.0.1.")
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Default: 8600; 0 takes a free one.")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on; default: 127.0.0.1, this machine only.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port; default: 8600. 0 picks a free one.")
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Web processes.")
 @click.option("--workers", type=click.IntRange(0, 64), default=1, show_default=True, help="Grading processes.")
 @options.command
 def serve(host: str | None, port: int | None, processes: int, workers: int) -> None:
-    """Open this course to a class over the network.
+    """Serve this course to a class over the network.
 
     Settings are in config.toml, [server]."""
     from harness.competition import find_competition, prepared
@@ -68,13 +68,13 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
     try:
         import uvicorn  # noqa: F401
 
-        import harness.server.pages  # noqa: F401  # once, for all processes that are forked
+        import harness.server.pages  # noqa: F401  # once, for all forked processes
     except ImportError:
         raise UserError('the server needs more packages: pip install "lhy-grade[server]"') from None
     home = options.find_home()
     settings = read_settings(home)
     settings = replace(settings, host=host or settings.host, port=settings.port if port is None else port)
-    home.key()  # no course, no server
+    home.key()  # raises if there is no course
     for name in prepared(home):
         find_competition(home, name)
     listening = listen(settings)
@@ -82,12 +82,12 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
     token = first_login(home, options.clock())
     click.echo(f"{home.course} is served at {settings.address}")
     if token is not None:
-        click.echo(f"the first instructor's login, shown this once: {token}")
+        click.echo(f"the first instructor's login, shown only once: {token}")
         say(f"Log in with it: lhy-grade login {settings.address}")
     if settings.host not in LOOPBACK and not settings.secure:
-        say("Without TLS, tokens can be read on the way: set certificate and key, or put a proxy with TLS before it.")
+        say("Without TLS, tokens can be read in transit: set certificate and key, or use a proxy with TLS.")
     if settings.url and not settings.trusted_proxies:
-        say("Behind a proxy all visitors have the proxy's address and share one limit: set trusted_proxies to it.")
+        say("Behind a proxy all visitors share its address and one rate limit: set trusted_proxies to that address.")
     sweep_left_overs(home, options.clock())
     sys.stdout.flush()
     allow_connections()
@@ -98,7 +98,7 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
 
 
 def listen(settings: Settings) -> socket.socket:
-    """The listening socket, shared by all web processes. Raises UserError where the address cannot be had."""
+    """The listening socket, shared by all web processes. Raises UserError if the address is not available."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -112,7 +112,7 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def allow_connections() -> None:
-    """Lets a process hold as many open connections as the system allows it, up to a class's worth."""
+    """Raises the limit on open connections as far as the system allows, up to `CONNECTIONS`."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -122,7 +122,7 @@ def allow_connections() -> None:
 
 
 def first_login(home: Home, now: datetime) -> str | None:
-    """A token of a new instructor where the roster has none yet, else None."""
+    """A token for a new instructor if the roster has none yet, else None."""
     from leaderboard import roster
 
     with home.database() as database:
@@ -140,7 +140,7 @@ def first_login(home: Home, now: datetime) -> str | None:
 
 
 def sweep_left_overs(home: Home, now: datetime) -> None:
-    """Removes what killed processes left of half-sent files, and of refused ones that are kept no longer."""
+    """Removes partial uploads of killed processes, and refused files past their retention."""
     from harness.grading import drop_refused
     from submissions.store import sweep
 
@@ -154,7 +154,7 @@ def sweep_left_overs(home: Home, now: datetime) -> None:
 
 @dataclass
 class Child:
-    """One process and what it runs; `born` is when it started, on the monotonic clock."""
+    """One process and the function it runs; `born` is its start on the monotonic clock."""
 
     run: Callable[[], None]
     pid: int
@@ -162,7 +162,7 @@ class Child:
 
 
 def supervise(runs: list[Callable[[], None]]) -> None:
-    """Runs each function in a process of its own until SIGTERM or SIGINT, and starts anew what ends before."""
+    """Runs each function in its own process until SIGTERM or SIGINT, and restarts one that ends before."""
     stopping: list[int] = []
     for number in STOPS:
         signal.signal(number, lambda number, _: stopping.append(number))
@@ -171,7 +171,7 @@ def supervise(runs: list[Callable[[], None]]) -> None:
         time.sleep(0.1)
         for child in children:
             if _ended(child) and not stopping:
-                time.sleep(max(0.0, 1.0 - (time.monotonic() - child.born)))  # one that cannot start is no busy loop
+                time.sleep(max(0.0, 1.0 - (time.monotonic() - child.born)))  # no busy loop if it cannot start
                 started = _start(child.run)
                 child.pid, child.born = started.pid, started.born
     for child in children:
@@ -190,7 +190,7 @@ def supervise(runs: list[Callable[[], None]]) -> None:
 def _start(run: Callable[[], None]) -> Child:
     sys.stdout.flush()
     sys.stderr.flush()
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # one that came to the child before its own handlers were lost
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # a signal before the child sets its handlers would be lost
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -202,7 +202,7 @@ def _start(run: Callable[[], None]) -> Child:
             code = 0
         except BaseException as error:
             if isinstance(error, Exception):
-                log(f"a process of the server ended: {internal(error)}")
+                log(f"a server process died: {internal(error)}")
         finally:
             with contextlib.suppress(OSError):
                 sys.stderr.flush()
@@ -227,7 +227,7 @@ def _signal(child: Child, number: int) -> None:
 
 
 def log(line: str) -> None:
-    """One line of the server's log, on stderr."""
+    """Writes one line of the server's log to stderr."""
     from harness.render import inert
 
     with contextlib.suppress(OSError, ValueError):
@@ -239,7 +239,7 @@ def log(line: str) -> None:
 
 
 def run_web(home: Home, settings: Settings, listening: socket.socket) -> None:
-    """One web process, until it is told to stop or its parent is gone."""
+    """Runs a web process until it is stopped or its parent is gone."""
     import uvicorn
 
     from harness.server.pages import make_site
@@ -250,7 +250,7 @@ def run_web(home: Home, settings: Settings, listening: socket.socket) -> None:
 
 
 def web_config(app: Any, settings: Settings) -> Any:
-    """How the HTTP server under the application is set."""
+    """The configuration of the HTTP server."""
     import uvicorn
 
     return uvicorn.Config(
@@ -272,7 +272,7 @@ def web_config(app: Any, settings: Settings) -> Any:
 
 
 def watch(server: Any, parent: int) -> None:
-    """Stops a web process whose parent is gone, and closes connections on which nothing is asked."""
+    """Stops a web process whose parent is gone, and closes idle connections."""
     seen: dict[Any, float] = {}
     while not server.should_exit:
         time.sleep(min(1.0, IDLE_SECONDS))
@@ -290,7 +290,7 @@ def watch(server: Any, parent: int) -> None:
 
 
 def run_worker(home: Home, settings: Settings, listening: socket.socket | None) -> None:
-    """One grading process, until it is told to stop or its parent is gone."""
+    """Runs a grading process until it is stopped or its parent is gone."""
     from harness.worker import Limits, new_worker, run
 
     if listening is not None:
@@ -299,7 +299,7 @@ def run_worker(home: Home, settings: Settings, listening: socket.socket | None) 
     for number in STOPS:
         signal.signal(number, lambda number, _: stopping.append(number))
     parent = os.getppid()
-    os.nice(10)  # whoever hands in comes before whoever waits for a score
+    os.nice(10)  # uploads have priority over grading
 
     def tell(text: str) -> None:
         log(json.dumps({"at": options.clock().isoformat(timespec="milliseconds"), "worker": os.getpid(), "text": text}))

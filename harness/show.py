@@ -1,7 +1,7 @@
-"""One picture of what a homework's data look like, from the files that students have and nothing else.
+"""A picture of a homework's data, drawn only from the files that students have.
 
-It lies beside the folder with the data, as FOLDER.png, and holds the SHA-256 of their manifest: of other data it is no
-picture.
+It lies next to the folder with the data, as FOLDER.png, and contains the SHA-256 of their manifest, so that a picture
+of older data is not taken for one of the new.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FONTS = (
     "Noto Sans CJK TC", "Noto Sans CJK JP", "Noto Sans TC", "PingFang TC", "PingFang HK", "Heiti TC",
     "Microsoft JhengHei", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Arial Unicode MS", "Droid Sans Fallback",
 )  # fmt: skip
-"""Fonts with traditional Chinese characters, of which the first that is installed is taken."""
+"""Fonts with traditional Chinese characters; the first one installed is used."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ def find_picture(folder: Path) -> Picture | None:
 
 
 def show(folder: Path) -> Path:
-    """Writes the picture of the data in a folder beside it; its path.
+    """Draws the data in a folder as FOLDER.png next to it, and returns the path.
 
-    Raises UserError where the folder has no data of a homework, or what draws it is not installed.
+    Raises UserError if the folder has no data of a homework, or a package for drawing is missing.
     """
     try:
         manifest = _manifest(folder)
         name = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["name"]
         draw = DRAWN[name]
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{folder} has no data of a homework that can be shown.", code="E_SHOW") from None
+        raise UserError(f"{folder} has no homework data that can be drawn.", code="E_SHOW") from None
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -72,7 +72,9 @@ def show(folder: Path) -> Path:
     try:
         draw(folder, figure)
     except (OSError, ValueError, StopIteration, IndexError):
-        raise UserError(f"The data in {folder} are not whole; download or prepare them anew.", code="E_SHOW") from None
+        raise UserError(
+            f"the data in {folder} are damaged or incomplete; download or prepare them again.", code="E_SHOW"
+        ) from None
     path = _beside(folder)
     try:
         _save(figure, path, manifest)
@@ -128,7 +130,7 @@ def _open(path: Path) -> Any:
 
 
 def _survey(folder: Path, figure: Figure) -> None:
-    """HW1: the last answers of some rows by day, and the target against the day before."""
+    """HW1: the target of some rows by day, and against the day before."""
     with (folder / "covid.train.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     days = [place for place, name in enumerate(header) if name.startswith("tested_positive")]
@@ -141,7 +143,7 @@ def _survey(folder: Path, figure: Figure) -> None:
         left.plot(len(days), row[-1], "o", color="#c0392b", markersize=3)
     left.set(title="30 rows of training data", xlabel="day", ylabel="per cent", xticks=range(1, len(days) + 1))
     right.plot([row[-2] for row in values], [row[-1] for row in values], ".", color="#2c6fbb", markersize=3, alpha=0.4)
-    right.set(title="all rows", xlabel="the day before", ylabel="the last day, to be predicted")
+    right.set(title="all rows", xlabel="the day before", ylabel="the last day, to predict")
 
 
 def _dishes(folder: Path, figure: Figure) -> None:
@@ -157,7 +159,7 @@ def _dishes(folder: Path, figure: Figure) -> None:
 
 
 def _talks(folder: Path, figure: Figure) -> None:
-    """HW5: lines in both languages, and test lines to be translated."""
+    """HW5: lines in both languages, and test lines to translate."""
     from matplotlib import font_manager
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
@@ -197,15 +199,15 @@ def _strangers(folder: Path, figure: Figure) -> None:
         images = np.load(next(folder.glob(f"*/{name}")), mmap_mode="r", allow_pickle=False)
         pictures += list(images[:: max(1, len(images) // 20)][:20])
     titles = ["training"] * 20 + ["test"] * 20
-    _grid(figure, pictures, titles, 10, "HW8: normal faces to learn from, and test images: which are not normal?")
+    _grid(figure, pictures, titles, 10, "HW8: normal faces for training, and test images: which are not normal?")
 
 
 def _flights(folder: Path, figure: Figure) -> None:
-    """HW12: the first flights without any engine, and with gymnasium's own simple controller."""
+    """HW12: the first flights with the engines off, and with gymnasium's own simple controller."""
     from tasks.hw12_reinforcement.judge import new_environment
 
     environment = new_environment()
-    from gymnasium.envs.box2d import lunar_lander  # only once the environment has loaded its packages
+    from gymnasium.envs.box2d import lunar_lander  # only after the environment has loaded its packages
 
     steer: Any = lunar_lander.heuristic
 
@@ -233,7 +235,7 @@ def _flights(folder: Path, figure: Figure) -> None:
 DRAWN = {
     "hw01": _survey, "hw03": _dishes, "hw05": _talks, "hw06": _faces, "hw08": _strangers, "hw12": _flights
 }  # fmt: skip
-"""What draws the data of each homework into a figure."""
+"""The function that draws each homework's data."""
 
 SEEN = {
     "hw01": "some rows' share of positive tests by day, and the last day's against the day before",
@@ -243,4 +245,4 @@ SEEN = {
     "hw08": "twenty training images, all normal, above twenty test images, some of which are not",
     "hw12": "flights without engines, which crash, and flights of a simple controller to the landing pad",
 }
-"""What is to be seen in each picture, for those who do not see it."""
+"""What each picture shows, for readers who cannot see it."""

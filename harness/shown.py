@@ -1,7 +1,7 @@
-"""How much of an exact number is shown: the one place where scores and intervals are cut for everybody but staff.
+"""Cuts scores and intervals to the digits that everyone except staff may see.
 
-`harness.view` applies it to every number that leaves it, so that terminals, pages, charts, JSON, CSV and the API get
-cut numbers and no others; what prints them (`harness.render`) never cuts. `docs/security.md` says why.
+`harness.view` applies it to every number it returns, so that terminals, pages, charts, JSON, CSV and the API get
+only cut numbers; `harness.render`, which prints them, never cuts. `docs/security.md` says why.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from functools import lru_cache
 from typing import Any
 
 SIGNIFICANT = 6
-"""No score is shown with more significant digits, whatever its metric says of decimals."""
+"""The most significant digits of a shown score, whatever the decimals of its metric."""
 
 SIGNIFICANT_ENDS = 3
-"""The same for the larger end of an interval: the lower digits tell of single rows and not of how good a file is."""
+"""The same for the larger end of an interval: lower digits reveal single rows, not the quality of a file."""
 
 
-@lru_cache(2**14)  # a board is asked for again and again
+@lru_cache(2**14)  # boards are requested often
 def shown(value: float, digits: int) -> float:
     """A score cut, never rounded, to `digits` decimals as `tasks.base.truncate` does, and to six significant digits.
 
@@ -37,7 +37,7 @@ def shown(value: float, digits: int) -> float:
 
 
 def decimals(value: float, digits: int, significant: int = SIGNIFICANT) -> int:
-    """How many decimals of a number are shown; negative where it has more digits before the point than are shown.
+    """The number of shown decimals; negative if the digits before the point are already cut.
 
     >>> decimals(0.5, 5), decimals(21.0, 5), decimals(2_000_000.0, 5)
     (5, 4, -1)
@@ -49,7 +49,7 @@ def decimals(value: float, digits: int, significant: int = SIGNIFICANT) -> int:
 def shown_interval(ends: tuple[float, float], digits: int) -> tuple[float, float]:
     """An interval cut outward, to two decimals fewer than the score's (two at least) and three significant digits.
 
-    It holds the exact one.
+    It contains the exact one.
 
     >>> shown_interval((0.7264, 1.0719), 5), shown_interval((251.314, 297.96), 2)
     ((0.72, 1.08), (251.0, 298.0))
@@ -65,13 +65,13 @@ def shown_interval(ends: tuple[float, float], digits: int) -> tuple[float, float
 
 
 def interval_decimals(ends: Sequence[float], digits: int) -> int:
-    """How many decimals of an interval's ends are shown."""
+    """The number of shown decimals of an interval's ends."""
     return decimals(max(map(abs, ends)), max(digits - 2, 2), SIGNIFICANT_ENDS)
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How the numbers of one competition leave the grader: cut, or as they are where staff asked for exact ones.
+    """Cuts the numbers of one competition, or returns them unchanged if staff asked for exact ones.
 
     `digits` are the decimals of each metric by name, the ranking one first.
     """
@@ -80,13 +80,13 @@ class Cut:
     exact: bool = False
 
     def score(self, value: float | None, metric: str | None = None) -> float | None:
-        """A score of a metric, the ranking one where none is named."""
+        """A score of a metric, by default the ranking one."""
         if value is None or self.exact:
             return value
         return shown(value, self.digits[metric] if metric is not None else next(iter(self.digits.values())))
 
     def recorded(self, score: Mapping[str, Any]) -> dict[str, Any]:
-        """The metric, value and interval of a score as `harness.grading.record` keeps them."""
+        """The metric, value and interval of a score, as stored by `harness.grading.record`."""
         metric, ends = score["metric"], score["interval"]
         if ends is not None and not self.exact:
             ends = list(shown_interval((ends[0], ends[1]), self.digits[metric]))

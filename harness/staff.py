@@ -1,4 +1,4 @@
-"""The instructor's commands, and `demo` and `doctor`."""
+"""The commands for instructors, and `demo` and `doctor`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ LEVELS = ("simple", "medium", "strong", "boss")
 
 @click.command()
 @options.HW
-@click.option("--edition", metavar="NAME", help="Which year, or the built-in data (default).")
+@click.option("--edition", metavar="NAME", help="A year of the course, or the built-in data (default).")
 @click.option("--from", "source", metavar="DIR-OR-ZIP", type=click.Path(), help="The course's own files.")
-@click.option("--size", type=click.Choice(["small", "full"]), default="small", help="How much built-in data to make.")
-@click.option("--seed", type=int, metavar="N", help="Make data that anybody can repeat: for demos and tests only.")
-@click.option("--new-data", is_flag=True, help="Make other data although there are some; their board stays readable.")
-@click.option("--reason", default="", metavar="TEXT", help="Why other data, for the log.")
-@click.option("--accept-leaks", is_flag=True, help="Go on although a leak check found something.")
+@click.option(
+    "--size", type=click.Choice(["small", "full"]), default="small", help="The amount of built-in data to make."
+)
+@click.option("--seed", type=int, metavar="N", help="Make data that anyone can rebuild: for demos and tests only.")
+@click.option("--new-data", is_flag=True, help="Replace the data; the old board stays readable.")
+@click.option("--reason", default="", metavar="TEXT", help="Why the data are replaced; kept in the log.")
+@click.option("--accept-leaks", is_flag=True, help="Continue even if a leak check finds something.")
 @options.NAME
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.command
@@ -41,7 +43,7 @@ def prepare(
     name: str | None,
     yes: bool,
 ) -> None:
-    """Make a homework's data, its hidden answers and its split."""
+    """Prepare a homework: its data, hidden answers and split."""
     from pathlib import Path
 
     from harness.prepare import plan_homework
@@ -60,7 +62,7 @@ def _prepare(
 
     home = options.find_home()
     if new_data and (hides := hidden_by_new_data(home, plan.name, reason)) is not None:
-        agree(yes, f"Make other data for {plan.name}?", hides.lines())
+        agree(yes, f"Replace the data of {plan.name}?", hides.lines())
     done = make(
         home, plan, seed=seed, new_data=new_data, reason=reason, accept_leaks=accept_leaks, now=options.clock(),
         actor=options.who(home, name) if new_data else "instructor",
@@ -70,11 +72,11 @@ def _prepare(
     _draw(plan.name, done.folder, anew=bool(done.restored))
     if done.already:
         version = done.competition.version
-        click.echo(f"{plan.name} is already prepared: same data, version {version}. Other data: add --new-data")
+        click.echo(f"{plan.name} is already prepared: same data, version {version}. To replace them, add --new-data")
         return
-    parts = f"{done.n_public:,} public and {done.n_private:,} private rows are hidden"
+    parts = f"{done.n_public:,} public and {done.n_private:,} private hidden rows"
     if not done.competition.two_boards:
-        parts = f"{done.n_public:,} rows, all on the one public board"
+        parts = f"{done.n_public:,} rows, all on the single public board"
     ignored = f", {done.n_ignored:,} not scored" if done.n_ignored else ""
     click.echo(
         f"{done.competition.name} is ready, edition {done.competition.edition}, version {done.competition.version}:"
@@ -85,8 +87,8 @@ def _prepare(
     for warning in done.warnings:
         say(f"accepted: {warning}")
     if seed is not None:
-        say(f"Made with --seed {seed}: anybody can rebuild the answers; good for demos and tests only.")
-    say(f"Students get {done.folder}; nothing else of {home.root} may reach them.")
+        say(f"Made with --seed {seed}: anyone can rebuild the answers; for demos and tests only.")
+    say(f"Give students {done.folder}; never share anything else in {home.root}.")
 
 
 def _draw(name: str, folder: Path, *, anew: bool) -> None:
@@ -106,17 +108,17 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 @click.command()
 @click.argument("competition", metavar="NAME")
 @click.option("--solution", required=True, type=click.Path(exists=True, dir_okay=False),
-              help="CSV: id, answer columns and, if you like, Usage (Public/Private/Ignored).")  # fmt: skip
+              help="CSV: id, answer columns and optionally Usage (Public/Private/Ignored).")  # fmt: skip
 @click.option(
     "--metric", required=True, help="rmse, mse, mae, accuracy, exact_match, auc, or a Python file with score()."
 )
-@click.option("--public", type=click.Path(), metavar="DIR", help="What students get.")
-@click.option("--title", help="The name on the board.")
-@click.option("--higher-is-better/--lower-is-better", default=None, help="The direction of a metric file.")
-@click.option("--public-share", default=0.5, show_default=True, help="The public part where there is no Usage.")
-@click.option("--new-data", is_flag=True, help="Make other data although there are some; their board stays readable.")
-@click.option("--reason", default="", metavar="TEXT", help="Why other data, for the log.")
-@click.option("--accept-leaks", is_flag=True, help="Go on although a leak check found something.")
+@click.option("--public", type=click.Path(), metavar="DIR", help="The files for students.")
+@click.option("--title", help="The title on the board.")
+@click.option("--higher-is-better/--lower-is-better", default=None, help="Which scores are better, for a metric file.")
+@click.option("--public-share", default=0.5, show_default=True, help="The public share of the rows, without Usage.")
+@click.option("--new-data", is_flag=True, help="Replace the data; the old board stays readable.")
+@click.option("--reason", default="", metavar="TEXT", help="Why the data are replaced; kept in the log.")
+@click.option("--accept-leaks", is_flag=True, help="Continue even if a leak check finds something.")
 @options.NAME
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.command
@@ -134,7 +136,7 @@ def new(
     name: str | None,
     yes: bool,
 ) -> None:
-    """Make a competition of your own from a solution file."""
+    """Create your own competition from a solution file."""
     from pathlib import Path
 
     from harness.prepare import plan_own
@@ -153,14 +155,14 @@ def new(
 
 @click.command()
 @options.HW
-@click.option("--level", required=True, type=click.Choice(LEVELS), help="How good the baseline is.")
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same file on a CPU.")
+@click.option("--level", required=True, type=click.Choice(LEVELS), help="Which baseline.")
+@click.option("--seed", default=0, show_default=True, help="On a CPU, the same seed gives the same file.")
 @click.option("--device", type=click.Choice(["auto", "cuda", "cpu"]), default="auto", help="Where to train.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Another value for a setting.")
-@click.option("--submit", is_flag=True, help="Hand the result in as a baseline of that level.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.option("--submit", is_flag=True, help="Submit the result as the baseline of that level.")
 @options.command
 def train(homework: str, level: str, seed: int, device: str, overrides: tuple[str, ...], submit: bool) -> None:
-    """Train a baseline; a run that was stopped goes on where it was."""
+    """Train a baseline, or resume an interrupted run."""
     from harness.competition import find_competition
 
     home = options.find_home()
@@ -184,7 +186,7 @@ def train_with_progress(
     from tasks.homeworks import module_of
 
     if module_of(competition.name) is None:
-        raise UserError(f"{competition.name} has no baselines; the homeworks of the course have.")
+        raise UserError(f"{competition.name} has no baselines; only the homeworks of the course have them.")
     require_training()
     marks = hashlib.sha256(" ".join(sorted(overrides)).encode()).hexdigest()[:8] if overrides else ""
     label = "-".join(
@@ -205,7 +207,7 @@ def train_with_progress(
                 competition.name, level, public, run, seed=seed, device=device, overrides=overrides, progress=show
             )
         except KeyboardInterrupt:
-            say("Stopped. The same command goes on where it was.")
+            say("Stopped. Run the same command again to resume.")
             raise
         done = progress.tasks[0].completed or 1
         progress.update(bar, completed=done, total=done)  # early stopping ends before the last epoch
@@ -215,11 +217,11 @@ def train_with_progress(
 
 
 BAR = 16
-"""How wide the bar of a training is."""
+"""The width of a training's progress bar, in characters."""
 
 
 def training_bar(console: Any) -> Any:
-    """A progress bar with a note, in one line of the terminal."""
+    """A progress bar with a note, on one line of the terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
@@ -234,7 +236,7 @@ def training_bar(console: Any) -> Any:
 
 
 def note_of(values: Any, room: int) -> str:
-    """The values of an epoch, those on held-out data first, as many as fit into so many columns.
+    """The values of an epoch, those on held-out data first, as many as fit into `room` columns.
 
     >>> note_of({"train_loss": 0.5, "valid_accuracy": 0.75, "pseudo_labels": 0.0}, 32)
     'valid_accuracy 0.75'
@@ -248,7 +250,7 @@ def note_of(values: Any, room: int) -> str:
 
 
 def trained(run: Path) -> list[str]:
-    """What a finished training says at its end: its validation score, or its last values, and where its curves are."""
+    """The last lines of a training: its validation score, or its last values, and the path of its curves."""
     import json
 
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -264,7 +266,7 @@ def trained(run: Path) -> list[str]:
 
 
 def submit_baseline(home: Any, competition: Any, name: str, file: Path) -> None:
-    """Hands a baseline's file in, outside of any quota, and prints its public score."""
+    """Submits a baseline's file, outside of any quota, and prints its public score."""
     from harness.grading import submit as submit_file
     from harness.render import number
     from harness.shown import shown
@@ -277,10 +279,10 @@ def submit_baseline(home: Any, competition: Any, name: str, file: Path) -> None:
 
 
 @click.command()
-@click.option("--pending", is_flag=True, required=True, help="Grade what was accepted but has no score yet.")
+@click.option("--pending", is_flag=True, required=True, help="Grade accepted submissions that have no score yet.")
 @options.command
 def grade(pending: bool) -> None:
-    """Finish the grading that a crash interrupted."""
+    """Finish grading that a crash interrupted."""
     from harness.competition import prepared
     from harness.grading import grade_here, grade_pending
     from harness.server.settings import read_settings
@@ -304,7 +306,7 @@ def grade(pending: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.command
 def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
-    """Open the private board to everyone; this cannot be taken back."""
+    """Show the private board to everyone; this cannot be undone."""
     from harness.competition import find_competition, read_versions, refuse_one_board
     from harness.home import local
     from harness.render import in_words, say
@@ -319,51 +321,51 @@ def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     with home.database() as database:
         opened = store.revealed(database, competition.key)
         if opened is not None:
-            click.echo(f"the private board of {competition.name} is open since {local(home, opened)}")
+            click.echo(f"the private board of {competition.name} was revealed at {local(home, opened)}")
             return
         end = last_closing(database, competition)
         if end is None:
-            say(f"{competition.name} has no deadline; what comes after the reveal is practice.")
+            say(f"{competition.name} has no deadline; submissions after the reveal are only practice.")
         elif now <= end:
             say(
-                f"Somebody may hand in until {local(home, end)}, {in_words(end - now)} from now; after the reveal all"
-                " of it is practice."
+                f"Students can still submit until {local(home, end)}, {in_words(end - now)} from now; after the reveal"
+                " all submissions are only practice."
             )
         waiting = store.pending(database, {competition.key: read_versions(home, competition, database)})
         if waiting:
-            say(f"{len(waiting)} submissions have no score yet; the board changes when they have.")
+            say(f"{len(waiting)} submissions have no score yet; the board will change when they are graded.")
         if not yes:
             early = f" {in_words(end - now)} before the deadline" if end is not None and now <= end else ""
             options.confirm(f"Show the private scores of {competition.name} to everyone{early}?")
         store.reveal(database, competition.key, options.who(home, name), reason, options.clock())
-    click.echo(f"the private board of {competition.name} is open: lhy-grade leaderboard {competition.name} --private")
+    click.echo(f"{competition.name}: the private board is revealed; lhy-grade leaderboard {competition.name} --private")
 
 
 @click.group(cls=options.Group)
 def audit() -> None:
-    """Prove that the books are whole."""
+    """Verify the integrity of all records."""
 
 
 @audit.command()
 @options.command
 def verify() -> None:
-    """Check events, receipts, scores and files for any change."""
+    """Check events, receipts, scores and files for tampering or damage."""
     from harness.audit import verify as verify_home
 
     home = options.find_home()
     problems, counts = verify_home(home)
     if problems:
         raise UserError("\n".join(problems), code="E_AUDIT", exit_code=8)
-    click.echo(", ".join(f"{number:,} {what}" for what, number in counts.items()) + ": all whole")
+    click.echo(", ".join(f"{number:,} {what}" for what, number in counts.items()) + ": all intact")
 
 
 @click.command()
-@click.option("--seed", type=int, metavar="N", help="Repeatable data; default: fresh data from a new key.")
+@click.option("--seed", type=int, metavar="N", help="Use repeatable data; default: new data from a new key.")
 @options.command
 def demo(seed: int | None) -> None:
-    """Show everything once, from data to a board, in a new course.
+    """Run a tour of everything in a new course, from data to board.
 
-    The course is made in the folder that --home names, and kept; without --home in a temporary one, and removed.
+    With --home, the course is made in that folder and kept; without, in a temporary folder that is removed.
     """
     from pathlib import Path
 
@@ -388,4 +390,4 @@ def doctor(format: Any) -> None:
     fields = [Field("what", "what"), Field("state", "state"), Field("detail", "detail")]
     emit(format, "checks", rows, fields)
     if any(row["state"] == "bad" for row in rows):
-        raise UserError("what is marked bad keeps the grader from working.", code="E_DOCTOR", exit_code=10)
+        raise UserError("the grader cannot work until the rows marked bad are fixed.", code="E_DOCTOR", exit_code=10)

@@ -1,8 +1,8 @@
-"""What each role may see and do: the one projection behind every command, endpoint and page.
+"""Every query and action of a course, with its permission check.
 
 Each function returns the body of `--format json`, plain values with RFC 3339 times in the course's zone, or raises
-UserError or LeaderboardError. Scores and intervals are cut as `harness.shown` says, unless staff ask for exact ones.
-The clock comes in as `now`. `home` is a `harness.home.Home`.
+UserError or LeaderboardError. Scores and intervals are cut by `harness.shown`, unless staff ask for exact ones.
+`now` is the current time. `home` is a `harness.home.Home`.
 
     homeworks(home, viewer, now)                 homework(home, viewer, hw, now)        course(home)
     sheet(home, viewer, hw) -> str               files(home, viewer, hw)                me(home, viewer)
@@ -13,13 +13,13 @@ The clock comes in as `now`. `home` is a `harness.home.Home`.
     submission(home, viewer, id, now)            selection(home, viewer, hw, now)
     submit_limit(home, viewer, hw, now) -> int   select(home, viewer, hw, ids, now)
     submit_accept(home, viewer, hw, *, sha256, size, filename, message, client_key, now, step=…)
-    submit(home, viewer, hw, path, message, now)     accepts and grades at once, as at home
-    gradebook(home, viewer, hw or None, *, unrevealed=False, version=None, now)     staff alone
+    submit(home, viewer, hw, path, message, now)     accepts and grades at once, at home
+    gradebook(home, viewer, hw or None, *, unrevealed=False, version=None, now)     staff only
 
-Who sees what. Nobody (not logged in): homeworks, sheets, and boards without the names of people. Students and
-auditors: also files, names on boards, and what is their own; what is another's is E_NOT_FOUND, as if it did not exist.
-Staff (TAs and instructors) with a token of scope "all": everybody's submissions, and the private board before its
-reveal, where each look leaves an event. A token of scope "read" changes nothing; "submit" hands in and selects.
+Permissions. Nobody (not logged in): homeworks, sheets, and boards without the names of people. Students and
+auditors: also files, names on boards, and their own submissions; those of others are E_NOT_FOUND, like missing ones.
+Staff (TAs and instructors) with a token of scope "all": all submissions, and the private board before its reveal,
+where each access is logged. A token of scope "read" changes nothing; "submit" can submit and select.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ Tell = Callable[[Body], None]
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who looks. Under which participant of a competition this person hands in says `participant_of`.
+    """The person behind a request. `participant_of` is the participant this person submits as in a competition.
 
-    The scope is that of the token; "home" is the owner of a home folder at its own command line, who may do all.
+    The scope is that of the token; "home" is the owner of a home folder on the command line, with all rights.
     """
 
     role: Role
@@ -84,7 +84,7 @@ class Viewer:
 
     @property
     def staff(self) -> bool:
-        """Whether this is staff with the rights of staff: a token for submitting or reading does not carry them."""
+        """Whether this viewer has staff rights: a token for submitting or reading does not give them."""
         return self.role in ("ta", "instructor") and self.scope in ("all", "home")
 
 
@@ -92,19 +92,19 @@ NOBODY = Viewer("nobody")
 
 
 def owner(name: str) -> Viewer:
-    """Whoever sits at a home folder, handing in under that name."""
+    """The owner of a home folder, who submits under that name."""
     return Viewer("instructor", name, "home")
 
 
 def participant_of(database: Database, competition: Competition, viewer: Viewer) -> str:
-    """Under which participant the viewer acts in a competition; empty for nobody."""
+    """The participant the viewer acts as in a competition; empty for nobody."""
     from leaderboard import roster
 
     return roster.participant_of(database, competition.key, viewer.key) if viewer.key else ""
 
 
 def course(home: Home) -> Body:
-    """What a client asks first: the course, its zone, the key that verifies receipts, and this version."""
+    """The course, its time zone, the key that verifies receipts, and this version: a client's first request."""
     from importlib import metadata
 
     version = metadata.version("lhy-grade")
@@ -137,9 +137,9 @@ def me(home: Home, viewer: Viewer) -> Body:
 
 
 def homeworks(home: Home, viewer: Viewer, now: datetime) -> Body:
-    """The homeworks: at home all that this version knows, in a class those that are prepared, with their clocks.
+    """The homeworks: at home all that this version knows, in a class the prepared ones with their deadlines.
 
-    In a class each row also has the names of the bars that can be cleared, and the viewer's place on the public board.
+    In a class each row also has the names of the bars that can be cleared, and the viewer's rank on the public board.
     """
     from tasks.homeworks import all_tasks
 
@@ -176,7 +176,7 @@ def homeworks(home: Home, viewer: Viewer, now: datetime) -> Body:
 
 
 def _place(home: Home, database: Database, competition: Competition, participant: str) -> Body | None:
-    """A participant's line on the public board, which anybody may see, without the rest of the board."""
+    """A participant's row of the public board, without computing the rest of the board."""
     from leaderboard import ranking
 
     if not participant:
@@ -196,14 +196,14 @@ def _place(home: Home, database: Database, competition: Competition, participant
 
 
 def homework(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
-    """The public description of a homework, without its ids: title, metrics, rules, bars, and its clocks."""
+    """The public description of a homework, without its ids: title, metrics, rules, bars and deadlines."""
     competition = _find(home, viewer, hw)
     described = {key: value for key, value in competition.to_json().items() if key != "ids"}
     return described | _clocks(home, viewer, competition, now)
 
 
 def _clocks(home: Home, viewer: Viewer, competition: Competition, now: datetime) -> Body:
-    """When it closes for the viewer, whether it has, when it was revealed, and the quota of who may hand in."""
+    """The deadline for the viewer, whether it has passed, the time of the reveal, and the viewer's quota."""
     from leaderboard import store
 
     with home.database() as database:
@@ -225,7 +225,7 @@ def sheet(home: Home, viewer: Viewer, hw: str) -> str:
 
 
 def files(home: Home, viewer: Viewer, hw: str) -> Body:
-    """The files that students get, with sizes and SHA-256, and the archive of them all; at home also where they lie."""
+    """The public files with sizes and SHA-256, and their archive; at home also their folder."""
     _logged_in(viewer)
     competition = _find(home, viewer, hw)
     body: Body = {"schema": 1, "homework": competition.name, "version": competition.version}
@@ -236,7 +236,7 @@ def files(home: Home, viewer: Viewer, hw: str) -> Body:
 
 
 def archive(home: Home, viewer: Viewer, hw: str) -> Path:
-    """Where the archive of a homework's files lies."""
+    """The path of the archive of a homework's files."""
     _logged_in(viewer)
     competition = _find(home, viewer, hw)
     if _archive(home, viewer, competition) is None:
@@ -253,7 +253,7 @@ def picture(home: Home, viewer: Viewer, hw: str) -> Picture | None:
 
 
 def _archive(home: Home, viewer: Viewer, competition: Competition) -> Body | None:
-    """`file`, `bytes` and `sha256` of the archive; a server makes one where an earlier version prepared none."""
+    """`file`, `bytes` and `sha256` of the archive; a server makes it if an earlier version did not."""
     public = home.public(competition.name)
     found = find_archive(home, competition, public)
     if found is None and not viewer.at_home:
@@ -263,7 +263,7 @@ def _archive(home: Home, viewer: Viewer, competition: Competition) -> Body | Non
 
 
 def file_path(home: Home, viewer: Viewer, hw: str, name: str) -> Path:
-    """Where the file of that name lies, which must be one that the manifest lists."""
+    """The path of a file, which must be listed in the manifest."""
     _logged_in(viewer)
     competition = _find(home, viewer, hw)
     if name not in _manifest(home, competition):
@@ -288,9 +288,9 @@ def board(
     version: int | None = None,
     now: datetime,
 ) -> Body:
-    """The board of one side. The private one opens with the reveal; `unrevealed` lets staff look before, logged.
+    """The public or private board. The private one opens with the reveal; `unrevealed` shows it to staff earlier.
 
-    `version` names older data, whose board stays as it was.
+    `version` selects an older data version, whose board stays unchanged.
     """
     from leaderboard import roster
 
@@ -324,7 +324,7 @@ def board(
 
 
 def _bars(home: Home, competition: Competition, rows: Sequence[BoardRow], private: bool) -> list[Body]:
-    """The bars, with their thresholds of the private side where that is shown.
+    """The bars, with their private thresholds if the private board is shown.
 
     `reached` is how many participants reach the bar's threshold of the ranking metric by their exact scores: the place
     of its line on the board. None for a bar without such a line.
@@ -352,7 +352,7 @@ def _cut(competition: Competition, exact: bool = False) -> Cut:
 
 def _allow_exact(viewer: Viewer, exact: bool) -> None:
     if exact and not viewer.staff:
-        raise UserError("exact scores are for the staff of the course.", code="E_NOT_ALLOWED", exit_code=6)
+        raise UserError("only course staff can see exact scores.", code="E_NOT_ALLOWED", exit_code=6)
 
 
 def _board_row(
@@ -386,7 +386,7 @@ def _board_row(
 
 
 def shown_name(viewer: Viewer, participant: str, kind: str, names: dict[str, str]) -> str:
-    """How a participant is called before that viewer: never by the key of a person, and not at all before nobody."""
+    """A participant's name as that viewer sees it: never a person's key, and no name without a login."""
     if kind != "person":
         return participant
     return "a participant" if viewer.role == "nobody" else names.get(participant, participant)
@@ -412,18 +412,18 @@ def _ranked(
 def _allow_private(
     database: Database, competition: Competition, viewer: Viewer, unrevealed: bool, now: datetime
 ) -> None:
-    """Lets the private board be seen after its reveal; before, by staff alone, which leaves an event in the log."""
+    """Allows the private board after its reveal; before, only for staff, and logs the access."""
     from leaderboard import store
 
     refuse_one_board(competition)
     if store.revealed(database, competition.key) is not None:
         return
     if not (viewer.staff and unrevealed):
-        text = f"the private board of {competition.name} is not revealed."
+        text = f"the private board of {competition.name} is not revealed yet."
         if viewer.staff:
             text += (
-                f" An instructor reveals it with `lhy-grade reveal {competition.name}`, or looks at it alone with"
-                " --unrevealed, which is logged."
+                f" An instructor reveals it with `lhy-grade reveal {competition.name}`; --unrevealed shows it to you"
+                " alone, which is logged."
             )
         raise UserError(text, code="E_NOT_REVEALED", exit_code=6)
     store.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
@@ -438,10 +438,10 @@ def gradebook(
     version: int | None = None,
     now: datetime,
 ) -> Body:
-    """Each student's points of one homework or of all, for staff; private ones as the private board is shown.
+    """Each student's points of one homework or of all, for staff; private points follow the private board.
 
-    `version` names older data of the one homework.
-    `hidden` names the homeworks whose private points are left out, `table` is what the CSV holds.
+    `version` selects an older data version of the one homework.
+    `hidden` names the homeworks whose private points are left out, `table` is the content of the CSV.
     """
     from harness.gradebook import find_schemes, gradebook_body, gradebook_table
     from harness.gradebook import gradebook as make
@@ -449,24 +449,24 @@ def gradebook(
 
     _logged_in(viewer)
     if not viewer.staff:
-        raise UserError("the gradebook is for the staff of the course.", code="E_NOT_ALLOWED", exit_code=6)
+        raise UserError("only course staff can see the gradebook.", code="E_NOT_ALLOWED", exit_code=6)
     if hw is not None and not viewer.at_home and not _canonical(hw):
         raise _not_found(f"there is no homework {hw[:60]!r} in this course")
     if version is not None and hw is None:
-        raise UserError("older data are of one homework: name it.")
+        raise UserError("an older data version belongs to one homework: name the homework.")
     schemes = find_schemes(home, hw, version)
-    hidden, told = [], []
+    hidden, included = [], []
     with home.database() as database:
         for name in schemes:
             competition = find_competition(home, name, version) if name in prepared(home) else None
             if competition is None or not competition.two_boards or store.revealed(database, competition.key):
-                told.append(name)
+                included.append(name)
             elif unrevealed:
                 store.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
-                told.append(name)
+                included.append(name)
             else:
                 hidden.append(name)
-        lines = make(home, database, schemes, told, version)
+        lines = make(home, database, schemes, included, version)
     header, rows = gradebook_table(schemes, lines, hw is not None)
     return gradebook_body(schemes, lines) | {"hidden": hidden, "table": {"header": header, "rows": rows}}
 
@@ -481,18 +481,18 @@ def submissions(
     version: int | None = None,
     now: datetime,
 ) -> Body:
-    """The viewer's submissions, or for staff everybody's, of one homework or of all, in the order of acceptance.
+    """The viewer's submissions, or for staff all of them, of one homework or of all, in order of acceptance.
 
-    `version` names older data of the one homework.
+    `version` selects an older data version of the one homework.
     """
     from leaderboard import roster, store
 
     _logged_in(viewer)
     _allow_exact(viewer, exact)
     if everyone and not viewer.staff:
-        raise UserError("the submissions of others are not shown.", code="E_NOT_ALLOWED", exit_code=6)
+        raise UserError("only course staff can see the submissions of others.", code="E_NOT_ALLOWED", exit_code=6)
     if version is not None and hw is None:
-        raise UserError("older data are of one homework: name it.")
+        raise UserError("an older data version belongs to one homework: name the homework.")
     rows = []
     for competition in [_find(home, viewer, name, version) for name in ([hw] if hw else prepared(home))]:
         versions, cut = read_versions(home, competition), _cut(competition, exact)
@@ -521,12 +521,12 @@ def submissions(
 
 
 def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
-    """One submission: its state, what was wrong with it, its public scores, and its place on the public board.
+    """One submission: its state, its problems, its public scores, and its rank on the public board.
 
     `state` is queued (with its `position`), grading, graded, rejected (with `code`, those of the `total` problems that
     the reader showed) or failed; `private` is its private score after the reveal, None before. `best` is the
-    participant's best so far, `rank` the place of this one where it is that best, and `improved` whether it was better
-    than all before it; by exact scores, all None where it does not count.
+    participant's best so far, `rank` the rank of this one if it is that best, and `improved` whether it was better
+    than all before it; all by exact scores, and None if it does not count.
     """
     from leaderboard import roster, store
 
@@ -599,7 +599,7 @@ def _entry(home: Home, competition: Competition, entry: Submission) -> Body:
 def _private_scores(
     database: Database, competition: Competition, versions: tuple[str, str], participant: str | None
 ) -> dict[int, float]:
-    """The private scores by submission once they are revealed; none before, whoever looks."""
+    """The private scores by submission after the reveal; before, none for any viewer."""
     from leaderboard import store
 
     if not competition.two_boards or store.revealed(database, competition.key) is None:
@@ -608,7 +608,7 @@ def _private_scores(
 
 
 _settled: dict[tuple[Any, ...], int] = {}
-"""Up to which number all is graded in a home with these versions, as far as this process knows."""
+"""The submission number up to which everything is graded, by home and versions, as known to this process."""
 
 
 def _states(
@@ -652,7 +652,7 @@ def receipt(home: Home, viewer: Viewer, number: int) -> Body:
 
 
 def quota(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
-    """What is left of the viewer's quota, and when the next day begins."""
+    """The viewer's remaining submissions for today, and when the next day begins."""
     _logged_in(viewer)
     competition = _find(home, viewer, hw)
     with home.database() as database:
@@ -680,7 +680,7 @@ def _quota(home: Home, database: Database, competition: Competition, viewer: Vie
 
 
 def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
-    """What the viewer chose for the private board, what would count if it were over now, and whether it is locked."""
+    """The viewer's selection for the private board, what would count if it ended now, and whether it is locked."""
     from leaderboard import ranking, store
 
     _logged_in(viewer)
@@ -730,7 +730,7 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
 
 
 def unselected_words(selection: Body) -> str:
-    """What counts where none is chosen, in words."""
+    """Which submissions count without a selection, in words."""
     most = selection["unselected_count"]
     words = {
         "best_public": f"the {most} with the best public scores count",
@@ -747,22 +747,22 @@ def unselected_words(selection: Body) -> str:
 
 
 MOST_CHOSEN = 100
-"""How many numbers one selection may name; how many may count is the homework's rule."""
+"""The most numbers in one selection request; how many can count is a rule of the homework."""
 
 
 def chosen_numbers(texts: Sequence[str]) -> list[int]:
-    """The numbers of submissions that a selection names. Raises UserError for any text that is not such a number."""
+    """The submission numbers of a selection. Raises UserError for a text that is not such a number."""
     if len(texts) > MOST_CHOSEN:
-        raise UserError(f"{len(texts)} numbers were given; at most {MOST_CHOSEN} are read. Nothing was changed.")
+        raise UserError(f"{len(texts)} submissions were named; at most {MOST_CHOSEN} are allowed. Nothing was changed.")
     for text in texts:
         if not re.fullmatch(r"[1-9][0-9]{0,18}", text, re.ASCII) or int(text) >= 2**63:
-            shown = ascii(text) if len(text) <= 40 else f"{text[:30]!a} and {len(text) - 30:,} characters more"
-            raise UserError(f"expected the number of a submission, like 12; got {shown}. Nothing was changed.")
+            shown = ascii(text) if len(text) <= 40 else f"{text[:30]!a} and {len(text) - 30:,} more characters"
+            raise UserError(f"expected a submission number, like 12; got {shown}. Nothing was changed.")
     return [int(text) for text in texts]
 
 
 def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetime) -> Body:
-    """Chooses which of the viewer's submissions count on the private board; none clears the choice."""
+    """Chooses which of the viewer's submissions count on the private board; an empty list clears the choice."""
     from leaderboard import store
 
     _may_write(viewer)
@@ -776,7 +776,7 @@ def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetim
 
 
 def submit_limit(home: Home, viewer: Viewer, hw: str, now: datetime) -> int:
-    """The most bytes that a file of this homework may have. Raises what `submit_accept` would for this viewer."""
+    """The size limit in bytes for a file of this homework. Raises the same errors as `submit_accept`."""
     _may_write(viewer)
     return _find(home, viewer, hw).format.max_bytes
 
@@ -794,7 +794,7 @@ def submit_accept(
     now: datetime,
     step: Callable[[str], None] = lambda name: None,
 ) -> Body:
-    """Records a file whose bytes are kept by then; it is graded later. The same key and bytes: the same receipt."""
+    """Records a file whose bytes are stored; it is graded later. The same key and bytes give the same receipt."""
     from harness.grading import accept_file
 
     _may_write(viewer)
@@ -819,7 +819,7 @@ def submit_accept(
 
 
 def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: datetime) -> Body:
-    """Records a file and grades it at once, which needs the answers: what `submit` does at home."""
+    """Records a file and grades it at once, which needs the answers: `submit` at home."""
     from harness.grading import submit as submit_file
 
     _may_write(viewer)
@@ -835,7 +835,7 @@ def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: d
 def _accepted(
     home: Home, viewer: Viewer, database: Database, competition: Competition, accepted: Accepted, now: datetime
 ) -> Body:
-    """The answer to an accepted file: its number, its place in the queue, what is left of the quota, the receipt."""
+    """The answer to an accepted file: its number, queue position, remaining quota and receipt."""
     from leaderboard import roster, store
 
     versions = read_versions(home, competition, database)
@@ -843,7 +843,7 @@ def _accepted(
     grades = store.public_grades(database, competition.key, *versions, entry.participant)
     terms = _terms(home, database, competition, viewer, now)
     used = accepted.used
-    if accepted.again:  # its receipt tells of the day on which it came
+    if accepted.again:  # its receipt has the quota of the day it arrived
         used = _quota(home, database, competition, viewer, now)["used"]
     return {
         "schema": 1,
@@ -873,7 +873,7 @@ FINISHED = (
 
 
 def finished(accepted: Body, graded: Body) -> Body:
-    """One body of what `submit_accept` answered and what `submission` says of it later."""
+    """Merges the answer of `submit_accept` with a later one of `submission`."""
     both = accepted | graded
     return {key: both[key] for key in FINISHED}
 
@@ -881,19 +881,19 @@ def finished(accepted: Body, graded: Body) -> Body:
 def check_message(message: str) -> None:
     """Raises UserError for a message that is too long."""
     if len(message) > 500:
-        raise UserError(f"a message has at most 500 characters, got {len(message)}.")
+        raise UserError(f"a message can have at most 500 characters, got {len(message)}.")
 
 
 def _find(home: Home, viewer: Viewer, hw: str, version: int | None = None) -> Competition:
-    """The prepared competition, or its older data. To a class, one that is not prepared does not exist."""
+    """The prepared competition, or an older version of it. In a class, an unprepared one is not found."""
     if not viewer.at_home and _canonical(hw) not in (there := prepared(home)):
-        hint = did_you_mean(hw[:60], there) or " `lhy-grade tasks` lists what there is."
+        hint = did_you_mean(hw[:60], there) or " `lhy-grade tasks` lists the homeworks."
         raise UserError(f"there is no homework {hw[:60]!r} in this course.{hint}", code="E_NOT_FOUND")
     return find_competition(home, hw, version)
 
 
 def _canonical(hw: str) -> str:
-    """The one spelling of a name, empty for what cannot be one."""
+    """The canonical spelling of a name; empty if it is not a valid name."""
     from tasks.homeworks import canonical
 
     try:
@@ -903,7 +903,7 @@ def _canonical(hw: str) -> str:
 
 
 def _own(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[Submission, Competition]:
-    """The viewer's submission of that number and its competition, as it was when the file came."""
+    """The viewer's submission of that number, and its competition as it was when the file arrived."""
     from leaderboard import roster, store
     from leaderboard.database import LeaderboardError
 
@@ -927,7 +927,7 @@ def _terms(home: Home, database: Database, competition: Competition, viewer: Vie
 
 
 def _over(database: Database, competition: Competition, terms: Terms, now: datetime) -> bool:
-    """Whether what comes now is practice: after the deadline or the reveal."""
+    """Whether a file that arrives now is practice: after the deadline or the reveal."""
     from leaderboard import store
 
     return (terms.closes is not None and now > terms.closes) or store.revealed(database, competition.key) is not None
@@ -941,7 +941,7 @@ def _logged_in(viewer: Viewer) -> None:
 def _may_write(viewer: Viewer) -> None:
     _logged_in(viewer)
     if viewer.scope == "read":
-        raise UserError("this token may only read; ask for one that may submit.", code="E_SCOPE", exit_code=6)
+        raise UserError("this token is read-only; ask for one that can submit.", code="E_SCOPE", exit_code=6)
 
 
 def _not_found(text: str) -> UserError:
@@ -950,7 +950,7 @@ def _not_found(text: str) -> UserError:
 
 @dataclass(frozen=True)
 class AtHome:
-    """A home folder as its owner asks it, under the names that `harness.remote.Server` has too."""
+    """A home folder with the interface of `harness.remote.Server`."""
 
     home: Home
     viewer: Viewer
@@ -1008,11 +1008,11 @@ class AtHome:
         return select(self.home, self.viewer, hw, ids, self.clock())
 
     def refuse_stale(self, competition: Competition, file: Path) -> None:
-        """Raises UserError E_STALE_DATA where the file lies with data that are not the competition's."""
+        """Raises UserError E_STALE_DATA if the data next to the file are not the competition's current data."""
         from harness.held import refuse_stale
 
         public = self.home.public(competition.name)
-        refuse_stale(file, competition, public_digest(public), f"Those are in {public}.")
+        refuse_stale(file, competition, public_digest(public), f"The current data are in {public}.")
 
     def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
         self.refuse_stale(self.competition(hw), path)

@@ -191,7 +191,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
             patch.setattr(remote, "_pieces", broken_after(part))
             stopped = call("files", "food", "--download")
         assert stopped.exit_code == 7
-        assert "Run the same command again: it goes on where it was." in stopped.stderr
+        assert "Run the same command again to resume." in stopped.stderr
         assert not (tmp_path / "food").exists()
     assert call("files", "food", "--download").exit_code == 0
     assert ranges == [None, "bytes=1000-", "bytes=21000-"]

@@ -164,8 +164,8 @@ def test_after_the_last_second_of_the_deadline_a_file_is_practice_and_the_select
     now[0] += timedelta(seconds=1)
     late = call(home, "submit", "hw1", str(constant(home, "9", "late.csv")), "--as", "ada")
     assert late.exit_code == 0
-    assert "practice" in late.stdout
-    assert "rank" not in late.stdout
+    assert "late: scored for practice, not ranked" in late.stdout
+    assert "rank " not in late.stdout, "it shows no rank"
     assert json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"] == board
     listed = json.loads(call(home, "submissions", "hw1", "--as", "ada", "--format", "json").stdout)["submissions"]
     assert [row["practice"] for row in listed] == [False, True]
@@ -410,7 +410,7 @@ def test_a_competition_of_ones_own_goes_through_the_same_commands(tmp_path: Path
 def test_an_edition_without_a_private_part_has_one_board(tmp_path: Path, one: tuple[str, int]) -> None:
     home = tmp_path / "home"
     edition, rows = one
-    assert f"{rows} rows, all on the one public board" in call(home, "prepare", "hw12", "--edition", edition).stdout
+    assert f"{rows} rows, all on the single public board" in call(home, "prepare", "hw12", "--edition", edition).stdout
     sample = home / "public" / "hw12" / "sample_submission.csv"
     done = call(home, "submit", "hw12", str(sample), "--as", "ada")
     assert done.exit_code == 0
@@ -528,8 +528,9 @@ def test_a_worse_file_names_the_best_one_and_the_quota_after_the_reveal_is_one_o
     best = json.loads(call(home, "submit", "hw1", str(tmp_path / "60.csv"), "--as", "ada", "--format", "json").stdout)
     assert (best["rank"], best["improved"], best["best"]["submission"]) == (1, True, 1)
     worse = call(home, "submit", "hw1", str(tmp_path / "80.csv"), "--as", "ada")
-    assert f"not an improvement: your best stays submission 1 ({number(5)(best['scores'][0]['public'])}, rank 1)" in (
-        worse.stdout
+    assert (
+        f"not an improvement: your best is still submission 1 ({number(5)(best['scores'][0]['public'])}, rank 1)"
+        in (worse.stdout)
     )
     again = json.loads(call(home, "status", "2", "--format", "json").stdout)
     assert (again["rank"], again["improved"], again["best"]["rank"]) == (None, False, 1)
@@ -538,4 +539,4 @@ def test_a_worse_file_names_the_best_one_and_the_quota_after_the_reveal_is_one_o
     after = call(home, "quota", "hw1", "--as", "ada")
     assert "practice today" in after.stdout
     assert "hw01 is over (revealed " in after.stderr
-    assert "what you hand in now is practice" in after.stderr
+    assert "what you submit now is scored for practice" in after.stderr

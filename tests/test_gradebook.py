@@ -328,7 +328,7 @@ def test_points_that_cannot_be_are_refused(home: Home, db: Database, words: tupl
 def test_points_entered_again_are_told_and_replace_the_old(home: Home, db: Database) -> None:
     assert call(home, "points", "hw1", "0012", "code", "2", "--reason", "read", "--yes").exit_code == 0
     asked = call(home, "points", "hw1", "0012", "code", "1.5", "--reason", "read again", input="y\n")
-    assert "in place of 2" in asked.stderr
+    assert "replacing 2" in asked.stderr
     assert asked.exit_code == 0
     assert lines_of(home, db)["0012"].scores["hw01"].parts["code"] == 1.5
     assert [event.kind for event in events.events(db)].count("points entered") == 2
@@ -339,7 +339,7 @@ def test_the_points_of_a_class_come_from_one_csv_all_or_none(home: Home, db: Dat
     file = home.root / "code.csv"
     file.write_text("id,name,code,bonus\n0012,Ada,2,\nb02,Bob,1.5,0.5\n")
     done = call(home, "points", "hw1", "--csv", str(file), "--reason", "read", "--yes")
-    assert (done.exit_code, done.stdout) == (0, "hw01: 3 entries of points\n")
+    assert (done.exit_code, done.stdout) == (0, "hw01: 3 entries\n")
     entered = {key: part.points for key, part in roster.parts(db, "hw01").items()}
     assert entered == {("0012", "code"): 2, ("b02", "code"): 1.5, ("b02", "bonus"): 0.5}
     file.write_text("id,code\n0012,1\nb02,9\nnobody,1\nguest,1\n")

@@ -441,7 +441,7 @@ def test_check_replays_without_a_home_where_the_seeds_are_the_courses_and_tells_
     assert call(homework, "check", "hw12", file).exit_code == 0
     refused = call(tmp_path / "none", "check", "hw12", file, "--edition", "builtin")
     assert refused.exit_code == 2
-    assert "leave --edition away" in refused.stderr
+    assert "leave out --edition" in refused.stderr
 
 
 # The reward

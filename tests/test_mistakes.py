@@ -162,8 +162,8 @@ def test_a_reveal_long_before_the_deadline_says_how_long_and_asks(home: Path) ->
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("quota=0", "nobody can hand in"),
-        ("quota=00", "nobody can hand in"),
+        ("quota=0", "nobody can submit"),
+        ("quota=00", "nobody can submit"),
         ("deadline=2027-03-01T10:30:00+00:00", "passed 1 hour 29 minutes ago"),
         ("deadline=2027-02-01T10:30:00+08:00", "passed 28 days 9 hours ago"),
     ],

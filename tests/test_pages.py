@@ -460,11 +460,11 @@ def test_a_selection_with_anything_that_is_no_number_changes_nothing_at_any_door
 @pytest.mark.parametrize(
     ("texts", "named"),
     [
-        (["9" * 5000], "got &#39;999999999999999999999999999999&#39; and 4,970 characters more"),
+        (["9" * 5000], "got &#39;999999999999999999999999999999&#39; and 4,970 more characters"),
         (["1", "-1"], "got &#39;-1&#39;"),
         (["1", "\uff11"], "got &#39;\\uff11&#39;"),
         (["1", ""], "got &#39;&#39;"),
-        (["1"] * 101, "101 numbers were given; at most 100 are read"),
+        (["1"] * 101, "101 submissions were named; at most 100 are allowed"),
     ],
 )
 def test_a_selection_that_is_refused_names_the_fault_and_changes_nothing(
@@ -519,7 +519,7 @@ def test_a_selection_shows_what_would_count_and_too_many_are_refused_in_place(si
 
 
 def counted(text: str) -> list[int]:
-    part = text.partition("If it were over now")[2].partition("</p>")[0]
+    part = text.partition("Would count if it ended now")[2].partition("</p>")[0]
     return [int(number) for number in re.findall(r'href="/submissions/(\d+)"', part)]
 
 
@@ -782,7 +782,7 @@ def test_an_error_of_ours_is_a_page_with_its_number_and_nothing_of_its_text(
 
 def test_a_board_without_anybody_still_shows_its_bars(site: Class) -> None:
     page = Reader(site.client().get("/homeworks/hw1/board").text)
-    assert "Nobody has handed in yet" in page.all("main")[0].text
+    assert "No submissions yet" in page.all("main")[0].text
     assert len([e for e in page.all("tr") if e.attributes.get("class") == "bar"]) == 4
 
 
@@ -1046,7 +1046,7 @@ def test_a_student_hands_in_by_keyboard_and_sees_the_queue_then_the_score_withou
     page.focus("#message")
     page.keyboard.type("second try")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Hand in"
+    assert page.evaluate("document.activeElement.textContent") == "Submit"
     page.keyboard.press("Enter")
     page.wait_for_selector("#result >> text=Waiting at position 1")
     assert "position 1" in page.inner_text("#said")
@@ -1076,7 +1076,7 @@ def test_a_refused_file_shows_what_is_wrong_and_a_second_time_the_same_file_uses
         page.set_input_files("#file", file("good.csv", live.school.file(5.0)))
         page.click("#hand-in button")
         page.wait_for_selector("#result >> text=Waiting")
-    page.wait_for_selector("#result >> text=already handed in")
+    page.wait_for_selector("#result >> text=already submitted")
     page.wait_for_selector("#clocks >> text=99 of 100")
 
 
@@ -1193,14 +1193,14 @@ def test_the_first_tab_leads_past_the_menu_and_focus_is_seen(live: Live) -> None
     assert page.evaluate("document.activeElement.id") == "main"
     page.keyboard.press("Tab")
     width = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
-    assert (page.evaluate("document.activeElement.textContent"), width) == ("Sheet", "3px")
+    assert (page.evaluate("document.activeElement.textContent"), width) == ("Overview", "3px")
 
 
 def test_a_worse_file_is_said_to_be_no_improvement_with_the_best_and_its_rank(site: Class) -> None:
     first, worse = handed_in(site, "b01", 60.0, 80.0)  # far above the answers: the farther, the worse
     site.work()
     own, staff = (site.client(key).get(f"/submissions/{worse}").text for key in ("b01", "tom"))
-    assert f"not an improvement: your best stays submission {first} (" in own
-    assert f"not an improvement: the participant’s best stays submission {first} (" in staff.replace("&#39;", "’")
+    assert f"not an improvement: your best is still submission {first} (" in own
+    assert f"not an improvement: the participant’s best is still submission {first} (" in staff.replace("&#39;", "’")
     assert ", rank 1)" in own
     assert "not an improvement" not in site.client("b01").get(f"/submissions/{first}").text

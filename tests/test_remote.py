@@ -180,13 +180,13 @@ def test_logout_ends_the_token_at_the_server(served: Served, folders: Path) -> N
     token = issue(served.home, "ada")
     assert call("login", served.url, input=f"{token}\n").exit_code == 0
     done = call("logout")
-    assert (done.exit_code, done.stdout) == (0, "logged out; its token holds no more\n")
+    assert (done.exit_code, done.stdout) == (0, "logged out; the token has been revoked\n")
     assert call("login", served.url, input=f"{token}\n").exit_code == 6
     log_in(served)
     with served.home.database() as database:
         for row in roster.tokens(database, "ada"):
             roster.revoke_token(database, row.id, "prof", NOW)
-    assert call("logout").stdout == "logged out; its token holds no more\n"
+    assert call("logout").stdout == "logged out; the token has been revoked\n"
 
 
 def test_logout_without_the_server_forgets_the_token_here_and_says_until_when_it_holds(
@@ -432,7 +432,7 @@ def test_submit_tells_the_place_in_the_queue_and_then_the_score(
     log_in(served, "bob")
     waiting = call("submit", "hw1", str(constant(served.home, tmp_path, 60)), "--no-wait")
     assert waiting.exit_code == 0
-    assert "submission 1 waits, position 1" in waiting.stdout
+    assert "submission 1 is waiting, position 1" in waiting.stdout
     assert "lhy-grade status 1" in waiting.stderr
     log_in(served)
     seen: list[tuple[str, int | None]] = []
@@ -812,7 +812,7 @@ def test_files_for_old_data_are_refused_with_the_command_that_gets_the_new_ones(
     monkeypatch.chdir(tmp_path / "work")
     for command in ("check", "submit"):
         assert "lhy-grade files hw01 --download" in told(command, "hw1", str(file))
-    with pytest.raises(UserError, match="version 1, and the competition has version 2"):
+    with pytest.raises(UserError, match="version 1, but the competition uses version 2"):
         notebook.submit(file, "hw1")
     assert served.entries() == []
     assert call("files", "hw1", "--download", str(tmp_path / "data")).exit_code == 0
@@ -1325,7 +1325,7 @@ def test_ctrl_c_while_a_score_is_waited_for_says_that_it_comes(
     monkeypatch.setattr(remote, "sleep", interrupt)
     stopped = call("submit", "hw1", str(constant(served.home, tmp_path, 9)))
     assert stopped.exit_code == 130
-    assert "Submission 1 is recorded. Its score, later: lhy-grade status 1" in stopped.stderr
+    assert "Submission 1 is recorded. See its score later: lhy-grade status 1" in stopped.stderr
 
 
 def test_ctrl_c_in_a_download_leaves_what_can_be_gone_on_with(

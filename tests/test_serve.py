@@ -137,7 +137,7 @@ def test_the_first_start_prints_the_address_and_the_first_login_once(course: Pat
     with running(home) as server:
         pass
     text = (root / "printed").read_text()
-    token = re.search(r"shown this once: (lhy_[\w-]{43})\n", text)
+    token = re.search(r"shown only once: (lhy_[\w-]{43})\n", text)
     assert token is not None
     with running(home) as server:
         answer = httpx.get(f"{server.url}/api/v1/me", headers={"Authorization": f"Bearer {token[1]}"})
@@ -496,7 +496,7 @@ def test_a_client_that_leaves_half_way_leaves_nothing(local: Class, loopback: Ru
             until(lambda: list(local.home.submissions.glob(".*.part")))
         nothing_left(local)
     until(lambda: len(local.lines) >= 3)
-    assert '"error": "the client left"' in local.lines[-1]
+    assert '"error": "the client disconnected"' in local.lines[-1]
 
 
 def test_a_length_that_is_too_short_ends_the_file_there_and_the_rest_is_no_request(

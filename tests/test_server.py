@@ -1005,8 +1005,8 @@ def test_rules_that_change_in_the_file_hold_from_the_next_request_on_and_a_broke
     [
         ("[server]\nhots = 'x'", "no setting 'hots'"),
         ("[server]\nport = '1'", "port must be a int"),
-        ("[server]\nport = 70000", "port must not be 70000"),
-        ("[server]\nseconds = 0", "seconds must not be 0"),
+        ("[server]\nport = 70000", "port: 70000 is out of range"),
+        ("[server]\nseconds = 0", "seconds: 0 is out of range"),
         ("[server]\nseconds = true", "seconds must be a int"),
         ("[server]\ncertificate = 'x.pem'", "belong together"),
         ("[server]\ncertificate = 'x.pem'\nkey = 'y.pem'", "there is no file x.pem"),

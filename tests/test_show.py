@@ -75,7 +75,7 @@ def test_a_picture_stands_beside_the_data(name: str, tmp_path: Path, monkeypatch
         assert len(image.convert("RGB").getcolors(2**20) or []) > 2
     for file in [each for each in folder.rglob("*") if each.is_file() and each.name != "manifest.json"]:
         file.unlink()
-    with pytest.raises(UserError, match="are not whole"):
+    with pytest.raises(UserError, match="are damaged or incomplete"):
         show.show(folder)
 
 

@@ -388,7 +388,7 @@ def test_new_data_say_what_they_put_away_ask_and_leave_it_readable(home: Home) -
     other = ("prepare", "hw1", "--new-data", "--reason", "a label was wrong", "--as", "prof")
     assert "add --reason" in call(home, "prepare", "hw1", "--new-data", "--yes", exit_code=2).stderr
     asked = call(home, *other, exit_code=1)  # nobody answers
-    for text in ("Version 1 has 1 submission of 1 person", "1 extension: copied to the new data", "was revealed",
+    for text in ("Version 1 has 1 submission from 1 person", "1 extension: copied to the new data", "stays revealed",
                  "lhy-grade leaderboard hw01 --version 1"):  # fmt: skip
         assert text in asked.stderr
     assert boards(home, "hw1") == before
@@ -577,7 +577,7 @@ def test_a_file_beside_old_data_is_told_so_and_uses_no_slot(
         for words in (["check", "hw1", str(path)], ["submit", "hw1", str(path), "--as", "ada"]):
             told = json.loads(call(home, *words, "--format", "json", exit_code=3).stdout)["error"]
             assert told["code"] == "E_STALE_DATA"
-            assert "of version 1, and the competition has version 2" in told["message"]
+            assert "of version 1, but the competition uses version 2" in told["message"]
             assert str(home.public("hw01")) in told["message"]
     assert asked(home, "quota", "hw1", "--as", "ada")["quota"][0]["used"] == 0
     call(home, "check", "hw1", str(far))

@@ -534,7 +534,7 @@ def test_a_worse_file_names_the_best_one_and_has_no_rank_of_its_own(home: Home) 
     assert said(worse) == (None, False, better)
     assert said(first) == (None, True, better), "it was the best in its day"
     assert best_words(view.submission(home, ANN, worse, NOW)).startswith(
-        "not an improvement: your best stays submission"
+        "not an improvement: your best is still submission"
     )
     assert best_words(view.submission(home, ANN, first, NOW)).startswith(f"your best is submission {better} (")
     again = graded(home, ANN, "50.0")[0]

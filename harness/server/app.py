@@ -1,7 +1,7 @@
 """The JSON API under /api/v1: every answer is a body of `harness.view`, every refusal one of its errors.
 
-What an endpoint may show is decided in `harness.view` alone; here are only the ways in: who asks (see
-`harness.server.auth`), how much and how often, the streamed upload, headers, the access log, and errors in one form.
+Permissions are decided only in `harness.view`; this module handles requests: authentication (`harness.server.auth`),
+size and rate limits, the streamed upload, headers, the access log, and one format for all errors.
 Library calls run in the threads of a pool, each with its own database connection.
 """
 
@@ -49,14 +49,14 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 BASE = "/api/v1"
 THREADS = 8
 JSON_BYTES = 2**16
-"""The most bytes of a body that is not a file."""
+"""The size limit in bytes of a request body, except for uploads."""
 
 GRACE_SECONDS = 20.0
 SLOWEST = 4096
-"""A body must have come within the grace and as long as it takes at this many bytes a second."""
+"""A body must arrive within the grace period plus its size at this many bytes per second."""
 
 UPLOADS_AT_ONCE = 4
-"""How many files one token may be sending at the same time."""
+"""The most simultaneous uploads of one token."""
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -68,7 +68,7 @@ HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "cache-control": "no-store",
 }
-"""What every answer carries unless its endpoint says otherwise."""
+"""The headers of every answer unless its endpoint sets others."""
 
 STATUS = {
     "E_LOGIN": 401,
@@ -91,7 +91,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 
 
 class Rejected(UserError):
-    """A request that the server itself refuses; `wait` is when to come again, in seconds."""
+    """A request that the server itself refuses; `wait` is the seconds until a retry, 0 for no retry."""
 
     def __init__(self, code: str, message: str, wait: float = 0.0) -> None:
         super().__init__(message, code=code, exit_code=4 if wait else 2)
@@ -100,7 +100,7 @@ class Rejected(UserError):
 
 @dataclass
 class Server:
-    """What the requests of one process share."""
+    """The state shared by the requests of one process."""
 
     first: Home
     settings: Settings
@@ -117,9 +117,9 @@ class Server:
 
     @property
     def home(self) -> Home:
-        """The home with its present config.toml, whose rules may change; the database stays that of the start.
+        """The home with its current config.toml, whose rules may change; the database stays the one from the start.
 
-        A file that cannot be read, or has a rule that cannot hold, leaves what held before.
+        If the file cannot be read or has an invalid rule, the previous settings stay in force.
         """
         path = self.first.root / "config.toml"
         changed = path.stat().st_mtime_ns if path.exists() else 0
@@ -142,10 +142,9 @@ class Server:
         self.pool.close()
 
     async def call(self, function: Callable[..., T], *args: Any, **values: Any) -> T:
-        """A library call, in a thread.
+        """Runs a library call in a thread.
 
-        Requests are checked before, so what the library takes for a wrong use is a home that is not in order: whoever
-        asks may come again, and the log alone says what is wrong.
+        Requests are checked before, so a usage error here means a misconfigured home: answer 503, and log the cause.
         """
         try:
             return await asyncio.get_running_loop().run_in_executor(self.threads, partial(function, *args, **values))
@@ -153,10 +152,10 @@ class Server:
             if error.code != "E_USAGE":
                 raise
             self.tell(error)
-            raise UserError("the course is not in order.", code="E_COURSE", exit_code=7) from error
+            raise UserError("the course is misconfigured.", code="E_COURSE", exit_code=7) from error
 
     def tell(self, error: UserError) -> None:
-        """A line of the log about what is wrong with the home."""
+        """Logs a problem of the home."""
         self.log(json.dumps({"at": self.clock().isoformat(timespec="milliseconds"), "error": str(error)}))
 
 
@@ -209,7 +208,7 @@ def make_app(
     return api
 
 
-# Who asks.
+# Authentication.
 
 
 def _server(request: Request) -> Server:
@@ -218,7 +217,7 @@ def _server(request: Request) -> Server:
 
 
 async def find_login(request: Request) -> Login:
-    """Who asks, within the limits; a request by cookie that changes something must come from our own pages."""
+    """The login of a request, within the rate limits; a change by cookie must come from a page of this server."""
     server = _server(request)
     authorization = request.headers.get("authorization")
     cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
@@ -244,14 +243,14 @@ async def find_login(request: Request) -> Login:
 
 
 def limit(limiter: auth.Limiter, name: str) -> None:
-    """Counts a request. Raises Rejected E_RATE for one too many."""
+    """Counts a request. Raises Rejected E_RATE above the limit."""
     wait = limiter.take(name, time.monotonic())
     if wait:
-        raise Rejected("E_RATE", f"too many requests; come again in {int(wait) + 1} s.", wait)
+        raise Rejected("E_RATE", f"too many requests; try again in {int(wait) + 1} s.", wait)
 
 
 def _address(scope: Message) -> str:
-    """The address a request came from; whole networks of IPv6 count as one."""
+    """The client address of a request; an IPv6 /64 network counts as one."""
     try:
         address = ipaddress.ip_address((scope.get("client") or ("",))[0])
     except ValueError:
@@ -261,9 +260,9 @@ def _address(scope: Message) -> str:
 
 Who = Annotated[Login, Depends(find_login)]
 Homework = Annotated[str, Path(max_length=60, description="A prepared homework: hw1, hw01 and 1 are the same.")]
-DataVersion = Annotated[int | None, Query(ge=1, lt=2**31, description="Older data of the homework.")]
+DataVersion = Annotated[int | None, Query(ge=1, lt=2**31, description="An older data version of the homework.")]
 Number = Annotated[int, Path(ge=1, lt=2**63, description="The number of a submission.")]
-Exact = Annotated[bool, Query(description="Staff: scores as they are, not cut.")]
+Exact = Annotated[bool, Query(description="Staff: exact scores, not truncated.")]
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -272,7 +271,7 @@ def _content(kind: str) -> Responses:
 
 
 def _errors(*statuses: int) -> Responses:
-    """What an endpoint's description says of refusals."""
+    """The OpenAPI descriptions of an endpoint's errors."""
     schema = {
         "type": "object",
         "required": ["error"],
@@ -284,17 +283,17 @@ def _errors(*statuses: int) -> Responses:
                     "code": {"type": "string"},
                     "message": {"type": "string"},
                     "details": {"type": "array", "items": {"type": "object"}},
-                    "total": {"type": ["integer", "null"], "description": "How many there are; not all are shown."},
+                    "total": {"type": ["integer", "null"], "description": "Number of problems; not all are shown."},
                 },
             }
         },
     }
     content = {"application/json": {"schema": schema}}
     words = {
-        400: "The request is not well formed", 401: "No valid token", 403: "Not allowed", 404: "There is no such thing",
-        405: "No such method", 408: "The body came too slowly", 409: "Closed, or another file with the same key",
-        411: "The length is missing", 413: "The file is too large", 415: "Not JSON", 422: "The file cannot be read",
-        429: "Too much or too often", 500: "A mistake of the server's", 503: "The server cannot record now",
+        400: "The request is not well formed", 401: "No valid token", 403: "Not allowed", 404: "Not found",
+        405: "Method not allowed", 408: "The body arrived too slowly", 409: "Closed, or another file with the same key",
+        411: "Content-Length is missing", 413: "The file is too large", 415: "Not JSON", 422: "The file cannot be read",
+        429: "Quota or rate limit exceeded", 500: "Internal server error", 503: "Temporarily unavailable",
     }  # fmt: skip
     return {status: {"description": words[status], "content": content} for status in (*statuses, 429, 500, 503)}
 
@@ -307,7 +306,7 @@ def _add_reading(api: FastAPI) -> None:
 
     @api.get(f"{BASE}/course", responses=_errors(400))
     async def course(request: Request, login: Who) -> dict[str, Any]:
-        """The course's name, its zone, the key that verifies receipts, and the server's version."""
+        """The course's name, its time zone, the key that verifies receipts, and the server's version."""
         server = _server(request)
         return await server.call(view.course, server.home)
 
@@ -319,7 +318,7 @@ def _add_reading(api: FastAPI) -> None:
 
     @api.get(f"{BASE}/homeworks", responses=errors)
     async def homeworks(request: Request, login: Who) -> dict[str, Any]:
-        """The homeworks with their clocks."""
+        """The homeworks with their deadlines."""
         server = _server(request)
         return await server.call(view.homeworks, server.home, login.viewer, server.clock())
 
@@ -363,7 +362,7 @@ def _add_reading(api: FastAPI) -> None:
         responses=_content("application/zip") | errors,
     )
     async def archive(request: Request, login: Who, hw: Homework) -> Response:
-        """All data files in one; a part of it by Range."""
+        """All data files in one archive; Range requests are supported."""
         server = _server(request)
         path = await server.call(view.archive, server.home, login.viewer, hw)
         return FileResponse(path, media_type="application/zip", filename=path.name)
@@ -387,12 +386,12 @@ def _add_reading(api: FastAPI) -> None:
         request: Request,
         login: Who,
         hw: Homework,
-        private: Annotated[bool, Query(description="The private board; open after the reveal.")] = False,
-        unrevealed: Annotated[bool, Query(description="Staff: look before the reveal, which is logged.")] = False,
+        private: Annotated[bool, Query(description="The private board, available after the reveal.")] = False,
+        unrevealed: Annotated[bool, Query(description="Staff: show it before the reveal, which is logged.")] = False,
         exact: Exact = False,
         version: DataVersion = None,
     ) -> dict[str, Any]:
-        """The board of one side."""
+        """The public or the private board."""
         server = _server(request)
         asked = {"private": private, "unrevealed": unrevealed, "exact": exact, "version": version}
         return await server.call(view.board, server.home, login.viewer, hw, **asked, now=server.clock())
@@ -402,7 +401,7 @@ def _add_reading(api: FastAPI) -> None:
         request: Request,
         login: Who,
         hw: Homework,
-        everyone: Annotated[bool, Query(description="Staff: those of all.")] = False,
+        everyone: Annotated[bool, Query(description="Staff: all submissions.")] = False,
         exact: Exact = False,
         version: DataVersion = None,
     ) -> dict[str, Any]:
@@ -415,7 +414,7 @@ def _add_reading(api: FastAPI) -> None:
     async def all_submissions(
         request: Request,
         login: Who,
-        everyone: Annotated[bool, Query(description="Staff: those of all.")] = False,
+        everyone: Annotated[bool, Query(description="Staff: all submissions.")] = False,
         exact: Exact = False,
     ) -> dict[str, Any]:
         """Your submissions of all homeworks."""
@@ -425,7 +424,7 @@ def _add_reading(api: FastAPI) -> None:
 
     @api.get(f"{BASE}/submissions/{{number}}", responses=errors)
     async def submission(request: Request, login: Who, number: Number) -> dict[str, Any]:
-        """One submission: its place in the queue, its score, or what was wrong with it."""
+        """One submission: its position in the queue, its score, or the problems of its file."""
         server = _server(request)
         return await server.call(view.submission, server.home, login.viewer, number, server.clock())
 
@@ -437,18 +436,18 @@ def _add_reading(api: FastAPI) -> None:
 
     @api.get(f"{BASE}/homeworks/{{hw}}/quota", responses=errors)
     async def quota(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
-        """What is left of your quota today."""
+        """Your remaining submissions for today."""
         server = _server(request)
         return await server.call(view.quota, server.home, login.viewer, hw, server.clock())
 
     @api.get(f"{BASE}/homeworks/{{hw}}/selection", responses=errors)
     async def selection(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
-        """What you selected, and what would count if it were over now."""
+        """Your selection, and which submissions would count if the homework ended now."""
         server = _server(request)
         return await server.call(view.selection, server.home, login.viewer, hw, server.clock())
 
 
-# Handing in.
+# Submitting.
 
 
 def _add_handing_in(api: FastAPI) -> None:
@@ -461,7 +460,7 @@ def _add_handing_in(api: FastAPI) -> None:
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": chosen}}}},
     )
     async def select(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
-        """Choose which of your submissions count on the private board, in place of those chosen before."""
+        """Choose which of your submissions count on the private board, replacing an earlier choice."""
         server = _server(request)
         ids = (await read_json(request)).get("submissions")
         if not isinstance(ids, list):
@@ -473,7 +472,7 @@ def _add_handing_in(api: FastAPI) -> None:
     headers = [
         {"name": name, "in": "header", "required": False, "description": words, "schema": texts}
         for name, words in (
-            ("Idempotency-Key", "The same key must come with the same bytes; the same bytes are one submission."),
+            ("Idempotency-Key", "The same key needs the same bytes; the same bytes are one submission."),
             ("X-Filename", "The file's name, percent-encoded UTF-8."),
             ("X-Message", "A note to yourself, percent-encoded UTF-8."),
         )
@@ -483,7 +482,7 @@ def _add_handing_in(api: FastAPI) -> None:
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 
-    again: Responses = {200: {"description": "It was handed in before; this is the same receipt."}}
+    again: Responses = {200: {"description": "Already submitted; the same receipt again."}}
 
     @api.post(
         f"{BASE}/homeworks/{{hw}}/submissions",
@@ -492,12 +491,12 @@ def _add_handing_in(api: FastAPI) -> None:
         openapi_extra={"parameters": headers, "requestBody": body},
     )
     async def submit(request: Request, response: Response, login: Who, hw: Homework) -> dict[str, Any]:
-        """Hand in a file: it is kept and recorded, with a receipt, and graded afterwards."""
+        """Submit a file: it is stored and recorded, with a receipt, and graded afterwards."""
         server = _server(request)
         filename = _text(request, "x-filename").replace("\\", "/").rpartition("/")[2].strip()[:200] or "submission"
         message, key = _text(request, "x-message"), request.headers.get("idempotency-key")
         if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
-            raise Rejected("E_USAGE", "an Idempotency-Key has 1 to 200 printable ASCII characters.")
+            raise Rejected("E_USAGE", "an Idempotency-Key must have 1 to 200 printable ASCII characters.")
         most = await server.call(view.submit_limit, server.home, login.viewer, hw, server.clock())
         view.check_message(message)
         length = _length(request)
@@ -516,13 +515,13 @@ def _add_handing_in(api: FastAPI) -> None:
 async def _accept(
     server: Server, login: Login, hw: str, arriving: Arriving, sha256: str, filename: str, message: str, key: str
 ) -> dict[str, Any]:
-    """Records a file that has come whole; its bytes get their place inside the same transaction."""
+    """Records a completely received file; its bytes are stored inside the same transaction."""
 
     def step(name: str) -> None:
         if name == "submission":
             arriving.keep()
 
-    now = server.clock()  # a file has arrived when its last byte has
+    now = server.clock()  # a file arrives with its last byte
     try:
         return await server.call(
             view.submit_accept,
@@ -548,23 +547,23 @@ async def _accept(
 
 @contextlib.contextmanager
 def _one_of_few(server: Server, login: Login) -> Iterator[None]:
-    """Counts a token's uploads that are under way."""
+    """Counts a token's uploads in progress."""
     token = login.token or 0
     if server.sending[token] >= UPLOADS_AT_ONCE:
-        raise Rejected("E_RATE", f"at most {UPLOADS_AT_ONCE} files can be sent at the same time.", 5.0)
+        raise Rejected("E_RATE", f"at most {UPLOADS_AT_ONCE} uploads at the same time.", 5.0)
     server.sending[token] += 1
     try:
         yield
     finally:
         server.sending[token] -= 1
-        server.sending += Counter()  # forgets who has none
+        server.sending += Counter()  # drops the zero counts
 
 
 def _length(request: Request) -> int:
-    """The declared length of a body, which must be declared."""
+    """The Content-Length of a body, which is required."""
     text = request.headers.get("content-length", "")
     if not text.isascii() or not text.isdigit() or len(text) > 18 or "transfer-encoding" in request.headers:
-        raise Rejected("E_LENGTH", "send the body's length in Content-Length, and the body in one piece.")
+        raise Rejected("E_LENGTH", "send the body with a Content-Length header, not chunked.")
     return int(text)
 
 
@@ -573,7 +572,7 @@ def _too_large(size: int | None, most: int) -> UserError:
 
 
 async def _receive(request: Request, length: int, grace: float, write: Callable[[bytes], None]) -> None:
-    """Hands on a body of exactly that length, which must come fast enough."""
+    """Passes on a body of exactly that length, which must arrive fast enough."""
     size = 0
     try:
         async with asyncio.timeout(grace + length / SLOWEST):
@@ -583,15 +582,15 @@ async def _receive(request: Request, length: int, grace: float, write: Callable[
                     break
                 write(chunk)
     except TimeoutError:
-        raise Rejected("E_SLOW", f"only {size:,} of {length:,} bytes came in time; nothing was recorded.") from None
+        raise Rejected("E_SLOW", f"only {size:,} of {length:,} bytes arrived in time; nothing was recorded.") from None
     if size != length:
-        raise Rejected("E_USAGE", f"{size:,} bytes came, and Content-Length said {length:,}; nothing was recorded.")
+        raise Rejected("E_USAGE", f"{size:,} bytes arrived, but Content-Length is {length:,}; nothing was recorded.")
 
 
 async def read_json(request: Request) -> dict[str, Any]:
-    """The small JSON object of a body, which must say that it is JSON, as no form of another site can."""
+    """The small JSON object of a body; its Content-Type must be JSON, which a form of another site cannot send."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Rejected("E_USAGE", "the body must be JSON, and Content-Type application/json.")
+        raise Rejected("E_USAGE", "the body must be JSON, with Content-Type: application/json.")
     try:
         values = json.loads(await read_body(request), parse_int=_whole_number)
     except (ValueError, RecursionError):
@@ -602,7 +601,7 @@ async def read_json(request: Request) -> dict[str, Any]:
 
 
 def _written(value: Any) -> str:
-    """A value of a JSON list as a message shows it; what is not a whole number does not look like one."""
+    """A value of a JSON list as shown in a message; a text is quoted, so it does not look like a number."""
     if isinstance(value, (int, float)):
         return str(value)
     return f'"{value}"' if isinstance(value, str) else "null" if value is None else "a list or an object"
@@ -610,12 +609,12 @@ def _written(value: Any) -> str:
 
 def _whole_number(text: str) -> int:
     if len(text) > 40:
-        raise Rejected("E_USAGE", f"the body has a number of {len(text):,} digits. Nothing was changed.")
+        raise Rejected("E_USAGE", f"the body has a number with {len(text):,} digits. Nothing was changed.")
     return int(text)
 
 
 async def read_body(request: Request) -> bytes:
-    """A small body, of at most `JSON_BYTES`, which must come fast enough."""
+    """A small body, of at most `JSON_BYTES`, which must arrive fast enough."""
     length = _length(request)
     if length > JSON_BYTES:
         raise _too_large(length, JSON_BYTES)
@@ -633,7 +632,7 @@ def _text(request: Request, header: str) -> str:
         raise Rejected("E_USAGE", f"the header {header} must be percent-encoded UTF-8.") from None
 
 
-# Sessions of browsers, and tokens.
+# Browser sessions and tokens.
 
 
 def _add_sessions(api: FastAPI) -> None:
@@ -645,9 +644,9 @@ def _add_sessions(api: FastAPI) -> None:
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": token}}}},
     )
     async def log_in(request: Request, response: Response) -> dict[str, Any]:
-        """Log a browser in by a token: the answer sets a cookie, and holds what `X-CSRF-Token` must say.
+        """Log a browser in with a token: the answer sets a cookie and has the value for `X-CSRF-Token`.
 
-        An invitation is spent by it: `token` is then the one that opens from now on, told this once, and else null.
+        An invitation is used up: `token` is then your new token, shown only once; otherwise it is null.
         """
         server = _server(request)
         limit(server.strangers, _address(request.scope))
@@ -662,7 +661,7 @@ def _add_sessions(api: FastAPI) -> None:
 
     @api.get(f"{BASE}/session", responses=_errors(400, 401))
     async def session(request: Request, login: Who) -> dict[str, Any]:
-        """Who is logged in, and what `X-CSRF-Token` must say in this browser."""
+        """Who is logged in, and the value of `X-CSRF-Token` for this browser."""
         server = _server(request)
         body = await server.call(view.me, server.home, login.viewer)
         cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
@@ -671,7 +670,7 @@ def _add_sessions(api: FastAPI) -> None:
 
     @api.delete(f"{BASE}/session", responses=_errors(400, 401, 403))
     async def log_out(request: Request, response: Response, login: Who) -> dict[str, Any]:
-        """Log the browser out. The token stays good until it is revoked."""
+        """Log the browser out. The token stays valid until it expires or is revoked."""
         await sign_out(request, response, login)
         return {"schema": 1}
 
@@ -681,7 +680,7 @@ def _add_tokens(api: FastAPI) -> None:
 
     @api.get(f"{BASE}/tokens", responses=_errors(400, 401))
     async def tokens(request: Request, login: Who) -> dict[str, Any]:
-        """Your tokens, without themselves."""
+        """Your valid tokens, without the secrets."""
         server = _server(request)
         return await server.call(auth.tokens, server.home, login, server.clock())
 
@@ -691,22 +690,22 @@ def _add_tokens(api: FastAPI) -> None:
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": label}}}},
     )
     async def new_token(request: Request, login: Who) -> dict[str, Any]:
-        """A new token of yours, told this once. An invitation is spent by it."""
+        """Create a token, shown only once. An invitation is used up by it."""
         server = _server(request)
         label = (await read_json(request)).get("label", "")
         if not isinstance(label, str) or len(label) > 60 or not label.isprintable():
-            raise Rejected("E_USAGE", "a label has at most 60 printable characters.")
+            raise Rejected("E_USAGE", "a label can have at most 60 printable characters.")
         return await server.call(auth.new_token, server.home, login, label or "token", server.clock())
 
     @api.delete(f"{BASE}/tokens/{{number}}", responses=_errors(400, 401, 403, 404))
     async def revoke(request: Request, login: Who, number: Number) -> dict[str, Any]:
-        """End one of your tokens."""
+        """Revoke one of your tokens."""
         server = _server(request)
         return await server.call(auth.revoke, server.home, login, number, server.clock())
 
 
 def set_cookie(response: Response, settings: Settings, cookie: str) -> None:
-    """Gives a browser its session: out of reach of scripts, and sent along by our own pages only."""
+    """Sets the session cookie: not readable by scripts, and not sent with requests from other sites."""
     response.set_cookie(
         auth.cookie_name(settings.secure),
         cookie,
@@ -719,7 +718,7 @@ def set_cookie(response: Response, settings: Settings, cookie: str) -> None:
 
 
 async def sign_out(request: Request, response: Response, login: Login) -> None:
-    """Ends a browser's session and takes its cookie away."""
+    """Ends a browser's session and deletes its cookie."""
     server = _server(request)
     name = auth.cookie_name(server.settings.secure)
     if login.by == "cookie":
@@ -731,12 +730,12 @@ async def sign_out(request: Request, response: Response, login: Login) -> None:
 
 
 async def _refusal(request: Request, error: Exception) -> Response:
-    """An error in the one form; `harness.server.pages` puts pages in its place."""
+    """An error as JSON; `harness.server.pages` replaces it with a page."""
     return refusal(request.scope.get("lhy.id", "-"), error)
 
 
 def refusal(number: str, error: Exception) -> JSONResponse:
-    """The answer for an error, whose text reaches people only where they can mend it."""
+    """The answer for an error; its text is shown only if the user can fix the cause."""
     headers = {}
     details: list[dict[str, Any]] = []
     total = None
@@ -745,12 +744,12 @@ def refusal(number: str, error: Exception) -> JSONResponse:
     if isinstance(error, RequestValidationError):
         status, code, message = 400, "E_USAGE", "the request is not well formed."
         if any(part["loc"][0] == "path" for part in error.errors()):
-            status, code, message = 404, "E_NOT_FOUND", "There is no such thing."
+            status, code, message = 404, "E_NOT_FOUND", "Not found."
         details = [{"where": [str(part) for part in found["loc"]], "message": found["msg"]} for found in error.errors()]
     elif isinstance(error, HTTPException):
         status = error.status_code
         code = {404: "E_NOT_FOUND", 405: "E_METHOD"}.get(status, "E_USAGE")
-        message = {404: "There is no such thing.", 405: "There is no such method here."}.get(status, "bad request.")
+        message = {404: "Not found.", 405: "Method not allowed."}.get(status, "bad request.")
         headers = dict(error.headers or {})
     elif isinstance(error, (UserError, LeaderboardError)):
         code, message = error.code, str(error)
@@ -761,8 +760,8 @@ def refusal(number: str, error: Exception) -> JSONResponse:
         headers["retry-after"] = str(int(error.wait) + 1)
     if status == 401:
         headers["www-authenticate"] = "Bearer"
-    if status >= 500:  # what it says of places on this machine is for the log
-        done = "Whatever a receipt was given for is kept."
+    if status >= 500:  # details about this machine are only for the log
+        done = "Every submission with a receipt is safe."
         message = f"The server cannot do this now. {done} Try again later, or tell the course staff: request {number}."
         headers["retry-after"] = "10"
     body = {"code": code, "message": message, "details": details, "total": total}
@@ -770,7 +769,7 @@ def refusal(number: str, error: Exception) -> JSONResponse:
 
 
 def _guard(app: App, server: Server) -> App:
-    """Around every request: a number, the headers, the log line, and no text of an unforeseen error."""
+    """Wraps every request: its number, the headers, the log line; hides the text of unexpected errors."""
 
     async def run(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -796,15 +795,15 @@ def _guard(app: App, server: Server) -> App:
         try:
             await app(scope, receive, answer)
         except ClientDisconnect:
-            failed = "the client left"
+            failed = "the client disconnected"
         except Exception as error:
-            told = internal(error)
-            failed = str(told).partition(". ")[0]
+            hidden = internal(error)
+            failed = str(hidden).partition(". ")[0]
             if status == 0:
                 try:
-                    response = await scope["app"].exception_handlers[UserError](Request(scope), told)
+                    response = await scope["app"].exception_handlers[UserError](Request(scope), hidden)
                 except Exception:
-                    response = refusal(number, told)
+                    response = refusal(number, hidden)
                 await response(scope, receive, answer)
         finally:
             server.log(_line(server, scope, number, status, begun, failed))
@@ -813,7 +812,7 @@ def _guard(app: App, server: Server) -> App:
 
 
 def _line(server: Server, scope: Message, number: str, status: int, begun: float, failed: str) -> str:
-    """One request in the log: neither path nor query, which could hold names, but the route."""
+    """The log line of a request: the route, not the path or query, which could contain names."""
     route = scope.get("route")
     line = {
         "at": server.clock().isoformat(timespec="milliseconds"),

@@ -1,9 +1,9 @@
-"""Who asks: tokens, browser sessions, protection against forged requests, and limits on how often one may ask.
+"""Authentication: tokens, browser sessions, CSRF protection and rate limits.
 
-A program sends `Authorization: Bearer lhy_…`. A browser sends a cookie that `open_session` made out of a token: the
-token's hash, an end and a number of its own, sealed with a key of the home, so that the cookie does not hold the token
-and ends when the browser is signed out or the token revoked. A request by cookie that changes something also needs the
-header `X-CSRF-Token`, which another site cannot know. Roles are read from the roster at each request.
+A program sends `Authorization: Bearer lhy_…`. A browser sends a cookie that `open_session` made from a token: the
+token's hash, an expiry time and a session number, sealed with a key of the home. The cookie does not hold the token,
+and it becomes invalid when the browser signs out or the token is revoked. A request by cookie that changes something
+also needs the header `X-CSRF-Token`, which another site cannot know. Roles are read from the roster at each request.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 By = Literal["nothing", "header", "cookie"]
 
 MOST_TOKENS = 20
-"""How many tokens of one person may be open at the same time."""
+"""The most valid tokens of one person at the same time."""
 
 SESSION_DAYS = 30
-"""A browser is logged out after this long, or earlier with its token."""
+"""Days until a browser session expires, or earlier with its token."""
 
 CSRF_HEADER = "x-csrf-token"
 _COOKIE = re.compile(r"([0-9a-f]{64})\.([0-9]{1,12})\.([0-9a-f]{32})\.([0-9a-f]{64})")
@@ -39,7 +39,7 @@ _COOKIE = re.compile(r"([0-9a-f]{64})\.([0-9]{1,12})\.([0-9a-f]{32})\.([0-9a-f]{
 
 @dataclass(frozen=True)
 class Login:
-    """Who asks, and with what: `token` is the row's number, for logs and limits; None for nobody."""
+    """Who sends a request, and how: `token` is the row's number, for logs and limits; None without a login."""
 
     viewer: Viewer
     token: int | None = None
@@ -52,15 +52,15 @@ ANYBODY = Login(NOBODY)
 
 
 def cookie_name(secure: bool) -> str:
-    """The cookie's name; with the prefix, browsers take it over TLS and from this very host only."""
+    """The cookie's name; with the prefix, browsers accept it only over TLS and from this exact host."""
     return "__Host-lhy_grade" if secure else "lhy_grade"
 
 
 def find_login(home: Home, authorization: str | None, cookie: str | None, now: datetime) -> Login:
-    """Who asks, by the header if there is one, else by the cookie, else nobody.
+    """The login of a request: by the header if there is one, else by the cookie, else nobody.
 
-    Raises UserError E_LOGIN for a token that is unknown, expired or revoked, or whose person was disabled: the same
-    for all of them.
+    Raises UserError E_LOGIN for a token that is unknown, expired or revoked, or whose person was disabled: the
+    error is the same for all of them.
     """
     from leaderboard import roster
 
@@ -74,7 +74,7 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
     elif cookie:
         session = _session(home, cookie, now)
         if session is None:
-            return ANYBODY  # the browser's session is over: like one who never logged in
+            return ANYBODY  # the session is over: same as never logged in
         digest, number, by = session.token, session.number, "cookie"
     else:
         return ANYBODY
@@ -90,18 +90,18 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
 
 
 def refused() -> UserError:
-    """What whoever brings a token that does not hold is told."""
+    """The error for an invalid token."""
     return UserError(
-        "this token does not hold: it is mistyped, expired or revoked. Ask the course staff for a new one.",
+        "this token is not valid: mistyped, expired or revoked. Ask the course staff for a new one.",
         code="E_LOGIN",
         exit_code=6,
     )
 
 
 def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login, str | None]:
-    """The cookie of a browser session for a token, and who it is. Raises UserError E_LOGIN.
+    """The cookie of a new browser session for a token, and its login. Raises UserError E_LOGIN.
 
-    An invitation is spent: the session then hangs on a new token, which comes third, to be shown this once.
+    An invitation is used up: the session then uses a new token, returned third and shown only once.
     """
     from leaderboard import roster
 
@@ -119,7 +119,7 @@ def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login, str
 
 
 def close_session(home: Home, cookie: str | None, now: datetime) -> None:
-    """Signs a browser out: its cookie opens nothing any more, wherever a copy of it lies."""
+    """Signs a browser out: its cookie and every copy of it become invalid."""
     from leaderboard import roster
 
     session = _session(home, cookie or "", now)
@@ -129,9 +129,9 @@ def close_session(home: Home, cookie: str | None, now: datetime) -> None:
 
 
 def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, Any]:
-    """A new token for whoever is logged in, shown this once; an invitation is spent by it.
+    """A new token for the caller, shown only once; an invitation is used up by it.
 
-    Raises UserError: E_LOGIN for nobody, E_SCOPE for a token that does not carry all rights, E_TOKENS for too many.
+    Raises UserError: E_LOGIN for nobody, E_SCOPE for a token without full rights, E_TOKENS for too many.
     """
     from leaderboard import roster
 
@@ -145,7 +145,7 @@ def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, 
             _redeem(database, login.hash, roster.hash_token(made), label, now)
         else:
             if login.viewer.scope != "all":
-                raise UserError("this token may not make others.", code="E_SCOPE", exit_code=6)
+                raise UserError("this token cannot create other tokens.", code="E_SCOPE", exit_code=6)
             if len(_live(database, key, now)) >= MOST_TOKENS:
                 raise UserError(f"you have {MOST_TOKENS} tokens; revoke one first.", code="E_TOKENS", exit_code=8)
             ends = roster.find_token(database, login.hash, now)
@@ -158,7 +158,7 @@ def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, 
 
 
 def tokens(home: Home, login: Login, now: datetime) -> dict[str, Any]:
-    """The tokens of whoever is logged in that still open, without themselves."""
+    """The caller's valid tokens, without the secrets."""
     if login.token is None:
         raise UserError("log in first: lhy-grade login URL", code="E_LOGIN", exit_code=6)
     with home.database() as database:
@@ -177,13 +177,13 @@ def tokens(home: Home, login: Login, now: datetime) -> dict[str, Any]:
 
 
 def revoke(home: Home, login: Login, number: int, now: datetime) -> dict[str, Any]:
-    """Ends one of the tokens of whoever is logged in; that of another is E_NOT_FOUND."""
+    """Revokes one of the caller's tokens; one of another person is E_NOT_FOUND."""
     from leaderboard import roster
 
     if number not in {row["id"] for row in tokens(home, login, now)["tokens"]}:
         raise UserError(f"there is no token {number}.", code="E_NOT_FOUND")
     if login.viewer.scope != "all" and number != login.token:
-        raise UserError("this token may not revoke others.", code="E_SCOPE", exit_code=6)
+        raise UserError("this token cannot revoke other tokens.", code="E_SCOPE", exit_code=6)
     with home.database() as database:
         roster.revoke_token(database, number, login.viewer.key, now)
     return {"schema": 1}
@@ -206,21 +206,21 @@ def _redeem(database: Database, invitation: str, made: str, label: str, now: dat
 
 
 def csrf_token(home: Home, cookie: str) -> str:
-    """What a page of this session sends along with whatever changes something."""
+    """The CSRF token that pages of this session send with every change."""
     return _seal(home, "csrf", cookie)
 
 
 def check_csrf(home: Home, cookie: str, sent: str | None) -> None:
-    """Raises UserError E_CSRF where a request by cookie does not come from a page of this server."""
+    """Raises UserError E_CSRF for a request by cookie that was not sent from a page of this server."""
     if sent is None or not hmac.compare_digest(sent.encode(), csrf_token(home, cookie).encode()):
         raise UserError(
-            "this request did not come from a page of this server; load the page again.", code="E_CSRF", exit_code=6
+            "this request was not sent from a page of this server; reload the page.", code="E_CSRF", exit_code=6
         )
 
 
 @dataclass(frozen=True)
 class _Session:
-    """What a cookie says: the token's hash, when it ends, and the session's own number."""
+    """The content of a cookie: the token's hash, the expiry time and the session's number."""
 
     token: str
     ends: datetime
@@ -228,7 +228,7 @@ class _Session:
 
 
 def _session(home: Home, cookie: str, now: datetime) -> _Session | None:
-    """What is in a cookie that is ours and not over."""
+    """The session in a cookie; None for a forged or expired one."""
     match = _COOKIE.fullmatch(cookie)
     if match is None or int(match[2]) < now.timestamp():
         return None
@@ -244,7 +244,7 @@ def _seal(home: Home, purpose: str, text: str) -> str:
 
 
 class Limiter:
-    """So many requests a minute for each name, saved up to a minute's worth. It remembers the last `MOST` names."""
+    """A token bucket per name: `per_minute` requests, saved up for at most a minute. Keeps the last `MOST` names."""
 
     MOST = 20_000
 
@@ -253,7 +253,7 @@ class Limiter:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, name: str, now: float) -> float:
-        """Counts a request at that time in seconds; how many seconds to wait before the next one, 0 for none."""
+        """Counts a request at that time in seconds; returns the seconds to wait, 0 if it is allowed."""
         left, then = self._left.pop(name, (float(self.per_minute), now))
         left = min(float(self.per_minute), left + max(0.0, now - then) * self.per_minute / 60)
         allowed = left >= 1

@@ -1,7 +1,7 @@
-"""The web pages, rendered here from the bodies of `harness.view`; a browser gets no data from anywhere else.
+"""The web pages, rendered from the bodies of `harness.view`, the only source of their data.
 
-Templates escape all they are given, and text from outside is made inert as on a terminal. Everything but sending a file
-works without scripts; `static/app.js` sends files, and keeps a page fresh by asking for it again.
+Templates escape every value, and text from outside is made inert as on a terminal. Everything except uploading a file
+works without scripts; `static/app.js` uploads files and refreshes a page by fetching it again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ POLICY = (
     " base-uri 'none'; frame-ancestors 'none'"
 )
 PER_PAGE = 200
-"""How many submissions one page of those of everybody shows."""
+"""Submissions per page of the staff's list of all submissions."""
 
 Values = dict[str, Any]
 Make = Callable[..., "Page"]
@@ -56,7 +56,7 @@ Make = Callable[..., "Page"]
 
 @dataclass(frozen=True)
 class Ask:
-    """Who asks for a page, and when; `csrf` is what the forms of this browser's session say."""
+    """Who requests a page, and when; `csrf` is the token in the forms of this browser's session."""
 
     home: Home
     viewer: Viewer
@@ -81,7 +81,7 @@ def make_site(
     log: Callable[[str], None],
     grace: float = app.GRACE_SECONDS,
 ) -> FastAPI:
-    """The application with its pages, and with errors as pages outside of /api."""
+    """The application with its pages; outside /api, errors are pages too."""
     api = app.make_app(home, settings, clock, log, grace)
     _add_errors(api)
     _add_static(api)
@@ -89,13 +89,13 @@ def make_site(
     _add_reading(api)
     _add_own(api)
     _add_staff(api)
-    for route in api.routes:  # what watches whether a server is up asks for the head of a page
+    for route in api.routes:  # uptime monitors send HEAD requests
         if isinstance(route, APIRoute) and not route.include_in_schema and route.methods == {"GET"}:
             route.methods = {"GET", "HEAD"}
     return api
 
 
-# The ways in.
+# Routes.
 
 
 def _add_reading(api: FastAPI) -> None:
@@ -127,7 +127,7 @@ def _add_own(api: FastAPI) -> None:
         server = app_server(request)
         try:
             if not form.keys() <= {"csrf", "submission"}:
-                raise UserError("this is not the form of a selection. Nothing was changed.")
+                raise UserError("the selection form has unexpected fields. Nothing was changed.")
             chosen = view.chosen_numbers(form.get("submission", []))
             await server.call(view.select, server.home, login.viewer, hw, chosen, server.clock())
         except (UserError, LeaderboardError) as error:
@@ -219,15 +219,15 @@ def _add_errors(api: FastAPI) -> None:
         plain = app.refusal(request.scope.get("lhy.id", "-"), error)
         if request.url.path.startswith("/api/"):
             return plain
-        told = json.loads(bytes(plain.body))["error"]
-        if told["code"] == "E_LOGIN" and request.method == "GET":
+        body = json.loads(bytes(plain.body))["error"]
+        if body["code"] == "E_LOGIN" and request.method == "GET":
             asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return _see(f"/login?next={quote(asked, safe='')}")
         server = app_server(request)
-        page = Page("error.html", {"status": plain.status_code, "lines": told["message"].split("\n"), **told})
+        page = Page("error.html", {"status": plain.status_code, "lines": body["message"].split("\n"), **body})
         try:
             html = await server.call(write, server, await _ask_again(request, plain.status_code), page)
-        except LeaderboardError:  # then the page goes without the name of who asks
+        except LeaderboardError:  # then show the page without the viewer's name
             html = await server.call(write, server, None, page)
         html.status_code = plain.status_code
         for name in ("retry-after", "allow"):
@@ -240,13 +240,13 @@ def _add_errors(api: FastAPI) -> None:
 
 
 def app_server(request: Request) -> app.Server:
-    """What the requests of this process share."""
+    """The state shared by the requests of this process."""
     server: app.Server = request.app.state.server
     return server
 
 
 async def _answer(request: Request, make: Make, *values: Any, login: auth.Login | None = None) -> Response:
-    """The page that `make` gathers, for whoever asks."""
+    """The page that `make` builds for the login of the request."""
     server = app_server(request)
     ask = _ask(request, login or await app.find_login(request))
     return await server.call(lambda: write(server, ask, make(ask, *values)))
@@ -260,7 +260,7 @@ def _ask(request: Request, login: auth.Login) -> Ask:
 
 
 async def _ask_again(request: Request, status: int) -> Ask | None:
-    """Who is told of an error; None where that is not to be asked."""
+    """The viewer of an error page; None where finding the login again is not an option."""
     server = app_server(request)
     cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
     if status in (401, 429) or status >= 500 or cookie is None:
@@ -269,7 +269,7 @@ async def _ask_again(request: Request, status: int) -> Ask | None:
 
 
 def write(server: app.Server, ask: Ask | None, page: Page) -> HTMLResponse:
-    """The answer that holds a page."""
+    """The HTTP response with a page."""
     headers = {"content-security-policy": POLICY, "vary": "cookie"}
     return HTMLResponse(render(server.home, ask, page), page.status, headers)
 
@@ -282,20 +282,20 @@ Form = dict[str, list[str]]
 
 
 async def _read_post(request: Request) -> tuple[Form, auth.Login]:
-    """The fields of a form, which must come from a page of ours, and who sent it."""
+    """The fields of a form and the login that sent it; the form must come from a page of this server."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
     ours = (request.headers.get("host"), urlsplit(app_server(request).settings.address).netloc)
     strange = origin is not None and urlsplit(origin).netloc not in ours
     if strange or site not in ("same-origin", "none"):
-        raise UserError("this form did not come from a page of this server.", code="E_CSRF", exit_code=6)
+        raise UserError("this form was not sent from a page of this server.", code="E_CSRF", exit_code=6)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
-        raise UserError("this is not a form of a page of this server.")
+        raise UserError("expected a form of a page of this server (application/x-www-form-urlencoded).")
     data = await app.read_body(request)
     try:
         form = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=200)
     except ValueError:
-        raise UserError("this form cannot be read; load the page again.") from None
-    sealed = (b"x-csrf-token", first(form, "csrf").encode())  # a form says in a field what a script says in a header
+        raise UserError("this form cannot be read; reload the page.") from None
+    sealed = (b"x-csrf-token", first(form, "csrf").encode())  # a form sends as a field what a script sends as a header
     asked = Request({**request.scope, "headers": [*request.scope["headers"], sealed]})
     login = await app.find_login(asked)
     request.scope["lhy.token"] = login.token
@@ -303,18 +303,18 @@ async def _read_post(request: Request) -> tuple[Form, auth.Login]:
 
 
 def first(form: Form, name: str) -> str:
-    """The first value of a field, empty where there is none."""
+    """The first value of a field, or an empty string."""
     return form.get(name, [""])[0]
 
 
 def _inside(target: str) -> str:
-    """A path on this server, whatever the address of a page said."""
+    """The target if it is a path on this server, else "/"."""
     parts = urlsplit(target)
     inside = target.startswith("/") and not target.startswith("//") and target.isprintable() and "\\" not in target
     return target if inside and not parts.netloc and not parts.scheme and not parts.path.startswith("/login") else "/"
 
 
-# What each page holds.
+# The values of each page.
 
 
 def log_in(ask: Ask, target: str, problem: str = "") -> Page:
@@ -323,12 +323,12 @@ def log_in(ask: Ask, target: str, problem: str = "") -> Page:
 
 
 def overview(ask: Ask) -> Page:
-    """The homeworks with their clocks, and how far the viewer is."""
+    """The homeworks with their deadlines and the viewer's standing."""
     return Page("overview.html", {"rows": view.homeworks(ask.home, ask.viewer, ask.now)["tasks"]})
 
 
 def homework(ask: Ask, hw: str) -> Page:
-    """The sheet, the data, the rules and the bars of a homework."""
+    """The text, the data, the rules and the bars of a homework."""
     body = view.homework(ask.home, ask.viewer, hw, ask.now)
     name = body["name"]
     known = ask.viewer.role != "nobody"
@@ -355,7 +355,7 @@ def homework(ask: Ask, hw: str) -> Page:
 
 @dataclass(frozen=True)
 class Heading:
-    """A column of the board: `order` is what `sort` must say to order by it, or to turn it round."""
+    """A column of the board: `order` is the value of `sort` that orders by it, or reverses the order."""
 
     key: str
     title: str
@@ -366,7 +366,7 @@ class Heading:
 
 
 def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: bool = False) -> Page:
-    """The board of one side, in the order of a column; by place it has lines for the bars."""
+    """The public or private board, sorted by a column; sorted by rank it also has rows for the bars."""
     homework = view.homework(ask.home, ask.viewer, hw, ask.now)
     body = view.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
     metric = MetricCard(**body["metrics"][0])
@@ -416,7 +416,7 @@ def _headings(body: Body) -> list[Heading]:
 
 
 def ordered(rows: Sequence[Body], key: str, down: bool) -> list[Body]:
-    """The rows in the order of a column, equal ones by place; those without a value come last either way."""
+    """The rows sorted by a column, ties by rank; rows without a value come last in both directions."""
 
     def value(row: Body) -> Any:
         found = row[key]
@@ -429,14 +429,14 @@ def ordered(rows: Sequence[Body], key: str, down: bool) -> list[Body]:
 
 
 def hand_in(ask: Ask, hw: str) -> Page:
-    """Where a file is handed in."""
+    """The form for submitting a file."""
     view.submit_limit(ask.home, ask.viewer, hw, ask.now)
     body = view.homework(ask.home, ask.viewer, hw, ask.now)
     return Page("submit.html", {"hw": body, "tab": "submit"})
 
 
 def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", status: int = 200) -> Page:
-    """The viewer's submissions with their history, and the selection."""
+    """The viewer's submissions, their score history and the selection."""
     homework = view.homework(ask.home, ask.viewer, hw, ask.now)
     rows = view.submissions(ask.home, ask.viewer, hw, now=ask.now)["submissions"]
     chosen = view.selection(ask.home, ask.viewer, hw, ask.now)
@@ -453,7 +453,7 @@ def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", statu
 
 
 def submission(ask: Ask, number: int) -> Page:
-    """One submission: how far it is, its score or what was wrong with it, and its receipt."""
+    """One submission: its state, its score or the problems of its file, and its receipt."""
     body = view.submission(ask.home, ask.viewer, number, ask.now)
     homework = view.homework(ask.home, ask.viewer, body["homework"], ask.now)
     receipt = json.dumps(view.receipt(ask.home, ask.viewer, number), indent=2, ensure_ascii=True)
@@ -464,7 +464,7 @@ def submission(ask: Ask, number: int) -> Page:
 
 
 def standing(body: Body, cards: Mapping[str, Body], own: bool = True) -> str:
-    """How far a submission is, as a sentence."""
+    """The state of a submission as a sentence."""
     if body["state"] == "graded":
         score = body["scores"][0]
         card = cards[score["metric"]]
@@ -475,13 +475,13 @@ def standing(body: Body, cards: Mapping[str, Body], own: bool = True) -> str:
     return {
         "queued": f"Waiting at position {body['position']} in the queue.",
         "grading": "Being graded now.",
-        "rejected": "The file was refused; it used no slot.",
-        "failed": "It could not be graded. Staff have to look at it; the file is kept.",
+        "rejected": "The file was refused; no slot was used.",
+        "failed": "Grading failed. The file is kept; the course staff have to look into it.",
     }[str(body["state"])]
 
 
 def everyone(ask: Ask, hw: str, search: str, page: int) -> Page:
-    """Everybody's submissions, newest first, for staff."""
+    """All submissions of a homework, newest first, for staff."""
     homework = view.homework(ask.home, ask.viewer, hw, ask.now)
     rows = view.submissions(ask.home, ask.viewer, hw, everyone=True, now=ask.now)["submissions"][::-1]
     wanted = search.strip().casefold()
@@ -508,7 +508,7 @@ def gradebook(ask: Ask, hw: str | None) -> Page:
 
 @dataclass(frozen=True)
 class Point:
-    """A submission in the chart: how far right in per cent, how far down in pixels; `beyond` the scale or on it."""
+    """A submission in the chart: x in percent, y in pixels from the top; `beyond` means off the scale."""
 
     x: float
     y: float
@@ -519,7 +519,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """A level line of the chart, or a step of the best score so far."""
+    """A horizontal line of the chart, or a step of the best score so far."""
 
     y: float
     text: str = ""
@@ -545,7 +545,7 @@ TOP, BOTTOM = 22.0, 198.0
 
 
 def chart(homework: Body, rows: Sequence[Body]) -> Chart | None:
-    """The history of one's scores; None where there is none. A score far from the others is drawn at the edge."""
+    """The chart of a participant's scores; None without scores. A score far from the others is drawn at the edge."""
     metric, rounded = homework["metrics"][0], homework["metrics"][0]["digits"]
     graded = [row for row in rows if row["score"] is not None]
     if not graded:
@@ -590,21 +590,21 @@ def chart(homework: Body, rows: Sequence[Body]) -> Chart | None:
                 best[-1] = Line(best[-1].y, x=best[-1].x, to=x, up=y(row["score"]))
             record = row["score"]
             best.append(Line(y(record), x=x, to=96.0, up=y(record)))
-    told: list[Line] = []
+    bars: list[Line] = []
     for bar, value in lines:
         place_y = y(value)
-        free = all(abs(place_y - line.y) > 16 for line in told if line.text)
-        told.append(Line(place_y, f"{bar['name']} {as_written(value, bar['digits'])}" if free else ""))
+        free = all(abs(place_y - line.y) > 16 for line in bars if line.text)
+        bars.append(Line(place_y, f"{bar['name']} {as_written(value, bar['digits'])}" if free else ""))
     ticks = [Line(y(value), text) for value, text in _ticks(low, high)]
     scored = [row["score"] for row in graded if not row["practice"]]
     top = (max if up else min)(scored) if scored else None
-    summary = f"{len(graded)} graded submissions" + (f", the best {_score(top, rounded)}." if top is not None else ".")
+    summary = f"{len(graded)} graded submissions" + (f", best {_score(top, rounded)}." if top is not None else ".")
     better_is = "higher" if up else "lower"
-    return Chart(points, best, told, ticks, f"{metric['label']} ({better_is} is better)", summary)
+    return Chart(points, best, bars, ticks, f"{metric['label']} ({better_is} is better)", summary)
 
 
 def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Two to six round numbers from low to high, and how they are written.
+    """Two to six round numbers from low to high, with their labels.
 
     >>> [text for _, text in _ticks(0.83, 1.27)]
     ['0.9', '1.0', '1.1', '1.2']
@@ -620,7 +620,7 @@ def _ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def render(home: Home, ask: Ask | None, page: Page) -> str:
-    """The page as HTML; without `ask` it shows nobody's name, as after an error."""
+    """The page as HTML; without `ask` it shows no name, as on some error pages."""
     me = view.me(home, ask.viewer) if ask is not None and ask.viewer.role != "nobody" else None
     common = {
         "course": home.course,
@@ -637,7 +637,7 @@ def render(home: Home, ask: Ask | None, page: Page) -> str:
 
 @lru_cache(1)
 def environment() -> Environment:
-    """The templates, which escape what they are given and show no character that does something."""
+    """The template environment: it escapes every value and makes control characters visible."""
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -653,7 +653,7 @@ def environment() -> Environment:
 
 
 def shown(value: Any) -> Any:
-    """What a template writes for a value: nothing for None, and text without characters that do something.
+    """The output for a value in a template: nothing for None, and text with its control characters escaped.
 
     >>> shown("a\\u202eb"), shown(None), shown(3)
     ('a\\\\u202eb', '', 3)
@@ -672,7 +672,7 @@ def _interval(ends: Sequence[float], digits: int) -> str:
 
 
 def left(closes: str, now: datetime) -> str:
-    """How long until an instant.
+    """The time left until a deadline, in words.
 
     >>> left("2027-03-26T23:59:59+08:00", datetime.fromisoformat("2027-03-24T20:00:00+08:00"))
     'in 2 days 3 h'
@@ -690,7 +690,7 @@ def left(closes: str, now: datetime) -> str:
 
 
 def size(number_of_bytes: int) -> str:
-    """A size for people.
+    """A size in bytes, human-readable.
 
     >>> size(999), size(2_500_000)
     ('999 bytes', '2.5 MB')
@@ -705,7 +705,7 @@ def size(number_of_bytes: int) -> str:
 
 @lru_cache(64)
 def markdown(text: str) -> Markup:
-    """A sheet as HTML, without its title, which the page has; what looks like HTML in it stays text."""
+    """A homework's text as HTML, without its title, which the page shows; HTML in it is shown as text."""
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     tokens = reader.parse(text)
     if len(tokens) > 2 and tokens[0].type == "heading_open" and tokens[0].tag == "h1":

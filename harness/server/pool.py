@@ -1,4 +1,4 @@
-"""Database connections that the threads of a server keep open: to connect anew takes longer than to ask."""
+"""Database connections kept open by the threads of a server: connecting takes longer than a query."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from leaderboard.database import Database, open_database
 
 FRESH_SECONDS = 30.0
-"""A connection that lay unused for longer may have been lost without a sign of it, and is replaced."""
+"""A connection idle for longer than this may be lost without notice, and is replaced."""
 
 
 @dataclass
 class Pool:
-    """Connections by thread; each is used by the thread alone that opened it. Give `connect` to a `Home`."""
+    """Connections by thread; each is used only by the thread that opened it. Give `connect` to a `Home`."""
 
     everyone: list[Database] = field(default_factory=list)
     own: threading.local = field(default_factory=threading.local)
 
     def connect(self, url: str) -> Database:
-        """A connection of this thread that is free, or a new one; leaving its `with` block gives it back."""
+        """A free connection of this thread, or a new one; leaving its `with` block returns it."""
         free = self._free()
         while free:
             since, database = free.pop()
@@ -34,7 +34,7 @@ class Pool:
         return database
 
     def close(self) -> None:
-        """Closes what can be closed, when no thread uses it any more."""
+        """Closes every connection that can be closed; no thread may still use one."""
         for database in list(self.everyone):
             self._close(database)
 
@@ -53,5 +53,5 @@ class Pool:
     def _close(self, database: Database) -> None:
         with contextlib.suppress(ValueError):
             self.everyone.remove(database)
-        with contextlib.suppress(Exception):  # SQLite closes in its own thread alone; a server may be gone
+        with contextlib.suppress(Exception):  # SQLite closes only in its own thread; a server may be gone
             database.close()

@@ -16,33 +16,33 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting with its default. Limits of requests hold in each web process on its own."""
+    """Every setting with its default. Request limits apply per web process."""
 
     host: str = "127.0.0.1"
     port: int = 8600
-    url: str = ""  # the address that people use, where a proxy stands before the server
+    url: str = ""  # the public address, if a proxy is in front of the server
     certificate: str = ""  # PEM files, for TLS without a proxy
     key: str = ""
-    seconds: int = 120  # wall time that grading one submission may take
-    memory_gb: int = 4  # and its address space
-    uploads_per_minute: int = 12  # by one token
-    requests_per_minute: int = 300  # by one token, or by one address that is not logged in
-    trusted_proxies: str = ""  # addresses of proxies whose X-Forwarded-For is believed, with commas between
+    seconds: int = 120  # wall time limit for grading one submission
+    memory_gb: int = 4  # address space limit for grading one submission
+    uploads_per_minute: int = 12  # per token
+    requests_per_minute: int = 300  # per token, or per address without a login
+    trusted_proxies: str = ""  # comma-separated addresses of proxies whose X-Forwarded-For is trusted
 
     @property
     def address(self) -> str:
-        """The address that is printed, and that browsers come from."""
+        """The printed address, which is also the origin of browser requests."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.url.rstrip("/") or f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
 
     @property
     def secure(self) -> bool:
-        """Whether people reach it over TLS, so that cookies and browsers may insist on it."""
+        """Whether people reach it over TLS, so that cookies can be limited to TLS."""
         return self.address.startswith("https://")
 
 
 def read_settings(home: Home) -> Settings:
-    """The settings of a home. Raises UserError for one that does not exist, or has the wrong type or a bad value."""
+    """The settings of a home. Raises UserError for an unknown setting, a wrong type or a bad value."""
     own = home.settings.get("server", {})
     known = {field.name: type(field.default) for field in fields(Settings)}
     if not isinstance(own, dict):
@@ -53,10 +53,10 @@ def read_settings(home: Home) -> Settings:
         if type(value) is not known[name]:
             raise UserError(f"config.toml: [server] {name} must be a {known[name].__name__}, got {value!r}.")
         if isinstance(value, int) and not (0 if name == "port" else 1) <= value <= (65535 if name == "port" else 10**6):
-            raise UserError(f"config.toml: [server] {name} must not be {value}.")
+            raise UserError(f"config.toml: [server] {name}: {value} is out of range.")
     settings = Settings(**own)
     if bool(settings.certificate) != bool(settings.key):
-        raise UserError("config.toml: [server] certificate and key belong together; give both or none.")
+        raise UserError("config.toml: [server] certificate and key belong together; set both or neither.")
     for path in filter(None, (settings.certificate, settings.key)):
         if not Path(path).is_file():
             raise UserError(f"config.toml: [server] there is no file {path}.")

@@ -2,7 +2,7 @@
 
     python tests/bench/board.py [--rows 1000000] [--repeats 5]
 
-Every way of asking for the board is timed in turn (A B C A B C …) in one process, and all must give the same rows.
+Every query for the board is timed in turn (A B C A B C …) in one process, and all must give the same rows.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ def report_board(folder: Path, rows: int, repeats: int) -> None:
 
 
 def report_queue(folder: Path, rows: int, repeats: int) -> None:
-    """A place in the queue past what is known to be settled, and looked for from the first submission on."""
+    """A queue position found after the settled submissions, and found from the first submission on."""
     versions = {f"hw{number:02}": ("data", "metric") for number in range(1, 16)}
     last = rows + PARTICIPANTS
     with open_database(f"sqlite:///{folder / 'board.db'}") as db:
@@ -277,7 +277,7 @@ def report_queue(folder: Path, rows: int, repeats: int) -> None:
             whole.append(time.perf_counter() - start)
     ours = statistics.median(known)
     print(f"the last place of {PARTICIPANTS:,} in the queue, with {rows:,} graded before (identical results):")
-    print(f"  past what is settled     {ours * 1e3:10.2f} ms  ({min(known) * 1e3:.2f} to {max(known) * 1e3:.2f})")
+    print(f"  after settled submissions{ours * 1e3:10.2f} ms  ({min(known) * 1e3:.2f} to {max(known) * 1e3:.2f})")
     print(f"  from the first on        {statistics.median(whole) * 1e3:10.2f} ms", end="")
     print(f"  {statistics.median(whole) / ours:30.1f} times ours")
     print(f"  the next lease           {statistics.median(leases) * 1e3:10.2f} ms")

@@ -1,9 +1,9 @@
 """A deadline burst over loopback: `python tests/bench/burst.py [--students 1000]`.
 
-Every student of a class hands in a file of HW1's size to a real `lhy-grade serve`, as fast as the server takes them,
-while boards are read. Afterwards the books are checked: every file accepted once, every submission graded once, every
-receipt and seal in order, every quota exact. Runs on SQLite, and on PostgreSQL with two web processes where there is
-one. Clients are threads of this process, on the same cores as the server.
+Every student of a class submits a file of HW1's size to a real `lhy-grade serve`, as fast as the server takes them,
+while boards are read. Afterwards all records are checked: every file accepted once, every submission graded once, every
+receipt and seal valid, every quota exact. Runs on SQLite, and on PostgreSQL with two web processes if it is installed.
+Clients are threads of this process, on the same cores as the server.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def served(home: Home, words: list[str]) -> Iterator[str]:
 
 
 def ask(host: str, method: str, path: str, token: str, data: bytes | None = None) -> tuple[int, bytes, float]:
-    """Status, body and seconds of one request on a connection of its own."""
+    """Status, body and seconds of one request on its own connection."""
     begun = time.perf_counter()
     connection = http.client.HTTPConnection(host, timeout=100)
     connection.request(method, path, data, {"Authorization": f"Bearer {token}"})
@@ -68,7 +68,7 @@ def ask(host: str, method: str, path: str, token: str, data: bytes | None = None
 
 
 def make_class(home: Home, count: int) -> list[str]:
-    """A roster of so many students; their tokens."""
+    """Makes a roster of `count` students; returns their tokens."""
     now = datetime.now(UTC)
     tokens = [roster.new_token() for _ in range(count)]
     entries = [roster.Entry(f"s{number:04d}", f"Student {number}") for number in range(count)]
@@ -84,7 +84,7 @@ def make_class(home: Home, count: int) -> list[str]:
 
 
 def burst(url: str | None, count: int, words: list[str]) -> None:
-    """One burst on a fresh course; prints what was measured."""
+    """Runs one burst on a new course and prints the measurements."""
     with tempfile.TemporaryDirectory(prefix="lhy-burst-") as folder:
         root = Path(folder)
         if url is not None:
@@ -140,7 +140,7 @@ def grades(home: Home) -> int:
 
 
 def check(home: Home, answers: list[tuple[int, bytes, float]], again: list[int], count: int) -> None:
-    """The books balance: one acceptance, one slot, one grade and one sound receipt for each student."""
+    """Checks the records: one acceptance, one slot, one grade and one valid receipt for each student."""
     assert [status for status, _, _ in answers] == [202] * count
     assert set(again) == {200}, "the same bytes again are the same submission"
     key = json.loads((home.root / "public" / "course.json").read_text(encoding="utf-8"))["receipt_key"]

@@ -125,7 +125,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def answering() -> Iterator[str]:
-    """A server that has an answer ready, so that the client alone is measured."""
+    """A server with a prepared response, so that only the client is measured."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""How often the 95 % interval of each metric holds the truth, over samples of known laws.
+"""How often the 95 % interval of each metric contains the true score, over samples of known distributions.
 
     python tests/bench/coverage.py [--draws 10000] [--seed 1] [--sizes 50,500,5000] [--only NAME ...]
 
@@ -43,7 +43,7 @@ Draw = Callable[[np.random.Generator, int, int], Iterator[tuple[Any, "NDArray[An
 
 @dataclass(frozen=True)
 class Law:
-    """A metric on boards of one law: its true score, and what draws `k` boards of n rows (and their groups)."""
+    """A metric on boards of one distribution: its true score, and a function that draws `k` boards of n rows."""
 
     name: str
     metric: Metric
@@ -62,7 +62,7 @@ def plain(sample: Callable[[np.random.Generator, tuple[int, int]], Rows]) -> Dra
 
 
 def errors(metric: Metric, sample: Callable[[np.random.Generator, tuple[int, int]], Rows]) -> Draw:
-    """Boards of a metric of errors, whose errors are drawn."""
+    """Boards of an error metric, with drawn errors."""
     row = np.abs if metric is MAE else np.square
     return plain(lambda rng, shape: row(sample(rng, shape)))
 
@@ -132,7 +132,7 @@ def translated(rng: np.random.Generator, k: int, n: int) -> Iterator[tuple[Rows,
 
 
 def laws() -> tuple[Law, ...]:
-    """Every metric that has an interval."""
+    """Every metric with an interval."""
     normal: Any = lambda rng, shape: rng.normal(size=shape)  # noqa: E731
     laplace: Any = lambda rng, shape: rng.laplace(size=shape)  # noqa: E731
     heavy = {df: (lambda rng, shape, df=df: rng.standard_t(df, size=shape)) for df in (5, 3)}
@@ -164,7 +164,7 @@ def laws() -> tuple[Law, ...]:
 
 
 def coverage(law: Law, n: int, draws: int, seed: int) -> float:
-    """Of how many per cent of the boards the interval holds the truth; a board without an interval does not."""
+    """The percentage of boards whose interval contains the true score; one without an interval does not."""
     rng = np.random.default_rng([seed, n, *law.name.encode(), *law.metric.name.encode()])
     left = round(draws * law.share)
     every = np.ones(n, dtype=bool)
@@ -187,7 +187,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="labels of metrics, such as RMSE")
     given = parser.parse_args()
     sizes = [int(size) for size in given.sizes.split(",")]
-    print(f"seed {given.seed}, {given.draws:,} draws (BLEU a tenth), per cent of intervals that hold the truth\n")
+    print(
+        f"seed {given.seed}, {given.draws:,} draws (BLEU a tenth), per cent of intervals that contain the true score\n"
+    )
     print(f"| metric | law | {' | '.join(f'n = {n:,}' for n in sizes)} |")
     print(f"|---|---|{'--:|' * len(sizes)}")
     for law in laws():

@@ -1,6 +1,6 @@
 """Measure the four levels of HW1 on one edition and print the ladder as Markdown tables.
 
-For every seed the competition is prepared anew (another world, or other stretches of the official file, and another
+For every seed the competition is prepared again (another world, or other stretches of the official file, and another
 split), every level is trained with that seed on one core of the CPU, and its file is scored on both parts. "naive" says
 the same as yesterday, "floor" is the best that could be said with the world's own knowledge. A level climbs where the
 mean of its difference to the level below, in the same competitions, is larger than the spread of that difference.

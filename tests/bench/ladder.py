@@ -1,6 +1,6 @@
 """Train the four levels of a homework on several seeds and print its results table.
 
-For every seed the competition is prepared anew (another world and another split), every level is trained with that
+For every seed the competition is prepared again (another world and another split), every level is trained with that
 seed, and its file is read and scored on both parts as `submit` does. A level climbs where the mean of its difference to
 the level below, in the same competitions, is larger than the spread of that difference. Spreads are standard deviations
 over the seeds. `--keep` names a file that each result is added to, so that a stopped measurement goes on; the
@@ -34,7 +34,7 @@ from tests.bench import results
 
 
 def measure(given: argparse.Namespace, name: str, seed: int, levels: list[str], done: set[tuple[int, str]]) -> None:
-    """Prepares one competition and measures what is not measured yet; every result is a line of `given.keep`."""
+    """Prepares one competition and measures the missing results; every result is a line of `given.keep`."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         home = open_home(root / "home")

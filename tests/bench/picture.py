@@ -1,4 +1,4 @@
-"""The picture of the README: a class's board in a real browser, made anew with `python tests/bench/picture.py`.
+"""Make the picture of the README, a class's board in a real browser: `python tests/bench/picture.py`.
 
 A course is made in a temporary folder, people submit ridge regressions of several strengths, the real server runs,
 and Chromium shows one of them the board. Needs `playwright` and a Chromium on the PATH.
@@ -38,7 +38,7 @@ FILES = (
     ("b03", 1.0, 250), ("b05", 10.0, 150), ("Owls", 1.0, 600), ("b08", 1.0, 350), ("Gradient Descent", 1.0, 2700),
     ("Owls", 30.0, 2000), ("b02", 1.0, 1200), ("b05", 100.0, 500), ("Gradient Descent", 3.0, 2700),
 )  # fmt: skip
-"""Who hands in, the strength of the ridge, and on how many rows it is fitted."""
+"""The participant, the strength of the ridge, and the number of rows it is fitted on."""
 
 
 def ridge(train: pd.DataFrame, test: pd.DataFrame, strength: float, rows: int, seed: int) -> pd.Series:
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def picture(token: str, path: Path) -> None:
-    """Signs in and keeps the board as a picture."""
+    """Signs in and saves the board as a picture."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1060, "height": 620}, device_scale_factor=1.5)

@@ -25,7 +25,7 @@ from tasks.hw12_reinforcement.judge import new_environment, replays, version  # 
 
 
 def pilot(state: Any) -> int:
-    """Leans towards the pad and burns where the fall is too fast."""
+    """Leans towards the pad, and fires the engine when falling too fast."""
     x, y, speed_x, speed_y, angle, turning, left, right = (float(value) for value in state)
     turn = 0.5 * (min(0.4, max(-0.4, 0.5 * x + speed_x)) - angle) - turning
     lift = 0.5 * (0.55 * abs(x) - y) - 0.5 * speed_y
@@ -37,7 +37,7 @@ def pilot(state: Any) -> int:
 
 
 def fly(form: EpisodesFormat) -> Columns:
-    """What the reader gives of the pilot's episodes."""
+    """The pilot's episodes as the reader returns them."""
     environment = new_environment()
     actions = np.full((len(form), MAX_STEPS), -1, dtype=np.int8)
     length = np.zeros(len(form), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Results of training: lines of `results/hwNN.jsonl`, and the tables of `docs/homeworks/hwNN.md` that are made of them.
+"""Results of training: lines of `results/hwNN.jsonl`, and the tables of `docs/homeworks/hwNN.md` made from them.
 
 A line is a run of one seed, as `ladder.py --keep` and `hw01_ladder.py --keep` write it, or a summary over seeds where
 only mean and spread were kept. A step is the difference to the level below in the same competitions, so that a summary
@@ -45,7 +45,7 @@ class Row:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a file, runs of several seeds summarised; runs take the place of a summary of the same level."""
+    """The rows of a file, with runs of several seeds summarised; runs replace a summary of the same level."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     runs = [line for line in lines if "seed" in line]
     rows = summarised(runs)
@@ -140,14 +140,14 @@ def table(rows: Sequence[Row], labels: dict[str, tuple[str, int, bool]], *, one_
 
 
 def shown_step(step: Spread, digits: int, higher_is_better: bool) -> str:
-    """A step as text, which says where it is not larger than its spread."""
+    """A step as text, with a note if it is not larger than its spread."""
     mean, spread = step
     clear = (mean if higher_is_better else -mean) > spread
     return f"{mean:+.{digits}f} ± {spread:.{digits}f}{'' if clear else ' **(within the spread)**'}"
 
 
 def source(device: str) -> str:
-    """The command that was typed, and where and when it ran, for `source` of a line."""
+    """The command, and where and when it ran, for `source` of a line."""
     words = shlex.join(["python", f"tests/bench/{Path(sys.argv[0]).name}", *sys.argv[1:]])
     cpus = Path("/proc/cpuinfo")
     lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.exists() else []

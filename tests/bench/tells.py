@@ -1,4 +1,4 @@
-"""What a day's quota can tell of hidden answers through shown scores: at most, and by the attacks that are known.
+"""What a day's submissions can reveal of hidden answers through shown scores: upper bounds, and known attacks.
 
     python tests/bench/tells.py [--trials N]
 
@@ -37,7 +37,7 @@ ERROR = 0.9
 """The standard deviation of the student's model from the labels, in per cent."""
 
 MOST_ROWS = 10
-"""The most rows that are asked about in one file; all their choices are weighed."""
+"""The most rows that one file asks about; all their combinations are weighed."""
 
 QUOTA = 5
 """Submissions a day in every edition."""
@@ -47,7 +47,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Case:
-    """A homework's public board: its metric, how many rows it has, and the ends of what can be shown.
+    """A homework's public board: its metric, its number of rows, and the range of scores.
 
     `levels` are the values that n hits can have, where the score is a share of them.
     """
@@ -75,7 +75,7 @@ CASES = (
 
 
 def values(least: float, most: float, digits: int, significant: int = SIGNIFICANT) -> int:
-    """How many different numbers from `least` to `most` are left of them by a cut.
+    """How many different numbers from `least` to `most` truncation leaves.
 
     >>> values(0, 1, 5), values(0, 100, 5)
     (100001, 1900001)
@@ -93,7 +93,7 @@ def values(least: float, most: float, digits: int, significant: int = SIGNIFICAN
 
 
 def bits(case: Case) -> tuple[float, float]:
-    """The most that one score tells, and the most that its interval adds."""
+    """The most that one score reveals, and the most that its interval adds."""
     score = math.log2(case.levels or values(case.least, case.most, case.digits))
     if case.levels or not case.interval:  # a share's interval follows from it
         return score, 0.0
@@ -102,7 +102,7 @@ def bits(case: Case) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class World:
-    """Labels, which of them are public, what a good model says of them, and whether scores come back cut."""
+    """Labels, which of them are public, a good model's predictions, and whether scores are truncated."""
 
     labels: Floats
     public: NDArray[np.bool_]
@@ -138,7 +138,7 @@ def world(seed: int, cut: bool) -> World:
 
 
 def one_row(made: World, row: int) -> tuple[bool, float]:
-    """Whether a row is said to be public, and its label as the attack has it: two scores tell both.
+    """Whether the attack takes a row for public, and the label it finds: two scores reveal both.
 
     A step of some 100 serves it best, also where cells have no bounds.
     """
@@ -149,7 +149,7 @@ def one_row(made: World, row: int) -> tuple[bool, float]:
 
 
 def sides(made: World, rows: Sequence[int], sizes: Floats) -> NDArray[np.bool_]:
-    """Which of the rows are public, by one more file in which they have moved by these sizes: the likeliest choice.
+    """The likeliest set of public rows, from one more file in which the rows are moved by these sizes.
 
     The model's errors e of the rows are unknown and normal. For each choice they are fitted to both sums by
     Gauss-Newton steps, and the choice is weighed by how likely the sums then are.
@@ -211,7 +211,7 @@ def sides_told(cut: bool, most: float, trials: int) -> int:
 
 
 def bound_table() -> list[str]:
-    """The most that a day tells, as rows of a table in Markdown."""
+    """The most that a day reveals, as a Markdown table."""
     lines = ["| homework | metric | public rows | a score, bits | its interval, bits | a day's five, bits |",
              "|---|---|---|---|---|---|"]  # fmt: skip
     for case in CASES:
@@ -231,7 +231,7 @@ WAYS = (
 
 
 def attack_table(trials: int) -> list[str]:
-    """What the attacks get, as rows of a table in Markdown."""
+    """The results of the attacks, as a Markdown table."""
     lines = ["| scores and cells | side of one row right | its label, median error | sides that one file tells |",
              "|---|---|---|---|"]  # fmt: skip
     for name, cut, most in WAYS:

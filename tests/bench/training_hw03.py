@@ -3,11 +3,11 @@
     python tests/bench/training_hw03.py [--size small] [--level medium] [--epochs N] [--workers 0] [--device cpu]
 
 Both sides train the same network on the same pictures for the same steps, with the settings of one level, and change
-each picture anew in the same ways. Ours is the baseline itself: pictures decoded once, kept on the device and changed a
-whole batch at a time. Theirs opens each file anew, changes it with Pillow, one after the other, and stacks the batch.
-They take turns epoch by epoch, so that both meet the same load of the machine; the first epoch is not counted. Steps a
-second are those of whole epochs with their validation (and our checkpoint); reading the files once is told on its own.
-The score is that of the hidden test.
+each picture afresh in the same ways. Ours is the baseline itself: pictures decoded once, kept on the device and changed
+a whole batch at a time. Theirs opens each file every time, changes it with Pillow, one after the other, and stacks the
+batch. They take turns epoch by epoch, so that both meet the same load of the machine; the first epoch is not counted.
+Steps a second are those of whole epochs with their validation (and our checkpoint); the time to read the files once is
+printed separately. The score is that of the hidden test.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tasks.streams import fixed  # noqa: E402
 
 
 class Files(Dataset[tuple[torch.Tensor, int]]):
-    """One picture a time: open, resize, change, make a tensor."""
+    """One picture at a time: open, resize, change, make a tensor."""
 
     def __init__(self, paths: list[Path], side: int, change: bool) -> None:
         self.paths, self.side, self.change = paths, side, change

@@ -54,7 +54,7 @@ from tasks.streams import fixed  # noqa: E402
 
 
 class Pairs(torch.utils.data.Dataset[tuple[list[int], list[int]]]):
-    """One pair at a time, as most courses' code has it."""
+    """One pair at a time, as in most courses' code."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]], en: Tokens, zh: Tokens) -> None:
         self.pairs, self.en, self.zh = pairs, en, zh

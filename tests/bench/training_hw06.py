@@ -1,4 +1,4 @@
-"""How fast the baseline of HW6 takes training steps, next to the straightforward loop, and what both end with.
+"""How fast the baseline of HW6 trains, next to the straightforward loop, and the scores of both.
 
     python tests/bench/training_hw06.py [--epochs N] [--seed N] [--device auto|cpu|cuda]
 
@@ -39,7 +39,7 @@ from tasks.streams import fixed  # noqa: E402
 
 
 class Faces(Dataset[torch.Tensor]):
-    """A face at a time, opened when it is asked for."""
+    """A face at a time, opened on request."""
 
     def __init__(self, folder: Path) -> None:
         self.paths = sorted(folder.glob("*.jpg"))
@@ -66,7 +66,7 @@ def ours(config: hw06_gan.Config, public: Path, seed: int, device: str) -> tuple
 
 
 def theirs(config: hw06_gan.Config, public: Path, seed: int, device: str) -> tuple[float, Any]:
-    """The same of the straightforward loop."""
+    """The same for the straightforward loop."""
     generator, discriminator = (network.to(device) for network in hw06_gan.new_networks(config, seed))
     optimisers = [
         torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta, 0.999))

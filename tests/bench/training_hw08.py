@@ -31,7 +31,7 @@ from tasks.streams import fixed
 
 
 class Faces(Dataset[torch.Tensor]):
-    """One image at a time, scaled when it is asked for."""
+    """One image at a time, scaled on request."""
 
     def __init__(self, path: Path) -> None:
         self.images = np.load(path, allow_pickle=False)

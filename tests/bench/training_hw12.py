@@ -45,7 +45,7 @@ def theirs(
     rng: np.random.Generator | None,
     repeat: int,
 ) -> baseline.Played:
-    """One episode after the other in one environment, a call of a torch network a step."""
+    """One episode after the other in one environment, with a torch call for each step."""
     assert repeat == 1, "the boss does not hold its actions"
     environment = gymnasium.make("LunarLander-v3")
     parts: list[torch.nn.Module] = []
@@ -87,7 +87,7 @@ def theirs(
 
 
 def train(play: Any, config: baseline.Config, seed: int) -> tuple[float, int, float]:
-    """Seconds and environment steps of the training, and the mean return of what it hands in."""
+    """Seconds and environment steps of the training, and the mean return of its submission."""
     steps = 0
     begun = trained = time.perf_counter()
 

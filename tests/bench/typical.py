@@ -49,7 +49,7 @@ def score(metric: str, truth: pd.Series, guess: pd.Series) -> float:
 
 
 def grade(path: Path, key_path: Path, metric: str) -> tuple[float, float]:
-    """Public and private score of a submission against the key. Raises ValueError for a file that does not fit."""
+    """Public and private score of a submission against the key. Raises ValueError for an invalid file."""
     submission = pd.read_csv(path)
     key = pd.read_csv(key_path)
     name, column = key.columns[:2]
@@ -100,7 +100,7 @@ def submit(home: Path, homework: str, file: Path, person: str) -> None:
 @click.argument("homework", type=click.Choice(sorted(METRICS)), default="hw01")
 @click.pass_obj
 def leaderboard(home: Path, homework: str) -> None:
-    """Show the best public score of everybody."""
+    """Show the best public score of each participant."""
     lower = METRICS[homework] == "rmse"
     best = (func.min if lower else func.max)(Entry.public)
     query = (

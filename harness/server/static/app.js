@@ -1,5 +1,5 @@
 "use strict";
-/* Sends files, and keeps what is marked with data-live fresh by asking for the page again. All else works without. */
+/* Uploads files, and refreshes elements marked data-live by fetching the page again. Everything else works without. */
 (() => {
   const announcer = document.getElementById("said");
 
@@ -7,7 +7,7 @@
     if (text && announcer.textContent !== text) announcer.textContent = text;
   }
 
-  /* Makes `old` what `fresh` is, and touches only what differs: nothing flickers, focus and ticks stay. */
+  /* Updates `old` to match `fresh`, changing only what differs: no flicker; focus and checkboxes stay. */
   function morph(old, fresh) {
     if (old.isEqualNode(fresh)) return;
     if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || old.id !== fresh.id) {
@@ -45,7 +45,7 @@
     return found.getElementById(id);
   }
 
-  /* Asks for the element again: soon at first, then less and less often, and not while nobody looks. */
+  /* Refreshes the element: soon at first, then less and less often, and not while the page is hidden. */
   function live(element, url) {
     let wait = Number(element.dataset.live);
     if (!wait) return;
@@ -77,7 +77,7 @@
     plan();
   }
 
-  /* When a result is there, the slots that are left may have changed. */
+  /* Once there is a result, the remaining submissions may have changed. */
   async function done() {
     const clocks = document.getElementById("clocks");
     if (!clocks) return;
@@ -85,7 +85,7 @@
       const fresh = await part(location.href, "clocks");
       if (fresh) morph(clocks, fresh);
     } catch {
-      /* they are on the next page that is loaded */
+      /* the next page load shows them */
     }
   }
 
@@ -139,7 +139,7 @@
     const file = input.files[0];
     const most = Number(form.dataset.most);
     chosen.textContent = file ? `${file.name.replace(/[\p{C}]/gu, "?")} · ${size(file.size)}` : "";
-    refuse(file && file.size > most ? `This file has ${size(file.size)}; at most ${size(most)} are read.` : "");
+    refuse(file && file.size > most ? `This file is too large: ${size(file.size)}; at most ${size(most)} are accepted.` : "");
     return file && file.size <= most;
   }
 
@@ -150,7 +150,7 @@
   window.addEventListener("drop", (event) => {
     drop.classList.remove("over");
     if (!event.dataTransfer || !event.dataTransfer.files.length) return;
-    if (event.dataTransfer.files.length > 1) return refuse("Drop one file.");
+    if (event.dataTransfer.files.length > 1) return refuse("Drop only one file.");
     input.files = event.dataTransfer.files;
     return fits();
   });
@@ -181,22 +181,22 @@
       try {
         body = JSON.parse(request.responseText);
       } catch {
-        /* not from our server */
+        /* not an answer of this server */
       }
       ended();
       if (request.status === 200 || request.status === 202) accepted(body);
       else if (body.error) refuse(body.error.message);
-      else refuse(`The answer was not understood (${request.status}). Hand in again: the same file uses no second slot.`);
+      else refuse(`No valid answer from the server (${request.status}). Submit again: the same file uses no second slot.`);
     });
     request.addEventListener("error", () => {
       ended();
-      refuse("The network failed. Hand in again when it is back: the same file never uses a second slot.");
+      refuse("The network failed. Submit again when it is back: the same file never uses a second slot.");
     });
     refuse("");
     button.disabled = true;
     bar.value = 0;
     bar.hidden = false;
-    say("Sending.");
+    say("Uploading.");
     request.send(file);
   });
 
@@ -207,7 +207,7 @@
 
   async function accepted(body) {
     const address = `/submissions/${body.submission}`;
-    say(body.again ? `These bytes were already submission ${body.submission}; no slot was used.` : "Accepted.");
+    say(body.again ? `This file was already submission ${body.submission}; no slot was used.` : "Accepted.");
     result.hidden = false;
     result.replaceChildren();
     const link = document.createElement("a");
@@ -220,13 +220,13 @@
       if (body.again) {
         const note = document.createElement("p");
         note.className = "note";
-        note.textContent = `These bytes were already handed in as submission ${body.submission}; no slot was used.`;
+        note.textContent = `This file was already submitted as submission ${body.submission}; no slot was used.`;
         result.replaceChildren(note, found);
       } else result.replaceChildren(found);
       say(found.dataset.say);
       live(found, () => address);
     } catch {
-      /* the link is there */
+      /* the link is already shown */
     }
     result.scrollIntoView({ block: "nearest" });
     result.focus({ preventScroll: true });
