@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -62,6 +62,7 @@ class Competition:
 
     Without `two_boards` all rows are public, as in some homeworks of the course. `judge` is the version of a judge that
     needs nothing secret, so that `check` can compare it with the course's. `size` is that of built-in data.
+    `written` is the digest of the format as its format.json has it, which an older release may have written.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Competition:
     two_boards: bool = True
     judge: str | None = None
     size: str | None = None
+    written: str | None = field(default=None, compare=False)
 
     @property
     def ranking(self) -> MetricCard:
@@ -185,6 +187,7 @@ def competition_from_json(values: Mapping[str, Any]) -> Competition:
         two_boards=values.get("two_boards", True),
         judge=values.get("judge"),
         size=values.get("size"),
+        written=digest_of(values),
     )
 
 
@@ -302,9 +305,15 @@ def finish_change(home: Home, name: str, step: Callable[[str], None] = lambda na
     sync_folder(final.parent)
 
 
-def digest_of(form: Format) -> str:
-    """The SHA-256 of a format, which ties secret data to their public folder."""
-    return hashlib.sha256(json.dumps(form.to_json()).encode()).hexdigest()
+def digest_of(description: Mapping[str, Any]) -> str:
+    """The SHA-256 of the format in a description, which ties secret data to their public folder.
+
+    It is of the text as it was written, from `kind` on: a format that is read and written again by a later release may
+    have other fields.
+    """
+    names = list(description)
+    form = {name: description[name] for name in names[names.index("kind") :]}
+    return hashlib.sha256(json.dumps(form).encode()).hexdigest()
 
 
 def save_answers(folder: Path, answers: Answers, files: Mapping[str, bytes]) -> str:
@@ -343,11 +352,11 @@ class Hidden:
         return names
 
 
-DESCRIBED = frozenset(
-    ("name", "edition", "metric", "metric_file", "higher_is_better", "metric_id", "judge", "columns", "format",
-     "form_file", "data_version", "bars", "seal")
-)  # fmt: skip
-"""The fields of a competition.json. The first release wrote no `judge`, `columns`, `format`, `form_file` and `seal`."""
+UNSEALED = frozenset(
+    ("name", "edition", "metric", "metric_file", "higher_is_better", "metric_id", "data_version", "bars")
+)
+"""The fields of a competition.json of the first release; later ones without a seal had `LATER` too."""
+LATER = frozenset(("judge", "columns", "format"))
 
 
 def seal_of(key: bytes, values: Mapping[str, Any]) -> str:
@@ -411,8 +420,7 @@ def _read_described(home: Home, competition: Competition) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads((folder / "competition.json").read_bytes())
         sealed = "seal" in values and hmac.compare_digest(values["seal"], seal_of(key, values))
-        before_seals = {*values, "judge", "columns", "format", "form_file"} == DESCRIBED - {"seal"}
-        if not sealed and not before_seals:
+        if not sealed and values.keys() | LATER != UNSEALED | LATER:
             raise ValueError
         columns = [column.name for column in getattr(competition.format, "columns", ())]
         return {"judge": None, "columns": columns, "format": None, "form_file": None, **values}
@@ -492,7 +500,7 @@ def read_secret(home: Home, competition: Competition) -> Secret:
     values, answers = hidden.values, load_answers(hidden, competition.format)
     usage = answers.usage
     assert usage is not None
-    other = values["format"] not in (None, digest_of(competition.format))
+    other = values["format"] not in (None, competition.written)
     if other or (values["format"] is None and len(usage) != len(competition.format)):
         raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
     judge = judge_of(competition, values["judge"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.competition import Competition, find_competition, prepared, read_versions
 from harness.home import FOR_POINTS, Home
 from tasks.errors import UserError
-from tasks.homeworks import canonical, find_task
+from tasks.homeworks import canonical, find_task, module_of, unknown
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
@@ -154,8 +154,8 @@ def find_schemes(home: Home, name: str | None, version: int | None = None) -> di
     here = prepared(home)
     if name is not None:
         names = [canonical(name)]
-        if names[0] not in here and names[0] not in home.settings and not names[0].startswith("hw"):
-            raise UserError(f"there is no competition {names[0]} in this home.", code="E_NOT_FOUND")
+        if names[0] not in here and names[0] not in home.settings and module_of(names[0]) is None:
+            raise unknown(names[0], here)
     else:
         own = (key for key, value in home.settings.items() if isinstance(value, dict) and set(FOR_POINTS) & set(value))
         names = sorted({*here, *own})

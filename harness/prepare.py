@@ -624,8 +624,8 @@ def _write_public(folder: Path, competition: Competition, sheet: str, sample: by
 def _write_secret(
     folder: Path, plan: Plan, competition: Competition, answers: Answers, files: Mapping[str, bytes], key: bytes
 ) -> None:
-    form = competition.format
-    write_json(folder / "format.json", competition.to_json(), mode=0o600)
+    description = competition.to_json()
+    write_json(folder / "format.json", description, mode=0o600)
     parts = save_answers(folder, answers, files)
     metric_id = "+".join(metric.name for metric in plan.metrics)
     if plan.metric_file is not None:
@@ -641,9 +641,9 @@ def _write_secret(
         "metric_id": metric_id,
         "judge": None if plan.judge is None else plan.judge.version(),
         "columns": list(answers.columns),
-        "format": digest_of(form),
+        "format": digest_of(description),
         "form_file": hashlib.sha256((folder / "format.json").read_bytes()).hexdigest(),
-        "data_version": data_version_of(parts, digest_of(form)),
+        "data_version": data_version_of(parts, digest_of(description)),
         "bars": [bar_to_json(bar) | {"private": bar.private} for bar in plan.bars],
     }
     values = json.loads(json.dumps(values))  # as when read back

@@ -557,7 +557,11 @@ def check_url(url: str, insecure: bool) -> str:
     except ValueError:
         parts, host = urlsplit(""), ""
     if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment or "@" in parts.netloc:
-        raise UserError(f"{url!r} is not a valid server address; expected https://HOST or https://HOST/PATH.")
+        hint = ""
+        if "://" not in url and re.fullmatch(r"[\w.\[\]:-]+(/[\w./~-]*)?", url):
+            host = urlsplit(f"//{url}").hostname or ""
+            hint = f" Did you mean {'http' if _is_loopback(host) else 'https'}://{url}?"
+        raise UserError(f"{url!r} is not a valid server address; expected https://HOST or https://HOST/PATH.{hint}")
     if parts.scheme == "http" and not (_is_loopback(host) or insecure):
         raise UserError(
             f"{url} is not encrypted: anyone on the network path could read the token. Use https, or --insecure on a"

@@ -45,6 +45,15 @@ _DATA = """
 """
 
 
+def name_of(key: str) -> str:
+    """The name of the competition that has the data of that key.
+
+    >>> name_of("hw01/2")
+    'hw01'
+    """
+    return key.partition("/")[0]
+
+
 def find(db: Database, key: str) -> Data | None:
     """The data with that key, like "hw01/1", or None."""
     row = db.one(f"{_DATA} WHERE c.key = :key", key=key)

@@ -21,6 +21,7 @@ from itertools import count
 from typing import Any, Literal
 
 from leaderboard import events
+from leaderboard.competitions import name_of
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.events import extension_body, part_body, person_digest, team_digest
 from leaderboard.receipts import instant, microseconds, rfc3339
@@ -377,7 +378,7 @@ def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[s
         return "alone" if who == key else f"with {names.get(who, who)}"
 
     for competition, acts in _acting(db).items():
-        homework = competition.rpartition("/")[0] or competition
+        homework = name_of(competition)
         rows = db.fetch(
             "SELECT name FROM participants WHERE competition = :competition AND kind = 'person' ORDER BY id",
             competition=competition,
@@ -404,7 +405,7 @@ def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[s
     for one in extensions(db):
         acting = participant_of(db, one.competition, one.who)
         if one.who_kind == "person" and before.get(one.who) == one.who != acting:
-            homework = one.competition.rpartition("/")[0] or one.competition
+            homework = name_of(one.competition)
             lines.append(
                 f"{homework}: the extension of {one.who} does not apply {side(acting, one.who)}; extend the team"
             )
@@ -717,7 +718,7 @@ def extend(
     with db.transaction():
         if db.one("SELECT 1 FROM reveals WHERE competition = :competition", competition=competition):
             raise LeaderboardError(
-                f"{competition} was revealed and can no longer be extended.", code="E_CLOSED", exit_code=5
+                f"{name_of(competition)} was revealed and can no longer be extended.", code="E_CLOSED", exit_code=5
             )
         if who_kind == "team":
             who = find_team(db, who).handle

@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 from leaderboard import events, receipts, roster
-from leaderboard.competitions import check_current, find_or_add_version
+from leaderboard.competitions import check_current, find_or_add_version, name_of
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.ranking import Kind, find_version, texts
 from leaderboard.receipts import instant, microseconds, rfc3339
@@ -501,7 +501,9 @@ def select(
     with db.transaction():
         if (closes is not None and now > closes) or revealed(db, competition) is not None:
             raise LeaderboardError(
-                f"{competition} is closed; the selection can no longer be changed.", code="E_CLOSED", exit_code=5
+                f"{name_of(competition)} is closed; the selection can no longer be changed.",
+                code="E_CLOSED",
+                exit_code=5,
             )
         if len(chosen) > limit:
             raise LeaderboardError(
@@ -511,7 +513,7 @@ def select(
         strange = [str(number) for number in chosen if number not in own]
         if strange:
             raise LeaderboardError(
-                f"{', '.join(strange)}: not a valid submission of {participant} in {competition}.",
+                f"{', '.join(strange)}: not a valid submission of {participant} in {name_of(competition)}.",
                 code="E_SELECTION",
                 exit_code=2,
             )
@@ -610,7 +612,9 @@ def _participant(db: Database, competition: str, name: str, kind: Kind, now: dat
     if row is not None:
         if row[1] != kind:
             raise LeaderboardError(
-                f"The name {name} belongs to a {row[1]} in {competition}; choose another.", code="E_NAME", exit_code=6
+                f"The name {name} belongs to a {row[1]} in {name_of(competition)}; choose another.",
+                code="E_NAME",
+                exit_code=6,
             )
         return int(row[0])
     number = _next_id(db, "SELECT max(id) FROM participants")
@@ -625,10 +629,10 @@ def _over(db: Database, competition: str, closes: datetime | None, now: datetime
     """Why a file that arrives now is late, or "" if it is in time."""
     if closes is not None and now > closes:
         at = closes.isoformat(timespec="seconds")
-        return f"{competition} closed at {at}; this file arrived at {rfc3339(now)}."
+        return f"{name_of(competition)} closed at {at}; this file arrived at {rfc3339(now)}."
     opened = revealed(db, competition)
     if opened is not None:
-        return f"{competition} is over: its private board was revealed at {rfc3339(opened)}."
+        return f"{name_of(competition)} is over: its private board was revealed at {rfc3339(opened)}."
     return ""
 
 

@@ -106,6 +106,41 @@ def test_a_mistyped_competition_is_answered_with_the_nearest_one(home: Path, typ
     assert (done.exit_code, f"Did you mean {meant}?" in done.stderr) == (2, True)
 
 
+def test_the_points_of_a_competition_that_does_not_exist_are_an_error(home: Path) -> None:
+    refused = call(home, "gradebook", "hw99")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "there is no competition hw99 here." in refused.stderr
+    assert call(home, "gradebook", "hw1").exit_code == 0
+
+
+def test_a_message_names_a_competition_as_people_do(home: Path) -> None:
+    call(home, "submit", "hw1", str(sample(home)), "--as", "ada")
+    refused = call(home, "select", "hw1", "77", "--as", "ada")
+    assert "77: not a valid submission of ada in hw01." in refused.stderr
+    call(home, "reveal", "hw1", "--reason", "the end", "--yes")
+    for words in (["select", "hw1", "1", "--as", "ada"], ["extend", "hw1", "--all", "--hours", "2", "--reason", "x"]):
+        refused = call(home, *words)
+        assert refused.exit_code != 0
+        assert "hw01/1" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("127.0.0.1:8600", "http://127.0.0.1:8600"),
+        ("localhost:8600/ml", "http://localhost:8600/ml"),
+        ("ml.example.org", "https://ml.example.org"),
+        ("ftp://ml.example.org", ""),
+        ("not a host", ""),
+    ],
+)
+def test_an_address_without_its_scheme_is_answered_with_the_whole_one(home: Path, typed: str, meant: str) -> None:
+    refused = call(home, "login", typed, input="token\n")
+    assert refused.exit_code == 2
+    assert "is not a valid server address" in refused.stderr
+    assert refused.stderr.strip().endswith(f"Did you mean {meant}?" if meant else "https://HOST/PATH.")
+
+
 def test_a_competition_of_ones_own_may_have_the_number_of_a_homework_that_is_not_here(home: Path) -> None:
     solution = home.parent / "solution.csv"
     solution.write_text("id,y\n" + "".join(f"{n},{n * 7 % 5}\n" for n in range(20)))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,20 +17,31 @@ from click.testing import CliRunner, Result
 
 from harness import audit, worker
 from harness.cli import cli
-from harness.competition import bar_from_json, bar_to_json, find_competition, read_secret, read_versions
+from harness.competition import (
+    Competition,
+    bar_from_json,
+    bar_to_json,
+    find_competition,
+    find_data,
+    read_secret,
+    read_versions,
+)
 from harness.grading import accept_file
 from harness.home import Home, open_home
 from leaderboard import competitions, events, receipts, roster, store
 from leaderboard import database as database_module
 from leaderboard.database import LeaderboardError, open_database
 from submissions.store import keep
-from tasks.base import UserError
+from tasks.base import Column, EpisodesFormat, TableFormat, UserError
 from tasks.homeworks import all_tasks
 from tasks.split import derive
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 FIRST_RELEASE = Path(__file__).parent / "data" / "first_release.tar.xz"
 """Made by the code of the first release: two competitions of one's own, three graded files, one board revealed."""
+SECOND_RELEASE = FIRST_RELEASE.with_name("second_release.tar.xz")
+"""Made by the code of commit 57b27f4: HW1 with few rows to train on, HW12 and one of one's own, which is revealed; a
+team, seven graded files, one that waits. `said.json` is what that code showed of boards, points and receipts."""
 
 METRIC = """\
 def score(solution, submission, row_id_column_name):
@@ -171,6 +183,102 @@ def test_a_home_of_the_first_release_verifies_and_goes_on(first: Home) -> None:
 def test_changed_answers_of_the_first_release_are_found(first: Home, name: str, file: str) -> None:
     flip(first.secret(name, 1) / file, -2)
     assert "were changed" in "".join(audit.verify(first)[0])
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Home:
+    """A home as the second release left it, beside what that showed of it, `said.json`."""
+    with tarfile.open(SECOND_RELEASE) as archive:
+        archive.extractall(tmp_path / "second", filter="data")
+    return open_home(tmp_path / "second" / "home")
+
+
+def test_a_home_of_the_second_release_shows_the_same_and_goes_on(second: Home) -> None:
+    said = json.loads((second.root.parent / "said.json").read_bytes())
+
+    def shown() -> dict[str, list[list[object]]]:
+        bodies = {words: call(second, "leaderboard", *words.split(), "--format", "json") for words in said["boards"]}
+        return {
+            words: [[row["rank"], row["name"], row["score"]] for row in json.loads(body.stdout)["board"]]
+            for words, body in bodies.items()
+        }
+
+    assert audit.verify(second)[0] == []
+    assert {words: [row[:2] for row in rows] for words, rows in shown().items()} == {
+        words: [row[:2] for row in rows] for words, rows in said["boards"].items()
+    }
+    scores = [row[2] for rows in said["boards"].values() for row in rows]
+    with second.database() as database:
+        assert set(scores) <= {side for row in store.grade_rows(database) for side in (row.public, row.private)}
+    assert [row[2] for rows in shown().values() for row in rows] == pytest.approx(scores, rel=1e-4)  # cut when shown
+    assert call(second, "gradebook", "--format", "csv").stdout == said["gradebook"]
+    key = json.loads((second.root / "public" / "course.json").read_bytes())["receipt_key"]
+    for number, before in said["receipts"].items():
+        assert json.loads(call(second, "receipt", number).stdout) == before
+        receipts.verify(json.dumps(before), key)
+    for name in ("hw01", "hw12", "weights"):
+        assert "same data, version 1" in call(second, *again(second, name)).stdout
+        call(second, "check", name, sample(second, name))
+    assert audit.verify(second)[0] == []
+
+
+def again(home: Home, name: str) -> list[str]:
+    """The command that prepares a competition of the second release again."""
+    if name != "weights":
+        return ["prepare", name]
+    solution = home.root.parent / "solution.csv"
+    solution.write_text("id,weight\n" + "".join(f"{number},{number**3 % 101}\n" for number in range(3, 80, 2)))
+    return ["new", "weights", "--solution", str(solution), "--metric", "rmse", "--title", "Weights"]
+
+
+def test_a_home_of_the_second_release_grades_what_waits_and_what_is_new(second: Home) -> None:
+    one = worker.new_worker(second, worker.Limits(), pytest.fail)
+    with second.database() as database:
+        assert worker.work(one, database, lambda: NOW)
+        assert 8 in {row.submission for row in store.grade_rows(database)}
+    for name, who in (("hw01", "cyd"), ("hw12", "red")):
+        done = call(second, "submit", name, sample(second, name), "--as", who, "--format", "json").stdout
+        assert json.loads(done)["state"] == "graded"
+    late = call(second, "submit", "weights", sample(second, "weights"), "--as", "cyd", "--format", "json").stdout
+    assert json.loads(late)["practice"]
+    assert audit.verify(second)[0] == []
+
+
+@pytest.mark.parametrize("change", ["another format", "answers"])
+def test_what_was_changed_in_a_home_of_the_second_release_is_found(second: Home, change: str) -> None:
+    if change == "answers":
+        flip(second.secret("hw01", 1) / "column-0.npy", -2)
+    else:
+        path = second.public("hw01") / "format.json"
+        values = json.loads(path.read_bytes())
+        values["ids"]["first"] += 1
+        path.write_text(json.dumps(values))
+    assert audit.verify(second)[0]
+    with pytest.raises(UserError):
+        read_secret(second, find_competition(second, "hw01"))
+
+
+def test_a_release_that_writes_more_fields_verifies_what_was_written_before(
+    home: Home, own: Home, second: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(home, "submit", "hw1", sample(home))
+    cases = ((home, "hw01"), (own, "worst"), (second, "hw01"), (second, "hw12"), (second, "weights"))
+    before = [find_data(one, find_competition(one, name)) for one, name in cases]
+    for kind in (TableFormat, EpisodesFormat, Column, Competition):
+        monkeypatch.setattr(kind, "to_json", with_later_field(kind.to_json))
+    assert TableFormat.to_json(TableFormat("id", (Column("a"),), range(1)))["columns"][0]["later"] == "field"
+    for (one, name), data in zip(cases, before, strict=True):
+        found = find_competition(one, name)
+        read_secret(one, found)
+        assert replace(find_data(one, found), description=None) == replace(data, description=None)
+        call(one, "submit", name, sample(one, name), *(["--as", "cyd"] if one is second else []))
+    for one in (home, own, second):
+        assert audit.verify(one)[0] == []
+    assert "same data" in call(home, "prepare", "hw1").stdout
+
+
+def with_later_field(to_json: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+    return lambda self: to_json(self) | {"later": "field"}
 
 
 # Which version counts
