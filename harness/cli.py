@@ -119,10 +119,10 @@ def tasks(homework: str | None, show: bool, folder: str | None, format: Any) -> 
 
 
 def _show(homework: str | None, folder: str | None) -> None:
-    """Draws the data of a homework, and prints the path of the picture."""
+    """Prints the path of the picture of a homework's data, and draws it if there is none."""
     from pathlib import Path
 
-    from harness.show import show
+    from harness.show import find_picture, show
 
     if folder is None:
         if homework is None:
@@ -130,7 +130,8 @@ def _show(homework: str | None, folder: str | None) -> None:
         folder = options.source(named=False).files(homework).get("folder")
         if folder is None:
             raise UserError(f"download the data first: lhy-grade files {homework} --download. Then: --show --from DIR.")
-    click.echo(show(Path(folder)))
+    found = find_picture(Path(folder))
+    click.echo(show(Path(folder)) if found is None else found.path)
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 config.toml          course name, zone, database, rules that override an edition's
 public/course.json   course name and the key that verifies receipts
 public/hw01/         exactly what students get
+public/hw01.png      a picture of it
 secret/key           256 random bits; everything hidden is derived from it
 secret/hw01/1/       answers and provenance of data version 1
 keys/                the keys for receipts and sessions, for the web processes

@@ -1,10 +1,17 @@
-"""A picture of a homework's data, drawn only from the files that students have."""
+"""A picture of a homework's data, drawn only from the files that students have.
+
+It lies next to the folder with the data, as FOLDER.png, and contains the SHA-256 of their manifest, so that a picture
+of older data is not taken for one of the new.
+"""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +27,37 @@ FONTS = (
 """Fonts with traditional Chinese characters; the first one installed is used."""
 
 
+@dataclass(frozen=True)
+class Picture:
+    """Where a picture lies, its size in pixels, and the SHA-256 of the manifest of its data."""
+
+    path: Path
+    width: int
+    height: int
+    manifest: str
+
+
+def find_picture(folder: Path) -> Picture | None:
+    """The picture of the data in a folder, None where there is none, or one of other data."""
+    path = _beside(folder)
+    try:
+        manifest = _manifest(folder)
+        with path.open("rb") as file:
+            head = file.read(200)
+    except OSError:
+        return None
+    if not head.startswith(b"\x89PNG") or manifest.encode() not in head:
+        return None
+    return Picture(path, int.from_bytes(head[16:20]), int.from_bytes(head[20:24]), manifest)
+
+
 def show(folder: Path) -> Path:
     """Draws the data in a folder as FOLDER.png next to it, and returns the path.
 
     Raises UserError if the folder has no data of a homework, or a package for drawing is missing.
     """
     try:
+        manifest = _manifest(folder)
         name = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["name"]
         draw = DRAWN[name]
     except (OSError, ValueError, KeyError, TypeError):
@@ -43,18 +75,38 @@ def show(folder: Path) -> Path:
         raise UserError(
             f"the data in {folder} are damaged or incomplete; download or prepare them again.", code="E_SHOW"
         ) from None
-    path = folder.resolve().with_name(f"{folder.resolve().name}.png")
-    figure.savefig(path, dpi=100)
-    _fewer_colours(path)
+    path = _beside(folder)
+    try:
+        _save(figure, path, manifest)
+    except OSError as error:
+        raise UserError(f"the picture cannot be written to {path}: {error.strerror}.", code="E_SHOW") from None
     return path
 
 
-def _fewer_colours(path: Path) -> None:
-    """Reduces a picture to 256 colours, a quarter of the bytes."""
-    from PIL import Image
+def _beside(folder: Path) -> Path:
+    return folder.resolve().with_name(f"{folder.resolve().name}.png")
 
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+def _manifest(folder: Path) -> str:
+    return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+
+
+def _save(figure: Figure, path: Path, manifest: str) -> None:
+    """Writes a picture as a whole, with 256 colours, which takes a quarter of the bytes."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    mark = PngInfo()
+    mark.add_text("manifest", manifest)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        figure.savefig(new, format="png", dpi=100)
+        with Image.open(new) as image:
+            few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(new, format="png", optimize=True, pnginfo=mark)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _grid(figure: Figure, pictures: list[Any], titles: list[str], columns: int, title: str) -> None:
@@ -184,3 +236,13 @@ DRAWN = {
     "hw01": _survey, "hw03": _dishes, "hw05": _talks, "hw06": _faces, "hw08": _strangers, "hw12": _flights
 }  # fmt: skip
 """The function that draws each homework's data."""
+
+SEEN = {
+    "hw01": "some rows' share of positive tests by day, and the last day's against the day before",
+    "hw03": "four training pictures of each of the 11 classes of food",
+    "hw05": "lines in English and in traditional Chinese, and test lines to be translated",
+    "hw06": "forty of the faces to learn from",
+    "hw08": "twenty training images, all normal, above twenty test images, some of which are not",
+    "hw12": "flights without engines, which crash, and flights of a simple controller to the landing pad",
+}
+"""What each picture shows, for readers who cannot see it."""

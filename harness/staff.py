@@ -69,6 +69,7 @@ def _prepare(
     )  # fmt: skip
     for file in done.restored:
         say(f"restored: {file}")
+    _draw(plan.name, done.folder, anew=bool(done.restored))
     if done.already:
         version = done.competition.version
         click.echo(f"{plan.name} is already prepared: same data, version {version}. To replace them, add --new-data")
@@ -88,6 +89,20 @@ def _prepare(
     if seed is not None:
         say(f"Made with --seed {seed}: anyone can rebuild the answers; for demos and tests only.")
     say(f"Give students {done.folder}; never share anything else in {home.root}.")
+
+
+def _draw(name: str, folder: Path, *, anew: bool) -> None:
+    """Puts the picture of a homework's data beside them; where that cannot be, says so, and goes on."""
+    from harness.render import say
+    from harness.show import DRAWN, find_picture, show
+
+    if name not in DRAWN or (not anew and find_picture(folder) is not None):
+        return
+    try:
+        show(folder)
+    except Exception as error:  # whatever it is, the data are there
+        why = str(error).partition("\n")[0] if isinstance(error, UserError) else repr(error)
+        say(f"There is no picture of the data: {why}")
 
 
 @click.command()

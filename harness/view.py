@@ -56,6 +56,7 @@ from tasks.metrics import interval_note
 
 if TYPE_CHECKING:
     from harness.rules import Terms
+    from harness.show import Picture
     from leaderboard.database import Database
     from leaderboard.ranking import BoardRow
     from leaderboard.store import Accepted, PublicGrade, Submission
@@ -241,6 +242,14 @@ def archive(home: Home, viewer: Viewer, hw: str) -> Path:
     if _archive(home, viewer, competition) is None:
         raise _not_found(f"there is no archive of {competition.name}")
     return archive_path(home, competition)
+
+
+def picture(home: Home, viewer: Viewer, hw: str) -> Picture | None:
+    """The picture of a homework's data, for those who get them; None where there is none."""
+    from harness.show import find_picture
+
+    _logged_in(viewer)
+    return find_picture(home.public(_find(home, viewer, hw).name))
 
 
 def _archive(home: Home, viewer: Viewer, competition: Competition) -> Body | None:

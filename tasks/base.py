@@ -34,8 +34,8 @@ MOST_BYTES = 64 * 2**20
 """The maximum size of a table in bytes, however many rows it has."""
 SPARE_BYTES = 2**17
 """Bytes allowed beyond what the rows need, so that an odd file is still read and its problems are listed."""
-NUMBER_BYTES, ACTION_BYTES, LINE_BYTES = 40, 20, 1_000
-"""Bytes of a number's cell, of a row or list entry for one action, and of a line of text on average."""
+NUMBER_BYTES, LINE_BYTES = 40, 1_000
+"""Bytes of a number's cell, and of a line of text on average."""
 
 Columns = dict[str, "NDArray[Any]"]
 """Column name to values, the first axis being the row: float64 for numbers, int64 for whole numbers, str for text."""
@@ -231,8 +231,9 @@ class EpisodesFormat:
 
     @property
     def max_bytes(self) -> int:
-        """The maximum file size in bytes: enough for all steps, and some more."""
-        return SPARE_BYTES + len(self.seeds) * self.max_steps * ACTION_BYTES
+        """The maximum file size in bytes: enough for a CSV of all steps, the largest form, and some more."""
+        row = len(f"{len(self.seeds) - 1},{self.max_steps - 1},{self.actions - 1}\r\n")
+        return SPARE_BYTES + len(self.seeds) * self.max_steps * row
 
     @property
     def ids(self) -> range:

@@ -276,8 +276,18 @@ def test_no_bytes_make_the_reader_fail_in_another_way(tail: bytes, head: bytes) 
 
 
 def test_a_line_or_list_as_large_as_the_cap_is_refused_without_being_spread_out() -> None:
-    large = EpisodesFormat(tuple(range(100)))
+    large = EpisodesFormat(tuple(range(200)))
     assert large.max_bytes > 2_000_000
     assert codes(GOOD + b"," * 1_900_000 + b"\n", large)[-1] == "E_LINE_LONG"
     assert codes(b"," * 1_900_000 + b"\n", large) == ["E_COLUMNS"]
     assert codes(b"[[1],[2],[" + b"9," * 900_000 + b"9]]", large) == ["E_STEPS"]
+
+
+@pytest.mark.parametrize("episodes", [5, 100, 400])
+def test_every_form_of_a_file_with_all_steps_is_taken(episodes: int) -> None:
+    form = EpisodesFormat(tuple(range(episodes)))
+    actions = np.full((episodes, form.max_steps), 3)
+    rows = (f"{episode},{step},3\r\n" for episode in range(episodes) for step in range(form.max_steps))
+    table = "\ufeffepisode,step,action\r\n" + "".join(rows)
+    for data in (table.encode(), npy(actions), json.dumps(actions.tolist(), indent=1).encode()):
+        assert (read_episodes(data, form)["length"] == form.max_steps).all()

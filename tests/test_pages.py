@@ -24,11 +24,13 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from harness import view
 from harness.cli import cli
 from harness.home import open_home
 from harness.server import app, pages
+from harness.show import show
 from leaderboard import events, roster, store
 from tasks.base import PRIVATE, PUBLIC
 from tests.test_secrecy import change_answer
@@ -838,6 +840,28 @@ def test_a_sheet_shows_its_tables_and_runs_nothing() -> None:
     assert '<td class="right">1</td>' in html
     assert 'href="javascript' not in html
     assert '<a href="https://example.org" rel="noopener noreferrer">good</a>' in html
+
+
+def test_the_picture_of_the_data_stands_on_the_sheet_for_those_who_get_the_data(site: Class) -> None:
+    where = r"/api/v1/homeworks/hw01/picture\?of=[0-9a-f]{12}"
+    address = re.compile(rf'<img src="({where})" width="(\d+)" height="(\d+)" [^>]*>')
+    assert not address.search(signed_in(site, "b01").get(HW1).text), "none is drawn yet"
+    path = show(site.home.public("hw01"))
+    for key in ("b01", "tom", "ian"):
+        client = signed_in(site, key)
+        found = address.search(client.get(HW1).text)
+        assert found is not None
+        assert 'loading="lazy" alt="The data: some rows&#39; share' in found[0]
+        answer = client.get(found[1])
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+        assert answer.content == path.read_bytes()
+        with Image.open(path) as image:
+            assert image.size == (int(found[2]), int(found[3]))
+    assert not address.search(site.client().get(HW1).text)
+    assert site.client().get("/api/v1/homeworks/hw1/picture").status_code == 401
+    manifest = site.home.public("hw01") / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes() + b"\n")
+    assert signed_in(site, "b01").get("/api/v1/homeworks/hw1/picture").status_code == 404, "it is one of other data"
 
 
 METRIC: dict[str, Any] = {"name": "rmse", "label": "RMSE", "digits": 5}

@@ -206,6 +206,8 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "GET /homeworks/hw1/archive": (LOGIN, OK, OK, OK, OK),
     "GET /homeworks/hw1/archive/x": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/hw9/archive": (LOGIN, GONE, GONE, GONE, GONE),
+    "GET /homeworks/hw1/picture": (LOGIN, GONE, GONE, GONE, GONE),  # none is drawn
+    "GET /homeworks/..%2f..%2fsecret/picture": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/..%2f.archives/archive": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/hw1/files/../../../secret/key": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/hw1/files/%2e%2e/%2e%2e/%2e%2e/secret/key": (LOGIN, GONE, GONE, GONE, GONE),

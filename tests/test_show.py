@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from PIL import Image
 
 from harness import show
@@ -90,6 +91,90 @@ def test_a_home_and_a_downloaded_folder_have_the_same_picture_and_no_damage(cour
     assert damaged_files(home / "public" / "hw01") == []
 
 
+def prepare(home: Path, *words: str) -> Result:
+    return CliRunner().invoke(cli, ["--home", str(home), "prepare", "hw1", *words])
+
+
+def test_prepare_makes_the_picture_and_show_prints_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    public = tmp_path / "public"
+    assert prepare(tmp_path).exit_code == 0
+    first = show.find_picture(public / "hw01")
+    assert first is not None
+    with Image.open(first.path) as image:
+        assert image.size == (first.width, first.height)
+    assert sorted(path.name for path in public.iterdir()) == [".archives", "course.json", "hw01", "hw01.png"]
+    assert damaged_files(public / "hw01") == []
+    words = ["--home", str(tmp_path), "tasks", "hw1", "--show"]
+    with monkeypatch.context() as patched:
+        patched.setattr(show, "show", lambda folder: pytest.fail("it is there already"))
+        assert CliRunner().invoke(cli, words).output.strip() == str(first.path)
+        assert prepare(tmp_path).exit_code == 0
+    first.path.unlink()
+    assert CliRunner().invoke(cli, words).output.strip() == str(first.path)
+    assert show.find_picture(public / "hw01") == first
+    first.path.unlink()
+    assert prepare(tmp_path).exit_code == 0
+    assert show.find_picture(public / "hw01") == first
+
+
+def test_a_picture_of_other_data_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(tmp_path)
+    folder = tmp_path / "public" / "hw01"
+    first = show.find_picture(folder)
+    assert first is not None
+    old = first.path.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setitem(show.DRAWN, "hw01", fail)
+        assert prepare(tmp_path, "--new-data", "--yes").exit_code == 0
+    assert first.path.read_bytes() == old
+    assert show.find_picture(folder) is None
+    assert prepare(tmp_path).exit_code == 0
+    second = show.find_picture(folder)
+    assert second is not None
+    assert second.manifest != first.manifest
+    for data in (b"", b"\x89PNG", second.path.read_bytes()[1:]):
+        second.path.write_bytes(data)
+        assert show.find_picture(folder) is None
+    second.path.unlink()
+    second.path.mkdir()
+    assert show.find_picture(folder) is None
+    done = prepare(tmp_path)
+    assert done.exit_code == 0
+    assert "There is no picture of the data: the picture cannot be written" in done.output
+    assert sorted(path.name for path in (tmp_path / "public").glob(".*")) == [".archives"]
+
+
+def fail(folder: Path, figure: object) -> None:
+    raise RuntimeError("the first line\nand more")
+
+
+def no_font(folder: Path, figure: object) -> None:
+    raise UserError("there is no font.")
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("no matplotlib", 'the picture needs matplotlib: pip install "lhy-grade[train]".'),
+        ("no font", "there is no font."),
+        ("mistake", "RuntimeError('the first line\\nand more')"),
+    ],
+)
+def test_what_keeps_the_picture_away_does_not_keep_the_data_away(
+    why: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why == "no matplotlib":
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    else:
+        monkeypatch.setitem(show.DRAWN, "hw01", no_font if why == "no font" else fail)
+    done = prepare(tmp_path)
+    assert done.exit_code == 0
+    lines = [line for line in done.output.splitlines() if "no picture" in line]
+    assert [line.partition("no picture of the data: ")[2][: len(said)] for line in lines] == [said]
+    assert "hw01 is ready" in done.output
+    assert damaged_files(tmp_path / "public" / "hw01") == []
+
+
 def test_what_cannot_be_shown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in (None, "", "[]", '{"name": "my-contest"}', '{"name": ["hw01"]}', '{"name": "../hw01"}'):
         if text is not None:
@@ -105,6 +190,6 @@ def test_what_cannot_be_shown_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_every_homework_has_a_picture_in_the_documentation() -> None:
-    assert set(show.DRAWN) == {task.name for task in all_tasks()}
+    assert set(show.DRAWN) == set(show.SEEN) == {task.name for task in all_tasks()}
     for name in show.DRAWN:
         assert (DOCS / f"{name}.png").stat().st_size < 150_000

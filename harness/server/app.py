@@ -370,6 +370,20 @@ def _add_reading(api: FastAPI) -> None:
         path = await server.call(view.archive, server.home, login.viewer, hw)
         return FileResponse(path, media_type="application/zip", filename=path.name)
 
+    @api.get(
+        f"{BASE}/homeworks/{{hw}}/picture",
+        response_class=FileResponse,
+        responses=_content("image/png") | errors,
+    )
+    async def picture(request: Request, login: Who, hw: Homework) -> Response:
+        """The picture of the data, where there is one."""
+        server = _server(request)
+        found = await server.call(view.picture, server.home, login.viewer, hw)
+        if found is None:
+            raise UserError("There is no picture of these data.", code="E_NOT_FOUND")
+        kept = {"cache-control": "private, max-age=3600"}  # the page's address for it holds the hash of the data
+        return FileResponse(found.path, media_type="image/png", headers=kept)
+
     @api.get(f"{BASE}/homeworks/{{hw}}/board", responses=errors)
     async def board(
         request: Request,

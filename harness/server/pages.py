@@ -35,6 +35,7 @@ from harness.home import Home
 from harness.render import inert, interval, number, short_time
 from harness.server import app, auth
 from harness.server.settings import Settings
+from harness.show import SEEN
 from harness.view import Body, Viewer
 from leaderboard.database import LeaderboardError
 from tasks.base import as_written
@@ -330,7 +331,9 @@ def homework(ask: Ask, hw: str) -> Page:
     """The text, the data, the rules and the bars of a homework."""
     body = view.homework(ask.home, ask.viewer, hw, ask.now)
     name = body["name"]
-    data = view.files(ask.home, ask.viewer, name) if ask.viewer.role != "nobody" else {"files": [], "archive": None}
+    known = ask.viewer.role != "nobody"
+    data = view.files(ask.home, ask.viewer, name) if known else {"files": [], "archive": None}
+    picture = view.picture(ask.home, ask.viewer, name) if known else None
     cards = {card["name"]: card for card in body["metrics"]}
     bars = [
         bar
@@ -346,7 +349,7 @@ def homework(ask: Ask, hw: str) -> Page:
         "homework.html",
         {"hw": body, "tab": "sheet", "sheet": markdown(view.sheet(ask.home, ask.viewer, name)), "bars": bars}
         | {"files": grouped([file for file in data["files"] if file["file"] != "sheet.md"])}
-        | {"archive": data["archive"], "count": len(data["files"])},
+        | {"archive": data["archive"], "count": len(data["files"]), "picture": picture, "seen": SEEN.get(name, "")},
     )
 
 
