@@ -576,7 +576,7 @@ def test_a_read_only_home_gives_a_clear_error(exists: bool) -> None:
             with open_database(url) as db:
                 hand_in(db)
 
-        with without_rights(Path(name)), pytest.raises(LeaderboardError, match=r"written|writing|created") as error:
+        with without_rights(Path(name)), pytest.raises(LeaderboardError, match=r"writable|writing|created") as error:
             write()
         assert code_of(error) == ("E_READ_ONLY", 10)
         with open_database(url) as db:
