@@ -62,6 +62,8 @@ def _prepare(
 
     home = options.find_home()
     if new_data and (hides := hidden_by_new_data(home, plan.name, reason)) is not None:
+        for line in hides.lines() if yes else ():  # --yes skips the question alone
+            say(line)
         agree(yes, f"Replace the data of {plan.name}?", hides.lines())
     done = make(
         home, plan, seed=seed, new_data=new_data, reason=reason, accept_leaks=accept_leaks, now=options.clock(),

@@ -496,11 +496,13 @@ def test_new_data_say_what_they_put_away_ask_and_leave_it_readable(home: Home) -
     other = ("prepare", "hw1", "--new-data", "--reason", "a label was wrong", "--as", "prof")
     assert "add --reason" in call(home, "prepare", "hw1", "--new-data", "--yes", exit_code=2).stderr
     asked = call(home, *other, exit_code=1)  # nobody answers
+    assert boards(home, "hw1") == before
+    agreed = call(home, *other, "--yes")
+    assert "version 2" in agreed.stdout
     for text in ("Version 1 has 1 submission from 1 person", "1 extension: copied to the new data", "stays revealed",
                  "lhy-grade leaderboard hw01 --version 1"):  # fmt: skip
         assert text in asked.stderr
-    assert boards(home, "hw1") == before
-    assert "version 2" in call(home, *other, "--yes").stdout
+        assert text in agreed.stderr, "--yes skips the question alone"
     with home.database() as database:
         told = [json.loads(event.body) | {"by": event.actor} for event in events.events(database)]
         assert [one.slots for one in roster.extensions(database, "hw01/2")] == [2]

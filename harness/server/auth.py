@@ -92,7 +92,8 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
 def refused() -> UserError:
     """The error for an invalid token."""
     return UserError(
-        "this token is not valid: mistyped, expired or revoked. Ask the course staff for a new one.",
+        "this token is not valid: mistyped, expired, revoked, or an invitation that was used before. Log in with the"
+        " token that it became, or ask the course staff for a new one.",
         code="E_LOGIN",
         exit_code=6,
     )

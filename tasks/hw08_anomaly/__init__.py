@@ -75,7 +75,7 @@ MEASURED = measured(
 
 TASK = Task(
     "hw08",
-    "Anomaly detection: what is no face",
+    "Anomaly detection: which images are not faces",
     (
         Edition(
             "builtin", WORLD, _format(LAYOUT_2021), (AUC,), MEASURED, Rules(), partial(_make_world, LAYOUT_2021)
