@@ -121,7 +121,7 @@ def _show(body: dict[str, Any], top: int | None, format: Any, version: int | Non
     emit(format, "board", rows, fields, title=title)
     if body.get("interval_note") and any(field.key == "interval" for field in fields):
         say(body["interval_note"])
-    if body["size"] is not None and not body["bars"]:
+    if body.get("size") is not None and not body["bars"]:  # an older server tells none
         say(f"There are no measured bars for size {body['size']}.")
     if not rows:
         say(f"No submissions yet. Be the first: lhy-grade submit {body['homework']} FILE")
