@@ -172,12 +172,15 @@ def serve() -> None:
 
 def _warm() -> None:
     """Loads everything a confined fork can no longer load, including the code that only broken files need."""
+    import codecs
     import resource  # noqa: F401
 
     from PIL import Image
 
     from tasks.base import Column
 
+    for codec in ("unicode_escape", "raw_unicode_escape", "utf_8_sig", "utf_16", "utf_32", "latin_1", "cp1252", "idna"):
+        codecs.lookup(codec)
     columns = (Column("y"), Column("n", "int"), Column("t", "text"))
     forms: tuple[Format, ...] = (
         TableFormat("id", columns[:1], range(2)), TableFormat("id", columns, ("a", "b")),
