@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BENCHES = sorted((ROOT / "tests" / "bench").glob("*.py"))
+SCRIPTS = sorted((ROOT / "tests" / "bench").glob("*.py"))
+BENCHES = [path for path in SCRIPTS if '__name__ == "__main__"' in path.read_text(encoding="utf-8")]
 
 
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.stem)

@@ -6,6 +6,7 @@ and Chromium shows one of them the board. Needs `playwright` and a Chromium on t
 
 from __future__ import annotations
 
+import argparse
 import csv
 import os
 import re
@@ -102,4 +103,5 @@ def picture(token: str, path: Path) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     main()
