@@ -193,8 +193,8 @@ def status(id: int, format: Any) -> None:
     elif format == "csv":
         score = body["scores"][0]["public"] if body["scores"] else None
         row = {key: body[key] for key in ("submission", "homework", "state", "position", "code", "at", "file")}
-        row |= {"public": score, "private": body.get("private"), "rank": body["rank"], "improved": body["improved"]}
-        row |= {"best": body["best"] and body["best"]["submission"]}
+        row |= {"public": score, "private": body.get("private"), "rank": body["rank"]}
+        row |= {"improved": body.get("improved"), "best": (body.get("best") or {}).get("submission")}
         emit("csv", "submission", [row], [Field(key, key) for key in row])
     else:
         show_result(body)

@@ -812,7 +812,7 @@ def test_files_for_old_data_are_refused_with_the_command_that_gets_the_new_ones(
     monkeypatch.chdir(tmp_path / "work")
     for command in ("check", "submit"):
         assert "lhy-grade files hw01 --download" in told(command, "hw1", str(file))
-    with pytest.raises(UserError, match="version 1, but the competition uses version 2"):
+    with pytest.raises(notebook.SubmitError, match="version 1, but the competition uses version 2"):
         notebook.submit(file, "hw1")
     assert served.entries() == []
     assert call("files", "hw1", "--download", str(tmp_path / "data")).exit_code == 0
