@@ -345,7 +345,8 @@ def test_the_interval_is_the_percentile_one_of_the_shared_resamples(grouped: boo
     groups = np.arange(n) // 10 if grouped else None
     kept = None if groups is None else groups[mask]
     interval = PLAIN.interval(rows, mask, groups)
-    assert interval == resampled_interval(PLAIN, rows[mask], resample_counts(int(mask.sum()), groups=kept))
+    units = None if kept is None else len(set(kept.tolist()))
+    assert interval == resampled_interval(PLAIN, rows[mask], resample_counts(int(mask.sum()), groups=kept), units)
     assert interval is not None
     assert interval[0] < PLAIN.value(rows, mask) < interval[1]
     assert PLAIN.interval(rows, mask, groups) == interval  # from the counts that were kept
