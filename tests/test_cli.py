@@ -421,7 +421,7 @@ def test_an_edition_without_a_private_part_has_one_board(tmp_path: Path, one: tu
     ):
         refused = call(home, *words)
         assert refused.exit_code == 2
-        assert "one board" in refused.stderr
+        assert "has only a public board" in refused.stderr
     assert call(home, "leaderboard", "hw12").exit_code == 0
 
 
