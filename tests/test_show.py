@@ -179,7 +179,7 @@ def test_what_cannot_be_shown_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     for text in (None, "", "[]", '{"name": "my-contest"}', '{"name": ["hw01"]}', '{"name": "../hw01"}'):
         if text is not None:
             (tmp_path / "manifest.json").write_text(text)
-        with pytest.raises(UserError, match="no data of a homework") as caught:
+        with pytest.raises(UserError, match="no homework data") as caught:
             show.show(tmp_path)
         assert caught.value.code == "E_SHOW"
     monkeypatch.setattr(show, "FONTS", ("No Such Font",))
