@@ -945,6 +945,16 @@ def test_text_stands_out_from_what_it_is_on_in_light_and_dark() -> None:
         assert {pair: value for pair, value in low.items() if value < 4.5} == {}
 
 
+def test_a_worse_file_is_said_to_be_no_improvement_with_the_best_and_its_rank(site: Class) -> None:
+    first, worse = handed_in(site, "b01", 60.0, 80.0)  # far above the answers: the farther, the worse
+    site.work()
+    own, staff = (site.client(key).get(f"/submissions/{worse}").text for key in ("b01", "tom"))
+    assert f"not an improvement: your best is still submission {first} (" in own
+    assert f"not an improvement: the participant’s best is still submission {first} (" in staff.replace("&#39;", "’")
+    assert ", rank 1)" in own
+    assert "not an improvement" not in site.client("b01").get(f"/submissions/{first}").text
+
+
 # In a browser. These tests come last: playwright's loop runs in this thread until the last of them.
 
 
@@ -1194,13 +1204,3 @@ def test_the_first_tab_leads_past_the_menu_and_focus_is_seen(live: Live) -> None
     page.keyboard.press("Tab")
     width = page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
     assert (page.evaluate("document.activeElement.textContent"), width) == ("Overview", "3px")
-
-
-def test_a_worse_file_is_said_to_be_no_improvement_with_the_best_and_its_rank(site: Class) -> None:
-    first, worse = handed_in(site, "b01", 60.0, 80.0)  # far above the answers: the farther, the worse
-    site.work()
-    own, staff = (site.client(key).get(f"/submissions/{worse}").text for key in ("b01", "tom"))
-    assert f"not an improvement: your best is still submission {first} (" in own
-    assert f"not an improvement: the participant’s best is still submission {first} (" in staff.replace("&#39;", "’")
-    assert ", rank 1)" in own
-    assert "not an improvement" not in site.client("b01").get(f"/submissions/{first}").text
