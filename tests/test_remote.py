@@ -1056,7 +1056,19 @@ def test_the_commands_of_the_documentation_for_a_class_run(
         if out is not None:
             (tmp_path / out).write_text(done.stdout, encoding="utf-8")
         ran.append(words[0])
-    assert ran == ["login", "files", "tasks", "check", "submit", "status", "receipt", "receipt", "select", "login", "logout"]
+    assert ran == [
+        "login",
+        "files",
+        "tasks",
+        "check",
+        "submit",
+        "status",
+        "receipt",
+        "receipt",
+        "select",
+        "login",
+        "logout",
+    ]
 
 
 # Judges of other versions.
