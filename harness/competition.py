@@ -385,6 +385,21 @@ def data_version_of(parts: str, form: str | None) -> str:
     return (parts if form is None else hashlib.sha256((parts + form).encode()).hexdigest())[:16]
 
 
+def hidden_parts(folder: Path, columns: int) -> tuple[dict[str, bytes], str]:
+    """The arrays of a secret folder as bytes, by name, and the SHA-256 of all its hidden files. Raises OSError."""
+    names = [f"column-{place}" for place in range(columns)] + ["usage"]
+    names += ["groups"] if (folder / "groups.npy").exists() else []
+    arrays = {name: (folder / f"{name}.npy").read_bytes() for name in names}
+    known = {f"{name}.npy" for name in names} | {"competition.json", "provenance.json", "format.json", "metric.py"}
+    files = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in known)
+    digest = hashlib.sha256()
+    for name, data in arrays.items():
+        digest.update(name.encode() + data)
+    for name in files:
+        digest.update(name.encode() + (folder / name).read_bytes())
+    return arrays, digest.hexdigest()
+
+
 def read_hidden(home: Home, competition: Competition) -> Hidden:
     """Reads the secret folder and verifies everything in it that can change a score.
 
@@ -395,17 +410,8 @@ def read_hidden(home: Home, competition: Competition) -> Hidden:
     values = _read_described(home, competition)
     folder = home.secret(competition.name, competition.version)
     try:
-        names = [f"column-{place}" for place in range(len(values["columns"]))] + ["usage"]
-        names += ["groups"] if (folder / "groups.npy").exists() else []
-        arrays = {name: (folder / f"{name}.npy").read_bytes() for name in names}
-        known = {f"{name}.npy" for name in names} | {"competition.json", "provenance.json", "format.json", "metric.py"}
-        files = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in known)
-        digest = hashlib.sha256()
-        for name, data in arrays.items():
-            digest.update(name.encode() + data)
-        for name in files:
-            digest.update(name.encode() + (folder / name).read_bytes())
-        same = data_version_of(digest.hexdigest(), values["format"]) == values["data_version"]
+        arrays, digest = hidden_parts(folder, len(values["columns"]))
+        same = data_version_of(digest, values["format"]) == values["data_version"]
         if values["form_file"] is not None:
             form = hashlib.sha256((folder / "format.json").read_bytes()).hexdigest()
             same = same and values["form_file"] == form

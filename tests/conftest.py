@@ -278,19 +278,14 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reseal(home: Home, name: str = "hw01", version: int = 1) -> None:
     """Makes answers that a test has changed look as if they had been made so."""
-    import hashlib
     import json
 
-    from harness.competition import data_version_of, seal_of
+    from harness.competition import data_version_of, hidden_parts, seal_of
 
     folder = home.secret(name, version)
     values = json.loads((folder / "competition.json").read_text())
-    arrays = [*(f"column-{place}" for place in range(len(values["columns"]))), "usage", "groups"]
-    digest = hashlib.sha256()
-    for array in arrays:
-        if (folder / f"{array}.npy").exists():
-            digest.update(array.encode() + (folder / f"{array}.npy").read_bytes())
-    before, values["data_version"] = values["data_version"], data_version_of(digest.hexdigest(), values["format"])
+    digest = hidden_parts(folder, len(values["columns"]))[1]
+    before, values["data_version"] = values["data_version"], data_version_of(digest, values["format"])
     with home.database() as database, database.transaction():
         database.execute(
             "UPDATE versions SET data_version = :now WHERE data_version = :before",

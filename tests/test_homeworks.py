@@ -38,6 +38,7 @@ from tasks.base import (
 )
 from tasks.homeworks import MODULES, find_task
 from tasks.streams import fixed
+from tests.conftest import reseal
 
 SEED = 5
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
@@ -380,6 +381,7 @@ def test_no_private_answer_reaches_the_one_who_hands_in(
         shutil.copytree(home.root, root)
         if label == "two":
             exchange_private_answers(root / "secret" / name / "1")
+            reseal(open_home(root), name)
         there = []
         for what, data in files.items():
             path = tmp_path / f"{what}{competition.format.suffix}"
