@@ -9,19 +9,19 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from baselines.common import Progress, Run, main, size_of, write_file
+from baselines.common import main, size_of
+from baselines.run import Run, write_file
 from tasks.base import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FILES = ("ted2020/raw.en", "ted2020/raw.zh", "test/test.en", "ted_zh_corpus.deduped.gz")
-SUFFIX = ".txt"
-THREADS = 1  # of torch on the CPU
+SUFFIX, THREADS, AUTO = ".txt", 1, "cuda"
 PAD, BOS, EOS, UNK, TAG = range(5)  # TAG is the first token of a source made by back-translation (Caswell et al. 2019)
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "<bt>")
 
@@ -405,33 +405,24 @@ def translate(model: Any, sources: Sequence[list[int]], config: Config, device: 
 
 
 def fit(
-    model: Any, data: Batches, valid: Batches, config: Config, run: Run, epochs: int, first: int, saved: Any,
-    progress: Progress,
+    model: Any, data: Batches, valid: Batches, config: Config, run: Run, epochs: int
 ) -> None:  # fmt: skip
-    """Train for `epochs`, numbered from `first` within the whole run, and leave averaged weights in the model."""
+    """Train for `epochs` and leave averaged weights in the model."""
     import torch
 
     weights = list(model.parameters())
     optimiser = torch.optim.Adam(weights, lr=config.lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
     mean = [torch.zeros_like(weight) for weight in weights]
-    start = first
-    if saved is not None:
-        start = saved["epoch"]
-        with torch.no_grad():
-            for weight, total, kept, sums in zip(weights, mean, saved["weights"], saved["mean"], strict=True):
-                weight.copy_(kept)
-                total.copy_(sums)
-        optimiser.load_state_dict(saved["optimiser"])
-    total_epochs = config.epochs + (config.back_epochs if config.back else 0)
-    steps = saved["steps"] if saved is not None else 0
-    for epoch in range(start, first + epochs):
-        torch.manual_seed(run.seed * 100_003 + epoch)
+    count = {"steps": 0}
+    parts = {"weights": weights, "mean": mean, "optimiser": optimiser, "count": count}
+    for epoch in run.epochs(epochs, parts):
         model.train()
         losses: list[Tensor] = []
         groups = data.groups(config.batch_tokens, random.Random(f"{run.seed} {epoch}"))
         for number, (rows, s, t) in enumerate(groups):
-            steps += 1
-            left = 1 - (epoch - first + number / len(groups)) / epochs
+            count["steps"] += 1
+            steps = count["steps"]
+            left = 1 - (epoch + number / len(groups)) / epochs
             rate = config.lr
             if config.schedule == "noam":
                 rate = config.factor * config.dim**-0.5 * min(steps**-0.5, steps * config.warmup**-1.5)
@@ -454,20 +445,16 @@ def fit(
                 for rows, s, t in valid.groups(config.batch_tokens, random.Random(0))
             ]
         with torch.no_grad():
-            if epoch >= first + epochs - config.average:
+            if epoch >= epochs - config.average:
                 for mixed, weight in zip(mean, weights, strict=True):
                     mixed.add_(weight, alpha=1 / min(config.average, epochs))
-        metrics = {"train_loss": float(torch.stack(losses).mean()), "valid_loss": float(torch.stack(checks).mean())}
-        run.log(epoch + 1, metrics)
-        state = {"epoch": epoch + 1, "steps": steps, "weights": weights, "mean": mean}
-        run.save({**state, "optimiser": optimiser.state_dict()})
-        progress(epoch + 1, total_epochs, metrics)
+        run.log({"train_loss": float(torch.stack(losses).mean()), "valid_loss": float(torch.stack(checks).mean())})
     with torch.no_grad():
         for weight, total in zip(weights, mean, strict=True):
             weight.copy_(total)
 
 
-def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
+def train(config: Config, public: Path, run: Run) -> None:
     """Train one level and write a translation of each test line."""
     english, chinese, test, mono = (read_lines(public / name) for name in FILES)
     pairs = clean(list(zip(english, chinese, strict=True)))
@@ -483,24 +470,23 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
         en, zh = word_tokens([one for one, _ in pairs], " "), word_tokens([other for _, other in pairs], "")
     ens, zhs = [en.encode(one) for one, _ in pairs], [zh.encode(other) for _, other in pairs]
     held_ens, held_zhs = [en.encode(one) for one, _ in held], [zh.encode(other) for _, other in held]
-    saved = run.load()
-    first = 0
     if config.back:
-        first = config.back_epochs
-        made_file, alone_rows = run.folder / "back_translated.en", [zh.encode(line) for line in alone]
-        if saved is None or saved["epoch"] <= first:
+        alone_rows = [zh.encode(line) for line in alone]
+
+        def back_translate(work: Run) -> None:
             back = new_model(config, zh.size, en.size, run.seed + 1).to(run.device)
             data, valid = Batches.of(zhs, ens, run.device), Batches.of(held_zhs, held_ens, run.device)
-            fit(back, data, valid, config, run, first, 0, saved, progress)
+            fit(back, data, valid, config, work, config.back_epochs)
             made = [en.decode(row) for row in translate(back, alone_rows, config, run.device, 1)]
-            write_file(made_file, "".join(line + "\n" for line in made).encode())
-            saved = None
+            write_file(work.folder / "back_translated.en", "".join(line + "\n" for line in made).encode())
+
+        made_file = run.shared("back_translation", asdict(config), back_translate) / "back_translated.en"
         made_rows = [en.encode(line) for line in read_lines(made_file)]
         ens = ens * 2 + [[TAG, *row] for row in made_rows]
         zhs = zhs * 2 + alone_rows  # people's pairs count twice
     model = new_model(config, en.size, zh.size, run.seed).to(run.device)
     data, valid = Batches.of(ens, zhs, run.device), Batches.of(held_ens, held_zhs, run.device)
-    fit(model, data, valid, config, run, config.epochs, first, saved, progress)
+    fit(model, data, valid, config, run, config.epochs)
     rows = translate(model, [en.encode(tidy(line)) for line in test], config, run.device, config.beam)
     lines = [zh.decode(row) for row in rows]
     run.finish("".join((" ".join(line.split()) or "<unk>") + "\n" for line in lines).encode())

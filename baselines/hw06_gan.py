@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baselines.common import Progress, Run, main, size_of
+from baselines.common import main, size_of
+from baselines.run import Run
 from tasks.base import ImagesFormat, UserError
 from tasks.hw06_gan.world import archive
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILES = ("manifest.json",)
-SUFFIX = ".tgz"
-THREADS = 1
+SUFFIX, THREADS, AUTO = ".tgz", 1, "cuda"
 SIDE = 64
 PROBES = 256  # images of the proxy that is logged
 
@@ -189,7 +189,7 @@ def distance(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one.mean(dim=0) - other.mean(dim=0)).square().sum() + spread - 2 * common)
 
 
-def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
+def train(config: Config, public: Path, run: Run) -> None:
     """Train the two networks against each other and write an archive of generated images."""
     import numpy as np
     import torch
@@ -214,17 +214,8 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
         with torch.no_grad():
             return torch.cat([network(part).float() for part in torch.split(noise, 250)])
 
-    done = 0
-    saved = run.load()
-    if saved is not None:
-        done = saved["epoch"]
-        for network, state in zip((generator, discriminator, mean), saved["networks"], strict=True):
-            network.load_state_dict(state)
-        for optimiser, state in zip(optimisers, saved["optimisers"], strict=True):
-            optimiser.load_state_dict(state)
-        rng.set_state(saved["rng"])
-
-    for epoch in range(done, config.epochs):
+    parts = {"networks": [generator, discriminator, mean], "optimisers": optimisers, "rng": rng}
+    for epoch in run.epochs(config.epochs, parts):
         for optimiser, lr in zip(optimisers, (config.lr, config.lr_discriminator), strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = lr * (min(1.0, 2 - 2 * epoch / config.epochs) if config.slow else 1.0)
@@ -266,21 +257,8 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
             sums += torch.stack([bad.detach(), judged.detach().sigmoid().mean()])
 
         loss, fooled = (sums / steps).tolist()
-        metrics = {
-            "discriminator_loss": loss,
-            "fooled": fooled,
-            "pixel_distance": distance(pooled(images_of(probe)), real_probe),
-        }
-        run.log(epoch + 1, metrics)
-        run.save(
-            {
-                "epoch": epoch + 1,
-                "networks": [network.state_dict() for network in (generator, discriminator, mean)],
-                "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                "rng": rng.get_state(),
-            }
-        )
-        progress(epoch + 1, config.epochs, metrics)
+        distance_now = distance(pooled(images_of(probe)), real_probe)
+        run.log({"discriminator_loss": loss, "fooled": fooled, "pixel_distance": distance_now})
 
     made = images_of(torch.randn((form.count, config.noise), generator=rng, device=device))
     pixels = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

@@ -28,7 +28,7 @@ import torch
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from baselines.common import Run, pick_device, threads  # noqa: E402
+from baselines.common import pick_device, tuned  # noqa: E402
 from baselines.hw05_transformer import (  # noqa: E402
     BOS,
     EOS,
@@ -48,6 +48,7 @@ from baselines.hw05_transformer import (  # noqa: E402
     translate,
     word_tokens,
 )
+from baselines.run import Run  # noqa: E402
 from tasks.bleu import BLEU  # noqa: E402
 from tasks.hw05_transformer import COLUMN, TASK  # noqa: E402
 from tasks.streams import fixed  # noqa: E402
@@ -103,7 +104,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
     device = pick_device(given.device)
-    with tempfile.TemporaryDirectory() as name, threads(1):
+    with tempfile.TemporaryDirectory() as name, tuned(device, 1):
         folder = Path(name)
         made = TASK.edition("builtin").make(folder, fixed(given.seed), "small", None)
         config = settings(given.level, folder)
@@ -125,7 +126,7 @@ def main() -> None:
             model: Any = new_model(config, en.size, zh.size, given.seed).to(device)
             start = time.perf_counter()
             if ours:
-                fit(model, data, few, config, run, config.epochs, 0, None, lambda done, total, metrics: None)
+                fit(model, data, few, config, run, config.epochs)
                 steps = groups * config.epochs
             else:
                 steps = plain_fit(model, Pairs(pairs, en, zh), -(-len(pairs) // groups), config, device, given.seed)
