@@ -13,7 +13,7 @@ import numpy as np
 from harness.competition import Secret, find_competition, read_competition, read_secret
 from harness.home import open_home
 from harness.prepare import plan_homework, prepare
-from tasks.base import Format
+from tasks.formats import Format
 from tasks.streams import Streams, fixed
 
 REFERENCE, NO_LEARNING, PUBLIC_DATA, OTHER_DATA = 0, 1, 2, 3

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Format, TableFormat
+from tasks.formats import Format, TableFormat
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Images = NDArray[np.uint8]
@@ -29,7 +29,8 @@ def table(form: Format, *columns: Any) -> bytes:
 
 def grey(images: Images) -> NDArray[np.float32]:
     """Brightness 0 to 1, (n, h, w)."""
-    return (images @ np.array([0.299, 0.587, 0.114]) / 255).astype(np.float32)
+    light: NDArray[np.float64] = images @ np.array([0.299, 0.587, 0.114])
+    return (light / 255).astype(np.float32)
 
 
 def thumbnails(images: Images, side: int) -> NDArray[np.float32]:
