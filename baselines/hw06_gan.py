@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from baselines.common import main, size_of
 from baselines.run import Run
-from tasks.base import ImagesFormat, UserError
+from tasks.base import UserError
+from tasks.formats import ImagesFormat
 from tasks.hw06_gan.world import archive
 
 if TYPE_CHECKING:

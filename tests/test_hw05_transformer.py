@@ -35,8 +35,9 @@ from baselines.hw05_transformer import (
     translate,
 )  # fmt: skip
 from baselines.run import Run
-from tasks.base import PRIVATE, PUBLIC, LinesFormat, Made, UserError
+from tasks.base import PRIVATE, PUBLIC, Made, UserError
 from tasks.bleu import BLEU
+from tasks.formats import LinesFormat
 from tasks.hw05_transformer import MONO_FILE, RAW_FILES, TASK, TEST_FILES, course
 from tasks.hw05_transformer import lexicon as words
 from tasks.hw05_transformer.grammar import (

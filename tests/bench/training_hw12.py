@@ -31,7 +31,7 @@ from baselines import hw12_reinforcement as baseline  # noqa: E402
 from baselines.common import tuned  # noqa: E402
 from baselines.run import Run  # noqa: E402
 from submissions.reader import read  # noqa: E402
-from tasks.base import EpisodesFormat  # noqa: E402
+from tasks.formats import EpisodesFormat  # noqa: E402
 from tasks.hw12_reinforcement import EPISODES_FILE  # noqa: E402
 from tasks.hw12_reinforcement.judge import run  # noqa: E402
 
