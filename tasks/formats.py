@@ -178,23 +178,38 @@ class LinesFormat:
 
 @dataclass(frozen=True)
 class ImagesFormat:
-    """A gzipped tar archive of `1.jpg` … `count.jpg` at its root and nothing else, RGB of one size in pixels.
+    """A gzipped tar archive of `count` RGB images of one size in pixels and nothing else, all JPEG or all PNG.
 
-    It is read as "image", uint8 `(count, height, width, 3)`. The images do not correspond to hidden rows, so the format
-    sets their number.
+    They are `1.jpg` … `count.jpg` at its root (or `.png`), unless `names` are given, which may have folders, such as
+    `plane/7.png`. The archive is read as "image", uint8 `(count, height, width, 3)`, in the order of the names. Without
+    given names the images do not correspond to hidden rows, so the format sets their number.
     """
 
     count: int
     width: int = 64
     height: int = 64
     max_bytes: int = 2_000_000
+    encoding: Literal["jpeg", "png"] = "jpeg"
+    names: tuple[str, ...] = ()
 
     unit: ClassVar[str] = "images"
     suffix: ClassVar[str] = ".tgz"
 
+    def __post_init__(self) -> None:
+        parts = [part for name in self.names for part in name.split("/")]
+        odd = any(part in ("", ".", "..") or "\\" in part for part in parts) or self.encoding not in ("jpeg", "png")
+        if odd or (self.names and len({name.lower() for name in self.names}) != self.count):
+            raise ValueError("images have `count` different names, paths within the archive, and one of two encodings")
+
     @property
-    def ids(self) -> range:
-        return range(1, self.count + 1)
+    def ids(self) -> range | tuple[str, ...]:
+        return self.names or range(1, self.count + 1)
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files of the archive."""
+        ending = {"jpeg": "jpg", "png": "png"}[self.encoding]
+        return self.names or tuple(f"{number}.{ending}" for number in range(1, self.count + 1))
 
     def __len__(self) -> int:
         return self.count
@@ -205,12 +220,15 @@ class ImagesFormat:
 
     def to_json(self) -> dict[str, Any]:
         """This format as plain values, for `format.json`."""
-        return {"kind": "images"} | {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in ("count", "width", "height", "max_bytes")}
+        values |= {} if self.encoding == "jpeg" else {"encoding": self.encoding}
+        return {"kind": "images"} | values | ({"names": list(self.names)} if self.names else {})
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> ImagesFormat:
         """The inverse of `to_json`."""
-        return ImagesFormat(**{field.name: values[field.name] for field in fields(ImagesFormat)})
+        given = {field.name: values[field.name] for field in fields(ImagesFormat) if field.name in values}
+        return ImagesFormat(**given | {"names": tuple(given.get("names", ()))})
 
 
 @dataclass(frozen=True)
