@@ -399,7 +399,9 @@ def _png_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
     """
     if not content.startswith(_PNG):
         return _other_kind(content, "PNG")
-    at, pieces, kinds = len(_PNG), [], []
+    at = len(_PNG)
+    pieces: list[bytes] = []
+    kinds: list[bytes] = []
     while not kinds or kinds[-1] != b"IEND":
         size, kind = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
         piece, check = content[at + 8 : at + 8 + size], content[at + 8 + size : at + 12 + size]

@@ -97,8 +97,8 @@ def test_what_is_read_apart_is_what_the_reader_gives(decoder: Decoder, place: in
 BROKEN = (
     b"", b"\xff\xfe\x00", b"id,y\n0,1\n", b"id,y\n0,x\n1,nan\n2,1e999\n", b"id;y\n0;1\n", b"\x80\x04pickle",
     b"[[0,9],[1]]", b"\x1f\x8bbroken", archive(IMAGES, 1), "id,y\n０,1\n".encode("utf-16"), b"a\n\nb\n\n\n\n\n",
-    archive(PNGS, 1), b"\x93NUMPY\x01\x00v\x00", b"PK\x03\x04", "id,y\n0,é\n".encode("latin-1"), b"0,1\n1,2\n2,3\n", b"[" * 5000,
-    b"id,y\n" + b"0,1\n" * 5000, b'id,y\n"0,1\n',
+    archive(PNGS, 1), b"\x93NUMPY\x01\x00v\x00", b"PK\x03\x04", "id,y\n0,é\n".encode("latin-1"), b"[" * 5000,
+    b"0,1\n1,2\n2,3\n", b"id,y\n" + b"0,1\n" * 5000, b'id,y\n"0,1\n',
 )  # fmt: skip
 
 
