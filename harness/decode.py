@@ -196,17 +196,17 @@ def _warm() -> None:
         for data in broken:
             with contextlib.suppress(SubmissionError):
                 read_predictions(data, form, isinstance(form, TableFormat))
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w:gz") as archive:
-        picture = io.BytesIO()
-        Image.new("RGB", (8, 8)).save(picture, "JPEG")
-        entry = tarfile.TarInfo("1.jpg")
-        entry.size = len(picture.getvalue())
-        archive.addfile(entry, io.BytesIO(picture.getvalue()))
-    read_predictions(whole.getvalue(), ImagesFormat(1, 8, 8), False)
-    for place in (20, 60, len(whole.getvalue()) // 2):
-        with contextlib.suppress(SubmissionError):
-            read_predictions(whole.getvalue()[:place], ImagesFormat(1, 8, 8), False)
+    for pictures in (ImagesFormat(1, 8, 8), ImagesFormat(1, 8, 8, encoding="png")):
+        whole, picture = io.BytesIO(), io.BytesIO()
+        with tarfile.open(fileobj=whole, mode="w:gz") as archive:
+            Image.new("RGB", (8, 8)).save(picture, pictures.encoding)
+            entry = tarfile.TarInfo(pictures.files[0])
+            entry.size = len(picture.getvalue())
+            archive.addfile(entry, io.BytesIO(picture.getvalue()))
+        read_predictions(whole.getvalue(), pictures, False)
+        for place in (20, 60, len(whole.getvalue()) // 2):
+            with contextlib.suppress(SubmissionError):
+                read_predictions(whole.getvalue()[:place], pictures, False)
     confinement()
 
 
@@ -342,7 +342,8 @@ def _fits(columns: Columns, form: Format, cells: bool) -> bool:
     match form:
         case TableFormat():
             numbers = [] if cells else [one for one in form.columns if one.kind != "text"]
-            return all(
+            named = [one for one in form.columns if one.choices]
+            return all(set(columns[one.name].tolist()) <= set(one.choices) for one in named) and all(
                 bool(np.isfinite(columns[one.name]).all())
                 and bool(((columns[one.name] >= one.minimum) & (columns[one.name] <= one.maximum)).all())
                 for one in numbers

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
+from tasks.errors import UserError
+
 if TYPE_CHECKING:
     from tasks.base import Answers
 
@@ -27,7 +29,8 @@ class Column:
 
     `kind` says how a cell is read: "float" (a finite decimal number), "int" (a whole number without a point, as int64)
     or "text". `minimum` and `maximum` are inclusive, for numbers; the default bounds keep a squared error finite.
-    `room` is for text: the bytes of a cell on average, which bound the file.
+    `choices` and `room` are for text: the only names that a cell may be, as long as there are any, else the bytes of a
+    cell on average, which bound the file.
     """
 
     name: str
@@ -35,11 +38,29 @@ class Column:
     minimum: float = -1e100
     maximum: float = 1e100
     room: int = 4096
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.choices and (self.kind != "text" or len(set(self.choices)) < len(self.choices)):
+            raise ValueError(f"column {self.name}: only text has choices, each of them once")
+
+    @property
+    def cell_bytes(self) -> int:
+        """The bytes of a cell, on average, without quotes around it."""
+        if self.choices:
+            return max(NUMBER_BYTES, *(len(choice.encode()) for choice in self.choices))
+        return self.room if self.kind == "text" else NUMBER_BYTES
 
     def to_json(self) -> dict[str, Any]:
         """This column as plain values."""
         values = {"name": self.name, "kind": self.kind, "minimum": self.minimum, "maximum": self.maximum}
-        return values | ({"room": self.room} if self.kind == "text" else {})
+        values |= {"room": self.room} if self.kind == "text" else {}
+        return values | ({"choices": list(self.choices)} if self.choices else {})
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Column:
+        """The inverse of `to_json`."""
+        return Column(**{**values, "choices": tuple(values.get("choices", ()))})
 
 
 class Year(NamedTuple):
@@ -92,7 +113,7 @@ class TableFormat:
         """The maximum file size in bytes: enough for the rows, or for another year's file, and some more."""
         ends = (self.ids[0], self.ids[-1]) if isinstance(self.ids, range) and self.ids else self.ids
         longest = max((len(str(name).encode()) for name in ends), default=0)
-        cells = sum(column.room if column.kind == "text" else NUMBER_BYTES for column in self.columns)
+        cells = sum(column.cell_bytes for column in self.columns)
         row = longest + cells + 3 * len(self.header) + 3  # quotes and a comma for each cell, CR CR LF
         rows = max(len(self.ids), *(year.rows for year in self.years), 0)
         return min(MOST_BYTES, SPARE_BYTES + rows * row)
@@ -118,7 +139,7 @@ class TableFormat:
         ids = values["ids"]
         return TableFormat(
             id=values["id"],
-            columns=tuple(Column(**column) for column in values["columns"]),
+            columns=tuple(map(Column.from_json, values["columns"])),
             ids=range(ids["first"], ids["first"] + ids["count"]) if isinstance(ids, dict) else tuple(ids),
             years=tuple(Year(name, tuple(header), *rest) for name, header, *rest in values["years"]),
         )
@@ -157,23 +178,38 @@ class LinesFormat:
 
 @dataclass(frozen=True)
 class ImagesFormat:
-    """A gzipped tar archive of `1.jpg` … `count.jpg` at its root and nothing else, RGB of one size in pixels.
+    """A gzipped tar archive of `count` RGB images of one size in pixels and nothing else, all JPEG or all PNG.
 
-    It is read as "image", uint8 `(count, height, width, 3)`. The images do not correspond to hidden rows, so the format
-    sets their number.
+    They are `1.jpg` … `count.jpg` at its root (or `.png`), unless `names` are given, which may have folders, such as
+    `plane/7.png`. The archive is read as "image", uint8 `(count, height, width, 3)`, in the order of the names. Without
+    given names the images do not correspond to hidden rows, so the format sets their number.
     """
 
     count: int
     width: int = 64
     height: int = 64
     max_bytes: int = 2_000_000
+    encoding: Literal["jpeg", "png"] = "jpeg"
+    names: tuple[str, ...] = ()
 
     unit: ClassVar[str] = "images"
     suffix: ClassVar[str] = ".tgz"
 
+    def __post_init__(self) -> None:
+        parts = [part for name in self.names for part in name.split("/")]
+        odd = any(part in ("", ".", "..") or "\\" in part for part in parts) or self.encoding not in ("jpeg", "png")
+        if odd or (self.names and len({name.lower() for name in self.names}) != self.count):
+            raise ValueError("images have `count` different names, paths within the archive, and one of two encodings")
+
     @property
-    def ids(self) -> range:
-        return range(1, self.count + 1)
+    def ids(self) -> range | tuple[str, ...]:
+        return self.names or range(1, self.count + 1)
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files of the archive."""
+        ending = {"jpeg": "jpg", "png": "png"}[self.encoding]
+        return self.names or tuple(f"{number}.{ending}" for number in range(1, self.count + 1))
 
     def __len__(self) -> int:
         return self.count
@@ -184,12 +220,15 @@ class ImagesFormat:
 
     def to_json(self) -> dict[str, Any]:
         """This format as plain values, for `format.json`."""
-        return {"kind": "images"} | {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in ("count", "width", "height", "max_bytes")}
+        values |= {} if self.encoding == "jpeg" else {"encoding": self.encoding}
+        return {"kind": "images"} | values | ({"names": list(self.names)} if self.names else {})
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> ImagesFormat:
         """The inverse of `to_json`."""
-        return ImagesFormat(**{field.name: values[field.name] for field in fields(ImagesFormat)})
+        given = {field.name: values[field.name] for field in fields(ImagesFormat) if field.name in values}
+        return ImagesFormat(**given | {"names": tuple(given.get("names", ()))})
 
 
 @dataclass(frozen=True)
@@ -246,8 +285,11 @@ Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat
 
 
 def format_from_json(values: Mapping[str, Any]) -> Format:
-    """The format that a `format.json` describes. Raises KeyError for a kind that this version does not know."""
+    """The format that a `format.json` describes. Raises UserError for a kind that this release does not know."""
     kinds: dict[str, type[Format]] = {
         "table": TableFormat, "lines": LinesFormat, "images": ImagesFormat, "episodes": EpisodesFormat,
     }  # fmt: skip
-    return kinds[values["kind"]].from_json(values)
+    kind = values["kind"]
+    if kind not in kinds:
+        raise UserError(f"submissions of the kind {kind!r:.40} need a newer lhy-grade: pipx upgrade lhy-grade")
+    return kinds[kind].from_json(values)
