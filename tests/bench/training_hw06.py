@@ -73,7 +73,7 @@ def theirs(config: hw06_gan.Config, public: Path, seed: int, device: str) -> tup
     """The same for the straightforward loop."""
     generator, discriminator = (network.to(device) for network in hw06_gan.new_networks(config, seed))
     optimisers = [
-        torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta, 0.999))
+        torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta1, 0.999))
         for network, lr in ((generator, config.lr), (discriminator, config.lr_discriminator))
     ]
     entropy = torch.nn.BCEWithLogitsLoss()
