@@ -56,6 +56,7 @@ ERRORS = {
     "Episodes": "submissions.episodes",
     "The replay of HW12": "tasks.hw12_reinforcement.judge",
     "A metric file of one's own": "tasks.kaggle",
+    "The course's own files, in prepare": "tasks.sources",
     "The course and its leaderboard": "leaderboard.codes",
     "The command line, the client and the server": "harness.codes",
     "The store of submissions": "submissions.store",
