@@ -19,18 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.home import Home, locked, making, sync_folder, write_file
-from tasks.base import (
-    METRICS_VERSION,
-    Answers,
-    Bar,
-    Format,
-    Judge,
-    Metric,
-    Rules,
-    TableFormat,
-    UserError,
-    format_from_json,
-)
+from tasks.base import METRICS_VERSION, Answers, Bar, Judge, Metric, Rules, UserError
+from tasks.formats import Format, TableFormat, format_from_json
 from tasks.homeworks import canonical, find_task, module_of, unknown
 
 if TYPE_CHECKING:

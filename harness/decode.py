@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.grading import read_predictions
 from tasks.apart import Died, Limits, bind, confine, confinement, send
-from tasks.base import Columns, EpisodesFormat, Format, ImagesFormat, LinesFormat, SubmissionError, TableFormat
+from tasks.base import Columns, SubmissionError
 from tasks.errors import Problem, internal
+from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -177,7 +178,7 @@ def _warm() -> None:
 
     from PIL import Image
 
-    from tasks.base import Column
+    from tasks.formats import Column
 
     for codec in ("unicode_escape", "raw_unicode_escape", "utf_8_sig", "utf_16", "utf_32", "latin_1", "cp1252", "idna"):
         codecs.lookup(codec)
@@ -212,7 +213,7 @@ def _warm() -> None:
 def _answer(connection: socket.socket, parent: int) -> None:
     """Reads one request, confines itself, and replies."""
     from submissions.plain import SMALL
-    from tasks.base import format_from_json
+    from tasks.formats import format_from_json
 
     parts = []
     while chunk := connection.recv(2**18):

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from submissions.text import CODES as COMMON
 from submissions.text import MAGIC, Report, empty, inert, refusal, too_large
-from tasks.base import Columns, ImagesFormat
+from tasks.base import Columns
+from tasks.formats import ImagesFormat
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,7 +25,8 @@ from typing import Any
 from submissions.plain import read_plain
 from submissions.text import CODES as FILE_CODES
 from submissions.text import Report, inert, refusal, text_of, too_large, without_end
-from tasks.base import Column, Columns, TableFormat
+from tasks.base import Columns
+from tasks.formats import Column, TableFormat
 
 CODES: dict[str, str] = {
     **FILE_CODES,

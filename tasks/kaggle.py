@@ -25,21 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.apart import FORKS, Died, Limits, apart, confine
-from tasks.base import (
-    IGNORED,
-    PRIVATE,
-    PUBLIC,
-    Answers,
-    Column,
-    Columns,
-    Format,
-    LinesFormat,
-    Metric,
-    Problem,
-    SubmissionError,
-    TableFormat,
-    UserError,
-)
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, Metric, Problem, SubmissionError, UserError
+from tasks.formats import Column, Format, LinesFormat, TableFormat
 from tasks.metrics import METRICS
 
 if TYPE_CHECKING:

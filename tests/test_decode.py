@@ -19,16 +19,8 @@ import pytest
 from harness.decode import Decoder, _packed, received
 from harness.grading import read_predictions
 from tasks.apart import Died, Limits, confinement
-from tasks.base import (
-    Column,
-    Columns,
-    EpisodesFormat,
-    Format,
-    ImagesFormat,
-    LinesFormat,
-    SubmissionError,
-    TableFormat,
-)
+from tasks.base import Columns, SubmissionError
+from tasks.formats import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="files are read in a process of their own")
 

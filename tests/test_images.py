@@ -20,7 +20,8 @@ from PIL import Image
 
 from submissions.images import CODES, read_images
 from submissions.reader import read
-from tasks.base import ImagesFormat, SubmissionError
+from tasks.base import SubmissionError
+from tasks.formats import ImagesFormat
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions" / "hw06-2022"
 SIDE, COUNT = 16, 4

@@ -26,20 +26,8 @@ from submissions import plain, table, text
 from submissions.reader import read
 from submissions.table import CODES, read_table
 from submissions.text import inert, load
-from tasks.base import (
-    Answers,
-    Column,
-    Columns,
-    Edition,
-    EpisodesFormat,
-    LinesFormat,
-    Problem,
-    SubmissionError,
-    TableFormat,
-    Task,
-    UserError,
-    Year,
-)
+from tasks.base import Answers, Columns, Edition, Problem, SubmissionError, Task, UserError
+from tasks.formats import Column, EpisodesFormat, LinesFormat, TableFormat, Year
 from tasks.homeworks import all_tasks
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions"

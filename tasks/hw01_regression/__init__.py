@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.base import Bar, Column, Edition, Place, Rules, TableFormat, Task, Year, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured
+from tasks.formats import Column, TableFormat, Year
 from tasks.metrics import MSE, RMSE
 
 TRAIN_FILE, TEST_FILE = "covid.train.csv", "covid.test.csv"

@@ -6,8 +6,9 @@ translation, and more Chinese talks for back-translation.
 
 from __future__ import annotations
 
-from tasks.base import Bar, Edition, LinesFormat, Place, Rules, Task, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured
 from tasks.bleu import BLEU
+from tasks.formats import LinesFormat
 
 RAW_FILES = ("ted2020/raw.en", "ted2020/raw.zh")
 TEST_FILES = ("test/test.en", "test/test.zh")

@@ -6,7 +6,8 @@ thresholds (FID 8,200 to 30,000) are shown as published and are on a different s
 
 from __future__ import annotations
 
-from tasks.base import Bar, Edition, ImagesFormat, Judge, Place, Rules, Task
+from tasks.base import Bar, Edition, Judge, Place, Rules, Task
+from tasks.formats import ImagesFormat
 from tasks.frechet import FACE_RATE, FID
 
 SUBMITTED = 1000

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.auc import AUC
-from tasks.base import Bar, Column, Edition, Place, Rules, TableFormat, Task, Year, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured
+from tasks.formats import Column, TableFormat, Year
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
 SIDE = 64

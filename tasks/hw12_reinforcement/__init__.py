@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Bar, Columns, Edition, EpisodesFormat, Judge, Place, Rules, Task, measured
+from tasks.base import Bar, Columns, Edition, Judge, Place, Rules, Task, measured
+from tasks.formats import EpisodesFormat
 from tasks.metrics import estimate_mean, mean_of_rows, student
 
 if TYPE_CHECKING:
