@@ -223,7 +223,7 @@ class _Reader:
     others: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     count: int = 0
-    bytes: int = 0
+    spent: int = 0
     folder: Path | None = None
 
     def read(self) -> None:
@@ -274,7 +274,7 @@ class _Reader:
     def _read_archive(self, place: Path, prefix: str, depth: int) -> None:
         """Takes the wanted files of an archive, and of those in it."""
         where = f"{self.place}, {prefix[:-1]}" if prefix else str(self.place)
-        most = min(MOST_BYTES - self.bytes, 2**30 + MOST_RATIO * place.stat().st_size)
+        most = min(MOST_BYTES - self.spent, 2**30 + MOST_RATIO * place.stat().st_size)
         with _readable(where):
             read = self._read_zip if _packed(place) == "a zip" else self._read_tar
             inner = read(place, prefix, where, most, depth)
@@ -333,7 +333,7 @@ class _Reader:
     def _spend(self, count: int, most: int, where: str) -> None:
         if count > most:
             raise _too_large(where, most)
-        self.bytes += count
+        self.spent += count
 
     def _unpack(self, stream: IO[bytes]) -> Path:
         """The stream's bytes as a numbered file in the temporary folder."""
