@@ -254,7 +254,7 @@ def competitions_to_grade(home: Home, name: str) -> list[Competition]:
     with home.database() as database:
         for data in competitions.all_data(database, found[0].name):
             if data.number != found[0].version and store.pending(database, {data.key: data.versions}):
-                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError, UserError):
                     text = (home.secret(data.name, data.number) / "format.json").read_bytes()
                     found.append(competition_from_json(json.loads(text)))
     return found

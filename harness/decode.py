@@ -342,7 +342,8 @@ def _fits(columns: Columns, form: Format, cells: bool) -> bool:
     match form:
         case TableFormat():
             numbers = [] if cells else [one for one in form.columns if one.kind != "text"]
-            return all(
+            named = [one for one in form.columns if one.choices]
+            return all(set(columns[one.name].tolist()) <= set(one.choices) for one in named) and all(
                 bool(np.isfinite(columns[one.name]).all())
                 and bool(((columns[one.name] >= one.minimum) & (columns[one.name] <= one.maximum)).all())
                 for one in numbers

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
+from tasks.errors import UserError
+
 if TYPE_CHECKING:
     from tasks.base import Answers
 
@@ -27,7 +29,8 @@ class Column:
 
     `kind` says how a cell is read: "float" (a finite decimal number), "int" (a whole number without a point, as int64)
     or "text". `minimum` and `maximum` are inclusive, for numbers; the default bounds keep a squared error finite.
-    `room` is for text: the bytes of a cell on average, which bound the file.
+    `choices` and `room` are for text: the only names that a cell may be, as long as there are any, else the bytes of a
+    cell on average, which bound the file.
     """
 
     name: str
@@ -35,11 +38,29 @@ class Column:
     minimum: float = -1e100
     maximum: float = 1e100
     room: int = 4096
+    choices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.choices and (self.kind != "text" or len(set(self.choices)) < len(self.choices)):
+            raise ValueError(f"column {self.name}: only text has choices, each of them once")
+
+    @property
+    def cell_bytes(self) -> int:
+        """The bytes of a cell, on average, without quotes around it."""
+        if self.choices:
+            return max(NUMBER_BYTES, *(len(choice.encode()) for choice in self.choices))
+        return self.room if self.kind == "text" else NUMBER_BYTES
 
     def to_json(self) -> dict[str, Any]:
         """This column as plain values."""
         values = {"name": self.name, "kind": self.kind, "minimum": self.minimum, "maximum": self.maximum}
-        return values | ({"room": self.room} if self.kind == "text" else {})
+        values |= {"room": self.room} if self.kind == "text" else {}
+        return values | ({"choices": list(self.choices)} if self.choices else {})
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Column:
+        """The inverse of `to_json`."""
+        return Column(**{**values, "choices": tuple(values.get("choices", ()))})
 
 
 class Year(NamedTuple):
@@ -92,7 +113,7 @@ class TableFormat:
         """The maximum file size in bytes: enough for the rows, or for another year's file, and some more."""
         ends = (self.ids[0], self.ids[-1]) if isinstance(self.ids, range) and self.ids else self.ids
         longest = max((len(str(name).encode()) for name in ends), default=0)
-        cells = sum(column.room if column.kind == "text" else NUMBER_BYTES for column in self.columns)
+        cells = sum(column.cell_bytes for column in self.columns)
         row = longest + cells + 3 * len(self.header) + 3  # quotes and a comma for each cell, CR CR LF
         rows = max(len(self.ids), *(year.rows for year in self.years), 0)
         return min(MOST_BYTES, SPARE_BYTES + rows * row)
@@ -118,7 +139,7 @@ class TableFormat:
         ids = values["ids"]
         return TableFormat(
             id=values["id"],
-            columns=tuple(Column(**column) for column in values["columns"]),
+            columns=tuple(map(Column.from_json, values["columns"])),
             ids=range(ids["first"], ids["first"] + ids["count"]) if isinstance(ids, dict) else tuple(ids),
             years=tuple(Year(name, tuple(header), *rest) for name, header, *rest in values["years"]),
         )
@@ -246,8 +267,11 @@ Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat
 
 
 def format_from_json(values: Mapping[str, Any]) -> Format:
-    """The format that a `format.json` describes. Raises KeyError for a kind that this version does not know."""
+    """The format that a `format.json` describes. Raises UserError for a kind that this release does not know."""
     kinds: dict[str, type[Format]] = {
         "table": TableFormat, "lines": LinesFormat, "images": ImagesFormat, "episodes": EpisodesFormat,
     }  # fmt: skip
-    return kinds[values["kind"]].from_json(values)
+    kind = values["kind"]
+    if kind not in kinds:
+        raise UserError(f"submissions of the kind {kind!r:.40} need a newer lhy-grade: pipx upgrade lhy-grade")
+    return kinds[kind].from_json(values)
