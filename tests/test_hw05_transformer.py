@@ -549,7 +549,7 @@ def test_folders_archives_and_renamed_files_are_read_alike(tmp_path: Path) -> No
 
 
 def test_no_line_that_is_handed_out_breaks_in_two_in_any_program() -> None:
-    lines = official.lines_of("\ufeff一\u2028二\x85三\r\n a\rb\x0bc\x1cd \n\n".encode(), "raw.zh")
+    lines = official.lines_of("一\u2028二\x85三\r\n a\rb\x0bc\x1cd \n\n")
     assert lines == ["一 二 三", "a b c d", ""]
     assert "".join(f"{line}\n" for line in lines).splitlines() == lines
 
