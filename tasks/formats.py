@@ -178,23 +178,38 @@ class LinesFormat:
 
 @dataclass(frozen=True)
 class ImagesFormat:
-    """A gzipped tar archive of `1.jpg` … `count.jpg` at its root and nothing else, RGB of one size in pixels.
+    """A gzipped tar archive of `count` RGB images of one size in pixels and nothing else, all JPEG or all PNG.
 
-    It is read as "image", uint8 `(count, height, width, 3)`. The images do not correspond to hidden rows, so the format
-    sets their number.
+    They are `1.jpg` … `count.jpg` at its root (or `.png`), unless `names` are given, which may have folders, such as
+    `plane/7.png`. The archive is read as "image", uint8 `(count, height, width, 3)`, in the order of the names. Without
+    given names the images do not correspond to hidden rows, so the format sets their number.
     """
 
     count: int
     width: int = 64
     height: int = 64
     max_bytes: int = 2_000_000
+    encoding: Literal["jpeg", "png"] = "jpeg"
+    names: tuple[str, ...] = ()
 
     unit: ClassVar[str] = "images"
     suffix: ClassVar[str] = ".tgz"
 
+    def __post_init__(self) -> None:
+        parts = [part for name in self.names for part in name.split("/")]
+        odd = any(part in ("", ".", "..") or "\\" in part for part in parts) or self.encoding not in ("jpeg", "png")
+        if odd or (self.names and len({name.lower() for name in self.names}) != self.count):
+            raise ValueError("images have `count` different names, paths within the archive, and one of two encodings")
+
     @property
-    def ids(self) -> range:
-        return range(1, self.count + 1)
+    def ids(self) -> range | tuple[str, ...]:
+        return self.names or range(1, self.count + 1)
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files of the archive."""
+        ending = {"jpeg": "jpg", "png": "png"}[self.encoding]
+        return self.names or tuple(f"{number}.{ending}" for number in range(1, self.count + 1))
 
     def __len__(self) -> int:
         return self.count
@@ -205,12 +220,15 @@ class ImagesFormat:
 
     def to_json(self) -> dict[str, Any]:
         """This format as plain values, for `format.json`."""
-        return {"kind": "images"} | {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in ("count", "width", "height", "max_bytes")}
+        values |= {} if self.encoding == "jpeg" else {"encoding": self.encoding}
+        return {"kind": "images"} | values | ({"names": list(self.names)} if self.names else {})
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> ImagesFormat:
         """The inverse of `to_json`."""
-        return ImagesFormat(**{field.name: values[field.name] for field in fields(ImagesFormat)})
+        given = {field.name: values[field.name] for field in fields(ImagesFormat) if field.name in values}
+        return ImagesFormat(**given | {"names": tuple(given.get("names", ()))})
 
 
 @dataclass(frozen=True)
@@ -262,7 +280,80 @@ class EpisodesFormat:
         return EpisodesFormat(**given | {"seeds": tuple(given["seeds"])})
 
 
-Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat
+OPERATORS = (
+    "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Celu", "Clip", "Concat", "Constant", "Conv",
+    "ConvTranspose", "DepthToSpace", "DequantizeLinear", "Div", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten",
+    "Gather", "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "GroupNormalization",
+    "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LayerNormalization", "LeakyRelu", "Less",
+    "LessOrEqual", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Min", "Mish", "Mul", "Neg", "Not", "Or", "PRelu",
+    "Pad", "Pow", "QuantizeLinear", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape",
+    "Resize", "Selu", "Shape", "Sigmoid", "Slice", "Softmax", "Softplus", "Softsign", "SpaceToDepth", "Split", "Sqrt",
+    "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where",
+)  # fmt: skip
+"""ONNX operators of common networks. None of them draws, loops, counts or makes values out of a shape."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a model: its name, its shape after the free batch size, and its type."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "float16", "int64"] = "float32"
+
+    def __str__(self) -> str:
+        return f"{self.dtype} (n, {', '.join(map(str, self.shape))})"
+
+
+@dataclass(frozen=True)
+class ModelFormat:
+    """A model as one ONNX graph with these inputs and outputs, which the judge runs.
+
+    It is read as "model", "inspected" and "parameters", see `submissions.models`. `most_parameters` bounds the numbers
+    that the graph holds. The model does not correspond to hidden rows.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    most_parameters: int
+    max_bytes: int = 500_000
+    operators: tuple[str, ...] = OPERATORS
+
+    unit: ClassVar[str] = "model"
+    suffix: ClassVar[str] = ".onnx"
+
+    @property
+    def ids(self) -> range:
+        return range(1)
+
+    def __len__(self) -> int:
+        return 1
+
+    def fit(self, answers: Answers) -> ModelFormat:
+        """This format, unchanged."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """This format as plain values, for `format.json`."""
+        ports = {
+            side: [[one.name, list(one.shape), one.dtype] for one in getattr(self, side)]
+            for side in ("inputs", "outputs")
+        }
+        limits = {"most_parameters": self.most_parameters, "max_bytes": self.max_bytes}
+        return {"kind": "model"} | ports | limits | {"operators": list(self.operators)}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> ModelFormat:
+        """The inverse of `to_json`."""
+        inputs, outputs = (
+            tuple(Tensor(name, tuple(shape), dtype) for name, shape, dtype in values[side])
+            for side in ("inputs", "outputs")
+        )
+        limits = (values["most_parameters"], values["max_bytes"])
+        return ModelFormat(inputs, outputs, *limits, tuple(values["operators"]))
+
+
+Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat | ModelFormat
 """The submission formats. `unit` is what `ids` count, `suffix` is the ending of a file's name."""
 
 
@@ -270,6 +361,7 @@ def format_from_json(values: Mapping[str, Any]) -> Format:
     """The format that a `format.json` describes. Raises UserError for a kind that this release does not know."""
     kinds: dict[str, type[Format]] = {
         "table": TableFormat, "lines": LinesFormat, "images": ImagesFormat, "episodes": EpisodesFormat,
+        "model": ModelFormat,
     }  # fmt: skip
     kind = values["kind"]
     if kind not in kinds:

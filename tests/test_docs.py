@@ -54,6 +54,8 @@ ERRORS = {
     "Lines of text": "submissions.lines",
     "An archive of images": "submissions.images",
     "Episodes": "submissions.episodes",
+    "A model": "submissions.models",
+    "A model that is run": "tasks.models",
     "The replay of HW12": "tasks.hw12_reinforcement.judge",
     "A metric file of one's own": "tasks.kaggle",
     "The course's own files, in prepare": "tasks.sources",

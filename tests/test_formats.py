@@ -45,7 +45,12 @@ WRITTEN: list[tuple[Format, str]] = [
         '{"kind": "episodes", "seeds": [5, 7], "chained": false, "actions": 4, "max_steps": 1000, "max_bytes": 149072}',
     ),
 ]  # fmt: skip
-FORMS: list[Format] = [*(form for form, _ in WRITTEN), SPEAKERS]
+FORMS: list[Format] = [
+    *(form for form, _ in WRITTEN),
+    SPEAKERS,
+    ImagesFormat(2, 32, 32, 1000, "png", ("a/1.png", "b.png")),
+    ImagesFormat(2, encoding="png"),
+]
 
 
 @pytest.mark.parametrize(("form", "text"), WRITTEN, ids=[type(form).__name__ for form, _ in WRITTEN])

@@ -82,7 +82,7 @@ def plain(data: bytes, form: ImagesFormat) -> NDArray[np.uint8]:
     """The pixels as tarfile and Pillow give them."""
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         files = {member.name.removeprefix("./"): archive.extractfile(member) for member in archive if member.isfile()}
-        images = [np.asarray(Image.open(files[f"{number}.jpg"])) for number in form.ids]  # type: ignore[arg-type]
+        images = [np.asarray(Image.open(files[name])) for name in form.files]  # type: ignore[arg-type]
     return np.stack(images)
 
 
