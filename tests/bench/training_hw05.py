@@ -79,7 +79,7 @@ def plain_fit(model: Any, data: Items, batch: int, config: Config, device: str, 
         model.train()
         for source, target in loader:
             steps += 1
-            rate = noam(config, steps)
+            rate = config.lr if config.schedule == "constant" else noam(config, steps)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             loss = loss_of(model, source.to(device), target.to(device), config.label_smoothing)
@@ -89,6 +89,19 @@ def plain_fit(model: Any, data: Items, batch: int, config: Config, device: str, 
             optimiser.step()
             loss.item()
     return steps
+
+
+def plain_loop(config: Config, public: Path, device: str, seed: int) -> None:
+    """The straightforward loop on the files of a world, with all of their pairs."""
+    english, chinese = (read_lines(public / file) for file in FILES[:2])
+    pairs = clean(list(zip(english, chinese, strict=True)))
+    english, chinese = ([pair[side] for pair in pairs] for side in (0, 1))
+    with tempfile.TemporaryDirectory() as name:
+        en, zh = tokenizers(config, english, chinese, [], Run(Path(name), seed, device))
+    data = Pairs.of(en.encode(english), zh.encode(chinese), device)
+    each = -(-len(pairs) // len(data.groups(config.batch_tokens, random.Random(0))))
+    model = new_model(config, en.size, zh.size, seed).to(device)
+    plain_fit(model, Items(pairs, en, zh), each, config, device, seed)
 
 
 def main() -> None:
