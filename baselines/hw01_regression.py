@@ -1,20 +1,4 @@
-"""HW1 in four levels: the course's sample network, the right columns, better features and training, an ensemble.
-
-Public and private score, mean ± standard deviation over the seeds 100-104 (of the data, the split and the training):
-
-            builtin (RMSE)                   2021 (RMSE)                      builtin-2022 (MSE)
-    naive   1.081 ± 0.071  1.085 ± 0.070    1.037 ± 0.033  1.023 ± 0.051    1.321 ± 0.113  1.262 ± 0.330
-    simple  2.006 ± 0.320  1.974 ± 0.262    1.296 ± 0.145  1.194 ± 0.087    2.021 ± 0.201  1.933 ± 0.397
-    medium  1.116 ± 0.059  1.127 ± 0.079    1.085 ± 0.033  1.079 ± 0.088    1.347 ± 0.112  1.304 ± 0.305
-    strong  0.855 ± 0.062  0.874 ± 0.103    0.987 ± 0.061  0.963 ± 0.043    0.755 ± 0.111  0.752 ± 0.180
-    boss    0.840 ± 0.066  0.849 ± 0.102    0.971 ± 0.067  0.964 ± 0.063    0.721 ± 0.111  0.689 ± 0.152
-
-Each level beats the one below by more than the spread of that difference, except boss on the private part of 2021
-(+0.001 ± 0.024). On 2022 (MSE) the steps to strong (-0.121 ± 0.223) and boss (-0.087 ± 0.103) are within it in public.
-Medium does not reach "naive", the same as yesterday: its columns add almost no information. 7 to 15, 5, 1 and 5 seconds
-on one of two AMD EPYC cores, torch 2.13, 20 November 2026; `python tests/bench/hw01_ladder.py --seeds 100-104 --edition
-E`, and `--from` for the course's files.
-"""
+"""HW1 in four levels: the course's sample network, the right columns, moves of the answers, and lags of the states."""
 
 from __future__ import annotations
 
@@ -22,34 +6,35 @@ import csv
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from baselines.common import main, rate, table
 from baselines.run import Run
 from tasks.base import UserError
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-
 FILES = ("covid.train.csv", "covid.test.csv")
 SUFFIX, THREADS, AUTO = ".csv", 1, "cpu"  # too small for a GPU to help
 TARGET = "tested_positive"
 ILLNESS = ("cli", "ili", "hh_cmnty_cli", "nohh_cmnty_cli")
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Config:
     """The settings of a level; the defaults are the course's sample code of 2021."""
 
-    inputs: Literal["all+id", "all", "right", "selected", "crossed"] = "all"  # see `features`
-    select: int = 16  # how many of the "selected" features are kept, by correlation with the target's change
-    scaling: Literal["none", "own", "train"] = "own"  # "own": training, validation and test rows each by their own mean
-    target: Literal["raw", "scaled", "change"] = "raw"  # "change": from the day before, scaled as well
-    validation: Literal["rows", "states"] = "rows"  # every tenth row (overlapping windows leak), or whole states
-    folds: int = 1  # networks, each with a different tenth (rows) or fold (states) held out
-    parts: int = 10  # into which the rows or the states are divided
+    inputs: Literal["all+id", "all", "right", "moves"] = "all"  # see `features`
+    model: Literal["mlp", "lags"] = "mlp"  # "lags": each state looks at the days that count for it, see `LagAttention`
+    scaling: Literal["none", "own", "train"] = "own"  # "own": each part of the data by its own mean
+    target: Literal["raw", "change", "odds"] = "raw"  # see `goals`
+    validation: Literal["rows", "stretches"] = "rows"  # every tenth row (windows overlap), or stretches
+    folds: int = 1  # networks, each with another part held out
+    parts: int = 10  # into which the rows or the stretches are divided
     repeats: int = 1  # networks per fold
     hidden: tuple[int, ...] = (64,)  # units of the hidden layers, ReLU
     optimiser: Literal["sgd", "adamw"] = "sgd"
@@ -64,14 +49,18 @@ class Config:
 
 LEVELS = {
     "simple": Config(),
-    "medium": Config(inputs="right", scaling="train", target="scaled", lr=0.01, epochs=1000),
+    "medium": Config(
+        inputs="right", scaling="train", target="change", validation="stretches", parts=5, optimiser="adamw", lr=3e-3,
+        weight_decay=0.01, epochs=100, patience=30,
+    ),
     "strong": Config(
-        inputs="selected", scaling="train", target="change", validation="states", parts=5, hidden=(64, 32),
-        optimiser="adamw", lr=3e-3, weight_decay=0.01, epochs=100, patience=30,
+        inputs="moves", scaling="train", target="odds", validation="stretches", parts=5, folds=5, hidden=(32,),
+        optimiser="adamw", lr=2e-3, weight_decay=1.0, schedule="cosine", batch=128, epochs=60, patience=30,
     ),
     "boss": Config(
-        inputs="crossed", scaling="train", target="change", validation="states", parts=5, folds=5, repeats=4,
-        optimiser="adamw", lr=1e-3, weight_decay=0.3, schedule="cosine", batch=128, epochs=100, patience=30,
+        inputs="moves", model="lags", scaling="train", target="odds", validation="stretches", parts=5, folds=5,
+        repeats=2, hidden=(32,), optimiser="adamw", lr=3e-3, weight_decay=0.5, schedule="cosine", batch=128,
+        epochs=100, patience=50,
     ),
 }  # fmt: skip
 SAMPLE_2022 = Config(
@@ -93,15 +82,13 @@ class Table:
     """One of the two files: the marks of the states (n, s), the days (n, d, c), with 0 for the hidden target."""
 
     ids: tuple[str, ...]
-    states: NDArray[np.float32]
-    days: NDArray[np.float32]
+    states: Floats
+    days: Floats
     names: tuple[str, ...]
 
 
 def read(path: Path) -> Table:
     """Parses a file in the course's layout of any year: id, marks of states, then the columns of each day."""
-    import numpy as np
-
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     repeated = next((i for i, name in enumerate(header) if i and header.count(name) > 1), 0)
@@ -117,196 +104,219 @@ def read(path: Path) -> Table:
     )
 
 
-def features(table: Table, inputs: str) -> NDArray[np.float32]:
-    """The inputs (n, f) of a level, before selection and scaling; the marks of the states, where used, come first.
+def features(table: Table, inputs: str) -> Floats:
+    """The inputs (n, f) of a level before scaling; the marks of the states come first.
 
-    "all": every column; "all+id": the row's number too; "right": the states and the earlier targets; "selected":
-    yesterday's target, the last day's answers and how all moved; "crossed": every column, and the relative moves of the
-    answers about illness times yesterday's target.
+    "all": every column; "all+id": the row's number too; "right": the states, the earlier targets and their moves;
+    "moves": for each day but the first its answers and how they moved, those about illness relatively.
     """
-    import numpy as np
-
     n, earlier, survey = len(table.ids), table.days[:, :-1, -1], table.days[:, :, :-1]
-    if inputs == "right":
-        return np.concatenate([table.states, earlier], axis=1)
-    if inputs == "selected":
-        parts = [
-            earlier[:, -1:],  # yesterday's target
-            np.diff(earlier, axis=1),  # how it moved
-            survey[:, -1],  # the last day's answers
-            np.diff(survey, axis=1).reshape(n, -1),  # how they moved from day to day
-            survey[:, -1] - survey[:, 0],  # and over the window
-        ]
-        return np.concatenate(parts, axis=1)
-    parts = [table.states, table.days.reshape(n, -1)[:, :-1]]
-    if inputs == "all+id":
-        parts.append(np.array(table.ids, dtype=np.float32)[:, None])
-    if inputs == "crossed":
-        illness = np.log(np.maximum(survey[:, :, [table.names.index(name) for name in ILLNESS]], 0.05))
-        parts.append(np.diff(illness, axis=1).reshape(n, -1) * earlier[:, -1:])
+    if inputs in ("all", "all+id"):
+        parts = [table.states, table.days.reshape(n, -1)[:, :-1]]
+        if inputs == "all+id":
+            parts.append(np.array(table.ids, dtype=np.float32)[:, None])
+    elif inputs == "right":
+        parts = [table.states, earlier, np.diff(earlier, axis=1)]
+    else:
+        ill = [table.names.index(name) for name in ILLNESS]
+        scaled_survey = survey.copy()
+        scaled_survey[:, :, ill] = np.log(np.maximum(survey[:, :, ill], 0.05))
+        by_day = np.concatenate([scaled_survey[:, 1:], np.diff(scaled_survey, axis=1)], axis=2)  # (n, d - 1, 2c)
+        parts = [table.states, by_day.reshape(n, -1), earlier[:, -1:], np.diff(earlier, axis=1)]
     return np.concatenate(parts, axis=1)
 
 
-def best_features(values: NDArray[np.float32], change: NDArray[np.float32], keep: int, sure: int) -> NDArray[np.intp]:
-    """The columns most correlated with the target's change, after the first `sure` ones, which are always kept."""
-    import numpy as np
+def stretches(table: Table) -> NDArray[np.intp]:
+    """The order (n,) of rows in which each follows the one whose days are its own, one day back, by state."""
+    begins = {row[:-1, :-1].tobytes(): index for index, row in enumerate(table.days)}
+    following = [begins.get(row[1:, :-1].tobytes(), -1) for row in table.days]
+    order: list[int] = []
+    for first in sorted(set(range(len(following))) - set(following), key=lambda i: (table.states[i].argmax(), i)):
+        index = first
+        while index >= 0:
+            order.append(index)
+            index, following[index] = following[index], -1  # the same days twice end a run
+    return np.array(order)
 
-    centred = values - values.mean(axis=0)
-    score = np.abs(centred.T @ (change - change.mean())) / np.maximum(np.sqrt((centred**2).sum(axis=0)), 1e-6)
-    score[:sure] = np.inf
-    return np.sort(np.argsort(-score, kind="stable")[:keep])
 
-
-def held_out(config: Config, train: Table, seed: int) -> NDArray[np.bool_]:
+def held_out(config: Config, train: Table) -> NDArray[np.bool_]:
     """Which rows each network holds out for validation, (networks, n)."""
-    import numpy as np
-
-    if config.validation == "rows":
-        part = np.arange(len(train.ids)) % config.parts
-    else:
-        place = np.random.default_rng(seed).permutation(train.states.shape[1])
-        part = place[train.states.argmax(axis=1)] % config.parts
+    n = len(train.ids)
+    part = np.arange(n) % config.parts
+    if config.validation == "stretches":
+        order = stretches(train)
+        part[order] = np.arange(len(order)) // 8 % config.parts  # eight windows in a row
     return np.repeat(part == np.arange(config.folds)[:, None], config.repeats, axis=0)
 
 
-def scaled(values: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
+def scaled(values: Floats, like: Floats) -> Floats:
     """The columns brought to mean 0 and deviation 1 of `like`."""
     spread = like.std(axis=0)
-    out: NDArray[np.float32] = (values - like.mean(axis=0)) / (spread + (spread == 0))
+    out: Floats = (values - like.mean(axis=0)) / (spread + (spread == 0))
     return out
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data for the networks of a level: inputs (n, f), goals (n,) in units of `unit` above `base`, and the test.
+    """The data of a level: inputs (n, f), targets (n,), and the base and the unit (n,) of `base + unit · output`.
 
-    `held` (networks, n) says which rows each network holds out; `base` is added to the outputs for the test.
+    `held` (networks, n) says which rows each network holds out; `shape` counts states, days and answers of a day.
     """
 
-    x: NDArray[np.float32]
-    goals: NDArray[np.float32]
+    x: Floats
+    y: Floats
+    base: Floats
+    unit: Floats
     held: NDArray[np.bool_]
-    x_test: NDArray[np.float32]
-    base: NDArray[np.float32]
-    unit: float
+    x_test: Floats
+    base_test: Floats
+    unit_test: Floats
     ids: tuple[str, ...]
+    shape: tuple[int, int, int]
 
 
-def prepare(config: Config, public: Path, seed: int) -> Prepared:
+def prepare(config: Config, public: Path) -> Prepared:
     """The two files as a level's inputs and goals, scaled."""
-    import numpy as np
-
-    train_table, test_table = read(public / FILES[0]), read(public / FILES[1])
-    x, x_test = features(train_table, config.inputs), features(test_table, config.inputs)
-    y = train_table.days[:, -1, -1]
-    yesterday, yesterday_test = train_table.days[:, -2, -1], test_table.days[:, -2, -1]
-    if config.inputs == "selected":
-        chosen = best_features(x, y - yesterday, config.select, train_table.days.shape[1] - 1)
-        x, x_test = x[:, chosen], x_test[:, chosen]
-    held = held_out(config, train_table, seed)
-    first = 0 if config.inputs == "selected" else train_table.states.shape[1]  # the marks of the states stay 0 and 1
+    train, test = read(public / FILES[0]), read(public / FILES[1])
+    x, x_test = features(train, config.inputs), features(test, config.inputs)
+    held = held_out(config, train)
+    states = train.states.shape[1]
+    values, values_test = x[:, states:], x_test[:, states:]  # the marks of the states stay 0 and 1
     if config.scaling == "own":
-        fit = ~held[0]
-        x_test[:, first:] = scaled(x_test[:, first:], x_test[:, first:])
-        x[fit, first:], x[~fit, first:] = (scaled(part, part) for part in (x[fit, first:], x[~fit, first:]))
+        for part in (held[0], ~held[0]):
+            values[part] = scaled(values[part], values[part])
+        values_test[:] = scaled(values_test, values_test)
     elif config.scaling == "train":
-        x_test[:, first:], x[:, first:] = scaled(x_test[:, first:], x[:, first:]), scaled(x[:, first:], x[:, first:])
-    base, base_test, unit = np.zeros_like(y), np.zeros_like(yesterday_test), 1.0
-    if config.target != "raw":
-        if config.target == "change":
-            base, base_test = yesterday, yesterday_test
-        else:
-            base, base_test = base + y.mean(), base_test + y.mean()
-        unit = float((y - base).std())
-    return Prepared(x, (y - base) / np.float32(unit), held, x_test, base_test, unit, test_table.ids)
+        values_test[:], values[:] = scaled(values_test, values), scaled(values, values)
+    shape = states, train.days.shape[1], len(train.names) - 1
+    goal, goal_test = goals(config, train), goals(config, test)
+    return Prepared(x, train.days[:, -1, -1], *goal, held, x_test, *goal_test, test.ids, shape)
 
 
-# Model: all networks of an ensemble at once, each layer as one batched product
+def goals(config: Config, table: Table) -> tuple[Floats, Floats]:
+    """What an output of 0 means, and by how much an output of 1 differs from it, each (n,).
+
+    "raw": 0 and 1 per cent; "change": yesterday's value and 1; "odds": yesterday's value and the slope of the logistic
+    curve there, since a share of 5 % moves less than one of 50 % for the same change in the odds.
+    """
+    yesterday = table.days[:, -2, -1]
+    one = np.ones_like(yesterday)
+    if config.target == "raw":
+        return 0 * one, one
+    share = np.clip(yesterday / 100, 0.01, 0.99)
+    return yesterday, one if config.target == "change" else (10 * share * (1 - share)).astype(np.float32)
 
 
-def new_networks(sizes: list[int], count: int, zero_last: bool, generator: torch.Generator) -> list[torch.Tensor]:
-    """Weights (count, in, out) and biases (count, 1, out) of each layer, uniform in ±1/sqrt(in) as torch's Linear."""
-    import torch
-
-    layers = []
-    for index, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-        bound = 0.0 if zero_last and index == len(sizes) - 2 else fan_in**-0.5
-        for rows in (fan_in, 1):
-            layers.append((torch.rand(count, rows, fan_out, generator=generator) * 2 - 1) * bound)
-    return layers
+# Models: all networks of an ensemble at once, each layer as one batched product
 
 
-def outputs(layers: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """The outputs (count, n) of the networks for inputs (count, n, in)."""
-    import torch
+class Mlp(nn.Module):
+    """`count` multilayer perceptrons side by side: inputs (count, n, f) to outputs (count, n)."""
 
-    for index in range(0, len(layers), 2):
-        x = torch.baddbmm(layers[index + 1], x, layers[index])
-        if index < len(layers) - 2:
-            x = torch.relu(x)
-    return x[..., 0]
+    def __init__(self, count: int, sizes: list[int], generator: torch.Generator) -> None:
+        super().__init__()
+        self.layers = nn.ParameterList()
+        for fan_in, fan_out in pairwise(sizes):  # uniform in ±1/sqrt(in), as nn.Linear
+            for rows in (fan_in, 1):
+                bound = fan_in**-0.5
+                self.layers.append(
+                    nn.Parameter((torch.rand(count, rows, fan_out, generator=generator) * 2 - 1) * bound)
+                )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for index in range(0, len(self.layers), 2):
+            x = torch.baddbmm(self.layers[index + 1], x, self.layers[index])  # (count, n, out)
+            if index < len(self.layers) - 2:
+                x = torch.relu(x)
+        return x[..., 0]
+
+
+class LagAttention(nn.Module):
+    """For each state a softmax over the days, which weighs their answers before the perceptron sees them.
+
+    A distributed lag (Almon 1965) of a state's own, learnt as attention with the state as the query.
+    """
+
+    def __init__(self, count: int, states: int, days: int, width: int, rest: int, hidden: tuple[int, ...],
+                 generator: torch.Generator) -> None:  # fmt: skip
+        super().__init__()
+        self.shape, self.states = (days, width), states
+        self.scores = nn.Parameter(torch.zeros(count, states, days))
+        self.network = Mlp(count, [width + rest, *hidden, 1], generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        days, width = self.shape
+        which, moves, rest = torch.tensor_split(x, (self.states, self.states + days * width), dim=2)
+        weights = torch.softmax(3 * torch.bmm(which, self.scores), dim=2)  # (count, n, days)
+        seen = (weights[..., None] * moves.reshape(*moves.shape[:2], days, width)).sum(dim=2)  # (count, n, width)
+        out: Tensor = self.network(torch.cat([seen, rest], dim=2))
+        return out
+
+
+def new_model(config: Config, count: int, data: Prepared, generator: torch.Generator) -> nn.Module:
+    """The networks of a level, `count` side by side."""
+    if config.model == "mlp":
+        return Mlp(count, [data.x.shape[1], *config.hidden, 1], generator)
+    states, days, answers = data.shape
+    rest = data.x.shape[1] - states - (days - 1) * 2 * answers
+    return LagAttention(count, states, days - 1, 2 * answers, rest, config.hidden, generator)
 
 
 def train(config: Config, public: Path, run: Run) -> None:
     """Train the networks of a level, each up to its best epoch on its validation rows, and write their mean."""
-    import numpy as np
-    import torch
-
-    data = prepare(config, public, run.seed)
-    device = run.device
+    data = prepare(config, public)
     generator = torch.Generator().manual_seed(run.seed)
     count = len(data.held)
-    sizes = [data.x.shape[1], *config.hidden, 1]
-    layers = new_networks(sizes, count, config.target == "change", generator)
-    layers = [layer.to(device).requires_grad_() for layer in layers]
-    inputs = torch.from_numpy(data.x).to(device)
-    goals = torch.from_numpy(data.goals).to(device)
-    mask = torch.from_numpy(data.held).to(device)
+    model = new_model(config, count, data, generator).to(run.device)
+    inputs, y, base, unit, mask = (
+        torch.from_numpy(values).to(run.device) for values in (data.x, data.y, data.base, data.unit, data.held)
+    )
     each = int((~data.held).sum(axis=1).min())
-    optimiser: torch.optim.Optimizer
-    if config.optimiser == "sgd":
-        optimiser = torch.optim.SGD(layers, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-    else:
-        optimiser = torch.optim.AdamW(layers, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-
+    weights = list(model.parameters())
+    optimiser: torch.optim.Optimizer = (
+        torch.optim.SGD(weights, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+        if config.optimiser == "sgd"
+        else torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    )
     state: dict[str, Any] = {
-        "best": [layer.detach().clone() for layer in layers],
-        "best_loss": torch.full((count,), torch.inf, device=device), "stale": torch.zeros(count, device=device),
+        "best": [value.detach().clone() for value in weights],
+        "best_loss": torch.full((count,), torch.inf, device=run.device), "stale": torch.zeros(count, device=run.device),
     }  # fmt: skip
-    parts = {"layers": layers, "optimiser": optimiser, "rng": generator, "state": state}
+    parts = {"weights": weights, "optimiser": optimiser, "rng": generator, "state": state}
     for epoch in run.epochs(config.epochs, parts):
         if bool((state["stale"] > config.patience).all()):
             break
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate(config.schedule, epoch, config.epochs)
-        shuffle = torch.rand(data.held.shape, generator=generator).to(device) + mask
+        shuffle = torch.rand(data.held.shape, generator=generator).to(run.device) + mask
         order = shuffle.argsort(dim=1)[:, :each]
-        losses = torch.zeros(count, device=device)
-        for rows in torch.split(order, config.batch, dim=1):
-            loss = (outputs(layers, inputs[rows]) - goals[rows]).square().mean(dim=1)
+        losses = torch.zeros(count, device=run.device)
+        for batch in torch.split(order, config.batch, dim=1):
+            loss = (base[batch] + unit[batch] * model(inputs[batch]) - y[batch]).square().mean(dim=1)
             optimiser.zero_grad()
             torch.autograd.backward(loss.sum())
             optimiser.step()
-            losses += loss.detach() * rows.shape[1]
+            losses += loss.detach() * batch.shape[1]
         with torch.no_grad():
-            error = (outputs(layers, inputs.expand(count, -1, -1)) - goals).square()
+            error = (base + unit * model(inputs.expand(count, -1, -1)) - y).square()
             valid = (error * mask).sum(dim=1) / mask.sum(dim=1)
             better = (valid < state["best_loss"]) & (state["stale"] <= config.patience)
             state["best_loss"] = torch.where(better, valid, state["best_loss"])
             state["stale"] = torch.where(better, 0, state["stale"] + 1)
-            for best, layer in zip(state["best"], layers, strict=True):
-                best.copy_(torch.where(better[:, None, None], layer, best))
+            for best, weight in zip(state["best"], weights, strict=True):
+                best.copy_(torch.where(better[:, None, None], weight, best))
         run.log({
-            "train_mse": float(losses.mean() / each) * data.unit**2,
-            "valid_mse": float(valid.mean()) * data.unit**2,
-            "best_valid_mse": float(state["best_loss"].mean()) * data.unit**2,
+            "train_mse": float(losses.mean() / each),
+            "valid_mse": float(valid.mean()),
+            "best_valid_mse": float(state["best_loss"].mean()),
         })  # fmt: skip
 
     with torch.no_grad():
-        answer = outputs(state["best"], torch.from_numpy(data.x_test).to(device).expand(count, -1, -1)).mean(dim=0)
-    values = answer.cpu().numpy().astype(np.float64) * data.unit + data.base
-    values = np.clip(values, 0, 100)
-    run.finish(table(("id", TARGET), data.ids, [f"{value:.6f}" for value in values]))
+        for weight, best in zip(weights, state["best"], strict=True):
+            weight.copy_(best)
+        answer = model(torch.from_numpy(data.x_test).to(run.device).expand(count, -1, -1)).mean(dim=0)
+    values = np.clip(data.base_test + data.unit_test * answer.cpu().numpy().astype(np.float64), 0, 100)
+    run.finish(table(("id", TARGET), data.ids, [repr(float(value)) for value in values]))
 
 
 if __name__ == "__main__":

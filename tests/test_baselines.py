@@ -21,7 +21,7 @@ import torch
 
 from baselines import require_training
 from baselines.common import main, override, pick_device, rate, train_level
-from baselines.hw01_regression import LEVELS, Config, best_features, features, held_out, read, settings
+from baselines.hw01_regression import LEVELS, Config, LagAttention, features, held_out, read, settings, stretches
 from tasks.base import UserError
 from tasks.homeworks import MODULES
 from tasks.hw01_regression import TARGET, TASK, TRAIN_FILE
@@ -182,7 +182,7 @@ def test_settings_are_read_by_the_type_of_their_field() -> None:
         ("epochs=2.5", "expected a whole number; found '2.5'"),
         ("lr=fast", "expected a number; found 'fast'"),
         ("lr=nan", "expected a finite number; found 'nan'"),
-        ("inputs=some", "expected one of all+id, all, right, selected, crossed; found 'some'"),
+        ("inputs=some", "expected one of all+id, all, right, moves; found 'some'"),
         ("hidden=64,x", "expected a whole number; found 'x'"),
     ],
 )
@@ -252,23 +252,33 @@ def test_the_command_ends_with_the_errors_exit_code_and_text(
     assert capsys.readouterr().err == "--set epochs=many: expected a whole number; found 'many'.\n"
 
 
-def test_the_best_features_are_the_correlated_ones_and_the_sure_ones() -> None:
-    rng = np.random.default_rng(0)
-    change = rng.normal(size=400).astype(np.float32)
-    values = rng.normal(size=(400, 9)).astype(np.float32)
-    values[:, 4] += change
-    values[:, 7] -= change
-    assert best_features(values, change, 3, 1).tolist() == [0, 4, 7]
-
-
-def test_whole_states_are_held_out_and_each_fold_once(public: Path) -> None:
+def test_stretches_of_windows_in_a_row_are_held_out_and_each_once(public: Path) -> None:
     table = read(public / TRAIN_FILE)
-    held = held_out(LEVELS["boss"], table, 5)
-    assert held.shape == (20, len(table.ids))
-    assert (held[::4].sum(axis=0) == 1).all()
-    for mask in held:
-        states = table.states.argmax(axis=1)
-        assert not set(states[mask]) & set(states[~mask])
+    order = stretches(table)
+    assert sorted(order) == list(range(len(table.ids)))
+    follows = [np.array_equal(table.days[a, 1:], table.days[b, :-1]) for a, b in pairwise(order)]
+    runs = 3 * table.states.shape[1]  # each state has three periods
+    assert sum(follows) == len(order) - runs
+    held = held_out(LEVELS["boss"], table)
+    assert held.shape == (LEVELS["boss"].folds * LEVELS["boss"].repeats, len(table.ids))
+    assert (held[:: LEVELS["boss"].repeats].sum(axis=0) == 1).all()
+    for mask in held:  # eight windows in a row, so that few share a day with one that is learnt from
+        assert (mask[order][1:] != mask[order][:-1]).sum() <= len(order) / 8
+        assert set(table.states.argmax(axis=1)[mask]) == set(range(table.states.shape[1]))
+
+
+def test_a_state_looks_at_the_days_that_its_scores_say() -> None:
+    model = LagAttention(1, 2, 2, 1, 3, (4,), torch.Generator().manual_seed(0))
+    x = torch.zeros(1, 2, 2 + 2 * 3 + 1)
+    x[0, 0, 0] = x[0, 1, 1] = 1.0  # one row for each state
+    with torch.no_grad():
+        model.scores[0] = torch.tensor([[9.0, -9.0], [-9.0, 9.0]])
+        before = model(x)
+        x[0, :, 2:5] = 1.0  # the answers of the first day count for the first state alone
+        after = model(x)
+    assert before.shape == (1, 2)
+    assert before[0, 0] != after[0, 0]
+    assert before[0, 1] == pytest.approx(float(after[0, 1]), abs=1e-5)
 
 
 def test_simple_is_the_courses_sample_network_of_its_year(public: Path) -> None:
@@ -298,7 +308,7 @@ def test_features_never_use_the_target_of_the_last_day(public: Path) -> None:
     table = read(public / TRAIN_FILE)
     changed = read(public / TRAIN_FILE)
     changed.days[:, -1, -1] = 0
-    for inputs in ("all+id", "all", "right", "selected", "crossed"):
+    for inputs in ("all+id", "all", "right", "moves"):
         assert np.array_equal(features(table, inputs), features(changed, inputs))
 
 

@@ -116,7 +116,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SIZES, "small", (600, 100, 300))
 
 
-CHANCE = "(answering|tests|positive)/hidden days"  # the luck of a hidden day goes on in the epidemic after it
+CHANCE = "(answering|outings|tests|positive)/hidden days"  # the luck of a hidden day goes on in the epidemic after it
 WORLDS = {
     # What decides the hidden side, and the files that are the same whatever that is.
     "hw01": (world("hw01", "builtin"), CHANCE, TRAIN_FILE),

@@ -2,10 +2,14 @@
 
 Each state has its own epidemic: waves from waning immunity, season and import from its neighbours, and a policy that
 responds late to reported cases and fatigues; people's behaviour follows both. Every day a panel is surveyed. Who
-happens to answer moves illness and positive tests of that day together, and fewer answers mean more noise. The
-published values are pooled means of seven days, as in real surveys; some states report tests up to three days late.
-Moods, errands and transport follow season, weekdays and drifts of their own: some columns are useless, some mislead by
-tracking the epidemic for a while.
+happens to answer moves illness and positive tests of a day together, and so does how many people go out: where a
+policy is in force (masks are worn then), those who go out have to be tested, which lowers the share of positive tests;
+where none is, going out raises it. A state reports its tests on the same day or late, always by as many days. The
+published values are pooled means of seven days, as in real surveys.
+
+The **family** of a country is drawn from its key: which columns of illness and of going out follow the luck of a day
+and which have luck of their own, how many days late states report and which, and how strong all of it is. Moods and
+transport follow season, weekdays and drifts: they are useless, or mislead by tracking the epidemic for a while.
 
 A year alternates between test and training periods of the whole country, a week apart. In a training period each state
 gives all sliding windows, in a test period windows that are a week apart: neither a target nor a raw answer behind it
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 YEARS = {"small": 1, "full": 10}
-POOL = 7  # days behind a published value, and days free between two periods and between two test windows
+POOL = 7  # days behind a published value; as many and those of a late report lie between two periods or test windows
 PERIODS = "TLTLTLT"  # of a year: T for test, L for learning
 BURN_IN = 150  # days before the first period, until the epidemics are out of step
 
@@ -69,9 +73,10 @@ def plan(layout: Layout, streams: Streams, size: str) -> tuple[list[Window], lis
     windows: dict[str, list[Window]] = {"T": [], "L": []}
     hidden: list[slice] = []
     day = BURN_IN
+    free = POOL + layout.days - 2  # days behind a published value that is reported as late as may be
     for kind in periods:
         counts = next(left[kind])
-        step = layout.days + POOL if kind == "T" else 1
+        step = layout.days + free if kind == "T" else 1
         late = rng.integers(0, step, size=len(counts))
         length = int(max(late + (counts - 1) * step)) + layout.days
         for state, name in enumerate(layout.states):
@@ -79,8 +84,8 @@ def plan(layout: Layout, streams: Streams, size: str) -> tuple[list[Window], lis
             starts = day + late[state] + step * np.arange(counts[state])
             windows[kind] += [Window(state, int(start), group) for start in starts]
         if kind == "T":  # with the days before it whose answers are in its first published values
-            hidden.append(slice(day - POOL, day + length))
-        day += length + POOL
+            hidden.append(slice(day - free, day + length))
+        day += length + free
     train, test = windows["L"], windows["T"]
     if layout.missing_id is None:  # the course sorted its rows of 2021 by state and day, and shuffled those of 2022
         train.sort(key=lambda window: (window.state, window.day))
@@ -168,20 +173,95 @@ def pooled(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return total
 
 
+@dataclass(frozen=True)
+class Family:
+    """What a key decides about its country: which columns help, and how states test and report.
+
+    `illness` and `outings` say how far each of these columns follows the luck of a day, 0 for one that is of no use;
+    `lag` (states,) is the number of days after which a state reports a test; `exposure` is what a day of many outings
+    adds to the log-odds of a positive test where no policy is in force, `screening` what it takes from them where those
+    who go out have to be tested; `slope` is that of the illness of those who answer.
+    """
+
+    illness: dict[str, float]
+    outings: dict[str, float]
+    lag: NDArray[np.int64]
+    exposure: float
+    screening: float
+    slope: float
+
+
+ILLNESS = ("cli", "ili", "hh_cmnty_cli", "nohh_cmnty_cli")
+OUTINGS = ("travel_outside_state", "work_outside_home", "shop", "restaurant", "spent_time", "large_event")
+
+
+def family(layout: Layout, rng: np.random.Generator) -> Family:
+    """The family of a key: two or three of four columns of illness help, three of six of outings."""
+
+    helpful = rng.permutation(len(ILLNESS))[: rng.integers(2, 4)]
+    if not set(helpful) & {2, 3}:  # rare symptoms alone are too noisy
+        helpful[0] = 2
+    weights = rng.uniform(0.8, 1.0, len(ILLNESS))
+    going = rng.permutation(len(OUTINGS))[:3]
+    reach = rng.uniform(0.8, 1.0, len(OUTINGS))
+    lags = rng.choice(layout.days - 1, 2, replace=False)  # so that the move of the day that counts is in the row
+    return Family(
+        {name: float(weights[i]) if i in helpful else 0.0 for i, name in enumerate(ILLNESS)},
+        {name: float(reach[i]) if i in going else 0.0 for i, name in enumerate(OUTINGS)},
+        lags[rng.permutation(len(layout.states)) % 2],
+        *map(float, rng.uniform((0.3, 0.3, 0.9), (0.38, 0.38, 1.1))),
+    )
+
+
+def short_memory(chances: NDArray[np.float64], hidden: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Normal numbers (days, states) of deviation 1 in which a day keeps half of the day before.
+
+    Nothing is kept where hidden days begin or end, so that no shown day follows from the luck of a hidden one.
+    """
+    import numpy as np
+
+    out = chances.copy()
+    for day in range(1, len(out)):
+        if hidden[day] == hidden[day - 1]:
+            out[day] = 0.5 * out[day - 1] + np.sqrt(0.75) * chances[day]
+    return out
+
+
+def in_force(caution: NDArray[np.float64], usual: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether a state's policy is in force, (days, states): from high caution on, until caution is low again.
+
+    High and low are the outer quarters of the days `usual`.
+    """
+    import numpy as np
+
+    low, high = np.quantile(caution[usual], (0.25, 0.75), axis=0)
+    out = np.empty(caution.shape, dtype=bool)
+    now = caution[0] > (low + high) / 2
+    for day, today in enumerate(caution):
+        now = np.where(now, today > low, today > high)
+        out[day] = now
+    return out
+
+
 def simulate(layout: Layout, streams: Streams, hidden: NDArray[np.bool_]) -> Panel:
     """The world's panel; `hidden` (days,) marks the days of the test periods."""
     import numpy as np
 
     days, states = len(hidden), len(layout.states)
-    luck = daily(streams, "luck", hidden, lambda rng, days: rng.normal(size=(days.sum(), states)))
-    ill, caution = epidemic(luck, streams.generator("states"))
+
+    def lucky(name: str) -> NDArray[np.float64]:
+        return daily(streams, name, hidden, lambda rng, days: rng.normal(size=(days.sum(), states)))
+
+    kin = family(layout, streams.generator("family"))
+    ill, caution = epidemic(lucky("luck"), streams.generator("states"))
     rng = streams.generator("survey")
     weekday = np.arange(days)[:, None] % 7
     weekend = (weekday >= 5).astype(np.float64)
-    asked = rng.poisson(np.exp(rng.normal(7.6, 0.7, states)) * (1 - 0.25 * weekend) * rng.uniform(0.9, 1.1, (days, 1)))
-    asked = np.maximum(asked, 60)
-    # Who happens to answer, in logs of illness.
-    mix = daily(streams, "answering", hidden, lambda rng, days: rng.normal(0.0, 0.25, (days.sum(), states)))
+    asked = rng.poisson(np.exp(rng.normal(8.2, 0.3, states)) * (1 - 0.25 * weekend) * rng.uniform(0.9, 1.1, (days, 1)))
+    # Who happens to answer, in logs of illness, and how many happen to go out, in deviations.
+    mix = 0.35 * short_memory(lucky("answering"), hidden)
+    outing = short_memory(lucky("outings"), hidden)
+    policy = in_force(caution, ~hidden)
 
     def per_cent(name: str, share: NDArray[np.float64]) -> NDArray[np.float64]:
         """The published value of a yes/no question with these true shares."""
@@ -189,45 +269,54 @@ def simulate(layout: Layout, streams: Streams, hidden: NDArray[np.bool_]) -> Pan
         yes = daily(streams, f"survey/{name}", hidden, lambda rng, days: rng.binomial(asked[days], share[days]))
         return 100 * pooled(yes) / pooled(asked)
 
+    def own(name: str, size: float) -> NDArray[np.float64]:
+        """The luck of a column of illness: that of the day as far as it helps, else its own."""
+        return size * (kin.illness[name] * mix + (1 - kin.illness[name]) * 0.35 * drift(days, states, 2, rng))
+
     columns: dict[str, NDArray[np.float64]] = {}
     fever = np.exp(rng.normal(0.0, 0.4, states))
-    symptoms = (0.002 + 0.35 * ill * fever) * np.exp(mix)
-    columns["cli"] = per_cent("cli", symptoms)
-    columns["ili"] = per_cent("ili", symptoms * np.exp(0.1 * drift(days, states, 20, rng)) * 1.03)
+    symptoms = 0.002 + 0.35 * ill * fever
+    columns["cli"] = per_cent("cli", symptoms * np.exp(own("cli", 1.0)))
+    columns["ili"] = per_cent("ili", symptoms * np.exp(own("ili", 1.0) + 0.1 * drift(days, states, 20, rng)) * 1.03)
     known = np.exp(rng.normal(0.0, 0.3, states))
     spread = np.cumsum(np.pad(ill, ((3, 0), (0, 0)), mode="edge"), axis=0)
     nearby = 1 - np.exp(-14 * known * 0.9 * (spread[3:] - spread[:-3]) / 3)
-    columns["hh_cmnty_cli"] = per_cent("hh_cmnty_cli", 0.05 + 0.8 * nearby * np.exp(0.2 * mix))
-    columns["nohh_cmnty_cli"] = per_cent("nohh_cmnty_cli", 0.03 + 0.7 * nearby * np.exp(0.14 * mix))
+    for name, usual, reach in (("hh_cmnty_cli", 0.1, 0.7), ("nohh_cmnty_cli", 0.07, 0.6)):
+        columns[name] = per_cent(name, (usual + reach * nearby) * np.exp(own(name, 0.6)))
 
     warm = np.cos(2 * np.pi * (np.arange(days)[:, None] - 200) / 365)
-    # Name: usual share, its spread between states, and what caution, weekend, summer and a drift add to it.
+    # Name: usual share, its spread between states, and what caution, weekend, summer, a drift and outings add to it.
     habits = {
-        "wearing_mask": (0.72, 0.06, 0.22, 0.0, -0.02, 0.03),
-        "travel_outside_state": (0.13, 0.03, -0.08, 0.02, 0.02, 0.012),
-        "work_outside_home": (0.36, 0.04, -0.07, -0.06, 0.0, 0.012),
-        "shop": (0.62, 0.03, -0.1, 0.03, 0.01, 0.015),
-        "restaurant": (0.24, 0.05, -0.13, 0.04, 0.02, 0.015),
-        "spent_time": (0.45, 0.05, -0.16, 0.05, 0.03, 0.02),
-        "large_event": (0.15, 0.04, -0.1, 0.03, 0.03, 0.015),
-        "public_transit": (0.024, 0.008, -0.008, -0.004, 0.0, 0.002),
-        "anxious": (0.18, 0.02, 0.02, 0.0, -0.01, 0.015),
-        "depressed": (0.13, 0.015, 0.0, 0.0, -0.012, 0.012),
-        "felt_isolated": (0.18, 0.02, 0.04, 0.005, -0.01, 0.012),
-        "worried_become_ill": (0.55, 0.05, 0.2, 0.0, 0.0, 0.02),
-        "worried_finances": (0.44, 0.05, 0.0, 0.0, 0.0, 0.03),
+        "wearing_mask": (0.62, 0.04, 0.1, 0.0, -0.02, 0.02, 0.0),
+        "travel_outside_state": (0.13, 0.03, -0.08, 0.02, 0.02, 0.012, 0.04),
+        "work_outside_home": (0.36, 0.04, -0.07, -0.06, 0.0, 0.012, 0.05),
+        "shop": (0.62, 0.03, -0.1, 0.03, 0.01, 0.015, 0.06),
+        "restaurant": (0.24, 0.05, -0.13, 0.04, 0.02, 0.015, 0.06),
+        "spent_time": (0.45, 0.05, -0.16, 0.05, 0.03, 0.02, 0.06),
+        "large_event": (0.15, 0.04, -0.1, 0.03, 0.03, 0.015, 0.05),
+        "public_transit": (0.024, 0.008, -0.008, -0.004, 0.0, 0.002, 0.0),
+        "anxious": (0.18, 0.02, 0.02, 0.0, -0.01, 0.015, 0.0),
+        "depressed": (0.13, 0.015, 0.0, 0.0, -0.012, 0.012, 0.0),
+        "felt_isolated": (0.18, 0.02, 0.04, 0.005, -0.01, 0.012, 0.0),
+        "worried_become_ill": (0.55, 0.05, 0.2, 0.0, 0.0, 0.02, 0.0),
+        "worried_finances": (0.44, 0.05, 0.0, 0.0, 0.0, 0.03, 0.0),
     }
-    for name, (usual, between, by_caution, by_weekend, by_summer, by_drift) in habits.items():
-        own = usual + between * rng.normal(size=states)
-        share = own + by_caution * caution + by_weekend * weekend + by_summer * warm
-        columns[name] = per_cent(name, share + by_drift * drift(days, states, 45, rng))
+    for name, (usual, between, by_caution, by_weekend, by_summer, by_drift, by_outing) in habits.items():
+        share = usual + between * rng.normal(size=states) + by_caution * caution + by_weekend * weekend
+        share = share + by_summer * warm + by_drift * drift(days, states, 45, rng)
+        if name == "wearing_mask":
+            share = share + 0.2 * policy  # which asks for masks
+        if name in kin.outings:
+            luck = kin.outings[name] * outing + (1 - kin.outings[name]) * drift(days, states, 2, rng)
+            share = share + by_outing * luck
+        columns[name] = per_cent(name, share)
 
-    lag = rng.integers(0, 4, states)
-    tested_ill = ill[np.maximum(np.arange(days)[:, None] - lag, 0), np.arange(states)]
-    effort = 0.045 * np.exp(rng.normal(0.0, 0.7, states))
-    positive = np.clip(0.02 + 0.5 * tested_ill / (tested_ill + effort), 0, 0.95)
-    positive = np.clip(positive * np.exp(0.8 * mix), 0.002, 0.95)
-    tests = daily(streams, "tests", hidden, lambda rng, days: np.maximum(rng.binomial(asked[days], 0.075), 4))
+    log_ill = np.log(ill + 1e-4)
+    odds = rng.normal(-1.9, 0.3, states) + 0.7 * (log_ill - log_ill[~hidden].mean())
+    odds = odds + kin.slope * mix + outing * np.where(policy, -kin.screening, kin.exposure)
+    reported = odds[np.maximum(np.arange(days)[:, None] - kin.lag, 0), np.arange(states)]
+    positive = np.clip(1 / (1 + np.exp(-reported)), 0.002, 0.95)
+    tests = daily(streams, "tests", hidden, lambda rng, days: np.maximum(rng.binomial(asked[days], 0.2), 4))
     yes = daily(streams, "positive", hidden, lambda rng, days: rng.binomial(tests[days], positive[days]))
     all_tests = pooled(tests)
     columns[TARGET] = 100 * pooled(yes) / all_tests

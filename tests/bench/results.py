@@ -1,6 +1,6 @@
 """Results of training: lines of `results/hwNN.jsonl`, and the tables of `docs/homeworks/hwNN.md` made from them.
 
-A line is a run of one seed, as `ladder.py --keep` and `hw01_ladder.py --keep` write it, or a summary over seeds where
+A line is a run of one seed, as `ladder.py --keep` writes it, or a summary over seeds where
 only mean and spread were kept. A step is the difference to the level below in the same competitions, so that a summary
 has to give it; it lies within the spread where its mean is not larger than its standard deviation.
 """
@@ -25,9 +25,9 @@ from tasks.base import Bar, Metric
 
 FOLDER = Path(__file__).parents[2] / "results"
 SAMPLE = "sample submission"
-ORDER = (SAMPLE, "naive", "simple", "medium", "strong", "boss", "floor")
+ORDER = (SAMPLE, "naive", "simple", "medium", "strong", "boss")
 """The rows of a table. Those that are not levels of a baseline have no step."""
-LEVELS = ORDER[2:6]
+LEVELS = ORDER[2:]
 
 Spread = tuple[float, float]
 """Mean and standard deviation over seeds; the deviation of one run is NaN."""

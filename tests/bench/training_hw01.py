@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,32 +34,31 @@ from baselines.run import Run  # noqa: E402
 from tasks.hw01_regression import TASK  # noqa: E402
 from tasks.streams import fixed  # noqa: E402
 
-Pair = tuple[torch.Tensor, torch.Tensor]
+Parts = tuple[torch.Tensor, ...]
 
 
-class Rows(Dataset[Pair]):
-    """One row at a time."""
+class Rows(Dataset[Parts]):
+    """One row at a time: its inputs, its target, and the base and the unit of an output."""
 
     def __init__(self, data: baseline.Prepared, chosen: Any) -> None:
-        self.x, self.y = torch.from_numpy(data.x[chosen]), torch.from_numpy(data.goals[chosen])
+        self.parts = [torch.from_numpy(part[chosen]) for part in (data.x, data.y, data.base, data.unit)]
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.parts[0])
 
-    def __getitem__(self, place: int) -> Pair:
-        return self.x[place], self.y[place]
+    def __getitem__(self, place: int) -> Parts:
+        return tuple(part[place] for part in self.parts)
 
 
 def one_network(config: baseline.Config, data: baseline.Prepared, held: Any, device: str) -> tuple[int, Any]:
-    """The steps that a network took, and its outputs for the test."""
-    parts: list[torch.nn.Module] = []
-    for fan_in, fan_out in pairwise([data.x.shape[1], *config.hidden, 1]):
-        parts += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
-    last = parts[-2]
-    if config.target == "change":
-        for weights in last.parameters():
-            torch.nn.init.zeros_(weights)
-    network = torch.nn.Sequential(*parts[:-1]).to(device)
+    """The steps that a network took, and its predictions for the test."""
+    network = baseline.new_model(config, 1, data, torch.Generator().manual_seed(torch.initial_seed())).to(device)
+
+    def squares(batch: Parts) -> torch.Tensor:
+        x, y, base, unit = (part.to(device) for part in batch)
+        out: torch.Tensor = (base + unit * network(x[None])[0] - y).square()
+        return out
+
     optimiser: torch.optim.Optimizer
     if config.optimiser == "sgd":
         optimiser = torch.optim.SGD(network.parameters(), config.lr, config.momentum, weight_decay=config.weight_decay)
@@ -75,24 +73,25 @@ def one_network(config: baseline.Config, data: baseline.Prepared, held: Any, dev
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate(config.schedule, epoch, config.epochs)
         network.train()
-        for x, y in training:
-            loss = torch.nn.functional.mse_loss(network(x.to(device))[:, 0], y.to(device))
+        for batch in training:
+            loss = squares(batch).mean()
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimiser.step()
             loss.item()
             steps += 1
         network.eval()
         total = 0.0
         with torch.no_grad():
-            for x, y in validation:
-                total += torch.nn.functional.mse_loss(network(x.to(device))[:, 0], y.to(device)).item() * len(x)
+            for batch in validation:
+                total += squares(batch).sum().item()
         stale += 1
         if total < best_loss:
             best_loss, best, stale = total, copy.deepcopy(network.state_dict()), 0
     network.load_state_dict(best)
     with torch.no_grad():
-        return steps, network(torch.from_numpy(data.x_test).to(device))[:, 0].cpu().numpy().astype(np.float64)
+        out = network(torch.from_numpy(data.x_test).to(device)[None])[0].cpu().numpy().astype(np.float64)
+    return steps, data.base_test + data.unit_test * out
 
 
 def main() -> None:
@@ -111,7 +110,7 @@ def main() -> None:
         made = TASK.edition("builtin").make(public, fixed(given.seed), "small", None)
         config = baseline.settings(given.level, public)
         config = replace(config, epochs=given.epochs or config.epochs)
-        data = baseline.prepare(config, public, given.seed)
+        data = baseline.prepare(config, public)
         metric = TASK.edition("builtin").metrics[0]
 
         def score(values: Any) -> float:
@@ -136,8 +135,7 @@ def main() -> None:
         networks = [one_network(config, data, held, given.device) for held in data.held]
         slow = time.perf_counter() - start
         steps = sum(one for one, _ in networks)
-        values = np.mean([outputs for _, outputs in networks], axis=0) * data.unit + data.base
-    if config.target == "change":
+        values = np.mean([outputs for _, outputs in networks], axis=0)
         values = np.clip(values, 0, 100)
     print(f"{given.level}, {len(data.held)} networks of at most {config.epochs} epochs")
     print(f"straightforward loop {steps:7} steps {slow:6.1f} s {steps / slow:8.1f} a second   RMSE {score(values):.4f}")

@@ -119,6 +119,14 @@ def ridge(x: Floats, y: NDArray[Any], x_test: Floats) -> NDArray[np.float64]:
     return out
 
 
+def plain_ridge(x: Floats, y: NDArray[Any], x_test: Floats, penalty: float = 30.0) -> NDArray[np.float64]:
+    """Ridge regression on features as they are, for many columns that are mostly zero."""
+    from sklearn.linear_model import Ridge
+
+    out: NDArray[np.float64] = Ridge(penalty).fit(x, y).predict(x_test)
+    return out
+
+
 def boosted_trees(x: Floats, y: NDArray[Any], x_test: Floats) -> NDArray[np.float64]:
     """Gradient boosted trees (Friedman 2001) for a number."""
     from sklearn.ensemble import HistGradientBoostingRegressor
