@@ -135,7 +135,7 @@ def stretches(table: Table) -> NDArray[np.intp]:
         index = first
         while index >= 0:
             order.append(index)
-            index, following[index] = following[index], -1  # the same days twice end a run
+            following[index], index = -1, following[index]  # the same days twice end a run
     return np.array(order)
 
 

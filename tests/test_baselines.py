@@ -177,7 +177,7 @@ def test_settings_are_read_by_the_type_of_their_field() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("speed=3", "expected key=value with one of the keys inputs, select,"),
+        ("speed=3", "expected key=value with one of the keys inputs, model,"),
         ("lr", "expected key=value"),
         ("epochs=2.5", "expected a whole number; found '2.5'"),
         ("lr=fast", "expected a number; found 'fast'"),
