@@ -205,7 +205,7 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
     parser.add_argument("--shared", type=Path, help="a folder for what several runs use; default: in --run")
-    parser.add_argument("--compile", action="store_true", help="with torch.compile")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile, where the baseline has it")
     parser.add_argument("--save-seconds", type=float, default=SAVE_SECONDS, help="between two checkpoints")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
     given = parser.parse_args(arguments)
