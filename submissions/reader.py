@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from submissions.text import load as load
 from tasks.base import Columns
-from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
+from tasks.formats import ArraysFormat, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
 
 
 def read(data: bytes, form: Format) -> Columns:
@@ -29,3 +29,7 @@ def read(data: bytes, form: Format) -> Columns:
             from submissions.episodes import read_episodes
 
             return read_episodes(data, form)
+        case ArraysFormat():
+            from submissions.arrays import read_arrays
+
+            return read_arrays(data, form)

@@ -53,6 +53,7 @@ ERRORS = {
     "A table": "submissions.table",
     "Lines of text": "submissions.lines",
     "An archive of images": "submissions.images",
+    "Arrays": "submissions.arrays",
     "Episodes": "submissions.episodes",
     "The replay of HW12": "tasks.hw12_reinforcement.judge",
     "A metric file of one's own": "tasks.kaggle",
