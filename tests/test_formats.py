@@ -57,7 +57,8 @@ WRITTEN: list[tuple[Format, str]] = [
     (
         ArraysFormat((Array("a", (2, 3)), Array("b", (4,), "uint8", 0, 9))),
         '{"kind": "arrays", "arrays": [{"name": "a", "shape": [2, 3], "dtype": "float32", "minimum": -1e+100, '
-        '"maximum": 1e+100}, {"name": "b", "shape": [4], "dtype": "uint8", "minimum": 0, "maximum": 9}], "max_bytes": 65924}',
+        '"maximum": 1e+100}, {"name": "b", "shape": [4], "dtype": "uint8", "minimum": 0, "maximum": 9}], '
+        '"max_bytes": 65924}',
     ),
 ]  # fmt: skip
 FORMS: list[Format] = [
