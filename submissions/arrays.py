@@ -198,13 +198,14 @@ def _layout(entries: dict[str, Entry], size: int, report: Report) -> bool:
 
 def _compare(entries: dict[str, Entry], form: ArraysFormat, report: Report) -> None:
     """Reports missing and unexpected names, and arrays of another type or shape."""
-    missing = [name for name in form.ids if name not in entries]
-    unknown = [name for name in entries if name not in form.ids]
+    known = form.ids
+    missing = [name for name in known if name not in entries]
+    unknown = sorted(entries.keys() - set(known))
     if missing:
-        message = f"{_arrays(missing)} missing; expected {_some(form.ids)}."
+        message = f"{_arrays(missing)} missing; expected {_some(known)}."
         report.file("E_ARRAY_MISSING", message, expected=missing[0])
     if unknown:
-        message = f"{_arrays(unknown)} unexpected; expected {_some(form.ids)}."
+        message = f"{_arrays(unknown)} unexpected; expected {_some(known)}."
         report.file("E_ARRAY_UNKNOWN", message, found=unknown[0])
     for array in form.arrays:
         if array.name not in entries:

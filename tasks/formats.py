@@ -303,6 +303,8 @@ class Array:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES or not self.shape or not all(type(n) is int and n > 0 for n in self.shape):
             raise ValueError(f"array {self.name}: expected one of {', '.join(DTYPES)} and a shape without 0")
+        if not -math.inf < self.minimum <= self.maximum < math.inf:
+            raise ValueError(f"array {self.name}: expected a finite range")
 
     @property
     def nbytes(self) -> int:

@@ -407,6 +407,12 @@ def test_an_array_needs_a_known_type_and_a_shape(array: Any) -> None:
         Array(*array)
 
 
+@pytest.mark.parametrize("bounds", [(1, 0), (-math.inf, 0), (0, math.inf), (math.nan, 1)])
+def test_the_range_of_an_array_is_finite(bounds: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="a finite range"):
+        Array("a", (1,), "int8", *bounds)
+
+
 @pytest.mark.parametrize("names", [(), ("a", "a"), ("__metadata__",)])
 def test_a_format_of_arrays_needs_different_names(names: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="different names"):
