@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from submissions.text import load as load
 from tasks.base import Columns
-from tasks.formats import ArraysFormat, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
+from tasks.formats import ArraysFormat, EpisodesFormat, Format, ImagesFormat, LinesFormat, ModelFormat, TableFormat
 
 
 def read(data: bytes, form: Format) -> Columns:
@@ -33,3 +33,7 @@ def read(data: bytes, form: Format) -> Columns:
             from submissions.arrays import read_arrays
 
             return read_arrays(data, form)
+        case ModelFormat():
+            from submissions.models import read_model
+
+            return read_model(data, form)

@@ -55,6 +55,8 @@ ERRORS = {
     "An archive of images": "submissions.images",
     "Arrays": "submissions.arrays",
     "Episodes": "submissions.episodes",
+    "A model": "submissions.models",
+    "A model that is run": "tasks.models",
     "The replay of HW12": "tasks.hw12_reinforcement.judge",
     "A metric file of one's own": "tasks.kaggle",
     "The course and its leaderboard": "leaderboard.codes",
