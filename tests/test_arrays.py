@@ -513,7 +513,7 @@ def test_a_competition_of_arrays_is_prepared_checked_submitted_and_ranked(home: 
     assert "public accuracy 0.75000" in command("submit", "causes", str(good), "--as", "ada")
     for what in (("check", "causes", str(bad)), ("submit", "causes", str(bad), "--as", "ada")):
         assert 'E_ARRAY_FINITE  The array "weights" has inf at [2, 1]' in command(*what, code=3)
-    assert json.loads(command("leaderboard", "causes", "--format", "json"))["board"][0]["participant"] == "ada"
+    assert json.loads(command("leaderboard", "causes", "--format", "json"))["board"][0]["name"] == "ada"
     secret = read_secret(home, find_competition(home, "causes"))
     scores = grading.grade_here(secret, answers(30)).scores[0]
     assert (scores.public, scores.private) == (1.0, 0.5)
