@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Bar, Columns, Edition, Judge, Judged, Made, Rules, Task, measured
-from tasks.formats import EpisodesFormat, Format
+from tasks.base import Bar, Columns, Edition, Judge, Place, Rules, Task, measured
+from tasks.formats import EpisodesFormat
 from tasks.metrics import estimate_mean, mean_of_rows, student
-from tasks.streams import Streams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,30 +81,6 @@ REWARD = RewardMetric()
 CHAINED_REWARD = RewardMetric(sampled=False)
 
 
-def _make_world(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw12_reinforcement.world import make
-
-    return make(public, streams, size)
-
-
-def _make_chain(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw12_reinforcement.world import make_chain
-
-    return make_chain(public)
-
-
-def _run(form: Format, predictions: Columns, secret: Path | None) -> Judged:
-    from tasks.hw12_reinforcement.judge import run
-
-    return run(form, predictions, secret)
-
-
-def _version() -> str:
-    from tasks.hw12_reinforcement.judge import version
-
-    return version()
-
-
 def _official(year: str, *bands: tuple[str, float | None, float]) -> tuple[Bar, ...]:
     """The bars of a year, half-open: a mean reward in (99, 100), for which the slides have no row, gets the lower one.
 
@@ -123,7 +97,9 @@ def _one_board(bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
     return tuple(replace(bar, points=(sum(bar.points), 0.0)) for bar in bars)
 
 
-JUDGE = Judge(_run, _version, offline=True)
+JUDGE = Judge(
+    Place("tasks.hw12_reinforcement.judge:run"), Place("tasks.hw12_reinforcement.judge:version"), offline=True
+)
 BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from its own seed"
 CHAIN_SOURCE = (
     f"the course's rule of {{}}: seed {COURSE_SEED} is set once, {COURSE_EPISODES} episodes follow each other in one "
@@ -140,7 +116,7 @@ def _chain(year: str, *bands: tuple[str, float | None, float]) -> Edition:
         (CHAINED_REWARD,),
         _official(year, *bands),
         Rules(quota_zone="Asia/Taipei", selections=1, public_share=1.0),
-        _make_chain,
+        Place("tasks.hw12_reinforcement.world:make_chain"),
         judge=JUDGE,
     )
 
@@ -159,7 +135,7 @@ TASK = Task(
                 ("simple", -63.27, 18.45), ("medium", 117.07, 15.15), ("strong", 215.42, 7.46), ("boss", 277.40, 4.89),
             )),
             Rules(selections=1, public_share=1.0),
-            _make_world,
+            Place("tasks.hw12_reinforcement.world:make"),
             judge=JUDGE,
         ),
         _chain(
