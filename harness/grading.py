@@ -85,7 +85,7 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
             private_interval=metric.interval(rows, weights[1], answers.groups) if n_private else None,
         )
         scores.append(score)
-        if (hint := metric.hint(score.public)) is not None:
+        if metric.hint is not None and (hint := metric.hint(score.public)) is not None:
             notes.append(hint)
     signature = "|".join(
         (

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import ROUND_DOWN, Decimal, localcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from tasks.errors import Problem as Problem
 from tasks.errors import SubmissionError as SubmissionError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tasks.metrics import Metric
     from tasks.streams import Streams
 
 IGNORED, PUBLIC, PRIVATE = 0, 1, 2
@@ -291,50 +292,6 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-class Metric(Protocol):
-    """A score that is computed as one row of numbers for each answer and a value of weighted rows.
-
-    `value(rows, w)` for whole-number weights `w` equals `value` of the rows repeated `w` times. So one pass over a
-    submission gives the public score, the private score and every resample. `name` ends in `_score` where higher is
-    better and in `_error`, `_loss` or `_distance` where lower is; `best` and `worst` are the ends of the range;
-    `digits` are the decimals shown.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def higher_is_better(self) -> bool: ...
-    @property
-    def best(self) -> float: ...
-    @property
-    def worst(self) -> float: ...
-    @property
-    def digits(self) -> int: ...
-
-    def rows(self, answers: Columns, predictions: Columns) -> Any:
-        """The contribution of each row, shape (n,) or (n, k). Both sides are aligned and checked.
-
-        Rows beyond the n of the answers belong only to the submission and count once on either board.
-        """
-        ...
-
-    def value(self, rows: Any, weight: NDArray[Any] | None = None) -> Any:
-        """The score of the rows: a float, or `(b,)` values for weights `(b, n)`. Weights are ≥ 0 and not all 0."""
-        ...
-
-    def interval(
-        self, rows: Any, weight: NDArray[Any], groups: NDArray[Any] | None = None
-    ) -> tuple[float, float] | None:
-        """The 95 % interval of the rows of weight 1, or None where no reliable one exists."""
-        ...
-
-    def hint(self, value: float) -> str | None:
-        """A hint to the participant where a public score suggests that something is wrong with the whole file."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 
 from baselines.common import train_level
 from baselines.hw01_regression import LEVELS, read
-from tasks.base import PRIVATE, PUBLIC, Answers, Columns, Metric
+from tasks.base import PRIVATE, PUBLIC, Answers, Columns
 from tasks.hw01_regression import LAYOUT_2021, LAYOUT_2022, TARGET, TASK, TEST_FILE
 from tasks.hw01_regression.world import floor
+from tasks.metrics import Metric
 from tasks.split import split
 from tasks.streams import fixed
 from tests.bench import results
