@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baselines.common import Progress, Run, main, size_of
-from tasks.base import ImagesFormat, UserError
+from tasks.base import UserError
+from tasks.formats import ImagesFormat
 from tasks.hw06_gan.world import archive
 
 if TYPE_CHECKING:

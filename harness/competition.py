@@ -19,17 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.home import Home, locked, making, sync_folder, write_file
-from tasks.base import (
-    METRICS_VERSION,
-    Answers,
-    Bar,
-    Format,
-    Judge,
-    Rules,
-    TableFormat,
-    UserError,
-    format_from_json,
-)
+from tasks.base import METRICS_VERSION, Answers, Bar, Judge, Rules, UserError
+from tasks.formats import Format, TableFormat, format_from_json
 from tasks.homeworks import canonical, find_task, module_of, unknown
 
 if TYPE_CHECKING:
@@ -265,7 +256,7 @@ def competitions_to_grade(home: Home, name: str) -> list[Competition]:
     with home.database() as database:
         for data in competitions.all_data(database, found[0].name):
             if data.number != found[0].version and store.pending(database, {data.key: data.versions}):
-                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError, UserError):
                     text = (home.secret(data.name, data.number) / "format.json").read_bytes()
                     found.append(competition_from_json(json.loads(text)))
     return found

@@ -26,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.grading import read_predictions
 from tasks.apart import Died, Limits, bind, confine, confinement, send
-from tasks.base import Columns, EpisodesFormat, Format, ImagesFormat, LinesFormat, SubmissionError, TableFormat
+from tasks.base import Columns, SubmissionError
 from tasks.errors import Problem, internal
+from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -177,7 +178,7 @@ def _warm() -> None:
 
     from PIL import Image
 
-    from tasks.base import Column
+    from tasks.formats import Column
 
     for codec in ("unicode_escape", "raw_unicode_escape", "utf_8_sig", "utf_16", "utf_32", "latin_1", "cp1252", "idna"):
         codecs.lookup(codec)
@@ -195,24 +196,24 @@ def _warm() -> None:
         for data in broken:
             with contextlib.suppress(SubmissionError):
                 read_predictions(data, form, isinstance(form, TableFormat))
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w:gz") as archive:
-        picture = io.BytesIO()
-        Image.new("RGB", (8, 8)).save(picture, "JPEG")
-        entry = tarfile.TarInfo("1.jpg")
-        entry.size = len(picture.getvalue())
-        archive.addfile(entry, io.BytesIO(picture.getvalue()))
-    read_predictions(whole.getvalue(), ImagesFormat(1, 8, 8), False)
-    for place in (20, 60, len(whole.getvalue()) // 2):
-        with contextlib.suppress(SubmissionError):
-            read_predictions(whole.getvalue()[:place], ImagesFormat(1, 8, 8), False)
+    for pictures in (ImagesFormat(1, 8, 8), ImagesFormat(1, 8, 8, encoding="png")):
+        whole, picture = io.BytesIO(), io.BytesIO()
+        with tarfile.open(fileobj=whole, mode="w:gz") as archive:
+            Image.new("RGB", (8, 8)).save(picture, pictures.encoding)
+            entry = tarfile.TarInfo(pictures.files[0])
+            entry.size = len(picture.getvalue())
+            archive.addfile(entry, io.BytesIO(picture.getvalue()))
+        read_predictions(whole.getvalue(), pictures, False)
+        for place in (20, 60, len(whole.getvalue()) // 2):
+            with contextlib.suppress(SubmissionError):
+                read_predictions(whole.getvalue()[:place], pictures, False)
     confinement()
 
 
 def _answer(connection: socket.socket, parent: int) -> None:
     """Reads one request, confines itself, and replies."""
     from submissions.plain import SMALL
-    from tasks.base import format_from_json
+    from tasks.formats import format_from_json
 
     parts = []
     while chunk := connection.recv(2**18):
@@ -341,7 +342,8 @@ def _fits(columns: Columns, form: Format, cells: bool) -> bool:
     match form:
         case TableFormat():
             numbers = [] if cells else [one for one in form.columns if one.kind != "text"]
-            return all(
+            named = [one for one in form.columns if one.choices]
+            return all(set(columns[one.name].tolist()) <= set(one.choices) for one in named) and all(
                 bool(np.isfinite(columns[one.name]).all())
                 and bool(((columns[one.name] >= one.minimum) & (columns[one.name] <= one.maximum)).all())
                 for one in numbers

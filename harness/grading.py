@@ -32,16 +32,15 @@ from tasks.base import (
     PUBLIC,
     Bar,
     Columns,
-    Format,
     Grade,
     Judge,
     Judged,
     Score,
     SubmissionError,
-    TableFormat,
     UserError,
 )
 from tasks.errors import internal
+from tasks.formats import Format, TableFormat
 
 if TYPE_CHECKING:
     from leaderboard.database import Database

@@ -13,7 +13,7 @@ from harness import options
 from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
-    from tasks.base import Format
+    from tasks.formats import Format
 
 
 def valid_line(form: Format, name: str, edition: str) -> str:

@@ -41,20 +41,8 @@ from harness.competition import (
     written_versions,
 )
 from harness.home import CONFIG, Home, keep_keys, locked, making, sync_folder, write_file, write_json
-from tasks.base import (
-    IGNORED,
-    PRIVATE,
-    PUBLIC,
-    Answers,
-    Bar,
-    Edition,
-    Format,
-    Judge,
-    Made,
-    Rules,
-    TableFormat,
-    UserError,
-)
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Judge, Made, Rules, UserError
+from tasks.formats import Format, TableFormat
 from tasks.homeworks import canonical, find_task, module_of, unknown
 from tasks.streams import Streams, fixed_key
 

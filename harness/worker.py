@@ -48,7 +48,11 @@ Step = Callable[[str], None]
 
 @dataclass
 class Worker:
-    """One worker: its name, and its state between submissions: the answers, and the last settled submission."""
+    """One worker: its name, and its state between submissions.
+
+    `answers` are of the competitions that it grades, `troubles` says why others are not, to be tried again at the time
+    `again` of the monotonic clock, and `settled` is the last settled submission.
+    """
 
     home: Home
     name: str
@@ -56,6 +60,8 @@ class Worker:
     log: Callable[[str], None]
     seen: tuple[tuple[str, int], ...] | None = None
     answers: dict[str, Secret] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
+    again: float = 0.0
     decoder: Decoder = field(default_factory=Decoder)
     settled: int = 0
 
@@ -292,29 +298,40 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
 
 
 def refresh(worker: Worker) -> None:
-    """Reads the answers of all prepared competitions, again after a change."""
+    """Reads the answers of all prepared competitions, again after a change, and until all of them can be read.
+
+    Raises LeaderboardError if the database cannot be reached; the next call tries again.
+    """
     seen = []
     for name in prepared(worker.home):
         for path in (worker.home.public(name) / "format.json", worker.home.root / "secret" / name):
             with contextlib.suppress(FileNotFoundError):
                 seen.append((str(path), path.stat().st_mtime_ns))
-    if worker.seen == tuple(seen):
+    if worker.seen == tuple(seen) and (not worker.troubles or time.monotonic() < worker.again):
         return
-    worker.answers, worker.settled, worker.seen = {}, 0, tuple(seen)
+    answers: dict[str, Secret] = {}
+    troubles: list[str] = []
     for name in prepared(worker.home):
         try:
             found = competitions_to_grade(worker.home, name)
         except UserError as error:
-            worker.log(f"{name} is not graded: {error}")
+            troubles.append(f"{name} is not graded: {error}")
             continue
         for competition in found:
             try:
-                worker.answers[competition.key] = secret = read_secret(worker.home, competition)
+                answers[competition.key] = secret = read_secret(worker.home, competition)
                 if secret.metric_file:
                     import pandas  # noqa: F401  # once, for all children
             except UserError as error:
                 which = name if competition == found[0] else competition.key
-                worker.log(f"{which} is not graded: {error}")
+                troubles.append(f"{which} is not graded: {error}")
+    for trouble in troubles:
+        if trouble not in worker.troubles:
+            worker.log(trouble)
+    if worker.seen != tuple(seen) or worker.answers.keys() != answers.keys():
+        worker.settled = 0
+    worker.answers, worker.troubles, worker.seen = answers, troubles, tuple(seen)
+    worker.again = time.monotonic() + TROUBLE_SECONDS
 
 
 def _wait(seconds: float, stopped: Callable[[], bool]) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 
 from submissions import text
 from submissions.text import Report, inert, refusal, text_of, too_large, without_end
-from tasks.base import Columns, EpisodesFormat, SubmissionError
+from tasks.base import Columns, SubmissionError
+from tasks.formats import EpisodesFormat
 
 CODES: dict[str, str] = {
     **text.CODES,

@@ -1,13 +1,14 @@
-"""The strict reader of image submissions: a gzipped tar archive of `1.jpg` … `N.jpg` at its root, read in memory.
+"""The strict reader of image submissions: a gzipped tar archive of JPEG or PNG files of known names, read in memory.
 
 Nothing is written to disk, names in the archive are only compared, and every length is limited before it is trusted:
 the expanded archive, the number of members, the bytes of a member, the size of an image by its header before decoding.
 The tar headers (POSIX.1-2017, pax, section "ustar Interchange Format") are read here, since it is enough to find plain
 files and to name everything else.
 
-`./1.jpg` counts as `1.jpg` and an entry for `./` itself is skipped, as `tar czf x.tgz ./*` and `tar czf x.tgz -C FOLDER
-.` write them. Of a JPEG only the pixels are read: APPn segments and comments (EXIF rotation, colour profiles, previews)
-are dropped unread; a plain `Image.open` does not apply them either.
+`./1.jpg` counts as `1.jpg`, and an entry for `./` itself or for a folder of expected names is skipped, as
+`tar czf x.tgz ./*` and `tar czf x.tgz -C FOLDER .` write them. Only the pixels of an image are read: APPn segments and
+comments of a JPEG (EXIF rotation, colour profiles, previews) and ancillary chunks of a PNG are dropped unread; a plain
+`Image.open` does not apply them either.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from submissions.text import CODES as COMMON
 from submissions.text import MAGIC, Report, empty, inert, refusal, too_large
-from tasks.base import Columns, ImagesFormat
+from tasks.base import Columns
+from tasks.formats import ImagesFormat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
 
 CODES: dict[str, str] = {code: COMMON[code] for code in ("E_EMPTY", "E_SIZE")} | {
     "E_NOT_TGZ": (
-        "The file is not a gzipped tar archive: a zip, a plain tar, an image, another compression. Write it "
-        "with: tar czf x.tgz *.jpg"
+        "The file is not a gzipped tar archive: a zip, a plain tar, an image, another compression. Write it with "
+        "tar czf, inside the folder of the images."
     ),
     "E_ARCHIVE": "The archive is truncated or damaged, or other bytes follow its end. Write it again.",
     "E_EXPANDED": "The archive expands to more bytes than the images need. Check its contents.",
@@ -46,39 +49,45 @@ CODES: dict[str, str] = {code: COMMON[code] for code in ("E_EMPTY", "E_SIZE")} |
     "E_MEMBER_DEVICE": "An entry is a device or a pipe. Archive plain files only.",
     "E_MEMBER_KIND": (
         "An entry is not a plain file: a sparse file, a part of a volume, a header that hides its real size. "
-        "Write the archive with: tar czf x.tgz *.jpg"
+        "Write the archive with tar czf, inside the folder of the images."
     ),
     "E_MEMBER_FOLDER": (
-        "The archive has a folder, or files inside one. Create it from inside the folder of the images."
+        "The archive has an unexpected folder, or files inside one. Create it from inside the folder of the images."
     ),
     "E_MEMBER_SYSTEM": (
         "The archive has files that macOS adds: ._*, .DS_Store, __MACOSX. Write it with COPYFILE_DISABLE=1."
     ),
-    "E_MEMBER_CASE": "A name differs from the expected one in capitals. Use lower case: 1.jpg.",
-    "E_MEMBER_UNKNOWN": "The archive has an unexpected file. The expected names are 1.jpg, 2.jpg and so on.",
+    "E_MEMBER_CASE": "A name differs from the expected one in capitals. Use the names of the sample submission.",
+    "E_MEMBER_UNKNOWN": (
+        "The archive has an unexpected file. Include only the images, with the names of the sample submission."
+    ),
     "E_MEMBER_TWICE": "The archive has two files with the same name. Include each image once.",
-    "E_MEMBER_MISSING": "An expected image is missing. Include every number, starting from 1.",
+    "E_MEMBER_MISSING": "An expected image is missing. Include every image of the sample submission.",
     "E_MEMBER_SIZE": "An image, or its header, is too large. Save the images at a lower quality.",
     "E_IMAGE_KIND": (
-        "A file is not a baseline or progressive JPEG with 8 bits. Save it as JPEG with Pillow or "
-        "OpenCV; renaming is not enough."
+        "A file is not an image of the expected kind: a baseline or progressive JPEG with 8 bits, or a PNG with 8 bits "
+        "that is not interlaced. Save it with Pillow or OpenCV; renaming is not enough."
     ),
     "E_IMAGE_PIXELS": "An image does not have the expected width and height. Resize it before saving.",
-    "E_IMAGE_MODE": "An image is not RGB: grey, CMYK. Convert it before saving; in Pillow, convert(RGB).",
-    "E_IMAGE_BROKEN": "A JPEG is truncated or damaged. Save it again, and close the file.",
+    "E_IMAGE_MODE": (
+        "An image is not RGB: grey, CMYK, a palette, transparency. Convert it before saving; in Pillow, convert(RGB)."
+    ),
+    "E_IMAGE_BROKEN": "An image is truncated or damaged. Save it again, and close the file.",
 }
 """The error codes for an archive of images."""
 
 BLOCK = 512
 LINKS, DEVICES, FOLDER = b"12", b"346", b"5"
-MACOS = "write it without: COPYFILE_DISABLE=1 tar czf x.tgz *.jpg"
-INSIDE = "run tar inside the folder: tar czf ../x.tgz *.jpg"
 MAX_HEADER = 2**16  # bytes of an extended header
 MAX_RECORDS = 100  # of a pax header
 MAX_PARTS = 1000  # gzip members
 MAX_SEGMENTS = 200  # of a JPEG before its first scan
 MAX_SCANS = 100  # of a progressive JPEG; encoders write ten
 
+TRUNCATED = ("E_IMAGE_BROKEN", "truncated or damaged; check that your program closed the file")
+DAMAGED = ("E_IMAGE_BROKEN", "a damaged header; write the file again")
+
+_PNG = b"\x89PNG\r\n\x1a\n"
 _OTHER_KINDS = (*MAGIC, (b"GIF8", "a GIF image"), (b"BM", "a BMP image"), (b"RIFF", "a WebP image"))
 _FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
 _OTHER_FRAMES = {0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)}
@@ -103,7 +112,7 @@ class Faults:
 
 
 def read_images(data: bytes, form: ImagesFormat) -> Columns:
-    """The pixels of an archive, `{"image": uint8 (n, height, width, 3)}`, in the order 1.jpg … N.jpg.
+    """The pixels of an archive, `{"image": uint8 (n, height, width, 3)}`, in the order of `form.files`.
 
     Raises SubmissionError with every problem found.
     """
@@ -114,14 +123,26 @@ def read_images(data: bytes, form: ImagesFormat) -> Columns:
     report, faults = Report(), Faults()
     files = _files(_expanded(data, form), form, faults)
     images = _decoded(files, form, faults)
-    missing = [name for name in map("{}.jpg".format, form.ids) if name not in files]
+    missing = [name for name in form.files if name not in files]
     if missing:
         names = missing[0] if len(missing) == 1 else f"{len(missing):,} images, first {', '.join(missing[:3])}"
-        message = f"{names}: not in the archive, expected 1.jpg to {form.count}.jpg."
+        message = f"{names}: not in the archive, expected {_expected(form)}."
         report.file("E_MEMBER_MISSING", message, expected=missing[0])
     faults.tell(report)
     report.end()
     return {"image": images}
+
+
+def _expected(form: ImagesFormat) -> str:
+    """The names of the images, in words."""
+    first, last = form.files[0], form.files[-1]
+    return f"{len(form):,} images with names such as {first}" if form.names else f"{first} to {last}"
+
+
+def _tar(form: ImagesFormat, file: str = "x.tgz") -> str:
+    """The command that writes the archive."""
+    shallow = not any("/" in name for name in form.names)
+    return f"tar czf {file} {'*.' + form.files[0].rpartition('.')[2] if shallow else '*'}"
 
 
 # The archive.
@@ -135,7 +156,7 @@ def _expanded(data: bytes, form: ImagesFormat) -> bytes:
         if what is None and data[257:262] == b"ustar":
             what = "an uncompressed tar archive"
         what = f"this is {what}" if what else "this file does not start like one"
-        raise refusal("E_NOT_TGZ", f"Expected a gzipped tar archive, {what}; write it with: tar czf x.tgz *.jpg")
+        raise refusal("E_NOT_TGZ", f"Expected a gzipped tar archive, {what}; write it with: {_tar(form)}")
     most = 8 * form.max_bytes + form.count * 16 * BLOCK
     parts, total, rest = [], 0, data
     for _ in range(MAX_PARTS):
@@ -162,15 +183,16 @@ def _expanded(data: bytes, form: ImagesFormat) -> bytes:
 def _files(tar: bytes, form: ImagesFormat, faults: Faults) -> dict[str, bytes]:
     """The expected files by name. All other members go to the faults."""
     files: dict[str, bytes] = {}
-    expected = {f"{number}.jpg" for number in form.ids}
+    expected = {name.lower(): name for name in form.files}
+    folders = {"", ".", *(parent.as_posix() for name in form.names for parent in PurePosixPath(name).parents)}
     most = 64 * 1024 + 4 * form.width * form.height
-    for number, (name, kind, content) in enumerate(_members(tar)):
+    for number, (name, kind, content) in enumerate(_members(tar, form)):
         if number > 3 * form.count + 100:
             raise refusal("E_MEMBERS", f"The archive has more than {number:,} entries, expected {form.count:,}.")
         bare = name.removeprefix("./")
-        if kind == FOLDER and bare in ("", "."):
+        if kind == FOLDER and bare.rstrip("/") in folders:
             continue
-        fault = _fault(bare, kind, expected)
+        fault = _fault(bare, kind, form, expected, folders)
         if fault is not None:
             faults.add(fault[0], name, fault[1])
         elif bare in files:
@@ -182,31 +204,36 @@ def _files(tar: bytes, form: ImagesFormat, faults: Faults) -> dict[str, bytes]:
     return files
 
 
-def _fault(name: str, kind: bytes, expected: set[str]) -> tuple[str, str] | None:
-    """The fault of a member as (code, advice), or None for an expected plain file."""
+def _fault(
+    name: str, kind: bytes, form: ImagesFormat, names: Mapping[str, str], folders: set[str]
+) -> tuple[str, str] | None:
+    """The fault of a member as (code, advice), or None for an expected plain file.
+
+    `names` are the expected ones by their spelling in lower case.
+    """
     parts = name.replace("\\", "/").split("/")
+    expected, inside = names.get(name.lower()), f"run tar inside the folder: {_tar(form, '../x.tgz')}"
     if name.startswith(("/", "\\")) or ".." in parts or re.match("[A-Za-z]:", name):
-        return "E_MEMBER_PATH", f"only plain names such as 1.jpg are accepted; {INSIDE}"
+        return "E_MEMBER_PATH", f"only plain names such as {form.files[0]} are accepted; {inside}"
     if kind in LINKS:
         return "E_MEMBER_LINK", "a link, submit the file itself (tar: --dereference --hard-dereference)"
     if kind in DEVICES:
         return "E_MEMBER_DEVICE", "a device or a pipe, submit only plain files"
     if any(part.startswith("._") or part in (".DS_Store", "__MACOSX") for part in parts):
-        return "E_MEMBER_SYSTEM", f"added by macOS, {MACOS}"
-    if kind == FOLDER or len(parts) > 1:
-        return "E_MEMBER_FOLDER", f"folders are not accepted; {INSIDE}"
+        return "E_MEMBER_SYSTEM", f"added by macOS, write it without: COPYFILE_DISABLE=1 {_tar(form)}"
+    if kind == FOLDER or (len(parts) > 1 and expected is None and "/".join(parts[:-1]) not in folders):
+        which = "this folder is unexpected" if len(folders) > 2 else "folders are not accepted"
+        return "E_MEMBER_FOLDER", f"{which}; {inside}"
     if kind not in b"0\0" or not kind:
-        return "E_MEMBER_KIND", "not a plain file; create the archive with: tar czf x.tgz *.jpg"
-    if name in expected:
-        return None
-    if name.lower() in expected:
-        return "E_MEMBER_CASE", f"capitals matter, expected {name.lower()}"
-    if name == "0.jpg":
+        return "E_MEMBER_KIND", f"not a plain file; create the archive with: {_tar(form)}"
+    if expected is not None:
+        return None if name == expected else ("E_MEMBER_CASE", f"capitals matter, expected {expected}")
+    if not form.names and name == form.files[0].replace("1", "0"):
         return "E_MEMBER_UNKNOWN", "count from 1, not from 0"
-    return "E_MEMBER_UNKNOWN", f"unexpected, the names are 1.jpg to {len(expected)}.jpg"
+    return "E_MEMBER_UNKNOWN", f"unexpected, expected {_expected(form)}"
 
 
-def _members(tar: bytes) -> Iterator[tuple[str, bytes, bytes]]:
+def _members(tar: bytes, form: ImagesFormat) -> Iterator[tuple[str, bytes, bytes]]:
     """Name, kind and content of each entry. A kind that cannot be trusted is b"?"."""
     at, extended = 0, None
     while at < len(tar):
@@ -219,7 +246,7 @@ def _members(tar: bytes) -> Iterator[tuple[str, bytes, bytes]]:
         if len(header) < BLOCK or size is None or not _checked(header):
             what = "a tar archive inside the gzip file" if at == 0 else f"a tar header at byte {at:,}"
             code = "E_NOT_TGZ" if at == 0 else "E_ARCHIVE"
-            raise refusal(code, f"Expected {what}, found other bytes; write it with: tar czf x.tgz *.jpg")
+            raise refusal(code, f"Expected {what}, found other bytes; write it with: {_tar(form)}")
         kind, at = header[156:157], at + BLOCK
         if kind in LINKS + DEVICES + FOLDER:
             size = 0
@@ -292,43 +319,48 @@ def _decoded(files: dict[str, bytes], form: ImagesFormat, faults: Faults) -> NDA
     """The pixels of all valid files; the others go to the faults."""
     import numpy as np
     from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
 
+    opened, checked = (JpegImageFile, _jpeg_fault) if form.encoding == "jpeg" else (PngImageFile, _png_fault)
     images = np.zeros((form.count, form.height, form.width, 3), np.uint8)
-    for place, number in enumerate(form.ids):
-        content = files.get(f"{number}.jpg")
+    for place, name in enumerate(form.files):
+        content = files.get(name)
         if content is None:
             continue
-        name = f"{number}.jpg"
-        fault = _jpeg_fault(content, form)
+        fault = checked(content, form)
         if isinstance(fault, tuple):
             faults.add(fault[0], name, fault[1])
             continue
         try:
-            with JpegImageFile(io.BytesIO(fault)) as image:
+            with opened(io.BytesIO(fault)) as image:
                 pixels = np.asarray(image)
         except (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, struct.error, MemoryError):
             pixels = None
         if pixels is None or pixels.shape != images.shape[1:]:
-            faults.add("E_IMAGE_BROKEN", name, "truncated or damaged; check that your program closed the file")
+            faults.add(TRUNCATED[0], name, TRUNCATED[1])
         else:
             images[place] = pixels
     return images
 
 
+def _other_kind(content: bytes, expected: str) -> tuple[str, str]:
+    if not content:
+        return "E_IMAGE_BROKEN", "an empty file"
+    what = next((what for magic, what in _OTHER_KINDS if content.startswith(magic)), "not an image")
+    return "E_IMAGE_KIND", f"expected a {expected} file, this is {what}; renaming is not enough"
+
+
 def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
     """The JPEG without its metadata, or its fault as (code, advice)."""
     if not content.startswith(b"\xff\xd8\xff"):
-        if not content:
-            return "E_IMAGE_BROKEN", "an empty file"
-        what = next((what for magic, what in _OTHER_KINDS if content.startswith(magic)), "not an image")
-        return "E_IMAGE_KIND", f"expected a JPEG file, this is {what}; renaming is not enough"
+        return _other_kind(content, "JPEG")
     kept, at, frame = [b"\xff\xd8"], 2, b""
     for _ in range(MAX_SEGMENTS):
         # Any number of fill bytes may stand before a marker.
         while content[at : at + 2] == b"\xff\xff":
             at += 1
         if at + 4 > len(content) or content[at] != 0xFF:
-            return "E_IMAGE_BROKEN", "truncated or damaged; check that your program closed the file"
+            return TRUNCATED
         marker = content[at + 1]
         if marker in _BARE:
             at += 2
@@ -338,7 +370,7 @@ def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
             return "E_IMAGE_KIND", "expected a baseline or progressive JPEG; save it with Pillow or OpenCV"
         if marker in _FRAMES:
             if frame or end - at < 10 or end > len(content):
-                return "E_IMAGE_BROKEN", "a damaged header; write the file again"
+                return DAMAGED
             frame = content[at + 4 : end]
         if marker == 0xDA:
             break
@@ -346,9 +378,9 @@ def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
             kept.append(content[at:end])
         at = end
     else:
-        return "E_IMAGE_BROKEN", "a damaged header; write the file again"
+        return DAMAGED
     if not frame or content.count(b"\xff\xda", at) > MAX_SCANS:
-        return "E_IMAGE_BROKEN", "a damaged header; write the file again"
+        return DAMAGED
     depth, height, width, colours = struct.unpack(">BHHB", frame[:6])
     if depth != 8:
         return "E_IMAGE_KIND", "expected 8 bits per colour; save it with Pillow or OpenCV"
@@ -358,3 +390,65 @@ def _jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
         mode = {1: "grey", 4: "CMYK"}.get(colours, f"{colours} colours")
         return "E_IMAGE_MODE", f'{mode}, expected RGB; in Pillow, image.convert("RGB") before saving'
     return b"".join(kept) + content[at:]
+
+
+def _png_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
+    """The PNG with its header and pixels alone, or its fault as (code, advice).
+
+    Pillow returns black rows where the compressed data end early, so they are expanded and counted here.
+    """
+    if not content.startswith(_PNG):
+        return _other_kind(content, "PNG")
+    at = len(_PNG)
+    pieces: list[bytes] = []
+    kinds: list[bytes] = []
+    while not kinds or kinds[-1] != b"IEND":
+        size, kind = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
+        piece, check = content[at + 8 : at + 8 + size], content[at + 8 + size : at + 12 + size]
+        if len(check) < 4:
+            return TRUNCATED
+        if kind in (b"IHDR", b"IDAT") and zlib.crc32(kind + piece) != int.from_bytes(check):
+            return TRUNCATED
+        if (kind == b"IHDR") != (not kinds) or (kind == b"IDAT" and kind in kinds and kinds[-1] != kind):
+            return DAMAGED
+        if not kinds:
+            fault = _png_header_fault(piece, form)
+            if fault is not None:
+                return fault
+            header = piece
+        if kind == b"IDAT":
+            pieces.append(piece)
+        elif kind not in (b"IHDR", b"PLTE", b"IEND") and kind[:1].isupper():
+            return "E_IMAGE_KIND", "a PNG of an unknown kind; save it with Pillow or OpenCV"
+        kinds.append(kind)
+        at += 12 + size
+    packed, most = b"".join(pieces), form.height * (1 + 3 * form.width)
+    stream = zlib.decompressobj()
+    try:
+        rows = stream.decompress(packed, most + 1)
+    except zlib.error:
+        return TRUNCATED
+    if len(rows) != most or not stream.eof or max(rows[:: 1 + 3 * form.width]) > 4:
+        return TRUNCATED
+    return _PNG + b"".join(map(_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, packed, b"")))
+
+
+def _png_header_fault(header: bytes, form: ImagesFormat) -> tuple[str, str] | None:
+    if len(header) != 13:
+        return DAMAGED
+    width, height, depth, colours, packing, filtering, interlaced = struct.unpack(">IIBBBBB", header)
+    if (width, height) != (form.width, form.height):
+        return "E_IMAGE_PIXELS", f"{width} × {height} pixels, expected {form.width} × {form.height}"
+    if colours != 2:
+        modes = {0: "grey", 3: "a palette", 4: "grey with transparency", 6: "RGB with transparency"}
+        mode = modes.get(colours, "unknown colours")
+        return "E_IMAGE_MODE", f'{mode}, expected RGB; in Pillow, image.convert("RGB") before saving'
+    if depth != 8:
+        return "E_IMAGE_KIND", "expected 8 bits per colour; save it with Pillow or OpenCV"
+    if interlaced == 1:
+        return "E_IMAGE_KIND", "interlaced, expected a PNG that is not; save it with Pillow or OpenCV"
+    return DAMAGED if packing or filtering or interlaced else None
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)

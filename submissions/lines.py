@@ -13,7 +13,8 @@ from itertools import pairwise
 
 from submissions import text
 from submissions.text import Report, inert, refusal, text_of, too_large, without_end
-from tasks.base import Columns, LinesFormat
+from tasks.base import Columns
+from tasks.formats import LinesFormat
 
 CODES: dict[str, str] = {
     **text.CODES,

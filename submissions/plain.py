@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Column, Columns, TableFormat
+from tasks.base import Columns
+from tasks.formats import Column, TableFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from submissions.text import load as load
-from tasks.base import Columns, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
+from tasks.base import Columns
+from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
 
 
 def read(data: bytes, form: Format) -> Columns:

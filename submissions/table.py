@@ -25,7 +25,8 @@ from typing import Any
 from submissions.plain import read_plain
 from submissions.text import CODES as FILE_CODES
 from submissions.text import Report, inert, refusal, text_of, too_large, without_end
-from tasks.base import Column, Columns, TableFormat
+from tasks.base import Columns
+from tasks.formats import Column, TableFormat
 
 CODES: dict[str, str] = {
     **FILE_CODES,
@@ -50,6 +51,9 @@ CODES: dict[str, str] = {
     ),
     "E_RANGE": "A number is outside the range of its column. Check the units, and clip your predictions.",
     "E_TEXT_LONG": "A text is longer than any answer. Shorten it.",
+    "E_CHOICE": (
+        "A text is not one of the names that its column may have. Take the names from the data, letter by letter."
+    ),
     "E_ID_ZEROS": "Ids have lost or gained leading zeros. Read and write ids as text; with pandas, dtype=str.",
     "E_ID_FLOAT": "Ids are written as decimal numbers, such as 7.0. Write whole numbers.",
     "E_ID_FILE": "Ids are written as file names, such as 0001.jpg. Write the id alone.",
@@ -64,6 +68,7 @@ CODES: dict[str, str] = {
 
 MAX_LINE = 100_000
 MAX_COLUMNS = 1_000
+SHOWN_CHOICES = 5
 
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INT = re.compile(r"[+-]?[0-9]+")
@@ -193,7 +198,9 @@ def _is_row(names: Sequence[str], format: TableFormat) -> bool:
     if len(names) != len(format.header) or any(name.casefold() in known for name in names):
         return False
     values = zip(names[1:], format.columns, strict=True)
-    return any(column.kind != "text" and _FLOAT.fullmatch(name) for name, column in values) or names[0] in (
+    return any(
+        name in column.choices or (column.kind != "text" and _FLOAT.fullmatch(name)) for name, column in values
+    ) or names[0] in (
         str(format.ids[0]),
         str(format.ids[-1]),
     )
@@ -222,14 +229,14 @@ def _check_names(names: Sequence[str], line: int, format: TableFormat, report: R
         wrong(f"the cells are separated by {_SEPARATORS[mark]}, write commas ({how})", names[0])
         report.end()
     if missing:
-        wrong(f"missing column {_some(missing)}", ",".join(names))
+        wrong(f"missing {_columns(missing)}", ",".join(names))
     if "" in extra:
         extra.remove("")
         hint = "a comma at the end of the header" if names[-1] == "" else "in pandas, write with index=False"
         wrong(f"the header has a column without a name ({hint})", ",".join(names))
     if extra:
         hint = " (in pandas, write with index=False)" if extra[0].startswith("Unnamed:") else ""
-        wrong(f"unexpected column {_some(extra)}{hint}", ",".join(extra))
+        wrong(f"unexpected {_columns(extra)}{hint}", ",".join(extra))
     twice = [name for name, count in counts.items() if count > 1 and name in format.header]
     if twice:
         wrong(f"the header has {_some(twice)} more than once", ",".join(names))
@@ -367,6 +374,9 @@ def _reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | None,
             return None, "E_TEXT_LONG", f"{len(cell):,} characters, at most {longest:,} are accepted"
         return cell, None, ""
 
+    def choice(cell: str) -> tuple[Any, str | None, str]:
+        return (cell, None, "") if cell in choices else (None, "E_CHOICE", _why_no_choice(cell, column, folded))
+
     def whole(cell: str) -> tuple[Any, str | None, str]:
         cell = cell.strip(" \t")
         if not _INT.fullmatch(cell):
@@ -386,7 +396,8 @@ def _reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | None,
             return None, "E_RANGE", f"out of range, expected {_expected(column)}"
         return value, None, ""
 
-    return {"text": text, "int": whole, "float": number}[column.kind]
+    choices, folded = frozenset(column.choices), {name.casefold(): name for name in column.choices}
+    return choice if choices else {"text": text, "int": whole, "float": number}[column.kind]
 
 
 def _why_not_number(cell: str, column: Column) -> str:
@@ -398,8 +409,22 @@ def _why_not_number(cell: str, column: Column) -> str:
     return f"not a number, expected {_expected(column)}"
 
 
+def _why_no_choice(cell: str, column: Column, folded: Mapping[str, str]) -> str:
+    """Why a text is none of the choices, which `folded` has by their spelling without capitals."""
+    meant = folded.get(cell.strip().casefold())
+    if meant is None:
+        return f"expected {_expected(column)}"
+    if meant == cell.strip():
+        return "remove the blanks around it"
+    return f'capitals matter, expected "{inert(meant)}"'
+
+
 def _expected(column: Column) -> str:
     """The values a column accepts, in words."""
+    if column.choices:
+        shown = ", ".join(inert(choice) for choice in column.choices[:SHOWN_CHOICES])
+        many = len(column.choices)
+        return f"one of {shown}" if many <= SHOWN_CHOICES else f"one of {many:,} names, such as {shown}"
     if column.kind == "text":
         return "text"
     kind = "a whole number" if column.kind == "int" else "a finite decimal number"
@@ -519,6 +544,10 @@ def _digits(name: str) -> bool:
 
 def _ids(count: int) -> str:
     return "1 id" if count == 1 else f"{count:,} ids"
+
+
+def _columns(names: Sequence[str]) -> str:
+    return f"column{'' if len(names) == 1 else 's'} {_some(names)}"
 
 
 def _some(names: Sequence[str]) -> str:

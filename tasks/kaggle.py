@@ -25,20 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.apart import FORKS, Died, Limits, apart, confine
-from tasks.base import (
-    IGNORED,
-    PRIVATE,
-    PUBLIC,
-    Answers,
-    Column,
-    Columns,
-    Format,
-    LinesFormat,
-    Problem,
-    SubmissionError,
-    TableFormat,
-    UserError,
-)
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, Problem, SubmissionError, UserError
+from tasks.formats import Column, Format, LinesFormat, TableFormat
 from tasks.metrics import METRICS, Metric, no_interval
 
 if TYPE_CHECKING:
@@ -312,7 +300,7 @@ def _as_range(ids: tuple[str, ...]) -> range | tuple[str, ...]:
 
 
 def sample_rows(form: TableFormat) -> Columns:
-    """The predictions of a sample submission: 0 (or the allowed number nearest to it), for text columns "0".
+    """The predictions of a sample submission: 0 or the allowed number nearest to it, for text "0" or the first choice.
 
     They are the same in every row and made from the format alone: even the most frequent class would reveal something
     about the answers.
@@ -323,7 +311,7 @@ def sample_rows(form: TableFormat) -> Columns:
     rows: Columns = {}
     for column in form.columns:
         if column.kind == "text":
-            rows[column.name] = np.full(n, "0")
+            rows[column.name] = np.full(n, column.choices[0] if column.choices else "0")
         elif column.kind == "int":
             nearest = min(max(0, math.ceil(column.minimum)), math.floor(column.maximum))
             rows[column.name] = np.full(n, nearest, dtype=np.int64)
@@ -519,7 +507,7 @@ def _as_csv(header: Sequence[str], ids: Sequence[Any], columns: Columns, order: 
 
 def cells_of(form: TableFormat) -> TableFormat:
     """The format with every column as text: a metric file gets the cells as written."""
-    return replace(form, columns=tuple(replace(column, kind="text") for column in form.columns))
+    return replace(form, columns=tuple(replace(column, kind="text", choices=()) for column in form.columns))
 
 
 def _what_and_where(error: BaseException, path: Path) -> str:

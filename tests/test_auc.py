@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from submissions.table import read_table
 from tasks.auc import AUC, flipped
-from tasks.base import Column, SubmissionError, TableFormat, UserError
+from tasks.base import SubmissionError, UserError
+from tasks.formats import Column, TableFormat
 from tasks.metrics import percentile_interval, resample_counts
 
 CLOSE = 1e-12

@@ -10,7 +10,8 @@ import pytest
 
 from harness.prepare import plan_own
 from submissions.reader import read
-from tasks.base import SubmissionError, TableFormat, truncate
+from tasks.base import SubmissionError, truncate
+from tasks.formats import TableFormat
 from tasks.homeworks import find_task
 from tasks.metrics import RMSE
 

@@ -19,16 +19,8 @@ import pytest
 from harness.decode import Decoder, _packed, received
 from harness.grading import read_predictions
 from tasks.apart import Died, Limits, confinement
-from tasks.base import (
-    Column,
-    Columns,
-    EpisodesFormat,
-    Format,
-    ImagesFormat,
-    LinesFormat,
-    SubmissionError,
-    TableFormat,
-)
+from tasks.base import Columns, SubmissionError
+from tasks.formats import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="files are read in a process of their own")
 
@@ -39,6 +31,8 @@ PLAIN = TableFormat("id", (Column("y"),), range(3))
 LARGE = TableFormat("id", (Column("y"),), range(120_000))
 LINES = LinesFormat("text", range(1, 4), 1000)
 IMAGES = ImagesFormat(2, 8, 8)
+PNGS = ImagesFormat(2, 8, 8, encoding="png", names=("a/b.png", "c.png"))
+NAMED = TableFormat("id", (Column("t", "text", choices=("x", "中文")),), ("a", "b"))
 EPISODES = EpisodesFormat((1, 2), max_steps=5)
 
 
@@ -49,15 +43,15 @@ def decoder() -> Iterator[Decoder]:
     made.close()
 
 
-def archive(count: int) -> bytes:
+def archive(form: ImagesFormat, count: int) -> bytes:
     from PIL import Image
 
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        for number in range(1, count + 1):
+        for number, name in enumerate(form.files[:count]):
             picture = io.BytesIO()
-            Image.new("RGB", (8, 8), (number * 40, 10, 200)).save(picture, "JPEG")
-            entry = tarfile.TarInfo(f"{number}.jpg")
+            Image.new("RGB", (8, 8), (number * 40, 10, 200)).save(picture, form.encoding)
+            entry = tarfile.TarInfo(name)
             entry.size = len(picture.getvalue())
             tar.addfile(entry, io.BytesIO(picture.getvalue()))
     return out.getvalue()
@@ -77,7 +71,10 @@ FILES: list[tuple[Format, bool, bytes]] = [
     (MIXED, True, b"id,y,n,t\na,1.0,3,\nb,2,4,zz\n"),
     (LARGE, False, ("id,y\n" + "".join(f"{n},{n / 7}\n" for n in range(120_000))).encode()),
     (LINES, False, "一\ntwo\nthree 3\n".encode()),
-    (IMAGES, False, archive(2)),
+    (NAMED, False, "id,t\nb,x\na,中文\n".encode()),
+    (NAMED, True, "id,t\nb,x\na,中文\n".encode()),
+    (IMAGES, False, archive(IMAGES, 2)),
+    (PNGS, False, archive(PNGS, 2)),
     (EPISODES, False, b"[[0,1,2],[3]]"),
     (EPISODES, False, b"episode,step,action\n0,0,1\n1,0,3\n1,1,2\n"),
     (EPISODES, False, array_file()),
@@ -99,9 +96,9 @@ def test_what_is_read_apart_is_what_the_reader_gives(decoder: Decoder, place: in
 
 BROKEN = (
     b"", b"\xff\xfe\x00", b"id,y\n0,1\n", b"id,y\n0,x\n1,nan\n2,1e999\n", b"id;y\n0;1\n", b"\x80\x04pickle",
-    b"[[0,9],[1]]", b"\x1f\x8bbroken", archive(1), "id,y\n０,1\n".encode("utf-16"), b"a\n\nb\n\n\n\n\n",
-    b"\x93NUMPY\x01\x00v\x00", b"PK\x03\x04", "id,y\n0,é\n".encode("latin-1"), b"0,1\n1,2\n2,3\n", b"[" * 5000,
-    b"id,y\n" + b"0,1\n" * 5000, b'id,y\n"0,1\n',
+    b"[[0,9],[1]]", b"\x1f\x8bbroken", archive(IMAGES, 1), "id,y\n０,1\n".encode("utf-16"), b"a\n\nb\n\n\n\n\n",
+    archive(PNGS, 1), b"\x93NUMPY\x01\x00v\x00", b"PK\x03\x04", "id,y\n0,é\n".encode("latin-1"), b"[" * 5000,
+    b"0,1\n1,2\n2,3\n", b"id,y\n" + b"0,1\n" * 5000, b'id,y\n"0,1\n',
 )  # fmt: skip
 
 
@@ -113,7 +110,7 @@ def refused(read: Callable[[], Columns]) -> tuple[Any, int] | None:
     return None
 
 
-@pytest.mark.parametrize("form", [PLAIN, MIXED, LINES, IMAGES, EPISODES])
+@pytest.mark.parametrize("form", [PLAIN, MIXED, NAMED, LINES, IMAGES, PNGS, EPISODES])
 def test_a_broken_file_is_refused_apart_as_the_reader_refuses_it(decoder: Decoder, form: Format) -> None:
     refusals = 0
     for data in BROKEN:

@@ -11,7 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +28,7 @@ from harness.home import CONFIG, FOR_POINTS  # noqa: E402
 from harness.server.settings import Settings  # noqa: E402
 from tasks.base import Bar, Edition, Rules, Task  # noqa: E402
 from tasks.homeworks import MODULES, all_tasks, find_task  # noqa: E402
-from tests.bench import results  # noqa: E402
+from tests.bench import cheap, results  # noqa: E402
 
 FOLDERS = ("harness", "tasks", "baselines", "submissions", "leaderboard", "tests")
 README = ROOT / "README.md"
@@ -185,10 +185,31 @@ def results_of(task: Task) -> str:
             parts.append(f"**`{edition.name}`**, {what}, seeds {', '.join(sorted(seeds))}, tested on {test}:")
             parts.append(results.table(here, labels_of(task, edition.name), one_board=ONE_BOARD))
             parts.append("\n".join(f"Measured with `{command}` on {where}." for command, where in sources_of(here)))
+            parts += tricks_of(task, edition, size)
     return "\n\n".join(parts)
 
 
-def sources_of(rows: list[results.Row]) -> list[tuple[str, str]]:
+def tricks_of(task: Task, edition: Edition, size: str) -> list[str]:
+    """The table of cheap tricks of one edition and size, if they were measured."""
+    found = results.read_tricks(results.FOLDER / f"{task.name}.jsonl")
+    rows = [row for row in found if (row.edition, row.size) == (edition.name, size)]
+    if not rows:
+        return []
+    seeds = ", ".join(sorted({f"{row.seeds[0]} to {row.seeds[-1]}" for row in rows}))
+    bars = edition.bars_at(None if edition.official else size)
+    digits = {name: number for name, (_, number, _) in labels_of(task, edition.name).items()}
+    said = {trick.name: trick.said for trick in cheap.registered(task.name)[1]}
+    misses = [f"- {broken}: {said[row.name]}" for row in rows if (broken := cheap.broken(row, bars, edition.metrics))]
+    return [
+        f"Cheap tricks on `{edition.name}`, seeds {seeds}: (1) without learning, (2) from the public data by general "
+        "means, (3) from this package with another key.",
+        results.tricks_table(rows, bars, edition.metrics, digits, ONE_BOARD),
+        *(["Tricks that clear a bar that their kind must not:\n\n" + "\n".join(misses)] if misses else []),
+        "\n".join(f"Measured with `{command}` on {where}." for command, where in sources_of(rows)),
+    ]
+
+
+def sources_of(rows: Sequence[results.Row | results.Trick]) -> list[tuple[str, str]]:
     found = {row.source.partition("; ") for row in rows}
     return sorted((command, where) for command, _, where in found)
 
@@ -509,8 +530,9 @@ def test_bars_that_were_measured_are_the_means_in_the_results() -> None:
 
 def test_every_result_says_how_it_was_measured() -> None:
     for task in all_tasks():
-        for row in rows_of(task):
-            command, _, where = row.source.partition("; ")
+        tricks = results.read_tricks(results.FOLDER / f"{task.name}.jsonl")
+        for row in [*[row.source for row in rows_of(task)], *[row.source for row in tricks]]:
+            command, _, where = row.partition("; ")
             assert re.fullmatch(r"python tests/bench/\w+\.py .*--seeds \d+-\d+.*", command), row
             assert "torch" in where, row
             assert re.search(r"20\d\d", where), row

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from submissions.episodes import CODES, CONVERT, read_episodes
 from submissions.reader import read
-from tasks.base import Columns, EpisodesFormat, SubmissionError, format_from_json
+from tasks.base import Columns, SubmissionError
+from tasks.formats import EpisodesFormat, format_from_json
 from tasks.hw12_reinforcement.world import to_csv
 
 FORM = EpisodesFormat((11, 12, 13), max_steps=10)

@@ -26,16 +26,8 @@ from harness.grading import check, cleared, grade
 from harness.home import Home, locked, open_home
 from harness.prepare import plan_homework, prepare
 from submissions.reader import read
-from tasks.base import (
-    IGNORED,
-    PRIVATE,
-    PUBLIC,
-    EpisodesFormat,
-    Grade,
-    LinesFormat,
-    SubmissionError,
-    TableFormat,
-)
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Grade, SubmissionError
+from tasks.formats import EpisodesFormat, LinesFormat, TableFormat
 from tasks.homeworks import MODULES, find_task
 from tasks.streams import fixed
 from tests.conftest import reseal

@@ -14,7 +14,8 @@ import pytest
 
 from submissions import table
 from submissions.reader import read
-from tasks.base import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, SubmissionError, TableFormat
+from tasks.base import SubmissionError
+from tasks.formats import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
 
 BYTES = 2**20
 

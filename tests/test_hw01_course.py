@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.base import Made, TableFormat, UserError
+from tasks.base import Made, UserError
+from tasks.formats import TableFormat
 from tasks.hw01_regression import LAYOUT_2021, LAYOUT_2022, TARGET, TASK, TEST_FILE, TRAIN_FILE
 from tasks.hw01_regression.course import find_text, place_stretches, positions, read_course
 from tasks.streams import fixed

@@ -23,8 +23,9 @@ from PIL import Image
 from baselines import hw03_cnn as baseline
 from baselines.common import train_level
 from submissions.reader import read
-from tasks.base import Answers, Made, SubmissionError, TableFormat, UserError
+from tasks.base import Answers, Made, SubmissionError, UserError
 from tasks.copies import same_groups
+from tasks.formats import TableFormat
 from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, TASK, Layout, dishes, world
 from tasks.hw03_cnn import course as importer
 from tasks.leaks import find_leaks

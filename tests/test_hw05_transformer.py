@@ -34,8 +34,9 @@ from baselines.hw05_transformer import (
     tidy,
     translate,
 )  # fmt: skip
-from tasks.base import PRIVATE, PUBLIC, LinesFormat, Made, UserError
+from tasks.base import PRIVATE, PUBLIC, Made, UserError
 from tasks.bleu import BLEU
+from tasks.formats import LinesFormat
 from tasks.hw05_transformer import MONO_FILE, RAW_FILES, TASK, TEST_FILES, course
 from tasks.hw05_transformer import lexicon as words
 from tasks.hw05_transformer.grammar import (

@@ -27,7 +27,8 @@ from baselines.hw06_gan import (
     steepness,
 )
 from submissions.images import read_images
-from tasks.base import ImagesFormat, UserError
+from tasks.base import UserError
+from tasks.formats import ImagesFormat
 from tasks.hw06_gan import world
 from tasks.streams import fixed
 

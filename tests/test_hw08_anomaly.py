@@ -24,7 +24,8 @@ from baselines.common import train_level
 from baselines.hw08_anomaly import LEVELS, Principal, perturbed
 from submissions.reader import read
 from tasks.auc import AUC
-from tasks.base import PUBLIC, Made, SubmissionError, TableFormat, UserError
+from tasks.base import PUBLIC, Made, SubmissionError, UserError
+from tasks.formats import TableFormat
 from tasks.hw08_anomaly import LAYOUT_2021, LAYOUT_2022, TASK, TEST_FILE, TRAIN_FILE, world
 from tasks.hw08_anomaly.course import ALTERED, DRAWN, alter
 from tasks.split import split

@@ -30,7 +30,8 @@ from harness.prepare import plan_homework, prepare
 from harness.shown import shown
 from submissions.episodes import CONVERT
 from submissions.reader import read
-from tasks.base import PUBLIC, Columns, Edition, EpisodesFormat, Made, SubmissionError, UserError
+from tasks.base import PUBLIC, Columns, Edition, Made, SubmissionError, UserError
+from tasks.formats import EpisodesFormat
 from tasks.hw12_reinforcement import CHAINED_REWARD, EPISODES_FILE, MAX_STEPS, REWARD, TASK
 from tasks.hw12_reinforcement import judge as judging
 from tasks.hw12_reinforcement.judge import new_environment, replays, run

@@ -20,7 +20,8 @@ from PIL import Image
 
 from submissions.images import CODES, read_images
 from submissions.reader import read
-from tasks.base import ImagesFormat, SubmissionError
+from tasks.base import SubmissionError
+from tasks.formats import ImagesFormat
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions" / "hw06-2022"
 SIDE, COUNT = 16, 4
@@ -81,7 +82,7 @@ def plain(data: bytes, form: ImagesFormat) -> NDArray[np.uint8]:
     """The pixels as tarfile and Pillow give them."""
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         files = {member.name.removeprefix("./"): archive.extractfile(member) for member in archive if member.isfile()}
-        images = [np.asarray(Image.open(files[f"{number}.jpg"])) for number in form.ids]  # type: ignore[arg-type]
+        images = [np.asarray(Image.open(files[name])) for name in form.files]  # type: ignore[arg-type]
     return np.stack(images)
 
 

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from harness.grading import read_predictions
 from tasks.apart import Limits
-from tasks.base import IGNORED, PRIVATE, PUBLIC, Column, SubmissionError, TableFormat, UserError
+from tasks.base import IGNORED, PRIVATE, PUBLIC, SubmissionError, UserError
+from tasks.formats import Column, TableFormat
 from tasks.kaggle import FAILED, ScoreFile, own_format, read_solution, sample_rows, sample_submission, score_file
 from tasks.kaggle import _kind as read_kind
 from tasks.metrics import ACCURACY, RMSE

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from submissions import text
 from submissions.lines import CODES, read_lines
 from submissions.reader import read
-from tasks.base import LinesFormat, SubmissionError, UserError
+from tasks.base import SubmissionError, UserError
+from tasks.formats import LinesFormat
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 

@@ -26,20 +26,8 @@ from submissions import plain, table, text
 from submissions.reader import read
 from submissions.table import CODES, read_table
 from submissions.text import inert, load
-from tasks.base import (
-    Answers,
-    Column,
-    Columns,
-    Edition,
-    EpisodesFormat,
-    LinesFormat,
-    Problem,
-    SubmissionError,
-    TableFormat,
-    Task,
-    UserError,
-    Year,
-)
+from tasks.base import Answers, Columns, Edition, Problem, SubmissionError, Task, UserError
+from tasks.formats import Column, EpisodesFormat, LinesFormat, TableFormat, Year
 from tasks.homeworks import all_tasks
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions"
@@ -182,6 +170,14 @@ def food_from(first: int, width: int = 4) -> bytes:
     return ("Id,Category\n" + "".join(f"{name:0{width}},1\n" for name in range(first, first + 4))).encode()
 
 
+NAMED = replace(SPEAKERS, columns=(Column("Category", "text", choices=("id1", "id2", "x y")),))
+MANY = replace(SPEAKERS, columns=(Column("Category", "text", choices=tuple(f"id{number}" for number in range(600))),))
+
+
+def named(first: str, second: str = "id2") -> bytes:
+    return f"Id,Category\nuttr-a.pt,{first}\nuttr-b.pt,{second}\n".encode()
+
+
 def answers(text: str) -> bytes:
     return f"ID,Answer\n0,x\n{text}\n2,y\n".encode()
 
@@ -231,6 +227,8 @@ TRAPS: list[Trap] = [
     ("another homework's header", GOOD.replace(b"tested_positive", b"Predicted"), CASES, ["E_COLUMNS"], "Predicted"),
     ("an extra column", b"id,tested_positive,x\n0,1,1\n1,1,1\n2,1,1\n3,1,1\n", CASES, ["E_COLUMNS"], 'column "x"'),
     ("a pandas index", b",id,tested_positive\n0,0,1\n1,1,1\n2,2,1\n3,3,1\n", CASES, ["E_COLUMNS"], "index=False"),
+    ("two missing columns", b"x\n1\n2\n", TWO, ["E_COLUMNS"], 'missing columns "id", "y"; expected'),
+    ("two extra columns", b"id,x,y,z,a\n0,1,1,1,1\n1,1,1,1,1\n", TWO, ["E_COLUMNS"], 'unexpected columns "z", "a";'),
     ("a missing column", b"id\n0\n1\n2\n3\n", CASES, ["E_COLUMNS"], 'missing column "tested_positive"'),
     ("a column twice", b"id,id,tested_positive\n0,0,1\n1,1,1\n2,2,1\n3,3,1\n", CASES, ["E_COLUMNS"], "more than once"),
     ("semicolons", GOOD.replace(b",", b";"), CASES, ["E_COLUMNS"], "separated by semicolons, write commas"),
@@ -289,6 +287,14 @@ TRAPS: list[Trap] = [
     ("2**63", b"id,x,y\n0,1,9223372036854775808\n1,1,1\n", TWO, ["E_RANGE"], "line 2"),
     ("5,000 digits", b"id,x,y\n0,1," + b"9" * 5000 + b"\n1,1,1\n", TWO, ["E_RANGE"], "line 2"),
     ("a text without end", answers("1," + "x" * 20_000), ANSWERS, ["E_TEXT_LONG"], "20,000 characters"),
+    ("a name that is none", named("id3"), NAMED, ["E_CHOICE"], '"id3": expected one of id1, id2, x y.'),
+    ("two names that are none", named("id3", "id4"), NAMED, ["E_CHOICE"], 'line 3, column Category: "id4"'),
+    ("a name of many that is none", named("600"), MANY, ["E_CHOICE"], "600 names, such as id0, id1, id2, id3, id4."),
+    ("a name in other capitals", named("ID1"), NAMED, ["E_CHOICE"], 'capitals matter, expected "id1"'),
+    ("blanks around a name", named(" id1"), NAMED, ["E_CHOICE"], '" id1": remove the blanks around it'),
+    ("an empty name", named(""), NAMED, ["E_CHOICE"], "an empty cell: expected one of"),
+    ("an endless name", named("x" * 90_000), NAMED, ["E_CHOICE"], "…"),
+    ("no header, names", b"uttr-b.pt,id1\nuttr-a.pt,id2\n", NAMED, ["E_HEADER"], "add the header Id,Category"),
     # Ids.
     ("a missing id", GOOD.replace(b"2,-3e-2\n", b""), CASES, ["E_ID_MISSING"], "1 id is missing, first: 2 (of 4"),
     ("an id twice", GOOD + b"2,1\n", CASES, ["E_ID_TWICE"], "first: 2 on lines 4 and 6"),

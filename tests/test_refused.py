@@ -18,7 +18,8 @@ from leaderboard import store
 from leaderboard.database import Database, LeaderboardError, open_database
 from leaderboard.store import KEPT_BYTES, KEPT_FILES
 from submissions.store import has
-from tasks.base import Edition, EpisodesFormat, Format, SubmissionError, TableFormat
+from tasks.base import Edition, SubmissionError
+from tasks.formats import EpisodesFormat, Format, TableFormat
 from tasks.homeworks import all_tasks
 from tasks.hw01_regression.world import YEARS
 from tasks.hw12_reinforcement import EPISODES

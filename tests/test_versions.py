@@ -32,7 +32,8 @@ from leaderboard import competitions, events, receipts, roster, store
 from leaderboard import database as database_module
 from leaderboard.database import LeaderboardError, open_database
 from submissions.store import keep
-from tasks.base import Column, EpisodesFormat, TableFormat, UserError
+from tasks.base import UserError
+from tasks.formats import Column, EpisodesFormat, TableFormat
 from tasks.homeworks import all_tasks
 from tasks.split import derive
 

@@ -397,6 +397,43 @@ def test_a_homework_whose_answers_are_missing_waits_and_uses_no_attempt(home: Ho
     assert state(home, number) == "graded"
 
 
+def test_a_worker_whose_database_fails_while_it_reads_the_answers_reads_them_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = hand_in(home)
+    one = worker.new_worker(home, LIMITS, print)
+
+    def lost(*_: Any) -> Any:
+        raise LeaderboardError("the database cannot be reached", code="E_DATABASE")
+
+    with home.database() as database:
+        with monkeypatch.context() as away:
+            away.setattr(worker, "competitions_to_grade", lost)
+            with pytest.raises(LeaderboardError):
+                worker.work(one, database, lambda: NOW)
+        assert worker.work(one, database, lambda: NOW)
+    assert state(home, number) == "graded"
+    balanced(home)
+
+
+def test_answers_that_are_restored_in_place_are_graded_by_the_same_worker_which_complains_once(home: Home) -> None:
+    number = hand_in(home)
+    path = home.secret("hw01", 1) / "column-0.npy"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    said: list[str] = []
+    one = worker.new_worker(home, LIMITS, said.append)
+    with home.database() as database:
+        for _ in range(3):
+            assert not worker.work(one, database, lambda: NOW)
+            one.again = 0.0  # later
+        assert len(said) == 1
+        path.write_bytes(whole)
+        assert worker.work(one, database, lambda: NOW)
+    assert (state(home, number), len(said)) == ("graded", 1)
+    balanced(home)
+
+
 def test_a_worker_notices_that_a_homework_was_prepared_anew(home: Home) -> None:
     from harness.prepare import plan_homework, prepare
 

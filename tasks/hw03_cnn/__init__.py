@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, Year, measured
+from tasks.base import Bar, Edition, Made, Rules, Task, measured
+from tasks.formats import Column, TableFormat, Year
 from tasks.metrics import ACCURACY
 from tasks.streams import Streams
 

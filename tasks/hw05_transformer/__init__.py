@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tasks.base import Bar, Edition, LinesFormat, Made, Rules, Task, measured
+from tasks.base import Bar, Edition, Made, Rules, Task, measured
 from tasks.bleu import BLEU
+from tasks.formats import LinesFormat
 from tasks.streams import Streams
 
 RAW_FILES = ("ted2020/raw.en", "ted2020/raw.zh")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tasks.base import Bar, Columns, Edition, Format, ImagesFormat, Judge, Judged, Made, Rules, Task
+from tasks.base import Bar, Columns, Edition, Judge, Judged, Made, Rules, Task
+from tasks.formats import Format, ImagesFormat
 from tasks.frechet import FACE_RATE, FID
 from tasks.streams import Streams
 

@@ -14,7 +14,8 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Answers, Columns, Format, Judged, Made, UserError
+from tasks.base import Answers, Columns, Judged, Made, UserError
+from tasks.formats import Format
 from tasks.hw06_gan import MAX_BYTES, SUBMITTED, inception, networks, world
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from tasks.auc import AUC
-from tasks.base import Bar, Column, Edition, Made, Rules, TableFormat, Task, Year, measured
+from tasks.base import Bar, Edition, Made, Rules, Task, measured
+from tasks.formats import Column, TableFormat, Year
 from tasks.streams import Streams
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Bar, Columns, Edition, EpisodesFormat, Format, Judge, Judged, Made, Rules, Task, measured
+from tasks.base import Bar, Columns, Edition, Judge, Judged, Made, Rules, Task, measured
+from tasks.formats import EpisodesFormat, Format
 from tasks.metrics import Interval, Metric, estimate_mean, no_interval, student
 from tasks.streams import Streams
 

@@ -23,7 +23,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks.base import Columns, EpisodesFormat, Format, Judged, Problem, SubmissionError, UserError
+from tasks.base import Columns, Judged, Problem, SubmissionError, UserError
+from tasks.formats import EpisodesFormat, Format
 
 ENVIRONMENT = "LunarLander-v3"
 CODES = {

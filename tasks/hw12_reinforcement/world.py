@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tasks.base import PUBLIC, Answers, EpisodesFormat, Made
+from tasks.base import PUBLIC, Answers, Made
+from tasks.formats import EpisodesFormat
 from tasks.hw12_reinforcement import CHAIN, EPISODES, EPISODES_FILE, FORMAT, HEADER, MAX_STEPS
 from tasks.hw12_reinforcement.judge import new_environment
 from tasks.streams import Streams

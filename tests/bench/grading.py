@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from submissions.reader import load, read  # noqa: E402
-from tasks.base import PRIVATE, PUBLIC, Column, TableFormat  # noqa: E402
+from tasks.base import PRIVATE, PUBLIC  # noqa: E402
+from tasks.formats import Column, TableFormat  # noqa: E402
 from tasks.metrics import ACCURACY, RMSE, Metric, percentile_interval, resample_counts  # noqa: E402
 from tests.bench import typical  # noqa: E402
 

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from submissions.images import read_images  # noqa: E402
-from tasks.base import ImagesFormat  # noqa: E402
+from tasks.formats import ImagesFormat  # noqa: E402
 from tasks.hw06_gan.world import archive, draw  # noqa: E402
 
 FORM = ImagesFormat(1000)

@@ -106,7 +106,7 @@ def main() -> None:
     done = {
         (row["seed"], row["level"])
         for row in map(json.loads, lines)
-        if "seed" in row and (row["edition"], row["size"]) == (edition, given.size)
+        if "seed" in row and "level" in row and (row["edition"], row["size"]) == (edition, given.size)
     }
     for seed in seeds:
         if any((seed, level) not in done for level in levels):

@@ -19,7 +19,8 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from tasks.base import Columns, EpisodesFormat  # noqa: E402
+from tasks.base import Columns  # noqa: E402
+from tasks.formats import EpisodesFormat  # noqa: E402
 from tasks.hw12_reinforcement import MAX_STEPS  # noqa: E402
 from tasks.hw12_reinforcement.judge import new_environment, replays, version  # noqa: E402
 

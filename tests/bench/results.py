@@ -8,16 +8,21 @@ has to give it; it lies within the spread where its mean is not larger than its 
 from __future__ import annotations
 
 import json
+import math
 import platform
 import shlex
 import statistics
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from tasks.base import Bar
+from tasks.metrics import Metric
 
 FOLDER = Path(__file__).parents[2] / "results"
 SAMPLE = "sample submission"
@@ -47,7 +52,7 @@ class Row:
 def read_rows(path: Path) -> list[Row]:
     """The rows of a file, with runs of several seeds summarised; runs replace a summary of the same level."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    runs = [line for line in lines if "seed" in line]
+    runs = [line for line in lines if "seed" in line and "trick" not in line]
     rows = summarised(runs)
     measured = {(row.edition, row.size, row.level) for row in rows}
     rows += [
@@ -55,6 +60,89 @@ def read_rows(path: Path) -> list[Row]:
         if (row.edition, row.size, row.level) not in measured
     ]  # fmt: skip
     return sorted(rows, key=lambda row: (row.edition, row.size, ORDER.index(row.level)))
+
+
+@dataclass(frozen=True)
+class Trick:
+    """One row of a table of cheap tricks: mean and spread (public, private) by metric, of the seeds that were scored.
+
+    `kind` is that of `tests/bench/tricks/frame.py`, 0 for a reference; `refused` counts the codes of files refused.
+    """
+
+    edition: str
+    size: str
+    name: str
+    kind: int
+    seeds: tuple[int, ...]
+    scores: dict[str, tuple[Spread, Spread | None]]
+    refused: dict[str, int]
+    seconds: float
+    source: str
+
+
+def read_tricks(path: Path) -> list[Trick]:
+    """The tricks of a file, references first, then by kind, in the order in which they were measured.
+
+    A later run of the same trick and seed replaces an earlier one.
+    """
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    groups: dict[tuple[str, str, str], dict[int, dict[str, Any]]] = {}
+    for line in lines:
+        if "trick" in line:
+            groups.setdefault((line["edition"], line["size"], line["trick"]), {})[line["seed"]] = line
+    rows = []
+    for (edition, size, name), by_seed in groups.items():
+        scored = [line["scores"] for line in by_seed.values() if line["scores"]]
+        scores = {metric: _spreads([each[metric] for each in scored]) for metric in (scored[0] if scored else ())}
+        last = list(by_seed.values())[-1]
+        refused = Counter(line["refused"] for line in by_seed.values() if "refused" in line)
+        seconds = statistics.fmean(line["seconds"] for line in by_seed.values())
+        rows.append(
+            Trick(edition, size, name, last["kind"], tuple(sorted(by_seed)), scores, dict(refused), seconds,
+                  last.get("source", ""))
+        )  # fmt: skip
+    return sorted(rows, key=lambda row: (row.edition, row.size, row.kind))
+
+
+def cleared(row: Trick, bars: Sequence[Bar], metrics: Sequence[Metric], board: int) -> tuple[str, ...]:
+    """The names of the bars that a trick's mean scores clear on the public (0) or the private board (1)."""
+    values = {}
+    for metric, pair in row.scores.items():
+        spread = pair[board]
+        if spread is None:
+            return ()
+        values[metric] = spread[0]
+    higher = {metric.name: metric.higher_is_better for metric in metrics}
+    return tuple(bar.name for bar in bars if values and bar.passed(values, higher, private=board == 1))
+
+
+def tricks_table(
+    rows: Sequence[Trick], bars: Sequence[Bar], metrics: Sequence[Metric], digits: Mapping[str, int],
+    one_board: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """A Markdown table of tricks with the highest bar that each clears, in the mean over its seeds, on each board."""
+    heads = ["trick", "kind"]
+    for metric in metrics:
+        heads += [metric.label] if metric.name in one_board else [f"{metric.label}, public", f"{metric.label}, private"]
+    text = [
+        f"| {' | '.join([*heads, 'clears, public', 'clears, private', 'seconds'])} |",
+        "|---" * (len(heads) + 3) + "|",
+    ]
+    for row in rows:
+        cells = [row.name, str(row.kind) if row.kind else "reference"]
+        for metric in metrics:
+            pair = row.scores.get(metric.name, (None, None))
+            for spread in pair[: 1 if metric.name in one_board else 2]:
+                n = digits.get(metric.name, metric.digits)
+                wide = "" if spread is None or math.isnan(spread[1]) else f" ± {spread[1]:.{n}f}"
+                cells.append("" if spread is None else f"{spread[0]:.{n}f}{wide}")
+        refused = ", ".join(f"{code} for {n} of {len(row.seeds)}" for code, n in row.refused.items())
+        for board in (0, 1):
+            best = cleared(row, bars, metrics, board)
+            cells.append("; ".join(filter(None, (best[-1] if best else "", refused and f"refused: {refused}"))))
+        cells.append(f"{row.seconds:.{1 if row.seconds < 10 else 0}f}")
+        text.append(f"| {' | '.join(cells)} |")
+    return "\n".join(text)
 
 
 def _summary(line: dict[str, Any]) -> Row:

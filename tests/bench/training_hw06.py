@@ -31,7 +31,8 @@ sys.path[:0] = [str(ROOT)]
 from baselines import hw06_gan  # noqa: E402
 from baselines.common import Run, pick_device, threads  # noqa: E402
 from submissions.images import read_images  # noqa: E402
-from tasks.base import Columns, ImagesFormat  # noqa: E402
+from tasks.base import Columns  # noqa: E402
+from tasks.formats import ImagesFormat  # noqa: E402
 from tasks.frechet import FACE_RATE, FID  # noqa: E402
 from tasks.hw06_gan import TASK, judge  # noqa: E402
 from tasks.hw06_gan.world import archive  # noqa: E402

@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT)]
 from baselines import hw12_reinforcement as baseline  # noqa: E402
 from baselines.common import Run, threads  # noqa: E402
 from submissions.reader import read  # noqa: E402
-from tasks.base import EpisodesFormat  # noqa: E402
+from tasks.formats import EpisodesFormat  # noqa: E402
 from tasks.hw12_reinforcement import EPISODES_FILE  # noqa: E402
 from tasks.hw12_reinforcement.judge import run  # noqa: E402
 
