@@ -49,13 +49,31 @@ if TYPE_CHECKING:
 Step = Callable[[str], None]
 
 
-def check(path: Path, form: Format, judge: Judge | None) -> Judged:
-    """The predictions in a file, aligned to the format, and judged if that needs nothing secret.
+def check(path: Path, form: Format, judge: Judge | None, public: Path | None) -> Judged:
+    """The predictions in a file, aligned to the format, after the judge's check with the public folder, if it is here.
 
-    Raises SubmissionError; `submit` uses the same steps.
+    Raises SubmissionError; `submit` uses the same steps. A note says what could not be checked.
     """
     predictions = read(load(path, form.max_bytes), form)
-    return judge.run(form, predictions, None) if judge is not None and judge.offline else Judged(predictions)
+    if judge is None:
+        return Judged(predictions)
+    if lacking := judge.lacks(public):
+        note = f"not checked against {' and '.join(lacking)}, which are not here; the course checks that too"
+        return Judged(predictions, (note,))
+    return judge.check(form, predictions, public)
+
+
+def judged(secret: Secret, predictions: Columns) -> Judged:
+    """What the metrics compare: the judge's check, then its run."""
+    judge, form = secret.judge, secret.competition.format
+    if judge is None:
+        return Judged(predictions)
+    assert not judge.lacks(secret.folder), "make writes what a check needs into the secret folder too"
+    checked = judge.check(form, predictions, secret.folder)
+    if judge.run is None:
+        return checked
+    found = judge.run(form, checked.columns, secret.folder)
+    return replace(found, notes=(*checked.notes, *found.notes))
 
 
 def grade(secret: Secret, predictions: Columns) -> Grade:
@@ -65,15 +83,13 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
     """
     import numpy as np
 
-    answers, judge = secret.answers, secret.judge
-    form = secret.competition.format
-    judged = Judged(predictions) if judge is None else judge.run(form, predictions, secret.folder)
+    answers, compared = secret.answers, judged(secret, predictions)
     assert answers.usage is not None
     public, private = answers.usage == PUBLIC, answers.usage == PRIVATE
     n_public, n_private = int(public.sum()), int(private.sum())
-    scores, notes = [], list(judged.notes)
+    scores, notes = [], list(compared.notes)
     for metric in secret.metrics:
-        rows = metric.rows(answers.columns, judged.columns)
+        rows = metric.rows(answers.columns, compared.columns)
         own = np.ones(len(rows) - len(answers), dtype=bool)
         weights = [side if not len(own) else np.concatenate([side, own]) for side in (public, private)]
         score = Score(

@@ -576,6 +576,7 @@ def _build(
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")
     _write_secret(hidden, plan, competition, answers, made.secret, key)
+    assert plan.judge is None or not (*plan.judge.lacks(new), *plan.judge.lacks(hidden)), "make writes what check needs"
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
     return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks]

@@ -152,18 +152,35 @@ class Judged:
     notes: tuple[str, ...] = ()
 
 
+def _unchecked(form: Format, predictions: Columns, public: Path | None) -> Judged:
+    return Judged(predictions)
+
+
 @dataclass(frozen=True)
 class Judge:
     """Turns a parsed file into what metrics compare, such as the returns of a replay or the features of images.
 
-    `run(format, predictions, secret)` gets the competition's secret folder, None in `check`, and raises SubmissionError
-    for what cannot be scored. `offline` says that it does not need the folder, so that `check` runs it too. `version()`
-    names everything outside the folder that can change the numbers.
+    `check(form, predictions, folder)` is what `check` and `submit` both do; it raises SubmissionError for what cannot
+    be scored. `folder` is the public one on the machine of a participant, None where the data are not at hand. In
+    grading it is the secret one, since the public one may have newer data by then; so `make` writes what is named in
+    `needs` into both. Where one of those names is missing, `check` is not called. `run(form, predictions, secret)` gets
+    what `check` gave and gives what the metrics compare; None where that is the same. `version()` names everything
+    outside the folders that can change the numbers.
     """
 
-    run: Callable[[Format, Columns, Path | None], Judged]
     version: Callable[[], str]
-    offline: bool = False
+    check: Callable[[Format, Columns, Path | None], Judged] = _unchecked
+    run: Callable[[Format, Columns, Path], Judged] | None = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def offline(self) -> bool:
+        """Whether `check` does anything, so that its version matters on the machine of a participant."""
+        return self.check is not _unchecked
+
+    def lacks(self, folder: Path | None) -> tuple[str, ...]:
+        """The names that `check` needs and that are not in the folder."""
+        return tuple(name for name in self.needs if folder is None or not (folder / name).exists())
 
 
 @dataclass(frozen=True)

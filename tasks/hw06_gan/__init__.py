@@ -43,10 +43,10 @@ def _make_course(public: Path, streams: Streams, size: str, source: Path | None)
     return make(public, streams, size, source)
 
 
-def _run(form: Format, predictions: Columns, folder: Path | None) -> Judged:
+def _run(form: Format, predictions: Columns, secret: Path) -> Judged:
     from tasks.hw06_gan.judge import run
 
-    return run(form, predictions, folder)
+    return run(predictions, secret)
 
 
 def _version(*packages: str) -> str:
@@ -79,8 +79,8 @@ MEASURED = tuple(
     )
 )  # fmt: skip
 
-_BY_NETWORKS = Judge(_run, partial(_version, "torch", "pillow"))
-_BY_CASCADE = Judge(_run, partial(_version, "torch", "pillow", "opencv"))
+_BY_NETWORKS = Judge(partial(_version, "torch", "pillow"), run=_run)
+_BY_CASCADE = Judge(partial(_version, "torch", "pillow", "opencv"), run=_run)
 
 TASK = Task(
     "hw06",

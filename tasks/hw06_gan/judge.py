@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Answers, Columns, Judged, Made, UserError
-from tasks.formats import Format
 from tasks.hw06_gan import MAX_BYTES, SUBMITTED, inception, networks, world
 
 if TYPE_CHECKING:
@@ -39,9 +38,8 @@ SAMPLE = 500  # training images whose distances to the others give the threshold
 PIECE = 8192
 
 
-def run(form: Format, predictions: Columns, folder: Path | None) -> Judged:
+def run(predictions: Columns, folder: Path) -> Judged:
     """The features (n, d) and found faces (n,) of the submitted images, with a note of near-copies."""
-    assert folder is not None, "images are judged with the secret folder"
     files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.name in SECRET_FILES}
     images = predictions["image"]
     columns: Columns = {"features": features(files, images), "face": faces(files, images)}

@@ -76,10 +76,10 @@ def _make_chain(public: Path, streams: Streams, size: str, source: Path | None) 
     return make_chain(public)
 
 
-def _run(form: Format, predictions: Columns, secret: Path | None) -> Judged:
-    from tasks.hw12_reinforcement.judge import run
+def _check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
+    from tasks.hw12_reinforcement.judge import check
 
-    return run(form, predictions, secret)
+    return check(form, predictions)
 
 
 def _version() -> str:
@@ -104,7 +104,7 @@ def _one_board(bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
     return tuple(replace(bar, points=(sum(bar.points), 0.0)) for bar in bars)
 
 
-JUDGE = Judge(_run, _version, offline=True)
+JUDGE = Judge(_version, check=_check)
 BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from its own seed"
 CHAIN_SOURCE = (
     f"the course's rule of {{}}: seed {COURSE_SEED} is set once, {COURSE_EPISODES} episodes follow each other in one "
