@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 from harness.grading import read_predictions
 from tasks.apart import Died, Limits, bind, confine, confinement, send
 from tasks.base import Columns, SubmissionError
-from tasks.errors import Problem, internal
-from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
+from tasks.errors import Problem, UserError, internal
+from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, ModelFormat, TableFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -214,6 +214,7 @@ def _answer(connection: socket.socket, parent: int) -> None:
     """Reads one request, confines itself, and replies."""
     from submissions.plain import SMALL
     from tasks.formats import format_from_json
+    from tasks.models import SMALL as SMALL_MODEL
 
     parts = []
     while chunk := connection.recv(2**18):
@@ -225,6 +226,10 @@ def _answer(connection: socket.socket, parent: int) -> None:
     bind(Limits(request["seconds"], request["memory"]), parent)
     if isinstance(form, TableFormat) and len(form.ids) > SMALL:
         import polars  # noqa: F401
+    if isinstance(form, ModelFormat):  # loads onnx, which other files do not need
+        for first in (SMALL_MODEL, b"\x08"):
+            with contextlib.suppress(UserError):
+                read_predictions(first, form, False)
     confine(reading=False)
     send(connection.fileno(), _read(data, form, request["cells"]))  # socket calls are denied
 
@@ -234,6 +239,8 @@ def _read(data: bytes, form: Format, cells: bool) -> bytes:
         return _packed(read_predictions(data, form, cells))
     except SubmissionError as error:
         values: dict[str, Any] = {"problems": [one._asdict() for one in error.problems], "total": error.total}
+    except UserError as error:
+        values = {"failure": str(error)}
     except MemoryError:
         values = {"failure": "it needed more memory than allowed"}
     except Exception as error:
@@ -262,8 +269,8 @@ def _packed(columns: Columns) -> bytes:
 # The side that receives
 
 
-def _wanted(form: Format, cells: bool) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Name, type and shape of each array for a file of this format."""
+def _wanted(form: Format, cells: bool) -> list[tuple[str, str, tuple[int, ...] | None]]:
+    """Name, type and shape of each array for a file of this format; None for bytes, which may be any number."""
     n = len(form)
     match form:
         case TableFormat():
@@ -275,12 +282,17 @@ def _wanted(form: Format, cells: bool) -> list[tuple[str, str, tuple[int, ...]]]
             return [("image", "|u1", (n, form.height, form.width, 3))]
         case EpisodesFormat():
             return [("actions", "|i1", (n, form.max_steps)), ("length", "<i8", (n,))]
+        case ModelFormat():
+            return [("model", "|u1", None), ("inspected", "|u1", None), ("parameters", "<i8", (1,))]
 
 
 def _most(form: Format, cells: bool, size: int) -> int:
     """The most bytes that the arrays of a file of `size` bytes can have."""
     total = 0
     for _, kind, shape in _wanted(form, cells):
+        if shape is None:  # whole numbers of one byte each are written with eight
+            total += 16 * size + MOST_HEADER
+            continue
         count = 1
         for side in shape:
             count *= side
@@ -306,9 +318,10 @@ def received(whole: bytes, form: Format, cells: bool) -> Columns:
         columns: Columns = {}
         for (name, kind, shape), told in zip(_wanted(form, cells), values["columns"], strict=True):
             size = told[3]
-            if told[:3] != [name, kind, list(shape)] or type(size) is not int or not 0 <= size <= len(rest):
+            sides = (size,) if shape is None else shape
+            if told[:3] != [name, kind, list(sides)] or type(size) is not int or not 0 <= size <= len(rest):
                 raise ValueError("another array")
-            columns[name] = _array(bytes(rest[:size]), kind, shape)
+            columns[name] = _array(bytes(rest[:size]), kind, sides)
             rest = rest[size:]
         if len(rest) or not _fits(columns, form, cells):
             raise ValueError("other values")
@@ -354,6 +367,8 @@ def _fits(columns: Columns, form: Format, cells: bool) -> bool:
                 return False
             played = np.arange(form.max_steps) < length[:, None]
             return bool((np.where(played, (actions >= 0) & (actions < form.actions), actions == -1)).all())
+        case ModelFormat():
+            return len(columns["model"]) > 0 and 0 <= int(columns["parameters"][0]) <= form.most_parameters
     return True
 
 

@@ -20,6 +20,7 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any =
         ("matplotlib", 'for learning curves: pip install "lhy-grade[train]"'),
         ("sentencepiece", 'for the sub-words of HW5: pip install "lhy-grade[train]"'),
         ("gymnasium", 'to replay HW12: pip install "lhy-grade[rl]"'),
+        ("onnxruntime", 'to check and run models that are handed in: pip install "lhy-grade[models]"'),
         ("opencv-python-headless", 'for the face rate of HW6\'s official editions: pip install "lhy-grade[faces]"'),
         ("psycopg", 'for PostgreSQL: pip install "lhy-grade[postgresql]"'),
     ):

@@ -106,7 +106,7 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
     edition = task.edition(edition_name)
     if edition.official and source is None:
         raise UserError(
-            f"edition {edition.name} is made from the course's own files: add --from FOLDER-OR-ZIP."
+            f"edition {edition.name} is made from the course's own files: add --from FOLDER-OR-ARCHIVE."
             f" Without files, use the built-in data: --edition {task.editions[0].name}."
         )
     if source is not None and not edition.official:
@@ -718,6 +718,11 @@ def _kept(home: Home, name: str) -> list[int]:
 
 def _hashes(source: Path) -> dict[str, str]:
     if source.is_file():
-        return {source.name: hashlib.sha256(source.read_bytes()).hexdigest()}
+        return {source.name: _hash(source)}
     paths = sorted(path for path in source.rglob("*") if path.is_file())
-    return {path.relative_to(source).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return {path.relative_to(source).as_posix(): _hash(path) for path in paths}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -20,7 +20,7 @@ LEVELS = ("simple", "medium", "strong", "boss")
 @click.command()
 @options.HW
 @click.option("--edition", metavar="NAME", help="A year of the course, or the built-in data (default).")
-@click.option("--from", "source", metavar="DIR-OR-ZIP", type=click.Path(), help="The course's own files.")
+@click.option("--from", "source", metavar="DIR-OR-ARCHIVE", type=click.Path(), help="The course's own files.")
 @click.option(
     "--size", type=click.Choice(["small", "full"]), default="small", help="The amount of built-in data to make."
 )

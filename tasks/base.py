@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal, localcontext
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -184,13 +185,28 @@ class Judge:
 
 
 @dataclass(frozen=True)
+class Place:
+    """The function at "module:name", imported when it is first called; `first` are its leading arguments.
+
+    So a homework can be described without what its functions need.
+    """
+
+    path: str
+    first: tuple[Any, ...] = ()
+
+    def __call__(self, *arguments: Any) -> Any:
+        module, _, name = self.path.partition(":")
+        return getattr(import_module(module), name)(*self.first, *arguments)
+
+
+@dataclass(frozen=True)
 class Edition:
     """One year of a homework, or its built-in world. The year is part of the key: header, metric and bars depend on it.
 
     `format` is the course's own, with the course's ids; a prepared competition replaces the ids by its own.
     `metrics[0]` ranks. `make(public, streams, size, source)` writes what students get into the folder `public`, from
-    random streams of the course's key, and returns the hidden side; `source` is the folder or zip of the course's files
-    where `official`, else None.
+    random streams of the course's key, and returns the hidden side; `source` is the folder or archive of the course's
+    files where `official`, else None. It is named by its `Place`.
     """
 
     name: str

@@ -280,7 +280,80 @@ class EpisodesFormat:
         return EpisodesFormat(**given | {"seeds": tuple(given["seeds"])})
 
 
-Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat
+OPERATORS = (
+    "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Celu", "Clip", "Concat", "Constant", "Conv",
+    "ConvTranspose", "DepthToSpace", "DequantizeLinear", "Div", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten",
+    "Gather", "Gelu", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Greater", "GreaterOrEqual", "GroupNormalization",
+    "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LayerNormalization", "LeakyRelu", "Less",
+    "LessOrEqual", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Min", "Mish", "Mul", "Neg", "Not", "Or", "PRelu",
+    "Pad", "Pow", "QuantizeLinear", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape",
+    "Resize", "Selu", "Shape", "Sigmoid", "Slice", "Softmax", "Softplus", "Softsign", "SpaceToDepth", "Split", "Sqrt",
+    "Squeeze", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where",
+)  # fmt: skip
+"""ONNX operators of common networks. None of them draws, loops, counts or makes values out of a shape."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a model: its name, its shape after the free batch size, and its type."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "float16", "int64"] = "float32"
+
+    def __str__(self) -> str:
+        return f"{self.dtype} (n, {', '.join(map(str, self.shape))})"
+
+
+@dataclass(frozen=True)
+class ModelFormat:
+    """A model as one ONNX graph with these inputs and outputs, which the judge runs.
+
+    It is read as "model", "inspected" and "parameters", see `submissions.models`. `most_parameters` bounds the numbers
+    that the graph holds. The model does not correspond to hidden rows.
+    """
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    most_parameters: int
+    max_bytes: int = 500_000
+    operators: tuple[str, ...] = OPERATORS
+
+    unit: ClassVar[str] = "model"
+    suffix: ClassVar[str] = ".onnx"
+
+    @property
+    def ids(self) -> range:
+        return range(1)
+
+    def __len__(self) -> int:
+        return 1
+
+    def fit(self, answers: Answers) -> ModelFormat:
+        """This format, unchanged."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """This format as plain values, for `format.json`."""
+        ports = {
+            side: [[one.name, list(one.shape), one.dtype] for one in getattr(self, side)]
+            for side in ("inputs", "outputs")
+        }
+        limits = {"most_parameters": self.most_parameters, "max_bytes": self.max_bytes}
+        return {"kind": "model"} | ports | limits | {"operators": list(self.operators)}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> ModelFormat:
+        """The inverse of `to_json`."""
+        inputs, outputs = (
+            tuple(Tensor(name, tuple(shape), dtype) for name, shape, dtype in values[side])
+            for side in ("inputs", "outputs")
+        )
+        limits = (values["most_parameters"], values["max_bytes"])
+        return ModelFormat(inputs, outputs, *limits, tuple(values["operators"]))
+
+
+Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat | ModelFormat
 """The submission formats. `unit` is what `ids` count, `suffix` is the ending of a file's name."""
 
 
@@ -288,6 +361,7 @@ def format_from_json(values: Mapping[str, Any]) -> Format:
     """The format that a `format.json` describes. Raises UserError for a kind that this release does not know."""
     kinds: dict[str, type[Format]] = {
         "table": TableFormat, "lines": LinesFormat, "images": ImagesFormat, "episodes": EpisodesFormat,
+        "model": ModelFormat,
     }  # fmt: skip
     kind = values["kind"]
     if kind not in kinds:

@@ -15,7 +15,7 @@ import pytest
 from submissions import table
 from submissions.reader import read
 from tasks.base import SubmissionError
-from tasks.formats import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
+from tasks.formats import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, ModelFormat, TableFormat, Tensor
 
 BYTES = 2**20
 
@@ -29,6 +29,7 @@ FORMATS: dict[str, Format] = {
     "lines": LinesFormat("translation", range(1, 1001), 64 * BYTES),
     "images": ImagesFormat(10, max_bytes=64 * BYTES),
     "episodes": EpisodesFormat(tuple(range(100))),
+    "model": ModelFormat((Tensor("x", (8,)),), (Tensor("y", (4,)),), 1000, max_bytes=64 * BYTES),
 }
 
 
@@ -119,7 +120,7 @@ def test_blank_lines_at_the_end_make_no_lines() -> None:
 
 def test_64_mib_of_blank_lines_are_read_within_little_address_space() -> None:
     code = (
-        "import resource; from submissions.table import _read_anything; from tasks.base import Column, TableFormat;"
+        "import resource; from submissions.table import _read_anything; from tasks.formats import Column, TableFormat;"
         "import numpy; form = TableFormat('id', (Column('y'),), range(2));"
         "now = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize();"
         "most = now + 6 * 2**26; resource.setrlimit(resource.RLIMIT_AS, (most, most));"

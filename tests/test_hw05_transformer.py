@@ -37,7 +37,7 @@ from baselines.hw05_transformer import (
 from tasks.base import PRIVATE, PUBLIC, Made, UserError
 from tasks.bleu import BLEU
 from tasks.formats import LinesFormat
-from tasks.hw05_transformer import MONO_FILE, RAW_FILES, TASK, TEST_FILES, course
+from tasks.hw05_transformer import MONO_FILE, RAW_FILES, TASK, TEST_FILES, official
 from tasks.hw05_transformer import lexicon as words
 from tasks.hw05_transformer.grammar import (
     NONE,
@@ -498,10 +498,10 @@ def test_real_pairs_in_the_courses_layout_are_imported_and_carved_without_near_d
     assert (usage[:2000] == PRIVATE).all()
     assert (usage[2000:] == PUBLIC).all()
     for place, lines in ((0, test), (1, hidden)):
-        train_sides = [course.neighbours(pair[place]) for pair in train[::7]]
+        train_sides = [official.neighbours(pair[place]) for pair in train[::7]]
         for line in lines[::400]:
-            side = course.neighbours(line)
-            assert not any(course.near(side, other) for other in train_sides), line
+            side = official.neighbours(line)
+            assert not any(official.near(side, other) for other in train_sides), line
     assert not set(hidden) & set(lines_of(public / MONO_FILE))
 
 
@@ -525,41 +525,41 @@ def pairs_of(count: int, seed: int = 1) -> tuple[list[str], list[str]]:
 
 
 def test_folders_archives_and_renamed_files_are_read_alike(tmp_path: Path) -> None:
-    english, chinese = pairs_of(course.LEAST)
+    english, chinese = pairs_of(official.LEAST)
     source = write_course(tmp_path / "given", english, chinese, ["一行。", "", "兩行。"])
     wanted = (english, chinese, ["一行。", "兩行。"])
-    assert course.read_course(source) == wanted
+    assert official.read_official(source) == wanted
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for path in source.iterdir():
             archive.write(path, f"hw5/{path.name}")
-    assert course.read_course(tmp_path / "all.zip") == wanted
+    assert official.read_official(tmp_path / "all.zip") == wanted
     with tarfile.open(source / "ted2020.tgz") as tar:  # unpacked next to it, as the course's notebook does
         for member in tar:
             part = tar.extractfile(member)
             assert part is not None
             (source / member.name).parent.mkdir(exist_ok=True)
             (source / member.name).write_bytes(part.read())
-    assert course.read_course(source) == wanted
+    assert official.read_official(source) == wanted
     loose = tmp_path / "loose"
     (loose / "ted2020").mkdir(parents=True)
     for side, lines in (("en", english), ("zh", chinese)):
         text = "\ufeff" + "\r\n".join(lines) + "\r\n"
         (loose / "ted2020" / f"train_dev.raw.{side}").write_bytes(text.encode())
-    assert course.read_course(loose) == (english, chinese, [])
+    assert official.read_official(loose) == (english, chinese, [])
 
 
 def test_no_line_that_is_handed_out_breaks_in_two_in_any_program() -> None:
-    lines = course.lines_of("\ufeff一\u2028二\x85三\r\n a\rb\x0bc\x1cd \n\n".encode(), "raw.zh")
+    lines = official.lines_of("一\u2028二\x85三\r\n a\rb\x0bc\x1cd \n\n")
     assert lines == ["一 二 三", "a b c d", ""]
     assert "".join(f"{line}\n" for line in lines).splitlines() == lines
 
 
 def test_what_is_not_the_courses_file_is_refused_with_what_was_expected(tmp_path: Path) -> None:
-    english, chinese = pairs_of(course.LEAST)
+    english, chinese = pairs_of(official.LEAST)
 
     def refused(source: Path) -> str:
         with pytest.raises(UserError) as error:
-            course.read_course(source)
+            official.read_official(source)
         return str(error.value)
 
     assert "no such folder" in refused(tmp_path / "nowhere")
@@ -570,7 +570,7 @@ def test_what_is_not_the_courses_file_is_refused_with_what_was_expected(tmp_path
     assert "look swapped" in refused(write_course(tmp_path / "c", chinese, english))
     double = write_course(tmp_path / "d", english, chinese)
     (double / "raw.en").write_text("x\n", encoding="utf-8")
-    assert "expected one file raw.en" in refused(double)
+    assert "expected one raw.en; found raw.en and ted2020.tgz/raw.en" in refused(double)
     broken = write_course(tmp_path / "e", english, chinese)
     (broken / "ted2020.tgz").write_bytes((broken / "ted2020.tgz").read_bytes()[:1000])
     assert "cannot be read" in refused(broken)
@@ -585,11 +585,11 @@ def test_what_is_not_the_courses_file_is_refused_with_what_was_expected(tmp_path
 
 def test_near_duplicates_are_found_by_their_rare_neighbours_as_by_looking_at_all() -> None:
     english, _ = pairs_of(1500, seed=4)
-    sides = [course.neighbours(line) for line in english]
-    known = course.Known()
+    sides = [official.neighbours(line) for line in english]
+    known = official.Known()
     for side in sides[:1000]:
         known.add(side)
-    slow = [any(course.near(side, other) for other in sides[:1000]) for side in sides[1000:]]
+    slow = [any(official.near(side, other) for other in sides[:1000]) for side in sides[1000:]]
     assert [known.has_near(side) for side in sides[1000:]] == slow
     assert 0 < sum(slow) < 100
 

@@ -25,7 +25,7 @@ from submissions.images import read_images
 from tasks.base import PUBLIC, Made, UserError
 from tasks.frechet import FACE_RATE, FID
 from tasks.hw06_gan import FORMAT, TASK, inception, judge, networks, world
-from tasks.hw06_gan.course import distinct, find, resized
+from tasks.hw06_gan.official import distinct, find, resized
 from tasks.streams import fixed
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
@@ -450,11 +450,13 @@ def test_faces_are_found_in_a_folder_a_zip_and_a_zip_in_a_folder(tmp_path: Path)
     (tmp_path / "folder" / "faces").mkdir(parents=True)
     (tmp_path / "beside").mkdir()
     with zipfile.ZipFile(tmp_path / "beside" / "crypko_data.zip", "w") as archive:
+        archive.writestr(judge.CASCADE_FILE, b"x")
         for name, data in faces.items():
             (tmp_path / "folder" / "faces" / name).write_bytes(data)
             archive.writestr(f"faces/{name}", data)
             archive.writestr(f"__MACOSX/faces/._{name}", b"Mac OS X")
-    (tmp_path / "beside" / judge.CASCADE_FILE).write_bytes(b"x")
+    for name in ("folder", "beside"):
+        (tmp_path / name / judge.CASCADE_FILE).write_bytes(b"x")
     wanted = list(faces.values())
     assert list(find(tmp_path / "folder").faces.values()) == wanted
     assert list(find(tmp_path / "beside").faces.values()) == wanted

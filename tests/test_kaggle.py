@@ -279,6 +279,7 @@ def test_a_metric_file_scores_the_rows_of_each_weight(write: Write, capsys: pyte
     assert capsys.readouterr() == ("", ""), "what a metric prints may hold answers"
 
 
+@settings(max_examples=12)  # each value is computed in a process of its own
 @given(weight=st.lists(st.integers(0, 4), min_size=4, max_size=4).filter(any))
 def test_whole_number_weights_equal_repeated_rows_for_a_metric_file(
     tmp_path_factory: pytest.TempPathFactory, weight: list[int]

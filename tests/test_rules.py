@@ -591,6 +591,7 @@ def test_what_would_count_is_what_the_private_board_counts(
         )
 
 
+@pytest.mark.slow_on_postgresql
 @pytest.mark.parametrize("rule", ["best_public", "first", "last", "all"])
 @pytest.mark.parametrize("most", [0, 1])
 def test_what_the_preview_shows_before_the_end_is_what_counts_after_the_reveal(

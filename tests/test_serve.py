@@ -193,6 +193,7 @@ def test_a_connection_that_a_restart_of_the_database_cut_is_replaced_before_it_i
     pool.close()
 
 
+@pytest.mark.slow_on_postgresql
 def test_two_web_processes_and_two_workers_take_a_class_at_once(school: Class) -> None:
     keys = ("b01", "b02", "b03", "b04", "x01")
     with running(school.home, "--processes", "2", "--workers", "2") as server, ThreadPoolExecutor(10) as crowd:
@@ -207,6 +208,7 @@ def test_two_web_processes_and_two_workers_take_a_class_at_once(school: Class) -
     assert len(kept(school.home)) == 12
 
 
+@pytest.mark.slow_on_postgresql
 def test_one_file_delivered_many_times_at_once_is_one_submission(school: Class) -> None:
     with running(school.home, "--processes", "2") as server, ThreadPoolExecutor(4) as crowd:
         answers = list(crowd.map(lambda _: send(server.url, school, "b01", school.sample), range(8)))
@@ -258,6 +260,7 @@ def head(school: Class, key: str, length: int | str) -> bytes:
     ).encode()
 
 
+@pytest.mark.slow_on_postgresql
 def test_a_kill_of_a_web_process_in_the_middle_of_an_upload_costs_nothing(school: Class) -> None:
     with running(school.home) as server:
         with half_sent(server, school) as link:
@@ -273,6 +276,7 @@ def test_a_kill_of_a_web_process_in_the_middle_of_an_upload_costs_nothing(school
     balanced(school.home, 1)
 
 
+@pytest.mark.slow_on_postgresql
 def test_a_kill_of_the_parent_ends_the_others_and_a_new_start_goes_on(school: Class) -> None:
     with running(school.home, "--workers", "2") as server:
         children = server.children()
@@ -310,6 +314,7 @@ def unfinished(home: Home, log: Path) -> str:
     return f"without a grade: {left}; leases: {leases}; now: {datetime.now(UTC)}\n{log.read_text()[-3000:]}"
 
 
+@pytest.mark.slow_on_postgresql
 def test_kills_of_workers_while_they_grade_leave_one_grade_of_each_file(school: Class) -> None:
     kill_workers_while_they_grade(school)
 

@@ -7,13 +7,10 @@ repeats the names of a day for every day, without a suffix, as the course's file
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
-from tasks.base import Bar, Edition, Made, Rules, Task, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured
 from tasks.formats import Column, TableFormat, Year
 from tasks.metrics import MSE, RMSE
-from tasks.streams import Streams
 
 TRAIN_FILE, TEST_FILE = "covid.train.csv", "covid.test.csv"
 TARGET = "tested_positive"
@@ -74,18 +71,6 @@ HEADER = ("id", TARGET)
 YEARS = (*(Year(layout.year, HEADER, layout.test_rows, "0") for layout in LAYOUTS), Year("2023", HEADER, 997, "0"))
 
 
-def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw01_regression.world import make
-
-    return make(layout, public, streams, size)
-
-
-def _make_course(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw01_regression.course import make
-
-    return make(layout, public, streams, source)
-
-
 def _format(layout: Layout) -> TableFormat:
     return TableFormat("id", (Column(TARGET, minimum=0, maximum=100),), range(layout.test_rows), years=YEARS)
 
@@ -110,7 +95,7 @@ TASK = Task(
                 ("boss", 0.8401, 0.0662),
             ),
             Rules(),
-            partial(_make_world, LAYOUT_2021),
+            Place("tasks.hw01_regression.world:make", (LAYOUT_2021,)),
         ),
         Edition(
             "builtin-2022",
@@ -123,7 +108,7 @@ TASK = Task(
                 ("boss", 0.7210, 0.1107),
             ),
             Rules(),
-            partial(_make_world, LAYOUT_2022),
+            Place("tasks.hw01_regression.world:make", (LAYOUT_2022,)),
         ),
         Edition(
             "2021",
@@ -135,7 +120,7 @@ TASK = Task(
                 LAYOUT_2021, RMSE.name, 1.0, ("simple", 2.03004), ("medium", 1.28359), ("strong", 0.88017)
             ),
             Rules(),
-            partial(_make_course, LAYOUT_2021),
+            Place("tasks.hw01_regression.official:make", (LAYOUT_2021,)),
             official=True,
         ),
         Edition(
@@ -151,7 +136,7 @@ TASK = Task(
                 ("simple", 2.28371), ("medium", 1.49430), ("strong", 1.05728), ("boss", 0.86161),
             ),
             Rules(),
-            partial(_make_course, LAYOUT_2022),
+            Place("tasks.hw01_regression.official:make", (LAYOUT_2022,)),
             official=True,
         ),
     ),

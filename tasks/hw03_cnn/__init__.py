@@ -7,13 +7,10 @@ Files are laid out as in the course: 2021 in `food-11` (a folder for each class,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
-from tasks.base import Bar, Edition, Made, Rules, Task, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured
 from tasks.formats import Column, TableFormat, Year
 from tasks.metrics import ACCURACY
-from tasks.streams import Streams
 
 TARGET = "Category"
 CLASSES = (
@@ -82,18 +79,6 @@ YEARS = (
 )
 
 
-def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw03_cnn.world import make
-
-    return make(layout, public, streams, size)
-
-
-def _make_course(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw03_cnn.course import make
-
-    return make(layout, public, streams, source)
-
-
 def _format(layout: Layout) -> TableFormat:
     column = Column(TARGET, "int", 0, len(CLASSES) - 1)
     return TableFormat("Id", (column,), layout.ids(layout.test), years=YEARS)
@@ -117,7 +102,7 @@ def _edition(name: str, layout: Layout, bars: tuple[Bar, ...]) -> Edition:
         (ACCURACY,),
         bars,
         Rules(public_share=layout.public_share),
-        partial(_make_course if official else _make_world, layout),
+        Place(f"tasks.hw03_cnn.{'official' if official else 'world'}:make", (layout,)),
         official=official,
     )
 

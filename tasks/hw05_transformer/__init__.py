@@ -6,13 +6,9 @@ translation, and more Chinese talks for back-translation.
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-
-from tasks.base import Bar, Edition, Made, Rules, Task, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured
 from tasks.bleu import BLEU
 from tasks.formats import LinesFormat
-from tasks.streams import Streams
 
 RAW_FILES = ("ted2020/raw.en", "ted2020/raw.zh")
 TEST_FILES = ("test/test.en", "test/test.zh")
@@ -28,18 +24,6 @@ COURSE = (
     "the course's files, talks of TED2020 (Reimers and Gurevych 2020); licence not stated; the test lines are carved "
     "out of the parallel text, which is public on the internet"
 )
-
-
-def _make_world(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw05_transformer.world import make
-
-    return make(public, streams, size)
-
-
-def _make_course(year: str, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw05_transformer.course import make
-
-    return make(year, public, streams, source)
 
 
 def _official(
@@ -77,7 +61,7 @@ TASK = Task(
                 ("simple", 16.14, 0.73), ("medium", 51.22, 0.37), ("strong", 62.88, 1.07), ("boss", 71.93, 0.54),
             ),
             RULES_2021,
-            _make_world,
+            Place("tasks.hw05_transformer.world:make"),
         ),
         Edition(
             "2021",
@@ -88,7 +72,7 @@ TASK = Task(
                 "2021", 1.0, ("simple", 18.43), ("medium", 24.04), ("strong", 29.32), private=(17.61, 23.43, 28.27)
             ),
             RULES_2021,
-            partial(_make_course, "2021"),
+            Place("tasks.hw05_transformer.official:make", ("2021",)),
             official=True,
         ),
         Edition(
@@ -98,7 +82,7 @@ TASK = Task(
             (BLEU,),
             _official("2022", 0.5, ("simple", 14.58), ("medium", 18.04), ("strong", 25.20), ("boss", 29.13)),
             Rules(quota_zone="Asia/Taipei", unselected_count=1),
-            partial(_make_course, "2022"),
+            Place("tasks.hw05_transformer.official:make", ("2022",)),
             official=True,
         ),
     ),

@@ -59,7 +59,7 @@ def noisy(g: Speaker, pair: Pair, other: Pair) -> Pair:
     return en, other[1]
 
 
-def make(public: Path, streams: Streams, size: str) -> Made:
+def make(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
     """Write the files of a world into `public`."""
     import numpy as np
 

@@ -6,13 +6,9 @@ thresholds (FID 8,200 to 30,000) are shown as published and are on a different s
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-
-from tasks.base import Bar, Columns, Edition, Judge, Judged, Made, Rules, Task
-from tasks.formats import Format, ImagesFormat
+from tasks.base import Bar, Edition, Judge, Place, Rules, Task
+from tasks.formats import ImagesFormat
 from tasks.frechet import FACE_RATE, FID
-from tasks.streams import Streams
 
 SUBMITTED = 1000
 """Images in a submission."""
@@ -23,36 +19,6 @@ CRYPKO = (
     " FID by Inception-v3 where its published weights are given, else by features learnt from drawn faces; the course's"
     " own method was never published, so its thresholds cannot be compared with these numbers"
 )
-
-
-def _make_world(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    import numpy as np
-
-    from tasks.hw06_gan import judge, networks, world
-
-    networks.require_torch()
-    hidden = world.make_images(public, streams, size)
-    files = sorted((public / "faces").iterdir())
-    shown = np.stack([world.decode(path.read_bytes()) for path in files])
-    return judge.prepared(shown, hidden, networks.train(streams, size))
-
-
-def _make_course(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw06_gan.course import make
-
-    return make(public, streams, size, source)
-
-
-def _run(form: Format, predictions: Columns, secret: Path) -> Judged:
-    from tasks.hw06_gan.judge import run
-
-    return run(predictions, secret)
-
-
-def _version(*packages: str) -> str:
-    from tasks.hw06_gan.judge import version
-
-    return version(*packages)
 
 
 def _official(year: str, *lines: tuple[str, float, float, float]) -> tuple[Bar, ...]:
@@ -79,8 +45,9 @@ MEASURED = tuple(
     )
 )  # fmt: skip
 
-_BY_NETWORKS = Judge(partial(_version, "torch", "pillow"), run=_run)
-_BY_CASCADE = Judge(partial(_version, "torch", "pillow", "opencv"), run=_run)
+_RUN = Place("tasks.hw06_gan.judge:run")
+_BY_NETWORKS = Judge(Place("tasks.hw06_gan.judge:version", ("torch", "pillow")), run=_RUN)
+_BY_CASCADE = Judge(Place("tasks.hw06_gan.judge:version", ("torch", "pillow", "opencv")), run=_RUN)
 
 TASK = Task(
     "hw06",
@@ -93,7 +60,7 @@ TASK = Task(
             (FID, FACE_RATE),
             MEASURED,
             Rules(),
-            _make_world,
+            Place("tasks.hw06_gan.world:make"),
             judge=_BY_NETWORKS,
         ),
         Edition(
@@ -107,7 +74,7 @@ TASK = Task(
                 ("boss", 8200, 0.68, 1),
             ),
             Rules(quota_zone="Asia/Taipei"),
-            _make_course,
+            Place("tasks.hw06_gan.official:make"),
             official=True,
             judge=_BY_CASCADE,
         ),
@@ -121,7 +88,7 @@ TASK = Task(
                 ("simple", 30000, 0.0, 1), ("medium", 12000, 0.4, 1), ("strong", 10000, 0.5, 1), ("boss", 9000, 0.6, 1),
             ),
             Rules(quota_zone="Asia/Taipei", selections=1, unselected="first"),
-            _make_course,
+            Place("tasks.hw06_gan.official:make"),
             official=True,
             judge=_BY_CASCADE,
         ),

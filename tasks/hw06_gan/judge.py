@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Answers, Columns, Judged, Made, UserError
+from tasks.formats import Format
 from tasks.hw06_gan import MAX_BYTES, SUBMITTED, inception, networks, world
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ SAMPLE = 500  # training images whose distances to the others give the threshold
 PIECE = 8192
 
 
-def run(predictions: Columns, folder: Path) -> Judged:
+def run(form: Format, predictions: Columns, folder: Path) -> Judged:
     """The features (n, d) and found faces (n,) of the submitted images, with a note of near-copies."""
     files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.name in SECRET_FILES}
     images = predictions["image"]

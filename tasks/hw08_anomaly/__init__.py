@@ -7,13 +7,10 @@ header and the folder differ by year.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 from tasks.auc import AUC
-from tasks.base import Bar, Edition, Made, Rules, Task, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured
 from tasks.formats import Column, TableFormat, Year
-from tasks.streams import Streams
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
 SIDE = 64
@@ -42,18 +39,6 @@ YEARS = (
 )
 
 
-def _make_world(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw08_anomaly.world import make
-
-    return make(layout, public, streams, size)
-
-
-def _make_course(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw08_anomaly.course import make
-
-    return make(layout, public, streams, source)
-
-
 def _format(layout: Layout) -> TableFormat:
     column = Column(layout.column, minimum=-MOST, maximum=MOST)
     return TableFormat(layout.id, (column,), range(layout.test_images), years=YEARS)
@@ -79,10 +64,12 @@ TASK = Task(
     "Anomaly detection: which images are not faces",
     (
         Edition(
-            "builtin", WORLD, _format(LAYOUT_2021), (AUC,), MEASURED, Rules(), partial(_make_world, LAYOUT_2021)
+            "builtin", WORLD, _format(LAYOUT_2021), (AUC,), MEASURED, Rules(),
+            Place("tasks.hw08_anomaly.world:make", (LAYOUT_2021,)),
         ),
         Edition(
-            "builtin-2022", WORLD, _format(LAYOUT_2022), (AUC,), MEASURED, Rules(), partial(_make_world, LAYOUT_2022)
+            "builtin-2022", WORLD, _format(LAYOUT_2022), (AUC,), MEASURED, Rules(),
+            Place("tasks.hw08_anomaly.world:make", (LAYOUT_2022,)),
         ),
         Edition(
             "2021",
@@ -94,7 +81,7 @@ TASK = Task(
                 for name, value in (("simple", 0.64046), ("medium", 0.75719), ("strong", 0.81304), ("boss", 0.86590))
             ),
             Rules(),
-            partial(_make_course, LAYOUT_2021),
+            Place("tasks.hw08_anomaly.official:make", (LAYOUT_2021,)),
             official=True,
         ),
         Edition(
@@ -104,7 +91,7 @@ TASK = Task(
             (AUC,),
             (),
             Rules(),
-            partial(_make_course, LAYOUT_2022),
+            Place("tasks.hw08_anomaly.official:make", (LAYOUT_2022,)),
             official=True,
         ),
     ),

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Bar, Columns, Edition, Judge, Judged, Made, Rules, Task, measured
-from tasks.formats import EpisodesFormat, Format
+from tasks.base import Bar, Columns, Edition, Judge, Place, Rules, Task, measured
+from tasks.formats import EpisodesFormat
 from tasks.metrics import Interval, Metric, estimate_mean, no_interval, student
-from tasks.streams import Streams
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tasks.base import Columns
 
 EPISODES_FILE = "episodes.csv"
 HEADER = ("episode", "step", "action")
@@ -64,30 +64,6 @@ CHAINED_REWARD = replace(REWARD, interval=no_interval)
 """The same of episodes that follow each other, which are no sample."""
 
 
-def _make_world(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw12_reinforcement.world import make
-
-    return make(public, streams, size)
-
-
-def _make_chain(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
-    from tasks.hw12_reinforcement.world import make_chain
-
-    return make_chain(public)
-
-
-def _check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
-    from tasks.hw12_reinforcement.judge import check
-
-    return check(form, predictions)
-
-
-def _version() -> str:
-    from tasks.hw12_reinforcement.judge import version
-
-    return version()
-
-
 def _official(year: str, *bands: tuple[str, float | None, float]) -> tuple[Bar, ...]:
     """The bars of a year, half-open: a mean reward in (99, 100), for which the slides have no row, gets the lower one.
 
@@ -104,7 +80,7 @@ def _one_board(bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
     return tuple(replace(bar, points=(sum(bar.points), 0.0)) for bar in bars)
 
 
-JUDGE = Judge(_version, check=_check)
+JUDGE = Judge(Place("tasks.hw12_reinforcement.judge:version"), check=Place("tasks.hw12_reinforcement.judge:check"))
 BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from its own seed"
 CHAIN_SOURCE = (
     f"the course's rule of {{}}: seed {COURSE_SEED} is set once, {COURSE_EPISODES} episodes follow each other in one "
@@ -121,7 +97,7 @@ def _chain(year: str, *bands: tuple[str, float | None, float]) -> Edition:
         (CHAINED_REWARD,),
         _official(year, *bands),
         Rules(quota_zone="Asia/Taipei", selections=1, public_share=1.0),
-        _make_chain,
+        Place("tasks.hw12_reinforcement.world:make_chain"),
         judge=JUDGE,
     )
 
@@ -140,7 +116,7 @@ TASK = Task(
                 ("simple", -63.27, 18.45), ("medium", 117.07, 15.15), ("strong", 215.42, 7.46), ("boss", 277.40, 4.89),
             )),
             Rules(selections=1, public_share=1.0),
-            _make_world,
+            Place("tasks.hw12_reinforcement.world:make"),
             judge=JUDGE,
         ),
         _chain(

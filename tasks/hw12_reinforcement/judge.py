@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.base import Columns, Judged, Problem, SubmissionError, UserError
@@ -156,7 +157,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def check(form: Format, predictions: Columns) -> Judged:
+def check(form: Format, predictions: Columns, folder: Path | None = None) -> Judged:
     """The column "return" (n,). Raises SubmissionError where an episode is not over exactly with its last action."""
     import numpy as np
 

@@ -18,7 +18,7 @@ from tasks.hw12_reinforcement.judge import new_environment
 from tasks.streams import Streams
 
 
-def make(public: Path, streams: Streams, size: str) -> Made:
+def make(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
     """Write the list of episodes into `public`: seeds below 2³¹, all different."""
     rng = streams.generator("episodes")
     seeds: list[int] = []
@@ -29,7 +29,7 @@ def make(public: Path, streams: Streams, size: str) -> Made:
     return _made(public, replace(FORMAT, seeds=tuple(seeds)))
 
 
-def make_chain(public: Path) -> Made:
+def make_chain(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
     """Write the course's list of episodes into `public`."""
     return _made(public, CHAIN)
 

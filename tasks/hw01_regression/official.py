@@ -21,20 +21,20 @@ from __future__ import annotations
 import csv
 import io
 import math
-import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.archives import DAMAGED
 from tasks.base import Answers, Made, UserError
 from tasks.hw01_regression import LAYOUTS, TARGET, TEST_FILE, TRAIN_FILE, Layout
+from tasks.sources import opened, refused
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
 
+WANTED = r"covid\.(train|test)\.csv"
 MAX_BYTES = 64 * 2**20
 STRETCHES = {"2021": (2, 4), "2022": (1, 5)}
 """Year to (stretches per state, windows per stretch)."""
@@ -48,38 +48,6 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def find_text(source: Path, name: str) -> str | None:
-    """The text of the file `name` in a folder, in a zip, or in the only zip of a folder; None where it is missing."""
-    if source.is_dir():
-        if (source / name).is_file():
-            return _decode((source / name).read_bytes(), source / name)
-        zips = sorted(source.glob("*.zip"))
-        return find_text(zips[0], name) if len(zips) == 1 else None
-    if not source.exists():
-        raise UserError(f"{source}: no such folder or zip; give the path of the course's files.")
-    try:
-        with zipfile.ZipFile(source) as archive:
-            members = [m for m in archive.infolist() if m.filename.rsplit("/", 1)[-1] == name and not m.is_dir()]
-            if not members:
-                return None
-            if len(members) > 1:
-                raise UserError(f"{source}: expected one {name}; found {len(members)} of that name.")
-            with archive.open(members[0]) as stream:
-                data = stream.read(MAX_BYTES + 1)
-    except DAMAGED as error:
-        raise UserError(f"{source}: expected a folder or a zip; the zip cannot be read ({error}).") from error
-    return _decode(data, f"{source}/{name}")
-
-
-def _decode(data: bytes, where: Path | str) -> str:
-    if len(data) > MAX_BYTES:
-        raise UserError(f"{where}: expected at most {MAX_BYTES} bytes; this is not the course's file.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{where}: expected UTF-8 text; this is not the course's file.") from None
-
-
 def read_table(text: str, name: str, layout: Layout, *, labelled: bool) -> Table:
     """Parses one of the course's files. Raises UserError, which says what was expected and what was found."""
     lines = list(csv.reader(io.StringIO(text, newline="")))
@@ -89,16 +57,16 @@ def read_table(text: str, name: str, layout: Layout, *, labelled: bool) -> Table
     if header != expected:
         for other in LAYOUTS:
             if header == (other.train_header if labelled else other.test_header):
-                raise UserError(
+                raise refused(
                     f"{name}: these are the columns of {other.year}, not of {layout.year}; use --edition {other.year}."
                 )
         if header in (layout.train_header, layout.test_header):
-            raise UserError(f"{name}: expected the {'train' if labelled else 'test'} file; this is the other one.")
-        raise UserError(f"{name}: {_difference(header, expected)}")
+            raise refused(f"{name}: expected the {'train' if labelled else 'test'} file; this is the other one.")
+        raise refused(f"{name}: {_difference(header, expected)}")
     count = layout.train_rows if labelled else layout.test_rows
     for number, line in enumerate(lines[1:], start=2):
         if len(line) != len(expected):
-            raise UserError(
+            raise refused(
                 f"{name}, row {number}: expected {len(expected)} cells; found {len(line)}. "
                 "The file looks cut off; download it again."
             )
@@ -108,11 +76,11 @@ def read_table(text: str, name: str, layout: Layout, *, labelled: bool) -> Table
             except ValueError:
                 good = False
             if not good:
-                raise UserError(f"{name}, row {number}: expected a number in {column}; found {cell[:40]!r}.")
+                raise refused(f"{name}, row {number}: expected a number in {column}; found {cell[:40]!r}.")
         if sorted(float(cell) for cell in line[1 : 1 + len(layout.states)]) != [0.0] * (len(layout.states) - 1) + [1.0]:
-            raise UserError(f"{name}, row {number}: expected exactly one state marked 1; the file is damaged.")
+            raise refused(f"{name}, row {number}: expected exactly one state marked 1; the file is damaged.")
     if len(lines) - 1 != count:
-        raise UserError(
+        raise refused(
             f"{name}: expected {count} rows of the {layout.year} edition; found {len(lines) - 1}. "
             "This is not the course's file; download it again."
         )
@@ -120,7 +88,7 @@ def read_table(text: str, name: str, layout: Layout, *, labelled: bool) -> Table
     missing = layout.missing_id if labelled else None
     wanted = [str(i) for i in range(count + (missing is not None)) if i != missing]
     if sorted(ids) != sorted(wanted):
-        raise UserError(f"{name}: expected the ids {wanted[0]} to {wanted[-1]}, each once; the ids differ.")
+        raise refused(f"{name}: expected the ids {wanted[0]} to {wanted[-1]}, each once; the ids differ.")
     return Table(expected, tuple(tuple(line) for line in lines[1:]))
 
 
@@ -131,15 +99,14 @@ def _difference(header: tuple[str, ...], expected: tuple[str, ...]) -> str:
     return f"expected {len(expected)} columns; found {len(header)}."
 
 
-def read_course(source: Path, layout: Layout) -> Table:
-    """The labelled file of a folder or zip; the unlabelled test file, if present, is checked."""
-    text = find_text(source, TRAIN_FILE)
-    if text is None:
-        raise UserError(f"{source}: expected the file {TRAIN_FILE} of the {layout.year} edition; it is not there.")
-    table = read_table(text, TRAIN_FILE, layout, labelled=True)
-    test = find_text(source, TEST_FILE)
-    if test is not None:
-        read_table(test, TEST_FILE, layout, labelled=False)
+def read_official(source: Path, layout: Layout) -> Table:
+    """The labelled file of a folder or archive; the unlabelled test file, if present, is checked."""
+    with opened(source, WANTED) as files:
+        text = files.text(files.need(TRAIN_FILE, note=f" of the {layout.year} edition"), MAX_BYTES)
+        table = read_table(text, TRAIN_FILE, layout, labelled=True)
+        test = files.find(TEST_FILE)
+        if test is not None:
+            read_table(files.text(test, MAX_BYTES), TEST_FILE, layout, labelled=False)
     return table
 
 
@@ -175,7 +142,7 @@ def positions(layout: Layout, table: Table) -> list[tuple[str, int]]:
                 step = followers.get(at)
                 at, day = (step[0], day + step[1]) if step else (None, day)
         if any(place[i][0] != name for i in rows):
-            raise UserError(f"{TRAIN_FILE}: the windows of {name} form a ring; the file is damaged.")
+            raise refused(f"{TRAIN_FILE}: the windows of {name} form a ring; the file is damaged.")
     return place
 
 
@@ -211,16 +178,16 @@ def carve(
     return train, [test[i] for i in rng.permutation(len(test))], group
 
 
-def make(layout: Layout, public: Path, streams: Streams, source: Path | None) -> Made:
+def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     """Write the carved competition into `public`. Rows keep the cells of the file; ids are renumbered."""
     import numpy as np
 
     if source is None:
         raise UserError(
-            f"The {layout.year} edition is made from the course's own files; give the folder or zip that holds "
+            f"The {layout.year} edition is made from the course's own files; give the folder or archive that holds "
             f"{TRAIN_FILE} with --from."
         )
-    table = read_course(source, layout)
+    table = read_official(source, layout)
     train, test, group = carve(layout, positions(layout, table), streams.generator("hidden rows"))
     _write(public / TRAIN_FILE, layout.train_header, [table.rows[i][1:] for i in train])
     _write(public / TEST_FILE, layout.test_header, [table.rows[i][1:-1] for i in test])

@@ -18,18 +18,17 @@ So the test differs from the course's: its bars are shown only for orientation.
 
 from __future__ import annotations
 
-import contextlib
-import tarfile
+import io
+import re
 import tokenize
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from tasks.archives import DAMAGED
 from tasks.base import Answers, Made, UserError
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import LAYOUTS, SIDE, TEST_FILE, TRAIN_FILE, Layout
+from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
@@ -37,6 +36,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OTHER_FILE, OTHER_FOLDER = "anomalies.npy", "anomalies"
+WANTED = rf"trainingset\.npy|anomalies\.npy|{OTHER_FOLDER}/.+"
+IN_FOLDER = re.compile(rf"(?P<folder>(.*/)?{OTHER_FOLDER})/.+", re.IGNORECASE)
+MAX_BYTES = 64 * 2**20  # of a picture
 PIECE = 500  # images read at a time
 FEWEST = 100
 SAME = 2.5
@@ -46,48 +48,6 @@ Recompressed at quality 75, images of 64 pixels move by up to 2 levels; the near
 """
 DRAWN = ("cartoon", "animal", "things", "landscape", "pattern", "plain")
 ALTERED = ("inverted", "shuffled", "halves", "exchanged", "erased", "twisted")
-
-
-def find(source: Path, name: str) -> Path | None:
-    """The only file or folder with this name, at any depth of a folder, or None. Raises UserError for several."""
-    found = sorted(path for path in source.rglob(name) if "__MACOSX" not in path.parts)
-    if len(found) > 1:
-        raise UserError(f"{source}: expected one {name}; found {', '.join(map(str, found[:3]))}.")
-    return found[0] if found else None
-
-
-@contextlib.contextmanager
-def open_array(source: Path, name: str) -> Iterator[IO[bytes] | None]:
-    """The bytes of an array file in a folder, a zip or a tar, or in the only archive of a folder; None if missing."""
-    if not source.exists():
-        raise UserError(f"{source}: no such folder or archive; give the path of the course's files.")
-    if source.is_dir():
-        place = find(source, name)
-        archives = [path for path in sorted(source.iterdir()) if path.name.endswith((".zip", ".tar.gz", ".tgz"))]
-        archives = [path for path in archives if not path.name.startswith(".")]
-        if place is None and len(archives) != 1:
-            yield None
-            return
-        source = place or archives[0]
-    try:
-        if source.name == name:
-            with source.open("rb") as file:
-                yield file
-        elif zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as archive:
-                inside = [member for member in archive.infolist() if member.filename.rsplit("/", 1)[-1] == name]
-                if len(inside) > 1:
-                    raise UserError(f"{source}: expected one {name}; found {len(inside)} of that name.")
-                with archive.open(inside[0]) if inside else contextlib.nullcontext() as file:
-                    yield file
-        else:
-            with tarfile.open(source, "r:*") as tar:
-                found = next((member for member in tar if member.isfile() and Path(member.name).name == name), None)
-                yield None if found is None else tar.extractfile(found)
-                while tar.fileobj is not None and tar.fileobj.read(2**20):
-                    pass  # the last bytes of a compressed tar are its checksum
-    except DAMAGED as error:
-        raise UserError(f"{source}: expected a folder, a zip or a tar.gz; it cannot be read ({error}).") from error
 
 
 def read_pieces(file: IO[bytes], name: str) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -103,9 +63,9 @@ def read_pieces(file: IO[bytes], name: str) -> Iterator[tuple[int, NDArray[np.ui
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, by_column, dtype = header(file)
     except (ValueError, SyntaxError, tokenize.TokenError) as error:
-        raise UserError(f"{name}: expected an array in NumPy's .npy format; it cannot be read ({error}).") from error
+        raise refused(f"{name}: expected an array in NumPy's .npy format; it cannot be read ({error}).") from error
     if dtype.kind not in "uif" or len(shape) != 4 or shape[1:] != (SIDE, SIDE, 3) or shape[0] < 1 or by_column:
-        raise UserError(
+        raise refused(
             f"{name}: expected numbers of the shape (n, {SIDE}, {SIDE}, 3) in C order; found {dtype} {shape}"
             f"{' in Fortran order' if by_column else ''}."
         )
@@ -113,35 +73,33 @@ def read_pieces(file: IO[bytes], name: str) -> Iterator[tuple[int, NDArray[np.ui
         wanted = min(PIECE, shape[0] - start)
         data = file.read(wanted * SIDE * SIDE * 3 * dtype.itemsize)
         if len(data) < wanted * SIDE * SIDE * 3 * dtype.itemsize:
-            raise UserError(f"{name}: expected {shape[0]} images; the file is cut off after {start} or more.")
+            raise refused(f"{name}: expected {shape[0]} images; the file is cut off after {start} or more.")
         values = np.frombuffer(data, dtype).reshape(wanted, SIDE, SIDE, 3)
         if dtype != np.uint8:
             if not (
                 np.isfinite(values).all() and values.min() >= 0 and values.max() <= 255 and (values % 1 == 0).all()
             ):
-                raise UserError(f"{name}, from image {start}: expected whole numbers from 0 to 255; found others.")
+                raise refused(f"{name}, from image {start}: expected whole numbers from 0 to 255; found others.")
             values = values.astype(np.uint8)
         yield shape[0], values
 
 
-def training_pieces(source: Path, layout: Layout) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def training_pieces(source: Source, layout: Layout) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """The training images. Raises UserError where they are missing, too few or those of the other year."""
-    with open_array(source, TRAIN_FILE) as file:
-        if file is None:
-            raise UserError(f"{source}: expected the file {TRAIN_FILE} of the {layout.year} edition; it is not there.")
+    with source.open(source.need(TRAIN_FILE, note=f" of the {layout.year} edition")) as file:
         for count, piece in read_pieces(file, TRAIN_FILE):
             for other in LAYOUTS:
                 if count == other.train_images and other is not layout:
-                    raise UserError(
+                    raise refused(
                         f"{TRAIN_FILE}: {count} images are those of {other.year}, not of {layout.year}; "
                         f"use --edition {other.year}."
                     )
             if count < FEWEST:
-                raise UserError(f"{TRAIN_FILE}: expected at least {FEWEST} faces; found {count}.")
+                raise refused(f"{TRAIN_FILE}: expected at least {FEWEST} faces; found {count}.")
             yield count, piece
 
 
-def other_pictures(source: Path, wanted: int, rng: np.random.Generator) -> dict[str, NDArray[np.uint8]]:
+def other_pictures(source: Source, wanted: int, rng: np.random.Generator) -> dict[str, NDArray[np.uint8]]:
     """`wanted` pictures without a face, by kind: the instructor's own, else drawn ones.
 
     If the instructor's set is smaller, all of it is used.
@@ -150,31 +108,38 @@ def other_pictures(source: Path, wanted: int, rng: np.random.Generator) -> dict[
 
     from tasks.hw08_anomaly.world import pictures
 
-    with open_array(source, OTHER_FILE) as file:
-        if file is not None:
+    array = source.find(OTHER_FILE)
+    if array is not None:
+        with source.open(array) as file:
             given = np.concatenate([piece for _, piece in read_pieces(file, OTHER_FILE)])
-            return {"given": given[np.sort(rng.permutation(len(given))[:wanted])]}
-    folder = find(source, OTHER_FOLDER)
-    if folder is not None:
-        files = sorted(path for path in folder.rglob("[!.]*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-        if not files:
-            raise UserError(f"{folder}: expected JPEG or PNG files; found none.")
-        chosen = np.sort(rng.permutation(len(files))[:wanted])
-        return {"given": np.stack([read_picture(files[place]) for place in chosen.tolist()])}
+        return {"given": given[np.sort(rng.permutation(len(given))[:wanted])]}
+    inside = [match for path in source.unpacked().paths if (match := IN_FOLDER.fullmatch(path))]
+    folders = sorted({match["folder"] for match in inside})
+    if len(folders) > 1:
+        raise refused(
+            f"{source.name}: expected one folder {OTHER_FOLDER}; found {', '.join(folders[:3])}.", "E_SOURCE_TWICE"
+        )
+    if folders:
+        paths = [match[0] for match in inside if match[0].lower().endswith((".jpg", ".jpeg", ".png"))]
+        if not paths:
+            raise refused(f"{source.name}, {folders[0]}: expected JPEG or PNG files; found none.", "E_SOURCE_MISSING")
+        chosen = np.sort(rng.permutation(len(paths))[:wanted])
+        return {"given": np.stack([read_picture(source, paths[place]) for place in chosen.tolist()])}
     shares = np.bincount(np.arange(wanted) % len(DRAWN), minlength=len(DRAWN)).tolist()
     return {kind: pictures(kind, rng, count) for kind, count in zip(DRAWN, shares, strict=True) if count}
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
+def read_picture(source: Source, path: str) -> NDArray[np.uint8]:
     """The middle square of a picture file, 64 x 64, RGB."""
     import numpy as np
     from PIL import Image, ImageOps
 
+    data = source.read(path, MAX_BYTES)
     try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
             fitted = ImageOps.fit(image.convert("RGB"), (SIDE, SIDE))
     except Exception as error:  # whatever the decoder raises: the file is not a picture
-        raise UserError(f"{path}: expected a JPEG or PNG picture; it cannot be read ({error}).") from error
+        raise refused(f"{source.name}, {path}: expected a JPEG or PNG picture; it cannot be read ({error}).") from error
     return np.asarray(fitted, dtype=np.uint8)
 
 
@@ -210,22 +175,28 @@ def alter(kind: str, face: NDArray[np.uint8], other: NDArray[np.uint8], rng: np.
     return changed
 
 
-def make(layout: Layout, public: Path, streams: Streams, source: Path | None) -> Made:
+def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     """Write the carved competition into the year's folder in `public`."""
-    import numpy as np
-    from numpy.lib.format import open_memmap
-
-    from tasks.hw08_anomaly.world import thumbnails
-
     if source is None:
         raise UserError(
             f"The {layout.year} edition is made from the course's own files; give the folder or archive that holds "
             f"{TRAIN_FILE} with --from."
         )
+    with opened(source, WANTED) as files:
+        return carve(layout, public, streams, files)
+
+
+def carve(layout: Layout, public: Path, streams: Streams, source: Source) -> Made:
+    """The competition of the year, from opened files."""
+    import numpy as np
+    from numpy.lib.format import open_memmap
+
+    from tasks.hw08_anomaly.world import thumbnails
+
     small = np.concatenate([thumbnails(piece) for _, piece in training_pieces(source, layout)])
     unique = np.unique(same_groups(small, SAME))
     if len(unique) < FEWEST:
-        raise UserError(f"{TRAIN_FILE}: expected at least {FEWEST} different faces; found {len(unique)}.")
+        raise refused(f"{TRAIN_FILE}: expected at least {FEWEST} different faces; found {len(unique)}.")
     half = min((layout.test_images + 1) // 2, len(unique) // 5)
     others = other_pictures(source, half // 2, streams.generator("other pictures"))
     if "given" in others:
@@ -233,7 +204,9 @@ def make(layout: Layout, public: Path, streams: Streams, source: Path | None) ->
         fresh = np.unique(same_groups(both, SAME))
         others["given"] = others["given"][fresh[fresh >= len(unique)] - len(unique)]
         if not len(others["given"]):
-            raise UserError(f"{source}: expected {OTHER_FOLDER} that are not faces; all of them are among the faces.")
+            raise refused(
+                f"{source.name}: expected {OTHER_FOLDER} that are not faces; all of them are among the faces."
+            )
     altered = half - sum(map(len, others.values()))
     order = streams.generator("hidden faces").permutation(unique)
     normal_places, altered_places = order[:half], order[half : half + altered]

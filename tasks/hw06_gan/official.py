@@ -4,8 +4,8 @@ The course's server compared submissions with its own images by a method that wa
 layer, size and number of images are unknown, and its FID of 8,200 to 30,000 is on an unknown scale. So its thresholds
 are shown and cannot be compared with the numbers here.
 
-The source is a folder or a zip with `faces/*.jpg` (or with the zip of them), `lbpcascade_animeface.xml` for the face
-rate, and, for the usual FID, the published Inception weights. Without the weights the features are those of the
+The source is a folder or an archive with `faces/*.jpg` (or the archive of them), `lbpcascade_animeface.xml` for the
+face rate, and, for the usual FID, the published Inception weights. Without the weights the features are those of the
 default network, which is trained on drawn faces, and every result says so.
 """
 
@@ -14,16 +14,14 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.archives import DAMAGED
-from tasks.base import PUBLIC, Made, UserError
+from tasks.base import PUBLIC, Made
 from tasks.hw06_gan import inception, judge, networks, world
+from tasks.sources import opened, refused
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ HIDDEN = 5000
 LEAST = 100
 MAX_BYTES = 8 * 2**20  # of a file other than the weights
 MAX_SIDE = 4096
-_FACE = re.compile(r"([0-9]{1,9})\.jpe?g", re.IGNORECASE)
+FACE = re.compile(r"([0-9]{1,9})\.jpe?g", re.IGNORECASE)
 
 
 def make(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
@@ -50,16 +48,11 @@ def make(public: Path, streams: Streams, size: str, source: Path | None) -> Made
     assert source is not None, "an official edition is made from files"
     networks.require_torch()
     found = find(source)
-    if judge.CASCADE_FILE not in found.files:
-        raise UserError(
-            f"{source}: expected the cascade {judge.CASCADE_FILE} next to the faces, which the course's face rate"
-            " needs; it is not there. Download it from github.com/nagadomi/lbpcascade_animeface."
-        )
     cascade = found.files[judge.CASCADE_FILE]
     judge.cascade_faces(cascade, np.zeros((1, 64, 64, 3), np.uint8))
     images = distinct(np.stack([resized(data, f"{number}.jpg") for number, data in found.faces.items()]))
     if len(images) < LEAST:
-        raise UserError(f"{source}: expected at least {LEAST} different faces; found {len(images)}.")
+        raise refused(f"{source}: expected at least {LEAST} different faces; found {len(images)}.")
     order = streams.generator("hidden faces").permutation(len(images))
     hidden_count = min(HIDDEN, len(images) // 2)
     hidden = np.stack([world.decode(world.encode(images[place])) for place in order[:hidden_count]])
@@ -88,62 +81,34 @@ class Found:
 
 
 def find(source: Path) -> Found:
-    """The faces, the cascade and the weights of a folder or zip; faces may be in a zip of the folder, or in both."""
+    """The faces, the cascade and the weights of a source; equal faces of one number count as one."""
     faces: dict[int, bytes] = {}
-    files: dict[str, bytes] = {}
-    wanted = {judge.CASCADE_FILE: MAX_BYTES, **dict.fromkeys(inception.NAMES, inception.BYTES)}
-    places = [source, *sorted(source.glob("*.zip"))] if source.is_dir() else [source]
-    for place in places:
-        try:
-            for name, read in _entries(place):
-                if name in wanted:
-                    files[name] = read(wanted[name])
-                elif match := _FACE.fullmatch(name):
-                    number, data = int(match[1]), read(MAX_BYTES)
-                    if faces.setdefault(number, data) != data:
-                        raise UserError(
-                            f"{source}: expected one face of each number; {place} has another {number}.jpg."
-                        )
-        except DAMAGED as error:
-            raise UserError(f"{place}: expected a folder or a zip; it cannot be read ({error}).") from error
-    if len(faces) < LEAST:
-        raise UserError(
-            f"{source}: expected the course's faces, faces/0.jpg, faces/1.jpg, … (at least {LEAST}); "
-            f"found {len(faces)}. Give the folder or the zip as the course handed it out."
-        )
+    most = {judge.CASCADE_FILE: MAX_BYTES, **dict.fromkeys(inception.NAMES, inception.BYTES)}
+    names = "|".join(map(re.escape, most))
+    with opened(source, rf"{FACE.pattern}|{names}") as given:
+        for path in given.paths:
+            match = FACE.fullmatch(path.rpartition("/")[2])
+            if match is None:
+                continue
+            number, data = int(match[1]), given.read(path, MAX_BYTES)
+            if faces.setdefault(number, data) != data:
+                raise refused(
+                    f"{source}: expected one face of each number; {path} is another {number}.jpg.", "E_SOURCE_TWICE"
+                )
+        if len(faces) < LEAST:
+            raise refused(
+                f"{source}: expected the course's faces, faces/0.jpg, faces/1.jpg, … (at least {LEAST}); "
+                f"found {len(faces)}. Give the folder or the zip as the course handed it out.",
+                "E_SOURCE_MISSING",
+            )
+        if given.find(judge.CASCADE_FILE) is None:
+            raise given.missing(
+                f"the cascade {judge.CASCADE_FILE} next to the faces, which the course's face rate needs",
+                " Download it from github.com/nagadomi/lbpcascade_animeface.",
+            )
+        places = {name: given.find(name) for name in most}
+        files = {name: given.read(path, most[name]) for name, path in places.items() if path is not None}
     return Found(dict(sorted(faces.items())), files)
-
-
-def _entries(place: Path) -> Iterator[tuple[str, Callable[[int], bytes]]]:
-    """The files of a folder and its `faces`, or of a zip: each name with a function that reads at most n bytes."""
-    if place.is_dir():
-        for path in sorted(place.iterdir()) + sorted((place / "faces").glob("*")):
-            if path.is_file():
-                yield path.name, partial(_read_file, path)
-        return
-    if not place.exists():
-        raise UserError(f"{place}: no such folder or zip; give the path of the course's files.")
-    with zipfile.ZipFile(place) as archive:
-        for member in archive.infolist():
-            name = member.filename.rsplit("/", 1)[-1]
-            if not member.is_dir() and not name.startswith("."):
-                yield name, partial(_read_member, archive, member)
-
-
-def _read_file(path: Path, most: int) -> bytes:
-    with path.open("rb") as stream:
-        return _capped(stream.read(most + 1), path.name, most)
-
-
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most: int) -> bytes:
-    with archive.open(member) as stream:
-        return _capped(stream.read(most + 1), member.filename, most)
-
-
-def _capped(data: bytes, name: str, most: int) -> bytes:
-    if len(data) > most:
-        raise UserError(f"{name}: expected at most {most:,} bytes; this is not the course's file.")
-    return data
 
 
 def resized(data: bytes, name: str) -> Images:
@@ -154,10 +119,10 @@ def resized(data: bytes, name: str) -> Images:
     try:
         with Image.open(io.BytesIO(data)) as image:
             if max(image.size) > MAX_SIDE:
-                raise UserError(f"{name}: expected at most {MAX_SIDE} pixels a side; found {image.size}.")
+                raise refused(f"{name}: expected at most {MAX_SIDE} pixels a side; found {image.size}.")
             pixels = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{name}: expected a JPEG image; it cannot be read ({error}). Download it again.") from error
+        raise refused(f"{name}: expected a JPEG image; it cannot be read ({error}). Download it again.") from error
     return pixels
 
 

@@ -17,24 +17,22 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.archives import DAMAGED
 from tasks.base import Answers, Made, UserError
 from tasks.copies import same_groups
 from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, Layout
+from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+PACKED = r"(?:\.zip|\.tar|\.tgz|\.tar\.gz)?"
 MAX_BYTES = 32 * 2**20  # of one picture
 MAX_PIXELS = 64 * 2**20
 SHARE = 4  # one of so many becomes hidden
@@ -57,73 +55,16 @@ class Picture:
     label: int
 
 
-@dataclass(frozen=True)
-class Source:
-    """The files of a folder or zip by their path, with a way to read one; `root` is its name without an ending."""
-
-    name: str
-    root: str
-    place: Path
-    paths: tuple[str, ...]
-    archive: zipfile.ZipFile | None
-
-    def read(self, path: str) -> bytes:
-        """The bytes of one picture. Raises UserError where they cannot be read or are too many."""
-        try:
-            if self.archive is None:
-                with (self.place / path).open("rb") as stream:
-                    data = stream.read(MAX_BYTES + 1)
-            else:
-                with self.archive.open(path) as stream:
-                    data = stream.read(MAX_BYTES + 1)
-        except DAMAGED as error:
-            raise UserError(
-                f"{self.name}, {path}: the picture cannot be read ({error}); download the files again."
-            ) from error
-        if len(data) > MAX_BYTES:
-            raise UserError(f"{self.name}, {path}: expected a picture of at most {MAX_BYTES} bytes.")
-        return data
-
-
-@contextmanager
-def opened(place: Path) -> Iterator[Source]:
-    """The files of a folder, of a zip, or of the only zip of a folder without any picture."""
-    if place.is_dir():
-        found = _kept(path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
-        zips = [path for path in found if path.lower().endswith(".zip")]
-        if not any(path.lower().endswith((".jpg", ".jpeg")) for path in found) and len(zips) == 1:
-            place = place / zips[0]
-        else:
-            yield Source(str(place), place.resolve().name, place, found, None)
-            return
-    if not place.exists():
-        raise UserError(f"{place}: no such folder or zip; give the path of the course's files.")
-    try:
-        archive = zipfile.ZipFile(place)
-    except DAMAGED as error:
-        raise UserError(
-            f"{place}: expected a folder or a zip; the zip cannot be read ({error}). Download it again."
-        ) from error
-    with archive:
-        names = _kept(member.filename for member in archive.infolist() if not member.is_dir())
-        yield Source(str(place), place.resolve().stem, place, names, archive)
-
-
-def _kept(paths: Iterable[str]) -> tuple[str, ...]:
-    """The paths in order, without those with a hidden part, which macOS and notebooks add."""
-    return tuple(sorted({path for path in paths if not re.search(r"(?:^|/)\.[^/]", path)}))
-
-
 def find_pictures(source: Source, layout: Layout) -> list[Picture]:
     """The labelled and unlabelled pictures in the course's layout, in the order of their paths.
 
     The folder with the course's name may be anywhere, or be the source itself. Raises UserError for another year's
     layout, two such folders, a missing class, and where only some of the counts are the course's.
     """
-    pattern = _pattern(layout)
+    pattern, root = _pattern(layout), source.place.resolve().name
     pictures, numbers, roots = [], Counter[tuple[str, int]](), set()
     for path in source.paths:
-        found = pattern.search(f"{source.root}/{path}")
+        found = pattern.search(f"{root}/{path}")
         if not found:
             continue
         roots.add(found.string[: found.start("part")])
@@ -141,17 +82,16 @@ def find_pictures(source: Source, layout: Layout) -> list[Picture]:
         numbers[part, label] += 1
         pictures.append(Picture(path, part, label))
     if len(roots) > 1:
-        raise UserError(f"{source.name}: expected one folder {layout.root}; found {', '.join(sorted(roots)[:3])}.")
+        raise refused(f"{source.name}: expected one folder {layout.root}; found {', '.join(sorted(roots)[:3])}.")
     if not pictures:
         other = LAYOUT_2022 if layout is LAYOUT_2021 else LAYOUT_2021
-        if any(_pattern(other).search(f"{source.root}/{path}") for path in source.paths):
-            raise UserError(
+        if any(_pattern(other).search(f"{root}/{path}") for path in source.paths):
+            raise refused(
                 f"{source.name}: the folder {other.root} is the layout of {other.year}, not of {layout.year}; "
                 f"use --edition {other.year}."
             )
-        raise UserError(
-            f"{source.name}: expected the folder {layout.root} with training and validation pictures of the "
-            f"{layout.year} edition; it is not there. Links to folders are not followed."
+        raise source.missing(
+            f"the folder {layout.root} with training and validation pictures of the {layout.year} edition"
         )
     _check_numbers(source, layout, numbers)
     return pictures
@@ -159,7 +99,7 @@ def find_pictures(source: Source, layout: Layout) -> list[Picture]:
 
 def _pattern(layout: Layout) -> re.Pattern[str]:
     parts = "training|validation|testing" if layout.folders else "training|validation|test"
-    return re.compile(rf"(?:^|/){layout.root}/(?P<part>{parts})/(?P<rest>.+\.jpe?g)$", re.IGNORECASE)
+    return re.compile(rf"(?:^|/){layout.root}{PACKED}/(?P<part>{parts})/(?P<rest>.+)$", re.IGNORECASE)
 
 
 def _label(source: Source, path: str, rest: str, layout: Layout) -> int:
@@ -167,7 +107,7 @@ def _label(source: Source, path: str, rest: str, layout: Layout) -> int:
     text, _, _ = rest.partition("/" if layout.folders else "_")
     if not (re.fullmatch("[0-9]{1,2}", text) and int(text) < len(CLASSES)):
         what = "a folder 00 to 10" if layout.folders else "a name that begins with its class, as in 3_12.jpg"
-        raise UserError(f"{source.name}, {path}: expected {what}; found {text[:40]!r}.")
+        raise refused(f"{source.name}, {path}: expected {what}; found {text[:40]!r}.")
     return int(text)
 
 
@@ -176,12 +116,12 @@ def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, i
     for part in ("training", "validation"):
         for label in range(len(CLASSES)):
             if numbers[part, label] < FEWEST:
-                raise UserError(
+                raise refused(
                     f"{source.name}: expected at least {FEWEST} pictures of class {label} in {part}; found "
                     f"{numbers[part, label]}. There are {len(CLASSES)} classes; download the files again."
                 )
     if layout.unlabelled and not numbers["unlabelled", -1]:
-        raise UserError(f"{source.name}: expected unlabelled pictures in {layout.unlabelled_folder}; found none.")
+        raise refused(f"{source.name}: expected unlabelled pictures in {layout.unlabelled_folder}; found none.")
     every = range(len(CLASSES))
     wanted: dict[tuple[str, tuple[int, ...]], int] = {}
     for part, count in (("training", layout.training), ("validation", layout.validation)):
@@ -198,7 +138,7 @@ def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, i
     if wrong and len(wrong) < len(wanted):
         part, labels = wrong[0]
         of_class = f" of class {labels[0]}" if len(labels) == 1 and labels[0] >= 0 else ""
-        raise UserError(
+        raise refused(
             f"{source.name}: expected {wanted[wrong[0]]} pictures{of_class} in {part} of the {layout.year} edition; "
             f"found {found[wrong[0]]}, while other parts have the course's numbers. The download or the unpacking is "
             "incomplete; download the files again."
@@ -213,14 +153,14 @@ def thumbnail(data: bytes, where: str) -> NDArray[np.float64]:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise UserError(
+                raise refused(
                     f"{where}: expected at most {MAX_PIXELS} pixels; found {picture.width} x {picture.height}."
                 )
             pixels = picture.convert("RGB")
     except UserError:
         raise
     except Exception as error:  # whatever the decoder raises: the file is not a picture
-        raise UserError(f"{where}: expected a complete JPEG picture; it cannot be decoded ({error}).") from error
+        raise refused(f"{where}: expected a complete JPEG picture; it cannot be decoded ({error}).") from error
     small = pixels.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     return np.asarray(small, dtype=np.float64).ravel()
 
@@ -251,27 +191,30 @@ def carve(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Gen
     return hidden
 
 
-def make(layout: Layout, public: Path, streams: Streams, source: Path | None) -> Made:
+def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
     """Write the pictures that students get into `public`, in the course's layout, and return the hidden classes."""
     import numpy as np
 
     if source is None:
         raise UserError(
-            f"The {layout.year} edition is made from the course's own pictures; give the folder or zip that holds "
+            f"The {layout.year} edition is made from the course's own pictures; give the folder or archive that holds "
             f"{layout.root} with --from."
         )
-    with opened(source) as files:
+    with opened(source, r".+\.jpe?g") as found:
+        files = found.unpacked()
         pictures = find_pictures(files, layout)
-        thumbnails = np.array([thumbnail(files.read(one.path), f"{files.name}, {one.path}") for one in pictures])
+        thumbnails = np.array(
+            [thumbnail(files.read(one.path, MAX_BYTES), f"{files.name}, {one.path}") for one in pictures]
+        )
         groups = same_groups(thumbnails, SAME)
         hidden = carve(pictures, groups, streams.generator("hidden pictures"))
         order = streams.generator("order").permutation(len(pictures)).tolist()
         test = [place for place in order if hidden[place]]
         train = [place for place in order if not hidden[place]]
         if len(test) < 2 or len({pictures[place].label for place in test}) < 2:
-            raise UserError(f"{files.name}: expected pictures that differ; almost all of them are the same.")
+            raise refused(f"{files.name}: expected pictures that differ; almost all of them are the same.")
         for number, place in enumerate(test):
-            _write(public / layout.test_name(number), files.read(pictures[place].path))
+            _write(public / layout.test_name(number), files.read(pictures[place].path, MAX_BYTES))
         counts = Counter[tuple[str, int]]()
         for place in train:
             picture = pictures[place]
@@ -282,7 +225,7 @@ def make(layout: Layout, public: Path, streams: Streams, source: Path | None) ->
             else:
                 folder = layout.training_folder if picture.part == "training" else layout.validation_folder
                 name = layout.labelled_name(folder, picture.label, number)
-            _write(public / name, files.read(picture.path))
+            _write(public / name, files.read(picture.path, MAX_BYTES))
     labels = np.array([pictures[place].label for place in test], dtype=np.int64)
     return Made(
         Answers(

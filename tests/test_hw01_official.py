@@ -13,7 +13,7 @@ import pytest
 from tasks.base import Made, UserError
 from tasks.formats import TableFormat
 from tasks.hw01_regression import LAYOUT_2021, LAYOUT_2022, TARGET, TASK, TEST_FILE, TRAIN_FILE
-from tasks.hw01_regression.course import find_text, place_stretches, positions, read_course
+from tasks.hw01_regression.official import place_stretches, positions, read_official
 from tasks.streams import fixed
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
@@ -40,9 +40,7 @@ def rows_of(path: Path) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def train_2021() -> str:
-    text = find_text(source("2021"), TRAIN_FILE)
-    assert text is not None
-    return text
+    return (source("2021") / TRAIN_FILE).read_text(encoding="utf-8-sig")
 
 
 def refused(folder: Path, year: str, text: str, **others: str) -> str:
@@ -103,7 +101,7 @@ def test_enough_rows_are_left_for_training_and_for_both_boards(
 def test_every_row_is_a_labelled_row_of_the_course_with_a_new_id(tmp_path: Path, year: str) -> None:
     layout = EDITIONS[year]
     made = make(tmp_path, year, 5)
-    table = read_course(source(year), layout)
+    table = read_official(source(year), layout)
     labelled = {row[1:] for row in table.rows}
     train, test = rows_of(tmp_path / TRAIN_FILE), rows_of(tmp_path / TEST_FILE)
     assert tuple(train[0]) == layout.train_header
@@ -128,12 +126,12 @@ def test_the_seed_chooses_the_stretches_and_gives_the_same_bytes_again(tmp_path:
 
 @needs_data
 def test_the_chains_of_2021_are_whole_and_those_of_2022_are_found_in_the_shuffled_rows() -> None:
-    table = read_course(source("2021"), LAYOUT_2021)
+    table = read_official(source("2021"), LAYOUT_2021)
     place = positions(LAYOUT_2021, table)
     assert [day for _, day in place] == [
         day for state in LAYOUT_2021.states for day in range(sum(s == state for s, _ in place))
     ]
-    table = read_course(source("2022"), LAYOUT_2022)
+    table = read_official(source("2022"), LAYOUT_2022)
     place = positions(LAYOUT_2022, table)
     assert len(set(place)) == len(place) == 2699
     where = dict(zip(place, table.rows, strict=True))
@@ -149,11 +147,13 @@ def test_the_chains_of_2021_are_whole_and_those_of_2022_are_found_in_the_shuffle
 
 @needs_data
 def test_a_folder_a_zip_and_a_folder_with_the_zip_give_the_same_competition(tmp_path: Path, train_2021: str) -> None:
-    with zipfile.ZipFile(tmp_path / "ml2021spring-hw1.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+    given = tmp_path / "given"
+    given.mkdir()
+    with zipfile.ZipFile(given / "ml2021spring-hw1.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"hw1/{TRAIN_FILE}", "\ufeff" + train_2021.replace("\n", "\r\n"))
     make(tmp_path / "a", "2021", 3)
-    make(tmp_path / "b", "2021", 3, tmp_path / "ml2021spring-hw1.zip")
-    make(tmp_path / "c", "2021", 3, tmp_path)
+    make(tmp_path / "b", "2021", 3, given / "ml2021spring-hw1.zip")
+    make(tmp_path / "c", "2021", 3, given)
     for other in "bc":
         for name in (TRAIN_FILE, TEST_FILE):
             assert (tmp_path / "a" / name).read_bytes() == (tmp_path / other / name).read_bytes()
@@ -195,8 +195,7 @@ def test_damaged_files_are_refused_with_what_was_expected_and_found(tmp_path: Pa
 
 @needs_data
 def test_the_official_test_file_is_optional_but_checked_where_it_is_there(tmp_path: Path, train_2021: str) -> None:
-    text = find_text(source("2021"), TEST_FILE)
-    assert text is not None
+    text = (source("2021") / TEST_FILE).read_text(encoding="utf-8-sig")
     message = refused(tmp_path, "2021", train_2021, test="\n".join(text.splitlines()[:800]))
     assert message.startswith(f"{TEST_FILE}: expected 893 rows")
 
@@ -206,11 +205,12 @@ def test_a_missing_source_is_refused_with_what_to_give(tmp_path: Path) -> None:
         TASK.edition("2021").make(tmp_path, fixed(0), "small", None)
     with pytest.raises(UserError, match=r"expected the file covid\.train\.csv of the 2021 edition"):
         make(tmp_path, "2021", 0, tmp_path)
-    with pytest.raises(UserError, match="no such folder or zip"):
+    with pytest.raises(UserError, match="no such folder or archive"):
         make(tmp_path, "2021", 0, tmp_path / "nowhere")
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 this is no zip")
-    with pytest.raises(UserError, match="the zip cannot be read"):
+    with pytest.raises(UserError, match="cannot be read"):
         make(tmp_path, "2021", 0, tmp_path / "broken.zip")
+    (tmp_path / "broken.zip").unlink()
     (tmp_path / TRAIN_FILE).write_bytes(b"\xff\xfe\x00binary")
     with pytest.raises(UserError, match="expected UTF-8 text"):
         make(tmp_path, "2021", 0, tmp_path)
