@@ -53,7 +53,7 @@ def distance(rows: NDArray[np.float64], weight: NDArray[Any] | None = None) -> A
     if weight is None:
         weight = np.ones(len(rows))
     if weight.ndim == 2:
-        return np.array([distance(rows, one) for one in weight])
+        return np.array([distance(rows, weight[place]) for place in range(len(weight))])
     made = rows[:, 0] == 1.0
     return frechet_distance(moments(rows, weight * ~made), moments(rows, weight * made))
 

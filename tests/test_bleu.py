@@ -81,7 +81,8 @@ def words(lines: list[str]) -> list[list[str]]:
 
 def rows_of(references: Sequence[str], hypotheses: Sequence[str], metric: Metric = PLAIN) -> NDArray[np.int64]:
     answers = {"translation": np.array(references)}  # as text arrays are saved
-    return metric.rows(answers, {"translation": np.array([*hypotheses, ""], dtype=object)[:-1]})
+    rows: NDArray[np.int64] = metric.rows(answers, {"translation": np.array([*hypotheses, ""], dtype=object)[:-1]})
+    return rows
 
 
 @lru_cache

@@ -356,9 +356,8 @@ def sample(metric: Metric, generator: np.random.Generator, n: int, groups: NDArr
     """Rows of a metric; with groups, rows of one group are alike."""
     shared = 0.0 if groups is None else generator.normal(size=int(groups.max()) + 1)[groups]
     noise = generator.normal(size=n) + shared
-    if metric.higher_is_better:
-        return noise > -0.5
-    return metric.rows({"y": np.zeros(n)}, {"y": noise})
+    rows: NDArray[Any] = noise > -0.5 if metric.higher_is_better else metric.rows({"y": np.zeros(n)}, {"y": noise})
+    return rows
 
 
 def truth_of(metric: Metric, grouped: bool) -> float:
