@@ -105,8 +105,9 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
         raise UserError(f"{unknown(name)}{own}", code="E_NOT_FOUND")
     edition = task.edition(edition_name)
     if edition.official and source is None:
+        whose = "your" if edition.name == "own" else "the course's"
         raise UserError(
-            f"edition {edition.name} is made from the course's own files: add --from FOLDER-OR-ARCHIVE."
+            f"edition {edition.name} is made from {whose} own files: add --from FOLDER-OR-ARCHIVE."
             f" Without files, use the built-in data: --edition {task.editions[0].name}."
         )
     if source is not None and not edition.official:

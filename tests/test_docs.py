@@ -153,9 +153,11 @@ def editions(task: Task) -> str:
     """The editions of a homework with their bars, quota and boards."""
     lines = ["| edition | data | score | bars, public board | submissions a day |", "|---|---|---|---|---|"]
     for edition in task.editions:
-        bars = ", ".join(f"{bar.name} {shown_bar(bar, edition)}" for bar in edition.bars) or "none were published"
+        own = edition.name == "own"
+        bars = ", ".join(f"{bar.name} {shown_bar(bar, edition)}" for bar in edition.bars)
+        bars = bars or ("none" if own else "none were published")
         labels = " and ".join(f"{m.label}, {'higher' if m.higher_is_better else 'lower'}" for m in edition.metrics)
-        data = "the course's files" if edition.official else "built in"
+        data = "your own pictures" if own else "the course's files" if edition.official else "built in"
         lines.append(f"| `{edition.name}` | {data} | {labels} is better | {bars} | {edition.rules.quota} |")
     return "\n".join(lines)
 

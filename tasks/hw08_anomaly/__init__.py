@@ -94,5 +94,15 @@ TASK = Task(
             Place("tasks.hw08_anomaly.official:make", (LAYOUT_2022,)),
             official=True,
         ),
+        Edition(
+            "own",
+            "the instructor's own pictures, from the folders normal and anomalous; no bars: none are measured on them",
+            _format(LAYOUT_2022),
+            (AUC,),
+            (),
+            Rules(),
+            Place("tasks.hw08_anomaly.own:make", (LAYOUT_2022,)),
+            official=True,
+        ),
     ),
 )  # fmt: skip

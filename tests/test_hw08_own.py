@@ -1,0 +1,203 @@
+"""HW8, edition own: an instructor's folders become a competition that nothing but the pictures gives away."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from baselines.common import train_level
+from harness.prepare import plan_homework, prepare
+from tasks.base import PUBLIC, Made, UserError
+from tasks.hw08_anomaly import TASK, TEST_FILE, TRAIN_FILE
+from tasks.split import split
+from tasks.streams import fixed
+
+Images = NDArray[np.uint8]
+
+
+def picture(seed: int, side: int = 64) -> Image.Image:
+    """A picture of large squares, so that scaling and compression keep it."""
+    squares = np.random.default_rng(seed).integers(60, 200, (8, 8, 3)).astype(np.uint8)
+    return Image.fromarray(squares).resize((side, side), Image.Resampling.NEAREST)
+
+
+def packed(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def given(folder: Path, normal: int = 130, anomalous: int = 30) -> Path:
+    """A folder of an instructor: some normal pictures in folders of five, anomalies of two kinds."""
+    for number in range(normal):
+        inside = f"normal/person {number // 5}" if number < 50 else "normal"
+        (folder / inside).mkdir(parents=True, exist_ok=True)
+        (folder / inside / f"{number}.png").write_bytes(packed(picture(number)))
+    for number in range(anomalous):
+        inside = f"anomalous/{'scratch' if number % 3 else 'hole'}"
+        (folder / inside).mkdir(parents=True, exist_ok=True)
+        (folder / inside / f"{number}.png").write_bytes(packed(picture(5000 + number)))
+    return folder
+
+
+def make(public: Path, place: Path | None, seed: int = 1) -> Made:
+    public.mkdir(parents=True, exist_ok=True)
+    return TASK.edition("own").make(public, fixed(seed), "small", place)
+
+
+def arrays(public: Path) -> tuple[Images, Images]:
+    return (
+        np.load(public / "data" / TRAIN_FILE, allow_pickle=False),
+        np.load(public / "data" / TEST_FILE, allow_pickle=False),
+    )
+
+
+def seeds_of(images: Images, count: int = 130) -> list[int | None]:
+    """The number of the normal picture that each image is, None for another."""
+    known = {np.asarray(picture(number)).tobytes(): number for number in range(count)}
+    return [known.get(image.tobytes()) for image in images]
+
+
+def test_the_test_has_all_anomalies_and_as_many_normal_pictures_none_of_which_is_in_training(tmp_path: Path) -> None:
+    made = make(tmp_path / "public", given(tmp_path / "given"))
+    train, test = arrays(tmp_path / "public")
+    labels, kinds = made.answers.columns["score"], made.answers.strata
+    assert kinds is not None
+    assert (len(train), len(test), int(labels.sum())) == (100, 60, 30)
+    assert {kind: int((kinds == kind).sum()) for kind in np.unique(kinds)} == {
+        "normal": 30, "anomalous/hole": 10, "anomalous/scratch": 20
+    }  # fmt: skip
+    shown, hidden = seeds_of(train), seeds_of(test)
+    assert None not in shown
+    assert not set(shown) & set(hidden)
+    assert [number is None for number in hidden] == (labels == 1).tolist()
+
+
+def test_a_folder_of_normal_pictures_stays_on_one_side_and_kinds_are_shared_between_the_boards(tmp_path: Path) -> None:
+    made = make(tmp_path / "public", given(tmp_path / "given"))
+    train, test = arrays(tmp_path / "public")
+    people = [{n // 5 for n in seeds_of(images) if n is not None and n < 50} for images in (train, test)]
+    assert all(people)
+    assert not people[0] & people[1]
+    answers = split(made.answers, b"key", "hw08", 0.5)
+    assert answers.groups is not None
+    assert answers.strata is not None
+    assert answers.usage is not None
+    for group in np.unique(answers.groups):
+        assert len(np.unique(answers.usage[answers.groups == group])) == 1
+    for kind in ("anomalous/hole", "anomalous/scratch"):
+        public = answers.usage[answers.strata == kind] == PUBLIC
+        assert public.sum() == len(public) // 2
+
+
+def test_an_archive_gives_the_same_bytes_and_another_key_another_test(tmp_path: Path) -> None:
+    folder = given(tmp_path / "given")
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for path in sorted(folder.rglob("*.png")):
+            archive.write(path, f"mine/{path.relative_to(folder)}")
+    results = []
+    for name, place, seed in (("a", folder, 1), ("b", tmp_path / "mine.zip", 1), ("c", folder, 2)):
+        make(tmp_path / name, place, seed)
+        results.append([part.tobytes() for part in arrays(tmp_path / name)])
+    assert results[0] == results[1] != results[2]
+
+
+def test_near_copies_are_left_out_on_both_sides(tmp_path: Path) -> None:
+    folder = given(tmp_path / "given")
+    for number in range(20):  # smaller and compressed: copies of normal pictures among themselves and as anomalies
+        for inside in ("normal", "anomalous"):
+            copy = picture(number).resize((96, 96))
+            (folder / inside / f"copy {number}.png").write_bytes(packed(copy))
+    made = make(tmp_path / "public", folder)
+    train, _ = arrays(tmp_path / "public")
+    assert len(train) + len(made.answers) == 130 + 30
+
+
+def test_large_pictures_are_turned_cropped_and_scaled(tmp_path: Path) -> None:
+    folder = given(tmp_path / "given")
+    upright = Image.new("RGB", (400, 200), "green")
+    upright.paste(picture(0, 200), (100, 0))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: to be shown a quarter clockwise
+    turned = upright.transpose(Image.Transpose.ROTATE_90)
+    (folder / "normal" / "person 0" / "0.png").write_bytes(packed(turned, exif=exif))
+    make(tmp_path / "public", folder)
+    train, test = arrays(tmp_path / "public")
+    wanted = np.asarray(picture(0)).astype(int)
+    nearest = min(float(np.abs(image.astype(int) - wanted).mean()) for image in (*train, *test))
+    assert nearest < 12
+
+
+def remove(folder: Path, which: str) -> None:
+    for path in folder.glob(which):
+        path.unlink()
+
+
+def write(folder: Path, name: str, data: bytes) -> None:
+    (folder / name).write_bytes(data)
+
+
+def saved(folder: Path, which: str, side: int = 64, form: str = "PNG") -> None:
+    """The pictures saved again in another size or format, under the same names."""
+    for path in folder.glob(which):
+        with Image.open(path) as image:
+            path.write_bytes(packed(image.resize((side, side), Image.Resampling.NEAREST), form))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: remove(folder, "normal/*.png"), "at least 100 different pictures in normal; found 50"),
+        (lambda folder: remove(folder, "anomalous/*/*"), "expected a folder anomalous"),
+        (lambda folder: remove(folder, "anomalous/scratch/*"), "at least 20 different pictures in anomalous; found 10"),
+        (lambda folder: write(folder, "normal/129.png", b"no picture"), r"129\.png: expected a JPEG or PNG"),
+        (lambda folder: write(folder, "normal/129.png", packed(picture(3, 40))), "at least 64 pixels"),
+        (lambda folder: saved(folder, "normal/**/*.png", side=256), "the size of the files differs"),
+        (lambda folder: saved(folder, "anomalous/**/*.png", form="JPEG"), "the format of the files differs"),
+    ],
+)  # fmt: skip
+def test_folders_that_make_no_fair_competition_are_refused(
+    tmp_path: Path, change: Callable[[Path], None], message: str
+) -> None:
+    folder = given(tmp_path / "given")
+    change(folder)
+    with pytest.raises(UserError, match=message) as error:
+        make(tmp_path / "public", folder)
+    assert error.value.code.startswith("E_SOURCE")
+    assert not list((tmp_path / "public").iterdir())
+
+
+def test_one_folder_of_all_normal_pictures_cannot_be_divided(tmp_path: Path) -> None:
+    folder = given(tmp_path / "given")
+    (folder / "normal").rename(folder / "person")
+    (folder / "normal").mkdir()
+    (folder / "person").rename(folder / "normal" / "person")
+    for number, path in enumerate(sorted(folder.glob("normal/person/*/*"))):
+        path.rename(folder / "normal" / "person" / f"again {number}.png")
+    with pytest.raises(UserError, match="a folder inside normal stays whole"):
+        make(tmp_path / "public", folder)
+
+
+def test_the_own_edition_needs_a_place(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--from"):
+        make(tmp_path / "public", None)
+
+
+def test_an_own_competition_is_prepared_without_a_leak_and_trained_on(tmp_path: Path) -> None:
+    from harness.home import open_home
+
+    home = open_home(tmp_path / "home")
+    plan = plan_homework("hw08", "own", given(tmp_path / "given"), "small")
+    prepare(home, plan, seed=3, new_data=False, accept_leaks=False, now=datetime(2027, 3, 1, tzinfo=UTC))
+    public = home.public("hw08")
+    path = train_level("hw08", "simple", public, tmp_path / "run", seed=0, device="cpu", overrides=["epochs=1"])
+    assert path.read_text(encoding="utf-8").startswith("ID,score\n0,")
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 61
