@@ -678,8 +678,8 @@ def _adopt(home: Home, database: Database, competition: Competition, data: Data 
     newest = competitions.current(database, name)
     if data is None and newest is not None and newest.number > number:
         raise UserError(
-            f"{home.public(name)} has version {number}, but the course has version {newest.number}; restore it from a"
-            " backup.",
+            f"the public folder of {name} has version {number}, but the course has version {newest.number}; the"
+            " instructor must restore it from a backup.",
             code="E_STALE_DATA",
         )
     if data is None:
