@@ -1,12 +1,8 @@
-"""Shared code of the baselines: settings, seeds, device, the run folder, exact resume, the command line.
-
-A run folder holds `config.json`, `metrics.jsonl` (a line per epoch), `checkpoint.safetensors` (the whole state after
-the last epoch), and at the end `curves.png` and `submission.csv`, `.txt` or `.tgz`, which is written last: if it
-exists, the run is finished.
+"""What all baselines share: settings, device, learning rate, tables, and the start of a level.
 
 A baseline is a module with `FILES` (the public files it reads, whose hashes are part of the run's settings), `LEVELS`,
-`SUFFIX` of its submission, `THREADS` for torch on the CPU, `settings(level, public)` and `train(config, public, run,
-progress)`.
+`SUFFIX` of its submission, `THREADS` for torch on the CPU, `AUTO` (the device of `--device auto` where there are both),
+`settings(level, public)` and `train(config, public, run)`.
 """
 
 from __future__ import annotations
@@ -18,33 +14,20 @@ import json
 import math
 import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import torch
+
+from baselines import require_training
+from baselines.run import SAVE_SECONDS, Progress, Run, write_file
 from tasks.base import UserError
 from tasks.homeworks import canonical, module_of
 
-if TYPE_CHECKING:
-    import torch
-
-Progress = Callable[[int, int, Mapping[str, float]], None]
 C = TypeVar("C")
-
-
-def require_training() -> None:
-    """Raises UserError with the command to install where a package that training needs is missing."""
-    for package in ("torch", "safetensors", "matplotlib", "numpy"):
-        try:
-            importlib.import_module(package)
-        except ModuleNotFoundError as error:
-            if error.name != package:
-                raise
-            raise UserError(
-                f'training needs {package}, which is not installed; install it with: pip install "lhy-grade[train]"'
-            ) from None
 
 
 def size_of(public: Path) -> str | None:
@@ -99,29 +82,38 @@ def _read(text: str, kind: Any, setting: str) -> Any:
     return value
 
 
-def pick_device(name: str) -> str:
-    """The device, "cuda" or "cpu", for auto, cuda or cpu. Raises UserError for "cuda" without a CUDA device."""
-    import torch
+def pick_device(name: str, auto: str = "cuda") -> str:
+    """The device, "cuda" or "cpu", for auto, cuda or cpu; for auto it is the homework's own choice, where it is there.
 
+    Raises UserError for "cuda" without a CUDA device.
+    """
     if name not in ("auto", "cuda", "cpu"):
         raise UserError(f"--device {name}: expected auto, cuda or cpu.")
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise UserError("--device cuda: torch finds no CUDA device; use --device cpu or auto.")
-    return "cuda" if there and name != "cpu" else "cpu"
+    return "cuda" if there and (auto if name == "auto" else name) == "cuda" else "cpu"
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Sets torch's number of CPU threads, so that sums are the same on every machine."""
-    import torch
+def tuned(device: str, threads: int) -> Iterator[None]:
+    """Sets what torch computes with, and back again.
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    On the CPU a fixed number of threads, so that sums are the same on every machine; on CUDA TF32 for products of
+    float32, and the convolutions that are fastest for the shapes at hand.
+    """
+    cudnn = torch.backends.cudnn
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision(), cudnn.benchmark
+    torch.set_num_threads(threads)
+    if device == "cuda":
+        torch.set_float32_matmul_precision("high")
+        cudnn.benchmark = True
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        torch.set_float32_matmul_precision(before[1])
+        cudnn.benchmark = before[2]
 
 
 def rate(schedule: str, epoch: int, epochs: int, warmup: int = 0) -> float:
@@ -133,123 +125,10 @@ def rate(schedule: str, epoch: int, epochs: int, warmup: int = 0) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (epoch - warmup) / max(1, epochs - warmup)))
 
 
-@dataclass(frozen=True)
-class Run:
-    """The folder of one training run, with the settings that must be the same when it is resumed."""
-
-    folder: Path
-    seed: int
-    device: str
-    suffix: str = ".csv"
-
-    @property
-    def submission(self) -> Path:
-        return self.folder / f"submission{self.suffix}"
-
-    def log(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Append the metrics of one epoch (from 1) to `metrics.jsonl`."""
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"epoch": epoch, **metrics}) + "\n")
-
-    def save(self, state: Mapping[str, Any]) -> None:
-        """Write the whole state of the run, nested dicts and lists of tensors and plain values, in one step."""
-        from safetensors.torch import save_file
-
-        tensors: dict[str, torch.Tensor] = {}
-        plain = json.dumps(_flatten(state, "state", tensors))
-        new = self.folder / "checkpoint.new"
-        save_file(tensors, new, metadata={"state": plain})
-        new.replace(self.folder / "checkpoint.safetensors")
-
-    def load(self) -> dict[str, Any] | None:
-        """The state of the last `save`, on the run's device, with `metrics.jsonl` cut back to its epoch.
-
-        None where there is none, or where a power cut left an unreadable one: training then starts again and ends with
-        the same file, only later.
-        """
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(self.folder / "checkpoint.safetensors", framework="pt") as file:
-                plain = json.loads(file.metadata()["state"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (FileNotFoundError, SafetensorError):
-            (self.folder / "metrics.jsonl").write_text("", encoding="utf-8")
-            return None
-        state: dict[str, Any] = _unflatten(plain, tensors, self.device)
-        log = self.folder / "metrics.jsonl"
-        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)[: state["epoch"]]
-        log.write_text("".join(lines), encoding="utf-8")
-        return state
-
-    def finish(self, submission: bytes) -> None:
-        """Draw the learning curves and write the submission, which marks the run as finished."""
-        draw_curves(self.folder)
-        write_file(self.submission, submission)
-
-
 def table(header: Sequence[str], ids: Sequence[str], values: Sequence[str]) -> bytes:
     """The bytes of a table with an id and one value per row."""
     lines = [",".join(header), *(f"{i},{value}" for i, value in zip(ids, values, strict=True))]
     return ("\n".join(lines) + "\n").encode()
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file in one step: a reader sees the old one or the new one."""
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(data)
-    new.replace(path)
-
-
-def _flatten(value: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """The value with every tensor moved into `tensors`, in a form that JSON preserves: dicts become pairs."""
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        tensors[name] = value.detach().contiguous().clone()
-        last = value.ndim == 4 and not value.is_contiguous()
-        return {"tensor": name, "channels_last": last and value.is_contiguous(memory_format=torch.channels_last)}
-    if isinstance(value, Mapping):
-        return {"pairs": [[key, _flatten(item, f"{name}.{key}", tensors)] for key, item in value.items()]}
-    if isinstance(value, list | tuple):
-        return [_flatten(item, f"{name}.{index}", tensors) for index, item in enumerate(value)]
-    return value
-
-
-def _unflatten(value: Any, tensors: Mapping[str, torch.Tensor], device: str) -> Any:
-    if isinstance(value, list):
-        return [_unflatten(item, tensors, device) for item in value]
-    if not isinstance(value, dict):
-        return value
-    import torch
-
-    if "pairs" in value:
-        return {key: _unflatten(item, tensors, device) for key, item in value["pairs"]}
-    name = value["tensor"]
-    # A copy, since tensors from the file are unaligned, and a product of these can differ in its last bit.
-    tensor = tensors[name].clone()
-    if value["channels_last"]:  # fused optimisers go by address: a moment needs the memory layout of its weight
-        tensor = tensor.contiguous(memory_format=torch.channels_last)
-    return tensor if ".rng" in name else tensor.to(device)
-
-
-def draw_curves(folder: Path) -> None:
-    """`curves.png`: every series of `metrics.jsonl` over the epochs, on a logarithmic axis where all are above 0."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for name in [key for key in rows[0] if key != "epoch"] if rows else []:
-        axes.plot([row["epoch"] for row in rows], [row[name] for row in rows], label=name)
-    if rows:
-        positive = all(value > 0 for row in rows for key, value in row.items() if key != "epoch")
-        axes.set_yscale("log" if positive else "linear")
-        axes.legend()
-    axes.set_xlabel("epoch")
-    figure.savefig(folder / "curves.png", dpi=120, metadata={"Software": None})
 
 
 def train_level(
@@ -261,10 +140,14 @@ def train_level(
     seed: int,
     device: str = "auto",
     overrides: Sequence[str] = (),
-    progress: Progress | None = None,
+    shared: Path | None = None,
+    compile: bool = False,
+    save_seconds: float = SAVE_SECONDS,
+    progress: Progress = lambda done, total, metrics: None,
 ) -> Path:
     """Train one level of a homework on the public folder and return the submission file in `run`.
 
+    `shared` is the folder for what several runs use, by default one in `run`.
     An unfinished run with the same settings is resumed, a finished one is returned as it is. Raises UserError where
     `run` holds a run with other settings or other data.
     """
@@ -275,17 +158,20 @@ def train_level(
     module = importlib.import_module(f"baselines.{module_name}")
     if level not in module.LEVELS:
         raise UserError(f"{name} has no level {level!r}; choose one of: {', '.join(module.LEVELS)}.")
-    place = pick_device(device)
+    place = pick_device(device, module.AUTO)
     data = {file: hashlib.sha256(_public_bytes(public / file)).hexdigest() for file in module.FILES}
     config = override(module.settings(level, public), overrides)
     settings = {
         "homework": module_name, "level": level, "seed": seed, "device": place, "config": asdict(config), "data": data
-    }  # fmt: skip
+    } | ({"compile": True} if compile else {})  # fmt: skip
     _same_settings(run, json.loads(json.dumps(settings)))
-    state = Run(run, seed, place, module.SUFFIX)
+    code = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
+    state = Run(
+        run, seed, place, module.SUFFIX, f"{json.dumps(data)} {code}", shared, compile, save_seconds, progress
+    )  # fmt: skip
     if not state.submission.exists():
-        with threads(module.THREADS):
-            module.train(config, public, state, progress or (lambda done, total, metrics: None))
+        with tuned(place, module.THREADS):
+            module.train(config, public, state)
     return state.submission
 
 
@@ -318,11 +204,15 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", required=True, type=Path, help="the folder of this run; an unfinished run is resumed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
+    parser.add_argument("--shared", type=Path, help="a folder for what several runs use; default: in --run")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile")
+    parser.add_argument("--save-seconds", type=float, default=SAVE_SECONDS, help="between two checkpoints")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
     given = parser.parse_args(arguments)
     try:
         path = train_level(
             name, given.level, given.public, given.run, seed=given.seed, device=given.device, overrides=given.set,
+            shared=given.shared, compile=given.compile, save_seconds=given.save_seconds,
         )  # fmt: skip
     except UserError as error:
         sys.stderr.write(f"{error}\n")

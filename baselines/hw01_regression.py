@@ -24,7 +24,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from baselines.common import Progress, Run, main, rate, table
+from baselines.common import main, rate, table
+from baselines.run import Run
 from tasks.base import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILES = ("covid.train.csv", "covid.test.csv")
-SUFFIX, THREADS = ".csv", 1
+SUFFIX, THREADS, AUTO = ".csv", 1, "cpu"  # too small for a GPU to help
 TARGET = "tested_positive"
 ILLNESS = ("cli", "ili", "hh_cmnty_cli", "nohh_cmnty_cli")
 
@@ -246,7 +247,7 @@ def outputs(layers: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     return x[..., 0]
 
 
-def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
+def train(config: Config, public: Path, run: Run) -> None:
     """Train the networks of a level, each up to its best epoch on its validation rows, and write their mean."""
     import numpy as np
     import torch
@@ -269,19 +270,11 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
         optimiser = torch.optim.AdamW(layers, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
     state: dict[str, Any] = {
-        "epoch": 0, "best": [layer.detach().clone() for layer in layers],
+        "best": [layer.detach().clone() for layer in layers],
         "best_loss": torch.full((count,), torch.inf, device=device), "stale": torch.zeros(count, device=device),
     }  # fmt: skip
-    saved = run.load()
-    if saved is not None:
-        state = saved
-        with torch.no_grad():
-            for layer, value in zip(layers, saved["layers"], strict=True):
-                layer.copy_(value)
-        optimiser.load_state_dict(saved["optimiser"])
-        generator.set_state(saved["rng"])
-
-    for epoch in range(state["epoch"], config.epochs):
+    parts = {"layers": layers, "optimiser": optimiser, "rng": generator, "state": state}
+    for epoch in run.epochs(config.epochs, parts):
         if bool((state["stale"] > config.patience).all()):
             break
         for group in optimiser.param_groups:
@@ -303,15 +296,11 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
             state["stale"] = torch.where(better, 0, state["stale"] + 1)
             for best, layer in zip(state["best"], layers, strict=True):
                 best.copy_(torch.where(better[:, None, None], layer, best))
-        metrics = {
+        run.log({
             "train_mse": float(losses.mean() / each) * data.unit**2,
             "valid_mse": float(valid.mean()) * data.unit**2,
             "best_valid_mse": float(state["best_loss"].mean()) * data.unit**2,
-        }
-        run.log(epoch + 1, metrics)
-        state["epoch"] = epoch + 1
-        run.save({**state, "layers": layers, "optimiser": optimiser.state_dict(), "rng": generator.get_state()})
-        progress(epoch + 1, config.epochs, metrics)
+        })  # fmt: skip
 
     with torch.no_grad():
         answer = outputs(state["best"], torch.from_numpy(data.x_test).to(device).expand(count, -1, -1)).mean(dim=0)

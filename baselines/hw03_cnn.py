@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from baselines.common import Progress, Run, main, rate, table
+from baselines.common import main, rate, table
+from baselines.run import Run
 from tasks.base import UserError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 FILES = ("manifest.json",)
-SUFFIX, THREADS = ".csv", 1
+SUFFIX, THREADS, AUTO = ".csv", 1, "cuda"
 CLASSES = 11
 DRAWS = 16  # random numbers that one augmented picture takes
 
@@ -275,7 +276,7 @@ def split(config: Config, root: Path, seed: int) -> tuple[Pictures, Pictures]:
     return Pictures(pixels[~held], labels[~held]), Pictures(pixels[held], labels[held])
 
 
-def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
+def train(config: Config, public: Path, run: Run) -> None:
     """Train a level in its rounds, and write the class of the highest mean probability of each test picture.
 
     Of classes with the same probability the lowest is taken.
@@ -290,26 +291,20 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     known, held = (part.to(device) for part in split(config, root, run.seed))
 
     generator = torch.Generator().manual_seed(run.seed)
-    state: dict[str, Any] = {
-        "epoch": 0,
+    state = {
         "votes": torch.zeros(len(ids), CLASSES, device=device),
         "teacher": torch.zeros(len(more.labels), CLASSES, device=device),  # the previous round's predictions for `more`
     }
-    saved = run.load()
-    if saved is not None:
-        state = saved
-        generator.set_state(saved["rng"])
     network = new_network(config, run.seed, device)
-    if saved is not None:
-        network.load_state_dict(state["network"])
     weights = list(network.parameters())
-    first = state["epoch"]
-    for epoch in range(first, config.rounds * config.epochs):
+    optimiser = torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    labels = None
+    parts = {"network": network, "optimiser": optimiser, "rng": generator, "state": state}
+    for epoch in run.epochs(config.rounds * config.epochs, parts):
         number, own = divmod(epoch, config.epochs)
-        if own == 0 or epoch == first:  # a new round, or a resumed one
-            optimiser = torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-            if own:
-                optimiser.load_state_dict(state["optimiser"])
+        if own == 0:
+            optimiser.state.clear()
+        if own == 0 or labels is None:  # a new round, or a resumed one
             sure, kind = state["teacher"].max(dim=1)
             pixels = torch.cat([known.pixels, more.pixels[sure >= config.confidence]])
             labels = torch.cat([known.labels, kind[sure >= config.confidence]])
@@ -333,22 +328,15 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
             total += loss.detach() * len(rows)
 
         guess = probabilities(config, network, held.pixels, 1, device).argmax(dim=1)
-        metrics = {
+        run.log({
             "train_loss": float(total) / len(labels),
             "valid_accuracy": float((guess == held.labels).float().mean()),
             "pseudo_labels": float(len(labels) - len(known.labels)),
-        }
+        })  # fmt: skip
         if own == config.epochs - 1:
             state["teacher"] = probabilities(config, network, more.pixels, TEACHER_VIEWS, device)
             if number >= config.rounds - config.ensemble:
                 state["votes"] += probabilities(config, network, asked.pixels, config.views, device)
-        run.log(epoch + 1, metrics)
-        state |= {
-            "epoch": epoch + 1, "network": network.state_dict(), "optimiser": optimiser.state_dict(),
-            "rng": generator.get_state(),
-        }  # fmt: skip
-        run.save(state)
-        progress(epoch + 1, config.rounds * config.epochs, metrics)
 
     classes = state["votes"].argmax(dim=1).tolist()  # the first of equal ones
     run.finish(table(("Id", "Category"), ids, [str(kind) for kind in classes]))

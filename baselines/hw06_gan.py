@@ -1,4 +1,15 @@
-"""HW6 in four levels: few steps of a DCGAN, a trained one, a gradient penalty, and averaged weights."""
+"""HW6 in four levels: few steps of a DCGAN, a trained one, a gradient penalty, and averaged weights.
+
+FID on the small built-in world, public and private, mean ± standard deviation over the seeds 100-102, with the mean
+share of images in which a face is found:
+
+    simple  132.3172 ± 4.5423  130.6 ± 3.3  0.102   16 s
+    medium   41.3978 ± 5.4019   42.0 ± 4.9  0.966   68 s
+    strong   12.7969 ± 0.1152   13.0 ± 0.3  0.977  102 s
+    boss      9.6373 ± 1.2759    9.7 ± 1.5  0.985  149 s
+
+Seconds of one AMD EPYC core, torch 2.13, 21 November 2026; `python tests/bench/ladder.py hw6 --seeds 100-102`.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +17,21 @@ import json
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from baselines.common import Progress, Run, main, size_of
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.common import main, size_of
+from baselines.run import Run
 from tasks.base import UserError
 from tasks.formats import ImagesFormat
 from tasks.hw06_gan.world import archive
 
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-
 FILES = ("manifest.json",)
-SUFFIX = ".tgz"
-THREADS = 1
+SUFFIX, THREADS, AUTO = ".tgz", 1, "cuda"
 SIDE = 64
 PROBES = 256  # images of the proxy that is logged
 
@@ -29,25 +40,25 @@ PROBES = 256  # images of the proxy that is logged
 class Config:
     """The settings of a level; the defaults are the course's DCGAN, narrower, so that it trains on one core."""
 
-    penalty: float = 0.0  # for steep scores at real images, R1 of Mescheder et al., arXiv 1801.04406; 0: none
-    every: int = 8  # steps of which one has the penalty, times as much: Karras et al., arXiv 1912.04958
-    augment: tuple[str, ...] = ()  # of colour, translation, cutout: Zhao et al., arXiv 2006.10738; for few images
-    average: float = 0.0  # of the generator's weights, the decay of a step; 0: none
+    r1_gamma: float = 0.0  # weight of `r1_penalty`; 0: none
+    r1_every: int = 8  # steps of which one has the penalty, times as much: Karras et al., arXiv 1912.04958
+    augment: tuple[str, ...] = ()  # of colour, translation, cutout, see `diff_augment`; for few images
+    ema: float = 0.0  # decay of the moving average of the generator's weights, which then makes the images; 0: none
     noise: int = 100  # numbers that an image is made from
     width: int = 16  # channels of the layer next to the image, doubled at every halving of the side; the course: 64
     batch: int = 32  # the course: 64
     epochs: int = 3
     lr: float = 2e-4  # of the generator
     lr_discriminator: float = 2e-4
-    slow: bool = False  # the rates fall to 0 in the second half, so that the last weights are not those of a swing
-    beta: float = 0.5  # decay of Adam's mean gradient
+    lr_decay: bool = False  # to 0 over the second half, so that the last weights are not those of a swing
+    beta1: float = 0.5  # of Adam
 
 
 LEVELS = {
     "simple": Config(),
     "medium": Config(epochs=14),
-    "strong": Config(penalty=0.5, batch=16, epochs=18, slow=True),
-    "boss": Config(penalty=0.5, batch=16, epochs=26, slow=True, average=0.99),
+    "strong": Config(r1_gamma=0.5, batch=16, epochs=18, lr_decay=True),
+    "boss": Config(r1_gamma=0.5, batch=16, epochs=26, lr_decay=True, ema=0.99),
 }
 FULL = {"simple": 1, "medium": 10, "strong": 20, "boss": 60}
 """Epochs on the course's 71,314 images, with its width and batch."""
@@ -65,7 +76,6 @@ def settings(level: str, public: Path) -> Config:
 
 def read(public: Path) -> NDArray[np.uint8]:
     """The faces (n, 64, 64, 3) in the order of their numbers. Raises UserError where there are none."""
-    import numpy as np
     from PIL import Image
 
     paths = sorted((public / "faces").glob("*.jpg"), key=lambda path: (len(path.name), path.name))
@@ -81,60 +91,69 @@ def read(public: Path) -> NDArray[np.uint8]:
 # Models
 
 
-def generator_network(config: Config) -> torch.nn.Sequential:
-    """Noise (n, noise) to images (n, 3, 64, 64) in -1..1: Radford et al., arXiv 1511.06434."""
-    from torch import nn
+class Generator(nn.Module):
+    """Noise (n, noise) to images (n, 3, 64, 64) in -1..1: Radford et al., arXiv 1511.06434.
 
-    def normed(channels: int) -> nn.Module:
-        # By the statistics of the batch, in use too: running ones would not be those of averaged weights.
-        return nn.BatchNorm2d(channels, track_running_stats=False)
+    It normalises by the statistics of the batch, in use too: running ones would not be those of averaged weights.
+    """
 
-    sizes = [8 * config.width, 4 * config.width, 2 * config.width, config.width]
-    layers: list[nn.Module] = [nn.Unflatten(1, (config.noise, 1, 1))]
-    layers += [nn.ConvTranspose2d(config.noise, sizes[0], 4, bias=False), normed(sizes[0]), nn.ReLU()]
-    for before, after in pairwise(sizes):
-        layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), normed(after), nn.ReLU()]
-    return nn.Sequential(*layers, nn.ConvTranspose2d(sizes[-1], 3, 4, 2, 1), nn.Tanh())
+    def __init__(self, noise: int, width: int) -> None:
+        super().__init__()
+        sizes = [8 * width, 4 * width, 2 * width, width]
+        layers: list[nn.Module] = [nn.Unflatten(1, (noise, 1, 1)), *self.up(noise, sizes[0], 1, 0)]  # 4 × 4
+        for before, after in pairwise(sizes):
+            layers += self.up(before, after, 2, 1)  # 8, 16, 32
+        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(width, 3, 4, 2, 1), nn.Tanh())  # 64 × 64
+
+    @staticmethod
+    def up(before: int, after: int, stride: int, padding: int) -> list[nn.Module]:
+        layer = nn.ConvTranspose2d(before, after, 4, stride, padding, bias=False)
+        return [layer, nn.BatchNorm2d(after, track_running_stats=False), nn.ReLU()]
+
+    def forward(self, noise: Tensor) -> Tensor:
+        out: Tensor = self.layers(noise)
+        return out
 
 
-def discriminator_network(config: Config) -> torch.nn.Sequential:
+class Discriminator(nn.Module):
     """Images (n, 3, 64, 64) to a score (n, 1), high for real ones."""
-    from torch import nn
 
-    sizes = [config.width, 2 * config.width, 4 * config.width, 8 * config.width]
-    layers: list[nn.Module] = [nn.Conv2d(3, sizes[0], 4, 2, 1), nn.LeakyReLU(0.2)]
-    for before, after in pairwise(sizes):
-        layers += [nn.Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers, nn.Conv2d(sizes[-1], 1, 4), nn.Flatten())
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        sizes = [width, 2 * width, 4 * width, 8 * width]
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]  # 32 × 32
+        for before, after in pairwise(sizes):
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]  # 16, 8, 4
+        self.layers = nn.Sequential(*layers, nn.Conv2d(sizes[-1], 1, 4), nn.Flatten())
+
+    def forward(self, images: Tensor) -> Tensor:
+        out: Tensor = self.layers(images)
+        return out
 
 
-def new_networks(config: Config, seed: int) -> tuple[torch.nn.Sequential, torch.nn.Sequential]:
+def new_networks(config: Config, seed: int) -> tuple[Generator, Discriminator]:
     """Generator and discriminator, their weights drawn by the seed as DCGAN does, on the CPU."""
-    import torch
-
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        networks = generator_network(config), discriminator_network(config)
+        networks = Generator(config.noise, config.width), Discriminator(config.width)
         for network in networks:
             for name, weight in network.named_parameters():
                 if weight.ndim == 4:
-                    torch.nn.init.normal_(weight, 0.0, 0.02)
+                    nn.init.normal_(weight, 0.0, 0.02)
                 elif weight.ndim == 1 and name.endswith("bias"):
-                    torch.nn.init.zeros_(weight)
+                    nn.init.zeros_(weight)
     return networks
 
 
-# Augmentation that gradients pass through
+# Techniques
 
 
-def augment(images: torch.Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> torch.Tensor:
-    """Images (n, 3, s, s) in -1..1, each changed at random; real and generated ones go through the same changes.
+def diff_augment(images: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> Tensor:
+    """Images (n, 3, s, s) in -1..1, each changed at random, differentiably: Zhao et al., arXiv 2006.10738.
 
-    colour: brightness, saturation and contrast; translation: by up to an eighth, 0 beyond the border; cutout: a square
-    of half the side is 0.
+    Real and generated ones go through the same changes. colour: brightness, saturation and contrast; translation: by up
+    to an eighth, 0 beyond the border; cutout: a square of half the side is 0.
     """
-    import torch
-
     n, _, side, _ = images.shape
     chance = torch.rand((7, n, 1, 1, 1), generator=rng, device=images.device)
     place = torch.arange(side, device=images.device)
@@ -155,135 +174,115 @@ def augment(images: torch.Tensor, kinds: tuple[str, ...], rng: torch.Generator) 
     return images
 
 
+def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
+    """The cross entropy of scores (n, 1) of images that are all real, or all generated."""
+    return F.softplus(-scores if real else scores).mean()
+
+
+def r1_penalty(scores: Tensor, images: Tensor) -> Tensor:
+    """Half the mean squared norm of the gradient of the scores by each real image: Mescheder et al., arXiv 1801.04406.
+
+    It is differentiable itself.
+    """
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean() / 2
+
+
+@torch.no_grad()
+def update_ema(mean: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move averaged weights towards those of the network: Yazıcı et al., arXiv 1806.04498."""
+    for kept, new in zip(mean.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)
+
+
 # Training
 
 
-def losses(scores: torch.Tensor, real: bool) -> torch.Tensor:
-    """The cross entropy of scores (n, 1) of images that are all real, or all generated."""
-    import torch
-
-    return torch.nn.functional.softplus(-scores if real else scores).mean()
-
-
-def steepness(scores: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """The mean squared norm of the gradient of the scores by each image; it is differentiable itself."""
-    import torch
-
-    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
-    return gradient.square().sum(dim=(1, 2, 3)).mean()
-
-
-def pooled(images: torch.Tensor) -> torch.Tensor:
+def pooled(images: Tensor) -> Tensor:
     """The means of 8 × 8 fields (n, 192), float64 on the CPU."""
-    import torch
-
-    return torch.nn.functional.avg_pool2d(images.float(), 8).flatten(1).double().cpu()
+    return F.avg_pool2d(images.float(), 8).flatten(1).double().cpu()
 
 
-def distance(one: torch.Tensor, other: torch.Tensor) -> float:
+def frechet(one: Tensor, other: Tensor) -> float:
     """The Fréchet distance of two samples (n, d), by the singular values of the product of their centred roots."""
-    import torch
-
     centred = [(x - x.mean(dim=0)) / (len(x) - 1) ** 0.5 for x in (one, other)]
     common = torch.linalg.svdvals(centred[0] @ centred[1].T).sum()
     spread = sum(x.square().sum() for x in centred)
     return float((one.mean(dim=0) - other.mean(dim=0)).square().sum() + spread - 2 * common)
 
 
-def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
-    """Train the two networks against each other and write an archive of generated images."""
-    import numpy as np
-    import torch
+@torch.no_grad()
+def generated(generator: Generator, noise: Tensor) -> Tensor:
+    """Images (n, 3, 64, 64) in -1..1."""
+    return torch.cat([generator(part).float() for part in torch.split(noise, 250)])
 
+
+def train(config: Config, public: Path, run: Run) -> None:
+    """Train the two networks against each other and write an archive of generated images."""
     form = ImagesFormat.from_json(json.loads((public / "format.json").read_text(encoding="utf-8")))
-    device, bf16 = torch.device(run.device), run.device == "cuda"
+    device = torch.device(run.device)
+    autocast = torch.autocast(run.device, torch.bfloat16, enabled=run.device == "cuda")
     networks = new_networks(config, run.seed)
     generator, discriminator = (n.to(device, memory_format=torch.channels_last) for n in networks)  # type: ignore[call-overload]
-    mean = new_networks(config, run.seed)[0].to(device).requires_grad_(False)  # of the generator's weights, if averaged
+    mean = new_networks(config, run.seed)[0].to(device).requires_grad_(False)  # of the generator's weights
     rng = torch.Generator(device).manual_seed(run.seed)
+    rates = (config.lr, config.lr_discriminator)
     optimisers = [
-        torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta, 0.999), fused=True)
-        for network, lr in ((generator, config.lr), (discriminator, config.lr_discriminator))
+        torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta1, 0.999), fused=True)
+        for network, lr in zip((generator, discriminator), rates, strict=True)
     ]
-    data = torch.from_numpy(read(public)).to(device).permute(0, 3, 1, 2)
+    data = torch.from_numpy(read(public)).to(device).permute(0, 3, 1, 2)  # (n, 3, 64, 64), channels last
     probe = torch.randn((PROBES, config.noise), generator=rng, device=device)
     real_probe = pooled(data[:PROBES] / 127.5 - 1)
+    maker = mean if config.ema else generator  # of the images that are logged and handed in
+    run.compiled(generator)
+    run.compiled(discriminator)
 
-    def images_of(noise: torch.Tensor) -> torch.Tensor:
-        """Generated images (n, 3, 64, 64) in -1..1, of the averaged weights where there are any."""
-        network = mean if config.average else generator
-        with torch.no_grad():
-            return torch.cat([network(part).float() for part in torch.split(noise, 250)])
+    def score(images: Tensor) -> Tensor:
+        """The discriminator's scores (n, 1)."""
+        images = diff_augment(images.float(), config.augment, rng) if config.augment else images
+        with autocast:
+            out: Tensor = discriminator(images)
+        return out.float()
 
-    done = 0
-    saved = run.load()
-    if saved is not None:
-        done = saved["epoch"]
-        for network, state in zip((generator, discriminator, mean), saved["networks"], strict=True):
-            network.load_state_dict(state)
-        for optimiser, state in zip(optimisers, saved["optimisers"], strict=True):
-            optimiser.load_state_dict(state)
-        rng.set_state(saved["rng"])
-
-    for epoch in range(done, config.epochs):
-        for optimiser, lr in zip(optimisers, (config.lr, config.lr_discriminator), strict=True):
+    parts = {"networks": [generator, discriminator, mean], "optimisers": optimisers, "rng": rng}
+    for epoch in run.epochs(config.epochs, parts):
+        for optimiser, lr in zip(optimisers, rates, strict=True):
             for group in optimiser.param_groups:
-                group["lr"] = lr * (min(1.0, 2 - 2 * epoch / config.epochs) if config.slow else 1.0)
+                group["lr"] = lr * (min(1.0, 2 - 2 * epoch / config.epochs) if config.lr_decay else 1.0)
         sums = torch.zeros(2, device=device)
-        order = torch.randperm(len(data), generator=rng, device=device)
-        steps = max(1, len(data) // config.batch)
-        for step, rows in enumerate(torch.split(order[: steps * config.batch], config.batch)):
-            penalised = config.penalty > 0 and step % config.every == 0
+        steps = max(1, len(data) // config.batch)  # only whole batches: the shapes stay the same
+        order = torch.randperm(len(data), generator=rng, device=device)[: steps * config.batch]
+        for step, rows in enumerate(torch.split(order, config.batch)):
+            penalised = config.r1_gamma > 0 and step % config.r1_every == 0
             real = data[rows].to(torch.float32, memory_format=torch.channels_last) / 127.5 - 1
             real.requires_grad_(penalised)
             noise = torch.randn((len(rows), config.noise), generator=rng, device=device)
-            with torch.autocast(run.device, torch.bfloat16, enabled=bf16):
+            with autocast:
                 fake = generator(noise)
 
-            def scores(images: torch.Tensor) -> torch.Tensor:
-                if config.augment:
-                    images = augment(images.float(), config.augment, rng)
-                with torch.autocast(run.device, torch.bfloat16, enabled=bf16):
-                    out: torch.Tensor = discriminator(images)
-                return out.float()
-
             discriminator.requires_grad_(True)
-            given = scores(real)
-            bad = losses(given, True) + losses(scores(fake.detach()), False)
-            steep = config.every * config.penalty / 2 * steepness(given, real) if penalised else 0.0
-            torch.autograd.backward(bad + steep)
+            real_scores = score(real)
+            loss = adversarial_loss(real_scores, True) + adversarial_loss(score(fake.detach()), False)
+            penalty = config.r1_every * config.r1_gamma * r1_penalty(real_scores, real) if penalised else 0.0
+            torch.autograd.backward(loss + penalty)
             optimisers[1].step()
             optimisers[1].zero_grad()
 
             discriminator.requires_grad_(False)
-            judged = scores(fake)
-            torch.autograd.backward(losses(judged, True))
+            fake_scores = score(fake)
+            torch.autograd.backward(adversarial_loss(fake_scores, True))
             optimisers[0].step()
             optimisers[0].zero_grad()
-            if config.average:
-                with torch.no_grad():
-                    for kept, new in zip(mean.parameters(), generator.parameters(), strict=True):
-                        kept.lerp_(new, 1 - config.average)
-            sums += torch.stack([bad.detach(), judged.detach().sigmoid().mean()])
+            if config.ema:
+                update_ema(mean, generator, config.ema)
+            sums += torch.stack([loss.detach(), fake_scores.detach().sigmoid().mean()])
 
-        loss, fooled = (sums / steps).tolist()
-        metrics = {
-            "discriminator_loss": loss,
-            "fooled": fooled,
-            "pixel_distance": distance(pooled(images_of(probe)), real_probe),
-        }
-        run.log(epoch + 1, metrics)
-        run.save(
-            {
-                "epoch": epoch + 1,
-                "networks": [network.state_dict() for network in (generator, discriminator, mean)],
-                "optimisers": [optimiser.state_dict() for optimiser in optimisers],
-                "rng": rng.get_state(),
-            }
-        )
-        progress(epoch + 1, config.epochs, metrics)
+        both, fooled = (sums / steps).tolist()
+        distance = frechet(pooled(generated(maker, probe)), real_probe)
+        run.log({"discriminator_loss": both, "fooled": fooled, "pixel_distance": distance})
 
-    made = images_of(torch.randn((form.count, config.noise), generator=rng, device=device))
+    made = generated(maker, torch.randn((form.count, config.noise), generator=rng, device=device))
     pixels = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     run.finish(archive(np.ascontiguousarray(pixels), form.max_bytes))
 

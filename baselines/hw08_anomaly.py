@@ -29,7 +29,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from baselines.common import Progress, Run, main, rate, table
+from baselines.common import main, rate, table
+from baselines.run import Run
 from tasks.base import UserError
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
 
 FOLDERS = {"data-bin": ("Id", "Predicted"), "data": ("ID", "score")}  # the year's folder and header
 FILES = ("manifest.json",)
-SUFFIX = ".csv"
-THREADS = 1
+SUFFIX, THREADS, AUTO = ".csv", 1, "cuda"
 SIDE = 64
 
 
@@ -265,7 +265,7 @@ class Networks(nn.Module):
         return out[:, 0].float()
 
 
-def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
+def train(config: Config, public: Path, run: Run) -> None:
     """Train the networks of a level for all its epochs and write the scores of the test images."""
     device = run.device
     folder = folder_of(public)
@@ -279,15 +279,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
         networks.autoencoder.principal.fit(scaled(images[:2000]))
     optimiser = torch.optim.Adam(networks.parameters(), lr=config.lr, fused=True)
     batch = min(config.batch, len(images))
-    begin = 0
-    saved = run.load()
-    if saved is not None:
-        networks.load_state_dict(saved["networks"])
-        optimiser.load_state_dict(saved["optimiser"])
-        generator.set_state(saved["rng"])
-        begin = saved["epoch"]
-
-    for epoch in range(begin, config.epochs):
+    for epoch in run.epochs(config.epochs, {"networks": networks, "optimiser": optimiser, "rng": generator}):
         torch.manual_seed(run.seed + epoch)  # dropout
         networks.train()
         schedule = "cosine" if config.warmup else "constant"
@@ -317,13 +309,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
             optimiser.step()
             totals[: len(losses)] += torch.stack(losses).detach()
         names = ("rebuilding_mse", "classifier_loss")[: len(losses)]
-        metrics = dict(zip(names, (totals / steps).tolist(), strict=False))
-        run.log(epoch + 1, metrics)
-        run.save({
-            "epoch": epoch + 1, "networks": networks.state_dict(), "optimiser": optimiser.state_dict(),
-            "rng": generator.get_state(),
-        })  # fmt: skip
-        progress(epoch + 1, config.epochs, metrics)
+        run.log(dict(zip(names, (totals / steps).tolist(), strict=False)))
 
     values = scores(networks, load(public / folder / "testingset.npy", device)).tolist()
     header = FOLDERS[folder]

@@ -15,7 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from baselines.common import Progress, Run, main, rate
+from baselines.common import main, rate
+from baselines.run import Run
 from tasks.base import UserError
 from tasks.hw12_reinforcement import EPISODES_FILE, MAX_STEPS
 from tasks.hw12_reinforcement.judge import new_environment, replay
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILES = (EPISODES_FILE,)
-SUFFIX = ".csv"
-THREADS = 1
+SUFFIX, THREADS, AUTO = ".csv", 1, "cpu"  # the environments run on the CPU, and the networks are small
 UNIT = 100.0  # the critic's unit of reward
 
 
@@ -227,7 +227,7 @@ def credits(config: Config, played: Played, values: NDArray[np.float64]) -> NDAr
     return result
 
 
-def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
+def train(config: Config, public: Path, run: Run) -> None:
     """Train the policy of a level on episodes from its own seeds, then play those of `public`.
 
     An iteration plays whole episodes from fresh starts that follow from the run's seed and the iteration's number, so
@@ -246,14 +246,7 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
     optimiser: torch.optim.Optimizer = torch.optim.SGD(layers, lr=config.lr)
     if config.optimiser == "adam":
         optimiser = torch.optim.Adam(layers, lr=config.lr, eps=1e-5, fused=True)
-    saved = run.load()
-    if saved is not None:
-        with torch.no_grad():
-            for layer, value in zip(layers, saved["layers"], strict=True):
-                layer.copy_(value)
-        optimiser.load_state_dict(saved["optimiser"])
-
-    for iteration in range(saved["epoch"] if saved is not None else 0, config.iterations):
+    for iteration in run.epochs(config.iterations, {"layers": layers, "optimiser": optimiser}):
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate(config.schedule, iteration, config.iterations)
         rng = np.random.default_rng([run.seed, iteration])
@@ -291,13 +284,10 @@ def train(config: Config, public: Path, run: Run, progress: Progress) -> None:
                 if config.norm:
                     torch.nn.utils.clip_grad_norm_(layers, config.norm)
                 optimiser.step()
-        metrics = {
+        run.log({
             "return": float(played.returns.mean()),
             "length": float(np.mean([len(flight) for flight in played.flights])),
-        }
-        run.log(iteration + 1, metrics)
-        run.save({"epoch": iteration + 1, "layers": layers, "optimiser": optimiser.state_dict()})
-        progress(iteration + 1, config.iterations, metrics)
+        })  # fmt: skip
 
     rng = np.random.default_rng([run.seed, config.iterations])
     draws = rng if config.flight == "drawn" else None

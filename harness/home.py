@@ -24,6 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks import locks
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -363,16 +364,8 @@ def sync_folder(folder: Path) -> None:
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
     """Lets one process at a time change the prepared data of a home; others wait."""
-    with making(root):
-        root.mkdir(parents=True, exist_ok=True)
-        stream = (root / ".lock").open("a+b")
-    with stream:
-        try:
-            import fcntl
-        except ImportError:  # Windows has no flock: lock a byte of the file
-            import msvcrt
-
-            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
-        else:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        with making(root):
+            root.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locks.locked(root / ".lock"))
         yield

@@ -183,13 +183,15 @@ def train_with_progress(
 
     from rich.console import Console
 
-    from baselines.common import require_training, train_level
+    from baselines import require_training
     from harness.render import say
     from tasks.homeworks import module_of
 
     if module_of(competition.name) is None:
         raise UserError(f"{competition.name} has no baselines; only the homeworks of the course have them.")
     require_training()
+    from baselines.common import train_level
+
     marks = hashlib.sha256(" ".join(sorted(overrides)).encode()).hexdigest()[:8] if overrides else ""
     label = "-".join(
         part for part in (level, competition.edition, f"v{competition.version}", f"seed{seed}", marks) if part
@@ -206,8 +208,9 @@ def train_with_progress(
         public = home.public(competition.name)
         try:
             written = train_level(
-                competition.name, level, public, run, seed=seed, device=device, overrides=overrides, progress=show
-            )
+                competition.name, level, public, run, seed=seed, device=device, overrides=overrides,
+                shared=run.parent / "shared", progress=show,
+            )  # fmt: skip
         except KeyboardInterrupt:
             say("Stopped. Run the same command again to resume.")
             raise

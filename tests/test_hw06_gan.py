@@ -18,13 +18,13 @@ from PIL import Image
 from baselines.common import override, train_level
 from baselines.hw06_gan import (
     LEVELS,
-    augment,
-    distance,
-    losses,
+    adversarial_loss,
+    diff_augment,
+    frechet,
     new_networks,
+    r1_penalty,
     read,
     settings,
-    steepness,
 )
 from submissions.images import read_images
 from tasks.base import UserError
@@ -39,7 +39,7 @@ TINY = ["width=4", "noise=4", "batch=8", "epochs=3", "lr=0.03", "lr_discriminato
 
 def tiny(level: str) -> list[str]:
     """Settings that are done in a second; an average as long as the level's would not yet have left its start."""
-    return [*TINY, "average=0.5"] if level == "boss" else TINY
+    return [*TINY, "ema=0.5"] if level == "boss" else TINY
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +186,10 @@ def test_public_and_hidden_faces_are_of_one_distribution(made: tuple[Path, world
     folder, hidden = made
     shown = read(folder)
     a, b = (torch.from_numpy(small(images) / 64).double() for images in (shown[:1000], hidden))
-    halves = distance(a[:500], a[500:])
-    assert distance(a, b) < halves
+    halves = frechet(a[:500], a[500:])
+    assert frechet(a, b) < halves
     darker = torch.from_numpy(small((hidden * 0.8).astype(np.uint8)) / 64).double()
-    assert distance(a, darker) > 1.5 * distance(a, b)
+    assert frechet(a, darker) > 1.5 * frechet(a, b)
 
 
 def test_clutter_differs_from_faces_for_a_classifier_of_few_numbers() -> None:
@@ -300,13 +300,13 @@ def test_another_seed_gives_another_file(public: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kinds", [("colour",), ("translation",), ("cutout",), ("colour", "translation", "cutout")])
 def test_gradients_pass_through_every_augmentation(kinds: tuple[str, ...]) -> None:
     images = (torch.rand(3, 3, 16, 16, dtype=torch.float64) - 0.5).requires_grad_()
-    changed = augment(images, kinds, torch.Generator().manual_seed(1))
+    changed = diff_augment(images, kinds, torch.Generator().manual_seed(1))
     weight = torch.randn(changed.shape, dtype=torch.float64)
     torch.autograd.backward((changed * weight).sum())
     assert images.grad is not None
     push = torch.randn(images.shape, dtype=torch.float64)
     ahead, back = (
-        (augment((images + sign * 1e-3 * push).detach(), kinds, torch.Generator().manual_seed(1)) * weight).sum()
+        (diff_augment((images + sign * 1e-3 * push).detach(), kinds, torch.Generator().manual_seed(1)) * weight).sum()
         for sign in (1, -1)
     )
     assert float((images.grad * push).sum()) == pytest.approx(float(ahead - back) / 2e-3, rel=1e-6)
@@ -315,7 +315,7 @@ def test_gradients_pass_through_every_augmentation(kinds: tuple[str, ...]) -> No
 def test_each_image_is_changed_in_its_own_way_and_by_no_more_than_it_says() -> None:
     rng = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, 64, 64).expand(64, -1, -1, -1) + 1
-    moved = augment(image, ("translation",), rng)
+    moved = diff_augment(image, ("translation",), rng)
     assert len(torch.unique(moved.flatten(1), dim=0)) > 50
     assert float((moved == 0).float().mean()) < 0.25  # up to an eighth at two sides
     assert torch.equal(moved[:, :, 8:-8, 8:-8] > 0, torch.ones(64, 3, 48, 48, dtype=torch.bool))
@@ -327,10 +327,10 @@ def test_each_image_is_changed_in_its_own_way_and_by_no_more_than_it_says() -> N
             for y in (0, 64 - inner.shape[1])
             for x in (0, 64 - inner.shape[2])
         )
-    holes = (augment(image, ("cutout",), rng)[:, 0] == 0).float().mean(dim=(1, 2))
+    holes = (diff_augment(image, ("cutout",), rng)[:, 0] == 0).float().mean(dim=(1, 2))
     assert float(holes.max()) <= 0.25
     assert float(holes.min()) >= 0.05
-    assert torch.equal(augment(image, (), rng), image)
+    assert torch.equal(diff_augment(image, (), rng), image)
 
 
 def test_real_and_generated_images_go_through_the_same_augmentation(
@@ -340,9 +340,9 @@ def test_real_and_generated_images_go_through_the_same_augmentation(
 
     def watched(images: torch.Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> torch.Tensor:
         seen.append((len(images), kinds, images.requires_grad))
-        return augment(images, kinds, rng)
+        return diff_augment(images, kinds, rng)
 
-    monkeypatch.setattr("baselines.hw06_gan.augment", watched)
+    monkeypatch.setattr("baselines.hw06_gan.diff_augment", watched)
     kinds = ("colour", "translation", "cutout")
     chosen = [*TINY, "epochs=1", f"augment={','.join(kinds)}"]
     train_level("hw06", "boss", public, tmp_path, seed=0, device="cpu", overrides=chosen)
@@ -355,18 +355,18 @@ def test_real_and_generated_images_go_through_the_same_augmentation(
 def test_the_losses_are_cross_entropies() -> None:
     scores = torch.tensor([[0.3], [-2.0]])
     entropy = torch.nn.functional.binary_cross_entropy_with_logits
-    assert float(losses(scores, True)) == pytest.approx(float(entropy(scores, torch.ones(2, 1))))
-    assert float(losses(scores, False)) == pytest.approx(float(entropy(scores, torch.zeros(2, 1))))
+    assert float(adversarial_loss(scores, True)) == pytest.approx(float(entropy(scores, torch.ones(2, 1))))
+    assert float(adversarial_loss(scores, False)) == pytest.approx(float(entropy(scores, torch.zeros(2, 1))))
 
 
-def test_steepness_is_the_squared_length_of_the_slope_and_has_a_gradient() -> None:
+def test_the_r1_penalty_is_half_the_squared_length_of_the_slope_and_has_a_gradient() -> None:
     images = torch.rand(4, 3, 8, 8, dtype=torch.float64, requires_grad=True)
     slope = torch.randn(3, 8, 8, dtype=torch.float64, requires_grad=True)
-    steep = steepness((images * slope).sum(dim=(1, 2, 3))[:, None] + 5, images)
-    assert float(steep.detach()) == pytest.approx(float(slope.detach().square().sum()))
+    steep = r1_penalty((images * slope).sum(dim=(1, 2, 3))[:, None] + 5, images)
+    assert float(steep.detach()) == pytest.approx(float(slope.detach().square().sum()) / 2)
     torch.autograd.backward(steep)
     assert slope.grad is not None
-    assert torch.allclose(slope.grad, 2 * slope)
+    assert torch.allclose(slope.grad, slope)
 
 
 def test_the_penalty_is_for_real_images_of_every_second_step_and_makes_the_scores_flatter(
@@ -375,16 +375,16 @@ def test_the_penalty_is_for_real_images_of_every_second_step_and_makes_the_score
     seen: list[tuple[torch.Tensor, float]] = []
 
     def watched(scores: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-        steep = steepness(scores, images)
+        steep = r1_penalty(scores, images)
         seen.append((images.detach().clone(), float(steep.detach())))
         return steep
 
-    monkeypatch.setattr("baselines.hw06_gan.steepness", watched)
+    monkeypatch.setattr("baselines.hw06_gan.r1_penalty", watched)
     real = torch.from_numpy(read(public)).permute(0, 3, 1, 2) / 127.5 - 1
     last = []
     for penalty in ("0.000001", "1"):
         seen.clear()
-        chosen = [*TINY, f"penalty={penalty}", "every=2"]
+        chosen = [*TINY, f"r1_gamma={penalty}", "r1_every=2"]
         train_level("hw06", "strong", public, tmp_path / penalty, seed=0, device="cpu", overrides=chosen)
         assert len(seen) == 3 * 3  # of the five steps of an epoch: 0, 2, 4
         for images, _ in seen:
@@ -409,7 +409,7 @@ def test_the_rates_go_down_in_the_second_half_and_only_where_they_are_to(
     monkeypatch.setattr(torch.optim.Adam, "step", watched)
     for slow, factors in (("false", [1, 1, 1, 1]), ("true", [1, 1, 1, 0.5])):
         seen.clear()
-        chosen = [*TINY, "epochs=4", f"slow={slow}"]
+        chosen = [*TINY, "epochs=4", f"lr_decay={slow}"]
         train_level("hw06", "strong", public, tmp_path / slow, seed=0, device="cpu", overrides=chosen)
         assert seen == [rate * factor for factor in factors for _ in range(5) for rate in (0.01, 0.03)]
 
@@ -419,14 +419,14 @@ def test_averaged_weights_follow_the_generators(public: Path, tmp_path: Path) ->
 
     states = {}
     for decay in ("0.0", "0.5", "0.999"):
-        settings_of = [*TINY, "epochs=1", f"average={decay}"]
+        settings_of = [*TINY, "epochs=1", f"ema={decay}"]
         train_level("hw06", "boss", public, tmp_path / decay, seed=0, device="cpu", overrides=settings_of)
         states[decay] = load_file(tmp_path / decay / "checkpoint.safetensors")
     first = new_networks(override(LEVELS["boss"], TINY), 0)[0].state_dict()
     last = next(name for name in first if name.endswith("weight") and first[name].ndim == 4)
     start = first[last]
-    ends = {decay: state[f"state.networks.0.{last}"] for decay, state in states.items()}
-    means = {decay: state[f"state.networks.2.{last}"] for decay, state in states.items()}
+    ends = {decay: state[f"state.parts.networks.0.{last}"] for decay, state in states.items()}
+    means = {decay: state[f"state.parts.networks.2.{last}"] for decay, state in states.items()}
     assert torch.equal(ends["0.0"], ends["0.999"])  # the average changes nothing in training
     assert torch.equal(means["0.0"], start)
     far = (means["0.5"] - start).norm(), (means["0.999"] - start).norm()

@@ -20,8 +20,9 @@ import torch
 from click.testing import CliRunner, Result
 
 from baselines import hw12_reinforcement as baseline
-from baselines.common import Run, threads
+from baselines.common import tuned
 from baselines.hw12_reinforcement import LEVELS, Config, Played, credits, play
+from baselines.run import Run
 from harness.cli import cli
 from harness.competition import find_competition, read_versions
 from harness.grading import submit
@@ -525,9 +526,9 @@ def small_public(folder: Path, seeds: Sequence[int]) -> Path:
 
 def trained(config: Config, public: Path, folder: Path, progress: Any = None, seed: int = 3) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    state = Run(folder, seed, "cpu")
-    with threads(1):
-        baseline.train(config, public, state, progress or (lambda done, total, metrics: None))
+    state = Run(folder, seed, "cpu", progress=progress or (lambda done, total, metrics: None))
+    with tuned("cpu", 1):
+        baseline.train(config, public, state)
     return state.submission
 
 

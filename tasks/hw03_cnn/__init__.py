@@ -1,7 +1,7 @@
 """HW3: image classification. Which of eleven kinds of dish does a picture show? Few pictures have labels.
 
 Files are laid out as in the course: 2021 in `food-11` (a folder for each class, an unlabelled part), 2022 in `food11`
-(everything labelled, the class in the file name).
+(everything labelled, the class in the file name). An instructor's own pictures are laid out as those of 2021.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Layout:
 
     @property
     def folders(self) -> bool:
-        """Whether each class has its own folder (2021), not its number before each name (2022)."""
-        return self.year == "2021"
+        """Whether each class has its own folder (2021, own), not its number before each name (2022)."""
+        return self.year != "2022"
 
     @property
     def training_folder(self) -> str:
@@ -73,15 +73,17 @@ class Layout:
 
 LAYOUT_2021 = Layout("2021", "food-11", 280 * 11, 60 * 11, 6786, 0.5)
 LAYOUT_2022 = Layout("2022", "food11", 9866, 3430, 0, 0.3)
+LAYOUT_OWN = Layout("own", "pictures", 0, 0, 0, 0.5)  # the counts are those of the instructor's pictures
 YEARS = (
     *(Year(each.year, ("Id", TARGET), each.test, str(each.ids(1)[0])) for each in (LAYOUT_2021, LAYOUT_2022)),
     Year("2023", ("Id", TARGET), 3000, "0000"),
 )
 
 
-def _format(layout: Layout) -> TableFormat:
-    column = Column(TARGET, "int", 0, len(CLASSES) - 1)
-    return TableFormat("Id", (column,), layout.ids(layout.test), years=YEARS)
+def form_of(layout: Layout, classes: int = len(CLASSES)) -> TableFormat:
+    """The format of a submission for so many classes."""
+    column = Column(TARGET, "int", 0, classes - 1)
+    return TableFormat("Id", (column,), layout.ids(layout.test), years=() if layout is LAYOUT_OWN else YEARS)
 
 
 def _official(layout: Layout, points: float, *lines: tuple[str, float]) -> tuple[Bar, ...]:
@@ -98,7 +100,7 @@ def _edition(name: str, layout: Layout, bars: tuple[Bar, ...]) -> Edition:
         "course only and must not be passed on; the labels can be found on the internet"
         if official
         else f"a seeded world of drawn dishes in the course's {layout.year} layout (tasks/hw03_cnn/world.py), MIT",
-        _format(layout),
+        form_of(layout),
         (ACCURACY,),
         bars,
         Rules(public_share=layout.public_share),
@@ -140,6 +142,16 @@ TASK = Task(
             _official(
                 LAYOUT_2022, 0.5, ("simple", 0.50099), ("medium", 0.73207), ("strong", 0.81872), ("boss", 0.88446)
             ),
+        ),
+        Edition(
+            "own",
+            "the instructor's own pictures, a folder for each class (tasks/hw03_cnn/own.py)",
+            form_of(LAYOUT_OWN),
+            (ACCURACY,),
+            (),
+            Rules(),
+            Place("tasks.hw03_cnn.own:make", (LAYOUT_OWN,)),
+            official=True,
         ),
     ),
 )  # fmt: skip

@@ -13,7 +13,9 @@ transcripts of talks.
 from __future__ import annotations
 
 import gzip
+from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -21,10 +23,13 @@ from tasks.base import Answers, Made, UserError
 from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, SIZES, TEST_FILES
 from tasks.hw05_transformer import lexicon as words
 from tasks.hw05_transformer.sentences import Pair, Speaker, sentence, speaker
+from tasks.processes import mapped
 from tasks.streams import Streams
 
 TALKS, PRESS = 1.0, 0.3
 """Zipf exponents of the words of the parallel text, and of the monolingual text and the test."""
+BLOCK = 8192
+"""Pairs or lines that one process makes at once."""
 NOISE = 0.08
 """The share of training pairs with noise; in a quarter of these the two sides do not match."""
 
@@ -59,8 +64,11 @@ def noisy(g: Speaker, pair: Pair, other: Pair) -> Pair:
     return en, other[1]
 
 
-def make(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
-    """Write the files of a world into `public`."""
+def make(public: Path, streams: Streams, size: str, source: Path | None = None, processes: int | None = None) -> Made:
+    """Write the files of a world into `public`, the same however many `processes` there are (default: all cores).
+
+    The training pairs and the monolingual text come in blocks with a stream each.
+    """
     import numpy as np
 
     if size not in SIZES:
@@ -77,22 +85,47 @@ def make(public: Path, streams: Streams, size: str, source: Path | None = None) 
         if en not in hidden and zh not in taken and en.count(" ") > 2:
             hidden[en] = zh
             taken.add(zh)
-    talks = speaker(streams.random("training"), streams.random("ranks"), TALKS)
+    blocks = list(enumerate(min(BLOCK, pairs - start) for start in range(0, pairs, BLOCK)))
+    train = [pair for part in mapped(partial(_pairs, streams, hidden, taken), blocks, processes) for pair in part]
+    mono: dict[str, None] = {}
+    at = 0
+    while len(mono) < alone:  # the blocks repeat some lines of each other, so that more may be needed
+        missing = range(at, at + -(-(alone - len(mono)) // BLOCK))
+        parts = [(number, min(BLOCK, alone)) for number in missing]
+        for part in mapped(partial(_lines, streams, taken), parts, processes):
+            mono |= dict.fromkeys(part)
+        at = missing.stop
+    write_files(public, train, list(hidden), list(mono)[:alone])
+    return Made(Answers(range(1, tests + 1), {COLUMN: np.array(list(hidden.values()), dtype=object)}))
+
+
+def _block(streams: Streams, kind: str, number: int, zipf: float) -> Speaker:
+    """The speaker of one block of a text."""
+    return speaker(streams.random(f"{kind}/{number}" if number else kind), streams.random("ranks"), zipf)
+
+
+def _pairs(streams: Streams, hidden: Collection[str], taken: Collection[str], block: tuple[int, int]) -> list[Pair]:
+    """Training pairs of a block (number, pairs), none of them with a side of the test."""
+    talks = _block(streams, "training", block[0], TALKS)
     train: list[Pair] = []
     last = ("Thank you.", "謝謝。")
-    while len(train) < pairs:
+    while len(train) < block[1]:
         pair = sentence(talks)
         if pair[0] not in hidden and pair[1] not in taken:
             train.append(noisy(talks, pair, last) if talks.chance(NOISE) else pair)
             last = pair
-    writer = speaker(streams.random("monolingual"), streams.random("ranks"), PRESS)
+    return train
+
+
+def _lines(streams: Streams, taken: Collection[str], block: tuple[int, int]) -> list[str]:
+    """Different lines of the monolingual text of a block (number, lines), none of them in the test."""
+    writer = _block(streams, "monolingual", block[0], PRESS)
     mono: dict[str, None] = {}
-    while len(mono) < alone:
+    while len(mono) < block[1]:
         zh = sentence(writer)[1]
         if zh not in taken:
             mono[zh] = None
-    write_files(public, train, list(hidden), list(mono))
-    return Made(Answers(range(1, tests + 1), {COLUMN: np.array(list(hidden.values()), dtype=object)}))
+    return list(mono)
 
 
 def write_files(public: Path, train: list[Pair], test: list[str], mono: list[str]) -> None:

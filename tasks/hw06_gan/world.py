@@ -9,10 +9,12 @@ images without a face (to train a detector), `make_images` the students' files a
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Made, UserError
+from tasks.processes import mapped
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 SIDE = 64
 SIZES = {"small": (2000, 1000), "full": (71314, 10000)}
 """Faces that students get (the course's own number in "full") and hidden ones."""
+PART = 1024
+"""Faces that are drawn at once, by one process."""
 QUALITY = 92
 """The quality of the JPEG files; the hidden images are compressed in the same way."""
 
@@ -534,8 +538,11 @@ def make(public: Path, streams: Streams, size: str, source: Path | None = None) 
     return judge.prepared(shown, hidden, networks.train(streams, size))
 
 
-def make_images(public: Path, streams: Streams, size: str) -> Images:
-    """Write `faces/0.jpg` … into `public` and return hidden real images (m, 64, 64, 3), compressed like those."""
+def make_images(public: Path, streams: Streams, size: str, processes: int | None = None) -> Images:
+    """Write `faces/0.jpg` … into `public` and return hidden real images (m, 64, 64, 3), compressed like those.
+
+    Files and images are the same however many `processes` draw them; default: one for each core in `full`.
+    """
     import numpy as np
 
     if size not in SIZES:
@@ -543,9 +550,20 @@ def make_images(public: Path, streams: Streams, size: str) -> Images:
     shown, hidden = SIZES[size]
     folder = public / "faces"
     folder.mkdir()
+    count = processes or (None if size == "full" else 1)
     numbers = uniforms(streams.generator("shown faces"), shown)
-    for start in range(0, shown, 1024):
-        for index, image in enumerate(render(numbers[start : start + 1024]), start=start):
-            (folder / f"{index}.jpg").write_bytes(encode(image))
+    mapped(partial(_write_faces, folder), [(at, numbers[at : at + PART]) for at in range(0, shown, PART)], count)
     numbers = uniforms(streams.generator("hidden faces"), hidden)
+    return np.concatenate(mapped(_compressed, [numbers[at : at + PART] for at in range(0, hidden, PART)], count))
+
+
+def _write_faces(folder: Path, part: tuple[int, NDArray[np.float64]]) -> None:
+    """Write the faces of some rows of numbers, the first of which has the number `part[0]`."""
+    for index, image in enumerate(render(part[1]), start=part[0]):
+        (folder / f"{index}.jpg").write_bytes(encode(image))
+
+
+def _compressed(numbers: NDArray[np.float64]) -> Images:
+    import numpy as np
+
     return np.stack([decode(encode(image)) for image in render(numbers)])

@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from harness.grading import grade_here
-from tasks.base import Bar, SubmissionError
+from tasks.base import Bar, Edition, SubmissionError
 from tasks.homeworks import canonical, find_task
 from tasks.metrics import Metric
 from tasks.streams import fixed
@@ -94,8 +94,8 @@ def broken(row: results.Trick, bars: Sequence[Bar], metrics: Sequence[Metric]) -
     return None
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that this and `ladder.py` have."""
     parser.add_argument("homework")
     parser.add_argument("--edition")
     parser.add_argument("--from", dest="source", type=Path)
@@ -103,21 +103,29 @@ def main() -> None:
     parser.add_argument("--size", default="small", choices=("small", "full"))
     parser.add_argument("--only", action="append", metavar="TEXT", help="tricks with this in their name")
     parser.add_argument("--keep", type=Path, default=None, help="a file of results, one JSON line each")
-    given = parser.parse_args()
+
+
+def read_options(parser: argparse.ArgumentParser, given: argparse.Namespace) -> tuple[Edition, str, range]:
+    """The edition, the size as results name it, and the seeds; completes `homework` and `keep` of the options."""
     low, _, high = given.seeds.partition("-")
     if not (low.isdecimal() and high.isdecimal() and int(low) <= int(high)):
         parser.error(f"--seeds {given.seeds}: expected the first and the last seed, as in 0-2")
-    name = canonical(given.homework)
-    task = find_task(name)
+    given.homework = canonical(given.homework)
+    task = find_task(given.homework)
     if task is None:
         parser.error(f"there is no homework {given.homework!r}")
     edition = task.edition(given.edition)
-    given.keep = given.keep or Path(tempfile.mkdtemp()) / "cheap.jsonl"
+    given.keep = given.keep or Path(tempfile.mkdtemp()) / "results.jsonl"
+    return edition, "course" if edition.official else given.size, range(int(low), int(high) + 1)
+
+
+def measure(given: argparse.Namespace, edition: Edition, size: str, seeds: range) -> None:
+    """Runs what `given.keep` lacks, adds it there, and prints the table with the rules that are broken."""
+    name = given.homework
     wanted = {one for one in names_of(name) if not given.only or any(text in one for text in given.only)}
-    size = "course" if edition.official else given.size
     lines = given.keep.read_text(encoding="utf-8").splitlines() if given.keep.exists() else []
     kept = [row for row in map(json.loads, lines) if "trick" in row]
-    for seed in range(int(low), int(high) + 1):
+    for seed in seeds:
         done = {
             row["trick"] for row in kept if (row["edition"], row["size"], row["seed"]) == (edition.name, size, seed)
         }
@@ -132,6 +140,9 @@ def main() -> None:
         row for row in results.read_tricks(given.keep)
         if (row.edition, row.size) == (edition.name, size) and row.name in wanted
     ]  # fmt: skip
+    if not rows:
+        print(f"no tricks of {name}, {edition.name}, {size}")
+        return
     print(f"{name}, {edition.name}, {size}, mean ± standard deviation over the seeds {rows[-1].seeds}\n")
     print(results.tricks_table(rows, bars, edition.metrics, {m.name: 4 for m in edition.metrics}))
     said = {trick.name: trick.said for trick in registered(name)[1]}
@@ -140,6 +151,13 @@ def main() -> None:
         if rule is not None:
             print(f"\n{rule}: {said[row.name] or 'not said anywhere'}", end="")
     print()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    add_options(parser)
+    given = parser.parse_args()
+    measure(given, *read_options(parser, given))
 
 
 if __name__ == "__main__":

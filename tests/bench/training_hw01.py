@@ -30,7 +30,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from baselines import hw01_regression as baseline  # noqa: E402
-from baselines.common import Run, rate, threads  # noqa: E402
+from baselines.common import rate, tuned  # noqa: E402
+from baselines.run import Run  # noqa: E402
 from tasks.hw01_regression import TASK  # noqa: E402
 from tasks.streams import fixed  # noqa: E402
 
@@ -104,7 +105,7 @@ def main() -> None:
     print(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {given.device}, torch {torch.__version__}, one thread"
     )
-    with tempfile.TemporaryDirectory() as name, threads(1):
+    with tempfile.TemporaryDirectory() as name, tuned(given.device, 1):
         public = Path(name) / "public"
         public.mkdir()
         made = TASK.edition("builtin").make(public, fixed(given.seed), "small", None)
@@ -118,10 +119,13 @@ def main() -> None:
 
         ends: list[float] = []
         for place, settings in enumerate((replace(config, epochs=1), config)):
-            run = Run(Path(name) / str(place), given.seed, given.device)
+            run = Run(
+                Path(name) / str(place), given.seed, given.device,
+                progress=lambda done, total, metrics: ends.append(time.perf_counter()),
+            )  # fmt: skip
             run.folder.mkdir()
             start = time.perf_counter()
-            baseline.train(settings, public, run, lambda done, total, metrics: ends.append(time.perf_counter()))
+            baseline.train(settings, public, run)
         fast = ends[-1] - start
         own = score(np.loadtxt(run.submission, delimiter=",", skiprows=1)[:, 1])
         each = int((~data.held).sum(axis=1).min())

@@ -32,7 +32,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from baselines import hw03_cnn as baseline  # noqa: E402
-from baselines.common import Run, pick_device, rate, threads  # noqa: E402
+from baselines.common import pick_device, rate, tuned  # noqa: E402
+from baselines.run import Run  # noqa: E402
 from tasks.hw03_cnn import TARGET, TASK  # noqa: E402
 from tasks.streams import fixed  # noqa: E402
 
@@ -137,7 +138,7 @@ def main() -> None:
     given = parser.parse_args()
     device = pick_device(given.device)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}")
-    with tempfile.TemporaryDirectory() as name, threads(given.threads):
+    with tempfile.TemporaryDirectory() as name, tuned(device, given.threads):
         public = Path(name) / "public"
         public.mkdir()
         made = TASK.edition("builtin").make(public, fixed(given.seed), given.size, None)
@@ -170,9 +171,9 @@ def main() -> None:
                 seconds["theirs"].append(end - between)
             mark = now()
 
-        run = Run(Path(name) / "run", given.seed, device)
+        run = Run(Path(name) / "run", given.seed, device, progress=turn)
         run.folder.mkdir()
-        baseline.train(config, public, run, turn)
+        baseline.train(config, public, run)
         mine = np.loadtxt(run.submission, delimiter=",", skiprows=1)[:, 1]
         their_score = float(np.mean(np.array(theirs.classes(theirs.test)) == truth))
     rates = {side: steps * len(values) / sum(values) for side, values in seconds.items()}

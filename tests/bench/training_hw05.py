@@ -28,32 +28,29 @@ import torch
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from baselines.common import Run, pick_device, threads  # noqa: E402
+from baselines.common import pick_device, tuned  # noqa: E402
 from baselines.hw05_transformer import (  # noqa: E402
-    BOS,
-    EOS,
     FILES,
-    PAD,
-    Batches,
     Config,
-    Tokens,
     clean,
     fit,
     loss_of,
     new_model,
-    piece_tokens,
+    noam,
     read_lines,
     settings,
     tidy,
+    tokenizers,
     translate,
-    word_tokens,
-)
+)  # fmt: skip
+from baselines.run import Run  # noqa: E402
+from baselines.text import BOS, EOS, PAD, Pairs, Tokens  # noqa: E402
 from tasks.bleu import BLEU  # noqa: E402
 from tasks.hw05_transformer import COLUMN, TASK  # noqa: E402
 from tasks.streams import fixed  # noqa: E402
 
 
-class Pairs(torch.utils.data.Dataset[tuple[list[int], list[int]]]):
+class Items(torch.utils.data.Dataset[tuple[list[int], list[int]]]):
     """One pair at a time, as in most courses' code."""
 
     def __init__(self, pairs: Sequence[tuple[str, str]], en: Tokens, zh: Tokens) -> None:
@@ -64,7 +61,7 @@ class Pairs(torch.utils.data.Dataset[tuple[list[int], list[int]]]):
 
     def __getitem__(self, place: int) -> tuple[list[int], list[int]]:
         en, zh = self.pairs[place]
-        return [*self.en.encode(en), EOS], [BOS, *self.zh.encode(zh), EOS]
+        return [*self.en.encode([en])[0], EOS], [BOS, *self.zh.encode([zh])[0], EOS]
 
 
 def collate(rows: list[tuple[list[int], list[int]]]) -> list[torch.Tensor]:
@@ -72,7 +69,7 @@ def collate(rows: list[tuple[list[int], list[int]]]) -> list[torch.Tensor]:
     return [torch.nn.utils.rnn.pad_sequence(side, batch_first=True, padding_value=PAD) for side in sides]
 
 
-def plain_fit(model: Any, data: Pairs, batch: int, config: Config, device: str, seed: int) -> int:
+def plain_fit(model: Any, data: Items, batch: int, config: Config, device: str, seed: int) -> int:
     """The straightforward loop; returns its steps."""
     generator = torch.Generator().manual_seed(seed)
     loader = torch.utils.data.DataLoader(data, batch, shuffle=True, collate_fn=collate, generator=generator)
@@ -82,16 +79,29 @@ def plain_fit(model: Any, data: Pairs, batch: int, config: Config, device: str, 
         model.train()
         for source, target in loader:
             steps += 1
-            rate = config.factor * config.dim**-0.5 * min(steps**-0.5, steps * config.warmup**-1.5)
+            rate = config.lr if config.schedule == "constant" else noam(config, steps)
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            loss = loss_of(model, source.to(device), target.to(device), config.smoothing)
+            loss = loss_of(model, source.to(device), target.to(device), config.label_smoothing)
             optimiser.zero_grad()
             torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
             optimiser.step()
             loss.item()
     return steps
+
+
+def plain_loop(config: Config, public: Path, device: str, seed: int) -> None:
+    """The straightforward loop on the files of a world, with all of their pairs."""
+    english, chinese = (read_lines(public / file) for file in FILES[:2])
+    pairs = clean(list(zip(english, chinese, strict=True)))
+    english, chinese = ([pair[side] for pair in pairs] for side in (0, 1))
+    with tempfile.TemporaryDirectory() as name:
+        en, zh = tokenizers(config, english, chinese, [], Run(Path(name), seed, device))
+    data = Pairs.of(en.encode(english), zh.encode(chinese), device)
+    each = -(-len(pairs) // len(data.groups(config.batch_tokens, random.Random(0))))
+    model = new_model(config, en.size, zh.size, seed).to(device)
+    plain_fit(model, Items(pairs, en, zh), each, config, device, seed)
 
 
 def main() -> None:
@@ -103,21 +113,18 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     given = parser.parse_args()
     device = pick_device(given.device)
-    with tempfile.TemporaryDirectory() as name, threads(1):
+    with tempfile.TemporaryDirectory() as name, tuned(device, 1):
         folder = Path(name)
         made = TASK.edition("builtin").make(folder, fixed(given.seed), "small", None)
         config = settings(given.level, folder)
-        config = replace(config, epochs=given.epochs or config.epochs, average=1)
+        config = replace(config, epochs=given.epochs or config.epochs, average_checkpoints=1)
         english, chinese, test = (read_lines(folder / file) for file in FILES[:3])
         pairs = clean(list(zip(english, chinese, strict=True)))[: given.pairs]
         run = Run(folder, given.seed, device, ".txt")
-        if config.tokens == "pieces":
-            en = piece_tokens([one for one, _ in pairs], config.pieces, folder / "en.model")
-            zh = piece_tokens([other for _, other in pairs], config.pieces_zh, folder / "zh.model")
-        else:
-            en, zh = word_tokens([one for one, _ in pairs], " "), word_tokens([other for _, other in pairs], "")
-        data = Batches.of([en.encode(one) for one, _ in pairs], [zh.encode(other) for _, other in pairs], device)
-        few = Batches.of([[5]], [[5]], device)  # so that no time goes into validation
+        english, chinese = ([pair[side] for pair in pairs] for side in (0, 1))
+        en, zh = tokenizers(config, english, chinese, [], run)
+        data = Pairs.of(en.encode(english), zh.encode(chinese), device)
+        few = Pairs.of([[5]], [[5]], device)  # so that no time goes into validation
         groups = len(data.groups(config.batch_tokens, random.Random(0)))
         tokens = sum(length - 1 for _, length in data.lengths) * config.epochs
         results = []
@@ -125,14 +132,14 @@ def main() -> None:
             model: Any = new_model(config, en.size, zh.size, given.seed).to(device)
             start = time.perf_counter()
             if ours:
-                fit(model, data, few, config, run, config.epochs, 0, None, lambda done, total, metrics: None)
+                fit(model, data, few, config, run, config.epochs)
                 steps = groups * config.epochs
             else:
-                steps = plain_fit(model, Pairs(pairs, en, zh), -(-len(pairs) // groups), config, device, given.seed)
+                steps = plain_fit(model, Items(pairs, en, zh), -(-len(pairs) // groups), config, device, given.seed)
             if device == "cuda":
                 torch.cuda.synchronize()
             seconds = time.perf_counter() - start
-            rows = translate(model, [en.encode(tidy(line)) for line in test], config, device, 1)
+            rows = translate(model, en.encode([tidy(line) for line in test]), config, device, 1)
             guess = {COLUMN: np.array([zh.decode(row) for row in rows], dtype=object)}
             score = float(BLEU.value(BLEU.rows(made.answers.columns, guess)))
             results.append((seconds, tokens / seconds, steps / seconds, score))

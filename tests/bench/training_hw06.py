@@ -29,7 +29,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from baselines import hw06_gan  # noqa: E402
-from baselines.common import Run, pick_device, threads  # noqa: E402
+from baselines.common import pick_device, tuned  # noqa: E402
+from baselines.run import Run  # noqa: E402
 from submissions.images import read_images  # noqa: E402
 from tasks.base import Columns  # noqa: E402
 from tasks.formats import ImagesFormat  # noqa: E402
@@ -57,12 +58,14 @@ def ours(config: hw06_gan.Config, public: Path, seed: int, device: str) -> tuple
     """Seconds of training, all but reading and writing the images; the images (1000, 64, 64, 3)."""
     ends: list[float] = []
     with tempfile.TemporaryDirectory() as name:
-        run = Run(Path(name), seed, device, ".tgz")
+        run = Run(
+            Path(name), seed, device, ".tgz", progress=lambda done, total, metrics: ends.append(time.perf_counter())
+        )
         start = time.perf_counter()
         hw06_gan.read(public)
         reading = time.perf_counter() - start
         start = time.perf_counter()
-        hw06_gan.train(config, public, run, lambda done, total, metrics: ends.append(time.perf_counter()))
+        hw06_gan.train(config, public, run)
         return ends[-1] - start - reading, read_images(run.submission.read_bytes(), ImagesFormat(1000))["image"]
 
 
@@ -70,7 +73,7 @@ def theirs(config: hw06_gan.Config, public: Path, seed: int, device: str) -> tup
     """The same for the straightforward loop."""
     generator, discriminator = (network.to(device) for network in hw06_gan.new_networks(config, seed))
     optimisers = [
-        torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta, 0.999))
+        torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta1, 0.999))
         for network, lr in ((generator, config.lr), (discriminator, config.lr_discriminator))
     ]
     entropy = torch.nn.BCEWithLogitsLoss()
@@ -120,7 +123,7 @@ def main() -> None:
         steps = config.epochs * (len(list((public / "faces").iterdir())) // config.batch)
         speeds = {}
         for label, side in (("straightforward", theirs), ("baseline", ours)):
-            with threads(1):
+            with tuned(device, 1):
                 seconds, images = side(config, public, given.seed, device)
             guess: Columns = {"features": judge.features(made.secret, images), "face": judge.faces(made.secret, images)}
             fid = FID.value(FID.rows(made.answers.columns, guess))

@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from baselines import hw12_reinforcement as baseline  # noqa: E402
-from baselines.common import Run, threads  # noqa: E402
+from baselines.common import tuned  # noqa: E402
+from baselines.run import Run  # noqa: E402
 from submissions.reader import read  # noqa: E402
 from tasks.formats import EpisodesFormat  # noqa: E402
 from tasks.hw12_reinforcement import EPISODES_FILE  # noqa: E402
@@ -96,14 +97,14 @@ def train(play: Any, config: baseline.Config, seed: int) -> tuple[float, int, fl
         steps += round(metrics["length"] * config.episodes)
         trained = time.perf_counter()
 
-    with tempfile.TemporaryDirectory() as name, threads(1):
+    with tempfile.TemporaryDirectory() as name, tuned("cpu", 1):
         folder = Path(name)
         lines = ["episode,seed", *(f"{episode},{start}" for episode, start in enumerate(SEEDS))]
         (folder / EPISODES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        state = Run(folder, seed, "cpu")
+        state = Run(folder, seed, "cpu", progress=count)
         baseline.play = play
         try:
-            baseline.train(config, folder, state, count)
+            baseline.train(config, folder, state)
         finally:
             baseline.play = ours
         form = EpisodesFormat(SEEDS)

@@ -1,0 +1,209 @@
+"""An instructor's own pictures: a folder for each class, and one named `unlabelled` for pictures without a class.
+
+    mushrooms/amanita/*.jpg    mushrooms/boletus/*.png    …    mushrooms/unlabelled/*.jpg
+
+The classes are numbered in the order of their folders' names; `classes.csv` gives the names to students. A quarter of
+every class becomes the hidden test and a fifth of the others the validation pictures. Every picture is cut to its
+middle square, made as large as all others and saved anew, so that names, sizes and what a camera wrote into a file say
+nothing of its class; where formats or sizes differ by class they are refused, because traces stay in the pixels. Copies
+of a picture are one group, as in the official editions, and stay on one side.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.base import Answers, Made, UserError
+from tasks.copies import same_groups
+from tasks.hw03_cnn import TARGET, Layout, form_of
+from tasks.hw03_cnn.official import MAX_BYTES, MAX_PIXELS, SAME, THUMBNAIL, Picture, carve
+from tasks.sources import Source, opened, refused
+from tasks.streams import Streams
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+KINDS = r".+\.(?:jpe?g|png|webp|bmp)"
+UNLABELLED = ("unlabelled", "unlabeled")
+FEWEST, MOST_CLASSES = 12, 200
+SIDES = (128, 64, 40)
+"""The side of all pictures: the first of these that none is smaller than."""
+QUALITY = 92
+VALIDATION = 5  # one of so many of the pictures that stay
+TELLING = 0.5
+"""The total variation between formats or sizes of a class and of the others from which on they give it away."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The pictures by path with their classes, -1 for those without one, and the names of the classes in order."""
+
+    pictures: list[Picture]
+    names: tuple[str, ...]
+
+
+def find(source: Source) -> Found:
+    """The pictures below the folders of classes, however deep those lie together.
+
+    Raises UserError for fewer than two classes or too many, pictures beside the folders, and classes with too few.
+    """
+    parts = {path: path.split("/") for path in source.paths}
+    depth = 0  # of the folders that lead to those of the classes
+    while parts and len({tuple(part[: depth + 1]) for part in parts.values()}) == 1 < min(map(len, parts.values())):
+        depth += 1
+    beside = [path for path, part in parts.items() if len(part) == depth + 1]
+    if beside and len(parts) > len(beside):
+        raise refused(f"{source.name}, {beside[0]}: expected every picture in the folder of its class.")
+    folders = Counter(part[depth] for part in parts.values() if len(part) > depth + 1)
+    names = tuple(sorted(name for name in folders if name.casefold() not in UNLABELLED))
+    if len(names) < 2:
+        raise source.missing("at least two folders of pictures, one for each class")
+    if len(names) > MOST_CLASSES:
+        raise refused(f"{source.name}: expected at most {MOST_CLASSES} folders of classes; found {len(names)}.")
+    for name in names:
+        if folders[name] < FEWEST:
+            raise refused(f"{source.name}, {name}: expected at least {FEWEST} pictures; found {folders[name]}.")
+    numbers = {name: number for number, name in enumerate(names)}
+    pictures = []
+    for path, part in parts.items():
+        label = numbers.get(part[depth], -1)
+        pictures.append(Picture(path, "training" if label >= 0 else "unlabelled", label))
+    return Found(pictures, names)
+
+
+def square(data: bytes, where: str) -> tuple[Image.Image, str]:
+    """The middle square of a picture, upright, without any of its metadata; and the format of its file.
+
+    Raises UserError unless it is a whole picture of a fitting size.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP", "BMP")) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise refused(
+                    f"{where}: expected at most {MAX_PIXELS:,} pixels; found {picture.width} x {picture.height}."
+                )
+            kind = picture.format or ""
+            upright = ImageOps.exif_transpose(picture).convert("RGB")
+    except UserError:
+        raise
+    except Exception as error:  # whatever the decoder raises: the file is not a picture
+        raise refused(
+            f"{where}: expected a whole picture (JPEG, PNG, WebP or BMP); it cannot be decoded ({error})."
+        ) from error
+    side = min(upright.size)
+    if side < SIDES[-1]:
+        raise refused(
+            f"{where}: expected at least {SIDES[-1]} x {SIDES[-1]} pixels; found {upright.width} x {upright.height}."
+        )
+    left, top = (upright.width - side) // 2, (upright.height - side) // 2
+    pixels = np.asarray(upright)[top : top + side, left : left + side]
+    return Image.fromarray(pixels), kind  # a new one: `save` would write the comment of the file that was read
+
+
+def check_facts(source: Source, labels: NDArray[np.int64], kinds: list[str], sides: NDArray[np.int64]) -> None:
+    """Raises UserError where the format or the size of the files gives the classes away."""
+    import numpy as np
+
+    _, formats = np.unique(kinds, return_inverse=True)
+    for what, facts in (("format", formats), ("size", np.digitize(sides, np.quantile(sides, (0.25, 0.5, 0.75))))):
+        counts = np.zeros((labels.max() + 1, facts.max() + 1))
+        np.add.at(counts, (labels, facts), 1)
+        others = counts.sum(axis=0) - counts
+        shares, other_shares = (part / part.sum(axis=1, keepdims=True) for part in (counts, others))
+        if np.abs(shares - other_shares).sum(axis=1).max() / 2 >= TELLING:
+            raise refused(
+                f"{source.name}: the {what} of the files differs from class to class, and what it left in the pixels"
+                " would give the classes away. Save all pictures in one format and size, from originals made alike."
+            )
+
+
+def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
+    """Write what students get into `public`, and return the hidden classes and the format with the classes' number."""
+    import numpy as np
+    from PIL import Image
+
+    if source is None:
+        raise UserError("The edition own is made from your own pictures; give their folder or archive with --from.")
+    with opened(source, KINDS) as files:
+        found = find(files)
+        pictures, thumbnails = found.pictures, np.empty((len(found.pictures), 3 * THUMBNAIL**2))
+        kinds, sides = [], np.empty(len(pictures), dtype=np.int64)
+        for place, picture in enumerate(pictures):
+            cut, kind = square(files.read(picture.path, MAX_BYTES), f"{files.name}, {picture.path}")
+            thumbnails[place] = np.asarray(cut.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)).ravel()
+            kinds.append(kind)
+            sides[place] = cut.width
+        every = np.array([picture.label for picture in pictures], dtype=np.int64)
+        known = every >= 0
+        check_facts(files, every[known], [kinds[place] for place in np.flatnonzero(known)], sides[known])
+        side = next(side for side in SIDES if side <= sides.min())
+        groups = same_groups(thumbnails, SAME)
+        hidden = carve(pictures, groups, streams.generator("hidden pictures"))
+        test, names = share(layout, pictures, hidden, groups, streams)
+        few = np.flatnonzero(np.bincount(every[test], minlength=len(found.names)) == 0)
+        if len(few):
+            raise refused(
+                f"{files.name}, {found.names[few[0]]}: expected pictures that differ from each other and from those of"
+                " other classes; almost all of them are copies."
+            )
+        for place, name in names.items():
+            cut, _ = square(files.read(pictures[place].path, MAX_BYTES), pictures[place].path)
+            path = public / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cut.resize((side, side), Image.Resampling.LANCZOS).save(path, "JPEG", quality=QUALITY)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("number", "name"), *enumerate(found.names)])
+    (public / layout.root / "classes.csv").write_text(text.getvalue(), encoding="utf-8")
+    labels = every[test]
+    train = [place for place in names if not hidden[place]]
+    return Made(
+        Answers(
+            layout.ids(len(test)),
+            {TARGET: labels},
+            groups=np.array([f"picture {groups[place]}" for place in test]),
+            strata=np.array([f"class {label}" for label in labels]),
+        ),
+        train=thumbnails[train],
+        test=thumbnails[test],
+        train_groups=np.array([f"picture {groups[place]}" for place in train]),
+        form=form_of(layout, len(found.names)),
+    )
+
+
+def share(
+    layout: Layout, pictures: list[Picture], hidden: NDArray[np.bool_], groups: NDArray[np.int64], streams: Streams
+) -> tuple[list[int], dict[int, str]]:
+    """The hidden pictures in the order of their ids, and the path of every picture below `public`.
+
+    Numbers follow a secret order, so that names say nothing of the source's. Copies are in one part.
+    """
+    order: list[int] = streams.generator("order").permutation(len(pictures)).tolist()
+    test = [place for place in order if hidden[place]]
+    names = {place: layout.test_name(number) for number, place in enumerate(test)}
+    train = [place for place in order if not hidden[place]]
+    sizes = Counter(pictures[place].label for place in train)
+    copies = Counter(groups.tolist())
+    counts = Counter[tuple[str, int]]()
+    for place in train:
+        label, part = pictures[place].label, pictures[place].part
+        if label >= 0 and copies[int(groups[place])] == 1 and counts["validation", label] < sizes[label] // VALIDATION:
+            part = "validation"
+        number = counts[part, label]
+        counts[part, label] += 1
+        if part == "unlabelled":
+            name = layout.unlabelled_name(number)
+        else:
+            folder = layout.validation_folder if part == "validation" else layout.training_folder
+            name = layout.labelled_name(folder, label, number)
+        names[place] = name
+    return test, names

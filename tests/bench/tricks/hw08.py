@@ -1,0 +1,169 @@
+"""HW8: statistics of single images, distances to the training faces, and classifiers trained on other worlds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+
+from tasks.hw08_anomaly import LAYOUTS, TEST_FILE, TRAIN_FILE
+from tasks.hw08_anomaly.world import KINDS, pictures
+from tests.bench.tricks import general
+from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given, Trick
+from tests.bench.tricks.general import Floats, Images
+
+GROSS = ("cartoon", "animal", "things", "landscape", "pattern", "plain")
+EACH = (1800, 150)
+"""Faces, and anomalies of each kind, that a classifier is trained on: what a minute of one core gives."""
+
+
+def files(public: Path) -> tuple[Images, Images]:
+    """The training faces and the test images."""
+    folder = next(path for layout in LAYOUTS if (path := public / layout.folder).is_dir())
+    return np.load(folder / TRAIN_FILE), np.load(folder / TEST_FILE)
+
+
+# Without learning
+
+
+def of_image(statistic: Callable[[Images], Floats]) -> Callable[[Given], bytes]:
+    """A number of each image alone."""
+    return lambda given: general.table(given.form, statistic(files(given.public)[1]))
+
+
+def jpeg_size(images: Images) -> Floats:
+    sizes = []
+    for image in images:
+        stream = io.BytesIO()
+        Image.fromarray(image).save(stream, "JPEG", quality=75)
+        sizes.append(float(stream.tell()))
+    return np.array(sizes)
+
+
+def contours(images: Images) -> Floats:
+    out: NDArray[np.float32] = np.abs(np.diff(images.astype(np.float32), axis=1)).mean(axis=(1, 2, 3))
+    return out
+
+
+def symmetry(images: Images) -> Floats:
+    values = images.astype(np.float32)
+    out: NDArray[np.float32] = -np.abs(values - values[:, :, ::-1]).mean(axis=(1, 2, 3))
+    return out
+
+
+def from_mean_face(given: Given) -> bytes:
+    train, test = files(given.public)
+    away = general.thumbnails(test, 16) - general.thumbnails(train, 16).mean(axis=0)
+    return general.table(given.form, (away**2).sum(axis=1))
+
+
+# The public data
+
+
+def measured(
+    features: Callable[[Images], Floats], distance: Callable[[Floats, Floats], Floats]
+) -> Callable[[Given], bytes]:
+    """The distance of the test images' features from those of the training faces."""
+    return lambda given: general.table(given.form, distance(*described(given.public, features)))
+
+
+@lru_cache(maxsize=1)
+def described(public: Path, features: Callable[[Images], Floats]) -> tuple[Floats, Floats]:
+    """The features of the training faces and of the test images, kept for the next trick with the same ones."""
+    train, test = files(public)
+    return features(train), features(test)
+
+
+def nearest(x: Floats, x_test: Floats) -> Floats:
+    squares = (x_test**2).sum(axis=1)[:, None] + (x**2).sum(axis=1) - 2 * x_test @ x.T
+    out: NDArray[np.float32] = squares.min(axis=1)
+    return out
+
+
+def tiles(side: int) -> Callable[[Images], Floats]:
+    return lambda images: general.thumbnails(images, side)
+
+
+def left_of_components(count: int) -> Callable[[Floats, Floats], Floats]:
+    return lambda x, x_test: general.pca_error(x, x_test, count)
+
+
+# Other data
+
+
+def block(inside: int, outside: int) -> list[nn.Module]:
+    return [nn.Conv2d(inside, outside, 3, 2, 1, bias=False), nn.BatchNorm2d(outside), nn.ReLU()]
+
+
+def classifier(faces: Images, others: Images, test: Images, epochs: int = 6) -> Floats:
+    """A small CNN that tells one set of pictures from the other, and what it says of the test images."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *block(3, 16), *block(16, 32), *block(32, 64), *block(64, 64), nn.Flatten(), nn.Dropout(0.2), nn.Linear(1024, 1)
+    )
+    images = torch.from_numpy(np.concatenate([faces, others])).permute(0, 3, 1, 2)
+    labels = (torch.arange(len(images)) >= len(faces)).float()
+    weight = torch.tensor(len(faces) / len(others))
+    optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
+    steps = len(images) // 64
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=epochs * steps)
+    for _ in range(epochs):
+        order = torch.randperm(len(images))
+        for step in range(steps):
+            chosen = order[step * 64 : (step + 1) * 64]
+            x = images[chosen].float() / 127.5 - 1
+            x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
+            loss = F.binary_cross_entropy_with_logits(net(x)[:, 0], labels[chosen], pos_weight=weight)
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+            schedule.step()
+    net.eval()
+    with torch.no_grad():
+        pieces = torch.split(torch.from_numpy(test).permute(0, 3, 1, 2), 250)
+        out: NDArray[np.float32] = torch.cat([net(piece.float() / 127.5 - 1)[:, 0] for piece in pieces]).numpy()
+    return out
+
+
+def own_generator(kinds: tuple[str, ...]) -> Callable[[Given], bytes]:
+    """Trained on faces and anomalies of these kinds that this package draws with another key."""
+
+    def make(given: Given) -> bytes:
+        rng = given.other_streams().generator("pictures")
+        faces = pictures("normal", rng, EACH[0])
+        others = np.concatenate([pictures(kind, rng, EACH[1]) for kind in kinds])
+        return general.table(given.form, classifier(faces, others, files(given.public)[1]))
+
+    return make
+
+
+SEEN = "Half of the kinds are not faces at all, and any distance from faces finds these."
+KNOWN = (
+    "The kinds of anomalies are written in this package, whatever the key. The edition `own` is made from pictures that"
+    " no generator knows."
+)
+
+TRICKS = (
+    Trick("size as JPEG", NO_LEARNING, of_image(jpeg_size)),
+    Trick("contours", NO_LEARNING, of_image(contours)),
+    Trick("few contours", NO_LEARNING, of_image(lambda images: -contours(images))),
+    Trick("symmetry", NO_LEARNING, of_image(symmetry)),
+    Trick("distance from the mean face", NO_LEARNING, from_mean_face),
+    Trick("nearest face, 16 × 16 tiles", PUBLIC_DATA, measured(tiles(16), nearest)),
+    Trick("Gaussian, 8 × 8 tiles", PUBLIC_DATA, measured(tiles(8), general.gaussian_distance), SEEN),
+    Trick("64 principal components, 32 × 32 tiles", PUBLIC_DATA, measured(tiles(32), left_of_components(64)), SEEN),
+    Trick("256 principal components, 32 × 32 tiles", PUBLIC_DATA, measured(tiles(32), left_of_components(256)), SEEN),
+    Trick("nearest face, HOG", PUBLIC_DATA, measured(general.hog, nearest), SEEN),
+    Trick("Gaussian, HOG", PUBLIC_DATA, measured(general.hog, general.gaussian_distance), SEEN),
+    Trick("100 principal components, HOG", PUBLIC_DATA, measured(general.hog, left_of_components(100)), SEEN),
+    Trick("own generator, CNN, kinds that are no faces", OTHER_DATA, own_generator(GROSS), KNOWN),
+    Trick("own generator, CNN, all kinds", OTHER_DATA, own_generator(tuple(KINDS)), KNOWN),
+)
