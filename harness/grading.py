@@ -63,19 +63,6 @@ def check(path: Path, form: Format, judge: Judge | None, public: Path | None) ->
     return judge.check(form, predictions, public)
 
 
-def judged(secret: Secret, predictions: Columns) -> Judged:
-    """What the metrics compare: the judge's check, then its run."""
-    judge, form = secret.judge, secret.competition.format
-    if judge is None:
-        return Judged(predictions)
-    assert not judge.lacks(secret.folder), "make writes what a check needs into the secret folder too"
-    checked = judge.check(form, predictions, secret.folder)
-    if judge.run is None:
-        return checked
-    found = judge.run(form, checked.columns, secret.folder)
-    return replace(found, notes=(*checked.notes, *found.notes))
-
-
 def grade(secret: Secret, predictions: Columns) -> Grade:
     """The exact public and private scores of aligned predictions: a pure function.
 
@@ -83,13 +70,15 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
     """
     import numpy as np
 
-    answers, compared = secret.answers, judged(secret, predictions)
+    answers, judge = secret.answers, secret.judge
+    form = secret.competition.format
+    judged = Judged(predictions) if judge is None else judge.judged(form, predictions, secret.folder)
     assert answers.usage is not None
     public, private = answers.usage == PUBLIC, answers.usage == PRIVATE
     n_public, n_private = int(public.sum()), int(private.sum())
-    scores, notes = [], list(compared.notes)
+    scores, notes = [], list(judged.notes)
     for metric in secret.metrics:
-        rows = metric.rows(answers.columns, compared.columns)
+        rows = metric.rows(answers.columns, judged.columns)
         own = np.ones(len(rows) - len(answers), dtype=bool)
         weights = [side if not len(own) else np.concatenate([side, own]) for side in (public, private)]
         score = Score(

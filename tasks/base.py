@@ -179,6 +179,15 @@ class Judge:
         """Whether `check` does anything, so that its version matters on the machine of a participant."""
         return self.check is not _unchecked
 
+    def judged(self, form: Format, predictions: Columns, secret: Path) -> Judged:
+        """What the metrics compare: what `check` gives, then `run`, with the notes of both."""
+        assert not self.lacks(secret), "make writes what a check needs into the secret folder too"
+        checked = self.check(form, predictions, secret)
+        if self.run is None:
+            return checked
+        found = self.run(form, checked.columns, secret)
+        return Judged(found.columns, (*checked.notes, *found.notes))
+
     def lacks(self, folder: Path | None) -> tuple[str, ...]:
         """The names that `check` needs and that are not in the folder."""
         return tuple(name for name in self.needs if folder is None or not (folder / name).exists())
