@@ -181,6 +181,7 @@ class Network(nn.Sequential):
             layers += [nn.Linear(before, units), nn.ReLU()]
             before = units
         super().__init__(*layers, nn.Linear(before, classes))
+        self.classes: int = classes
 
 
 def new_network(config: Config, classes: int, seed: int, device: str) -> Network:
@@ -195,7 +196,7 @@ def probabilities(config: Config, network: Network, pixels: torch.Tensor, views:
     """The mean probability of each class (n, classes) over the views of each picture: test-time augmentation."""
     network.eval()
     fixed = torch.Generator().manual_seed(0)  # the same views of every picture on every call
-    total = torch.zeros(len(pixels), network[-1].out_features, device=device)
+    total = torch.zeros(len(pixels), network.classes, device=device)
     with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         for view in range(views):
             draws = torch.rand(1, DRAWS, generator=fixed).to(device)

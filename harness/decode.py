@@ -25,10 +25,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.grading import read_predictions
+from submissions.arrays import fits
 from tasks.apart import Died, Limits, bind, confine, confinement, send
 from tasks.base import Columns, SubmissionError
 from tasks.errors import Problem, UserError, internal
-from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, ModelFormat, TableFormat
+from tasks.formats import (
+    Array,
+    ArraysFormat,
+    EpisodesFormat,
+    Format,
+    ImagesFormat,
+    LinesFormat,
+    ModelFormat,
+    TableFormat,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,13 +193,15 @@ def _warm() -> None:
     for codec in ("unicode_escape", "raw_unicode_escape", "utf_8_sig", "utf_16", "utf_32", "latin_1", "cp1252", "idna"):
         codecs.lookup(codec)
     columns = (Column("y"), Column("n", "int"), Column("t", "text"))
+    arrays = ArraysFormat((Array("a", (1,), maximum=1.0), Array("b", (1,), "int8", maximum=1.0)))
     forms: tuple[Format, ...] = (
         TableFormat("id", columns[:1], range(2)), TableFormat("id", columns, ("a", "b")),
-        LinesFormat("y", range(1, 3), 1000), ImagesFormat(1, 8, 8), EpisodesFormat((1, 2)),
+        LinesFormat("y", range(1, 3), 1000), ImagesFormat(1, 8, 8), EpisodesFormat((1, 2)), arrays,
     )  # fmt: skip
     broken = (
         b"", b"\xff\xfe\xfd", b"\x89PNG\r\n\x1a\n", b"\x1f\x8b", b"id,y\n0,1\n1,x\n", b"id,y\n0,1\n1,2\n",
         b"id,y,n,t\na,1,2,x\nb,1e999,2.5,\n", b"[[0],[1]]", b"[[0],[7", b"\x93NUMPY\x01\x00", b"\x80\x04", b"a\nb\n",
+        *map(_arrays_file, (b"\x00\x00\x00\x00", b"\x00\x00\xc0\x7f", b"\x00\x00\x80\x41")), _arrays_file(b"")[:20],
         "id,y\n０,1\n1,é\n".encode(), "id;y\n0;1\n".encode("utf-16"),
     )  # fmt: skip
     for form in forms:
@@ -208,6 +220,14 @@ def _warm() -> None:
             with contextlib.suppress(SubmissionError):
                 read_predictions(whole.getvalue()[:place], pictures, False)
     confinement()
+
+
+def _arrays_file(number: bytes) -> bytes:
+    """A file of two arrays, the first one this number; to be read while it still can be."""
+    entries = {"a": ("F32", [0, 4]), "b": ("I8", [4, 5])}
+    header = {name: {"dtype": kind, "shape": [1], "data_offsets": place} for name, (kind, place) in entries.items()}
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + number + b"\x02"
 
 
 def _answer(connection: socket.socket, parent: int) -> None:
@@ -271,6 +291,8 @@ def _packed(columns: Columns) -> bytes:
 
 def _wanted(form: Format, cells: bool) -> list[tuple[str, str, tuple[int, ...] | None]]:
     """Name, type and shape of each array for a file of this format; None for bytes, which may be any number."""
+    import numpy as np
+
     n = len(form)
     match form:
         case TableFormat():
@@ -282,6 +304,8 @@ def _wanted(form: Format, cells: bool) -> list[tuple[str, str, tuple[int, ...] |
             return [("image", "|u1", (n, form.height, form.width, 3))]
         case EpisodesFormat():
             return [("actions", "|i1", (n, form.max_steps)), ("length", "<i8", (n,))]
+        case ArraysFormat():
+            return [(one.name, np.dtype(one.dtype).newbyteorder("<").str, one.shape) for one in form.arrays]
         case ModelFormat():
             return [("model", "|u1", None), ("inspected", "|u1", None), ("parameters", "<i8", (1,))]
 
@@ -367,6 +391,8 @@ def _fits(columns: Columns, form: Format, cells: bool) -> bool:
                 return False
             played = np.arange(form.max_steps) < length[:, None]
             return bool((np.where(played, (actions >= 0) & (actions < form.actions), actions == -1)).all())
+        case ArraysFormat():
+            return all(fits(columns[one.name], one) for one in form.arrays)
         case ModelFormat():
             return len(columns["model"]) > 0 and 0 <= int(columns["parameters"][0]) <= form.most_parameters
     return True

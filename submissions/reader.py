@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from submissions.text import load as load
 from tasks.base import Columns
-from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, ModelFormat, TableFormat
+from tasks.formats import ArraysFormat, EpisodesFormat, Format, ImagesFormat, LinesFormat, ModelFormat, TableFormat
 
 
 def read(data: bytes, form: Format) -> Columns:
@@ -29,6 +29,10 @@ def read(data: bytes, form: Format) -> Columns:
             from submissions.episodes import read_episodes
 
             return read_episodes(data, form)
+        case ArraysFormat():
+            from submissions.arrays import read_arrays
+
+            return read_arrays(data, form)
         case ModelFormat():
             from submissions.models import read_model
 

@@ -32,7 +32,10 @@ METRICS_VERSION = "1"
 """Part of every grade's key; raise it when a code change changes the value of any metric."""
 
 Columns = dict[str, "NDArray[Any]"]
-"""Column name to values, the first axis being the row: float64 for numbers, int64 for whole numbers, str for text."""
+"""Column name to values, the first axis being the row: float64 for numbers, int64 for whole numbers, str for text.
+
+Arrays of a submission have the types and shapes of their format instead.
+"""
 
 
 @dataclass(frozen=True)

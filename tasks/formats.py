@@ -5,6 +5,8 @@ Importing this module loads the standard library only. `submissions/` has one st
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -21,6 +23,8 @@ SPARE_BYTES = 2**17
 """Bytes allowed beyond what the rows need, so that an odd file is still read and its problems are listed."""
 NUMBER_BYTES, LINE_BYTES = 40, 1_000
 """Bytes of a number's cell, and of a line of text on average."""
+HEADER_BYTES = 2**16
+"""Bytes of the header of a file of arrays, beyond what its arrays need."""
 
 
 @dataclass(frozen=True)
@@ -280,6 +284,94 @@ class EpisodesFormat:
         return EpisodesFormat(**given | {"seeds": tuple(given["seeds"])})
 
 
+DTYPES = {
+    "float16": 2, "float32": 4, "float64": 8, "int8": 1, "uint8": 1, "int16": 2, "int32": 4, "int64": 8,
+}  # fmt: skip
+"""The types of numbers in an array, by numpy's names, and their bytes."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of an `ArraysFormat`: its exact shape and type, and the inclusive range of its finite numbers."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    minimum: float = -1e100
+    maximum: float = 1e100
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES or not self.shape or not all(type(n) is int and n > 0 for n in self.shape):
+            raise ValueError(f"array {self.name}: expected one of {', '.join(DTYPES)} and a shape without 0")
+        if not -math.inf < self.minimum <= self.maximum < math.inf:
+            raise ValueError(f"array {self.name}: expected a finite range")
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * DTYPES[self.dtype]
+
+    def to_json(self) -> dict[str, Any]:
+        """This array as plain values."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"shape": list(self.shape)}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Array:
+        """The inverse of `to_json`."""
+        return Array(**{**values, "shape": tuple(values["shape"])})
+
+
+@dataclass(frozen=True)
+class ArraysFormat:
+    """Named arrays of numbers in one safetensors file, read by their names, in this order.
+
+    The arrays need not correspond to hidden rows, so `ids` are their names.
+    """
+
+    arrays: tuple[Array, ...]
+
+    unit: ClassVar[str] = "arrays"
+    suffix: ClassVar[str] = ".safetensors"
+
+    def __post_init__(self) -> None:
+        if not self.arrays or len(set(self.ids)) < len(self.arrays) or "__metadata__" in self.ids:
+            raise ValueError("arrays need different names")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(array.name for array in self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays)
+
+    @property
+    def max_header(self) -> int:
+        """The most bytes of a file's header: enough for these arrays, some unexpected ones and remarks."""
+        return HEADER_BYTES + 2 * sum(len(json.dumps(array.to_json())) for array in self.arrays)
+
+    @property
+    def max_bytes(self) -> int:
+        """The maximum file size in bytes: arrays of a type twice as wide are still read, and named."""
+        return 8 + self.max_header + 2 * self.nbytes
+
+    def fit(self, answers: Answers) -> ArraysFormat:
+        """This format, unchanged."""
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """This format as plain values, for `format.json`."""
+        return {"kind": "arrays", "arrays": [array.to_json() for array in self.arrays], "max_bytes": self.max_bytes}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> ArraysFormat:
+        """The inverse of `to_json`; `max_bytes` is computed again, whatever another release wrote."""
+        return ArraysFormat(tuple(map(Array.from_json, values["arrays"])))
+
+
 OPERATORS = (
     "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Cast", "Celu", "Clip", "Concat", "Constant", "Conv",
     "ConvTranspose", "DepthToSpace", "DequantizeLinear", "Div", "Elu", "Equal", "Erf", "Exp", "Expand", "Flatten",
@@ -353,7 +445,7 @@ class ModelFormat:
         return ModelFormat(inputs, outputs, *limits, tuple(values["operators"]))
 
 
-Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat | ModelFormat
+Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat | ArraysFormat | ModelFormat
 """The submission formats. `unit` is what `ids` count, `suffix` is the ending of a file's name."""
 
 
@@ -361,7 +453,7 @@ def format_from_json(values: Mapping[str, Any]) -> Format:
     """The format that a `format.json` describes. Raises UserError for a kind that this release does not know."""
     kinds: dict[str, type[Format]] = {
         "table": TableFormat, "lines": LinesFormat, "images": ImagesFormat, "episodes": EpisodesFormat,
-        "model": ModelFormat,
+        "arrays": ArraysFormat, "model": ModelFormat,
     }  # fmt: skip
     kind = values["kind"]
     if kind not in kinds:

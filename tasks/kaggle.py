@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.apart import FORKS, Died, Limits, apart, confine
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, Metric, Problem, SubmissionError, UserError
-from tasks.formats import Column, Format, LinesFormat, TableFormat
+from tasks.formats import Array, ArraysFormat, Column, Format, LinesFormat, TableFormat
 from tasks.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -312,21 +312,40 @@ def sample_rows(form: TableFormat) -> Columns:
     for column in form.columns:
         if column.kind == "text":
             rows[column.name] = np.full(n, column.choices[0] if column.choices else "0")
-        elif column.kind == "int":
-            nearest = min(max(0, math.ceil(column.minimum)), math.floor(column.maximum))
-            rows[column.name] = np.full(n, nearest, dtype=np.int64)
         else:
-            rows[column.name] = np.full(n, min(max(0.0, column.minimum), column.maximum), dtype=np.float64)
+            dtype = np.int64 if column.kind == "int" else np.float64
+            rows[column.name] = np.full(n, _nearest_to_0(column, column.kind == "int"), dtype)
     return rows
+
+
+def _nearest_to_0(bounds: Column | Array, whole: bool) -> float:
+    """The allowed number that is nearest to 0."""
+    low, high = bounds.minimum, bounds.maximum
+    return min(max(0, math.ceil(low)), math.floor(high)) if whole else min(max(0.0, low), high)
+
+
+def _sample_array(array: Array) -> NDArray[Any]:
+    import numpy as np
+
+    dtype = np.dtype(array.dtype)
+    value = np.asarray(_nearest_to_0(array, dtype.kind != "f"), dtype)
+    if dtype.kind == "f" and not array.minimum <= float(value) <= array.maximum:  # rounded out of the range
+        value = np.nextafter(value, np.asarray(np.inf if float(value) < array.minimum else -np.inf, dtype))
+    return np.full(array.shape, value)
 
 
 def sample_submission(form: Format) -> bytes:
     """The bytes of a sample submission: a table's header and `sample_rows` in the order of the ids, or lines of 。
 
-    For archives and episodes the format does not give a sample; `Made.sample` does.
+    Arrays have the allowed number nearest to 0 everywhere. For archives and episodes the format does not give a sample;
+    `Made.sample` does.
     """
     if isinstance(form, LinesFormat):
         return "。\n".encode() * len(form)
+    if isinstance(form, ArraysFormat):
+        from safetensors.numpy import save
+
+        return save({array.name: _sample_array(array) for array in form.arrays})
     assert isinstance(form, TableFormat)
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")

@@ -53,6 +53,7 @@ ERRORS = {
     "A table": "submissions.table",
     "Lines of text": "submissions.lines",
     "An archive of images": "submissions.images",
+    "Arrays": "submissions.arrays",
     "Episodes": "submissions.episodes",
     "A model": "submissions.models",
     "A model that is run": "tasks.models",

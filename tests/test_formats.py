@@ -14,7 +14,17 @@ from harness.grading import read_predictions
 from submissions.reader import read
 from tasks.apart import Died
 from tasks.base import SubmissionError, UserError
-from tasks.formats import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat, format_from_json
+from tasks.formats import (
+    Array,
+    ArraysFormat,
+    Column,
+    EpisodesFormat,
+    Format,
+    ImagesFormat,
+    LinesFormat,
+    TableFormat,
+    format_from_json,
+)
 from tasks.kaggle import cells_of, sample_submission
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
@@ -44,12 +54,19 @@ WRITTEN: list[tuple[Format, str]] = [
         EpisodesFormat((5, 7)),
         '{"kind": "episodes", "seeds": [5, 7], "chained": false, "actions": 4, "max_steps": 1000, "max_bytes": 149072}',
     ),
+    (
+        ArraysFormat((Array("a", (2, 3)), Array("b", (4,), "uint8", 0, 9))),
+        '{"kind": "arrays", "arrays": [{"name": "a", "shape": [2, 3], "dtype": "float32", "minimum": -1e+100, '
+        '"maximum": 1e+100}, {"name": "b", "shape": [4], "dtype": "uint8", "minimum": 0, "maximum": 9}], '
+        '"max_bytes": 65924}',
+    ),
 ]  # fmt: skip
 FORMS: list[Format] = [
     *(form for form, _ in WRITTEN),
     SPEAKERS,
     ImagesFormat(2, 32, 32, 1000, "png", ("a/1.png", "b.png")),
     ImagesFormat(2, encoding="png"),
+    ArraysFormat((Array("a", (2, 3), "float64", -1e5, 0.1), Array("文", (2**40,), "int8"))),
 ]
 
 

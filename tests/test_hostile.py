@@ -15,7 +15,18 @@ import pytest
 from submissions import table
 from submissions.reader import read
 from tasks.base import SubmissionError
-from tasks.formats import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, ModelFormat, TableFormat, Tensor
+from tasks.formats import (
+    Array,
+    ArraysFormat,
+    Column,
+    EpisodesFormat,
+    Format,
+    ImagesFormat,
+    LinesFormat,
+    ModelFormat,
+    TableFormat,
+    Tensor,
+)
 
 BYTES = 2**20
 
@@ -29,6 +40,7 @@ FORMATS: dict[str, Format] = {
     "lines": LinesFormat("translation", range(1, 1001), 64 * BYTES),
     "images": ImagesFormat(10, max_bytes=64 * BYTES),
     "episodes": EpisodesFormat(tuple(range(100))),
+    "arrays": ArraysFormat((Array("y", (BYTES,)),)),
     "model": ModelFormat((Tensor("x", (8,)),), (Tensor("y", (4,)),), 1000, max_bytes=64 * BYTES),
 }
 
@@ -88,6 +100,12 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         + b"\0" * BYTES
     ),
     "steps of one episode": lambda: b"episode,step,action\n" + filled(b"0,0,0\n"),
+    "an array by its header": lambda: (
+        (76).to_bytes(8, "little")
+        + b'{"y": {"dtype": "F32", "shape": [1048576], "data_offsets": [0, 4194304]}}'.ljust(76)
+        + b"\xff" * 2**22
+    ),
+    "objects in a header": lambda: (60_000).to_bytes(8, "little") + b'{"a":' * 12_000,
     "gzip of nothing": lambda: b"\x1f\x8b" + b"\0" * BYTES,
 }  # fmt: skip
 

@@ -77,16 +77,20 @@ def neighbours(x: NDArray[np.float64], y: NDArray[np.float64], x_test: NDArray[n
     return general.nearest(x, y, x_test, 20, classes=False)
 
 
+LINEAR = "in this world the change of a day is nearly linear in the moves of the columns, for every key"
+
 TRICKS = (
     Trick("mean of the training targets", NO_LEARNING, mean),
-    Trick("the same as yesterday", NO_LEARNING, yesterday),
+    Trick(
+        "the same as yesterday", NO_LEARNING, yesterday, said="the columns of medium add nothing to yesterday's value"
+    ),
     Trick("line through two days", NO_LEARNING, trend),
     Trick("20 nearest rows", PUBLIC_DATA, learned(columns, neighbours)),
-    Trick("ridge on the change", PUBLIC_DATA, learned(columns, general.ridge)),
-    Trick("ridge on the change, relative moves", PUBLIC_DATA, learned(moves, general.ridge)),
-    Trick("boosted trees, relative moves", PUBLIC_DATA, learned(moves, general.boosted_trees)),
-    Trick("own generator, ridge, relative moves", OTHER_DATA, learned(moves, general.ridge, worlds=5)),
-    Trick("own generator, boosted trees", OTHER_DATA, learned(moves, general.boosted_trees, worlds=5)),
+    Trick("ridge on the change", PUBLIC_DATA, learned(columns, general.ridge), LINEAR),
+    Trick("ridge on the change, relative moves", PUBLIC_DATA, learned(moves, general.ridge), LINEAR),
+    Trick("boosted trees, relative moves", PUBLIC_DATA, learned(moves, general.boosted_trees), LINEAR),
+    Trick("own generator, ridge, relative moves", OTHER_DATA, learned(moves, general.ridge, worlds=5), LINEAR),
+    Trick("own generator, boosted trees", OTHER_DATA, learned(moves, general.boosted_trees, worlds=5), LINEAR),
 )
 
 
