@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
 CODES = {
     "E_MODEL_RUN": "onnxruntime cannot run the graph. Run it yourself with onnxruntime, with batches of 1 and more.",
-    "E_MODEL_RESULT": "An output has another shape or type than asked for, or a number that is NaN or infinite.",
+    "E_MODEL_RESULT": (
+        "An output has another shape or type than asked for, or a number that is NaN or infinite. Run the model on a "
+        "few inputs yourself, and look for divisions by 0 and overflows."
+    ),
     "E_MODEL_TIME": "The graph takes too much processor time on one thread. Make the model smaller.",
     "E_MODEL_MEMORY": "The graph takes too much memory. Make the model smaller.",
     "E_MODEL_HIDDEN": (
