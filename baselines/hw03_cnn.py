@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional
 
@@ -73,6 +72,8 @@ ROOTS = ("food-11", "food11", "pictures")  # of 2021, 2022, and the instructor's
 
 def settings(level: str, public: Path) -> Config:
     """The settings of a level for the pictures in `public`: for large ones, the course's own or wider networks."""
+    from PIL import Image
+
     root = root_of(public)
     with Image.open(next(iter(sorted((root / "validation").rglob("*.jpg"))))) as picture:
         large = min(picture.size) >= 96

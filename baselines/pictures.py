@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.nn import functional
 
 
 def read_pictures(paths: Sequence[Path], side: int) -> torch.Tensor:
     """The pictures in the order of the paths, uint8 (n, 3, side, side), each resized whatever its shape."""
+    from PIL import Image
+
     pixels = np.empty((len(paths), side, side, 3), dtype=np.uint8)
     for place, path in enumerate(paths):
         with Image.open(path) as picture:
