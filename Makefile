@@ -7,13 +7,13 @@ BENCHES := commands grading board burst bleu auc frechet images replay training_
 demo: .venv/train  ## install, then run a tour of everything in a temporary course
 	$(BIN)/lhy-grade demo
 
-test: .venv/test  ## linters, types and all fast tests, on SQLite and PostgreSQL
+test: .venv/test  ## linters, types and all fast tests, mostly on SQLite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2 -m 'not slow' --durations 10
 
-test-slow: .venv/test  ## tests that take minutes: coverage of intervals, repeated kills, bursts
+test-slow: .venv/test  ## tests that take long: PostgreSQL, coverage of intervals, cheap tricks, repeated kills, bursts
 	$(BIN)/pytest -q -n 2 -m slow --durations 10
 
 bench: .venv/test  ## measure the speed, as ratios to the usual program in the same run

@@ -1,8 +1,8 @@
 """What all baselines share: settings, device, learning rate, tables, and the start of a level.
 
 A baseline is a module with `FILES` (the public files it reads, whose hashes are part of the run's settings), `LEVELS`,
-`SUFFIX` of its submission, `THREADS` for torch on the CPU, `AUTO` (the device of `--device auto` where there are both),
-`settings(level, public)` and `train(config, public, run)`.
+`SUFFIX` of its submission (or `suffix(public)`), `THREADS` for torch on the CPU, `AUTO` (the device of `--device auto`
+where there are both), `settings(level, public)` and `train(config, public, run)`.
 """
 
 from __future__ import annotations
@@ -165,9 +165,10 @@ def train_level(
         "homework": module_name, "level": level, "seed": seed, "device": place, "config": asdict(config), "data": data
     } | ({"compile": True} if compile else {})  # fmt: skip
     _same_settings(run, json.loads(json.dumps(settings)))
+    suffix = module.suffix(public) if hasattr(module, "suffix") else module.SUFFIX
     code = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
     state = Run(
-        run, seed, place, module.SUFFIX, f"{json.dumps(data)} {code}", shared, compile, save_seconds, progress
+        run, seed, place, suffix, f"{json.dumps(data)} {code}", shared, compile, save_seconds, progress
     )  # fmt: skip
     if not state.submission.exists():
         with tuned(place, module.THREADS):
@@ -205,7 +206,7 @@ def main(name: str, arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
     parser.add_argument("--shared", type=Path, help="a folder for what several runs use; default: in --run")
-    parser.add_argument("--compile", action="store_true", help="with torch.compile")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile, where the baseline has it")
     parser.add_argument("--save-seconds", type=float, default=SAVE_SECONDS, help="between two checkpoints")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
     given = parser.parse_args(arguments)

@@ -9,6 +9,7 @@ The scores are those of `python tests/bench/ladder.py hw12 --seeds 106-108`.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,17 +19,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from baselines.common import main, rate
 from baselines.run import Run
 from tasks.base import UserError
-from tasks.hw12_reinforcement import EPISODES_FILE, MAX_STEPS
-from tasks.hw12_reinforcement.judge import new_environment, replay
+from tasks.hw12_reinforcement import EPISODES_FILE, FAULT_FILE, MAX_STEPS, POLICY
+from tasks.hw12_reinforcement.judge import faulty_environment, new_environment, replay
 from tasks.hw12_reinforcement.world import to_csv
+from tasks.models import dense
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-FILES = (EPISODES_FILE,)
+FILES = ("manifest.json",)
 SUFFIX, THREADS, AUTO = ".csv", 1, "cpu"  # the environments run on the CPU, and the networks are small
+PRACTICE = tuple(range(2**32, 2**32 + 20))  # seeds that no competition has
 UNIT = 100.0  # the critic's unit of reward
 
 
@@ -80,6 +83,18 @@ LEVELS = {
 def settings(level: str, public: Path) -> Config:
     """The settings of a level."""
     return LEVELS[level]
+
+
+def suffix(public: Path) -> str:
+    """The ending of the submission: a policy where the craft has a fault, else actions."""
+    return POLICY.suffix if (public / FAULT_FILE).exists() else SUFFIX
+
+
+def craft(public: Path) -> Any:
+    """The environment of the competition."""
+    if (public / FAULT_FILE).exists():
+        return faulty_environment(json.loads((public / FAULT_FILE).read_text(encoding="utf-8")))
+    return new_environment()
 
 
 # Playing
@@ -236,8 +251,9 @@ def train(config: Config, public: Path, run: Run) -> None:
     import numpy as np
     import torch
 
-    seeds = read(public / EPISODES_FILE)
-    environments = [new_environment() for _ in range(config.slots)]
+    flies = suffix(public) == POLICY.suffix
+    seeds = list(PRACTICE) if flies else read(public / EPISODES_FILE)
+    environments = [craft(public) for _ in range(config.slots)]
     generator = torch.Generator().manual_seed(run.seed)
     policy = new_network([8, *config.hidden, 4], 0.01, generator)
     critic = new_network([8, *config.hidden, 1], 1.0, generator)
@@ -289,13 +305,23 @@ def train(config: Config, public: Path, run: Run) -> None:
             "length": float(np.mean([len(flight) for flight in played.flights])),
         })  # fmt: skip
 
+    if flies:
+        played = play(environments, in_numpy(policy), seeds, None)
+        best = int(played.returns.argmax())
+        draw_flight(run.folder / "best_episode.png", environments[0], seeds[best], played.flights[best])
+        run.finish(dense(POLICY, in_numpy(policy)))
+        return
     rng = np.random.default_rng([run.seed, config.iterations])
     draws = rng if config.flight == "drawn" else None
     chained = len(set(seeds)) < len(seeds)  # the course's chain: one seed, episodes in order in one environment
     flown: list[int | None] = [seed if not chained or place == 0 else None for place, seed in enumerate(seeds)]
     played = play(environments[: 1 if chained else None], in_numpy(policy), flown, draws, config.repeat)
     best = int(played.returns.argmax())
-    draw_flight(run.folder / "best_episode.png", seeds, played.flights, best, chained=chained)
+    environment = environments[0]
+    for earlier in range(best) if chained else ():
+        replay(environment, None if earlier else seeds[0], bytes(played.flights[earlier]), MAX_STEPS)
+    first = None if chained and best else seeds[best]
+    draw_flight(run.folder / "best_episode.png", environment, first, played.flights[best])
     run.finish(to_csv(played.flights))
 
 
@@ -319,19 +345,13 @@ def chosen(scores: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
     return scores.gather(1, actions[:, None])[:, 0]
 
 
-def draw_flight(
-    path: Path, seeds: Sequence[int], episodes: Sequence[Sequence[int]], number: int, *, chained: bool
-) -> None:
+def draw_flight(path: Path, environment: Any, seed: int | None, actions: Sequence[int]) -> None:
     """Six moments of one episode side by side, from its start to its end."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    environment = new_environment()
-    for earlier in range(number) if chained else ():
-        replay(environment, None if earlier else seeds[0], bytes(episodes[earlier]), MAX_STEPS)
-    environment.reset(seed=None if chained and number else seeds[number])
-    actions = episodes[number]
+    environment.reset(seed=seed)
     moments = np.linspace(1, len(actions), 6).astype(int).tolist()
     figure = Figure(figsize=(15, 2.2), layout="constrained")
     FigureCanvasAgg(figure)

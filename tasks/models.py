@@ -78,10 +78,35 @@ def _runtime() -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise UserError(
-            f'models need {error.name}, which is not installed; install it with: pip install "lhy-grade[models]"'
-        ) from None
+        raise _missing(str(error.name)) from None
     return onnxruntime
+
+
+def _missing(package: str) -> UserError:
+    return UserError(f'models need {package}, which is not installed; install it with: pip install "lhy-grade[models]"')
+
+
+def dense(form: ModelFormat, layers: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> bytes:
+    """A graph of linear layers with tanh between them, for weights (in, out) and biases (out,)."""
+    try:
+        from onnx import helper, numpy_helper
+    except ModuleNotFoundError as error:
+        raise _missing(str(error.name)) from None
+    (given,), (wanted,) = form.inputs, form.outputs
+    nodes, constants, name = [], [], given.name
+    for number, (weight, bias) in enumerate(layers):
+        last = number == len(layers) - 1
+        constants += [numpy_helper.from_array(weight, f"w{number}"), numpy_helper.from_array(bias, f"b{number}")]
+        linear = wanted.name if last else f"h{number}"
+        nodes.append(helper.make_node("Gemm", [name, f"w{number}", f"b{number}"], [linear]))
+        if not last:
+            name = f"t{number}"
+            nodes.append(helper.make_node("Tanh", [linear], [name]))
+    ports = [helper.make_tensor_value_info(one.name, 1, ("n", *one.shape)) for one in (given, wanted)]
+    graph = helper.make_graph(nodes, "dense", ports[:1], ports[1:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="")
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 @dataclass

@@ -12,6 +12,8 @@ import pytest
 from leaderboard import events, receipts, store
 from leaderboard.database import Database
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 SEED = bytes(range(32))
 KEY = receipts.public_key(SEED)
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

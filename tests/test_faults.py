@@ -35,6 +35,8 @@ from leaderboard.store import Accepted
 from submissions.store import keep
 from tests.conftest import Server, books_balance
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 ROOT = Path(__file__).parents[1]
 OTHER = ("prepare", "hw1", "--new-data", "--yes", "--reason", "a label was wrong")
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -223,6 +225,7 @@ def grade_all(home: Home) -> None:
     worker.run(worker.new_worker(home, worker.Limits(), print), lambda: NOW, done)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", store.STEPS)
 def test_a_kill_of_the_database_at_any_step_of_an_acceptance_costs_one_slot_at_most(
     class_of_one: Home, mortal: Server, step: str
@@ -245,6 +248,7 @@ def test_a_kill_of_the_database_at_any_step_of_an_acceptance_costs_one_slot_at_m
     books_balance(class_of_one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", worker.STEPS)
 def test_a_kill_of_the_database_at_any_step_of_a_grading_uses_no_attempt_and_ends_in_one_grade(
     class_of_one: Home, mortal: Server, monkeypatch: pytest.MonkeyPatch, step: str

@@ -33,6 +33,8 @@ from leaderboard.roster import Entry
 from tasks.errors import UserError
 from tasks.homeworks import all_tasks
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 WHY: dict[str, Any] = {"actor": "prof", "reason": "graded", "now": NOW}
 CLASS = [

@@ -102,6 +102,7 @@ def make(folder: Path, edition: str = "builtin", seed: int = 0, size: str = "sma
 
 
 SEEDS = (5, 77, 2**31 - 1, 0, 123456, 9)
+REPLAYED = [edition for edition in TASK.editions if isinstance(edition.format, EpisodesFormat)]
 FORM = EpisodesFormat(SEEDS)
 CHAIN = EpisodesFormat((543,) * 5, chained=True)
 
@@ -155,7 +156,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_
     assert not set(other.form.seeds) & set(made.form.seeds)
 
 
-@pytest.mark.parametrize("edition", [edition.name for edition in TASK.editions])
+@pytest.mark.parametrize("edition", [edition.name for edition in REPLAYED])
 def test_the_sample_submission_is_replayed_and_passes_no_bar_but_the_one_for_any_file(
     edition: str, tmp_path: Path
 ) -> None:
@@ -180,7 +181,7 @@ def test_the_courses_bands_give_its_points() -> None:
     cases = (-300.0, -0.5, 0.0, 99.5, 100.0, 169.9, 170.0, 200.0, 240.5, 241.0, 268.9, 269.0, 269.009, 269.01, 300.0)
     assert [points("2021", value) for value in cases] == [2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 6, 6, 6]
     assert [points("2022", value) for value in cases] == [0, 0, 1, 1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4]
-    for edition in TASK.editions:
+    for edition in REPLAYED:
         assert all(bar.points[1] == 0 for bar in edition.bars)
         assert edition.rules.public_share == 1.0
     assert sum(bar.points[0] for bar in TASK.edition("builtin").bars) == 8
@@ -330,7 +331,7 @@ def test_the_version_names_everything_that_can_change_a_return() -> None:
 
     version = judging.version()
     assert all(edition.judge and edition.judge.offline for edition in TASK.editions)
-    assert {edition.judge.version() for edition in TASK.editions if edition.judge} == {version}
+    assert {edition.judge.version() for edition in REPLAYED if edition.judge} == {version}
     assert version.startswith(f"LunarLander-v3 gymnasium {gymnasium.__version__} Box2D 2.")
 
 

@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 from leaderboard import events, ranking, receipts, store
 from leaderboard.database import Database, LeaderboardError, open_database
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 ROOT = Path(__file__).parents[1]
 SEED = bytes(range(32))
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

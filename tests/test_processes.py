@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import UserError
+from tasks.hw05_transformer import SIZES as TEXT_SIZES
 from tasks.hw05_transformer import world as text_world
 from tasks.hw06_gan import world as face_world
 from tasks.processes import cores, mapped
@@ -56,7 +57,7 @@ def test_worlds_are_the_same_bytes_however_many_processes_make_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text_world, "BLOCK", 60)
-    monkeypatch.setitem(text_world.SIZES, "tiny", (150, 10, 130))
+    monkeypatch.setitem(TEXT_SIZES, "tiny", (150, 10, 130))
     monkeypatch.setattr(face_world, "PART", 3)
     monkeypatch.setitem(face_world.SIZES, "tiny", (7, 4))
     hidden = {}

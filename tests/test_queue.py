@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from leaderboard import events, queue, store
 from leaderboard.database import Database, open_database
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LENGTH = timedelta(minutes=2)

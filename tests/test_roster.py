@@ -28,6 +28,8 @@ from leaderboard.database import Database, LeaderboardError
 from leaderboard.roster import Entry
 from tasks.errors import UserError
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 HASH = "ab" * 32

@@ -31,6 +31,8 @@ from leaderboard.roster import Entry
 from tasks.base import Rules, UserError
 from tasks.split import derive
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 SECOND = timedelta(seconds=1)
 TICK = timedelta(microseconds=1)
 _files = count()

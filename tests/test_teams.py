@@ -25,6 +25,8 @@ from leaderboard.roster import Entry
 from submissions.store import keep
 from tasks.base import UserError
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 WHY: dict[str, Any] = {"actor": "prof", "reason": "the class", "now": NOW}
 YES = ("--reason", "the class", "--yes")

@@ -27,6 +27,8 @@ from submissions.store import keep
 from tasks.base import PRIVATE, UserError
 from tests.conftest import reseal
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 PEOPLE = (
     roster.Entry("prof-hung", "The Professor", "hung@ntu.example", "instructor"),

@@ -46,7 +46,7 @@ with home.database() as database:
     print(graded)
 """
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="graders are forked")
+pytestmark = [pytest.mark.slow_on_postgresql, pytest.mark.skipif(os.name != "posix", reason="graders are forked")]
 
 
 @pytest.fixture

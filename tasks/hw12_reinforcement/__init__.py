@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Bar, Columns, Edition, Judge, Place, Rules, Task, measured
-from tasks.formats import EpisodesFormat
+from tasks.formats import EpisodesFormat, ModelFormat, Tensor
 from tasks.metrics import estimate_mean, mean_of_rows, student
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ MAX_STEPS = 1000
 COURSE_SEED, COURSE_EPISODES = 543, 5
 EPISODES = {"small": 100, "full": 400}
 """How many episodes the built-in world has, all of them public."""
+FAULT_FILE, SEEDS_FILE = "environment.json", "seeds.json"
+POLICY_EPISODES = {"small": 200, "full": 800}
+"""How many hidden episodes a policy flies, half of them public."""
+POLICY = ModelFormat((Tensor("state", (8,)),), (Tensor("action", (4,)),), 100_000)
 FORMAT = EpisodesFormat(())
 """The format of the built-in world, whose seeds are drawn when it is made."""
 CHAIN = EpisodesFormat((COURSE_SEED,) * COURSE_EPISODES, chained=True)
@@ -101,6 +105,7 @@ JUDGE = Judge(
     Place("tasks.hw12_reinforcement.judge:run"), Place("tasks.hw12_reinforcement.judge:version"), offline=True
 )
 BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from its own seed"
+POLICY_SOURCE = "gymnasium's LunarLander-v3 (MIT) with a steady fault of the craft, drawn from the key; hidden seeds"
 CHAIN_SOURCE = (
     f"the course's rule of {{}}: seed {COURSE_SEED} is set once, {COURSE_EPISODES} episodes follow each other in one "
     "environment; gymnasium's LunarLander-v3 (MIT) instead of gym 0.18.3, whose random numbers are not available here: "
@@ -137,6 +142,20 @@ TASK = Task(
             Rules(selections=1, public_share=1.0),
             Place("tasks.hw12_reinforcement.world:make"),
             judge=JUDGE,
+        ),
+        Edition(
+            "builtin-policy",
+            POLICY_SOURCE,
+            POLICY,
+            (REWARD,),
+            (),
+            Rules(),
+            Place("tasks.hw12_reinforcement.world:make_policy"),
+            judge=Judge(
+                Place("tasks.hw12_reinforcement.policy:run"),
+                Place("tasks.hw12_reinforcement.policy:version"),
+                offline=True,
+            ),
         ),
         _chain(
             "2021",

@@ -17,9 +17,10 @@ import multiprocessing
 import os
 import platform
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +59,21 @@ def new_environment() -> Any:
 
     Raises UserError with the command to install where gymnasium or Box2D is missing.
     """
+    with _loading() as gymnasium:
+        return gymnasium.make(ENVIRONMENT, disable_env_checker=True).unwrapped
+
+
+def faulty_environment(fault: Mapping[str, float]) -> Any:
+    """The same for the craft with a steady fault: its torque and gravity, as in `environment.json`."""
+    with _loading():
+        from tasks.hw12_reinforcement.environment import FaultyLander
+
+        return FaultyLander(fault["torque"], gravity=fault["gravity"])
+
+
+@contextmanager
+def _loading() -> Iterator[Any]:
+    """Loads gymnasium. Raises UserError with the command to install where something is missing."""
     try:
         import gymnasium
         from gymnasium.error import DependencyNotInstalled
@@ -68,7 +84,7 @@ def new_environment() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # as errors, those of Box2D's loading end Python
-            return gymnasium.make(ENVIRONMENT, disable_env_checker=True).unwrapped
+            yield gymnasium
     except DependencyNotInstalled:
         raise _missing("Box2D") from None
     except gymnasium.error.Error as error:

@@ -7,14 +7,27 @@ of those before it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tasks.base import PUBLIC, Answers, Made
 from tasks.formats import EpisodesFormat
-from tasks.hw12_reinforcement import CHAIN, EPISODES, EPISODES_FILE, FORMAT, HEADER, MAX_STEPS
+from tasks.hw12_reinforcement import (
+    CHAIN,
+    EPISODES,
+    EPISODES_FILE,
+    FAULT_FILE,
+    FORMAT,
+    HEADER,
+    MAX_STEPS,
+    POLICY,
+    POLICY_EPISODES,
+    SEEDS_FILE,
+)
 from tasks.hw12_reinforcement.judge import new_environment
+from tasks.models import dense
 from tasks.streams import Streams
 
 
@@ -32,6 +45,28 @@ def make(public: Path, streams: Streams, size: str, source: Path | None = None) 
 def make_chain(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
     """Write the course's list of episodes into `public`."""
     return _made(public, CHAIN)
+
+
+def make_policy(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
+    """Write the numbers of the fault and the environment that has it; the seeds that are flown stay hidden."""
+    rng = streams.generator("fault")
+    torque = float(rng.choice([-1.0, 1.0]) * rng.uniform(1.5, 2.5))
+    fault = {"torque": round(torque, 3), "gravity": round(float(rng.uniform(-10.5, -9.5)), 3)}
+    text = json.dumps(fault, indent=1) + "\n"
+    (public / FAULT_FILE).write_text(text, encoding="utf-8", newline="\n")
+    code = Path(__file__).with_name("environment.py").read_text(encoding="utf-8")
+    (public / "environment.py").write_text(code, encoding="utf-8", newline="\n")
+    seeds = streams.generator("episodes").choice(2**31, size=POLICY_EPISODES[size], replace=False).tolist()
+    answers = Answers(range(len(seeds)), {})
+    secret = {FAULT_FILE: text.encode(), SEEDS_FILE: json.dumps(seeds).encode()}
+    return Made(answers, sample=idle(), secret=secret)
+
+
+def idle() -> bytes:
+    """A policy that never fires an engine."""
+    import numpy as np
+
+    return dense(POLICY, [(np.zeros((8, 4), np.float32), np.array([1, 0, 0, 0], np.float32))])
 
 
 def _made(public: Path, form: EpisodesFormat) -> Made:

@@ -197,6 +197,12 @@ def level_row(
     return timed(given.device, 2 * share, train)
 
 
+def compiles(name: str) -> bool:
+    """Whether a baseline gives a network to `Run.compiled`."""
+    module = importlib.import_module(f"baselines.{module_of(name)}")
+    return "run.compiled(" in Path(str(module.__file__)).read_text(encoding="utf-8")
+
+
 def loop_row(name: str, level: str, public: Path, given: argparse.Namespace, share: float) -> str:
     """The straightforward loop of a homework on the same data and settings, until its time is over."""
 
@@ -259,6 +265,9 @@ def main() -> None:
                 loop = loop_row(name, level, data[name][1], given, share)
             print(f"{name} {level:7} loop      {loop}", flush=True)
             for compiled in (False,) if given.no_compile else (False, True):
+                if compiled and not compiles(name):
+                    print(f"{name} {level:7} compiled  not run: this baseline compiles nothing")
+                    continue
                 row = level_row(name, level, *data[name], given, compiled, share)
                 print(f"{name} {level:7} {'compiled' if compiled else 'baseline':9} {row}", flush=True)
 

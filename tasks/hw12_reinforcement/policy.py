@@ -1,0 +1,78 @@
+"""The judge of the policies of HW12: flies hidden seeds in the competition's environment, and gives the total rewards.
+
+A policy is run by `tasks.models` and takes the action with the largest value. Batches always have the same number of
+rows, so an episode does not depend on the others, and the same policy gets the same returns bit for bit on one machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.base import Columns, Judged
+from tasks.formats import Format, ModelFormat
+from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, SEEDS_FILE
+from tasks.hw12_reinforcement.judge import faulty_environment
+from tasks.hw12_reinforcement.judge import version as environment_version
+from tasks.models import Model
+from tasks.models import version as runtime_version
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Policy = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+SLOTS = 32
+"""Episodes that are flown side by side, and the rows of every batch."""
+
+
+def version() -> str:
+    """Everything known to change a return."""
+    return f"{environment_version()} {runtime_version()}"
+
+
+def run(form: Format, predictions: Columns, secret: Path | None) -> Judged:
+    """The column "return" (n,); in `check`, without the seeds, only whether the policy runs. Raises SubmissionError."""
+    assert isinstance(form, ModelFormat)
+    count = int(predictions["parameters"][0])
+    notes = (f"{count:,} of at most {form.most_parameters:,} parameters",)
+    with Model(form, predictions) as model:
+        if secret is None:
+            return Judged({}, notes)
+        fault = json.loads((secret / FAULT_FILE).read_text(encoding="utf-8"))
+        seeds = json.loads((secret / SEEDS_FILE).read_text(encoding="utf-8"))
+        return Judged({"return": fly(lambda states: model(states)[0], fault, seeds)}, notes)
+
+
+def fly(policy: Policy, fault: dict[str, float], seeds: Sequence[int]) -> NDArray[np.float64]:
+    """The total reward (n,) of one episode from each seed.
+
+    `policy` gives values (SLOTS, 4) for states (SLOTS, 8); the largest one is the action, the first of equal ones.
+    """
+    import numpy as np
+
+    totals, lengths = np.zeros(len(seeds)), np.zeros(len(seeds), dtype=np.int64)
+    waiting = iter(range(len(seeds)))
+    slots: list[tuple[Any, int] | None] = [None] * SLOTS
+    states = np.zeros((SLOTS, 8), dtype=np.float32)
+    for slot, episode in zip(range(SLOTS), waiting, strict=False):
+        environment = faulty_environment(fault)
+        slots[slot] = (environment, episode)
+        states[slot] = environment.reset(seed=seeds[episode])[0]
+    while any(slots):
+        actions = policy(states).argmax(axis=1).tolist()
+        for slot, flown in enumerate(slots):
+            if flown is None:
+                continue
+            environment, episode = flown
+            states[slot], reward, over, _, _ = environment.step(actions[slot])
+            totals[episode] += float(reward)
+            lengths[episode] += 1
+            if over or lengths[episode] == MAX_STEPS:
+                after = next(waiting, None)
+                slots[slot] = None if after is None else (environment, after)
+                states[slot] = 0 if after is None else environment.reset(seed=seeds[after])[0]
+    return totals

@@ -1,0 +1,136 @@
+"""HW12: pilots by hand, as the actions or as the policy that the edition asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+from tasks.formats import EpisodesFormat, Format
+from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY
+from tasks.hw12_reinforcement.judge import new_environment
+from tasks.hw12_reinforcement.policy import SLOTS, fly
+from tasks.hw12_reinforcement.world import to_csv
+from tasks.streams import Streams
+from tests.bench.tricks.frame import NO_LEARNING, Reference, Trick, World
+
+
+class Gains(NamedTuple):
+    """What a pilot does with the state: how far it leans by place and speed, how it turns, when it lifts."""
+
+    by_place: float
+    by_speed: float
+    by_lean: float
+    by_turning: float
+    by_height: float
+    by_fall: float
+    least: float
+    widest: float
+
+
+HEURISTIC = Gains(0.5, 1.0, 0.5, 1.0, 0.5, 0.5, 0.05, 0.4)
+"""gymnasium's own controller of LunarLander."""
+PILOT = Gains(0.625, 0.977, 0.847, 1.1, 0.31, 0.43, 0.058, 0.445)
+"""The same with gains that were found for the craft without a fault."""
+
+
+def steer(gains: Gains, states: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values (n, 4) of the actions for states (n, 8)."""
+    x, y, speed_x, speed_y, angle, turning, left, right = states.T
+    lean = np.clip(gains.by_place * x + gains.by_speed * speed_x, -gains.widest, gains.widest)
+    flying = 1 - np.maximum(left, right)
+    turn = (gains.by_lean * (lean - angle) - gains.by_turning * turning) * flying
+    lift = flying * (gains.by_height * (0.55 * np.abs(x) - y) - gains.by_fall * speed_y) - (1 - flying) * 0.5 * speed_y
+    main = lift > np.maximum(np.abs(turn), 0.05)
+    columns = (np.full(len(x), 0.5), turn > gains.least, 3 * main, 2 * (turn < -gains.least))
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def graph(gains: Gains) -> bytes:
+    """The pilot as an ONNX graph."""
+    nodes: list[NodeProto] = []
+    constants: list[TensorProto] = []
+
+    def given(values: Any) -> str:
+        constants.append(numpy_helper.from_array(np.array(values, dtype=np.float32), f"c{len(constants)}"))
+        return constants[-1].name
+
+    def node(kind: str, *inputs: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(kind, inputs, [f"v{len(nodes)}"], **attributes))
+        return str(nodes[-1].output[0])
+
+    def line(**weights: float) -> str:
+        names = ("x", "y", "speed_x", "speed_y", "angle", "turning", "left", "right")
+        return node("Gemm", "state", given([[weights.get(name, 0.0)] for name in names]))
+
+    bound, half = given(gains.widest), given(0.55 * gains.by_height)
+    lean = node("Clip", line(x=gains.by_place, speed_x=gains.by_speed), given(-gains.widest), bound)
+    own = line(angle=-gains.by_lean, turning=-gains.by_turning)
+    landed = node("Max", line(left=1.0), line(right=1.0))
+    flying = node("Sub", given(1.0), landed)
+    turn = node("Mul", node("Add", node("Mul", lean, given(gains.by_lean)), own), flying)
+    high = node("Add", node("Mul", node("Abs", line(x=1.0)), half), line(y=-gains.by_height, speed_y=-gains.by_fall))
+    lift = node("Add", node("Mul", high, flying), node("Mul", line(speed_y=-0.5), landed))
+    main = node("Greater", lift, node("Max", node("Abs", turn), given(0.05)))
+    left = node("Greater", turn, given(gains.least))
+    right = node("Less", turn, given(-gains.least))
+    rest = node("Mul", line(x=0.0), given(0.0))
+    columns = [rest, *(node("Cast", one, to=TensorProto.FLOAT) for one in (left, main, right))]
+    worth = node("Mul", node("Concat", *columns, axis=1), given([1.0, 1.0, 3.0, 2.0]))
+    nodes.append(helper.make_node("Add", [worth, given([0.5, 0.0, 0.0, 0.0])], ["action"]))
+    ports = [helper.make_tensor_value_info(one.name, 1, ("n", *one.shape)) for one in (*POLICY.inputs, *POLICY.outputs)]
+    made = helper.make_graph(nodes, "pilot", ports[:1], ports[1:], constants)
+    data: bytes = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    return data
+
+
+def flights(gains: Gains, form: EpisodesFormat) -> Iterator[list[int]]:
+    """The actions of the pilot in the episodes of a format."""
+    environment = new_environment()
+    for place, seed in enumerate(form.seeds):
+        state, over, actions = environment.reset(seed=None if form.chained and place else seed)[0], False, list[int]()
+        while not over and len(actions) < MAX_STEPS:
+            actions.append(int(steer(gains, state[None])[0].argmax()))
+            state, _, over, _, _ = environment.step(actions[-1])
+        yield actions
+
+
+def handed_in(gains: Gains, form: Format) -> bytes:
+    return to_csv(list(flights(gains, form))) if isinstance(form, EpisodesFormat) else graph(gains)
+
+
+def searched(public: Path, rng: np.random.Generator, rounds: int = 12, tried: int = 12) -> Gains:
+    """The gains that fly best in the competition's own environment: a search with ever smaller steps."""
+    fault = json.loads((public / FAULT_FILE).read_text(encoding="utf-8"))
+    best, most, step = PILOT, -np.inf, 0.5
+    for _ in range(rounds):
+        seeds = rng.integers(2**31, 2**32, size=SLOTS).tolist()
+        others = [Gains(*(best * np.exp(rng.normal(0.0, step, len(best))))) for _ in range(tried)]
+        scores = [float(fly(lambda states, g=one: steer(g, states), fault, seeds).mean()) for one in (best, *others)]  # type: ignore[misc]
+        most = max(scores)
+        best, step = (best, *others)[scores.index(most)], 0.8 * step
+    return best
+
+
+def search(world: World, streams: Streams, size: str) -> bytes:
+    form = world.secret.competition.format
+    if isinstance(form, EpisodesFormat):
+        return handed_in(PILOT, form)
+    return graph(searched(world.public, np.random.default_rng(0)))
+
+
+SAID = (
+    "where actions are handed in the craft has no fault, and any controller that is known for it lands; the edition "
+    "builtin-policy flies a craft that no shipped controller knows"
+)
+
+REFERENCES = (Reference("pilot with searched gains", search),)
+TRICKS = (
+    Trick("gymnasium's heuristic", NO_LEARNING, lambda given: handed_in(HEURISTIC, given.form), SAID),
+    Trick("pilot with fixed gains", NO_LEARNING, lambda given: handed_in(PILOT, given.form), SAID),
+)

@@ -1,0 +1,222 @@
+"""HW12's policies: what is flown, what follows from the key, and what students have to train in the same craft."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from baselines import hw12_reinforcement as baseline
+from baselines.run import Run
+from submissions.reader import read
+from tasks.base import Made, SubmissionError
+from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY, SEEDS_FILE, TASK
+from tasks.hw12_reinforcement.judge import faulty_environment, new_environment
+from tasks.hw12_reinforcement.policy import SLOTS, fly, run
+from tasks.hw12_reinforcement.world import idle, make_policy
+from tasks.models import Model, dense
+from tasks.streams import fixed
+from tests.bench.tricks import hw12 as tricks
+
+new_environment()  # loads Box2D with its warnings, which are errors here, put off
+FAULT = {"torque": 2.0, "gravity": -10.2}
+
+
+def made(folder: Path, seed: int) -> Made:
+    return make_policy(folder, fixed(seed).within("hw12/builtin-policy/0/world"), "small")
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("public")
+    made(folder, 1)
+    return folder
+
+
+def states(count: int = SLOTS) -> NDArray[np.float32]:
+    rng = np.random.default_rng(0)
+    drawn = rng.standard_normal((count, 8)) * [0.5, 0.8, 0.5, 0.5, 0.3, 0.3, 0, 0]
+    drawn[:, 6:] = rng.integers(2, size=(count, 2))
+    return drawn.astype(np.float32)
+
+
+def random_layers(seed: int = 0) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    rng = np.random.default_rng(seed)
+    return [
+        (rng.standard_normal(shape).astype(np.float32), rng.standard_normal(shape[1]).astype(np.float32))
+        for shape in ((8, 16), (16, 4))
+    ]
+
+
+# The world
+
+
+def test_the_fault_and_the_hidden_seeds_follow_from_the_key_and_the_seeds_are_not_public(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "abc"]
+    results = []
+    for folder, seed in zip(folders, (3, 3, 4), strict=True):
+        folder.mkdir()
+        results.append(made(folder, seed))
+    faults = [json.loads((folder / FAULT_FILE).read_text()) for folder in folders]
+    assert faults[0] == faults[1] != faults[2]
+    assert results[0].secret == results[1].secret
+    for fault in faults:
+        assert 1.5 <= abs(fault["torque"]) <= 2.5
+        assert -10.5 <= fault["gravity"] <= -9.5
+    seeds = json.loads(results[0].secret[SEEDS_FILE])
+    assert len(set(seeds)) == len(seeds) == len(results[0].answers) == 200
+    text = "".join(path.read_text() for path in folders[0].iterdir())
+    assert not any(str(seed) in text for seed in seeds)
+    torques = [json.loads(made(folders[0], seed).secret[FAULT_FILE])["torque"] for seed in range(20)]
+    assert {value > 0 for value in torques} == {True, False}
+
+
+def test_without_a_torque_the_craft_is_gymnasiums_and_with_one_the_main_engine_turns_it() -> None:
+    def flown(environment: Any, action: int) -> list[Any]:
+        environment.reset(seed=7)
+        return [environment.step(action)[0] for _ in range(25)]
+
+    calm = flown(new_environment(), 2)
+    assert np.array_equal(calm, flown(faulty_environment({"torque": 0.0, "gravity": -10.0}), 2))
+    for torque in (-2.0, 2.0):
+        turned = flown(faulty_environment({"torque": torque, "gravity": -10.0}), 2)
+        assert np.sign(turned[-1][4] - calm[-1][4]) == np.sign(torque)
+    other = flown(faulty_environment({"torque": 2.0, "gravity": -10.0}), 1)
+    assert np.array_equal(flown(new_environment(), 1), other)  # the side engines are as they were
+
+
+def test_the_environment_that_students_get_is_the_one_that_is_flown(public: Path) -> None:
+    spec = importlib.util.spec_from_file_location("environment_of_the_students", public / "environment.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    craft = module.make(disable_env_checker=True)
+    layers = random_layers()
+
+    def policy(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = np.tanh(rows @ layers[0][0] + layers[0][1]) @ layers[1][0] + layers[1][1]
+        return values
+
+    (state, _), total, over = craft.reset(seed=11), 0.0, False
+    while not over:
+        state, reward, terminated, truncated, _ = craft.step(int(policy(state[None])[0].argmax()))
+        total, over = total + float(reward), terminated or truncated
+    fault = json.loads((public / FAULT_FILE).read_text())
+    assert fly(policy, fault, [11]).tolist() == [total]
+
+
+# The judge
+
+
+def test_an_episode_does_not_depend_on_the_others_nor_on_their_order() -> None:
+    predictions = read(dense(POLICY, random_layers()), POLICY)
+    seeds = list(range(40))
+    with Model(POLICY, predictions) as model:
+        whole = fly(lambda rows: model(rows)[0], FAULT, seeds)
+        turned = fly(lambda rows: model(rows)[0], FAULT, seeds[::-1])
+    with Model(POLICY, predictions) as model:
+        alone = fly(lambda rows: model(rows)[0], FAULT, [3])
+    assert np.array_equal(whole, turned[::-1])
+    assert alone[0] == whole[3]
+    assert len(set(whole.tolist())) == 40
+
+
+def test_an_episode_ends_after_its_steps_even_if_the_craft_still_flies() -> None:
+    steps = 0
+
+    def hover(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        nonlocal steps
+        steps += 1
+        lift = (rows[:, 3] < 0.02).astype(np.float32)
+        values: NDArray[np.float32] = np.stack([lift * 0 + 0.5, lift * 0, lift, lift * 0], axis=1)
+        return values
+
+    totals = fly(hover, {"torque": 0.0, "gravity": -10.0}, range(64))
+    assert steps <= 2 * MAX_STEPS
+    assert np.isfinite(totals).all()
+
+
+def test_the_judge_scores_the_sample_and_check_runs_it_without_the_seeds(tmp_path: Path, public: Path) -> None:
+    predictions = read(idle(), POLICY)
+    checked = run(POLICY, predictions, None)
+    assert (checked.columns, checked.notes) == ({}, ("36 of at most 100,000 parameters",))
+    seeds = [5, 6, 7]
+    (tmp_path / SEEDS_FILE).write_text(json.dumps(seeds))
+    (tmp_path / FAULT_FILE).write_text(json.dumps(FAULT))
+    judged = run(POLICY, predictions, tmp_path)
+    by_hand = []
+    for seed in seeds:
+        environment = faulty_environment(FAULT)
+        environment.reset(seed=seed)
+        total, over = 0.0, False
+        while not over:
+            _, reward, over, _, _ = environment.step(0)
+            total += float(reward)
+        by_hand.append(total)
+    assert judged.columns["return"].tolist() == by_hand
+    edition = TASK.edition("builtin-policy")
+    assert edition.judge is not None
+    assert "onnxruntime" in edition.judge.version()
+
+
+def test_a_policy_of_another_shape_or_with_too_many_numbers_is_refused() -> None:
+    shapes = ((8, 9000), (9000, 4))
+    wide = [(np.ones(shape, np.float32), np.ones(shape[1], np.float32)) for shape in shapes]
+    for layers, form, code in (
+        (wide, POLICY, "E_PARAMETERS"),
+        (random_layers(), replace(POLICY, outputs=POLICY.inputs), "E_MODEL_OUTPUTS"),
+    ):
+        data = dense(form, layers)
+        with pytest.raises(SubmissionError) as caught:
+            read(data, replace(POLICY, max_bytes=10**7))
+        assert code in {problem.code for problem in caught.value.problems}
+
+
+# Pilots and levels
+
+
+@pytest.mark.parametrize("gains", [tricks.HEURISTIC, tricks.PILOT])
+def test_a_pilot_as_a_graph_does_what_it_does_in_numpy(gains: tricks.Gains) -> None:
+    with Model(POLICY, read(tricks.graph(gains), POLICY)) as model:
+        values = model(states(200))[0]
+    wanted = tricks.steer(gains, states(200))
+    assert np.array_equal(values.argmax(axis=1), wanted.argmax(axis=1))
+    assert len(set(wanted.argmax(axis=1).tolist())) == 4
+
+
+def test_gymnasiums_heuristic_is_gymnasiums() -> None:
+    from gymnasium.envs.box2d import lunar_lander
+
+    own: Any = lunar_lander.heuristic
+    environment = new_environment()
+    rows = states(200)
+    mine = tricks.steer(tricks.HEURISTIC, rows).argmax(axis=1)
+    assert mine.tolist() == [own(environment, row) for row in rows]
+
+
+def trained(public: Path, folder: Path, progress: Any = lambda *_: None) -> Path:
+    config = replace(baseline.LEVELS["boss"], iterations=2, episodes=2, hidden=(8,), slots=2)
+    folder.mkdir(exist_ok=True)
+    state = Run(folder, 1, "cpu", baseline.suffix(public), progress=progress)
+    baseline.train(config, public, state)
+    return state.submission
+
+
+def test_a_level_writes_its_policy_and_a_stopped_run_ends_with_the_same_bytes(public: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int, metrics: object) -> None:
+        if done == 1:
+            raise InterruptedError
+
+    data = trained(public, tmp_path / "whole").read_bytes()
+    assert read(data, POLICY)["parameters"].tolist() == [8 * 8 + 8 + 8 * 4 + 4]
+    assert (tmp_path / "whole" / "best_episode.png").exists()
+    with pytest.raises(InterruptedError):
+        trained(public, tmp_path / "parts", stop)
+    assert trained(public, tmp_path / "parts").read_bytes() == data
