@@ -1,4 +1,16 @@
-"""HW1 in four levels: the course's sample network, the right columns, moves of the answers, and lags of the states."""
+"""HW1 in four levels: the course's sample network, the right columns, moves of the answers, and lags of the states.
+
+Public and private score, mean ± standard deviation over the seeds 100-102 (of the data, the split and the training):
+
+            builtin (RMSE)                    builtin-2022 (MSE)
+    simple  1.644 ± 0.292  1.641 ± 0.278    1.936 ± 0.213  1.866 ± 0.119
+    medium  1.012 ± 0.073  1.056 ± 0.105    1.172 ± 0.181  1.137 ± 0.183
+    strong  0.686 ± 0.047  0.705 ± 0.057    0.683 ± 0.157  0.650 ± 0.119
+    boss    0.520 ± 0.005  0.526 ± 0.062    0.328 ± 0.060  0.361 ± 0.037
+
+Each level beats the one below by more than the spread of that difference. 23, 1, 3 and 9 seconds of one of two AMD EPYC
+cores, torch 2.13, 28 November 2026; `python tests/bench/ladder.py hw1 --edition E --seeds 100-102`.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ share of images in which a face is found:
     simple  132.3172 ± 4.5423  130.6 ± 3.3  0.102   16 s
     medium   41.3978 ± 5.4019   42.0 ± 4.9  0.966   68 s
     strong   12.7969 ± 0.1152   13.0 ± 0.3  0.977  102 s
-    boss      9.6373 ± 1.2759    9.7 ± 1.5  0.985  149 s
+    boss      9.6373 ± 1.2759    9.7 ± 1.3  0.985  149 s
 
 Seconds of one AMD EPYC core, torch 2.13, 21 November 2026; `python tests/bench/ladder.py hw6 --seeds 100-102`.
 """

@@ -101,14 +101,18 @@ def _other_data(home: Home, database: Database, competition: Competition) -> lis
 
 
 def _other_bars(database: Database, competition: Competition, hidden: Hidden) -> list[str]:
-    """Whether the database has the bars that the private board shows as they were sealed with the answers."""
+    """Whether the database has the bars, and counts the grades, that were sealed with the answers."""
     from leaderboard import competitions
 
-    data = competitions.find(database, competition.key)
-    bars = hidden.values["bars"]
-    if data is None or data.description is None or data.description.get(HIDDEN_BARS, bars) == bars:
+    data, problems = competitions.find(database, competition.key), []
+    if data is None:
         return []
-    return [f"{competition.key}: the private bars in the database are not those that were prepared"]
+    bars, sealed = hidden.values["bars"], (hidden.values["data_version"], hidden.values["metric_id"])
+    if data.description is not None and data.description.get(HIDDEN_BARS, bars) != bars:
+        problems.append(f"{competition.key}: the private bars in the database are not those that were prepared")
+    if (data.data_version, data.metric_version.rpartition("|v:")[0]) != sealed:  # the release behind it may be older
+        problems.append(f"{competition.key}: the grades that count by the database are not those of its own answers")
+    return problems
 
 
 def _sealed(key: bytes, row: GradeRow) -> bool:

@@ -214,20 +214,20 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
         competition = source.competition(homework, say)
         source.refuse_stale(competition, Path(file))
         name, form, edition = competition.name, competition.format, competition.edition
-        judge = find_judge(competition)
+        judge, public = find_judge(competition), source.public(competition)
         other = other_judge(competition)
     else:
         name = canonical(homework)
         task = find_task(name)
         if task is None:
             raise unknown(name)
-        form, judge = task.edition(edition).format, task.edition(edition).judge
+        form, judge, public = task.edition(edition).format, task.edition(edition).judge, None
         if not len(form):
             raise UserError(f"edition {edition} has no format until `prepare` draws its data; leave out --edition.")
         other = None
     if other is not None:
         say(other)
-    checked = check_file(Path(file), form, judge)
+    checked = check_file(Path(file), form, judge, public)
     rows = len(form)
     notes = [*([other] if other else []), *checked.notes]
     if format == "json":

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.home import Home, locked, making, sync_folder, write_file
-from tasks.base import METRICS_VERSION, Answers, Bar, Judge, Metric, Rules, UserError
+from tasks.base import METRICS_VERSION, Answers, Bar, Judge, Rules, UserError
 from tasks.formats import Format, TableFormat, format_from_json
 from tasks.homeworks import canonical, find_task, module_of, unknown
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from leaderboard.competitions import Data
     from leaderboard.database import Database
+    from tasks.kaggle import ScoreFile
+    from tasks.metrics import Metric
 
 SCHEMA = 1
 
@@ -514,11 +516,12 @@ class Secret:
     bars: tuple[Bar, ...]
     data_version: str
     metric_version: str
+    score_file: ScoreFile | None = None
 
     @property
     def metric_file(self) -> bool:
         """Whether the instructor's own metric file scores, which needs the unchanged cells of a table."""
-        return self.metric_version.startswith("file:")
+        return self.score_file is not None
 
 
 def read_secret(home: Home, competition: Competition) -> Secret:
@@ -532,15 +535,17 @@ def read_secret(home: Home, competition: Competition) -> Secret:
         raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
     judge = judge_of(competition, values["judge"])
     refuse_other_version(home, competition, values)
+    file = find_score_file(hidden.folder, values, competition.format, usage)
     return Secret(
         competition=competition,
         folder=hidden.folder,
         judge=judge,
-        metrics=find_metrics(hidden.folder, values, competition.format, usage),
+        metrics=find_metrics(values) if file is None else (file.metric,),
         answers=answers,
         bars=tuple(bar_from_json(bar) for bar in values["bars"]),
         data_version=values["data_version"],
         metric_version=_metric_version(values),
+        score_file=file,
     )
 
 
@@ -673,8 +678,8 @@ def _adopt(home: Home, database: Database, competition: Competition, data: Data 
     newest = competitions.current(database, name)
     if data is None and newest is not None and newest.number > number:
         raise UserError(
-            f"{home.public(name)} has version {number}, but the course has version {newest.number}; restore it from a"
-            " backup.",
+            f"the public folder of {name} has version {number}, but the course has version {newest.number}; the"
+            " instructor must restore it from a backup.",
             code="E_STALE_DATA",
         )
     if data is None:
@@ -736,16 +741,22 @@ def all_versions(home: Home, opened: Database | None = None) -> dict[str, tuple[
     return found
 
 
-def find_metrics(folder: Path, values: Mapping[str, Any], form: Format, usage: NDArray[np.int8]) -> tuple[Metric, ...]:
-    """The metrics that `competition.json` names: a metric file, a short name, or those of the homework's edition."""
-    if values["metric_file"] is not None:
-        from tasks.kaggle import score_file
+def find_score_file(folder: Path, values: Mapping[str, Any], form: Format, usage: NDArray[np.int8]) -> ScoreFile | None:
+    """The metric file that `competition.json` names, or None."""
+    if values["metric_file"] is None:
+        return None
+    from tasks.kaggle import score_file
 
-        assert isinstance(form, TableFormat)
-        higher, name = values["higher_is_better"], values["metric_file"]
-        solution = folder / SOLUTION if (folder / SOLUTION).exists() else None
-        file = folder / "metric.py"
-        return (score_file(file, higher_is_better=higher, name=name, form=form, usage=usage, solution=solution),)
+    assert isinstance(form, TableFormat)
+    solution = folder / SOLUTION if (folder / SOLUTION).exists() else None
+    return score_file(
+        folder / "metric.py", higher_is_better=values["higher_is_better"], name=values["metric_file"], form=form,
+        usage=usage, solution=solution,
+    )  # fmt: skip
+
+
+def find_metrics(values: Mapping[str, Any]) -> tuple[Metric, ...]:
+    """The metrics that `competition.json` names: a short name, or those of the homework's edition."""
     if values["metric"] is not None:
         from tasks.kaggle import named_metric
 

@@ -89,7 +89,11 @@ def import_(
         before = people.people(database)
         taken = [one.name for one in store.participants(database) if one.kind != "person"]
         teams = people.teams(database)
-        guessed: dict[str, str] = {}
+        names, guessed = {team.name for team in teams}, dict[str, str]()
+        for old, new_name in list(given.items()):
+            if old not in names and new_name in names:
+                del given[old]
+                say(f"There is no team {inert(old)}, and {inert(new_name)} exists: nothing to rename.")
 
         def rename(entries: Sequence[Entry]) -> dict[str, str]:
             found = people.possible_renames(entries, before, teams)
@@ -385,6 +389,12 @@ def extend(
         raise UserError("--day needs --slots.")
     if slots == 0 and (until is not None or hours is not None):
         raise UserError("--slots 0 takes slots back; use it alone, and give more time in a separate command.")
+    kind: Whom = "person" if person is not None else "team" if team is not None else "all"
+    who = person if person is not None else team if team is not None else ""
+    with home.database() as database:  # who comes first: a name that was mistyped is no question of deadlines
+        people.check_whom(
+            database, competition.key, kind, who if team is None else people.find_team(database, who).handle
+        )
     closes = closing(competition.rules)
     end: datetime | None = None
     if until is not None or hours is not None:
@@ -402,8 +412,6 @@ def extend(
         when = "" if slots is None or day == "every" else date.fromisoformat(day or today).isoformat()
     except ValueError:
         raise UserError(f"--day must be a date like {today}, or every; got {day!r}.") from None
-    kind: Whom = "person" if person is not None else "team" if team is not None else "all"
-    who = person if person is not None else team if team is not None else ""
     giving = []
     if end is not None:
         giving.append(f"until {local(home, end)}")

@@ -49,13 +49,18 @@ if TYPE_CHECKING:
 Step = Callable[[str], None]
 
 
-def check(path: Path, form: Format, judge: Judge | None) -> Judged:
-    """The predictions in a file, aligned to the format, and judged if that needs nothing secret.
+def check(path: Path, form: Format, judge: Judge | None, public: Path | None) -> Judged:
+    """The predictions in a file, aligned to the format, after the judge's check with the public folder, if it is here.
 
-    Raises SubmissionError; `submit` uses the same steps.
+    Raises SubmissionError; `submit` uses the same steps. A note says what could not be checked.
     """
     predictions = read(load(path, form.max_bytes), form)
-    return judge.run(form, predictions, None) if judge is not None and judge.offline else Judged(predictions)
+    if judge is None:
+        return Judged(predictions)
+    if lacking := judge.lacks(public):
+        note = f"not checked against {' and '.join(lacking)}, which are not here; the course checks that too"
+        return Judged(predictions, (note,))
+    return judge.check(form, predictions, public)
 
 
 def grade(secret: Secret, predictions: Columns) -> Grade:
@@ -67,7 +72,7 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
 
     answers, judge = secret.answers, secret.judge
     form = secret.competition.format
-    judged = Judged(predictions) if judge is None else judge.run(form, predictions, secret.folder)
+    judged = Judged(predictions) if judge is None else judge.judged(form, predictions, secret.folder)
     assert answers.usage is not None
     public, private = answers.usage == PUBLIC, answers.usage == PRIVATE
     n_public, n_private = int(public.sum()), int(private.sum())
@@ -84,7 +89,7 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
             private_interval=metric.interval(rows, weights[1], answers.groups) if n_private else None,
         )
         scores.append(score)
-        if (hint := metric.hint(score.public)) is not None:
+        if metric.hint is not None and (hint := metric.hint(score.public)) is not None:
             notes.append(hint)
     signature = "|".join(
         (

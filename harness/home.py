@@ -299,12 +299,17 @@ def zone_of(name: str, where: str) -> Any:
 
 def instant(text: str, where: str) -> Any:
     """The aware datetime of an RFC 3339 text. Raises UserError if it is not valid or has no offset."""
-    from datetime import datetime
+    from datetime import date, datetime
 
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
+        if re.match(r"\d{4}-\d\d-\d\d", text):
+            try:
+                date.fromisoformat(text[:10])
+            except ValueError as error:
+                raise UserError(f"{where}: {text[:10]} is not in the calendar: {error}.") from None
     if moment is None or moment.tzinfo is None or not re.match(r"[\dW-]+[Tt ]\d\d:?\d\d", text):
         raise UserError(f"{where} must be a time with a UTC offset, like 2027-03-26T23:59:59+08:00, got {text!r}.")
     return moment

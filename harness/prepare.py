@@ -41,13 +41,15 @@ from harness.competition import (
     written_versions,
 )
 from harness.home import CONFIG, Home, keep_keys, locked, making, sync_folder, write_file, write_json
-from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Judge, Made, Metric, Rules, UserError
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Judge, Made, Rules, UserError
 from tasks.formats import Format, TableFormat
 from tasks.homeworks import canonical, find_task, module_of, unknown
 from tasks.streams import Streams, fixed_key
 
 if TYPE_CHECKING:
     from leaderboard.competitions import Data
+    from tasks.kaggle import ScoreFile
+    from tasks.metrics import Metric
 
 Step = Callable[[str], None]
 
@@ -86,7 +88,7 @@ class Plan:
     sheet: str
     make: Callable[[Path, Streams], Made]
     metric: str | None = None
-    metric_file: Path | None = None
+    metric_file: ScoreFile | None = None
     judge: Judge | None = None
     provenance: tuple[tuple[str, Any], ...] = ()
     size: str | None = None
@@ -171,10 +173,10 @@ def plan_own(
         if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
             raise UserError(f"{metric} has a fixed direction; leave out --higher-is-better and --lower-is-better.")
     elif metric.endswith(".py"):
-        metric_file = Path(metric)
         if higher_is_better is None:
             raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
-        chosen = score_file(metric_file, higher_is_better=higher_is_better, name=metric_file.stem)
+        metric_file = score_file(Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem)
+        chosen = metric_file.metric
     else:
         raise UserError(
             f"--metric must be one of {', '.join(OWN_METRICS)} or a Python file that ends in .py; got {metric!r}."
@@ -452,7 +454,7 @@ def _fingerprint(plan: Plan, seed: int | None) -> dict[str, Any]:
     """Everything that determines the data except the code and the key, as plain values."""
     metric = plan.metric
     if plan.metric_file is not None:
-        metric = f"file:{hashlib.sha256(plan.metric_file.read_bytes()).hexdigest()}"
+        metric = f"file:{plan.metric_file.digest}"
     values: dict[str, Any] = {"edition": plan.edition, "fixed_seed": seed, "metric": metric, **dict(plan.provenance)}
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
@@ -575,6 +577,7 @@ def _build(
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")
     _write_secret(hidden, plan, competition, answers, made.secret, key)
+    assert plan.judge is None or not (*plan.judge.lacks(new), *plan.judge.lacks(hidden)), "make writes what check needs"
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
     return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks]
@@ -584,14 +587,14 @@ def _try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tup
     """The scores a metric file gives the solution and the sample submission. Raises UserError if it cannot."""
     from tasks import kaggle
 
-    metric = plan.metrics[0]
-    if not isinstance(metric, kaggle.ScoreFile):
+    file = plan.metric_file
+    if file is None:
         return ()
     assert isinstance(form, TableFormat)
     solution = hidden / SOLUTION
-    ready = replace(metric, form=form, usage=answers.usage, solution=solution, limits=kaggle.TRIAL)
+    ready = replace(file, form=form, usage=answers.usage, solution=solution, limits=kaggle.TRIAL)
     best, sample, warning = kaggle.try_out(ready, answers)
-    found = f"on the public rows, {metric.path.name} gives the solution {best:g}"
+    found = f"on the public rows, {file.path.name} gives the solution {best:g}"
     if not math.isnan(sample):
         found += f" and the sample submission {sample:g}"
     return (f"{found}.", *([f"Warning: {warning}"] if warning else []))
@@ -618,14 +621,13 @@ def _write_secret(
     parts = save_answers(folder, answers, files)
     metric_id = "+".join(metric.name for metric in plan.metrics)
     if plan.metric_file is not None:
-        code = plan.metric_file.read_bytes()
-        write_file(folder / "metric.py", code, mode=0o600)
-        metric_id = f"file:{hashlib.sha256(code).hexdigest()[:16]}"
+        write_file(folder / "metric.py", plan.metric_file.source, mode=0o600)
+        metric_id = f"file:{plan.metric_file.digest[:16]}"
     values = {
         "name": plan.name,
         "edition": plan.edition,
         "metric": plan.metric,
-        "metric_file": None if plan.metric_file is None else plan.metric_file.stem,
+        "metric_file": None if plan.metric_file is None else plan.metric_file.name,
         "higher_is_better": plan.metrics[0].higher_is_better,
         "metric_id": metric_id,
         "judge": None if plan.judge is None else plan.judge.version(),

@@ -164,6 +164,10 @@ class Server:
             say(f"{error} The format fetched last is used.")
         return read_competition(folder)
 
+    def public(self, competition: Competition) -> Path | None:
+        """The folder of downloaded files, or None."""
+        return find_download(self.url, competition.name)
+
     def refuse_stale(self, competition: Competition, file: Path) -> None:
         """Raises UserError E_STALE_DATA if the local data are not the competition's current ones (`harness.held`)."""
         from harness.held import refuse_stale

@@ -1007,6 +1007,9 @@ class AtHome:
     def select(self, hw: str, ids: Sequence[int]) -> Body:
         return select(self.home, self.viewer, hw, ids, self.clock())
 
+    def public(self, competition: Competition) -> Path | None:
+        return self.home.public(competition.name)
+
     def refuse_stale(self, competition: Competition, file: Path) -> None:
         """Raises UserError E_STALE_DATA if the data next to the file are not the competition's current data."""
         from harness.held import refuse_stale

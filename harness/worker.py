@@ -248,13 +248,12 @@ def _grade(secret: Secret, whole: bytes, limits: Limits) -> dict[str, Any]:
 
 def _limited(secret: Secret, limits: Limits) -> Secret:
     """The same secret, with these limits for a metric file, shared among its calls."""
-    if not secret.metric_file:
+    if secret.score_file is None:
         return secret
-    from tasks.kaggle import SIDE, ScoreFile
+    from tasks.kaggle import SIDE
 
-    each = Limits(SIDE * limits.seconds, limits.memory)
-    metrics = (replace(one, limits=each) if isinstance(one, ScoreFile) else one for one in secret.metrics)
-    return replace(secret, metrics=tuple(metrics))
+    file = replace(secret.score_file, limits=Limits(SIDE * limits.seconds, limits.memory))
+    return replace(secret, score_file=file, metrics=(file.metric,))
 
 
 def _answer(values: Any) -> Answer:

@@ -722,7 +722,7 @@ def extend(
             )
         if who_kind == "team":
             who = find_team(db, who).handle
-        _check_whom(db, competition, who_kind, who)
+        check_whom(db, competition, who_kind, who)
         values = {
             "id": _next_id(db, "extensions"), "competition": competition, "who_kind": who_kind, "who": who,
             "until": None if until is None else microseconds(until), "slots": slots, "day": day, "reason": reason,
@@ -753,7 +753,8 @@ def _keep_extension(db: Database, values: dict[str, Any], now: datetime) -> None
     )  # fmt: skip
 
 
-def _check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> None:
+def check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> None:
+    """Raises LeaderboardError E_ROSTER (exit 2) unless that person, or team by its handle, can get an extension."""
     if who_kind == "all":
         assert who == ""
         return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal, localcontext
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.errors import Problem as Problem
 from tasks.errors import SubmissionError as SubmissionError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tasks.metrics import Metric
     from tasks.streams import Streams
 
 IGNORED, PUBLIC, PRIVATE = 0, 1, 2
@@ -56,50 +57,6 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-class Metric(Protocol):
-    """A score that is computed as one row of numbers for each answer and a value of weighted rows.
-
-    `value(rows, w)` for whole-number weights `w` equals `value` of the rows repeated `w` times. So one pass over a
-    submission gives the public score, the private score and every resample. `name` ends in `_score` where higher is
-    better and in `_error`, `_loss` or `_distance` where lower is; `best` and `worst` are the ends of the range;
-    `digits` are the decimals shown.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def higher_is_better(self) -> bool: ...
-    @property
-    def best(self) -> float: ...
-    @property
-    def worst(self) -> float: ...
-    @property
-    def digits(self) -> int: ...
-
-    def rows(self, answers: Columns, predictions: Columns) -> Any:
-        """The contribution of each row, shape (n,) or (n, k). Both sides are aligned and checked.
-
-        Rows beyond the n of the answers belong only to the submission and count once on either board.
-        """
-        ...
-
-    def value(self, rows: Any, weight: NDArray[Any] | None = None) -> Any:
-        """The score of the rows: a float, or `(b,)` values for weights `(b, n)`. Weights are ≥ 0 and not all 0."""
-        ...
-
-    def interval(
-        self, rows: Any, weight: NDArray[Any], groups: NDArray[Any] | None = None
-    ) -> tuple[float, float] | None:
-        """The 95 % interval of the rows of weight 1, or None where no reliable one exists."""
-        ...
-
-    def hint(self, value: float) -> str | None:
-        """A hint to the participant where a public score suggests that something is wrong with the whole file."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -199,18 +156,44 @@ class Judged:
     notes: tuple[str, ...] = ()
 
 
+def _unchecked(form: Format, predictions: Columns, public: Path | None) -> Judged:
+    return Judged(predictions)
+
+
 @dataclass(frozen=True)
 class Judge:
     """Turns a parsed file into what metrics compare, such as the returns of a replay or the features of images.
 
-    `run(format, predictions, secret)` gets the competition's secret folder, None in `check`, and raises SubmissionError
-    for what cannot be scored. `offline` says that it does not need the folder, so that `check` runs it too. `version()`
-    names everything outside the folder that can change the numbers.
+    `check(form, predictions, folder)` is what `check` and `submit` both do; it raises SubmissionError for what cannot
+    be scored. `folder` is the public one on the machine of a participant, None where the data are not at hand. In
+    grading it is the secret one, since the public one may have newer data by then; so `make` writes what is named in
+    `needs` into both. Where one of those names is missing, `check` is not called. `run(form, predictions, secret)` gets
+    what `check` gave and gives what the metrics compare; None where that is the same. `version()` names everything
+    outside the folders that can change the numbers.
     """
 
-    run: Callable[[Format, Columns, Path | None], Judged]
     version: Callable[[], str]
-    offline: bool = False
+    check: Callable[[Format, Columns, Path | None], Judged] = _unchecked
+    run: Callable[[Format, Columns, Path], Judged] | None = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def offline(self) -> bool:
+        """Whether `check` does anything, so that its version matters on the machine of a participant."""
+        return self.check is not _unchecked
+
+    def judged(self, form: Format, predictions: Columns, secret: Path) -> Judged:
+        """What the metrics compare: what `check` gives, then `run`, with the notes of both."""
+        assert not self.lacks(secret), "make writes what a check needs into the secret folder too"
+        checked = self.check(form, predictions, secret)
+        if self.run is None:
+            return checked
+        found = self.run(form, checked.columns, secret)
+        return Judged(found.columns, (*checked.notes, *found.notes))
+
+    def lacks(self, folder: Path | None) -> tuple[str, ...]:
+        """The names that `check` needs and that are not in the folder."""
+        return tuple(name for name in self.needs if folder is None or not (folder / name).exists())
 
 
 @dataclass(frozen=True)

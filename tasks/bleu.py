@@ -3,7 +3,7 @@
 Papineni et al., BLEU: a Method for Automatic Evaluation of Machine Translation, ACL 2002; in the form of sacrebleu
 (Post, WMT 2018) with `zh` tokenisation and exponential smoothing, to the last bit. The server first ran both sides
 through two scripts of the Moses toolkit, `replace-unicode-punctuation` and `normalize-punctuation -l zh`: the tables
-`WIDE` and `PUNCTUATION` say what those do, and `BleuMetric(normalise=False)` leaves them out.
+`WIDE` and `PUNCTUATION` say what those do.
 
 >>> import numpy as np
 >>> truth, guess = (np.array([text], dtype=object) for text in ("貓咪真可愛。", "貓好可愛。"))
@@ -20,10 +20,10 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from tasks.metrics import percentile_interval, resample_counts
+from tasks.metrics import Metric, resampled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -330,82 +330,27 @@ def score(sums: Sequence[float]) -> float:
     return brevity * math.exp(sum(logs) / ORDERS)
 
 
-@dataclass(frozen=True)
-class BleuMetric:
-    """Corpus BLEU of one column of text. Higher is better; `best` is the score of a file equal to the references.
-
-    `normalise` says whether both sides go through `PUNCTUATION` first.
-    """
-
-    name: str = "bleu_score"
-    label: str = "BLEU"
-    normalise: bool = True
-    digits: int = 2
-    higher_is_better: bool = True
-    best: float = PERFECT
-    worst: float = 0.0
-
-    @property
-    def signature(self) -> str:
-        """Every setting that can change the score, in sacrebleu's form."""
-        plain = f"nrefs:1|case:mixed|eff:no|tok:zh|smooth:exp|version:{SACREBLEU}"
-        return f"{plain}|punctuation:moses-zh" if self.normalise else plain
-
-    def rows(self, answers: Columns, predictions: Columns) -> NDArray[np.int64]:
-        """The `statistics` of each sentence (n, 10), of the column that the answers have."""
-        (name,) = answers
-        return statistics(answers[name].tolist(), predictions[name].tolist(), normalise=self.normalise)
-
-    def value(self, rows: NDArray[np.int64], weight: NDArray[Any] | None = None) -> Any:
-        import numpy as np
-
-        if weight is None:
-            return score(rows.sum(axis=0).tolist())
-        if weight.dtype == bool and weight.ndim == 1:
-            return score(rows[weight].sum(axis=0).tolist())
-        if weight.ndim == 1:
-            return score((weight @ rows).tolist())
-        return np.array([score(sums) for sums in (weight.astype(np.float64) @ rows).tolist()])
-
-    def interval(
-        self, rows: NDArray[np.int64], weight: NDArray[Any], groups: NDArray[Any] | None = None
-    ) -> tuple[float, float] | None:
-        """The percentile interval of 1,000 shared resamples of the sentences of weight 1, or of whole groups.
-
-        It is widened to the value where that lies outside, since the formula has kinks.
-        """
-        import numpy as np
-
-        places = np.flatnonzero(weight)
-        kept = rows[places]
-        which = None if groups is None else np.unique(groups[places], return_inverse=True)[1]
-        if (len(kept) if which is None else which.max() + 1) < 2:
-            return None
-        counts = _counts(len(kept), None if which is None else which.tobytes())
-        values = [score(sums) for sums in _totals(counts, kept).tolist()]
-        low, high = percentile_interval(values, len(kept) if which is None else int(which.max()) + 1)
-        value = self.value(kept)
-        return min(low, value), max(high, value)
-
-    def hint(self, value: float) -> str | None:
-        return None
+def sentences(answers: Columns, predictions: Columns, *, normalise: bool = True) -> NDArray[np.int64]:
+    """The `statistics` of each sentence (n, 10), of the column that the answers have."""
+    (name,) = answers
+    return statistics(answers[name].tolist(), predictions[name].tolist(), normalise=normalise)
 
 
-@lru_cache(maxsize=2)
-def _counts(n: int, groups: bytes | None) -> NDArray[np.float32]:
-    """The resample counts (1000, n), kept for the next submission; `groups` are the bytes of int64 numbers (n,)."""
+def corpus_score(rows: NDArray[np.int64], weight: NDArray[Any] | None = None) -> Any:
+    """The score of the weighted sums of the rows: a float, or (b,) for weights (b, n)."""
     import numpy as np
 
-    return resample_counts(n, groups=None if groups is None else np.frombuffer(groups, np.int64)).astype(np.float32)
+    if weight is None or (weight.dtype == bool and weight.ndim == 1):
+        return score((rows if weight is None else rows[weight]).sum(axis=0).tolist())
+    sums = (weight.astype(np.float64) @ rows).tolist()
+    return score(sums) if weight.ndim == 1 else np.array([score(each) for each in sums])
 
 
-def _totals(counts: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-    """The sums of the rows (b, 10) for each row of counts (b, n), exact."""
-    import numpy as np
+BLEU = Metric(
+    "bleu_score", "BLEU", True, PERFECT, 0.0, 2, sentences,
+    value=corpus_score, interval=partial(resampled, corpus_score),
+)  # fmt: skip
+"""Corpus BLEU of one column of text; `best` is the score of a file equal to the references."""
 
-    sums = counts @ rows.astype(np.float32)
-    # Whole numbers of less than 2²⁴ have no error in single precision.
-    return sums if sums.max() < 2**23 else counts.astype(np.float64) @ rows
-
-
-BLEU = BleuMetric()
+SIGNATURE = f"nrefs:1|case:mixed|eff:no|tok:zh|smooth:exp|version:{SACREBLEU}|punctuation:moses-zh"
+"""Every setting that can change the score, in sacrebleu's form."""

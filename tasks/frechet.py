@@ -24,10 +24,9 @@ special case, and the root of a matrix that has none is never needed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tasks.metrics import ACCURACY
+from tasks.metrics import Interval, Metric, mean_interval, no_interval, weighted_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,81 +35,47 @@ if TYPE_CHECKING:
     from tasks.base import Columns
 
 
-@dataclass(frozen=True)
-class FrechetDistance:
-    """The Fréchet distance of the features of real and submitted images. Lower is better; the best value is 0."""
+def real_and_made(answers: Columns, predictions: Columns) -> NDArray[np.float64]:
+    """The mark and the d features of each image, (n + m, 1 + d)."""
+    import numpy as np
 
-    name: str = "frechet_inception_distance"
-    label: str = "FID"
-    digits: int = 5
-    higher_is_better: bool = False
-    best: float = 0.0
-    worst: float = math.inf
-
-    def rows(self, answers: Columns, predictions: Columns) -> NDArray[np.float64]:
-        """The mark and the d features of each image, (n + m, 1 + d)."""
-        import numpy as np
-
-        real, made = answers["features"], predictions["features"]
-        rows = np.empty((len(real) + len(made), 1 + real.shape[1]))
-        rows[: len(real), 0], rows[len(real) :, 0] = 0.0, 1.0
-        rows[: len(real), 1:], rows[len(real) :, 1:] = real, made
-        return rows
-
-    def value(self, rows: NDArray[np.float64], weight: NDArray[Any] | None = None) -> Any:
-        """The distance: a float, or (b,) for weights (b, n + m). One image alone has no spread."""
-        import numpy as np
-
-        if weight is None:
-            weight = np.ones(len(rows))
-        if weight.ndim == 2:
-            return np.array([self.value(rows, weight[index]) for index in range(len(weight))])
-        made = rows[:, 0] == 1.0
-        return frechet_distance(moments(rows, weight * ~made), moments(rows, weight * made))
-
-    def interval(
-        self, rows: NDArray[np.float64], weight: NDArray[Any], groups: NDArray[Any] | None = None
-    ) -> tuple[float, float] | None:
-        """None: resampled images repeat, which lowers their spread, so the bootstrap of a distance is biased."""
-        return None
-
-    def hint(self, value: float) -> str | None:
-        return None
+    real, made = answers["features"], predictions["features"]
+    rows = np.empty((len(real) + len(made), 1 + real.shape[1]))
+    rows[: len(real), 0], rows[len(real) :, 0] = 0.0, 1.0
+    rows[: len(real), 1:], rows[len(real) :, 1:] = real, made
+    return rows
 
 
-@dataclass(frozen=True)
-class FaceRate:
-    """The share of the submitted images in which a face is found. Higher is better; the best value is 1."""
+def distance(rows: NDArray[np.float64], weight: NDArray[Any] | None = None) -> Any:
+    """The distance: a float, or (b,) for weights (b, n + m). One image alone has no spread."""
+    import numpy as np
 
-    name: str = "face_rate_score"
-    label: str = "face rate"
-    digits: int = 5
-    higher_is_better: bool = True
-    best: float = 1.0
-    worst: float = 0.0
+    if weight is None:
+        weight = np.ones(len(rows))
+    if weight.ndim == 2:
+        return np.array([distance(rows, weight[place]) for place in range(len(weight))])
+    made = rows[:, 0] == 1.0
+    return frechet_distance(moments(rows, weight * ~made), moments(rows, weight * made))
 
-    def rows(self, answers: Columns, predictions: Columns) -> NDArray[np.bool_]:
-        """The mark and whether a face was found, (n + m, 2)."""
-        import numpy as np
 
-        real, faces = len(answers["features"]), predictions["face"]
-        rows = np.zeros((real + len(faces), 2), dtype=bool)
-        rows[real:, 0], rows[real:, 1] = True, faces
-        return rows
+def faces(answers: Columns, predictions: Columns) -> NDArray[np.bool_]:
+    """The mark and whether a face was found, (n + m, 2)."""
+    import numpy as np
 
-    def value(self, rows: NDArray[np.bool_], weight: NDArray[Any] | None = None) -> Any:
-        """The share: a float, or (b,) for weights (b, n + m)."""
-        return ACCURACY.value(rows[rows[:, 0], 1], None if weight is None else weight[..., rows[:, 0]])
+    real, found = len(answers["features"]), predictions["face"]
+    rows = np.zeros((real + len(found), 2), dtype=bool)
+    rows[real:, 0], rows[real:, 1] = True, found
+    return rows
 
-    def interval(
-        self, rows: NDArray[np.bool_], weight: NDArray[Any], groups: NDArray[Any] | None = None
-    ) -> tuple[float, float] | None:
-        """Wilson's interval over the submitted images."""
-        interval = ACCURACY.interval(rows[rows[:, 0], 1], weight[rows[:, 0]])
-        return interval and (float(interval[0]), float(interval[1]))
 
-    def hint(self, value: float) -> str | None:
-        return None
+def face_rate(rows: NDArray[np.bool_], weight: NDArray[Any] | None = None) -> Any:
+    """The share: a float, or (b,) for weights (b, n + m)."""
+    return weighted_mean(rows[rows[:, 0], 1], None if weight is None else weight[..., rows[:, 0]])
+
+
+def face_interval(rows: NDArray[np.bool_], weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
+    """Wilson's interval over the submitted images."""
+    return mean_interval(rows[rows[:, 0], 1], weight[rows[:, 0]])
 
 
 def moments(rows: NDArray[np.float64], weight: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -145,5 +110,9 @@ def frechet_distance(
     return max(0.0, rest - 2.0 * float(np.sqrt(np.maximum(squares, 0.0)).sum()))
 
 
-FID = FrechetDistance()
-FACE_RATE = FaceRate()
+FID = Metric(
+    "frechet_inception_distance", "FID", False, 0.0, math.inf, 5, real_and_made, value=distance, interval=no_interval
+)
+"""Resampled images repeat, which lowers their spread: the bootstrap of a distance is biased, so it has no interval."""
+
+FACE_RATE = Metric("face_rate_score", "face rate", True, 1.0, 0.0, 5, faces, value=face_rate, interval=face_interval)

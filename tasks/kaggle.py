@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasks.apart import FORKS, Died, Limits, apart, confine
-from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, Metric, Problem, SubmissionError, UserError
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, Problem, SubmissionError, UserError
 from tasks.formats import Array, ArraysFormat, Column, Format, LinesFormat, TableFormat
-from tasks.metrics import METRICS
+from tasks.metrics import METRICS, Metric, no_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -381,28 +381,43 @@ class Unfit(Exception):
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """A metric in a Python file, as `tasks.base.Metric`. `digest` is the SHA-256 of the file's bytes.
+    """A metric in a Python file, whose bytes are `source`; `metric` is what grading uses.
 
     Nothing of the file runs in this process: each call of `score` gets its own child process, which loads the file
-    again, under `limits`. `score` is called on the rows, repeated according to their whole-number weights. It has no
-    interval: the distribution of the estimate is unknown, and each resample would be a call of unknown cost.
+    again, under `limits`. `score` is called on the rows, repeated according to their whole-number weights.
 
     `solution` is the solution file; without it the frames are made from the answers as they were read.
     """
 
     name: str
-    label: str
     higher_is_better: bool
-    best: float
-    worst: float
-    digest: str
     path: Path
     source: bytes
     form: TableFormat | None = None
     usage: NDArray[Any] | None = None
     solution: Path | None = None
     limits: Limits = field(default_factory=Limits)
-    digits: int = 5
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the file's bytes."""
+        return hashlib.sha256(self.source).hexdigest()
+
+    @property
+    def metric(self) -> Metric:
+        """The metric, named by its direction, without bounds.
+
+        It has no interval: how its estimate is distributed is unknown, and each resample would be a call of unknown
+        cost.
+        """
+        up, name = self.higher_is_better, self.name
+        endings = ("_score",) if up else ("_error", "_loss")
+        best = math.inf if up else -math.inf
+        return Metric(
+            name if name.endswith(endings) else name + endings[0],
+            label=name, higher_is_better=up, best=best, worst=-best, digits=5,
+            rows=self.rows, value=self.value, interval=no_interval,
+        )  # fmt: skip
 
     def rows(self, answers: Columns, predictions: Columns) -> Frames:
         """Both frames as `pandas.read_csv` gives them for the two files, without Usage.
@@ -487,15 +502,6 @@ class ScoreFile:
                     return {"refused": str(error)[:LONGEST_MESSAGE] or "the metric refuses this file."}
                 return {"failed": _what_and_where(error, self.path)}
 
-    def interval(
-        self, rows: Frames, weight: NDArray[Any], groups: NDArray[Any] | None = None
-    ) -> tuple[float, float] | None:
-        """None: the distribution of the score is unknown."""
-        return None
-
-    def hint(self, value: float) -> str | None:
-        return None
-
 
 def solution_cells(path: Path, form: TableFormat) -> Columns:
     """The answer columns of a solution file as written, in the order of the format."""
@@ -557,8 +563,7 @@ def score_file(
 
     The file is read and compiled here, and runs where `ScoreFile.value` is called. `form` gives the frames their ids;
     `usage`, in the same order, says which rows are public; without it no ParticipantVisibleError is shown to a
-    participant. The metric's name is `name` with `_score` or `_error` after it, by its direction. Raises UserError for
-    a file that cannot be read or is not Python.
+    participant. Raises UserError for a file that cannot be read or is not Python.
     """
     try:
         source = path.read_bytes()
@@ -567,58 +572,44 @@ def score_file(
     if path.suffix != ".py":
         raise UserError(f"{path.name}: expected a Python file that ends in .py.")
     _compiled(path, source)
-    endings = ("_score",) if higher_is_better else ("_error", "_loss")
-    end = math.inf if higher_is_better else -math.inf
-    return ScoreFile(
-        name=name if name.endswith(endings) else name + endings[0],
-        label=name,
-        higher_is_better=higher_is_better,
-        best=end,
-        worst=-end,
-        digest=hashlib.sha256(source).hexdigest(),
-        path=path,
-        source=source,
-        form=form,
-        usage=usage,
-        solution=solution,
-    )
+    return ScoreFile(name, higher_is_better, path, source, form, usage, solution)
 
 
-def try_out(metric: ScoreFile, answers: Answers) -> tuple[float, float, str | None]:
+def try_out(file: ScoreFile, answers: Answers) -> tuple[float, float, str | None]:
     """Scores the solution and the sample submission on both sides; returns their public scores and a warning.
 
     Raises UserError where the metric file cannot score one of them: a student's file would fail as well. If it refuses
     the sample submission with a ParticipantVisibleError, that is a warning.
     """
-    assert metric.form is not None
-    assert metric.solution is not None
+    assert file.form is not None
+    assert file.solution is not None
     assert answers.usage is not None
     found: list[float] = []
-    own = solution_cells(metric.solution, metric.form)
-    for what, columns in (("the solution itself", own), ("the sample submission", sample_rows(metric.form))):
+    own = solution_cells(file.solution, file.form)
+    for what, columns in (("the solution itself", own), ("the sample submission", sample_rows(file.form))):
         try:
-            rows = metric.rows(answers.columns, columns)
-            scores = [metric.value(rows, answers.usage == side) for side in (PUBLIC, PRIVATE)]
+            rows = file.rows(answers.columns, columns)
+            scores = [file.value(rows, answers.usage == side) for side in (PUBLIC, PRIVATE)]
         except SubmissionError as error:
             if found:
                 text = error.problems[0].message
-                return found[0], math.nan, f"{metric.path.name} refuses the sample submission: {text}"
+                return found[0], math.nan, f"{file.path.name} refuses the sample submission: {text}"
             why = f"it raises ParticipantVisibleError: {error.problems[0].message}"
         except UserError as error:
-            why = str(error.__cause__ or error).removeprefix(f"{metric.path.name}: ")
+            why = str(error.__cause__ or error).removeprefix(f"{file.path.name}: ")
         else:
             found.append(scores[0])
             continue
         raise UserError(
-            f"{metric.path.name} cannot score {what}: {why}. No competition was made. A metric file has a function"
+            f"{file.path.name} cannot score {what}: {why}. No competition was made. A metric file has a function"
             " score(solution, submission, row_id_column_name) that returns one finite number; it may read files and"
-            f" takes at most {metric.limits.seconds:g} s and {metric.limits.memory / 2**30:g} GiB, but may not write"
+            f" takes at most {file.limits.seconds:g} s and {file.limits.memory / 2**30:g} GiB, but may not write"
             " files. Fix it, or let it raise ParticipantVisibleError for the files that it refuses.",
             code="E_METRIC",
         )
     best, sample = found
     warning = None
-    if (sample > best) if metric.higher_is_better else (sample < best):
+    if (sample > best) if file.higher_is_better else (sample < best):
         warning = f"the sample submission ({sample:g}) scores better than the solution ({best:g})"
         warning += ": did you flip the direction?"
     return best, sample, warning

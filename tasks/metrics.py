@@ -1,15 +1,15 @@
-"""RMSE, MSE, MAE, accuracy and exact match, each as rows and a value (see `tasks.base.Metric`).
+"""What a metric is, and RMSE, MSE, MAE, accuracy and exact match as rows and a value.
 
 Intervals are Wilson's for a share of hits and, for means, Student's with Hall's correction for skewness, since squared
-errors are skewed; both take whole groups as the unit of sampling where the answers have groups. `resampled_interval`
-gives the same from shared resample counts and serves every other metric. `python tests/bench/coverage.py` shows how
-often each contains the true value, and `interval_note` says where one is known to fall short.
+errors are skewed; both take whole groups as the unit of sampling where the answers have groups. `resampled` gives the
+same from shared resample counts and serves every other value. `python tests/bench/coverage.py` shows how often each
+contains the true value, and `interval_note` says where one is known to fall short.
 
 >>> import numpy as np
 >>> truth, guess = {"y": np.array([1.0, 2.0, 4.0, 9.0])}, {"y": np.array([1.0, 2.0, 6.0, 5.0])}
 >>> {name: METRICS[name].value(METRICS[name].rows(truth, guess)) for name in ("mse", "mae", "accuracy")}
 {'mse': 5.0, 'mae': 1.5, 'accuracy': 0.5}
->>> METRICS["rmse"].value(METRICS["rmse"].rows(truth, guess), np.array([1, 1, 0, 2]))  # the last row counts twice
+>>> RMSE.value(RMSE.rows(truth, guess), np.array([1, 1, 0, 2]))  # the last row counts twice
 2.8284271247461903
 >>> words = EXACT_MATCH.rows({"answer": np.array(["Taipei", "1895"])}, {"answer": np.array(["Taipei ", "1896"])})
 >>> EXACT_MATCH.value(words)
@@ -21,19 +21,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tasks.base import Columns, Metric
+    from tasks.base import Columns
+
+Interval = tuple[float, float] | None
 
 Z95 = 1.959963984540054  # the 97.5 % point of the normal distribution
 PIECE = 2**15  # rows that stay in the processor's cache
+MOST_KEPT = 20_000  # rows whose resample counts are kept for the next submission, in 40 MB
 
 
-def mean_of_rows(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
+def weighted_mean(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
     """The weighted mean of rows (n,): a float, or (b,) means for weights (b, n)."""
     import numpy as np
 
@@ -41,7 +45,7 @@ def mean_of_rows(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
         return float(np.mean(rows, dtype=np.float64))
     if weight.dtype == bool and weight.ndim == 1:
         if rows.dtype == bool:
-            return np.count_nonzero(rows & weight) / np.count_nonzero(weight)
+            return int(np.count_nonzero(rows & weight)) / int(np.count_nonzero(weight))
         pieces = (slice(start, start + PIECE) for start in range(0, len(rows), PIECE))
         total = sum(float(rows[piece].take(np.flatnonzero(weight[piece])).sum(dtype=np.float64)) for piece in pieces)
         return total / np.count_nonzero(weight)
@@ -123,7 +127,7 @@ def estimate_mean(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any]
     return Estimate(mean, length * math.sqrt(units / (units - 1)) / n, units, skewness)
 
 
-def mean_interval(estimate: Estimate) -> tuple[float, float] | None:
+def hall_interval(estimate: Estimate) -> Interval:
     """The 95 % interval of a mean: Student's, with Hall's cubic transformation against skewness; contains the mean.
 
     Hall, On the Removal of Skewness by Transformation, Journal of the Royal Statistical Society B 54 (1992). None where
@@ -161,88 +165,6 @@ def student(degrees: int) -> float:
     return z + sum(term / float(degrees) ** power for power, term in enumerate(terms, start=1))
 
 
-@dataclass(frozen=True)
-class ErrorMetric:
-    """The mean of a row error, or its square root. Lower is better; the best value is 0."""
-
-    name: str
-    label: str
-    row_error: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
-    root: bool = False
-    digits: int = 5
-    higher_is_better: bool = False
-    best: float = 0.0
-    worst: float = math.inf
-
-    def rows(self, answers: Columns, predictions: Columns) -> NDArray[Any]:
-        """The error of each row (n,), the mean over the columns where there are several."""
-        import numpy as np
-
-        errors = [self.row_error(answers[name], predictions[name]) for name in answers]
-        return errors[0] if len(errors) == 1 else np.mean(errors, axis=0)
-
-    def value(self, rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
-        mean = mean_of_rows(rows, weight)
-        if not self.root:
-            return mean
-        return math.sqrt(mean) if isinstance(mean, float) else mean**0.5
-
-    def interval(
-        self, rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None
-    ) -> tuple[float, float] | None:
-        """The interval of the mean, through the root where there is one."""
-        ends = mean_interval(estimate_mean(rows, weight, groups))
-        if ends is None:
-            return None
-        low, high = max(0.0, ends[0]), ends[1]
-        return (math.sqrt(low), math.sqrt(high)) if self.root else (low, high)
-
-    def hint(self, value: float) -> str | None:
-        return None
-
-
-@dataclass(frozen=True)
-class HitMetric:
-    """The share of rows in which every column is hit. Higher is better; the best value is 1."""
-
-    name: str
-    label: str
-    normalise: Callable[[NDArray[Any]], NDArray[Any]] | None = None
-    digits: int = 5
-    higher_is_better: bool = True
-    best: float = 1.0
-    worst: float = 0.0
-
-    def rows(self, answers: Columns, predictions: Columns) -> NDArray[np.bool_]:
-        """Whether each row (n,) is a hit."""
-        import numpy as np
-
-        change = self.normalise or (lambda cells: cells)
-        hits = [change(answers[name]) == change(predictions[name]) for name in answers]
-        every: NDArray[np.bool_] = hits[0] if len(hits) == 1 else np.logical_and.reduce(hits)
-        return every
-
-    def value(self, rows: NDArray[np.bool_], weight: NDArray[Any] | None = None) -> Any:
-        return mean_of_rows(rows, weight)
-
-    def interval(
-        self, rows: NDArray[np.bool_], weight: NDArray[Any], groups: NDArray[Any] | None = None
-    ) -> tuple[float, float] | None:
-        """Wilson's interval, with groups for the number of rows that would give the same standard error."""
-        import numpy as np
-
-        if groups is None:
-            return wilson(mean_of_rows(rows, weight != 0), float(np.count_nonzero(weight)))
-        found = estimate_mean(rows, weight, groups)
-        if found.units < 2:
-            return None
-        n = found.mean * (1 - found.mean) / found.error**2 if found.error > 0 else float(found.units)
-        return wilson(found.mean, n, student(found.units - 1))
-
-    def hint(self, value: float) -> str | None:
-        return None
-
-
 def wilson(share: float, n: float, z: float = Z95) -> tuple[float, float]:
     """Wilson's interval of a share of `n` rows.
 
@@ -272,11 +194,36 @@ def resample_counts(
     return counts
 
 
-def resampled_interval(
-    metric: Metric, rows: Any, counts: NDArray[Any], units: int | None = None
-) -> tuple[float, float]:
-    """The 95 % interval of a metric from resample counts (b, n) of `units` rows or groups; all rows where not given."""
-    return percentile_interval(metric.value(rows, counts), units or counts.shape[1])
+@lru_cache(maxsize=2)
+def _kept_counts(n: int, groups: bytes | None) -> NDArray[np.uint16]:
+    """Resample counts, kept for the next submission; `groups` are the bytes of int64 numbers (n,)."""
+    import numpy as np
+
+    return resample_counts(n, groups=None if groups is None else np.frombuffer(groups, np.int64))
+
+
+def resampled(
+    value: Callable[..., Any], rows: Any, weight: NDArray[Any], groups: NDArray[Any] | None = None
+) -> Interval:
+    """The 95 % interval of a value from 1,000 shared resamples of the rows of weight 1, or of whole groups.
+
+    It is widened to the value where that lies outside. None for fewer than two rows, or groups.
+    """
+    import numpy as np
+
+    places = np.flatnonzero(weight)
+    kept = rows[places]
+    which = None if groups is None else np.unique(groups[places], return_inverse=True)[1]
+    units = len(places) if which is None else len(np.unique(which))
+    if units < 2:
+        return None
+    if len(places) > MOST_KEPT:
+        counts = resample_counts(len(places), groups=which)
+    else:
+        counts = _kept_counts(len(places), None if which is None else which.astype(np.int64).tobytes())
+    low, high = percentile_interval(value(kept, counts), units)
+    middle = value(kept)
+    return min(low, middle), max(high, middle)
 
 
 def percentile_interval(values: Any, units: int) -> tuple[float, float]:
@@ -304,33 +251,126 @@ def interval_note(metric: str, n: int) -> str | None:
     return None
 
 
-def _squared(truth: NDArray[Any], guess: NDArray[Any]) -> NDArray[Any]:
+def mean_interval(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
+    """The 95 % interval of the mean of the rows of weight 1; None where no reliable one exists.
+
+    For hits (boolean rows) it is Wilson's, with groups for the number of rows that would give the same standard error.
+    """
     import numpy as np
 
-    difference: NDArray[Any] = np.subtract(truth, guess, dtype=np.float64)
-    np.square(difference, out=difference)
-    return difference
+    if rows.dtype != bool:
+        return hall_interval(estimate_mean(rows, weight, groups))
+    if groups is None:
+        return wilson(weighted_mean(rows, weight != 0), float(np.count_nonzero(weight)))
+    found = estimate_mean(rows, weight, groups)
+    if found.units < 2:
+        return None
+    n = found.mean * (1 - found.mean) / found.error**2 if found.error > 0 else float(found.units)
+    return wilson(found.mean, n, student(found.units - 1))
 
 
-def _absolute(truth: NDArray[Any], guess: NDArray[Any]) -> NDArray[Any]:
+def error_interval(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
+    """The interval of a mean that is not below 0."""
+    ends = mean_interval(rows, weight, groups)
+    return ends and (max(0.0, ends[0]), ends[1])
+
+
+def no_interval(rows: Any, weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
+    """None, for a value without a reliable interval."""
+    return None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score that is computed as one row of numbers for each answer and a value of weighted rows.
+
+    `rows(answers, predictions)` gives the contribution of each row, (n,) or (n, k); both sides are aligned and checked.
+    Rows beyond the n of the answers belong only to the submission and count once on either board.
+
+    `value(rows, weight=None)` is the score: a float, or (b,) values for weights (b, n), which are ≥ 0 and not all 0.
+    For whole-number weights it is the value of the rows repeated so often. So one pass over a submission gives the
+    public score, the private score and every resample.
+
+    `interval(rows, weight, groups=None)` is the 95 % interval of the rows of weight 1, or None. `hint(value)` is a hint
+    to the participant where a public score suggests that something is wrong with the whole file, or None.
+
+    `name` ends in `_score` where higher is better and in `_error`, `_loss` or `_distance` where lower is; `best` and
+    `worst` are the ends of the range; `digits` are the decimals shown.
+    """
+
+    name: str
+    label: str
+    higher_is_better: bool
+    best: float
+    worst: float
+    digits: int
+    rows: Callable[[Columns, Columns], Any]
+    value: Callable[..., Any] = weighted_mean
+    interval: Callable[..., Interval] = mean_interval
+    hint: Callable[[float], str | None] | None = None
+
+
+def squared_errors(answers: Columns, predictions: Columns) -> NDArray[Any]:
+    """The squared error of each row (n,), the mean over the columns where there are several."""
     import numpy as np
 
-    difference: NDArray[Any] = np.subtract(truth, guess, dtype=np.float64)
-    np.abs(difference, out=difference)
-    return difference
+    return _errors(answers, predictions, np.square)
 
 
-def _stripped(cells: NDArray[Any]) -> NDArray[Any]:
+def absolute_errors(answers: Columns, predictions: Columns) -> NDArray[Any]:
+    """The absolute error of each row (n,), the mean over the columns where there are several."""
     import numpy as np
 
-    return np.char.strip(cells) if cells.dtype.kind == "U" else cells
+    return _errors(answers, predictions, np.abs)
 
 
-RMSE = ErrorMetric("root_mean_squared_error", "RMSE", _squared, root=True)
-MSE = ErrorMetric("mean_squared_error", "MSE", _squared)
-MAE = ErrorMetric("mean_absolute_error", "MAE", _absolute)
-ACCURACY = HitMetric("accuracy_score", "accuracy")
-EXACT_MATCH = HitMetric("exact_match_score", "exact match", normalise=_stripped)
+def _errors(answers: Columns, predictions: Columns, change: np.ufunc) -> NDArray[Any]:
+    import numpy as np
+
+    errors = [np.subtract(answers[name], predictions[name], dtype=np.float64) for name in answers]
+    for error in errors:
+        change(error, out=error)
+    return errors[0] if len(errors) == 1 else np.mean(errors, axis=0)
+
+
+def hits(answers: Columns, predictions: Columns) -> NDArray[np.bool_]:
+    """Whether every column of each row (n,) is hit."""
+    import numpy as np
+
+    found = [answers[name] == predictions[name] for name in answers]
+    every: NDArray[np.bool_] = found[0] if len(found) == 1 else np.logical_and.reduce(found)
+    return every
+
+
+def stripped_hits(answers: Columns, predictions: Columns) -> NDArray[np.bool_]:
+    """`hits`, without the white space around texts."""
+    import numpy as np
+
+    def stripped(columns: Columns) -> Columns:
+        return {name: np.char.strip(cells) if cells.dtype.kind == "U" else cells for name, cells in columns.items()}
+
+    return hits(stripped(answers), stripped(predictions))
+
+
+def root_mean(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
+    """The root of the weighted mean."""
+    mean = weighted_mean(rows, weight)
+    return math.sqrt(mean) if isinstance(mean, float) else mean**0.5
+
+
+def root_interval(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
+    """The interval of the mean, through the root."""
+    ends = error_interval(rows, weight, groups)
+    return ends and (math.sqrt(ends[0]), math.sqrt(ends[1]))
+
+
+RMSE = Metric(
+    "root_mean_squared_error", "RMSE", False, 0.0, math.inf, 5, squared_errors, value=root_mean, interval=root_interval
+)
+MSE = Metric("mean_squared_error", "MSE", False, 0.0, math.inf, 5, squared_errors, interval=error_interval)
+MAE = Metric("mean_absolute_error", "MAE", False, 0.0, math.inf, 5, absolute_errors, interval=error_interval)
+ACCURACY = Metric("accuracy_score", "accuracy", True, 1.0, 0.0, 5, hits)
+EXACT_MATCH = Metric("exact_match_score", "exact match", True, 1.0, 0.0, 5, stripped_hits)
 
 _LARGE = "misses more often than 1 in 20 times where a few errors are very large"
 NOTES: dict[str, tuple[int, str]] = {
@@ -341,7 +381,7 @@ NOTES: dict[str, tuple[int, str]] = {
 }
 """The number of rows below which the 95 % interval of a metric is known to fall short, and how."""
 
-METRICS: dict[str, ErrorMetric | HitMetric] = {
+METRICS: dict[str, Metric] = {
     "rmse": RMSE, "mse": MSE, "mae": MAE, "accuracy": ACCURACY, "exact_match": EXACT_MATCH,
 }  # fmt: skip
 """The metrics by the short names that `lhy-grade new --metric` accepts."""

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from submissions.table import read_table
-from tasks.auc import AUC
+from tasks.auc import AUC, flipped
 from tasks.base import SubmissionError, UserError
 from tasks.formats import Column, TableFormat
-from tasks.metrics import resample_counts, resampled_interval
+from tasks.metrics import percentile_interval, resample_counts
 
 CLOSE = 1e-12
 
@@ -139,8 +139,9 @@ def test_the_reader_of_tables_refuses_what_has_no_order(cell: str) -> None:
 
 
 def test_only_an_area_under_one_half_draws_the_hint_of_the_turned_sign() -> None:
-    assert "sign" in (AUC.hint(0.4999) or "")
-    assert [AUC.hint(value) for value in (0.5, 0.7, 1.0)] == [None] * 3
+    assert "sign" in (flipped(0.4999) or "")
+    assert [flipped(value) for value in (0.5, 0.7, 1.0)] == [None] * 3
+    assert AUC.hint is flipped
 
 
 # Intervals ------------------------------------------------------------------------------------------------------------
@@ -181,7 +182,9 @@ def test_the_interval_agrees_with_resampling(grouped: bool, ties: bool) -> None:
     rows = AUC.rows({"y": labels}, {"y": values})
     interval = AUC.interval(rows, np.ones(n, dtype=bool), groups)
     assert interval is not None
-    drawn = resampled_interval(AUC, rows, resample_counts(n, 2000, groups, seed=5))
+    drawn = percentile_interval(
+        AUC.value(rows, resample_counts(n, 2000, groups, seed=5)), n if groups is None else n // 5
+    )
     assert drawn == pytest.approx(interval, abs=0.08 * (interval[1] - interval[0]))
 
 

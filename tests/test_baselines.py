@@ -268,7 +268,7 @@ def test_stretches_of_windows_in_a_row_are_held_out_and_each_once(public: Path) 
 
 
 def test_a_state_looks_at_the_days_that_its_scores_say() -> None:
-    model = LagAttention(1, 2, 2, 1, 3, (4,), torch.Generator().manual_seed(0))
+    model = LagAttention(1, 2, 2, 3, 1, (4,), torch.Generator().manual_seed(0))
     x = torch.zeros(1, 2, 2 + 2 * 3 + 1)
     x[0, 0, 0] = x[0, 1, 1] = 1.0  # one row for each state
     with torch.no_grad():

@@ -332,7 +332,7 @@ def test_every_malformed_variant_is_refused_with_a_code(name: str, what: str, ho
     assert damaged != data
     path.write_bytes(damaged)
     with pytest.raises(SubmissionError) as caught:
-        check(path, competition.format, find_judge(competition))
+        check(path, competition.format, find_judge(competition), home.public(competition.name))
     assert caught.value.code.startswith("E_")
     assert all(problem.code.startswith("E_") and problem.message for problem in caught.value.problems)
 

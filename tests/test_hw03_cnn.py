@@ -22,6 +22,7 @@ from PIL import Image
 
 from baselines import hw03_cnn as baseline
 from baselines.common import train_level
+from baselines.pictures import moved, normalised
 from submissions.reader import read
 from tasks.base import Answers, Made, SubmissionError, UserError
 from tasks.copies import same_groups
@@ -628,15 +629,15 @@ def test_the_pictures_are_read_with_their_classes_and_ids(prepared: tuple[str, P
     ids, asked = baseline.test(root, 40)
     assert ids == [str(name) for name in made.answers.ids]
     pixels = np.asarray(Image.open(folder / layout.test_name(9)))
-    assert np.array_equal(asked.pixels[9].permute(1, 2, 0).numpy(), pixels)
-    assert len(baseline.unlabelled(root, 24).labels) == counts.unlabelled
-    with pytest.raises(UserError, match="expected the folder food-11 or food11"):
+    assert np.array_equal(asked[9].permute(1, 2, 0).numpy(), pixels)
+    assert len(baseline.unlabelled(root, 24)) == counts.unlabelled
+    with pytest.raises(UserError, match="expected pictures in the folder validation of food-11, food11, pictures"):
         baseline.root_of(folder / "nothing")
 
 
 def test_augmentation_keeps_shapes_follows_its_draws_and_changes_nothing_at_their_middle() -> None:
     pixels = torch.randint(0, 256, (6, 3, 20, 20), generator=torch.Generator().manual_seed(0))
-    x = baseline.normalised(pixels)
+    x = normalised(pixels)
     draws = torch.rand(6, baseline.DRAWS, generator=torch.Generator().manual_seed(1))
     once, again = (baseline.augmented(x, draws, 180.0) for _ in range(2))
     assert once.shape == x.shape
@@ -647,11 +648,11 @@ def test_augmentation_keeps_shapes_follows_its_draws_and_changes_nothing_at_thei
     torch.testing.assert_close(baseline.augmented(x, middle, 180.0), x, atol=1e-4, rtol=0)
     mirror = middle.clone()
     mirror[:, 3] = 0.2
-    torch.testing.assert_close(baseline.moved(x, mirror, 180.0), x.flip(3), atol=1e-4, rtol=0)
+    torch.testing.assert_close(moved(x, mirror, 180.0), x.flip(3), atol=1e-4, rtol=0)
     turned = middle.clone()
     turned[:, 0] = 0.75  # a quarter of the whole way round
-    torch.testing.assert_close(baseline.moved(x, turned, 180.0).sum(), x.sum(), atol=0.5, rtol=0)
-    torch.testing.assert_close(baseline.moved(x, turned, 180.0), x.rot90(1, (2, 3)), atol=1e-3, rtol=0)
+    torch.testing.assert_close(moved(x, turned, 180.0).sum(), x.sum(), atol=0.5, rtol=0)
+    torch.testing.assert_close(moved(x, turned, 180.0), x.rot90(1, (2, 3)), atol=1e-3, rtol=0)
     holes = middle.clone()
     holes[:, 13] = 0.0
     assert ((baseline.augmented(x, holes, 180.0) == 0).all(dim=1).float().mean(dim=(1, 2)) > 0.02).all()
@@ -659,7 +660,7 @@ def test_augmentation_keeps_shapes_follows_its_draws_and_changes_nothing_at_thei
 
 def test_views_of_a_test_picture_are_the_same_whenever_and_with_whomever_it_is_asked() -> None:
     config = baseline.Config(side=24, channels=(4, 8, 8), hidden=(16,))
-    network = baseline.new_network(config, 0, "cpu")
+    network = baseline.new_network(config, len(CLASSES), 0, "cpu")
     pixels = torch.randint(0, 256, (5, 3, 24, 24), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     together = baseline.probabilities(config, network, pixels, 4, "cpu")
     torch.testing.assert_close(together.sum(dim=1), torch.ones(5))
@@ -686,7 +687,7 @@ def test_simple_on_large_pictures_is_the_courses_sample_network(edition: str, we
     layout = BUILTIN[edition]
     write(tmp_path, layout.labelled_name(layout.validation_folder, 0, 0), drawing(0, 128))
     config = baseline.settings("simple", tmp_path)
-    network = baseline.new_network(config, 0, "cpu")
+    network = baseline.new_network(config, len(CLASSES), 0, "cpu")
     assert sum(weight.numel() for weight in network.parameters()) == weights
     assert (config.side, config.lr, config.weight_decay, config.clip) == (128, 3e-4, 1e-5, 10.0)
     assert baseline.settings("boss", tmp_path).channels == (64, 128, 256, 512)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from baselines.common import train_level
 from submissions.reader import read
 from tasks.base import Made, SubmissionError, UserError
 from tasks.hw03_cnn import LAYOUT_OWN, TARGET, TASK, own
@@ -191,14 +192,21 @@ def test_nothing_given_is_refused_with_the_option(tmp_path: Path) -> None:
         EDITION.make(tmp_path, fixed(0), "small", None)
 
 
-def test_the_format_knows_the_number_of_classes(tmp_path: Path) -> None:
+def test_the_format_knows_the_number_of_classes_and_levels_train_on_it(tmp_path: Path) -> None:
     made = take(given(tmp_path / "source"), tmp_path / "public")
+    (tmp_path / "public" / "manifest.json").write_text("{}")
     assert made.form is not None
     form = made.form.fit(made.answers)
     assert read(b"Id,Category\n" + b"".join(b"%d,2\n" % n for n in range(15)), form)[TARGET].tolist() == [2] * 15
     with pytest.raises(SubmissionError) as error:
         read(b"Id,Category\n" + b"".join(b"%d,3\n" % n for n in range(15)), form)
     assert {problem.code for problem in error.value.problems} == {"E_RANGE"}
+    for level in ("simple", "boss"):
+        overrides = ["epochs=1", "side=24", "channels=4,8,8", "pools=2,2,2", "hidden=8", "confidence=0.2"]
+        path = train_level(
+            "hw3", level, tmp_path / "public", tmp_path / level, seed=0, device="cpu", overrides=overrides
+        )
+        assert set(read(path.read_bytes(), form)[TARGET].tolist()) <= {0, 1, 2}
 
 
 def test_more_classes_than_a_table_of_names_should_have_are_refused(tmp_path: Path) -> None:

@@ -337,6 +337,7 @@ def score(folder: Path, made: Made, given: bytes | Images) -> tuple[float, float
     form = FORMAT if isinstance(given, bytes) else replace(FORMAT, count=len(given))
     edition = TASK.edition("builtin")
     assert edition.judge is not None
+    assert edition.judge.run is not None
     judged = edition.judge.run(form, read_images(data, form), folder / "secret")
     answers, columns = made.answers.columns, judged.columns
     distance, rate = FID.value(FID.rows(answers, columns)), FACE_RATE.value(FACE_RATE.rows(answers, columns))

@@ -18,7 +18,7 @@ from submissions.reader import read
 from tasks.base import Made, SubmissionError
 from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY, SEEDS_FILE, TASK
 from tasks.hw12_reinforcement.judge import faulty_environment, new_environment
-from tasks.hw12_reinforcement.policy import SLOTS, fly, run
+from tasks.hw12_reinforcement.policy import SLOTS, check, fly, run
 from tasks.hw12_reinforcement.world import idle, make_policy
 from tasks.models import Model, dense
 from tasks.streams import fixed
@@ -145,8 +145,8 @@ def test_an_episode_ends_after_its_steps_even_if_the_craft_still_flies() -> None
 
 def test_the_judge_scores_the_sample_and_check_runs_it_without_the_seeds(tmp_path: Path, public: Path) -> None:
     predictions = read(idle(), POLICY)
-    checked = run(POLICY, predictions, None)
-    assert (checked.columns, checked.notes) == ({}, ("36 of at most 100,000 parameters",))
+    checked = check(POLICY, predictions, None)
+    assert (checked.columns, checked.notes) == (predictions, ("36 of at most 100,000 parameters",))
     seeds = [5, 6, 7]
     (tmp_path / SEEDS_FILE).write_text(json.dumps(seeds))
     (tmp_path / FAULT_FILE).write_text(json.dumps(FAULT))

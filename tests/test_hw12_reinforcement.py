@@ -35,7 +35,7 @@ from tasks.base import PUBLIC, Columns, Edition, Made, SubmissionError, UserErro
 from tasks.formats import EpisodesFormat
 from tasks.hw12_reinforcement import CHAINED_REWARD, EPISODES_FILE, MAX_STEPS, REWARD, TASK
 from tasks.hw12_reinforcement import judge as judging
-from tasks.hw12_reinforcement.judge import new_environment, replays, run
+from tasks.hw12_reinforcement.judge import check, new_environment, replays
 from tasks.hw12_reinforcement.world import to_csv
 from tasks.metrics import student
 from tasks.streams import Streams, fixed
@@ -162,7 +162,7 @@ def test_the_sample_submission_is_replayed_and_passes_no_bar_but_the_one_for_any
 ) -> None:
     made, form = make(tmp_path, edition)
     assert made.sample is not None
-    judged = run(form, read(made.sample, form), None)
+    judged = check(form, read(made.sample, form))
     metric = TASK.edition(edition).metrics[0]
     value = metric.value(metric.rows(made.answers.columns, judged.columns))
     assert -200 < value < -80
@@ -198,7 +198,7 @@ def test_the_program_and_the_command_on_the_sheet_work(tmp_path: Path) -> None:
     policy = "my_policy = lambda state: int(state[1] < 0.5)\n"
     subprocess.run([sys.executable, "-c", policy + program], cwd=tmp_path, check=True)
     form = EpisodesFormat((8, 9))
-    run(form, read((tmp_path / "submission.csv").read_bytes(), form), None)
+    check(form, read((tmp_path / "submission.csv").read_bytes(), form))
     assert CONVERT in sheet
 
 
@@ -210,7 +210,7 @@ def test_a_pilot_by_hand_beats_the_dice_which_no_engine_at_all_does_not(
 ) -> None:
     scores = {}
     for name, episodes in (("hand", landed[0]), ("dice", fly(dice(1), SEEDS)[0]), ("idle", fly(idle, SEEDS)[0])):
-        judged = run(FORM, columns(episodes, FORM), None)
+        judged = check(FORM, columns(episodes, FORM))
         assert judged.notes == ()
         scores[name] = REWARD.value(REWARD.rows({}, judged.columns))
     assert scores["hand"] > 150
@@ -219,7 +219,7 @@ def test_a_pilot_by_hand_beats_the_dice_which_no_engine_at_all_does_not(
 
 def test_replays_give_what_gymnasium_gave_to_the_pilot(landed: tuple[list[list[int]], list[float]]) -> None:
     episodes, totals = landed
-    assert run(FORM, columns(episodes, FORM), None).columns["return"].tolist() == totals
+    assert check(FORM, columns(episodes, FORM)).columns["return"].tolist() == totals
 
 
 def test_replays_are_equal_bit_for_bit_in_any_order_again_and_over_processes(
@@ -248,16 +248,16 @@ def test_few_steps_start_no_process(
     landed: tuple[list[list[int]], list[float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(judging, "ProcessPoolExecutor", None)
-    run(FORM, columns(landed[0], FORM), None)
+    check(FORM, columns(landed[0], FORM))
     monkeypatch.setattr(judging, "EACH", 1)
     monkeypatch.setattr(judging, "_cores", lambda: 2)
     with pytest.raises(TypeError):
-        run(FORM, columns(landed[0], FORM), None)
+        check(FORM, columns(landed[0], FORM))
 
 
 def faults(episodes: Sequence[Sequence[int]], form: EpisodesFormat) -> SubmissionError:
     with pytest.raises(SubmissionError) as error:
-        run(form, columns(episodes, form), None)
+        check(form, columns(episodes, form))
     return error.value
 
 
@@ -287,7 +287,7 @@ def test_all_episodes_that_do_not_end_with_their_last_action_are_listed() -> Non
 
 def test_the_limit_of_steps_ends_an_episode() -> None:
     short = EpisodesFormat((5, 77), max_steps=20)
-    assert len(run(short, columns([[2] * 20, [0] * 20], short), None).columns["return"]) == 2
+    assert len(check(short, columns([[2] * 20, [0] * 20], short)).columns["return"]) == 2
     assert faults([[2] * 20, [0] * 19], short).code == "E_EPISODE_SHORT"
 
 
@@ -304,13 +304,13 @@ def test_a_thousand_actions_are_over_as_gymnasium_says_and_one_less_is_not() -> 
     form = EpisodesFormat((5,))
     episodes, totals = fly(hover, (5,))
     assert len(episodes[0]) == MAX_STEPS == form.max_steps
-    assert run(form, columns(episodes, form), None).columns["return"].tolist() == totals
+    assert check(form, columns(episodes, form)).columns["return"].tolist() == totals
     assert faults([episodes[0][:-1]], form).code == "E_EPISODE_SHORT"
 
 
 def test_a_chain_depends_on_order_and_on_every_earlier_step() -> None:
     episodes, totals = fly(dice(3), CHAIN.seeds, chained=True)
-    judged = run(CHAIN, columns(episodes, CHAIN), None)
+    judged = check(CHAIN, columns(episodes, CHAIN))
     assert judged.columns["return"].tolist() == totals
     assert "not comparable" in judged.notes[0]
     assert len(set(totals)) == 5
@@ -470,7 +470,7 @@ def test_the_reward_is_a_weighted_mean_and_its_interval_is_students_moved_by_its
         assert student(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), abs=1e-3)
     assert REWARD.interval(returns, np.arange(40) < 4) is None
     assert CHAINED_REWARD.interval(returns, public) is None
-    assert (REWARD.name, REWARD.higher_is_better, REWARD.hint(-500.0)) == ("mean_return_score", True, None)
+    assert (REWARD.name, REWARD.higher_is_better, REWARD.hint) == ("mean_return_score", True, None)
 
 
 # The levels
@@ -541,7 +541,7 @@ def cut(level: str, iterations: int) -> Config:
 def test_every_level_writes_episodes_that_the_judge_takes_and_a_picture_of_the_best(level: str, tmp_path: Path) -> None:
     form = EpisodesFormat((3, 4, 5))
     path = trained(cut(level, 2), small_public(tmp_path, form.seeds), tmp_path / "run")
-    run(form, read(path.read_bytes(), form), None)
+    check(form, read(path.read_bytes(), form))
     for picture in ("best_episode.png", "curves.png"):
         assert (tmp_path / "run" / picture).read_bytes().startswith(b"\x89PNG")
     log = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -552,7 +552,7 @@ def test_every_level_writes_episodes_that_the_judge_takes_and_a_picture_of_the_b
 def test_a_level_flies_the_courses_chain_as_a_chain(tmp_path: Path) -> None:
     _, form = make(tmp_path, "2021")
     path = trained(cut("simple", 1), tmp_path, tmp_path / "run")
-    run(form, read(path.read_bytes(), form), None)
+    check(form, read(path.read_bytes(), form))
 
 
 @pytest.mark.parametrize("level", LEVELS)

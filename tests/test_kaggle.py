@@ -274,7 +274,8 @@ def test_a_metric_file_scores_the_rows_of_each_weight(write: Write, capsys: pyte
     assert metric.value(rows, USAGE == PRIVATE) == 0.0
     assert metric.value(rows, np.array([0, 3, 0, 1])) == pytest.approx((3 * 0.25 + 4) / 4)
     assert metric.value(rows, np.array([[1, 0, 0, 0], [0, 1, 1, 0]])).tolist() == [0.0, 0.125]
-    assert metric.interval(rows, USAGE == PUBLIC) is None
+    assert metric.metric.interval(rows, USAGE == PUBLIC) is None
+    assert (metric.metric.rows, metric.metric.value) == (metric.rows, metric.value)
     assert capsys.readouterr() == ("", ""), "what a metric prints may hold answers"
 
 
@@ -299,8 +300,9 @@ def test_scoring_twice_gives_the_same_although_score_deletes_columns(write: Writ
 
 def test_the_name_tells_the_direction_and_the_digest_the_file(write: Write) -> None:
     down, up = load(write), score_file(write(METRIC, "m.py"), higher_is_better=True, name="f_score")
-    assert (down.name, down.label, down.higher_is_better, down.best) == ("my_error", "my", False, -np.inf)
-    assert (up.name, up.higher_is_better, up.best) == ("f_score", True, np.inf)
+    low, high = down.metric, up.metric
+    assert (low.name, low.label, low.higher_is_better, low.best) == ("my_error", "my", False, -np.inf)
+    assert (high.name, high.higher_is_better, high.best) == ("f_score", True, np.inf)
     assert down.digest == up.digest
     assert load(write, METRIC + "\n").digest != down.digest
 

@@ -571,6 +571,7 @@ def without_rights(folder: Path) -> Iterator[None]:
 def test_a_read_only_home_gives_a_clear_error(exists: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
         url = f"sqlite:///{name}/a.db"
+        open_database(f"sqlite:///{name}/other.db").close()  # loads the driver, which cannot be read later
         if exists:
             open_database(url).close()
 

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tasks.auc import AUC
 from tasks.base import Bar, Columns, as_written, clears, truncate
 from tasks.bleu import BLEU
-from tasks.hw12_reinforcement import REWARD
+from tasks.frechet import FACE_RATE, FID
+from tasks.homeworks import all_tasks
+from tasks.hw12_reinforcement import CHAINED_REWARD, REWARD
 from tasks.metrics import (
     ACCURACY,
     EXACT_MATCH,
@@ -25,19 +27,22 @@ from tasks.metrics import (
     MSE,
     PIECE,
     RMSE,
-    ErrorMetric,
-    HitMetric,
+    Metric,
     estimate_mean,
+    hall_interval,
+    hits,
     interval_note,
-    mean_interval,
+    percentile_interval,
     resample_counts,
-    resampled_interval,
+    resampled,
+    squared_errors,
+    weighted_mean,
 )
 
-AnyMetric = ErrorMetric | HitMetric
 EVERY = sorted(METRICS)
-ERRORS = sorted(name for name, metric in METRICS.items() if isinstance(metric, ErrorMetric))
+ERRORS = ("mae", "mse", "rmse")
 CLOSE = 1e-12
+few = settings(max_examples=40)
 
 # The bounds of a float column (tasks.base.Column), very small ones, plain ones, and ties.
 numbers = st.one_of(
@@ -56,13 +61,13 @@ def array(cells: list[Any]) -> NDArray[Any]:
 
 
 @st.composite
-def cases(draw: st.DrawFn, metric: AnyMetric, columns: int = 2) -> tuple[Columns, Columns]:
+def cases(draw: st.DrawFn, metric: Metric, columns: int = 2) -> tuple[Columns, Columns]:
     """Answers and predictions of 1 to 30 rows and 1 or 2 columns; some predictions are right."""
     n = draw(st.integers(1, 30))
     answers: Columns = {}
     guesses: Columns = {}
     for column in range(draw(st.integers(1, columns))):
-        kind = numbers if isinstance(metric, ErrorMetric) else draw(st.sampled_from([classes, texts]))
+        kind = numbers if not metric.higher_is_better else draw(st.sampled_from([classes, texts]))
         truth = draw(st.lists(kind, min_size=n, max_size=n))
         guess = draw(st.lists(kind, min_size=n, max_size=n))
         right = draw(st.lists(st.booleans(), min_size=n, max_size=n))
@@ -83,42 +88,26 @@ def length(columns: Columns) -> int:
 
 
 @pytest.mark.parametrize("name", EVERY)
+@few
 @given(data=st.data())
-def test_whole_number_weights_equal_repeated_rows(name: str, data: st.DataObject) -> None:
-    metric = METRICS[name]
-    answers, guesses = data.draw(cases(metric))
-    n = length(answers)
-    weight = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n).filter(any)))
-    again = np.repeat(np.arange(n), weight)
-    repeated = metric.value(metric.rows(take(answers, again), take(guesses, again)))
-    rows = metric.rows(answers, guesses)
-    for kind in (np.int64, np.uint16, np.float64):
-        assert metric.value(rows, weight.astype(kind)) == pytest.approx(repeated, rel=CLOSE, abs=0)
-
-
-@pytest.mark.parametrize("name", EVERY)
-@given(data=st.data())
-def test_a_batch_of_weights_gives_the_value_of_each(name: str, data: st.DataObject) -> None:
+def test_whole_number_weights_equal_repeated_rows_and_a_batch_has_the_value_of_each(
+    name: str, data: st.DataObject
+) -> None:
     metric = METRICS[name]
     answers, guesses = data.draw(cases(metric))
     n = length(answers)
     rows = metric.rows(answers, guesses)
-    one = st.lists(st.integers(0, 4), min_size=n, max_size=n).filter(any)
-    weights = np.array(data.draw(st.lists(one, min_size=1, max_size=5)))
+    one = st.lists(st.integers(0, 5), min_size=n, max_size=n).filter(any)
+    weights = np.array(data.draw(st.lists(one, min_size=1, max_size=3)))
     values = metric.value(rows, weights)
     assert values.shape == (len(weights),)
     for weight, value in zip(weights, values, strict=True):
-        assert value == pytest.approx(metric.value(rows, weight), rel=CLOSE, abs=0)
-
-
-@pytest.mark.parametrize("name", EVERY)
-@given(data=st.data())
-def test_a_mask_is_a_weight_of_zeros_and_ones_and_selects_rows(name: str, data: st.DataObject) -> None:
-    metric = METRICS[name]
-    answers, guesses = data.draw(cases(metric))
-    n = length(answers)
-    mask = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n).filter(any)))
-    rows = metric.rows(answers, guesses)
+        again = np.repeat(np.arange(n), weight)
+        repeated = metric.value(metric.rows(take(answers, again), take(guesses, again)))
+        assert value == pytest.approx(repeated, rel=CLOSE, abs=0)
+        for kind in (np.int64, np.uint16, np.float64):
+            assert metric.value(rows, weight.astype(kind)) == pytest.approx(repeated, rel=CLOSE, abs=0)
+    mask = weights[0] > 0
     value = metric.value(rows, mask)
     assert isinstance(value, float)
     assert value == pytest.approx(metric.value(rows, mask.astype(float)), rel=CLOSE, abs=0)
@@ -127,6 +116,7 @@ def test_a_mask_is_a_weight_of_zeros_and_ones_and_selects_rows(name: str, data: 
 
 
 @pytest.mark.parametrize("name", EVERY)
+@few
 @given(data=st.data())
 def test_the_order_of_rows_and_of_columns_is_irrelevant(name: str, data: st.DataObject) -> None:
     metric = METRICS[name]
@@ -140,6 +130,7 @@ def test_the_order_of_rows_and_of_columns_is_irrelevant(name: str, data: st.Data
 
 
 @pytest.mark.parametrize("name", EVERY)
+@few
 @given(data=st.data())
 def test_the_answers_get_the_best_value_and_no_file_a_better_one(name: str, data: st.DataObject) -> None:
     metric = METRICS[name]
@@ -151,6 +142,7 @@ def test_the_answers_get_the_best_value_and_no_file_a_better_one(name: str, data
 
 
 @pytest.mark.parametrize("name", EVERY)
+@few
 @given(data=st.data())
 def test_a_better_prediction_never_scores_worse(name: str, data: st.DataObject) -> None:
     metric = METRICS[name]
@@ -160,7 +152,7 @@ def test_a_better_prediction_never_scores_worse(name: str, data: st.DataObject) 
     before = metric.value(metric.rows(answers, guesses))
     better = take(guesses, slice(None)) | {column: guesses[column].copy()}
     truth, guess = answers[column][row], guesses[column][row]
-    if isinstance(metric, ErrorMetric):
+    if not metric.higher_is_better:
         share = data.draw(st.floats(0, 1))
         closer = guess + share * (truth - guess)
         assume(min(truth, guess) <= closer <= max(truth, guess))
@@ -173,14 +165,6 @@ def test_a_better_prediction_never_scores_worse(name: str, data: st.DataObject) 
     assert after >= before if metric.higher_is_better else after <= before
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_name_ending_direction_and_range_agree(name: str) -> None:
-    metric = METRICS[name]
-    assert metric.name.endswith("_score" if metric.higher_is_better else ("_error", "_loss"))
-    assert (metric.best > metric.worst) == metric.higher_is_better
-    assert metric.digits > 0
-
-
 @pytest.mark.parametrize("name", ERRORS)
 def test_a_row_of_weight_zero_does_not_count_even_where_it_is_infinite(name: str) -> None:
     metric = METRICS[name]
@@ -189,6 +173,114 @@ def test_a_row_of_weight_zero_does_not_count_even_where_it_is_infinite(name: str
     assert metric.value(rows, np.array([True, False, True])) == expected
     low, high = metric.interval(rows, np.array([True, False, True])) or (math.nan, math.nan)
     assert low == high == expected
+
+
+# Every metric of the house --------------------------------------------------------------------------------------------
+
+
+def any_answer(answers: Columns, predictions: Columns) -> NDArray[Any]:
+    """Hits of one of several right answers, with a line end between them."""
+    pairs = zip(answers["right"].tolist(), predictions["answer"].tolist(), strict=True)
+    return np.array([guess in right.split("\n") for right, guess in pairs])
+
+
+def worse_side(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
+    """The smaller mean of the rows of two kinds; rows are (kind, share)."""
+    sides = [weighted_mean(rows[rows[:, 0] == kind, 1], _of(weight, rows[:, 0] == kind)) for kind in (0, 1)]
+    return np.minimum(*sides) if weight is not None and weight.ndim == 2 else min(sides)
+
+
+def _of(weight: NDArray[Any] | None, which: NDArray[Any]) -> NDArray[Any] | None:
+    return None if weight is None else weight[..., which]
+
+
+def after_the_last(answers: Columns, predictions: Columns) -> NDArray[Any]:
+    """Hits (n,) after the last of T tasks, of the (n, T) hits after each."""
+    hit: NDArray[np.bool_] = predictions["label"][:, -1] == answers["label"]
+    return hit
+
+
+FORMS = {
+    "exact match of any right answer": Metric("exact_match_score", "EM", True, 1.0, 0.0, 5, any_answer),
+    "hits that an attack leaves": Metric("robust_accuracy_error", "accuracy left", False, 0.0, 1.0, 5, hits),
+    "worse of two kinds": Metric(
+        "attribution_score", "mass", True, 1.0, -1.0, 5,
+        lambda answers, predictions: np.column_stack([answers["kind"], predictions["share"]]),
+        value=worse_side, interval=lambda *given: resampled(worse_side, *given),
+    ),
+    "a matrix of tasks": Metric("average_accuracy_score", "average accuracy", True, 1.0, 0.0, 5, after_the_last),
+    "several columns a row": Metric("mean_squared_error", "MSE", False, 0.0, math.inf, 5, squared_errors),
+}  # fmt: skip
+"""Metrics of other forms, made of the dataclass alone."""
+
+
+def drawn(name: str, rng: np.random.Generator, n: int) -> tuple[Columns, Columns]:
+    """Answers and predictions of n rows for a metric."""
+    label, guess = (rng.permutation(np.arange(n) % 3) for _ in range(2))
+    text = np.array(["貓", "貓咪真可愛", "12.5 ab"])
+    if name == "roc_auc_score":
+        return {"y": label % 2}, {"y": guess.astype(np.float64)}
+    if name == "bleu_score":
+        return {"zh": text[label]}, {"zh": text[guess]}
+    if name in ("frechet_inception_distance", "face_rate_score"):
+        made = {"features": rng.normal(size=(n, 4)), "face": guess == 1}
+        return {"features": rng.normal(size=(n, 4))}, made
+    if name == "mean_return_score":
+        return {}, {"return": rng.normal(size=n)}
+    if name == "attribution_score":
+        return {"kind": label % 2}, {"share": rng.normal(size=n)}
+    if name == "average_accuracy_score":
+        return {"label": label}, {"label": rng.integers(0, 3, (n, 5))}
+    if name == "exact_match_score":
+        return {"right": np.array(["a\nb", "b", "c"])[label]}, {"answer": np.array(["a", "b", "c"])[guess]}
+    if name in ("accuracy_score", "robust_accuracy_error"):
+        return {"y": label}, {"y": guess}
+    return {"y": rng.normal(size=n), "z": rng.normal(size=n)}, {"y": rng.normal(size=n), "z": rng.normal(size=n)}
+
+
+def of_the_house() -> dict[str, Metric]:
+    """Every metric that a homework or a competition of one's own can name, and those of other forms."""
+    used = [metric for task in all_tasks() for edition in task.editions for metric in edition.metrics]
+    assert {FID, FACE_RATE, BLEU, AUC, REWARD, CHAINED_REWARD, RMSE, ACCURACY} <= set(used)
+    found = {f"{metric.name} {place}": metric for place, metric in enumerate(dict.fromkeys([*used, MAE, MSE]))}
+    return found | FORMS
+
+
+HOUSE = of_the_house()
+
+
+@pytest.mark.parametrize("which", HOUSE)
+def test_in_every_metric_a_weight_repeats_a_row_and_a_batch_has_a_value_for_each(which: str) -> None:
+    metric = HOUSE[which]
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        rows = metric.rows(*drawn(metric.name, rng, 12))
+        weights = rng.integers(0, 4, (6, len(rows)))
+        weights[:, ::4] += 1  # every class, kind and side has a row
+        weights[:, 1::4] += 1
+        values = metric.value(rows, weights)
+        assert values.shape == (6,)
+        for weight, value in zip(weights, values, strict=True):
+            repeated = metric.value(rows[np.repeat(np.arange(len(rows)), weight)])
+            assert isinstance(repeated, float)
+            assert value == pytest.approx(repeated, rel=1e-9, abs=1e-9)
+            assert metric.value(rows, weight) == pytest.approx(repeated, rel=1e-9, abs=1e-9)
+        mask = weights[0] > 1
+        assert metric.value(rows, mask) == pytest.approx(metric.value(rows[mask]), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("which", HOUSE)
+def test_in_every_metric_an_interval_holds_its_value_and_name_and_range_tell_the_direction(which: str) -> None:
+    metric = HOUSE[which]
+    rows = metric.rows(*drawn(metric.name, np.random.default_rng(1), 60))
+    weight = np.arange(len(rows)) % 5 != 2
+    for groups in (None, np.arange(len(rows)) // 4):
+        interval = metric.interval(rows, weight, groups)
+        assert interval is None or interval[0] <= metric.value(rows, weight) <= interval[1]
+        assert interval is not None or metric in (FID, CHAINED_REWARD)
+    assert metric.name.endswith("_score" if metric.higher_is_better else ("_error", "_loss", "_distance"))
+    assert (metric.best > metric.worst) == metric.higher_is_better
+    assert metric.digits > 0
 
 
 # Agreement with scikit-learn ------------------------------------------------------------------------------------------
@@ -210,6 +302,7 @@ def oracle(name: str, answers: Columns, guesses: Columns, weight: NDArray[Any] |
 
 
 @pytest.mark.parametrize("name", EVERY)
+@few
 @given(data=st.data())
 def test_every_metric_agrees_with_scikit_learn(name: str, data: st.DataObject) -> None:
     metric = METRICS[name]
@@ -259,19 +352,18 @@ def test_exact_match_ignores_white_space_around_a_text_and_nothing_else() -> Non
 # Intervals ------------------------------------------------------------------------------------------------------------
 
 
-def sample(metric: AnyMetric, generator: np.random.Generator, n: int, groups: NDArray[Any] | None) -> NDArray[Any]:
+def sample(metric: Metric, generator: np.random.Generator, n: int, groups: NDArray[Any] | None) -> NDArray[Any]:
     """Rows of a metric; with groups, rows of one group are alike."""
     shared = 0.0 if groups is None else generator.normal(size=int(groups.max()) + 1)[groups]
     noise = generator.normal(size=n) + shared
-    if isinstance(metric, HitMetric):
-        return noise > -0.5
-    return metric.rows({"y": np.zeros(n)}, {"y": noise})
+    rows: NDArray[Any] = noise > -0.5 if metric.higher_is_better else metric.rows({"y": np.zeros(n)}, {"y": noise})
+    return rows
 
 
-def truth_of(metric: AnyMetric, grouped: bool) -> float:
+def truth_of(metric: Metric, grouped: bool) -> float:
     """The expected value of `sample`: noise of variance 1, or 2 with groups."""
     spread = math.sqrt(2) if grouped else 1.0
-    if isinstance(metric, HitMetric):
+    if metric.higher_is_better:
         return 0.5 * math.erfc(-0.5 / spread / math.sqrt(2))
     return {"rmse": spread, "mse": spread**2, "mae": spread * math.sqrt(2 / math.pi)}[
         next(name for name in ERRORS if METRICS[name] is metric)
@@ -290,7 +382,7 @@ def test_analytic_and_resampled_intervals_agree(name: str, grouped: bool) -> Non
     rows = sample(metric, np.random.default_rng(7), n, groups)
     analytic = metric.interval(rows, np.ones(n, dtype=bool), groups)
     assert analytic is not None
-    drawn = resampled_interval(metric, rows, resample_counts(n, 2000, groups))
+    drawn = percentile_interval(metric.value(rows, resample_counts(n, 2000, groups)), n if groups is None else n // 5)
     width = analytic[1] - analytic[0]
     assert drawn == pytest.approx(analytic, abs=0.08 * width)
     assert analytic[0] < metric.value(rows) < analytic[1]
@@ -323,6 +415,7 @@ def test_the_interval_of_a_share_is_wilsons(hits: int, misses: int) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
+@few
 @given(data=st.data())
 def test_an_interval_holds_the_value_and_stays_in_the_range(name: str, data: st.DataObject) -> None:
     metric = METRICS[name]
@@ -335,7 +428,7 @@ def test_an_interval_holds_the_value_and_stays_in_the_range(name: str, data: st.
     for some in (None, groups):
         interval = metric.interval(rows, mask, some)
         units = int(mask.sum()) if some is None else len(set(groups[mask].tolist()))
-        if units < 2 and (some is not None or isinstance(metric, ErrorMetric)):
+        if units < 2 and (some is not None or not metric.higher_is_better):
             assert interval is None
             continue
         assert interval is not None
@@ -390,7 +483,7 @@ def test_the_interval_of_a_mean_is_halls_transformation_of_students() -> None:
     stats: Any = importlib.import_module("scipy.stats")
     for seed, n in ((0, 12), (1, 50), (2, 400)):
         rows = np.random.default_rng(seed).normal(size=n) ** 2
-        low, high = mean_interval(estimate_mean(rows, np.ones(n, dtype=bool), None)) or (0.0, 0.0)
+        low, high = hall_interval(estimate_mean(rows, np.ones(n, dtype=bool), None)) or (0.0, 0.0)
         skewness, error = stats.skew(rows), rows.std(ddof=1) / math.sqrt(n)
         for end, tail in ((low, 0.975), (high, 0.025)):
             w = (rows.mean() - end) / error  # what follows is the paper's formula
@@ -400,8 +493,8 @@ def test_the_interval_of_a_mean_is_halls_transformation_of_students() -> None:
 
 
 def test_a_mean_of_equal_rows_has_no_width_and_one_row_no_interval() -> None:
-    assert mean_interval(estimate_mean(np.full(9, 2.5), np.ones(9, dtype=bool), None)) == (2.5, 2.5)
-    assert mean_interval(estimate_mean(np.full(1, 2.5), np.ones(1, dtype=bool), None)) is None
+    assert hall_interval(estimate_mean(np.full(9, 2.5), np.ones(9, dtype=bool), None)) == (2.5, 2.5)
+    assert hall_interval(estimate_mean(np.full(1, 2.5), np.ones(1, dtype=bool), None)) is None
 
 
 def test_a_note_names_the_metrics_whose_intervals_fall_short_of_few_rows() -> None:

@@ -330,6 +330,15 @@ def test_signing_in_leads_nowhere_outside(site: Class, target: str) -> None:
     assert response.headers["location"] == "/"
 
 
+def test_the_address_of_the_selection_form_leads_to_its_page(site: Class) -> None:
+    """It is in the address bar once a selection was refused, and is loaded again from there."""
+    client = signed_in(site, "b01")
+    answer = client.get("/homeworks/hw1/selection", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/homeworks/hw1/submissions#selection")
+    assert client.get("/homeworks/hw1/selection", follow_redirects=True).status_code == 200
+    assert client.get("/homeworks/hw9/selection", follow_redirects=True).status_code == 404
+
+
 def test_forms_of_other_places_change_nothing(site: Class) -> None:
     number = handed_in(site, "b01", 1.0)[0]
     site.work()

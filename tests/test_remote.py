@@ -1091,7 +1091,7 @@ def test_check_and_doctor_say_where_the_course_judges_with_other_versions(
     with serving(home) as served:
         log_in(served)
         assert {"what": "hw12", "state": "ok"}.items() <= doctor_row("hw12").items()
-        here = Judge(lambda *_: Judged({"return": np.zeros(100)}), lambda: "gymnasium 0.1", offline=True)
+        here = Judge(lambda: "gymnasium 0.1", check=lambda *_: Judged({"return": np.zeros(100)}))
         monkeypatch.setattr(competition, "find_judge", lambda _: here)
         for words in (["check", "hw12", file], ["--home", str(home.root), "check", "hw12", file]):
             done = call(*words)

@@ -23,7 +23,7 @@ from harness import view
 from harness.competition import Competition, find_competition, read_versions
 from harness.gradebook import find_schemes, gradebook
 from harness.grading import accept_file, submit
-from harness.home import Home, open_home
+from harness.home import Home, instant, open_home
 from harness.rules import change_rules, closing, last_closing, quota_day, terms
 from leaderboard import events, ranking, receipts, roster, store
 from leaderboard.database import Database, LeaderboardError
@@ -80,6 +80,23 @@ def test_a_deadline_that_says_no_minute_or_no_zone_or_that_no_zone_can_tell_is_r
 def test_the_time_of_the_next_slot_is_one_that_clocks_show() -> None:
     _, next_slot = quota_day(datetime(2026, 4, 23, 12, tzinfo=UTC), "Africa/Cairo")
     assert next_slot.isoformat() == "2026-04-24T01:00:00+03:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2027-13-01", "2027-13-01 is not in the calendar: month must be in 1..12"),
+        ("2027-02-29T23:59:59+08:00", "2027-02-29 is not in the calendar: day is out of range for month"),
+        ("2027-03-26", "must be a time with a UTC offset"),
+        ("2027-03-26T23:59:59", "must be a time with a UTC offset"),
+        ("2027-03-26T25:00:00+08:00", "must be a time with a UTC offset"),
+        ("tomorrow", "must be a time with a UTC offset"),
+    ],
+)
+def test_a_time_that_cannot_be_names_what_is_wrong_with_it(text: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        instant(text, "deadline")
+    assert said in str(caught.value)
 
 
 def test_an_open_competition_has_no_last_instant() -> None:

@@ -301,6 +301,27 @@ def test_a_new_name_of_a_team_is_asked_for_and_without_an_answer_refused_with_wh
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_same_import_with_the_same_rename_can_be_run_twice(school: School) -> None:
+    text = CLASS.replace("Owls", "Eagles")
+    assert school.import_(text, "--rename", "Owls=Eagles", *YES).exit_code == 0
+    before = school.state()
+    again = school.import_(text, "--rename", "Owls=Eagles", *YES)
+    assert again.exit_code == 0, again.output
+    assert "There is no team Owls, and Eagles exists: nothing to rename." in again.stderr
+    assert "0 added, 0 changed" in again.stdout
+    assert school.state() == before
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("who", "name"), [("--person", "nobody"), ("--team", "Dogs")])
+def test_an_extension_for_a_wrong_name_says_so_whatever_else_is_wrong(school: School, who: str, name: str) -> None:
+    done = school.call("extend", "hw1", who, name, "--hours", "1", *YES)
+    assert done.exit_code == 2
+    assert name in done.stderr
+    assert "deadline" not in done.stderr
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("text", "words", "problem"),
     [

@@ -645,6 +645,22 @@ def test_a_competition_of_ones_own_has_no_size_and_says_nothing_of_bars(own: Hom
     assert "no measured bars" not in call(own, "leaderboard", "worst").stderr
 
 
+def test_the_audit_finds_a_board_that_was_turned_to_other_grades_in_the_database(home: Home) -> None:
+    call(home, "prepare", "hw1", "--new-data", "--yes")
+    assert audit.verify(home)[0] == []
+    with home.database() as database, database.transaction():
+        data = competitions.current(database, "hw01")
+        assert data is not None
+        for versions in ((data.data_version, "mean_absolute_error|v:1"), ("other", data.metric_version)):
+            number = competitions.find_or_add_version(database, data.key, *versions, False)
+            database.execute("UPDATE competitions SET version_id = :n WHERE key = :key", n=number, key="hw01/1")
+    (problem,) = audit.verify(home)[0]
+    assert problem == "hw01/1: the grades that count by the database are not those of its own answers"
+    with home.database() as database, database.transaction():
+        database.execute("UPDATE competitions SET version_id = :n WHERE key = :key", n=number - 1, key="hw01/2")
+    assert len(audit.verify(home)[0]) == 2
+
+
 def test_the_audit_finds_older_answers_that_were_changed_and_a_folder_of_other_data(home: Home, tmp_path: Path) -> None:
     shutil.copytree(home.public("hw01"), tmp_path / "v1")
     call(home, "prepare", "hw1", "--new-data", "--yes")

@@ -121,6 +121,10 @@ def _add_own(api: FastAPI) -> None:
     async def _submissions(request: Request, hw: str, saved: bool = False) -> Response:
         return await _answer(request, submissions, hw, saved)
 
+    @api.get("/homeworks/{hw}/selection", include_in_schema=False)
+    async def _selection(hw: str) -> Response:
+        return _see(f"/homeworks/{quote(hw, safe='')}/submissions#selection")
+
     @api.post("/homeworks/{hw}/selection", include_in_schema=False)
     async def _select(request: Request, hw: str) -> Response:
         form, login = await _read_post(request)

@@ -317,7 +317,10 @@ def simulate(layout: Layout, streams: Streams, hidden: NDArray[np.bool_]) -> Pan
     reported = odds[np.maximum(np.arange(days)[:, None] - kin.lag, 0), np.arange(states)]
     positive = np.clip(1 / (1 + np.exp(-reported)), 0.002, 0.95)
     tests = daily(streams, "tests", hidden, lambda rng, days: np.maximum(rng.binomial(asked[days], 0.2), 4))
-    yes = daily(streams, "positive", hidden, lambda rng, days: rng.binomial(tests[days], positive[days]))
+    told = hidden.copy()  # days on which a hidden day may be reported; their number of draws follows from it
+    for lag in range(1, layout.days - 1):
+        told[lag:] |= hidden[:-lag]
+    yes = daily(streams, "positive", told, lambda rng, days: rng.binomial(tests[days], positive[days]))
     all_tests = pooled(tests)
     columns[TARGET] = 100 * pooled(yes) / all_tests
     expected = columns[TARGET] + 100 * (tests * positive - yes) / all_tests

@@ -46,8 +46,8 @@ MEASURED = tuple(
 )  # fmt: skip
 
 _RUN = Place("tasks.hw06_gan.judge:run")
-_BY_NETWORKS = Judge(_RUN, Place("tasks.hw06_gan.judge:version", ("torch", "pillow")))
-_BY_CASCADE = Judge(_RUN, Place("tasks.hw06_gan.judge:version", ("torch", "pillow", "opencv")))
+_BY_NETWORKS = Judge(Place("tasks.hw06_gan.judge:version", ("torch", "pillow")), run=_RUN)
+_BY_CASCADE = Judge(Place("tasks.hw06_gan.judge:version", ("torch", "pillow", "opencv")), run=_RUN)
 
 TASK = Task(
     "hw06",

@@ -39,9 +39,8 @@ SAMPLE = 500  # training images whose distances to the others give the threshold
 PIECE = 8192
 
 
-def run(form: Format, predictions: Columns, folder: Path | None) -> Judged:
+def run(form: Format, predictions: Columns, folder: Path) -> Judged:
     """The features (n, d) and found faces (n,) of the submitted images, with a note of near-copies."""
-    assert folder is not None, "images are judged with the secret folder"
     files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.name in SECRET_FILES}
     images = predictions["image"]
     columns: Columns = {"features": features(files, images), "face": faces(files, images)}

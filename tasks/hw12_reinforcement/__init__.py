@@ -7,15 +7,17 @@ does and no part of a score could be hidden: every edition has one board.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Bar, Columns, Edition, Judge, Place, Rules, Task, measured
 from tasks.formats import EpisodesFormat, ModelFormat, Tensor
-from tasks.metrics import estimate_mean, mean_of_rows, student
+from tasks.metrics import Interval, Metric, estimate_mean, no_interval, student
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tasks.base import Columns
 
 EPISODES_FILE = "episodes.csv"
 HEADER = ("episode", "step", "action")
@@ -32,57 +34,38 @@ FORMAT = EpisodesFormat(())
 CHAIN = EpisodesFormat((COURSE_SEED,) * COURSE_EPISODES, chained=True)
 
 
-@dataclass(frozen=True)
-class RewardMetric:
-    """The mean of the total rewards of episodes. Higher is better; the rewards have no bounds.
+def returns(answers: Columns, predictions: Columns) -> NDArray[Any]:
+    """The total reward of each episode (n,)."""
+    return predictions["return"]
 
-    There is an interval where the episodes are a sample (`sampled`) of at least five: it says how the same policy could
-    do on other starts. It is rough where some episodes crash and most do not.
 
-    >>> import numpy as np
-    >>> returns = REWARD.rows({}, {"return": np.array([250.0, -40.0, 270.0, 260.0, 210.0])})
-    >>> REWARD.value(returns), REWARD.value(returns, np.array([1, 0, 1, 1, 0]))
-    (190.0, 260.0)
-    >>> low, high = REWARD.interval(returns, np.ones(5, dtype=bool))
-    >>> f"{low:.1f} to {high:.1f}"
-    '21.9 to 346.0'
+def return_interval(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
+    """Student's interval of the mean, moved by its skewness; None for fewer than five episodes.
+
+    It says how the same policy could do on other starts, and is rough where some episodes crash and most do not.
+    Johnson, Modified t Tests and Confidence Intervals for Asymmetrical Populations, JASA 73 (1978).
     """
-
-    name: str = "mean_return_score"
-    label: str = "reward"
-    sampled: bool = True
-    digits: int = 2
-    higher_is_better: bool = True
-    best: float = math.inf
-    worst: float = -math.inf
-
-    def rows(self, answers: Columns, predictions: Columns) -> NDArray[Any]:
-        """The total reward of each episode (n,)."""
-        return predictions["return"]
-
-    def value(self, rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
-        return mean_of_rows(rows, weight)
-
-    def interval(
-        self, rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None
-    ) -> tuple[float, float] | None:
-        """Student's interval of the mean, moved by its skewness; None for fewer than five episodes and for a chain.
-
-        Johnson, Modified t Tests and Confidence Intervals for Asymmetrical Populations, JASA 73 (1978).
-        """
-        found = estimate_mean(rows, weight, groups)
-        if not self.sampled or found.units < 5 or not math.isfinite(found.error):
-            return None
-        middle = found.mean + found.error * found.skewness / (6 * math.sqrt(found.units))
-        half = student(found.units - 1) * found.error
-        return middle - half, middle + half
-
-    def hint(self, value: float) -> str | None:
+    found = estimate_mean(rows, weight, groups)
+    if found.units < 5 or not math.isfinite(found.error):
         return None
+    middle = found.mean + found.error * found.skewness / (6 * math.sqrt(found.units))
+    half = student(found.units - 1) * found.error
+    return middle - half, middle + half
 
 
-REWARD = RewardMetric()
-CHAINED_REWARD = RewardMetric(sampled=False)
+REWARD = Metric("mean_return_score", "reward", True, math.inf, -math.inf, 2, returns, interval=return_interval)
+"""The mean of the total rewards of episodes, which have no bounds.
+
+>>> import numpy as np
+>>> found = REWARD.rows({}, {"return": np.array([250.0, -40.0, 270.0, 260.0, 210.0])})
+>>> REWARD.value(found), REWARD.value(found, np.array([1, 0, 1, 1, 0]))
+(190.0, 260.0)
+>>> low, high = REWARD.interval(found, np.ones(5, dtype=bool))
+>>> f"{low:.1f} to {high:.1f}"
+'21.9 to 346.0'
+"""
+CHAINED_REWARD = replace(REWARD, interval=no_interval)
+"""The same of episodes that follow each other, which are no sample."""
 
 
 def _official(year: str, *bands: tuple[str, float | None, float]) -> tuple[Bar, ...]:
@@ -101,9 +84,7 @@ def _one_board(bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
     return tuple(replace(bar, points=(sum(bar.points), 0.0)) for bar in bars)
 
 
-JUDGE = Judge(
-    Place("tasks.hw12_reinforcement.judge:run"), Place("tasks.hw12_reinforcement.judge:version"), offline=True
-)
+JUDGE = Judge(Place("tasks.hw12_reinforcement.judge:version"), check=Place("tasks.hw12_reinforcement.judge:check"))
 BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from its own seed"
 POLICY_SOURCE = "gymnasium's LunarLander-v3 (MIT) with a steady fault of the craft, drawn from the key; hidden seeds"
 CHAIN_SOURCE = (
@@ -152,9 +133,9 @@ TASK = Task(
             Rules(),
             Place("tasks.hw12_reinforcement.world:make_policy"),
             judge=Judge(
-                Place("tasks.hw12_reinforcement.policy:run"),
                 Place("tasks.hw12_reinforcement.policy:version"),
-                offline=True,
+                check=Place("tasks.hw12_reinforcement.policy:check"),
+                run=Place("tasks.hw12_reinforcement.policy:run"),
             ),
         ),
         _chain(

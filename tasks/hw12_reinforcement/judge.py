@@ -173,7 +173,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def run(form: Format, predictions: Columns, secret: Path | None) -> Judged:
+def check(form: Format, predictions: Columns, folder: Path | None = None) -> Judged:
     """The column "return" (n,). Raises SubmissionError where an episode is not over exactly with its last action."""
     import numpy as np
 

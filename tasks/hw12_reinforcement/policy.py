@@ -34,17 +34,21 @@ def version() -> str:
     return f"{environment_version()} {runtime_version()}"
 
 
-def run(form: Format, predictions: Columns, secret: Path | None) -> Judged:
-    """The column "return" (n,); in `check`, without the seeds, only whether the policy runs. Raises SubmissionError."""
+def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
+    """The predictions, once the policy has run. Raises SubmissionError."""
     assert isinstance(form, ModelFormat)
     count = int(predictions["parameters"][0])
-    notes = (f"{count:,} of at most {form.most_parameters:,} parameters",)
+    with Model(form, predictions):
+        return Judged(predictions, (f"{count:,} of at most {form.most_parameters:,} parameters",))
+
+
+def run(form: Format, predictions: Columns, secret: Path) -> Judged:
+    """The column "return" (n,), of one episode from each hidden seed. Raises SubmissionError."""
+    assert isinstance(form, ModelFormat)
+    fault = json.loads((secret / FAULT_FILE).read_text(encoding="utf-8"))
+    seeds = json.loads((secret / SEEDS_FILE).read_text(encoding="utf-8"))
     with Model(form, predictions) as model:
-        if secret is None:
-            return Judged({}, notes)
-        fault = json.loads((secret / FAULT_FILE).read_text(encoding="utf-8"))
-        seeds = json.loads((secret / SEEDS_FILE).read_text(encoding="utf-8"))
-        return Judged({"return": fly(lambda states: model(states)[0], fault, seeds)}, notes)
+        return Judged({"return": fly(lambda states: model(states)[0], fault, seeds)})
 
 
 def fly(policy: Policy, fault: dict[str, float], seeds: Sequence[int]) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from tasks.auc import AUC  # noqa: E402
-from tasks.metrics import resample_counts, resampled_interval  # noqa: E402
+from tasks.metrics import percentile_interval, resample_counts  # noqa: E402
 
 Sides = tuple[Any, Any, Any]  # labels, scores, which rows are public
 
@@ -87,7 +87,7 @@ def agree() -> None:
     rows = AUC.rows({"score": labels}, {"score": scores})
     analytic = AUC.interval(rows, np.ones(len(rows), dtype=bool))
     assert analytic is not None
-    resampled = resampled_interval(AUC, rows, resample_counts(len(rows), 2000, seed=2))
+    resampled = percentile_interval(AUC.value(rows, resample_counts(len(rows), 2000, seed=2)), len(rows))
     apart = max(abs(a - b) for a, b in zip(analytic, resampled, strict=True)) / (analytic[1] - analytic[0])
     ends = "  ".join(f"[{low:.5f}, {high:.5f}]" for low, high in (analytic, resampled))
     print(f"AUC, 20,000 rows, DeLong and 2,000 resamples: {ends}  apart {apart:.1%} of the width")

@@ -26,8 +26,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from harness.grading import grade_here
-from tasks.base import Bar, Edition, Metric, SubmissionError
+from tasks.base import Bar, Edition, SubmissionError
 from tasks.homeworks import canonical, find_task
+from tasks.metrics import Metric
 from tasks.streams import fixed
 from tests.bench import results
 from tests.bench.tricks.frame import LIMITS, Given, Reference, Trick, World, prepared

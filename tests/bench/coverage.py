@@ -27,11 +27,10 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from tasks.auc import AUC  # noqa: E402
-from tasks.base import Metric  # noqa: E402
 from tasks.bleu import BLEU, statistics  # noqa: E402
 from tasks.hw05_transformer.sentences import sentence, speaker  # noqa: E402
 from tasks.hw12_reinforcement import REWARD  # noqa: E402
-from tasks.metrics import ACCURACY, MAE, MSE, RMSE  # noqa: E402
+from tasks.metrics import ACCURACY, MAE, MSE, RMSE, Metric  # noqa: E402
 
 SIZES = (50, 500, 5000)
 WANTED = (93.5, 96.5)

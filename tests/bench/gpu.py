@@ -109,9 +109,8 @@ def score_of(edition: Edition, public: Path, made: Made, submission: Path) -> st
     form = (made.form or edition.format).fit(made.answers)
     predictions = read(submission.read_bytes(), form)
     judge = edition.judge
-    judged = (
-        Judged(predictions) if judge is None else judge.run(form, predictions, public.parent / f"{public.name}.secret")
-    )
+    secret = public.parent / f"{public.name}.secret"
+    judged = Judged(predictions) if judge is None else judge.judged(form, predictions, secret)
     return ", ".join(
         f"{metric.label} {metric.value(metric.rows(made.answers.columns, judged.columns)):.{metric.digits}f}"
         for metric in edition.metrics

@@ -27,9 +27,9 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from submissions.reader import load, read  # noqa: E402
-from tasks.base import PRIVATE, PUBLIC, Metric  # noqa: E402
+from tasks.base import PRIVATE, PUBLIC  # noqa: E402
 from tasks.formats import Column, TableFormat  # noqa: E402
-from tasks.metrics import ACCURACY, RMSE, resample_counts, resampled_interval  # noqa: E402
+from tasks.metrics import ACCURACY, RMSE, Metric, percentile_interval, resample_counts  # noqa: E402
 from tests.bench import typical  # noqa: E402
 
 Interval = tuple[float, float]
@@ -150,7 +150,7 @@ def agree() -> None:
         rows = metric.rows({"y": answer}, {"y": guess})
         analytic = metric.interval(rows, every)
         assert analytic is not None
-        resampled = resampled_interval(metric, rows, counts)
+        resampled = percentile_interval(metric.value(rows, counts), n)
         apart = max(abs(a - b) for a, b in zip(analytic, resampled, strict=True)) / (analytic[1] - analytic[0])
         ends = "  ".join(f"[{low:.5f}, {high:.5f}]" for low, high in (analytic, resampled))
         print(f"{metric.label:9} {n:,} rows, analytic and resampled: {ends}  apart {apart:.1%} of the width")

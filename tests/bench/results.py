@@ -21,7 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tasks.base import Bar, Metric
+from tasks.base import Bar
+from tasks.metrics import Metric
 
 FOLDER = Path(__file__).parents[2] / "results"
 SAMPLE = "sample submission"

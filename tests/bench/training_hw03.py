@@ -92,7 +92,7 @@ class Theirs:
         random.seed(seed)
         torch.manual_seed(seed)
         self.device = device
-        self.network = baseline.new_network(config, 1000 * seed, device)
+        self.network = baseline.new_network(config, 11, 1000 * seed, device)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self.config, self.done = config, 0
 

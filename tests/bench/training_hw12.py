@@ -33,7 +33,7 @@ from baselines.run import Run  # noqa: E402
 from submissions.reader import read  # noqa: E402
 from tasks.formats import EpisodesFormat  # noqa: E402
 from tasks.hw12_reinforcement import EPISODES_FILE  # noqa: E402
-from tasks.hw12_reinforcement.judge import run  # noqa: E402
+from tasks.hw12_reinforcement.judge import check  # noqa: E402
 
 SEEDS = tuple(range(50))
 ours = baseline.play
@@ -108,7 +108,7 @@ def train(play: Any, config: baseline.Config, seed: int) -> tuple[float, int, fl
         finally:
             baseline.play = ours
         form = EpisodesFormat(SEEDS)
-        returns = run(form, read(state.submission.read_bytes(), form), None).columns["return"]
+        returns = check(form, read(state.submission.read_bytes(), form)).columns["return"]
     return trained - begun, steps, float(returns.mean())
 
 
