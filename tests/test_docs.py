@@ -188,7 +188,8 @@ def results_of(task: Task) -> str:
             seeds = {f"{row.seeds[0]} to {row.seeds[-1]}" for row in here}
             what = "the course's files" if size == "course" else f"size `{size}`"
             test = ", ".join(sorted({row.test for row in here if row.test}))
-            parts.append(f"**`{edition.name}`**, {what}, seeds {', '.join(sorted(seeds))}, tested on {test}:")
+            tested = f", tested on {test}" if test else ""
+            parts.append(f"**`{edition.name}`**, {what}, seeds {', '.join(sorted(seeds))}{tested}:")
             parts.append(results.table(here, labels_of(task, edition.name), one_board=ONE_BOARD))
             parts.append("\n".join(f"Measured with `{command}` on {where}." for command, where in sources_of(here)))
             parts += tricks_of(task, edition, size)
