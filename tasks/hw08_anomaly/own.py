@@ -14,10 +14,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from typing import TYPE_CHECKING
 
 from tasks.base import Answers, Made, UserError
 from tasks.copies import same_groups
@@ -25,6 +22,10 @@ from tasks.hw08_anomaly import SIDE, TEST_FILE, TRAIN_FILE, Layout
 from tasks.hw08_anomaly.world import thumbnails
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FOLDERS = ("normal", "anomalous")
 FEWEST = (100, 20)
@@ -52,6 +53,8 @@ class Pictures:
 
 def read_pictures(source: Source, which: str) -> Pictures:
     """The pictures of a folder. Raises UserError for too few or too many, and for a file that is not a picture."""
+    import numpy as np
+
     paths = {}
     for path in source.paths:
         parts = path.split("/")
@@ -73,6 +76,9 @@ def read_pictures(source: Source, which: str) -> Pictures:
 
 def read_picture(source: Source, path: str) -> tuple[NDArray[np.uint8], tuple[float, float]]:
     """The middle square of a picture file, 64 x 64, RGB; whether it is a PNG, and its shorter side in pixels."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
     data = source.read(path, MOST_BYTES)
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
@@ -95,6 +101,8 @@ def read_picture(source: Source, path: str) -> tuple[NDArray[np.uint8], tuple[fl
 
 def check_facts(source: Source, normal: Pictures, anomalous: Pictures) -> None:
     """Raises UserError where the format or the size of the files gives the anomalies away."""
+    import numpy as np
+
     for at, fact in enumerate(("format", "size")):
         first, second = normal.facts[:, at], anomalous.facts[:, at]
         order = np.sort(first)
@@ -109,6 +117,8 @@ def check_facts(source: Source, normal: Pictures, anomalous: Pictures) -> None:
 
 def make(layout: Layout, public: Path, streams: Streams, size: str, place: Path | None) -> Made:
     """Write the competition made of an instructor's pictures into the year's folder in `public`."""
+    import numpy as np
+
     if place is None:
         raise UserError(
             "The edition own is made from your own pictures; give a folder or an archive with the folders normal and"
@@ -161,6 +171,8 @@ def make(layout: Layout, public: Path, streams: Streams, size: str, place: Path 
 
 def hidden_places(folders: NDArray[np.str_], wanted: int, streams: Streams) -> NDArray[np.bool_]:
     """Which normal pictures go into the test: whole folders in a secret order, while they fit, then single pictures."""
+    import numpy as np
+
     names = np.array([name or f"\0{at}" for at, name in enumerate(folders)])
     units, which, sizes = np.unique(names, return_inverse=True, return_counts=True)
     chosen = np.zeros(len(units), dtype=bool)
