@@ -67,6 +67,7 @@ def test_a_benchmark_starts_beside_an_installed_package_called_tests(
     assert "usage: " in (folder / f"{bench.stem}.out").read_text().lower()
 
 
+@pytest.mark.slow
 def test_the_bench_of_trainings_prints_rate_memory_seconds_and_score_of_the_baseline_beside_the_loop() -> None:
     words = ["hw5:simple", "--seconds", "12", "--device", "cpu", "--no-compile"]
     words += ["--set", "epochs=1", "--set", "dim=16", "--set", "batch_tokens=4096", "--set", "layers=1"]

@@ -78,6 +78,7 @@ def call(home: Path, *words: str) -> Result:
     return CliRunner().invoke(cli, ["--home", str(home), *words])
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_of_submit_costs_one_slot_at_most_and_ends_in_one_grade(
     course: Path, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_kill_at_any_step_of_submit_costs_one_slot_at_most_and_ends_in_one_gra
     assert recorded == {0, 1}
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_of_prepare_leaves_the_old_competition_or_the_new_one_whole(
     course: Path, tmp_path: Path
 ) -> None:
@@ -374,6 +376,7 @@ def grade_one(home: Home) -> bool:
         return worker.work(worker.new_worker(home, worker.Limits(), print), database, lambda: NOW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["events", "submissions", "leases", "grades"])
 def test_a_disk_that_fills_up_while_the_database_writes_loses_nothing(
     course: Path,

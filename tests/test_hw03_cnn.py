@@ -590,6 +590,7 @@ def test_every_level_writes_a_file_that_the_reader_takes(
     assert (log[-1]["pseudo_labels"] > 0) == (level in ("strong", "boss") and edition == "builtin")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [2, 3, 5])
 def test_a_stopped_run_taken_up_again_ends_with_the_same_bytes(
     prepared: tuple[str, Path, Made], tmp_path: Path, stop_at: int

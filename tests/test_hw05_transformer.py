@@ -742,6 +742,7 @@ def test_every_level_writes_a_line_for_each_line_of_the_test(tiny: Path, level: 
     assert all(line.strip() == line and line for line in lines[:-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["simple", "boss"])
 def test_a_run_stopped_after_any_epoch_ends_with_the_same_bytes(tiny: Path, level: str, tmp_path: Path) -> None:
     if LEVELS[level].tokens == "pieces":

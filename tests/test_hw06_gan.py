@@ -260,6 +260,7 @@ def test_every_level_writes_an_archive_in_the_editions_format(public: Path, leve
     assert all(np.isfinite(list(row.values())).all() for row in log)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["medium", "strong", "boss"])
 def test_a_run_stopped_after_any_epoch_and_taken_up_again_ends_with_the_same_bytes(
     public: Path, level: str, tmp_path: Path

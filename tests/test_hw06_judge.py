@@ -344,6 +344,7 @@ def score(folder: Path, made: Made, given: bytes | Images) -> tuple[float, float
     return distance, rate, judged.notes
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_world")
 def test_the_built_in_competition_ranks_and_notes(tmp_path: Path) -> None:
     made = make(tmp_path, "builtin", 5)
@@ -393,6 +394,7 @@ def course(tmp_path_factory: pytest.TempPathFactory, small_world: None) -> tuple
     return folder, make(folder, "2022", 1, FACES)
 
 
+@pytest.mark.slow
 @needs_faces
 @needs_cascade
 def test_real_faces_are_split_and_real_submissions_lie_between_them_and_noise(course: tuple[Path, Made]) -> None:
@@ -418,6 +420,7 @@ def test_real_faces_are_split_and_real_submissions_lie_between_them_and_noise(co
     assert "300 of 300 images are near-copies" in best[2][1]
 
 
+@pytest.mark.slow
 @needs_faces
 @needs_cascade
 def test_hidden_faces_are_not_among_those_that_students_get(course: tuple[Path, Made]) -> None:

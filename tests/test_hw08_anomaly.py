@@ -564,6 +564,7 @@ def test_the_layout_of_2022_gets_its_own_header(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("ID,score\n0,")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["simple", "boss"])
 def test_a_run_that_stopped_and_is_taken_up_again_ends_with_the_same_bytes(
     tiny: Path, tmp_path: Path, level: str

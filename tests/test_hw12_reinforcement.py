@@ -555,6 +555,7 @@ def test_a_level_flies_the_courses_chain_as_a_chain(tmp_path: Path) -> None:
     check(form, read(path.read_bytes(), form))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_run_stopped_after_any_iteration_and_taken_up_again_ends_with_the_same_bytes(
     level: str, tmp_path: Path

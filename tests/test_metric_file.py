@@ -104,6 +104,7 @@ HURT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HURT)
 def test_a_metric_file_that_cannot_score_is_refused_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -180,6 +181,7 @@ def grade_all(school: Class) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [13, 14, 15, 16, 17])
 def test_a_file_that_fails_on_a_private_row_looks_as_one_that_fails_for_a_reason_of_ours(
     school: Class, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: int

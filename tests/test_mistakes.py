@@ -256,6 +256,7 @@ READING = ("--help", "tasks", "tasks hw1", "files hw1", "leaderboard hw1", "lead
            "audit verify", "roster list --format json", "submit --help", "check hw1 {sample}")  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pipes of Windows have no signal")
 @pytest.mark.parametrize("words", READING)
 def test_a_command_whose_output_nobody_reads_ends_quietly(home: Path, words: str) -> None:

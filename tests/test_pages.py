@@ -220,11 +220,8 @@ def everything(site: Class, files: dict[str, list[bytes]], moments: Sequence[str
     return seen
 
 
-@pytest.mark.parametrize(
-    ("side", "moments"),
-    [(PRIVATE, ["open"]), (PUBLIC, ["open"]), pytest.param(PRIVATE, list(MOMENTS), marks=pytest.mark.slow)],
-    ids=["private", "public", "private-revealed"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("side", "moments"), [(PRIVATE, list(MOMENTS)), (PUBLIC, ["open"])])
 def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_public_one_does(
     site: Class, tmp_path: Path, side: int, moments: list[str]
 ) -> None:
@@ -1186,6 +1183,7 @@ def test_my_submissions_change_in_place_and_ticks_that_are_not_saved_stay(live: 
     assert not page.is_checked(f"input[value='{second}']")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(360, "dark"), (1280, "light")])
 @pytest.mark.parametrize(("key", "paths"), [("b01", PAGES), ("ian", STAFF)])
 def test_no_page_is_wider_than_its_window_or_breaks_its_policy_in_light_and_dark(

@@ -167,7 +167,7 @@ def test_a_kill_at_any_step_of_acceptance_leaves_nothing_or_everything(database_
     assert [run(database_url, "grade", "0.5") for _ in range(2)] == ["graded True", "graded False"]
 
 
-@pytest.mark.slow_on_postgresql
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["grade", "reject", "select"])
 def test_a_kill_at_any_statement_leaves_nothing_or_everything(database_url: str, what: str) -> None:
     with open_database(database_url) as db:

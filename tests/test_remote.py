@@ -1389,6 +1389,7 @@ cli.main(sys.argv[2:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the folders of a user are told by variables on Linux alone")
 @pytest.mark.parametrize("later", [timedelta(), timedelta(days=1), timedelta(days=3)], ids=["now", "next day", "late"])
 @pytest.mark.parametrize("step", ["before", "midway", "after"])
@@ -1423,6 +1424,7 @@ def environment(folders: Path) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "LHY_GRADE_HOME"} | more
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the folders of a user are told by variables on Linux alone")
 @pytest.mark.parametrize("part", [0.5, 1.0])
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,15 @@ def stop_after(count: int) -> Callable[[int, int, object], None]:
 
 
 @pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums over several threads have other last digits than over one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
 def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("baselines.run.draw_curves", lambda folder: None)
 
@@ -104,7 +113,6 @@ def test_a_run_killed_at_any_time_again_and_again_ends_with_the_same_bytes(
 ) -> None:
     rng, kills = np.random.default_rng(), 0
     run = new_run(tmp_path / "run", save_seconds=save_seconds)
-    torch.set_num_threads(1)
     log, written = run.folder / "metrics.jsonl", 0
     while kills < 12 and not run.submission.exists():
         child = in_child(lambda: fit(run))

@@ -219,6 +219,7 @@ def test_one_file_delivered_many_times_at_once_is_one_submission(school: Class) 
     balanced(school.home, 1)
 
 
+@pytest.mark.slow
 def test_two_servers_on_one_database_and_one_home_are_one_course(
     course: Path, tmp_path: Path, postgresql: Server
 ) -> None:
@@ -260,7 +261,7 @@ def head(school: Class, key: str, length: int | str) -> bytes:
     ).encode()
 
 
-@pytest.mark.slow_on_postgresql
+@pytest.mark.slow
 def test_a_kill_of_a_web_process_in_the_middle_of_an_upload_costs_nothing(school: Class) -> None:
     with running(school.home) as server:
         with half_sent(server, school) as link:
@@ -276,7 +277,7 @@ def test_a_kill_of_a_web_process_in_the_middle_of_an_upload_costs_nothing(school
     balanced(school.home, 1)
 
 
-@pytest.mark.slow_on_postgresql
+@pytest.mark.slow
 def test_a_kill_of_the_parent_ends_the_others_and_a_new_start_goes_on(school: Class) -> None:
     with running(school.home, "--workers", "2") as server:
         children = server.children()
@@ -314,7 +315,7 @@ def unfinished(home: Home, log: Path) -> str:
     return f"without a grade: {left}; leases: {leases}; now: {datetime.now(UTC)}\n{log.read_text()[-3000:]}"
 
 
-@pytest.mark.slow_on_postgresql
+@pytest.mark.slow
 def test_kills_of_workers_while_they_grade_leave_one_grade_of_each_file(school: Class) -> None:
     kill_workers_while_they_grade(school)
 
@@ -329,6 +330,7 @@ def reached(found: Sized, count: int) -> bool:
     return len(found) >= count
 
 
+@pytest.mark.slow
 def test_kills_of_the_database_cost_nothing_and_all_go_on_by_themselves(
     course: Path, tmp_path: Path, mortal: Server
 ) -> None:

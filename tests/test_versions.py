@@ -399,6 +399,7 @@ def test_preparing_again_changes_nothing_and_says_so(home: Home, submitted: bool
     assert after == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["covid.train.csv", "format.json", "manifest.json", "sheet.md", "all", "answers"])
 def test_damaged_files_become_what_they_were(home: Home, damage: str) -> None:
     call(home, "submit", "hw1", sample(home), "--as", "ada")
@@ -612,6 +613,7 @@ def test_data_that_an_older_release_put_away_are_read_by_their_edition(home: Hom
 # Sizes and bars
 
 
+@pytest.mark.slow
 def test_bars_measured_at_one_size_are_not_given_to_another(home: Home, tmp_path: Path) -> None:
     small = asked(home, "leaderboard", "hw1")
     assert (small["size"], len(small["bars"])) == ("small", 4)

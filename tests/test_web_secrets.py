@@ -192,6 +192,7 @@ def all_went_well(answers: dict[str, int]) -> None:
         assert expected is None or status == expected, words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revealed", [False, True])
 def test_no_request_of_anybody_opens_the_secret_folder(school: Class, revealed: bool) -> None:
     if revealed:
@@ -277,6 +278,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="the server needs POSIX")
 def test_the_web_process_of_a_running_server_opens_nothing_there_and_goes_on_when_it_is_gone(
     course: Path, tmp_path: Path, hook: None, monkeypatch: pytest.MonkeyPatch

@@ -157,6 +157,7 @@ def err(*_: Any) -> Any:
     raise ValueError("the answer is 42")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "said"),
     [(hang, "longer than"), (eat, "memory"), (die, "signal 9"), (leave, "without an answer"), (err, "ValueError")],
@@ -184,6 +185,7 @@ def test_a_grading_that_fails_is_tried_once_more_and_then_given_up(
     balanced(home)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "said"),
     [(hang, "it took longer than 3 s"), (eat, "memory"), (die, "signal 9"), (err, "internal error: ValueError")],
@@ -232,6 +234,7 @@ def test_one_that_fails_does_not_keep_others_from_being_graded(home: Home, monke
     balanced(home, failed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", worker.STEPS)
 def test_a_kill_of_a_worker_at_any_step_ends_in_one_grade(home: Home, step: str) -> None:
     number = hand_in(home)
