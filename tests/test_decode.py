@@ -355,7 +355,7 @@ def test_a_process_that_was_killed_is_started_anew(decoder: Decoder) -> None:
             assert one.decode(FILES[0][2], PLAIN, False, LIMITS)
             assert one.process is not None
             os.kill(one.process[0], 9)
-            time.sleep(0.05)
+            os.waitid(os.P_PID, one.process[0], os.WEXITED | os.WNOWAIT)  # ended, and not yet waited for
         assert one.decode(FILES[0][2], PLAIN, False, LIMITS)
     finally:
         one.close()
