@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.home import Home, locked, making, sync_folder, write_file
+from harness.home import Home, keep_file, locked, making, sync_folder, write_file
 from tasks.base import METRICS_VERSION, Answers, Bar, Judge, Rules, UserError
 from tasks.formats import Format, TableFormat, format_from_json
 from tasks.homeworks import canonical, find_task, module_of, unknown
@@ -323,26 +323,43 @@ def digest_of(description: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(form).encode()).hexdigest()
 
 
-def save_answers(folder: Path, answers: Answers, files: Mapping[str, bytes]) -> str:
-    """Writes answers with their usage as plain arrays, and the judge's files; returns the SHA-256 of it all."""
+def save_answers(folder: Path, answers: Answers) -> str:
+    """Writes answers with their usage as plain arrays beside the judge's files; returns the SHA-256 of it all."""
     import io
 
     import numpy as np
 
     arrays: dict[str, Any] = {f"column-{place}": values for place, values in enumerate(answers.columns.values())}
     arrays |= {"usage": answers.usage, "groups": answers.groups}
-    contents = {}
+    contents: dict[str, bytes] = {}
     for name, array in arrays.items():
         if array is not None:
             stream = io.BytesIO()
             np.save(stream, array.astype(np.str_) if array.dtype == object else array, allow_pickle=False)
-            contents[name] = (f"{name}.npy", stream.getvalue())
-    assert not {name for name, _ in contents.values()} & set(files)
+            contents[name] = stream.getvalue()
+    files = sorted(path.name for path in folder.iterdir())
+    taken = {f"{name}.npy" for name in contents} | NOT_DATA
+    assert all((folder / name).is_file() and name not in taken for name in files), "plain files of names of their own"
     digest = hashlib.sha256()
-    for name, (file, data) in (contents | {name: (name, files[name]) for name in sorted(files)}).items():
-        write_file(folder / file, data, mode=0o600)
+    for name, data in contents.items():
+        write_file(folder / f"{name}.npy", data, mode=0o600)
         digest.update(name.encode() + data)
+    for name in files:
+        keep_file(folder / name, mode=0o600)
+        add_file(digest, folder / name)
     return digest.hexdigest()
+
+
+NOT_DATA = frozenset(("competition.json", "provenance.json", "format.json", "metric.py"))
+"""The files of a secret folder that `data_version` does not come from."""
+
+
+def add_file(digest: hashlib._Hash, path: Path) -> None:
+    """Takes the name and the bytes of a file into a digest, a piece at a time."""
+    digest.update(path.name.encode())
+    with path.open("rb") as stream:
+        while piece := stream.read(2**20):
+            digest.update(piece)
 
 
 @dataclass(frozen=True)
@@ -382,13 +399,13 @@ def hidden_parts(folder: Path, columns: int) -> tuple[dict[str, bytes], str]:
     names = [f"column-{place}" for place in range(columns)] + ["usage"]
     names += ["groups"] if (folder / "groups.npy").exists() else []
     arrays = {name: (folder / f"{name}.npy").read_bytes() for name in names}
-    known = {f"{name}.npy" for name in names} | {"competition.json", "provenance.json", "format.json", "metric.py"}
+    known = {f"{name}.npy" for name in names} | NOT_DATA
     files = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in known)
     digest = hashlib.sha256()
     for name, data in arrays.items():
         digest.update(name.encode() + data)
     for name in files:
-        digest.update(name.encode() + (folder / name).read_bytes())
+        add_file(digest, folder / name)
     return arrays, digest.hexdigest()
 
 

@@ -345,6 +345,13 @@ def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
         os.fsync(stream.fileno())
 
 
+def keep_file(path: Path, mode: int) -> None:
+    """Gives a written file its mode and syncs it to the disk."""
+    path.chmod(mode)
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
 def write_json(path: Path, values: Any, mode: int = 0o644) -> None:
     """Writes plain values as readable JSON; NaN and infinity are refused."""
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)

@@ -86,7 +86,7 @@ class Plan:
     bars: tuple[Bar, ...]
     rules: Rules
     sheet: str
-    make: Callable[[Path, Streams], Made]
+    make: Callable[[Path, Streams, Path], Made]
     metric: str | None = None
     metric_file: ScoreFile | None = None
     judge: Judge | None = None
@@ -140,8 +140,8 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
     )
 
 
-def _maker(edition: Edition, size: str, source: Path | None) -> Callable[[Path, Streams], Made]:
-    return lambda public, streams: edition.make(public, streams, size, source)
+def _maker(edition: Edition, size: str, source: Path | None) -> Callable[[Path, Streams, Path], Made]:
+    return lambda public, streams, secret: edition.make(public, streams, size, source, secret)
 
 
 def plan_own(
@@ -191,10 +191,13 @@ def plan_own(
     )
     answers = for_auc(parsed, answers) if metric == "auc" else answers
 
-    def make(folder: Path, streams: Streams) -> Made:
+    def make(folder: Path, streams: Streams, secret: Path) -> Made:
         if public is not None:
             shutil.copytree(public, folder, dirs_exist_ok=True, symlinks=False)
-        return Made(answers, secret={} if metric_file is None else {SOLUTION: data})
+        if metric_file is None:
+            return Made(answers)
+        (secret / SOLUTION).write_bytes(data)
+        return Made(answers, secret=secret)
 
     return Plan(
         name=name,
@@ -555,7 +558,8 @@ def _build(
     step("folders made")
     root = key if seed is None else fixed_key(seed)
     purpose = f"{plan.name}/{plan.edition}/{version if seed is None else 0}"
-    made = plan.make(new, Streams(root).within(f"{purpose}/world"))
+    made = plan.make(new, Streams(root).within(f"{purpose}/world"), hidden)
+    assert made.secret == (hidden if any(hidden.iterdir()) else None)
     answers = split(made.answers, root, f"{purpose}/split", plan.rules.public_share)
     if plan.metric == "auc":
         refuse_one_class(plan.name, answers)
@@ -576,7 +580,7 @@ def _build(
     )
     _write_public(new, competition, plan.sheet, made.sample)
     step("public written")
-    _write_secret(hidden, plan, competition, answers, made.secret, key)
+    _write_secret(hidden, plan, competition, answers, key)
     assert plan.judge is None or not (*plan.judge.lacks(new), *plan.judge.lacks(hidden)), "make writes what check needs"
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
@@ -613,12 +617,10 @@ def _write_public(folder: Path, competition: Competition, sheet: str, sample: by
     write_json(folder / "format.json", competition.to_json())
 
 
-def _write_secret(
-    folder: Path, plan: Plan, competition: Competition, answers: Answers, files: Mapping[str, bytes], key: bytes
-) -> None:
+def _write_secret(folder: Path, plan: Plan, competition: Competition, answers: Answers, key: bytes) -> None:
+    parts = save_answers(folder, answers)
     description = competition.to_json()
     write_json(folder / "format.json", description, mode=0o600)
-    parts = save_answers(folder, answers, files)
     metric_id = "+".join(metric.name for metric in plan.metrics)
     if plan.metric_file is not None:
         write_file(folder / "metric.py", plan.metric_file.source, mode=0o600)

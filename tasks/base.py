@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, localcontext
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tasks.errors import Problem as Problem
 from tasks.errors import SubmissionError as SubmissionError
@@ -136,7 +136,7 @@ class Made:
     `train` `(n, d)` and `test` `(m, d)` are the numeric features that students get, `test` in the order of the answers;
     `train_groups` names the group of each training row in the same words as `Answers.groups`. `sample` is the sample
     submission where the format alone does not give one; `form` is the submission format where more of it than the ids
-    was drawn; `secret` holds the files, by name, that the judge needs.
+    was drawn. `secret` is the folder into which files for the judge were written, None where there are none.
     """
 
     answers: Answers
@@ -145,7 +145,7 @@ class Made:
     train_groups: NDArray[np.str_] | None = None
     sample: bytes | None = None
     form: Format | None = None
-    secret: Mapping[str, bytes] = field(default_factory=dict)
+    secret: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -211,14 +211,24 @@ class Place:
         return getattr(import_module(module), name)(*self.first, *arguments)
 
 
+class Make(Protocol):
+    """Writes what students get into `public`, and what only the judge reads into `secret`; returns the hidden side.
+
+    Everything is drawn from `streams`, those of the course's key. `source` is the folder or archive of the course's
+    files where the edition is official, else None. `secret` is an empty folder, left out where nothing goes into it.
+    """
+
+    def __call__(
+        self, public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None, /
+    ) -> Made: ...
+
+
 @dataclass(frozen=True)
 class Edition:
     """One year of a homework, or its built-in world. The year is part of the key: header, metric and bars depend on it.
 
     `format` is the course's own, with the course's ids; a prepared competition replaces the ids by its own.
-    `metrics[0]` ranks. `make(public, streams, size, source)` writes what students get into the folder `public`, from
-    random streams of the course's key, and returns the hidden side; `source` is the folder or archive of the course's
-    files where `official`, else None. It is named by its `Place`.
+    `metrics[0]` ranks. `make` is named by its `Place`.
     """
 
     name: str
@@ -227,7 +237,7 @@ class Edition:
     metrics: tuple[Metric, ...]
     bars: tuple[Bar, ...]
     rules: Rules
-    make: Callable[[Path, Streams, str, Path | None], Made]
+    make: Make
     official: bool = False
     judge: Judge | None = None
 

@@ -481,7 +481,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     plan = Plan(
         name="causes", title="Causes", edition="own", source="made for this test", format=CAUSES,
         metrics=(named_metric("accuracy"),), bars=(), rules=Rules(), sheet="# Causes\n", metric="accuracy",
-        make=lambda folder, streams: Made(Answers(range(ROWS), {"cause": TRUTH}, usage=usage)),
+        make=lambda folder, streams, secret: Made(Answers(range(ROWS), {"cause": TRUTH}, usage=usage)),
     )  # fmt: skip
     home = open_home(tmp_path / "home")
     prepare(home, plan, seed=3, accept_leaks=True, now=datetime(2027, 2, 1, tzinfo=UTC))

@@ -325,10 +325,11 @@ def make(folder: Path, edition: str, seed: int, source: Path | None = None) -> M
     """A competition in `folder`/public and `folder`/secret."""
     for name in ("public", "secret"):
         (folder / name).mkdir(parents=True)
-    made = TASK.edition(edition).make(folder / "public", fixed(seed), "small", source)
-    for name, data in made.secret.items():
-        (folder / "secret" / name).write_bytes(data)
-    return made
+    return TASK.edition(edition).make(folder / "public", fixed(seed), "small", source, folder / "secret")
+
+
+def secrets(folder: Path) -> dict[str, bytes]:
+    return judge.files_of(folder / "secret")
 
 
 def score(folder: Path, made: Made, given: bytes | Images) -> tuple[float, float, tuple[str, ...]]:
@@ -348,7 +349,7 @@ def score(folder: Path, made: Made, given: bytes | Images) -> tuple[float, float
 @pytest.mark.usefixtures("small_world")
 def test_the_built_in_competition_ranks_and_notes(tmp_path: Path) -> None:
     made = make(tmp_path, "builtin", 5)
-    assert set(made.secret) == {networks.FEATURES_FILE, networks.DETECTOR_FILE, judge.SHOWN_FILE}
+    assert set(secrets(tmp_path)) == {networks.FEATURES_FILE, networks.DETECTOR_FILE, judge.SHOWN_FILE}
     assert made.answers.columns["features"].shape == (100, networks.FEATURES)
     assert made.answers.usage is None
     assert made.sample is not None
@@ -369,10 +370,11 @@ def test_the_same_seed_gives_the_same_competition(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(networks.FACES, "small", 60)
     monkeypatch.setitem(world.SIZES, "small", (60, 40))
     one, other, another = (make(tmp_path / name, "builtin", seed) for name, seed in (("a", 5), ("b", 5), ("c", 6)))
-    assert one.secret == other.secret
+    files, again, others = (secrets(tmp_path / name) for name in "abc")
+    assert files == again
     assert one.sample == other.sample == another.sample
     assert np.array_equal(one.answers.columns["features"], other.answers.columns["features"])
-    assert all(one.secret[name] != another.secret[name] for name in one.secret)
+    assert all(files[name] != others[name] for name in files)
 
 
 def test_the_judge_names_what_can_change_its_numbers() -> None:
@@ -399,7 +401,7 @@ def course(tmp_path_factory: pytest.TempPathFactory, small_world: None) -> tuple
 @needs_cascade
 def test_real_faces_are_split_and_real_submissions_lie_between_them_and_noise(course: tuple[Path, Made]) -> None:
     folder, made = course
-    assert set(made.secret) == {judge.CASCADE_FILE, networks.FEATURES_FILE, judge.SHOWN_FILE}
+    assert set(secrets(folder)) == {judge.CASCADE_FILE, networks.FEATURES_FILE, judge.SHOWN_FILE}
     assert made.answers.usage is not None
     assert (made.answers.usage == PUBLIC).all()
     files = list((folder / "public" / "faces").iterdir())
@@ -429,11 +431,11 @@ def test_hidden_faces_are_not_among_those_that_students_get(course: tuple[Path, 
     files = {path.read_bytes() for path in (folder / "public" / "faces").iterdir()}
     hidden = [image for image in faces if world.encode(image) not in files]
     assert len(hidden) == len(made.answers)
-    features = judge.features(made.secret, compressed(np.stack(hidden), world.QUALITY))
+    features = judge.features(secrets(folder), compressed(np.stack(hidden), world.QUALITY))
     order, other = (np.lexsort(np.round(values, 3).T) for values in (features, made.answers.columns["features"]))
     assert np.allclose(features[order], made.answers.columns["features"][other], atol=1e-3)
     # Who hands in hidden ones, which can be had from the internet, is found out too.
-    assert len(judge.near_copies(made.secret[judge.SHOWN_FILE], compressed(np.stack(hidden[:50])))) == 50
+    assert len(judge.near_copies(secrets(folder)[judge.SHOWN_FILE], compressed(np.stack(hidden[:50])))) == 50
 
 
 def small_faces(count: int = 120) -> dict[str, bytes]:

@@ -29,7 +29,15 @@ FAULT = {"torque": 2.0, "gravity": -10.2}
 
 
 def made(folder: Path, seed: int) -> Made:
-    return make_policy(folder, fixed(seed).within("hw12/builtin-policy/0/world"), "small")
+    """The world in `folder`, with the secret files in a folder beside it."""
+    secret = folder.with_name(f"{folder.name}.secret")
+    secret.mkdir(exist_ok=True)
+    return make_policy(folder, fixed(seed).within("hw12/builtin-policy/0/world"), "small", None, secret)
+
+
+def secrets(made: Made) -> dict[str, Any]:
+    assert made.secret is not None
+    return {path.name: json.loads(path.read_text()) for path in made.secret.iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +73,15 @@ def test_the_fault_and_the_hidden_seeds_follow_from_the_key_and_the_seeds_are_no
         results.append(made(folder, seed))
     faults = [json.loads((folder / FAULT_FILE).read_text()) for folder in folders]
     assert faults[0] == faults[1] != faults[2]
-    assert results[0].secret == results[1].secret
+    assert secrets(results[0]) == secrets(results[1]) != secrets(results[2])
     for fault in faults:
         assert 1.5 <= abs(fault["torque"]) <= 2.5
         assert -10.5 <= fault["gravity"] <= -9.5
-    seeds = json.loads(results[0].secret[SEEDS_FILE])
+    seeds = secrets(results[0])[SEEDS_FILE]
     assert len(set(seeds)) == len(seeds) == len(results[0].answers) == 200
     text = "".join(path.read_text() for path in folders[0].iterdir())
     assert not any(str(seed) in text for seed in seeds)
-    torques = [json.loads(made(folders[0], seed).secret[FAULT_FILE])["torque"] for seed in range(20)]
+    torques = [secrets(made(folders[0], seed))[FAULT_FILE]["torque"] for seed in range(20)]
     assert {value > 0 for value in torques} == {True, False}
 
 

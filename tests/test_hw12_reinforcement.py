@@ -415,8 +415,8 @@ def test_what_waits_for_a_judge_holds_up_no_other_homework_and_gets_the_same_sco
 def test_other_seeds_are_other_data_though_the_marks_are_the_same(tmp_path: Path) -> None:
     plan = plan_homework("hw12", "2022", None, "small")
 
-    def moved(public: Path, streams: Streams) -> Made:
-        made = plan.make(public, streams)
+    def moved(public: Path, streams: Streams, secret: Path) -> Made:
+        made = plan.make(public, streams, secret)
         return replace(made, form=replace(CHAIN, seeds=(544,) * 5))
 
     versions = []

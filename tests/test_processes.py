@@ -65,7 +65,7 @@ def test_worlds_are_the_same_bytes_however_many_processes_make_them(
         folder = tmp_path / str(processes)
         for name in ("text", "faces"):
             (folder / name).mkdir(parents=True)
-        made = text_world.make(folder / "text", fixed(3), "tiny", None, processes)
+        made = text_world.make(folder / "text", fixed(3), "tiny", processes=processes)
         images = face_world.make_images(folder / "faces", fixed(3), "tiny", processes)
         hidden[processes] = made.answers.columns["translation"].tolist(), images.tobytes()
     assert hidden[1] == hidden[2]

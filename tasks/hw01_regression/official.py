@@ -178,7 +178,9 @@ def carve(
     return train, [test[i] for i in rng.permutation(len(test))], group
 
 
-def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
+def make(
+    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
+) -> Made:
     """Write the carved competition into `public`. Rows keep the cells of the file; ids are renumbered."""
     import numpy as np
 

@@ -342,7 +342,9 @@ def floor(layout: Layout, streams: Streams, size: str) -> NDArray[np.float64]:
     return np.array([expected[window.state, window.day + layout.days - 1] for window in test])
 
 
-def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
+def make(
+    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None
+) -> Made:
     """Write the two files of a world into `public`."""
     import numpy as np
 

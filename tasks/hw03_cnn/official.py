@@ -191,7 +191,9 @@ def carve(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Gen
     return hidden
 
 
-def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
+def make(
+    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
+) -> Made:
     """Write the pictures that students get into `public`, in the course's layout, and return the hidden classes."""
     import numpy as np
 

@@ -127,7 +127,9 @@ def check_facts(source: Source, labels: NDArray[np.int64], kinds: list[str], sid
             )
 
 
-def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
+def make(
+    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
+) -> Made:
     """Write what students get into `public`, and return the hidden classes and the format with the classes' number."""
     import numpy as np
     from PIL import Image

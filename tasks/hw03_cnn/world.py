@@ -205,7 +205,9 @@ def draw_part(
     return np.array(rows).reshape(len(rows), -1)
 
 
-def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
+def make(
+    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None
+) -> Made:
     """Write the pictures of a world into `public`."""
     import numpy as np
 

@@ -144,7 +144,7 @@ def carve(english: list[str], chinese: list[str], rng: random.Random) -> tuple[l
     return train, test
 
 
-def make(year: str, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
+def make(year: str, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None) -> Made:
     """Write the carved competition into `public`."""
     import numpy as np
 

@@ -64,7 +64,14 @@ def noisy(g: Speaker, pair: Pair, other: Pair) -> Pair:
     return en, other[1]
 
 
-def make(public: Path, streams: Streams, size: str, source: Path | None = None, processes: int | None = None) -> Made:
+def make(
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None = None,
+    secret: Path | None = None,
+    processes: int | None = None,
+) -> Made:
     """Write the files of a world into `public`, the same however many `processes` there are (default: all cores).
 
     The training pairs and the monolingual text come in blocks with a stream each.

@@ -41,8 +41,7 @@ PIECE = 8192
 
 def run(form: Format, predictions: Columns, folder: Path) -> Judged:
     """The features (n, d) and found faces (n,) of the submitted images, with a note of near-copies."""
-    files = {path.name: path.read_bytes() for path in sorted(folder.glob("*")) if path.name in SECRET_FILES}
-    images = predictions["image"]
+    files, images = files_of(folder), predictions["image"]
     columns: Columns = {"features": features(files, images), "face": faces(files, images)}
     copies = near_copies(files[SHOWN_FILE], images)
     notes = how(files)
@@ -50,6 +49,11 @@ def run(form: Format, predictions: Columns, folder: Path) -> Judged:
         count = f"{len(copies):,} of {len(images):,} images"
         notes += (f"{count} are near-copies of real images, e.g. {copies[0] + 1}.jpg",)
     return Judged(columns, notes)
+
+
+def files_of(secret: Path) -> dict[str, bytes]:
+    """The judge's files in the secret folder, by name."""
+    return {name: (secret / name).read_bytes() for name in SECRET_FILES if (secret / name).exists()}
 
 
 def how(files: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -89,21 +93,25 @@ def faces(files: Mapping[str, bytes], images: Images) -> NDArray[np.bool_]:
     return networks.faces(files[networks.DETECTOR_FILE], images)
 
 
-def prepared(images: Images, hidden: Images, secret: Mapping[str, bytes], usage: int | None = None) -> Made:
+def prepared(
+    images: Images, hidden: Images, files: Mapping[str, bytes], secret: Path, usage: int | None = None
+) -> Made:
     """A competition from the images that could be copied, the hidden real ones, and the judge's files.
 
-    The answers are the features of the hidden images, all of one `usage` where it is given. In the sample submission
-    each image has one plain colour.
+    The files go into the folder `secret`, with what finds copies. The answers are the features of the hidden images,
+    all of one `usage` where it is given. In the sample submission each image has one plain colour.
     """
     import numpy as np
 
-    real = features(secret, hidden)
+    for name, data in {**files, SHOWN_FILE: shown(images)}.items():
+        (secret / name).write_bytes(data)
+    real = features(files, hidden)
     marks = None if usage is None else np.full(len(real), usage, np.int8)
     colours = np.random.default_rng(0).integers(64, 192, (SUBMITTED, 1, 1, 3)).astype(np.uint8)
     return Made(
         Answers(range(len(real)), {"features": real}, usage=marks),
         sample=world.archive(np.broadcast_to(colours, (SUBMITTED, 64, 64, 3)), MAX_BYTES),
-        secret={**secret, SHOWN_FILE: shown(images)},
+        secret=secret,
     )
 
 

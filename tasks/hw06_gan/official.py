@@ -38,7 +38,7 @@ MAX_SIDE = 4096
 FACE = re.compile(r"([0-9]{1,9})\.jpe?g", re.IGNORECASE)
 
 
-def make(public: Path, streams: Streams, size: str, source: Path | None) -> Made:
+def make(public: Path, streams: Streams, size: str, source: Path | None, secret: Path) -> Made:
     """Write the faces that students get, 64 × 64, into `public` and return the hidden ones as answers.
 
     All answers are public: the course has one board. Raises UserError where a file is missing or damaged.
@@ -56,12 +56,12 @@ def make(public: Path, streams: Streams, size: str, source: Path | None) -> Made
     order = streams.generator("hidden faces").permutation(len(images))
     hidden_count = min(HIDDEN, len(images) // 2)
     hidden = np.stack([world.decode(world.encode(images[place])) for place in order[:hidden_count]])
-    secret = {judge.CASCADE_FILE: cascade}
+    files = {judge.CASCADE_FILE: cascade}
     weights = next((name for name in inception.NAMES if name in found.files), None)
     if weights is not None:
-        secret[inception.FILE] = inception.convert(found.files[weights], weights)
+        files[inception.FILE] = inception.convert(found.files[weights], weights)
     else:
-        secret[networks.FEATURES_FILE] = networks.train(streams, size)[networks.FEATURES_FILE]
+        files[networks.FEATURES_FILE] = networks.train(streams, size)[networks.FEATURES_FILE]
     (public / "faces").mkdir()
     shown = []
     for number, place in enumerate(sorted(order[hidden_count:])):
@@ -69,7 +69,7 @@ def make(public: Path, streams: Streams, size: str, source: Path | None) -> Made
         (public / "faces" / f"{number}.jpg").write_bytes(data)
         shown.append(world.decode(data))
     # The course's files are on the internet, so the hidden faces could be submitted as well.
-    return judge.prepared(np.concatenate([shown, hidden]), hidden, secret, PUBLIC)
+    return judge.prepared(np.concatenate([shown, hidden]), hidden, files, secret, PUBLIC)
 
 
 @dataclass(frozen=True)

@@ -525,7 +525,7 @@ def archive(images: Images, max_bytes: int) -> bytes:
     raise UserError(f"{len(images)} images do not fit into {max_bytes:,} bytes at any quality.")
 
 
-def make(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
+def make(public: Path, streams: Streams, size: str, source: Path | None, secret: Path) -> Made:
     """Write the faces of a world into `public` and return the hidden ones as answers."""
     import numpy as np
 
@@ -535,7 +535,7 @@ def make(public: Path, streams: Streams, size: str, source: Path | None = None) 
     hidden = make_images(public, streams, size)
     files = sorted((public / "faces").iterdir())
     shown = np.stack([decode(path.read_bytes()) for path in files])
-    return judge.prepared(shown, hidden, networks.train(streams, size))
+    return judge.prepared(shown, hidden, networks.train(streams, size), secret)
 
 
 def make_images(public: Path, streams: Streams, size: str, processes: int | None = None) -> Images:

@@ -175,7 +175,9 @@ def alter(kind: str, face: NDArray[np.uint8], other: NDArray[np.uint8], rng: np.
     return changed
 
 
-def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None) -> Made:
+def make(
+    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
+) -> Made:
     """Write the carved competition into the year's folder in `public`."""
     if source is None:
         raise UserError(

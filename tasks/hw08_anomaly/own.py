@@ -115,7 +115,9 @@ def check_facts(source: Source, normal: Pictures, anomalous: Pictures) -> None:
             )
 
 
-def make(layout: Layout, public: Path, streams: Streams, size: str, place: Path | None) -> Made:
+def make(
+    layout: Layout, public: Path, streams: Streams, size: str, place: Path | None, secret: Path | None = None
+) -> Made:
     """Write the competition made of an instructor's pictures into the year's folder in `public`."""
     import numpy as np
 

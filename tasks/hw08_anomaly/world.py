@@ -549,7 +549,9 @@ def pictures(kind: str, rng: np.random.Generator, count: int) -> NDArray[np.uint
     return np.concatenate(parts)
 
 
-def make(layout: Layout, public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
+def make(
+    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None
+) -> Made:
     """Write the two arrays into the year's folder in `public`, a piece at a time."""
     import numpy as np
     from numpy.lib.format import open_memmap

@@ -31,7 +31,7 @@ from tasks.models import dense
 from tasks.streams import Streams
 
 
-def make(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
+def make(public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None) -> Made:
     """Write the list of episodes into `public`: seeds below 2³¹, all different."""
     rng = streams.generator("episodes")
     seeds: list[int] = []
@@ -42,23 +42,26 @@ def make(public: Path, streams: Streams, size: str, source: Path | None = None) 
     return _made(public, replace(FORMAT, seeds=tuple(seeds)))
 
 
-def make_chain(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
+def make_chain(
+    public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None
+) -> Made:
     """Write the course's list of episodes into `public`."""
     return _made(public, CHAIN)
 
 
-def make_policy(public: Path, streams: Streams, size: str, source: Path | None = None) -> Made:
+def make_policy(public: Path, streams: Streams, size: str, source: Path | None, secret: Path) -> Made:
     """Write the numbers of the fault and the environment that has it; the seeds that are flown stay hidden."""
     rng = streams.generator("fault")
     torque = float(rng.choice([-1.0, 1.0]) * rng.uniform(1.5, 2.5))
     fault = {"torque": round(torque, 3), "gravity": round(float(rng.uniform(-10.5, -9.5)), 3)}
     text = json.dumps(fault, indent=1) + "\n"
-    (public / FAULT_FILE).write_text(text, encoding="utf-8", newline="\n")
+    for folder in (public, secret):
+        (folder / FAULT_FILE).write_text(text, encoding="utf-8", newline="\n")
     code = Path(__file__).with_name("environment.py").read_text(encoding="utf-8")
     (public / "environment.py").write_text(code, encoding="utf-8", newline="\n")
     seeds = streams.generator("episodes").choice(2**31, size=POLICY_EPISODES[size], replace=False).tolist()
     answers = Answers(range(len(seeds)), {})
-    secret = {FAULT_FILE: text.encode(), SEEDS_FILE: json.dumps(seeds).encode()}
+    (secret / SEEDS_FILE).write_text(json.dumps(seeds), encoding="utf-8")
     return Made(answers, sample=idle(), secret=secret)
 
 

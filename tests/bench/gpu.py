@@ -91,15 +91,13 @@ def made_at(root: Path, name: str, size: str, seed: int) -> tuple[Edition, Path,
     assert task is not None
     edition, public = task.edition("builtin"), root / name
     begin = time.perf_counter()
-    public.mkdir(parents=True)
-    made = edition.make(public, fixed(seed), size, None)
+    secret = root / f"{name}.secret"
+    for folder in (public, secret):
+        folder.mkdir(parents=True)
+    made = edition.make(public, fixed(seed), size, None, secret)
     values = {**(made.form or edition.format).to_json(), "edition": "builtin", "size": size}
     (public / "format.json").write_text(json.dumps(values), encoding="utf-8")
     (public / "manifest.json").write_text("{}", encoding="utf-8")
-    secret = root / f"{name}.secret"
-    secret.mkdir()
-    for file, data in made.secret.items():
-        (secret / file).write_bytes(data)
     print(f"{name}: data of size {size} made in {time.perf_counter() - begin:.1f} s", flush=True)
     return edition, public, made
 

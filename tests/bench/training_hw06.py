@@ -117,15 +117,18 @@ def main() -> None:
     edition = TASK.edition("builtin")
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}, one thread")
     with tempfile.TemporaryDirectory() as name:
-        public = Path(name)
-        made = edition.make(public, fixed(given.seed), "small", None)
+        public, secret = Path(name) / "public", Path(name) / "secret"
+        for folder in (public, secret):
+            folder.mkdir()
+        made = edition.make(public, fixed(given.seed), "small", None, secret)
+        files = judge.files_of(secret)
         (public / "format.json").write_text(json.dumps(edition.format.to_json()), encoding="utf-8")
         steps = config.epochs * (len(list((public / "faces").iterdir())) // config.batch)
         speeds = {}
         for label, side in (("straightforward", theirs), ("baseline", ours)):
             with tuned(device, 1):
                 seconds, images = side(config, public, given.seed, device)
-            guess: Columns = {"features": judge.features(made.secret, images), "face": judge.faces(made.secret, images)}
+            guess: Columns = {"features": judge.features(files, images), "face": judge.faces(files, images)}
             fid = FID.value(FID.rows(made.answers.columns, guess))
             rate = FACE_RATE.value(FACE_RATE.rows(made.answers.columns, guess))
             speeds[label] = steps / seconds
