@@ -75,9 +75,7 @@ LEVELS = {
         epochs=100, patience=50,
     ),
 }  # fmt: skip
-SAMPLE_2022 = Config(
-    inputs="all+id", scaling="none", parts=5, hidden=(16, 8), lr=1e-5, batch=256, patience=400
-)  # fmt: skip
+SAMPLE_2022 = Config(inputs="all+id", scaling="none", parts=5, hidden=(16, 8), lr=1e-5, batch=256, patience=400)
 
 
 def settings(level: str, public: Path) -> Config:
@@ -111,9 +109,8 @@ def read(path: Path) -> Table:
     days = cells[:, repeated - 1 :]
     if days.shape[1] % len(names):
         days = np.concatenate([days, np.zeros((len(rows), 1), np.float32)], axis=1)
-    return Table(
-        tuple(row[0] for row in rows), cells[:, : repeated - 1], days.reshape(len(rows), -1, len(names)), names
-    )
+    days = days.reshape(len(rows), -1, len(names))
+    return Table(tuple(row[0] for row in rows), cells[:, : repeated - 1], days, names)
 
 
 def features(table: Table, inputs: str) -> Floats:
@@ -122,20 +119,18 @@ def features(table: Table, inputs: str) -> Floats:
     "all": every column; "all+id": the row's number too; "right": the states, the earlier targets and their moves;
     "moves": for each day but the first its answers and how they moved, those about illness relatively.
     """
-    n, earlier, survey = len(table.ids), table.days[:, :-1, -1], table.days[:, :, :-1]
-    if inputs in ("all", "all+id"):
-        parts = [table.states, table.days.reshape(n, -1)[:, :-1]]
-        if inputs == "all+id":
-            parts.append(np.array(table.ids, dtype=np.float32)[:, None])
-    elif inputs == "right":
-        parts = [table.states, earlier, np.diff(earlier, axis=1)]
-    else:
+    n, earlier, survey = len(table.ids), table.days[:, :-1, -1], table.days[:, :, :-1].copy()
+    if inputs == "right":
+        parts = [earlier, np.diff(earlier, axis=1)]
+    elif inputs == "moves":
         ill = [table.names.index(name) for name in ILLNESS]
-        scaled_survey = survey.copy()
-        scaled_survey[:, :, ill] = np.log(np.maximum(survey[:, :, ill], 0.05))
-        by_day = np.concatenate([scaled_survey[:, 1:], np.diff(scaled_survey, axis=1)], axis=2)  # (n, d - 1, 2c)
-        parts = [table.states, by_day.reshape(n, -1), earlier[:, -1:], np.diff(earlier, axis=1)]
-    return np.concatenate(parts, axis=1)
+        survey[:, :, ill] = np.log(np.maximum(survey[:, :, ill], 0.05))
+        by_day = np.concatenate([survey[:, 1:], np.diff(survey, axis=1)], axis=2)  # (n, d - 1, 2c)
+        parts = [by_day.reshape(n, -1), earlier[:, -1:], np.diff(earlier, axis=1)]
+    else:
+        number = [np.array(table.ids, dtype=np.float32)[:, None]] if inputs == "all+id" else []
+        parts = [table.days.reshape(n, -1)[:, :-1], *number]
+    return np.concatenate([table.states, *parts], axis=1)
 
 
 def stretches(table: Table) -> NDArray[np.intp]:
@@ -170,19 +165,17 @@ def scaled(values: Floats, like: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data of a level: inputs (n, f), targets (n,), and the base and the unit (n,) of `base + unit · output`.
+    """The data of a level: inputs (n, f), targets (n,), and the base and the unit, (2, n), of `base + unit · output`.
 
     `held` (networks, n) says which rows each network holds out; `shape` counts states, days and answers of a day.
     """
 
     x: Floats
     y: Floats
-    base: Floats
-    unit: Floats
+    goal: Floats
     held: NDArray[np.bool_]
     x_test: Floats
-    base_test: Floats
-    unit_test: Floats
+    goal_test: Floats
     ids: tuple[str, ...]
     shape: tuple[int, int, int]
 
@@ -201,22 +194,21 @@ def prepare(config: Config, public: Path) -> Prepared:
     elif config.scaling == "train":
         values_test[:], values[:] = scaled(values_test, values), scaled(values, values)
     shape = states, train.days.shape[1], len(train.names) - 1
-    goal, goal_test = goals(config, train), goals(config, test)
-    return Prepared(x, train.days[:, -1, -1], *goal, held, x_test, *goal_test, test.ids, shape)
+    y, goal, goal_test = train.days[:, -1, -1], goals(train, config.target), goals(test, config.target)
+    return Prepared(x, y, goal, held, x_test, goal_test, test.ids, shape)
 
 
-def goals(config: Config, table: Table) -> tuple[Floats, Floats]:
-    """What an output of 0 means, and by how much an output of 1 differs from it, each (n,).
+def goals(table: Table, target: str) -> Floats:
+    """What an output of 0 means, and by how much an output of 1 differs from it, (2, n).
 
     "raw": 0 and 1 per cent; "change": yesterday's value and 1; "odds": yesterday's value and the slope of the logistic
     curve there, since a share of 5 % moves less than one of 50 % for the same change in the odds.
     """
     yesterday = table.days[:, -2, -1]
-    one = np.ones_like(yesterday)
-    if config.target == "raw":
-        return 0 * one, one
-    share = np.clip(yesterday / 100, 0.01, 0.99)
-    return yesterday, one if config.target == "change" else (10 * share * (1 - share)).astype(np.float32)
+    if target == "odds":
+        share = np.clip(yesterday / 100, 0.01, 0.99)
+        return np.stack([yesterday, 10 * share * (1 - share)])
+    return np.stack([yesterday if target == "change" else 0 * yesterday, np.ones_like(yesterday)])
 
 
 # Models: all networks of an ensemble at once, each layer as one batched product
@@ -228,12 +220,10 @@ class Mlp(nn.Module):
     def __init__(self, count: int, sizes: list[int], generator: torch.Generator) -> None:
         super().__init__()
         self.layers = nn.ParameterList()
-        for fan_in, fan_out in pairwise(sizes):  # uniform in ±1/sqrt(in), as nn.Linear
+        for fan_in, fan_out in pairwise(sizes):
             for rows in (fan_in, 1):
-                bound = fan_in**-0.5
-                self.layers.append(
-                    nn.Parameter((torch.rand(count, rows, fan_out, generator=generator) * 2 - 1) * bound)
-                )
+                uniform = torch.rand(count, rows, fan_out, generator=generator) * 2 - 1
+                self.layers.append(nn.Parameter(uniform * fan_in**-0.5))  # within ±1/sqrt(in), as nn.Linear
 
     def forward(self, x: Tensor) -> Tensor:
         for index in range(0, len(self.layers), 2):
@@ -280,9 +270,8 @@ def train(config: Config, public: Path, run: Run) -> None:
     generator = torch.Generator().manual_seed(run.seed)
     count = len(data.held)
     model = new_model(config, count, data, generator).to(run.device)
-    inputs, y, base, unit, mask = (
-        torch.from_numpy(values).to(run.device) for values in (data.x, data.y, data.base, data.unit, data.held)
-    )
+    inputs, y, goal, mask = (torch.from_numpy(v).to(run.device) for v in (data.x, data.y, data.goal, data.held))
+    base, unit = goal
     each = int((~data.held).sum(axis=1).min())
     weights = list(model.parameters())
     optimiser: torch.optim.Optimizer = (
@@ -317,17 +306,17 @@ def train(config: Config, public: Path, run: Run) -> None:
             state["stale"] = torch.where(better, 0, state["stale"] + 1)
             for best, weight in zip(state["best"], weights, strict=True):
                 best.copy_(torch.where(better[:, None, None], weight, best))
-        run.log({
-            "train_mse": float(losses.mean() / each),
-            "valid_mse": float(valid.mean()),
-            "best_valid_mse": float(state["best_loss"].mean()),
-        })  # fmt: skip
+        best_mse = float(state["best_loss"].mean())
+        run.log(
+            {"train_mse": float(losses.mean() / each), "valid_mse": float(valid.mean()), "best_valid_mse": best_mse}
+        )
 
     with torch.no_grad():
         for weight, best in zip(weights, state["best"], strict=True):
             weight.copy_(best)
         answer = model(torch.from_numpy(data.x_test).to(run.device).expand(count, -1, -1)).mean(dim=0)
-    values = np.clip(data.base_test + data.unit_test * answer.cpu().numpy().astype(np.float64), 0, 100)
+    base_test, unit_test = data.goal_test
+    values = np.clip(base_test + unit_test * answer.cpu().numpy().astype(np.float64), 0, 100)
     run.finish(table(("id", TARGET), data.ids, [repr(float(value)) for value in values]))
 
 

@@ -41,7 +41,7 @@ class Rows(Dataset[Parts]):
     """One row at a time: its inputs, its target, and the base and the unit of an output."""
 
     def __init__(self, data: baseline.Prepared, chosen: Any) -> None:
-        self.parts = [torch.from_numpy(part[chosen]) for part in (data.x, data.y, data.base, data.unit)]
+        self.parts = [torch.from_numpy(part[chosen]) for part in (data.x, data.y, *data.goal)]
 
     def __len__(self) -> int:
         return len(self.parts[0])
@@ -91,7 +91,8 @@ def one_network(config: baseline.Config, data: baseline.Prepared, held: Any, dev
     network.load_state_dict(best)
     with torch.no_grad():
         out = network(torch.from_numpy(data.x_test).to(device)[None])[0].cpu().numpy().astype(np.float64)
-    return steps, data.base_test + data.unit_test * out
+    base, unit = data.goal_test
+    return steps, base + unit * out
 
 
 def main() -> None:
