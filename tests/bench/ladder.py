@@ -54,7 +54,7 @@ def measure(given: argparse.Namespace, edition: Edition, size: str, seed: int, w
             }
             line = {"edition": edition.name, "size": size, "level": level, "seed": seed, "scores": scores}
             results.keep(given.keep, line | {"seconds": seconds, "source": results.source(given.device)})
-            shown = {metric: [round(v, 4) for v in pair if v is not None] for metric, pair in scores.items()}
+            shown = {metric: [round(float(v), 4) for v in pair if v is not None] for metric, pair in scores.items()}
             sys.stderr.write(f"seed {seed} {level}: {shown}, {seconds:.1f} s\n")
 
 
