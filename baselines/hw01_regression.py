@@ -9,8 +9,8 @@ Public and private score, mean ± standard deviation over the seeds (of the data
     strong  0.709 ± 0.046  0.734 ± 0.058    0.667 ± 0.161  0.657 ± 0.118
     boss    0.537 ± 0.037  0.560 ± 0.045    0.337 ± 0.065  0.362 ± 0.049
 
-Each level beats the one below by more than the spread of that difference. 21, 1, 2 and 8 seconds of a core (AMD EPYC and
-Intel Xeon), torch 2.13, November 2026; `python tests/bench/ladder.py hw1 --edition E --seeds 100-108`.
+Each level beats the one below by more than the spread of that difference. 21, 1, 2 and 8 seconds of a core (AMD EPYC
+and Intel Xeon), torch 2.13, November 2026; `python tests/bench/ladder.py hw1 --edition E --seeds 100-108`.
 """
 
 from __future__ import annotations
