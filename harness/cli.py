@@ -1,15 +1,14 @@
 """The command line: the commands for everyone, and the list of all commands.
 
-The commands for submissions are in `harness.handin`, the board in `harness.board`, those for instructors in
-`harness.staff`, `harness.course` and `harness.serve`; each module is loaded when one of its commands is called.
+The commands for submissions are in `harness.handin`, the board in `harness.board`, the sample code in
+`harness.starter`, those for instructors in `harness.staff`, `harness.course` and `harness.serve`; each module is
+loaded when one of its commands is called.
 Each command gets its data from `options.source()`, a home or a server, and shows them the same way.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -33,6 +32,7 @@ ELSEWHERE = {
     "rules": ("course", "Show or change the rules of a homework."),
     "select": ("handin", "Choose which submissions count on the private board."),
     "serve": ("serve", "Serve this course to a class over the network."),
+    "starter": ("starter", "Write the sample code that a homework begins with."),
     "status": ("handin", "Show a submission's score, queue position or problems."),
     "submissions": ("handin", "List your submissions with their scores."),
     "submit": ("handin", "Submit a file: record it, score it and put it on the board."),
@@ -158,7 +158,7 @@ def files(homework: str, download: str | None, every: bool, format: Any) -> None
             raise UserError(f"the files are already on this machine: {body['folder']}")
         from harness.remote import download as fetch
 
-        body["folder"] = str(fetch(source, body, Path(download or body["homework"]), _bar))
+        body["folder"] = str(fetch(source, body, Path(download or body["homework"]), options.progress_bar))
     size = Field("bytes", "bytes", lambda n: f"{n:,}", right=True)
     more = {key: value for key, value in body.items() if key not in ("schema", "files")}
     if every or format != "table":
@@ -182,17 +182,6 @@ def files(homework: str, download: str | None, every: bool, format: Any) -> None
             )
 
 
-@contextlib.contextmanager
-def _bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
-    """Shows a progress bar of `length` bytes on stderr if that is a terminal, else one line."""
-    if not sys.stderr.isatty():
-        click.echo(f"{label} {length:,} bytes", err=True)
-        yield lambda count: None
-        return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield bar.update
-
-
 @cli.command()
 @options.HW
 @options.FILE
@@ -203,19 +192,14 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
     """Check a file as `submit` does, without recording anything."""
     from pathlib import Path
 
-    from harness.competition import find_judge, other_judge
     from harness.grading import check as check_file
-    from harness.handin import valid_line
+    from harness.handin import check_with, valid_line
     from harness.render import emit_json, inert, say
     from tasks.homeworks import canonical, find_task, unknown
 
     if edition is None:
-        source = options.source(named=False)
-        competition = source.competition(homework, say)
-        source.refuse_stale(competition, Path(file))
+        competition, said, notes = check_with(options.source(named=False), homework, Path(file), say)
         name, form, edition = competition.name, competition.format, competition.edition
-        judge, public = find_judge(competition), source.public(competition)
-        other = other_judge(competition)
     else:
         name = canonical(homework)
         task = find_task(name)
@@ -224,20 +208,16 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
         form, judge, public = task.edition(edition).format, task.edition(edition).judge, None
         if not len(form):
             raise UserError(f"edition {edition} has no format until `prepare` draws its data; leave out --edition.")
-        other = None
-    if other is not None:
-        say(other)
-    checked = check_file(Path(file), form, judge, public)
+        said, notes = (), check_file(Path(file), form, judge, public).notes
     rows = len(form)
-    notes = [*([other] if other else []), *checked.notes]
     if format == "json":
         body = {"schema": 1, "valid": True, "homework": name, "edition": edition, form.unit: rows}
-        emit_json(body | {"notes": notes})
+        emit_json(body | {"notes": [*said, *notes]})
     elif format == "csv":
         click.echo(inert(f"valid,homework,edition,{form.unit}") + "\n" + inert(f"True,{name},{edition},{rows}"))
     else:
         click.echo(valid_line(form, name, edition))
-        for note in checked.notes:
+        for note in notes:
             say(note)
 
 

@@ -13,6 +13,9 @@ from harness import options
 from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.competition import Competition
     from tasks.formats import Format
 
 
@@ -21,6 +24,22 @@ def valid_line(form: Format, name: str, edition: str) -> str:
     from harness.render import inert
 
     return inert(f"valid: {len(form):,} {form.unit} for {name}, edition {edition}")
+
+
+def check_with(
+    source: Any, homework: str, path: Path, say: Callable[[str], None]
+) -> tuple[Competition, tuple[str, ...], tuple[str, ...]]:
+    """Checks a file as `submit` does. Returns the competition, the notes that `say` already got, and the others."""
+    from harness.competition import find_judge, other_judge
+    from harness.grading import check
+
+    competition = source.competition(homework, say)
+    source.refuse_stale(competition, path)
+    other = other_judge(competition)
+    if other is not None:
+        say(other)
+    checked = check(path, competition.format, find_judge(competition), source.public(competition))
+    return competition, () if other is None else (other,), tuple(checked.notes)
 
 
 @click.command()

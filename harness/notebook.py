@@ -1,21 +1,32 @@
-"""Submitting from a notebook.
+"""A homework in a notebook or a script: its data, a place for checkpoints, `check` and `submit`.
 
-    from harness.notebook import submit
+    from harness.notebook import check, data_folder, submit, work_folder
+    data = data_folder("hw1")
+    print(check(predictions, "hw1"))
     submit(predictions, "hw1", "dropout 0.3")
 
-sends a DataFrame to the server that you are logged in to, or else to the home folder, and shows its score.
+The course is the home folder of LHY_GRADE_HOME, or the server of LHY_GRADE_SERVER and LHY_GRADE_TOKEN, or the one that
+you are logged in to, or else the default home folder. On Colab, its secrets of these names count too.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
+import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
+
+DRIVE = Path("/content/drive")
+"""Where the Drive is mounted on Colab."""
 
 
-class SubmitError(Exception):
-    """A submission that was refused or could not be sent: the only exception that `submit` raises.
+class GraderError(Exception):
+    """A file that was refused or could not be sent, or data that are not there: the only exception that is raised.
 
     `code` is the same as on the command line (`docs/errors.md`); `problems` lists the problems in the file.
     """
@@ -29,7 +40,7 @@ class SubmitError(Exception):
         """The traceback that a notebook shows: only the message, without the grader's own code."""
         from harness.render import inert
 
-        return [f"SubmitError ({self.code})", *(inert(line) for line in str(self).split("\n"))]
+        return [f"GraderError ({self.code})", *(inert(line) for line in str(self).split("\n"))]
 
 
 @dataclass(frozen=True)
@@ -80,32 +91,110 @@ class Result:
         return [inert(line) for line in shown], [inert(line) for line in [*said, *slot_lines(self.body)]]
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _one_error(function: F) -> F:
+    """Turns every exception of a function into a GraderError, without the inside of the grader."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        from tasks.errors import SubmissionError, internal
+
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            known = error if hasattr(error, "exit_code") and hasattr(error, "code") else internal(error)
+            problems = known.problems if isinstance(known, SubmissionError) else ()
+            lines = [str(known), *getattr(error, "__notes__", ())]
+            if problems:
+                lines.append("The file was refused; no slot was used.")
+            failed = GraderError("\n".join(lines), str(getattr(known, "code", "")), problems)
+        raise failed
+
+    return cast(F, run)
+
+
+@_one_error
+def data_folder(homework: str) -> Path:
+    """The folder with the data of a homework: in the home folder, or downloaded from the server to ./hwNN.
+
+    A download is one archive; what is there already is not fetched again. Raises only GraderError.
+    """
+    from harness import options
+
+    _colab_secrets()
+    source = options.source(named=False)
+    listing = source.files(homework)
+    if "folder" in listing:
+        return Path(listing["folder"])
+    from harness.remote import download
+
+    return download(source, listing, Path(listing["homework"]), options.progress_bar)
+
+
+@_one_error
+def work_folder(homework: str) -> Path:
+    """The folder for checkpoints and results: ./hwNN-work, or on Colab lhy-grade/hwNN on your Drive.
+
+    A machine of Colab is taken away after some hours; what lies on the Drive survives. Raises only GraderError.
+    """
+    from tasks.errors import UserError
+    from tasks.homeworks import canonical
+
+    name = canonical(homework)
+    folder = Path(f"{name}-work")
+    if "google.colab" in sys.modules:
+        from google.colab import drive
+
+        drive.mount(str(DRIVE))
+        folder = DRIVE / "MyDrive" / "lhy-grade" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror or error}.", code="E_DISK", exit_code=10) from None
+    return folder
+
+
+@_one_error
+def check(frame: Any, homework: str) -> str:
+    """Checks a DataFrame or a file as `submit` does, without recording anything; returns what was found valid.
+
+    Raises only GraderError.
+    """
+    from harness import options
+    from harness.handin import check_with, valid_line
+    from harness.render import inert
+
+    _colab_secrets()
+    said: list[str] = []
+    with _file(frame) as path:
+        competition, _, notes = check_with(options.source(named=False), homework, path, said.append)
+    first = valid_line(competition.format, competition.name, competition.edition)
+    return "\n".join([first, *(inert(note) for note in (*said, *notes))])
+
+
+@_one_error
 def submit(frame: Any, homework: str, message: str = "", *, wait: bool = True) -> Result:
     """Checks a DataFrame, submits it and returns its score, rank and the remaining submissions.
 
     `frame` is a DataFrame of pandas or polars with the columns of the sample submission, or the path of a file. Numbers
-    arrive with all their digits; the index of a frame is left out. Raises only SubmitError; a file that could not
+    arrive with all their digits; the index of a frame is left out. Raises only GraderError; a file that could not
     be sent is kept, and the error says where.
     """
-    from tasks.errors import SubmissionError, internal
-
-    try:
-        return Result(_submit(frame, homework, message, wait))
-    except Exception as error:
-        known = error if hasattr(error, "exit_code") and hasattr(error, "code") else internal(error)
-        problems = known.problems if isinstance(known, SubmissionError) else ()
-        lines = [str(known), *getattr(error, "__notes__", ())]
-        if problems:
-            lines.append("The file was refused; no slot was used.")
-        failed = SubmitError("\n".join(lines), str(getattr(known, "code", "")), problems)
-    raise failed
-
-
-def _submit(frame: Any, homework: str, message: str, wait: bool) -> dict[str, Any]:
     from harness import options
+
+    _colab_secrets()
+    source = options.source()
+    with _file(frame) as path:
+        return Result(source.submit(homework, path, message, wait))
+
+
+@contextlib.contextmanager
+def _file(frame: Any) -> Iterator[Path]:
+    """The path of a frame written to a file, or of a file itself."""
     from tasks.errors import SubmissionError, UserError
 
-    source = options.source()
     with tempfile.TemporaryDirectory(prefix="lhy-grade-") as folder:
         path = Path(folder) / "notebook.csv"
         if isinstance(frame, (str, Path)):
@@ -117,9 +206,20 @@ def _submit(frame: Any, homework: str, message: str, wait: bool) -> dict[str, An
         else:
             raise UserError(f"expected a DataFrame of pandas or polars, or a path; got {type(frame).__name__}.")
         try:
-            body: dict[str, Any] = source.submit(homework, path, message, wait)
+            yield path
         except SubmissionError as error:
             if error.code == "E_COLUMNS" and any(getattr(getattr(frame, "index", None), "names", ())):
                 error.add_note("The index of a frame is not submitted; if it has the ids, use frame.reset_index()")
             raise
-    return body
+
+
+def _colab_secrets() -> None:
+    """On Colab, takes the address and the token from its secrets, where they are not in the environment."""
+    if "google.colab" not in sys.modules:
+        return
+    from google.colab import userdata
+
+    for name in ("LHY_GRADE_SERVER", "LHY_GRADE_TOKEN"):
+        if not os.environ.get(name):
+            with contextlib.suppress(userdata.SecretNotFoundError, userdata.NotebookAccessError):
+                os.environ[name] = userdata.get(name)

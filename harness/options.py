@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -97,7 +98,6 @@ def command(function: F) -> F:
 
 def close_unread() -> bool:
     """Whether stdout or stderr was closed by its reader; if so, drops the remaining output."""
-    import contextlib
     import os
 
     gone = False
@@ -150,6 +150,17 @@ def confirm(question: str) -> None:
         raise click.Abort
 
 
+@contextlib.contextmanager
+def progress_bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """Shows a progress bar of `length` bytes on stderr if that is a terminal, else one line."""
+    if not sys.stderr.isatty():
+        click.echo(f"{label} {length:,} bytes", err=True)
+        yield lambda count: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield bar.update
+
+
 def fail(error: Exception, format: str | None) -> None:
     """Writes an error: as lines on stderr, or as one JSON object on stdout with --format json.
 
@@ -184,22 +195,21 @@ def find_home() -> Any:
     import platformdirs
 
     folder = platformdirs.user_data_path("lhy-grade")
-    if login_file().exists():
-        refuse_login(folder)
+    server = remote()
+    if server is not None:
+        refuse_login(folder, server.url)
     return open_home(folder)
 
 
-def refuse_login(folder: Path) -> None:
+def refuse_login(folder: Path, url: str) -> None:
     """Refuses a command for home folders while logged in to a server."""
     import shlex
-
-    from harness.remote import read_login
 
     verb = click.get_current_context().command_path.partition(" ")[2]
     home = shlex.quote(str(folder))
     raise UserError(
         f"`lhy-grade {verb}` is for course staff, on the machine of the course; you are logged in to"
-        f" {read_login(login_file()).url}. Staff run it on that machine, over ssh for example. To use the home folder"
+        f" {url}. Staff run it on that machine, over ssh for example. To use the home folder"
         f" of this machine, name it: lhy-grade --home {home} {verb} ...",
         code="E_STAFF",
         exit_code=6,
@@ -223,9 +233,19 @@ def login_file() -> Path:
 
 
 def remote() -> Any:
-    """The server that the user is logged in to; None without a login, or if a home is named, which has precedence."""
+    """The server that the user is logged in to, or that LHY_GRADE_SERVER and LHY_GRADE_TOKEN name.
+
+    None without either, or if a home is named, which has precedence.
+    """
+    import os
+
     if _given_home() is not None:
         return None
+    url, token = os.environ.get("LHY_GRADE_SERVER"), os.environ.get("LHY_GRADE_TOKEN")
+    if url or token:
+        from harness.remote import named_server
+
+        return named_server(url, token)
     path = login_file()
     if not path.exists():
         return None

@@ -585,12 +585,25 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def log_in(url: str, token: str, ca: str | None) -> Server:
-    """Logs in at a checked address; an invitation is exchanged for a new token. Raises UserError."""
+def named_server(url: str | None, token: str | None) -> Server:
+    """The server of LHY_GRADE_SERVER and LHY_GRADE_TOKEN. Raises UserError if one is missing or not valid."""
+    if not url or not token:
+        missing = "LHY_GRADE_TOKEN" if url else "LHY_GRADE_SERVER"
+        raise UserError(f"LHY_GRADE_SERVER and LHY_GRADE_TOKEN work together; {missing} is not set.")
+    _check_token(token)
+    return Server(check_url(url, insecure=False), token)
+
+
+def _check_token(token: str) -> None:
     if not TOKEN.fullmatch(token):
         raise UserError(
             "a token is lhy_ followed by 43 letters, digits, _ or -; copy all of it.", code="E_TOKEN", exit_code=6
         )
+
+
+def log_in(url: str, token: str, ca: str | None) -> Server:
+    """Logs in at a checked address; an invitation is exchanged for a new token. Raises UserError."""
+    _check_token(token)
     if ca is not None and not Path(ca).is_file():
         raise UserError(f"there is no file {ca}.")
     server = Server(url.rstrip("/"), token, None if ca is None else str(Path(ca).absolute()))

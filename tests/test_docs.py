@@ -626,7 +626,7 @@ def test_every_command_and_every_option_has_a_help_text() -> None:
 def test_every_module_has_a_docstring() -> None:
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*.py"):
-            if read(path):
+            if read(path) and path.name != "starter.py":  # or it begins with the first cell of a notebook
                 assert ast.get_docstring(ast.parse(read(path))), path
 
 

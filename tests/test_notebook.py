@@ -69,7 +69,7 @@ def test_text_from_outside_does_nothing_in_a_result(home: Path) -> None:
 def test_what_is_wrong_is_one_exception_without_the_inside_of_the_grader(
     home: Path, homework: str, value: object, code: str, words: str
 ) -> None:
-    with pytest.raises(notebook.SubmitError) as caught:
+    with pytest.raises(notebook.GraderError) as caught:
         notebook.submit(table(home, value), homework)
     error = caught.value
     assert error.code == code
@@ -87,10 +87,10 @@ def test_quota_a_file_that_is_not_there_and_a_mistake_of_ours_are_the_same_excep
 ) -> None:
     for n in range(5):
         notebook.submit(table(home, n), "hw1")
-    with pytest.raises(notebook.SubmitError) as caught:
+    with pytest.raises(notebook.GraderError) as caught:
         notebook.submit(table(home, 99), "hw1")
     assert caught.value.code == "E_QUOTA"
-    with pytest.raises(notebook.SubmitError) as caught:
+    with pytest.raises(notebook.GraderError) as caught:
         notebook.submit(home / "nothing.csv", "hw1")
     assert "nothing.csv" in str(caught.value)
 
@@ -98,7 +98,7 @@ def test_quota_a_file_that_is_not_there_and_a_mistake_of_ours_are_the_same_excep
         raise ValueError("secret 12.345")
 
     monkeypatch.setattr("harness.view.submit", broken)
-    with pytest.raises(notebook.SubmitError) as caught:
+    with pytest.raises(notebook.GraderError) as caught:
         notebook.submit(table(home, 98), "hw1")
     assert caught.value.code == "E_INTERNAL"
     assert "12.345" not in "".join(traceback.format_exception(caught.value))

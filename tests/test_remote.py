@@ -812,7 +812,7 @@ def test_files_for_old_data_are_refused_with_the_command_that_gets_the_new_ones(
     monkeypatch.chdir(tmp_path / "work")
     for command in ("check", "submit"):
         assert "lhy-grade files hw01 --download" in told(command, "hw1", str(file))
-    with pytest.raises(notebook.SubmitError, match="version 1, but the competition uses version 2"):
+    with pytest.raises(notebook.GraderError, match="version 1, but the competition uses version 2"):
         notebook.submit(file, "hw1")
     assert served.entries() == []
     assert call("files", "hw1", "--download", str(tmp_path / "data")).exit_code == 0
@@ -926,6 +926,47 @@ def test_a_certificate_is_checked_and_a_courses_own_authority_can_be_trusted(hom
 # Notebooks, and what is loaded.
 
 
+def test_an_address_and_a_token_in_the_environment_are_a_login(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(served, monkeypatch)
+    monkeypatch.setenv("LHY_GRADE_SERVER", served.url + "/")
+    monkeypatch.setenv("LHY_GRADE_TOKEN", issue(served.home, "ada"))
+    folder = notebook.data_folder("hw1")
+    assert folder == tmp_path / "hw01"
+    assert (folder / "covid.train.csv").read_bytes() == (served.home.public("hw01") / "covid.train.csv").read_bytes()
+    assert sum("archive" in str(r["route"]) for r in served.requests) == 1
+    assert notebook.data_folder("hw1") == folder
+    assert sum("archive" in str(r["route"]) for r in served.requests) == 1, "it is fetched once"
+    assert notebook.check(folder / "sample_submission.csv", "hw1") == "valid: 893 rows for hw01, edition builtin"
+    assert notebook.submit(folder / "sample_submission.csv", "hw1").rank == 1
+    assert call("quota", "hw1").exit_code == 0
+    assert "for course staff" in call("rules", "hw1").output
+    assert not options.login_file().exists()
+    monkeypatch.setenv("LHY_GRADE_HOME", str(tmp_path / "other"))
+    assert "lhy-grade prepare hw01" in call("files", "hw1").output
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "words"),
+    [
+        ("https://ml.example.edu", "", "LHY_GRADE_TOKEN is not set"),
+        ("", TOKEN, "LHY_GRADE_SERVER is not set"),
+        ("https://ml.example.edu", "lhy_short", "copy all of it"),
+        ("ml.example.edu", TOKEN, "Did you mean https://ml.example.edu?"),
+        ("http://ml.example.edu", TOKEN, "not encrypted"),
+    ],
+)
+def test_half_a_login_in_the_environment_is_an_error_without_the_token(
+    url: str, token: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LHY_GRADE_SERVER", url)
+    monkeypatch.setenv("LHY_GRADE_TOKEN", token)
+    said = call("quota", "hw1").output
+    assert words in said
+    assert "lhy_" not in said.replace("lhy_ followed", "")
+
+
 def test_a_notebook_hands_in_a_frame_of_pandas_or_polars(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     import pandas as pd
     import polars as pl
@@ -941,9 +982,9 @@ def test_a_notebook_hands_in_a_frame_of_pandas_or_polars(served: Served, monkeyp
     assert again["scores"] == done["scores"]
     assert notebook.submit(sample(served.home), "hw1", wait=False)["state"] == "queued"
     frame[target] = float("nan")
-    with pytest.raises(notebook.SubmitError):
+    with pytest.raises(notebook.GraderError):
         notebook.submit(frame, "hw1")
-    with pytest.raises(notebook.SubmitError):
+    with pytest.raises(notebook.GraderError):
         notebook.submit([1, 2], "hw1")
     call("logout")
     monkeypatch.setenv("LHY_GRADE_HOME", str(served.home.root))
@@ -984,7 +1025,7 @@ def test_a_frame_is_read_as_a_file_is(
         expected = notebook.submit(frame, "hw1")["scores"]
         assert notebook.submit(change(frame, target), "hw1")["scores"] == expected
         return
-    with pytest.raises(notebook.SubmitError) as error:
+    with pytest.raises(notebook.GraderError) as error:
         notebook.submit(change(frame, target), "hw1")
     assert error.value.code == code
     assert ("reset_index" in str(error.value)) == (change(frame, target).index.name == "id")
