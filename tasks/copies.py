@@ -1,12 +1,18 @@
-"""Finds copies of pictures: equal but for their size, their compression or a little noise."""
+"""Finds copies of pictures: equal but for their size, their compression or a little noise, or equal in a part."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Images = NDArray[np.uint8]
+    Floats = NDArray[np.float32]
+    Arrays = dict[str, NDArray[Any]]
 
 PIECE = 1024
 
@@ -47,3 +53,131 @@ def same_groups(thumbnails: NDArray[np.float64], limit: float) -> NDArray[np.int
     groups[order] = [root(place) for place in range(len(rows))]
     _, first, which = np.unique(groups[which.ravel()], return_index=True, return_inverse=True)
     return first[which]
+
+
+# Parts of pictures.
+
+WINDOWS = tuple((top, left) for top in (4, 18, 32) for left in (4, 18, 32))
+"""The upper left corners, in pixels, of the nine overlapping windows in which two pictures are compared."""
+WINDOW = 28
+REACH = 3
+"""Pixels that a copy may be shifted by, in each direction."""
+NEAREST = 4
+"""Kept pictures that are compared at every shift, for each window of a picture: the likest at a few coarse ones."""
+FLOOR = 2.0
+"""Grey levels, added to the contrast of a window, so that a flat one is like no other."""
+SAMPLE, CHANCE = 500, 0.005
+"""Kept pictures that are compared with the others, and the share of their windows that may be too much alike."""
+SAME = 0.75
+"""The mean likeness of the windows of copies; different pictures have less."""
+PAIRS = 20_000_000
+"""Where more pairs of pictures would have to be compared, only some of the pictures are."""
+
+
+def keep(images: Images) -> Arrays:
+    """What is kept of pictures (m, 64, 64, 3) to find copies: "outlines" (m, 32, 32) and "limits" (9,).
+
+    Two different pictures agree in a window by more than its limit in a share `CHANCE` of all cases.
+    """
+    import numpy as np
+
+    outlines = np.concatenate(
+        [_means(_outlines(images[at : at + PIECE]), 2)[:, ::2, ::2] for at in range(0, len(images), PIECE)]
+    )
+    kept = np.rint(np.clip(outlines, -127, 127)).astype(np.int8)
+    own = np.arange(0, len(images), max(1, len(images) // SAMPLE))[:SAMPLE]
+    likeness = _agreement(kept, images[own], own)
+    different = likeness[likeness.mean(axis=1) < SAME]  # some kept pictures may be copies of each other
+    limits = np.quantile(different, 1 - CHANCE, axis=0) if len(different) else np.full(len(WINDOWS), SAME)
+    return {"outlines": kept, "limits": limits.astype(np.float32)}
+
+
+def copies(kept: Arrays, images: Images) -> NDArray[np.bool_]:
+    """Whether each picture (n, 64, 64, 3) agrees too much in a window with a kept one, (n,).
+
+    A copy may be mirrored, shifted by `REACH` and of another brightness, contrast or hue, with a gradient over it.
+    Among very many kept pictures some of the pictures, which ones follows from their pixels, stand for all: fewer rows.
+    """
+    import numpy as np
+
+    most = max(1, PAIRS // len(kept["outlines"]))
+    if len(images) > most:
+        rng = np.random.default_rng(np.frombuffer(hashlib.sha256(images.tobytes()).digest(), np.uint32))
+        images = images[np.sort(rng.choice(len(images), most, replace=False))]
+    found: NDArray[np.bool_] = np.any(_agreement(kept["outlines"], images) > kept["limits"], axis=1)
+    return found
+
+
+def _agreement(outlines: NDArray[np.int8], images: Images, own: NDArray[np.intp] | None = None) -> Floats:
+    """The largest correlation of each window of each picture with the same window of a kept one, (n, 9).
+
+    `own` (n,) are the places of the pictures among the kept ones, to leave out.
+    """
+    import numpy as np
+
+    found = np.zeros((len(images), len(WINDOWS)), np.float32)
+    for place, (top, left) in enumerate(WINDOWS):
+        cells = outlines[:, top // 2 : (top + WINDOW) // 2, left // 2 : (left + WINDOW) // 2].astype(np.float32)
+        fine, side = _normal(cells), WINDOW // 4
+        coarse = _normal(cells.reshape(-1, side, 2, side, 2).mean(axis=(2, 4)))
+        for start in range(0, len(images), PIECE):
+            rows = slice(start, start + PIECE)
+            outline = _outlines(images[rows])
+            both = (outline, outline[:, :, ::-1])
+            likeness = np.full((len(outline), len(cells)), -1, np.float32)
+            for view in _views(both, top, left, 4, range(-REACH, REACH + 1, REACH)):
+                np.maximum(likeness, view @ coarse.T, out=likeness)
+            if own is not None:
+                likeness[np.arange(len(outline)), own[rows]] = -1
+            most = min(NEAREST, len(cells) - (own is not None))
+            near = fine[np.argpartition(likeness, -most, axis=1)[:, -most:]]
+            for view in _views(both, top, left, 2, range(-REACH, REACH + 1)):
+                best = np.matmul(near, view[:, :, None])[:, :, 0].max(axis=1)
+                np.maximum(found[rows, place], best, out=found[rows, place])
+    return found
+
+
+def _outlines(images: Images) -> Floats:
+    """The luminance (n, 64, 64) less its mean over the neighbourhood, a Gaussian of 4 pixels."""
+    import numpy as np
+
+    grey = images.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    place = np.arange(grey.shape[1])
+    blur = np.exp(-np.square(place[:, None] - place) / 32.0).astype(np.float32)
+    blur /= blur.sum(axis=1, keepdims=True)
+    out: Floats = grey - blur @ grey @ blur.T
+    return out
+
+
+def _means(pictures: Floats, cell: int) -> Floats:
+    """The mean of the `cell` × `cell` pixels below and right of each one, (n, 65 - cell, 65 - cell)."""
+    size = pictures.shape[1] - cell + 1
+    rows = pictures[:, :size].copy()
+    for at in range(1, cell):
+        rows += pictures[:, at : at + size]
+    out = rows[:, :, :size].copy()
+    for at in range(1, cell):
+        out += rows[:, :, at : at + size]
+    out /= cell**2
+    return out
+
+
+def _views(both: tuple[Floats, Floats], top: int, left: int, cell: int, shifts: range) -> Iterator[Floats]:
+    """A window of the outlines and of their mirror images, by cells, normalised, at every shift."""
+    for outline in both:
+        means = _means(outline[:, top - REACH : top + WINDOW + REACH, left - REACH : left + WINDOW + REACH], cell)
+        for down in shifts:
+            for right in shifts:
+                rows, columns = (slice(REACH + by, REACH + by + WINDOW - cell + 1, cell) for by in (down, right))
+                yield _normal(means[:, rows, columns])
+
+
+def _normal(windows: Floats) -> Floats:
+    """Windows (n, k, k) as rows of mean 0 and length 1, or less where they are flat."""
+    import numpy as np
+
+    rows = windows.reshape(len(windows), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    out: Floats = rows / (lengths + np.float32(FLOOR * rows.shape[1] ** 0.5))
+    return out

@@ -57,6 +57,7 @@ ERRORS = {
     "Episodes": "submissions.episodes",
     "A model": "submissions.models",
     "A model that is run": "tasks.models",
+    "The images of HW6": "tasks.hw06_gan.judge",
     "The replay of HW12": "tasks.hw12_reinforcement.judge",
     "A metric file of one's own": "tasks.kaggle",
     "The course's own files, in prepare": "tasks.sources",

@@ -7,10 +7,11 @@ import importlib
 import importlib.util
 import io
 import os
+import re
 import sys
 import types
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import save
 from safetensors.torch import load
 
 from submissions.images import read_images
-from tasks.base import PUBLIC, Made, UserError
+from tasks import copies
+from tasks.base import PUBLIC, Made, SubmissionError, UserError
 from tasks.frechet import FACE_RATE, FID
 from tasks.hw06_gan import FORMAT, TASK, inception, judge, networks, world
 from tasks.hw06_gan.official import distinct, find, resized
@@ -258,55 +261,100 @@ def compressed(images: Images, quality: int = 75) -> Images:
 
 
 @pytest.fixture(scope="module")
-def drawn() -> tuple[Images, bytes]:
+def drawn() -> tuple[Images, copies.Arrays]:
     images = world.draw(np.random.default_rng(7), 600)
-    return images, judge.shown(images)
+    return images, copies.keep(images)
+
+
+def ramp(images: Images) -> Images:
+    """The images, lighter towards a corner."""
+    slope = np.linspace(-0.2, 0.2, 64)
+    return np.clip(images * (1 + slope[:, None, None] + slope[:, None]), 0, 255).astype(np.uint8)
+
+
+def parts(images: Images, others: Images, rows: int, columns: int) -> Images:
+    """The upper left part of each image on another one."""
+    mixed = others.copy()
+    mixed[:, :rows, :columns] = images[:, :rows, :columns]
+    return mixed
 
 
 @pytest.mark.parametrize(
-    "kind", ["as they are", "compressed", "mirrored", "shifted", "mirrored and shifted", "lighter"]
-)
-def test_copies_are_found(drawn: tuple[Images, bytes], kind: str) -> None:
-    images, kept = drawn[0][:60], drawn[1]
-    changed = {
-        "as they are": images,
-        "compressed": compressed(images, 50),
-        "mirrored": compressed(images[:, :, ::-1].copy()),
-        "shifted": compressed(np.roll(images, (2, -3), axis=(1, 2))),
-        "mirrored and shifted": compressed(np.roll(images[:, :, ::-1], (-1, 2), axis=(1, 2))),
-        "lighter": np.clip(images * 1.04, 0, 255).astype(np.uint8),
-    }[kind]
-    assert len(judge.near_copies(kept, changed)) >= 58
+    ("change", "least"),
+    [
+        (lambda images: images, 1.0),
+        (lambda images: compressed(images, 50), 1.0),
+        (lambda images: compressed(images[:, :, ::-1].copy()), 1.0),
+        (lambda images: compressed(np.roll(images, (2, -3), axis=(1, 2))), 0.95),
+        (lambda images: compressed(np.roll(images[:, :, ::-1], (-1, 2), axis=(1, 2))), 0.95),
+        (lambda images: np.clip(images * 0.6 + 60, 0, 255).astype(np.uint8), 0.95),
+        (lambda images: images[:, :, :, [1, 2, 0]].copy(), 0.9),
+        (ramp, 0.95),
+        (lambda images: parts(images, np.roll(images, 1, axis=0), 32, 64), 0.95),
+        (lambda images: parts(images, np.roll(images, 1, axis=0), 20, 64), 0.95),
+        (lambda images: parts(images, np.roll(images[:, :, ::-1], 1, axis=0), 64, 28), 0.95),
+        (lambda images: parts(np.roll(images, 1, axis=0), np.roll(ramp(images), 2, axis=0), 32, 32), 0.9),
+        (lambda images: ((images + np.roll(images, 1, axis=0).astype(int)) // 2).astype(np.uint8), 0.4),
+    ],
+    ids=[
+        "as they are", "compressed", "mirrored", "shifted", "mirrored and shifted", "paler", "other colours",
+        "a gradient", "halves", "two thirds", "mirrored halves", "quarters", "means of two",
+    ],
+)  # fmt: skip
+def test_copies_of_images_and_of_their_parts_are_found(
+    drawn: tuple[Images, copies.Arrays], change: Callable[[Images], Images], least: float
+) -> None:
+    assert copies.copies(drawn[1], change(drawn[0][:60])).mean() >= least
 
 
-def test_new_faces_are_no_copies(drawn: tuple[Images, bytes]) -> None:
+def test_new_faces_are_no_copies_but_for_few_by_chance(drawn: tuple[Images, copies.Arrays]) -> None:
     fresh = world.draw(np.random.default_rng(8), 300)
-    assert len(judge.near_copies(drawn[1], fresh)) <= 1
-    assert len(judge.near_copies(drawn[1], np.full_like(fresh, 128))) == 0
+    assert copies.copies(drawn[1], fresh).mean() < 0.08
+    assert not copies.copies(drawn[1], np.full_like(fresh, 128)).any()
     mixed = fresh.copy()
     mixed[[4, 9]] = drawn[0][[0, 599]]
-    assert {4, 9} <= set(judge.near_copies(drawn[1], mixed).tolist())
+    assert copies.copies(drawn[1], mixed)[[4, 9]].all()
 
 
-def test_copies_are_found_where_training_images_are_near_copies_of_each_other(drawn: tuple[Images, bytes]) -> None:
-    images = drawn[0]
-    kept = judge.shown(np.concatenate([images, compressed(images[:200], 90)]))
-    assert len(judge.near_copies(kept, compressed(images[:60], 50))) >= 58
-    assert len(judge.near_copies(kept, world.draw(np.random.default_rng(8), 100))) == 0
-
-
-def test_the_nearest_in_many_pieces_are_those_in_one(
-    drawn: tuple[Images, bytes], monkeypatch: pytest.MonkeyPatch
+def test_copies_are_found_where_training_images_are_near_copies_of_each_other(
+    drawn: tuple[Images, copies.Arrays],
 ) -> None:
-    fresh = world.draw(np.random.default_rng(9), 20)
-    small = judge._small(drawn[0])
-    whole = judge._distances(small, fresh)
-    monkeypatch.setattr(judge, "PIECE", 7)
-    assert np.allclose(judge._distances(small, fresh), whole)
-    place = np.arange(5)
-    own = judge._distances(small, drawn[0][:5], place)
-    assert (own > 1).all()
-    assert (judge._distances(small, drawn[0][:5]) < 1).all()
+    images = drawn[0]
+    kept = copies.keep(np.concatenate([images, compressed(images[:100], 90)]))
+    assert copies.copies(kept, images[:60]).all()
+
+
+def test_among_very_many_training_images_some_of_the_images_stand_for_all(
+    drawn: tuple[Images, copies.Arrays], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "PAIRS", 600 * 40)
+    mixed = np.concatenate([drawn[0][:100], world.draw(np.random.default_rng(8), 100)])
+    found = copies.copies(drawn[1], mixed)
+    assert len(found) == 40
+    assert 0.25 < found.mean() < 0.75
+    assert np.array_equal(copies.copies(drawn[1], mixed), found)
+
+
+def test_a_file_of_copies_is_refused_with_their_number_offline_and_in_grading(
+    drawn: tuple[Images, copies.Arrays], tmp_path: Path
+) -> None:
+    images, form = drawn[0], replace(FORMAT, count=100)
+    (tmp_path / "public" / "faces").mkdir(parents=True)
+    (tmp_path / "secret").mkdir()
+    for index, image in enumerate(images[:200]):
+        (tmp_path / "public" / "faces" / f"{index}.jpg").write_bytes(world.encode(image))
+    (tmp_path / "secret" / judge.COPIES_FILE).write_bytes(save(drawn[1]))
+    fresh = world.draw(np.random.default_rng(9), 100)
+    few, many = (np.concatenate([images[:count], fresh[count:]]) for count in (5, 30))
+    for folder in (tmp_path / "public", tmp_path / "secret"):
+        assert not judge.check(form, {"image": few}, folder).notes
+        with pytest.raises(SubmissionError) as caught:
+            judge.check(form, {"image": many}, folder)
+        (problem,) = caught.value.problems
+        assert problem.code == "E_COPIES"
+        assert re.match(r"3\d of 100 images", problem.message)
+    for nowhere in (None, tmp_path):
+        assert "not compared" in judge.check(form, {"image": many}, nowhere).notes[0]
 
 
 # The built-in world.
@@ -329,7 +377,7 @@ def make(folder: Path, edition: str, seed: int, source: Path | None = None) -> M
 
 
 def secrets(folder: Path) -> dict[str, bytes]:
-    return judge.files_of(folder / "secret")
+    return {path.name: path.read_bytes() for path in (folder / "secret").iterdir()}
 
 
 def score(folder: Path, made: Made, given: bytes | Images) -> tuple[float, float, tuple[str, ...]]:
@@ -349,7 +397,8 @@ def score(folder: Path, made: Made, given: bytes | Images) -> tuple[float, float
 @pytest.mark.usefixtures("small_world")
 def test_the_built_in_competition_ranks_and_notes(tmp_path: Path) -> None:
     made = make(tmp_path, "builtin", 5)
-    assert set(secrets(tmp_path)) == {networks.FEATURES_FILE, networks.DETECTOR_FILE, judge.SHOWN_FILE}
+    names = {networks.FEATURES_FILE, networks.DETECTOR_FILE, judge.COPIES_FILE, judge.REAL_FILE}
+    assert set(secrets(tmp_path)) == names
     assert made.answers.columns["features"].shape == (100, networks.FEATURES)
     assert made.answers.usage is None
     assert made.sample is not None
@@ -357,13 +406,16 @@ def test_the_built_in_competition_ranks_and_notes(tmp_path: Path) -> None:
     files = sorted((tmp_path / "public").rglob("*.jpg"))
     shown = np.stack([world.decode(file.read_bytes()) for file in files])
     copied = score(tmp_path, made, shown)
+    blurred = score(
+        tmp_path, made, shown.reshape(-1, 16, 4, 16, 4, 3).mean((2, 4)).repeat(4, 1).repeat(4, 2).astype(np.uint8)
+    )
     fresh = score(tmp_path, made, world.draw(np.random.default_rng(6), 300))
     plain = score(tmp_path, made, made.sample)
     assert fresh[0] < plain[0] / 3
     assert fresh[1] > 0.7
     assert plain[1] < 0.2
-    assert plain[2] == fresh[2] == ()
-    assert copied[2] == ("150 of 150 images are near-copies of real images, e.g. 1.jpg",)
+    assert plain[2] == blurred[2] == ()
+    assert "as near to the training images as real images are" in copied[2][0]
 
 
 def test_the_same_seed_gives_the_same_competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,7 +432,7 @@ def test_the_same_seed_gives_the_same_competition(tmp_path: Path, monkeypatch: p
 def test_the_judge_names_what_can_change_its_numbers() -> None:
     for edition in TASK.editions:
         assert edition.judge is not None
-        assert not edition.judge.offline
+        assert edition.judge.offline
         version = edition.judge.version()
         assert f"torch {torch.__version__.split('+')[0]}" in version
         assert "pillow" in version
@@ -401,7 +453,8 @@ def course(tmp_path_factory: pytest.TempPathFactory, small_world: None) -> tuple
 @needs_cascade
 def test_real_faces_are_split_and_real_submissions_lie_between_them_and_noise(course: tuple[Path, Made]) -> None:
     folder, made = course
-    assert set(secrets(folder)) == {judge.CASCADE_FILE, networks.FEATURES_FILE, judge.SHOWN_FILE}
+    names = {judge.CASCADE_FILE, networks.FEATURES_FILE, judge.COPIES_FILE, judge.REAL_FILE}
+    assert set(secrets(folder)) == names
     assert made.answers.usage is not None
     assert (made.answers.usage == PUBLIC).all()
     files = list((folder / "public" / "faces").iterdir())
@@ -419,7 +472,11 @@ def test_real_faces_are_split_and_real_submissions_lie_between_them_and_noise(co
         assert len(notes) == 1
         assert "not given" in notes[0]
     assert worst[1] < best[1]
-    assert "300 of 300 images are near-copies" in best[2][1]
+    assert "as near to the training images" in best[2][1]
+    kept = judge.kept_of(folder / "secret")
+    assert kept is not None
+    for path in REAL.glob("*.tgz"):
+        judge.refuse_copies(kept, read_images(path.read_bytes(), FORMAT)["image"])
 
 
 @pytest.mark.slow
@@ -435,7 +492,8 @@ def test_hidden_faces_are_not_among_those_that_students_get(course: tuple[Path, 
     order, other = (np.lexsort(np.round(values, 3).T) for values in (features, made.answers.columns["features"]))
     assert np.allclose(features[order], made.answers.columns["features"][other], atol=1e-3)
     # Who hands in hidden ones, which can be had from the internet, is found out too.
-    assert len(judge.near_copies(secrets(folder)[judge.SHOWN_FILE], compressed(np.stack(hidden[:50])))) == 50
+    with pytest.raises(SubmissionError, match="50 of 50"):
+        judge.check(FORMAT, {"image": compressed(np.stack(hidden[:50]))}, folder / "secret")
 
 
 def small_faces(count: int = 120) -> dict[str, bytes]:

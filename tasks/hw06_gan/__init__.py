@@ -45,9 +45,9 @@ MEASURED = tuple(
     )
 )  # fmt: skip
 
-_RUN = Place("tasks.hw06_gan.judge:run")
-_BY_NETWORKS = Judge(Place("tasks.hw06_gan.judge:version", ("torch", "pillow")), run=_RUN)
-_BY_CASCADE = Judge(Place("tasks.hw06_gan.judge:version", ("torch", "pillow", "opencv")), run=_RUN)
+_CHECK, _RUN = Place("tasks.hw06_gan.judge:check"), Place("tasks.hw06_gan.judge:run")
+_BY_NETWORKS = Judge(Place("tasks.hw06_gan.judge:version", ("torch", "pillow")), _CHECK, _RUN)
+_BY_CASCADE = Judge(Place("tasks.hw06_gan.judge:version", ("torch", "pillow", "opencv")), _CHECK, _RUN)
 
 TASK = Task(
     "hw06",
