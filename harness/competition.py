@@ -584,7 +584,7 @@ def refuse_one_board(competition: Competition) -> None:
 def find_judge(competition: Competition) -> Judge | None:
     """The judge of a homework's edition, or None if submissions are scored directly."""
     task = find_task(competition.name)
-    return None if task is None else task.edition(competition.edition).judge
+    return None if task is None else task.edition_of(competition.edition, competition.format).judge
 
 
 def other_judge(competition: Competition) -> str | None:

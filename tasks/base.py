@@ -228,7 +228,7 @@ class Edition:
     """One year of a homework, or its built-in world. The year is part of the key: header, metric and bars depend on it.
 
     `format` is the course's own, with the course's ids; a prepared competition replaces the ids by its own.
-    `metrics[0]` ranks. `make` is named by its `Place`.
+    `metrics[0]` ranks. `make` is named by its `Place`. `formerly` are its names in older releases.
     """
 
     name: str
@@ -240,6 +240,7 @@ class Edition:
     make: Make
     official: bool = False
     judge: Judge | None = None
+    formerly: tuple[str, ...] = ()
 
     def bars_at(self, size: str | None) -> tuple[Bar, ...]:
         """The bars that apply to data of this size (None: the course's own), without those measured at another size."""
@@ -255,12 +256,19 @@ class Task:
     editions: tuple[Edition, ...]
 
     def edition(self, name: str | None) -> Edition:
-        """The edition with this name, or the default one for None. Raises UserError for an unknown name."""
-        for edition in self.editions:
-            if name is None or edition.name == name:
-                return edition
+        """The edition of a name, now or formerly; the default one for None. Raises UserError for an unknown name."""
+        if name is None:
+            return self.editions[0]
+        now = [edition for edition in self.editions if edition.name == name]
+        if found := now or [edition for edition in self.editions if name in edition.formerly]:
+            return found[0]
         known = ", ".join(edition.name for edition in self.editions)
         raise UserError(f"{self.name} has no edition {name!r}; choose one of: {known}.")
+
+    def edition_of(self, name: str, form: Format) -> Edition:
+        """The edition that a prepared competition is of: an older release may have given its name to another format."""
+        named = (each for each in self.editions if name in (each.name, *each.formerly))
+        return next((each for each in named if type(each.format) is type(form)), self.edition(name))
 
 
 @dataclass(frozen=True)

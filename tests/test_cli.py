@@ -406,7 +406,7 @@ def test_a_competition_of_ones_own_goes_through_the_same_commands(tmp_path: Path
         assert call(home, *words).exit_code == 2
 
 
-@pytest.mark.parametrize("one", [("2022", 5), ("builtin", 100)], ids=lambda one: one[0])
+@pytest.mark.parametrize("one", [("2022", 5), ("builtin-actions", 100)], ids=lambda one: one[0])
 def test_an_edition_without_a_private_part_has_one_board(tmp_path: Path, one: tuple[str, int]) -> None:
     home = tmp_path / "home"
     edition, rows = one

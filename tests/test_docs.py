@@ -144,8 +144,8 @@ def homeworks() -> str:
         edition = task.editions[0]
         bars = " · ".join(shown_bar(bar, edition) for bar in edition.bars)
         suffix = edition.format.suffix
-        kind = {".csv": "CSV", ".txt": "text, a line a sentence", ".tgz": "`.tgz` of JPEGs"}[suffix]
-        kind = "actions: CSV, JSON or `.npy`" if edition.format.unit == "episodes" else kind
+        kinds = {".csv": "CSV", ".txt": "text, a line a sentence", ".tgz": "`.tgz` of JPEGs", ".onnx": "a model: ONNX"}
+        kind = kinds[suffix]
         labels = " and ".join(metric.label for metric in edition.metrics)
         lines.append(f"| [{number}](docs/homeworks/{name}.md) | {task.title} | {kind} | {labels} | {bars} |")
     return "\n".join(lines)

@@ -397,8 +397,8 @@ def test_a_year_whose_bars_are_others_gives_no_points_silently(tmp_path: Path) -
     """HW12 of the course gave points for bands of reward, which the built-in world's four levels are not."""
     from harness.competition import Competition
 
-    found = next(task for task in all_tasks() if task.name == "hw12").edition("builtin")
-    competition = Competition("hw12", "", "builtin", 1, "", (), found.bars, found.rules, found.format, False)
+    found = next(task for task in all_tasks() if task.name == "hw12").edition("builtin-actions")
+    competition = Competition("hw12", "", "builtin-actions", 1, "", (), found.bars, found.rules, found.format, False)
     (tmp_path / "config.toml").write_text('[hw12]\nscheme = "2021"\n')
     with pytest.raises(UserError, match="other bars"):
         find_scheme(open_home(tmp_path), "hw12", competition)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +26,7 @@ from harness.home import Home, locked, open_home
 from harness.prepare import plan_homework, prepare
 from submissions.reader import read
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Grade, SubmissionError
-from tasks.formats import EpisodesFormat, LinesFormat, TableFormat
+from tasks.formats import LinesFormat, ModelFormat, TableFormat
 from tasks.homeworks import MODULES, find_task
 from tasks.streams import fixed
 from tests.conftest import reseal
@@ -64,43 +63,19 @@ def hidden_images(home: Home, secret: Secret) -> bytes:
     return archive(images[: len(form)], form.max_bytes)
 
 
-# Lean by place and speed, turn by lean and turning, lift by height and fall, least turn, widest lean.
-PILOTS = ((0.625, 0.977, 0.847, 1.1, 0.31, 0.43, 0.058, 0.445), (0.6, 0.96, 0.88, 0.95, 0.32, 0.41, 0.06, 0.385))
-
-
 def landings(home: Home, secret: Secret) -> bytes:
-    """Episodes flown by gymnasium's own hand-made pilot with other gains, the better of two flights."""
-    from tasks.hw12_reinforcement.judge import new_environment
-    from tasks.hw12_reinforcement.world import to_csv
+    """A pilot by hand."""
+    from tests.bench.tricks.hw12 import PILOT, graph
 
-    form = secret.competition.format
-    assert isinstance(form, EpisodesFormat)
-    environment, episodes = new_environment(), []
-    for seed in form.seeds:
-        flights = [landing(environment, seed, PILOTS[0], form.max_steps)]
-        if flights[0][0] < 280:
-            flights.append(landing(environment, seed, PILOTS[1], form.max_steps))
-        episodes.append(max(flights)[1])
-    return to_csv(episodes)
+    return graph(PILOT)
 
 
-def landing(environment: Any, seed: int, gains: tuple[float, ...], max_steps: int) -> tuple[float, list[int]]:
-    """The total reward and the actions of one episode."""
-    by_place, by_speed, by_lean, by_turning, by_height, by_fall, least, widest = gains
-    state, over, total = environment.reset(seed=seed)[0], False, 0.0
-    actions: list[int] = []
-    while not over and len(actions) < max_steps:
-        x, y, speed_x, speed_y, angle, turning, left, right = state.tolist()
-        lean = min(widest, max(-widest, by_place * x + by_speed * speed_x))
-        turn, lift = by_lean * (lean - angle) - by_turning * turning, by_height * (0.55 * abs(x) - y)
-        lift -= by_fall * speed_y
-        if left or right:
-            turn, lift = 0.0, -0.5 * speed_y
-        side = 3 if turn < -least else 1 if turn > least else 0
-        actions.append(2 if lift > max(abs(turn), 0.05) else side)
-        state, reward, over, _, _ = environment.step(actions[-1])
-        total += float(reward)
-    return total, actions
+def another_policy(shape: int) -> bytes:
+    """A policy with another number of actions."""
+    from tasks.hw12_reinforcement import POLICY
+    from tasks.models import dense
+
+    return dense(POLICY, [(np.zeros((8, shape), np.float32), np.zeros(shape, np.float32))])
 
 
 # Files that say the same in another order.
@@ -164,14 +139,11 @@ WRONG_ARCHIVE: dict[str, Bytes] = ANY_FILE | {
     "not an image": lambda data: archive_of([(members(data)[0][0], b"text"), *members(data)[1:]]),
     "a tar without gzip": gzip.decompress,
 }
-WRONG_EPISODES: dict[str, Bytes] = ANY_FILE | {
-    "an action too few": lambda data: b"\n".join(data.splitlines()[:-1]) + b"\n",
-    "an action too many": lambda data: data + b"0,999,0\n",
-    "an unknown action": lambda data: data.replace(b"\n0,0,0\n", b"\n0,0,4\n"),
-    "a missing step": lambda data: data.replace(b"\n0,1,0\n", b"\n"),
-    "a step twice": lambda data: data + b"0,1,0\n",
-    "an unknown episode": lambda data: data + b"100000,0,0\n",
-    "no header": lambda data: data.split(b"\n", 1)[1],
+WRONG_MODEL: dict[str, Bytes] = ANY_FILE | {
+    "an action too many": lambda data: another_policy(5),
+    "another name of the state": lambda data: data.replace(b"state", b"start"),
+    "another name of the action": lambda data: data.replace(b"action", b"motion"),
+    "an operator that draws": lambda data: data.replace(b"Gemm", b"Loop"),
     "a pickle": lambda data: b"\x80\x04" + data,
 }
 
@@ -195,7 +167,7 @@ CASES = {
     "hw05": Case(lines_of_answers, WRONG_LINES, None, {"bleu_score": 100.00000000000004}),
     "hw06": Case(hidden_images, WRONG_ARCHIVE, members_turned, {}),
     "hw08": Case(table_of_answers, WRONG_ROWS, rows_turned, {"roc_auc_score": 1.0}),
-    "hw12": Case(landings, WRONG_EPISODES, rows_turned, {}),
+    "hw12": Case(landings, WRONG_MODEL, None, {}),
 }
 
 
@@ -279,7 +251,7 @@ def test_the_answers_win(name: str, home: Home, secret: Secret, winner: bytes) -
 def test_the_order_of_rows_or_members_does_not_matter(name: str, home: Home, secret: Secret, winner: bytes) -> None:
     turn = CASES[name].turned
     if turn is None:
-        assert isinstance(secret.competition.format, LinesFormat)  # where the order is the ids
+        assert isinstance(secret.competition.format, LinesFormat | ModelFormat)  # where the order is the ids, or none
         return
     for data in (sample_of(home, secret), winner):
         turned = turn(data)
@@ -316,8 +288,6 @@ def test_ids_are_disjoint_and_those_of_the_sample_submission(home: Home, secret:
     if isinstance(form, TableFormat):
         rows = sample_of(home, secret).decode().splitlines()[1:]
         assert [row.split(",")[0] for row in rows] == [str(number) for number in form.ids]
-    if isinstance(form, EpisodesFormat):
-        assert len(set(form.seeds)) == len(form.seeds)
 
 
 WRONG = [(name, what) for name, case in CASES.items() for what in case.wrong]

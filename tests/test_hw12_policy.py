@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
+import warnings
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from baselines import hw12_reinforcement as baseline
 from baselines.run import Run
+from harness.cli import cli
+from harness.competition import find_competition, read_secret
+from harness.grading import grade_here
+from harness.home import open_home
+from harness.prepare import plan_homework, prepare
 from submissions.reader import read
-from tasks.base import Made, SubmissionError
+from tasks.base import Made, SubmissionError, UserError
+from tasks.formats import EpisodesFormat
 from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY, SEEDS_FILE, TASK
-from tasks.hw12_reinforcement.judge import faulty_environment, new_environment
+from tasks.hw12_reinforcement.judge import faulty_environment, new_environment, replays
 from tasks.hw12_reinforcement.policy import SLOTS, check, fly, run
-from tasks.hw12_reinforcement.world import idle, make_policy
+from tasks.hw12_reinforcement.world import idle, make
 from tasks.models import Model, dense
 from tasks.streams import fixed
 from tests.bench.tricks import hw12 as tricks
+from tests.bench.tricks.frame import NO_LEARNING, Given
 
 new_environment()  # loads Box2D with its warnings, which are errors here, put off
+NOW = datetime(2027, 2, 1, tzinfo=UTC)
 FAULT = {"torque": 2.0, "gravity": -10.2}
 
 
@@ -32,7 +45,7 @@ def made(folder: Path, seed: int) -> Made:
     """The world in `folder`, with the secret files in a folder beside it."""
     secret = folder.with_name(f"{folder.name}.secret")
     secret.mkdir(exist_ok=True)
-    return make_policy(folder, fixed(seed).within("hw12/builtin-policy/0/world"), "small", None, secret)
+    return make(folder, fixed(seed).within("hw12/builtin/0/world"), "small", None, secret)
 
 
 def secrets(made: Made) -> dict[str, Any]:
@@ -75,7 +88,7 @@ def test_the_fault_and_the_hidden_seeds_follow_from_the_key_and_the_seeds_are_no
     assert faults[0] == faults[1] != faults[2]
     assert secrets(results[0]) == secrets(results[1]) != secrets(results[2])
     for fault in faults:
-        assert 1.5 <= abs(fault["torque"]) <= 2.5
+        assert 2.0 <= abs(fault["torque"]) <= 2.5
         assert -10.5 <= fault["gravity"] <= -9.5
     seeds = secrets(results[0])[SEEDS_FILE]
     assert len(set(seeds)) == len(seeds) == len(results[0].answers) == 200
@@ -169,7 +182,7 @@ def test_the_judge_scores_the_sample_and_check_runs_it_without_the_seeds(tmp_pat
             total += float(reward)
         by_hand.append(total)
     assert judged.columns["return"].tolist() == by_hand
-    edition = TASK.edition("builtin-policy")
+    edition = TASK.edition("builtin")
     assert edition.judge is not None
     assert "onnxruntime" in edition.judge.version()
 
@@ -209,8 +222,22 @@ def test_gymnasiums_heuristic_is_gymnasiums() -> None:
     assert mine.tolist() == [own(environment, row) for row in rows]
 
 
+@pytest.mark.parametrize("name", [trick.name for trick in tricks.TRICKS if trick.kind == NO_LEARNING])
+def test_a_trick_is_a_policy_that_is_read_and_flown_or_the_actions_that_it_takes(name: str, public: Path) -> None:
+    trick = next(one for one in tricks.TRICKS if one.name == name)
+    given = Given("hw12", public, "builtin", "small", 1, public)
+    given.__dict__["form"] = POLICY
+    policy = trick.make(given)
+    with Model(POLICY, read(policy, POLICY)) as model:
+        flown = fly(lambda rows: model(rows)[0], {"torque": 0.0, "gravity": -10.0}, [3, 4])
+    form = EpisodesFormat((3, 4))
+    replayed = replays(form, read(tricks.handed_in(policy, form), form))
+    assert [flight.total for flight in replayed] == flown.tolist()
+    assert all(flight.over for flight in replayed)
+
+
 def trained(public: Path, folder: Path, progress: Any = lambda *_: None) -> Path:
-    config = replace(baseline.LEVELS["boss"], iterations=2, episodes=2, hidden=(8,), slots=2)
+    config = replace(baseline.LEVELS["boss"], iterations=2, episodes=2, hidden=(8,), n_envs=2)
     folder.mkdir(exist_ok=True)
     state = Run(folder, 1, "cpu", baseline.suffix(public), progress=progress)
     baseline.train(config, public, state)
@@ -224,7 +251,56 @@ def test_a_level_writes_its_policy_and_a_stopped_run_ends_with_the_same_bytes(pu
 
     data = trained(public, tmp_path / "whole").read_bytes()
     assert read(data, POLICY)["parameters"].tolist() == [8 * 8 + 8 + 8 * 4 + 4]
-    assert (tmp_path / "whole" / "best_episode.png").exists()
+    assert (tmp_path / "whole" / "flights.png").exists()
     with pytest.raises(InterruptedError):
         trained(public, tmp_path / "parts", stop)
     assert trained(public, tmp_path / "parts").read_bytes() == data
+
+
+def test_the_lines_of_the_sheet_bring_a_policy_of_pytorch_to_a_place_on_the_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = (Path(__file__).parents[1] / "tasks/hw12_reinforcement/sheet.md").read_text(encoding="utf-8")
+    blocks = [part.partition("\n```")[0] for part in sheet.split("```")[1::2]]
+    environment, export = (next(part for part in blocks if word in part) for word in ("make()", "torch.onnx.export"))
+    commands = [line for part in blocks for line in part.splitlines() if line.startswith("lhy-grade ")]
+    assert len(export.splitlines()) + len(commands) <= 12
+    home = open_home(tmp_path / "home")
+    prepare(home, plan_homework("hw12", None, None, "small"), seed=1, new_data=False, accept_leaks=False, now=NOW)
+    monkeypatch.chdir(home.public("hw12"))
+    monkeypatch.syspath_prepend(str(home.public("hw12")))
+    monkeypatch.delitem(sys.modules, "environment", raising=False)
+    for program in (
+        environment,
+        "import environment, gymnasium\ngymnasium.make_vec(environment.register(), num_envs=2)",
+    ):
+        exec(program.removeprefix("python\n"), {})
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    policy = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch.onnx, for its older exporter
+        exec(export.removeprefix("python\n"), {"policy": policy})
+    told = [CliRunner().invoke(cli, ["--home", str(home.root), *line.split()[1:]]) for line in commands]
+    assert [one.exit_code for one in told] == [0, 0, 0], [one.output for one in told]
+    assert "212 of at most 100,000 parameters" in told[0].output
+    again = home.root.parent / "again.onnx"
+    again.write_bytes((tmp_path / "policy.onnx").read_bytes())
+    secret = read_secret(home, find_competition(home, "hw12"))
+    scores = [grade_here(secret, again.read_bytes()).scores[0] for _ in range(2)]
+    assert scores[0] == scores[1]
+    assert scores[0].private_interval is not None
+    shown = json.loads(
+        CliRunner().invoke(cli, ["--home", str(home.root), "leaderboard", "hw12", "--format", "json"]).stdout
+    )
+    assert [row["rank"] for row in shown["board"]] == [1]
+    assert shown["board"][0]["score"] == pytest.approx(scores[0].public, abs=0.01)
+
+
+def test_an_edition_that_had_another_name_in_an_older_release_is_found_by_it_and_by_its_format() -> None:
+    assert TASK.edition(None).name == TASK.edition("builtin").name == TASK.edition("builtin-policy").name == "builtin"
+    assert TASK.edition_of("builtin", POLICY).name == TASK.edition_of("builtin-policy", POLICY).name == "builtin"
+    assert TASK.edition_of("builtin", EpisodesFormat((1, 2))).name == "builtin-actions"
+    assert TASK.edition_of("2022", TASK.edition("2022").format).name == "2022"
+    with pytest.raises(UserError, match="no edition 'other'; choose one of: builtin, builtin-actions, 2021, 2022"):
+        TASK.edition_of("other", POLICY)

@@ -1,4 +1,4 @@
-"""HW12: the episodes, the judge that replays them, the reward, and the four levels."""
+"""HW12's actions: the episodes, the judge that replays them, the reward, and the four levels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 
 from baselines import hw12_reinforcement as baseline
 from baselines.common import tuned
-from baselines.hw12_reinforcement import LEVELS, Config, Played, credits, play
+from baselines.hw12_reinforcement import LEVELS, Config, Rollout, discounted_returns, gae, play
 from baselines.run import Run
 from harness.cli import cli
 from harness.competition import find_competition, read_versions
@@ -92,7 +92,9 @@ def columns(episodes: Sequence[Sequence[int]], form: EpisodesFormat) -> Columns:
     return read(to_csv(episodes), form)
 
 
-def make(folder: Path, edition: str = "builtin", seed: int = 0, size: str = "small") -> tuple[Made, EpisodesFormat]:
+def make(
+    folder: Path, edition: str = "builtin-actions", seed: int = 0, size: str = "small"
+) -> tuple[Made, EpisodesFormat]:
     folder.mkdir(parents=True, exist_ok=True)
     chosen: Edition = TASK.edition(edition)
     made = chosen.make(folder, fixed(seed), size, None)
@@ -143,7 +145,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_
     code = (
         "import sys; from pathlib import Path; from tasks.hw12_reinforcement import TASK\n"
         "from tasks.streams import fixed\n"
-        "made = TASK.edition(None).make(Path(sys.argv[1]), fixed(7), 'small', None)\n"
+        "made = TASK.edition('builtin-actions').make(Path(sys.argv[1]), fixed(7), 'small', None)\n"
         "Path(sys.argv[1], 'sample').write_bytes(made.sample)"
     )
     (tmp_path / "b").mkdir()
@@ -184,7 +186,7 @@ def test_the_courses_bands_give_its_points() -> None:
     for edition in REPLAYED:
         assert all(bar.points[1] == 0 for bar in edition.bars)
         assert edition.rules.public_share == 1.0
-    assert sum(bar.points[0] for bar in TASK.edition("builtin").bars) == 8
+    assert sum(bar.points[0] for bar in TASK.edition("builtin-actions").bars) == 8
     for year in ("2021", "2022"):
         assert "not comparable" in TASK.edition(year).source
         assert all(bar.points[1] == 0 and bar.source == f"official {year}" for bar in TASK.edition(year).bars)
@@ -193,7 +195,7 @@ def test_the_courses_bands_give_its_points() -> None:
 
 def test_the_program_and_the_command_on_the_sheet_work(tmp_path: Path) -> None:
     sheet = (ROOT / "tasks/hw12_reinforcement/sheet.md").read_text(encoding="utf-8")
-    program = sheet.split("```python\n")[1].split("```")[0]
+    program = next(part for part in sheet.split("```python\n") if part.startswith("import csv")).split("```")[0]
     small_public(tmp_path, (8, 9))
     policy = "my_policy = lambda state: int(state[1] < 0.5)\n"
     subprocess.run([sys.executable, "-c", policy + program], cwd=tmp_path, check=True)
@@ -442,7 +444,7 @@ def test_check_replays_without_a_home_where_the_seeds_are_the_courses_and_tells_
     file = str(sample(homework, "hw12"))
     assert call(tmp_path / "none", "check", "hw12", file, "--edition", "2021").exit_code == 0
     assert call(homework, "check", "hw12", file).exit_code == 0
-    refused = call(tmp_path / "none", "check", "hw12", file, "--edition", "builtin")
+    refused = call(tmp_path / "none", "check", "hw12", file, "--edition", "builtin-actions")
     assert refused.exit_code == 2
     assert "leave out --edition" in refused.stderr
 
@@ -476,46 +478,44 @@ def test_the_reward_is_a_weighted_mean_and_its_interval_is_students_moved_by_its
 # The levels
 
 
-def test_credit_is_the_reward_the_discounted_sum_or_the_advantage() -> None:
-    played = Played(
-        np.zeros((2, 3, 8), np.float32), np.zeros((2, 3), np.int64), np.array([[1.0, 2.0, 4.0], [8.0, 0.0, 0.0]]),
-        np.array([3, 1]), [],
-    )  # fmt: skip
-    values = np.array([[0.5, 1.0, 2.0], [3.0, 9.0, 9.0]])
-    assert credits(Config(), played, values).tolist() == played.rewards.tolist()
-    discounted = credits(Config(credit="discounted", gamma=0.5), played, values)
-    assert discounted.tolist() == [[1 + 1 + 1, 2 + 2, 4], [8, 0, 0]]
-    advantages = credits(Config(credit="advantages", gamma=0.5, trace=0.5), played, values)
+def test_returns_are_discounted_sums_and_advantages_those_of_generalised_estimation() -> None:
+    rewards, values = np.array([1.0, 2.0, 4.0]), np.array([0.5, 1.0, 2.0])
+    assert discounted_returns(rewards, 0.5).tolist() == [1 + 1 + 1, 2 + 2, 4]
     last, middle = 4 - 2.0, 2 + 0.5 * 2 - 1.0
-    assert advantages.tolist() == [
-        [1 + 0.5 * 1 - 0.5 + 0.25 * (middle + 0.25 * last), middle + 0.25 * last, last], [8 - 3.0, 0, 0]
-    ]  # fmt: skip
+    wanted = [1 + 0.5 * 1 - 0.5 + 0.25 * (middle + 0.25 * last), middle + 0.25 * last, last]
+    assert gae(rewards, values, 0.5, 0.5).tolist() == wanted
+    assert gae(rewards, values, 0.5, 0.0).tolist() == [1.0, middle, last]  # temporal differences
+
+
+def test_the_surrogate_gains_nothing_by_moving_far_from_the_policy_that_flew() -> None:
+    ratio = torch.tensor([0.5, 1.0, 1.5, 0.5, 1.5], requires_grad=True)
+    gains = baseline.clipped_surrogate(ratio, torch.tensor([1.0, 1.0, 1.0, -1.0, -1.0]), 0.2)
+    assert gains.tolist() == pytest.approx([0.5, 1.0, 1.2, -0.8, -1.5])
+    torch.autograd.backward(gains.sum())
+    assert ratio.grad is not None
+    assert ratio.grad.tolist() == [1.0, 1.0, 0.0, 0.0, -1.0]
 
 
 def test_many_environments_in_turn_play_what_one_alone_plays() -> None:
-    generator = torch.Generator().manual_seed(1)
-    layers = baseline.in_numpy(baseline.new_network([8, 16, 4], 1.0, generator))
+    torch.manual_seed(1)
+    layers = baseline.in_numpy(baseline.mlp([8, 16, 4], 1.0))
     seeds = list(range(7))
     alone, together = (play([new_environment() for _ in range(count)], layers, seeds, None) for count in (1, 3))
-    for one, other in zip(alone.actions, together.actions, strict=True):
-        assert np.array_equal(one, other)
-    assert np.array_equal(alone.rewards, together.rewards)
-    assert np.array_equal(alone.states[:, 0], [new_environment().reset(seed=seed)[0] for seed in seeds])
+    for name in ("states", "actions", "rewards", "lengths"):
+        assert np.array_equal(getattr(alone, name), getattr(together, name))
+    starts = [states[0] for states in alone.episodes(alone.states)]
+    assert np.array_equal(starts, [new_environment().reset(seed=seed)[0] for seed in seeds])
     form = EpisodesFormat(tuple(seeds))
-    episodes = [row[:length].tolist() for row, length in zip(alone.actions, alone.lengths, strict=True)]
-    assert [flight.over for flight in replays(form, columns(episodes, form))] == alone.lengths.tolist()
+    flown = replays(form, columns([actions.tolist() for actions in alone.episodes(alone.actions)], form))
+    assert [flight.over for flight in flown] == alone.lengths
+    assert [flight.total for flight in flown] == [sum(part.tolist()) for part in alone.episodes(alone.rewards)]
 
 
-def test_a_held_action_is_flown_so_many_times_and_its_rewards_are_summed() -> None:
-    layers = baseline.in_numpy(baseline.new_network([8, 16, 4], 1.0, torch.Generator().manual_seed(1)))
-    seeds, form = [5, 6, 7], EpisodesFormat((5, 6, 7))
-    played = play([new_environment() for _ in range(2)], layers, seeds, np.random.default_rng(2), 4)
-    for actions, length, flight in zip(played.actions, played.lengths, played.flights, strict=True):
-        assert flight == np.repeat(actions[:length], 4)[: len(flight)].tolist()
-        assert length == -(-len(flight) // 4)
-    flown = list(replays(form, columns(played.flights, form)))
-    assert [flight.over for flight in flown] == [len(flight) for flight in played.flights]
-    assert [flight.total for flight in flown] == pytest.approx(played.returns.tolist())
+def test_actions_are_drawn_as_often_as_the_policy_says() -> None:
+    logits = np.log(np.array([0.1, 0.2, 0.3, 0.4], np.float32))
+    layers = [(np.zeros((8, 4), np.float32), logits)]
+    drawn = play([new_environment() for _ in range(8)], layers, range(60), np.random.default_rng(0)).actions
+    assert np.bincount(drawn) / len(drawn) == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.02)
 
 
 def small_public(folder: Path, seeds: Sequence[int]) -> Path:
@@ -534,15 +534,17 @@ def trained(config: Config, public: Path, folder: Path, progress: Any = None, se
 
 
 def cut(level: str, iterations: int) -> Config:
-    return replace(LEVELS[level], iterations=iterations, episodes=4, slots=3)
+    return replace(LEVELS[level], iterations=iterations, episodes=4, n_envs=3)
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_every_level_writes_episodes_that_the_judge_takes_and_a_picture_of_the_best(level: str, tmp_path: Path) -> None:
+def test_every_level_writes_episodes_that_the_judge_takes_and_a_picture_of_its_flights(
+    level: str, tmp_path: Path
+) -> None:
     form = EpisodesFormat((3, 4, 5))
     path = trained(cut(level, 2), small_public(tmp_path, form.seeds), tmp_path / "run")
     check(form, read(path.read_bytes(), form))
-    for picture in ("best_episode.png", "curves.png"):
+    for picture in ("flights.png", "curves.png"):
         assert (tmp_path / "run" / picture).read_bytes().startswith(b"\x89PNG")
     log = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["epoch"] for row in log] == [1, 2]
@@ -571,7 +573,7 @@ def test_a_run_stopped_after_any_iteration_and_taken_up_again_ends_with_the_same
     epochs: list[int] = []
     again = trained(config, public, tmp_path / "stopped", lambda done, total, metrics: epochs.append(done))
     assert epochs == [3, 4]
-    for name in ("submission.csv", "metrics.jsonl", "best_episode.png", "curves.png"):
+    for name in ("submission.csv", "metrics.jsonl", "flights.png", "curves.png"):
         assert (again.parent / name).read_bytes() == (whole.parent / name).read_bytes()
     other = trained(config, public, tmp_path / "other", seed=4)
     assert (other.parent / "metrics.jsonl").read_bytes() != (whole.parent / "metrics.jsonl").read_bytes()
@@ -580,9 +582,9 @@ def test_a_run_stopped_after_any_iteration_and_taken_up_again_ends_with_the_same
 def test_training_never_plays_an_episode_of_the_competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flown: list[list[int]] = []
 
-    def spy(environments: Any, layers: Any, seeds: list[int], rng: Any, repeat: int) -> Played:
-        flown.append(seeds)
-        return play(environments, layers, seeds, rng, repeat)
+    def spy(environments: Any, layers: Any, seeds: list[int], *others: Any) -> Rollout:
+        flown.append(list(seeds))
+        return play(environments, layers, seeds, *others)
 
     monkeypatch.setattr(baseline, "play", spy)
     trained(cut("strong", 3), small_public(tmp_path, (3, 4)), tmp_path / "run")
@@ -592,7 +594,7 @@ def test_training_never_plays_an_episode_of_the_competition(tmp_path: Path, monk
 
 
 def test_a_level_learns(tmp_path: Path) -> None:
-    config = replace(LEVELS["boss"], iterations=14, lr=2e-3, schedule="constant")
+    config = replace(LEVELS["boss"], iterations=20, lr=2e-3)
     path = trained(config, small_public(tmp_path, (3,)), tmp_path / "run", seed=0)
     log = (path.parent / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     returns = [json.loads(line)["return"] for line in log]
@@ -602,4 +604,4 @@ def test_a_level_learns(tmp_path: Path) -> None:
 def test_a_list_of_episodes_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / EPISODES_FILE).write_text("id,seed\n0,1\n", encoding="utf-8")
     with pytest.raises(UserError, match="expected the columns episode,seed"):
-        baseline.read(tmp_path / EPISODES_FILE)
+        baseline.read_seeds(tmp_path / EPISODES_FILE)

@@ -22,7 +22,7 @@ from tasks.base import Edition, SubmissionError
 from tasks.formats import EpisodesFormat, Format, TableFormat
 from tasks.homeworks import all_tasks
 from tasks.hw01_regression.world import YEARS
-from tasks.hw12_reinforcement import EPISODES
+from tasks.hw12_reinforcement import ACTION_EPISODES
 from tests.conftest import books_balance
 from tests.test_leaderboard import hand_in
 
@@ -137,7 +137,7 @@ def fitted(homework: str, edition: Edition, size: str) -> Format:
     """The form of an edition with as many episodes, or rows, as `prepare` makes of that size at most."""
     form = edition.format
     if isinstance(form, EpisodesFormat) and not form.seeds:
-        return replace(form, seeds=tuple(range(EPISODES[size])))
+        return replace(form, seeds=tuple(range(ACTION_EPISODES[size])))
     if isinstance(form, TableFormat) and homework == "hw01":
         return replace(form, ids=range(len(form) * YEARS[size]))
     return form
@@ -151,7 +151,7 @@ def test_a_student_can_make_the_disk_hold_little_in_a_day(name: str, size: str) 
     form = fitted(homework, edition, size)
     assert len(form) > 0
     most = edition.rules.quota * form.max_bytes + KEPT_BYTES
-    assert most < (26 if (name, size) == ("hw12/builtin", "full") else 15) * 2**20
+    assert most < (26 if (name, size) == ("hw12/builtin-actions", "full") else 15) * 2**20
 
 
 def test_a_dropped_file_can_be_handed_in_again_and_is_graded_where_it_is_right_now(

@@ -33,7 +33,7 @@ from leaderboard import database as database_module
 from leaderboard.database import LeaderboardError, open_database
 from submissions.store import keep
 from tasks.base import UserError
-from tasks.formats import Column, EpisodesFormat, TableFormat
+from tasks.formats import Column, EpisodesFormat, ModelFormat, TableFormat
 from tasks.homeworks import all_tasks
 from tasks.split import derive
 
@@ -242,6 +242,23 @@ def test_a_home_of_the_second_release_grades_what_waits_and_what_is_new(second: 
         assert json.loads(done)["state"] == "graded"
     late = call(second, "submit", "weights", sample(second, "weights"), "--as", "cyd", "--format", "json").stdout
     assert json.loads(late)["practice"]
+    assert audit.verify(second)[0] == []
+
+
+def test_hw12_of_the_second_release_keeps_its_actions_and_moves_to_policies_where_new_data_are_asked_for(
+    second: Home,
+) -> None:
+    words = ("leaderboard", "hw12", "--version", "1", "--format", "json")
+    old = call(second, "leaderboard", "hw12", "--format", "json").stdout
+    assert isinstance(find_competition(second, "hw12").format, EpisodesFormat)
+    call(second, "grade", "--pending")
+    new = ("prepare", "hw12", "--new-data", "--yes", "--reason", "policies are flown now")
+    assert "edition builtin," in call(second, *new).stdout
+    assert isinstance(find_competition(second, "hw12").format, ModelFormat)
+    assert json.loads(call(second, *words).stdout)["board"] == json.loads(old)["board"]
+    policy = str(second.public("hw12") / "sample_submission.onnx")
+    done = json.loads(call(second, "submit", "hw12", policy, "--as", "red", "--format", "json").stdout)
+    assert done["state"] == "graded"
     assert audit.verify(second)[0] == []
 
 

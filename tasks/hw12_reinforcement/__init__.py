@@ -1,7 +1,8 @@
-"""HW12: reinforcement learning. Land a spacecraft on the moon; submit the actions of whole episodes to be replayed.
+"""HW12: reinforcement learning. Land a spacecraft on the moon; submit the policy, which is flown on hidden seeds.
 
-The world is gymnasium's LunarLander-v3. Students get the seeds of all episodes, so they can replay a file as the judge
-does and no part of a score could be hidden: every edition has one board.
+The world is gymnasium's LunarLander-v3, in `builtin` with a steady fault of the craft. In the other editions, as in the
+course, the actions of whole episodes are submitted and replayed. There students get the seeds of all episodes and can
+replay a file as the judge does, so that no part of a score could be hidden: these editions have one board.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ EPISODES_FILE = "episodes.csv"
 HEADER = ("episode", "step", "action")
 MAX_STEPS = 1000
 COURSE_SEED, COURSE_EPISODES = 543, 5
-EPISODES = {"small": 100, "full": 400}
-"""How many episodes the built-in world has, all of them public."""
 FAULT_FILE, SEEDS_FILE = "environment.json", "seeds.json"
-POLICY_EPISODES = {"small": 200, "full": 800}
+EPISODES = {"small": 200, "full": 800}
 """How many hidden episodes a policy flies, half of them public."""
 POLICY = ModelFormat((Tensor("state", (8,)),), (Tensor("action", (4,)),), 100_000)
-FORMAT = EpisodesFormat(())
-"""The format of the built-in world, whose seeds are drawn when it is made."""
+ACTION_EPISODES = {"small": 100, "full": 400}
+"""How many episodes of actions are submitted, all of them public."""
+ACTIONS = EpisodesFormat(())
+"""The format of `builtin-actions`, whose seeds are drawn when it is made."""
 CHAIN = EpisodesFormat((COURSE_SEED,) * COURSE_EPISODES, chained=True)
 
 
@@ -85,8 +86,8 @@ def _one_board(bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
 
 
 JUDGE = Judge(Place("tasks.hw12_reinforcement.judge:version"), check=Place("tasks.hw12_reinforcement.judge:check"))
-BUILTIN_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from its own seed"
 POLICY_SOURCE = "gymnasium's LunarLander-v3 (MIT) with a steady fault of the craft, drawn from the key; hidden seeds"
+ACTIONS_SOURCE = "gymnasium's LunarLander-v3 (MIT), each episode from its own seed"
 CHAIN_SOURCE = (
     f"the course's rule of {{}}: seed {COURSE_SEED} is set once, {COURSE_EPISODES} episodes follow each other in one "
     "environment; gymnasium's LunarLander-v3 (MIT) instead of gym 0.18.3, whose random numbers are not available here: "
@@ -113,30 +114,32 @@ TASK = Task(
     (
         Edition(
             "builtin",
-            BUILTIN_SOURCE,
-            FORMAT,
+            POLICY_SOURCE,
+            POLICY,
+            (REWARD,),
+            (),
+            Rules(),
+            Place("tasks.hw12_reinforcement.world:make"),
+            judge=Judge(
+                Place("tasks.hw12_reinforcement.policy:version"),
+                check=Place("tasks.hw12_reinforcement.policy:check"),
+                run=Place("tasks.hw12_reinforcement.policy:run"),
+            ),
+            formerly=("builtin-policy",),
+        ),
+        Edition(
+            "builtin-actions",
+            ACTIONS_SOURCE,
+            ACTIONS,
             (REWARD,),
             _one_board(measured(
                 REWARD, "ladder.py hw12 --seeds 106-108",
                 ("simple", -63.27, 18.45), ("medium", 117.07, 15.15), ("strong", 215.42, 7.46), ("boss", 277.40, 4.89),
             )),
             Rules(selections=1, public_share=1.0),
-            Place("tasks.hw12_reinforcement.world:make"),
+            Place("tasks.hw12_reinforcement.world:make_actions"),
             judge=JUDGE,
-        ),
-        Edition(
-            "builtin-policy",
-            POLICY_SOURCE,
-            POLICY,
-            (REWARD,),
-            (),
-            Rules(),
-            Place("tasks.hw12_reinforcement.world:make_policy"),
-            judge=Judge(
-                Place("tasks.hw12_reinforcement.policy:version"),
-                check=Place("tasks.hw12_reinforcement.policy:check"),
-                run=Place("tasks.hw12_reinforcement.policy:run"),
-            ),
+            formerly=("builtin",),
         ),
         _chain(
             "2021",

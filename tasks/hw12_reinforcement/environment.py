@@ -6,9 +6,9 @@ that of another moon. Everything else is gymnasium's, and nothing of the fault i
 
     from environment import make
 
-    craft = make()  # as gymnasium.make("LunarLander-v3")
-    state, _ = craft.reset(seed=7)
-    state, reward, terminated, truncated, _ = craft.step(2)
+    environment = make()  # as gymnasium.make("LunarLander-v3")
+    state, _ = environment.reset(seed=7)
+    state, reward, terminated, truncated, _ = environment.step(2)
 """
 
 from __future__ import annotations
@@ -38,9 +38,14 @@ class FaultyLander(LunarLander):
         return super().step(action)  # type: ignore[no-untyped-call]
 
 
+def register(folder: Path | str = Path(__file__).parent) -> str:
+    """Registers the craft of `environment.json` in a folder with gymnasium, and returns its name there."""
+    fault = json.loads((Path(folder) / "environment.json").read_text(encoding="utf-8"))
+    gymnasium.registry.pop(NAME, None)
+    gymnasium.register(NAME, entry_point=FaultyLander, max_episode_steps=1000, kwargs=fault)
+    return NAME
+
+
 def make(folder: Path | str = Path(__file__).parent, **options: Any) -> Any:
     """The environment of `environment.json` in a folder, with gymnasium's wrappers; it ends after 1,000 steps."""
-    fault = json.loads((Path(folder) / "environment.json").read_text(encoding="utf-8"))
-    if NAME not in gymnasium.registry:
-        gymnasium.register(NAME, entry_point=FaultyLander, max_episode_steps=1000)
-    return gymnasium.make(NAME, torque=fault["torque"], gravity=fault["gravity"], **options)
+    return gymnasium.make(register(folder), **options)

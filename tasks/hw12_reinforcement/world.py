@@ -1,8 +1,8 @@
-"""The seeds of HW12's episodes, and a sample submission that does nothing.
+"""The fault of HW12's craft, the seeds of its episodes, and a sample submission that does nothing.
 
-The built-in world draws one seed per episode, so each episode can be replayed alone and in any order. The course's
-chain has one seed for five episodes: every step draws random numbers, so the start of an episode depends on the steps
-of those before it.
+Built-in data have one seed for each episode, so that it can be flown alone and in any order. The course's chain has one
+seed for five episodes: every step draws random numbers, so the start of an episode depends on the steps of those before
+it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 from tasks.base import PUBLIC, Answers, Made
 from tasks.formats import EpisodesFormat
 from tasks.hw12_reinforcement import (
+    ACTION_EPISODES,
+    ACTIONS,
     CHAIN,
     EPISODES,
     EPISODES_FILE,
     FAULT_FILE,
-    FORMAT,
     HEADER,
     MAX_STEPS,
     POLICY,
-    POLICY_EPISODES,
     SEEDS_FILE,
 )
 from tasks.hw12_reinforcement.judge import new_environment
@@ -31,15 +31,33 @@ from tasks.models import dense
 from tasks.streams import Streams
 
 
-def make(public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None) -> Made:
+def make(public: Path, streams: Streams, size: str, source: Path | None, secret: Path) -> Made:
+    """Write the numbers of the fault and the environment that has it; the seeds that are flown stay hidden."""
+    rng = streams.generator("fault")
+    torque = float(rng.choice([-1.0, 1.0]) * rng.uniform(2.0, 2.5))
+    fault = {"torque": round(torque, 3), "gravity": round(float(rng.uniform(-10.5, -9.5)), 3)}
+    text = json.dumps(fault, indent=1) + "\n"
+    for folder in (public, secret):
+        (folder / FAULT_FILE).write_text(text, encoding="utf-8", newline="\n")
+    code = Path(__file__).with_name("environment.py").read_text(encoding="utf-8")
+    (public / "environment.py").write_text(code, encoding="utf-8", newline="\n")
+    seeds = streams.generator("flights").choice(2**31, size=EPISODES[size], replace=False).tolist()
+    answers = Answers(range(len(seeds)), {})
+    (secret / SEEDS_FILE).write_text(json.dumps(seeds), encoding="utf-8")
+    return Made(answers, sample=idle(), secret=secret)
+
+
+def make_actions(
+    public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None
+) -> Made:
     """Write the list of episodes into `public`: seeds below 2³¹, all different."""
     rng = streams.generator("episodes")
     seeds: list[int] = []
-    while len(seeds) < EPISODES[size]:
+    while len(seeds) < ACTION_EPISODES[size]:
         drawn = int(rng.integers(2**31))
         if drawn not in seeds:
             seeds.append(drawn)
-    return _made(public, replace(FORMAT, seeds=tuple(seeds)))
+    return _made(public, replace(ACTIONS, seeds=tuple(seeds)))
 
 
 def make_chain(
@@ -47,22 +65,6 @@ def make_chain(
 ) -> Made:
     """Write the course's list of episodes into `public`."""
     return _made(public, CHAIN)
-
-
-def make_policy(public: Path, streams: Streams, size: str, source: Path | None, secret: Path) -> Made:
-    """Write the numbers of the fault and the environment that has it; the seeds that are flown stay hidden."""
-    rng = streams.generator("fault")
-    torque = float(rng.choice([-1.0, 1.0]) * rng.uniform(1.5, 2.5))
-    fault = {"torque": round(torque, 3), "gravity": round(float(rng.uniform(-10.5, -9.5)), 3)}
-    text = json.dumps(fault, indent=1) + "\n"
-    for folder in (public, secret):
-        (folder / FAULT_FILE).write_text(text, encoding="utf-8", newline="\n")
-    code = Path(__file__).with_name("environment.py").read_text(encoding="utf-8")
-    (public / "environment.py").write_text(code, encoding="utf-8", newline="\n")
-    seeds = streams.generator("episodes").choice(2**31, size=POLICY_EPISODES[size], replace=False).tolist()
-    answers = Answers(range(len(seeds)), {})
-    (secret / SEEDS_FILE).write_text(json.dumps(seeds), encoding="utf-8")
-    return Made(answers, sample=idle(), secret=secret)
 
 
 def idle() -> bytes:

@@ -11,6 +11,7 @@ steps per second of the whole training; the scores are the mean returns of the t
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -31,24 +32,22 @@ from baselines import hw12_reinforcement as baseline  # noqa: E402
 from baselines.common import tuned  # noqa: E402
 from baselines.run import Run  # noqa: E402
 from submissions.reader import read  # noqa: E402
-from tasks.formats import EpisodesFormat  # noqa: E402
-from tasks.hw12_reinforcement import EPISODES_FILE  # noqa: E402
-from tasks.hw12_reinforcement.judge import check  # noqa: E402
+from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY  # noqa: E402
+from tasks.hw12_reinforcement.environment import NAME, register  # noqa: E402
+from tasks.hw12_reinforcement.policy import fly  # noqa: E402
+from tasks.models import Model  # noqa: E402
 
 SEEDS = tuple(range(50))
+FAULT = {"torque": 2.0, "gravity": -10.0}
 ours = baseline.play
 
 
 def theirs(
-    environments: Sequence[Any],
-    layers: baseline.Layers,
-    seeds: Sequence[int | None],
-    rng: np.random.Generator | None,
-    repeat: int,
-) -> baseline.Played:
+    environments: Sequence[Any], layers: baseline.Layers, seeds: Sequence[int | None], rng: np.random.Generator | None,
+    max_steps: int = MAX_STEPS,
+) -> baseline.Rollout:  # fmt: skip
     """One episode after the other in one environment, with a torch call for each step."""
-    assert repeat == 1, "the boss does not hold its actions"
-    environment = gymnasium.make("LunarLander-v3")
+    environment = gymnasium.make(NAME)
     parts: list[torch.nn.Module] = []
     for weight, bias in layers:
         linear = torch.nn.Linear(*weight.shape)
@@ -57,34 +56,26 @@ def theirs(
     network = torch.nn.Sequential(*parts[:-1])
     if rng is not None:
         torch.manual_seed(int(rng.integers(2**31)))
-    states: list[list[Any]] = [[] for _ in seeds]
-    actions: list[list[int]] = [[] for _ in seeds]
-    rewards: list[list[float]] = [[] for _ in seeds]
-    for episode, seed in enumerate(seeds):
-        state, _ = environment.reset(seed=seed)
-        over = False
-        while not over:
+    states: list[Any] = []
+    actions: list[int] = []
+    rewards: list[float] = []
+    lengths: list[int] = []
+    for seed in seeds:
+        (state, _), over, length = environment.reset(seed=seed), False, 0
+        while not over and length < max_steps:
             with torch.no_grad():
-                scores = network(torch.from_numpy(state))
+                logits = network(torch.from_numpy(state))
             if rng is None:
-                action = int(scores.argmax())
+                action = int(logits.argmax())
             else:
-                action = int(torch.distributions.Categorical(logits=scores).sample())  # type: ignore[no-untyped-call]
-            states[episode].append(state)
+                action = int(torch.distributions.Categorical(logits=logits).sample())  # type: ignore[no-untyped-call]
+            states.append(state)
             state, reward, terminated, truncated, _ = environment.step(action)
-            actions[episode].append(action)
-            rewards[episode].append(float(reward))
-            over = terminated or truncated
-    lengths = np.array([len(episode) for episode in actions])
-    shape = (len(seeds), int(lengths.max()))
-    played = baseline.Played(
-        np.zeros((*shape, 8), np.float32), np.zeros(shape, np.int64), np.zeros(shape), lengths, actions
-    )
-    for episode, length in enumerate(lengths):
-        played.states[episode, :length] = states[episode]
-        played.actions[episode, :length] = actions[episode]
-        played.rewards[episode, :length] = rewards[episode]
-    return played
+            actions.append(action)
+            rewards.append(float(reward))
+            over, length = terminated or truncated, length + 1
+        lengths.append(length)
+    return baseline.Rollout(np.array(states), np.array(actions), np.array(rewards), lengths)
 
 
 def train(play: Any, config: baseline.Config, seed: int) -> tuple[float, int, float]:
@@ -99,16 +90,16 @@ def train(play: Any, config: baseline.Config, seed: int) -> tuple[float, int, fl
 
     with tempfile.TemporaryDirectory() as name, tuned("cpu", 1):
         folder = Path(name)
-        lines = ["episode,seed", *(f"{episode},{start}" for episode, start in enumerate(SEEDS))]
-        (folder / EPISODES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        state = Run(folder, seed, "cpu", progress=count)
+        (folder / FAULT_FILE).write_text(json.dumps(FAULT), encoding="utf-8")
+        register(folder)
+        state = Run(folder, seed, "cpu", POLICY.suffix, progress=count)
         baseline.play = play
         try:
             baseline.train(config, folder, state)
         finally:
             baseline.play = ours
-        form = EpisodesFormat(SEEDS)
-        returns = check(form, read(state.submission.read_bytes(), form)).columns["return"]
+        with Model(POLICY, read(state.submission.read_bytes(), POLICY)) as model:
+            returns = fly(lambda states: model(states)[0], FAULT, SEEDS)
     return trained - begun, steps, float(returns.mean())
 
 

@@ -1,23 +1,24 @@
-"""HW12: pilots by hand, as the actions or as the policy that the edition asks for."""
+"""HW12: policies without learning, pilots by hand, and a policy for another craft; for actions, what they would do."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession
 
+from baselines.common import train_level
 from tasks.formats import EpisodesFormat, Format
 from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY
 from tasks.hw12_reinforcement.judge import new_environment
 from tasks.hw12_reinforcement.policy import SLOTS, fly
 from tasks.hw12_reinforcement.world import to_csv
+from tasks.models import dense
 from tasks.streams import Streams
-from tests.bench.tricks.frame import NO_LEARNING, Reference, Trick, World
+from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, Given, Reference, Trick, World
 
 
 class Gains(NamedTuple):
@@ -89,48 +90,69 @@ def graph(gains: Gains) -> bytes:
     return data
 
 
-def flights(gains: Gains, form: EpisodesFormat) -> Iterator[list[int]]:
-    """The actions of the pilot in the episodes of a format."""
-    environment = new_environment()
+def constant(action: int) -> bytes:
+    """A policy that always does the same."""
+    return dense(POLICY, [(np.zeros((8, 4), np.float32), np.eye(4, dtype=np.float32)[action])])
+
+
+def dice(rng: np.random.Generator) -> bytes:
+    """A policy whose action is another one after the smallest change of the state, so that it looks drawn."""
+    shapes = ((8, 64), (64, 4))
+    return dense(POLICY, [
+        ((1000 * rng.standard_normal(shape)).astype(np.float32), rng.standard_normal(shape[1]).astype(np.float32))
+        for shape in shapes
+    ])  # fmt: skip
+
+
+def handed_in(policy: bytes, form: Format) -> bytes:
+    """The submission of a policy: itself, or the actions that it takes in the episodes of a format."""
+    if not isinstance(form, EpisodesFormat):
+        return policy
+    session, environment, episodes = InferenceSession(policy), new_environment(), []
     for place, seed in enumerate(form.seeds):
         state, over, actions = environment.reset(seed=None if form.chained and place else seed)[0], False, list[int]()
         while not over and len(actions) < MAX_STEPS:
-            actions.append(int(steer(gains, state[None])[0].argmax()))
+            actions.append(int(session.run(None, {"state": state[None]})[0][0].argmax()))
             state, _, over, _, _ = environment.step(actions[-1])
-        yield actions
+        episodes.append(actions)
+    return to_csv(episodes)
 
 
-def handed_in(gains: Gains, form: Format) -> bytes:
-    return to_csv(list(flights(gains, form))) if isinstance(form, EpisodesFormat) else graph(gains)
-
-
-def searched(public: Path, rng: np.random.Generator, rounds: int = 12, tried: int = 12) -> Gains:
+def searched(fault: dict[str, float], rng: np.random.Generator, rounds: int = 12, tried: int = 12) -> Gains:
     """The gains that fly best in the competition's own environment: a search with ever smaller steps."""
-    fault = json.loads((public / FAULT_FILE).read_text(encoding="utf-8"))
-    best, most, step = PILOT, -np.inf, 0.5
+    best, step = PILOT, 0.5
     for _ in range(rounds):
         seeds = rng.integers(2**31, 2**32, size=SLOTS).tolist()
-        others = [Gains(*(best * np.exp(rng.normal(0.0, step, len(best))))) for _ in range(tried)]
-        scores = [float(fly(lambda states, g=one: steer(g, states), fault, seeds).mean()) for one in (best, *others)]  # type: ignore[misc]
-        most = max(scores)
-        best, step = (best, *others)[scores.index(most)], 0.8 * step
+        gains = [best, *(Gains(*(best * np.exp(rng.normal(0.0, step, len(best))))) for _ in range(tried))]
+        scores = [float(fly(lambda states, g=one: steer(g, states), fault, seeds).mean()) for one in gains]  # type: ignore[misc]
+        best, step = gains[scores.index(max(scores))], 0.8 * step
     return best
 
 
 def search(world: World, streams: Streams, size: str) -> bytes:
-    form = world.secret.competition.format
-    if isinstance(form, EpisodesFormat):
-        return handed_in(PILOT, form)
-    return graph(searched(world.public, np.random.default_rng(0)))
+    """The pilot with searched gains, in the craft without a fault where the actions are asked for."""
+    path, form = world.public / FAULT_FILE, world.secret.competition.format
+    fault = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"torque": 0.0, "gravity": -10.0}
+    return handed_in(graph(searched(fault, np.random.default_rng(0))), form)
+
+
+def trained_elsewhere(given: Given) -> bytes:
+    """What boss learns in the craft of another key."""
+    public = given.other().public
+    return train_level(given.name, "boss", public, given.scratch / "run", seed=given.seed, device="cpu").read_bytes()
 
 
 SAID = (
     "where actions are handed in the craft has no fault, and any controller that is known for it lands; the edition "
-    "builtin-policy flies a craft that no shipped controller knows"
+    "builtin flies a craft that no shipped controller knows"
 )
 
 REFERENCES = (Reference("pilot with searched gains", search),)
 TRICKS = (
-    Trick("gymnasium's heuristic", NO_LEARNING, lambda given: handed_in(HEURISTIC, given.form), SAID),
-    Trick("pilot with fixed gains", NO_LEARNING, lambda given: handed_in(PILOT, given.form), SAID),
+    Trick("no engine", NO_LEARNING, lambda given: handed_in(constant(0), given.form)),
+    Trick("main engine always", NO_LEARNING, lambda given: handed_in(constant(2), given.form)),
+    Trick("random actions", NO_LEARNING, lambda given: handed_in(dice(given.rng), given.form)),
+    Trick("gymnasium's heuristic", NO_LEARNING, lambda given: handed_in(graph(HEURISTIC), given.form), SAID),
+    Trick("pilot with fixed gains", NO_LEARNING, lambda given: handed_in(graph(PILOT), given.form), SAID),
+    Trick("boss trained on another key's craft", OTHER_DATA, trained_elsewhere),
 )
