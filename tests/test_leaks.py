@@ -13,9 +13,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tasks import leaks as checks
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Made
-from tasks.leaks import Leak, find_leaks
+from tasks.leaks import files, find_leaks, rows
+from tasks.leaks.cells import (
+    answers_in_features,
+    answers_in_ids,
+    answers_in_order,
+    answers_in_other_rows,
+    constant_answers,
+)
+from tasks.leaks.chance import Leak
+from tasks.leaks.files import answers_in_file_facts, answers_in_files
+from tasks.leaks.rows import equal_rows, near_rows, shared_groups, split_groups
 from tasks.split import split
 
 N = 600
@@ -118,22 +127,22 @@ def rows_of(made: Made) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def test_equal_rows_in_train_and_test_are_found(copies: int) -> None:
     train, test = rows_of(regression(np.random.default_rng(0)))
     test[5 : 5 + copies] = train[100 : 100 + copies]
-    assert codes(checks.equal_rows(train, test)) == {"E_LEAK_EQUAL_ROWS"}
+    assert codes(equal_rows(train, test)) == {"E_LEAK_EQUAL_ROWS"}
 
 
 def test_a_zero_with_a_sign_does_not_hide_an_equal_row() -> None:
     train, test = rows_of(regression(np.random.default_rng(0)))
     train[3, 2], test[4] = 0.0, train[3]
     test[4, 2] = -0.0
-    assert checks.equal_rows(train, test)
+    assert equal_rows(train, test)
 
 
 def test_equal_rows_beyond_the_natural_ones_are_found_in_features_of_few_values() -> None:
     generator = np.random.default_rng(0)
     train, test = (generator.integers(0, 3, (rows, 9)).astype(float) for rows in (500, N))
-    assert checks.equal_rows(train, test) == []
+    assert equal_rows(train, test) == []
     test[:300] = train[:300]
-    assert codes(checks.equal_rows(train, test)) == {"E_LEAK_EQUAL_ROWS"}
+    assert codes(equal_rows(train, test)) == {"E_LEAK_EQUAL_ROWS"}
 
 
 @pytest.mark.parametrize(
@@ -144,16 +153,16 @@ def test_copies_with_noise_of_a_ten_thousandth_are_found(world: str, copies: int
     train, test = rows_of(WORLDS[world](generator))
     copies = min(copies, len(test))
     test[:copies] = train[:copies] + 1e-4 * train.std(axis=0) * generator.normal(size=(copies, train.shape[1]))
-    assert checks.equal_rows(train, test) == []
-    assert codes(checks.near_rows(train, test)) == {"E_LEAK_NEAR_ROWS"}
+    assert equal_rows(train, test) == []
+    assert codes(near_rows(train, test)) == {"E_LEAK_NEAR_ROWS"}
 
 
 def test_near_copies_of_wide_rows_are_found_after_a_projection() -> None:
     generator = np.random.default_rng(4)
     train, test = rows_of(regression(generator, 200, 1000))
-    assert checks.near_rows(train, test) == []
+    assert near_rows(train, test) == []
     test[7] = train[70] + 1e-4 * generator.normal(size=1000)
-    assert codes(checks.near_rows(train, test)) == {"E_LEAK_NEAR_ROWS"}
+    assert codes(near_rows(train, test)) == {"E_LEAK_NEAR_ROWS"}
 
 
 def test_a_missing_cell_and_a_constant_column_do_not_hide_a_near_copy() -> None:
@@ -162,7 +171,20 @@ def test_a_missing_cell_and_a_constant_column_do_not_hide_a_near_copy() -> None:
     train[:, 0], test[:, 0] = 7.0, 7.0
     test[9] = train[9] + 1e-4 * generator.normal(size=8)
     train[50, 3] = np.nan
-    assert checks.near_rows(train, test)
+    assert near_rows(train, test)
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.05])
+def test_the_nearest_row_within_a_radius_is_that_of_all_distances(spread: float) -> None:
+    generator = np.random.default_rng(6)
+    train = generator.normal(size=(6000, 7)) @ np.diag([4.0, 2, 1, 1, 1, 0.5, spread])
+    test = train[:900] + 0.2 * generator.normal(size=(900, 7))
+    brute = np.sqrt(((test[:, None] - train[None]) ** 2).sum(axis=2)).min(axis=1)
+    assert np.allclose(rows._nearest(test, train), brute)
+    for radius in (0.2, 0.5, 2.0):
+        expected = np.where(brute <= radius, brute, np.inf)
+        assert np.allclose(rows._nearest_within(radius, test, train), expected)
+        assert np.isfinite(expected).any()
 
 
 # Order and ids --------------------------------------------------------------------------------------------------------
@@ -173,11 +195,11 @@ def ordered(values: NDArray[Any], **more: Any) -> Answers:
 
 
 def test_constant_answers_are_found_among_scored_rows() -> None:
-    assert codes(checks.constant_answers(ordered(np.zeros(9)))) == {"E_LEAK_CONSTANT"}
+    assert codes(constant_answers(ordered(np.zeros(9)))) == {"E_LEAK_CONSTANT"}
     usage = np.array([PUBLIC] * 4 + [PRIVATE] * 4 + [IGNORED], dtype=np.int8)
     values = np.array([1.0] * 8 + [2.0])
-    assert checks.constant_answers(ordered(values)) == []
-    assert codes(checks.constant_answers(ordered(values, usage=usage))) == {"E_LEAK_CONSTANT"}
+    assert constant_answers(ordered(values)) == []
+    assert codes(constant_answers(ordered(values, usage=usage))) == {"E_LEAK_CONSTANT"}
 
 
 def order_leaks() -> dict[str, NDArray[Any]]:
@@ -200,16 +222,16 @@ def order_leaks() -> dict[str, NDArray[Any]]:
 @pytest.mark.parametrize("kind", order_leaks())
 def test_answers_that_can_be_read_from_the_row_order_are_found(kind: str) -> None:
     values = order_leaks()[kind]
-    assert codes(checks.answers_in_order(ordered(values))) == {"E_LEAK_ORDER"}
+    assert codes(answers_in_order(ordered(values))) == {"E_LEAK_ORDER"}
     shuffled = np.random.default_rng(1).permutation(values)
-    assert checks.answers_in_order(ordered(shuffled)) == []
+    assert answers_in_order(ordered(shuffled)) == []
 
 
 def test_sorted_answers_are_found_although_there_are_groups() -> None:
     generator = np.random.default_rng(2)
     values = np.sort(generator.normal(size=N))
     groups = np.repeat(np.arange(N // 6).astype(str), 6)
-    assert checks.answers_in_order(ordered(values, groups=groups))
+    assert answers_in_order(ordered(values, groups=groups))
 
 
 def id_leaks() -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
@@ -236,9 +258,9 @@ def id_leaks() -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
 @pytest.mark.parametrize("kind", id_leaks())
 def test_answers_that_can_be_read_from_the_ids_are_found(kind: str) -> None:
     ids, values = id_leaks()[kind]
-    assert codes(checks.answers_in_ids(Answers(ids, {"y": values}))) == {"E_LEAK_ID"}
+    assert codes(answers_in_ids(Answers(ids, {"y": values}))) == {"E_LEAK_ID"}
     shuffled = np.random.default_rng(1).permutation(values)
-    assert checks.answers_in_ids(Answers(ids, {"y": shuffled})) == []
+    assert answers_in_ids(Answers(ids, {"y": shuffled})) == []
 
 
 # Files ----------------------------------------------------------------------------------------------------------------
@@ -258,14 +280,14 @@ def test_sizes_times_and_folders_of_files_that_tell_nothing_raise_no_alarm(tmp_p
     label = made.answers.columns["label"]
     sizes = np.random.default_rng(1).integers(500, 900, N) + 40 * (label == "cat")  # busy pictures are a little larger
     pictures(tmp_path, made, lambda row: f"images/row{row}.png", lambda row: int(sizes[row]))
-    assert checks.answers_in_file_facts(tmp_path, made.answers) == []
+    assert answers_in_file_facts(tmp_path, made.answers) == []
 
 
 def test_file_sizes_that_tell_the_answer_are_found(tmp_path: Path) -> None:
     made = classes(np.random.default_rng(0))
     label = made.answers.columns["label"]
     pictures(tmp_path, made, lambda row: f"images/row{row}.png", lambda row: 100 + 7 * ord(label[row][0]))
-    assert codes(checks.answers_in_file_facts(tmp_path, made.answers)) == {"E_LEAK_FILE_SIZE"}
+    assert codes(answers_in_file_facts(tmp_path, made.answers)) == {"E_LEAK_FILE_SIZE"}
 
 
 def test_file_times_that_go_with_the_answer_are_found_even_where_they_differ_by_nanoseconds(tmp_path: Path) -> None:
@@ -273,7 +295,7 @@ def test_file_times_that_go_with_the_answer_are_found_even_where_they_differ_by_
     pictures(tmp_path, made, lambda row: f"row{row}.png", lambda row: 10)
     for place, row in enumerate(np.argsort(made.answers.columns["y"])):
         os.utime(tmp_path / f"row{row}.png", ns=(10**18, 10**18 + place))
-    assert codes(checks.answers_in_file_facts(tmp_path, made.answers)) == {"E_LEAK_FILE_TIME"}
+    assert codes(answers_in_file_facts(tmp_path, made.answers)) == {"E_LEAK_FILE_TIME"}
 
 
 @pytest.mark.parametrize("pattern", ["test/{}/row{}.png", "{}/row{}.png", "test/row{1}.{0}"])
@@ -286,7 +308,7 @@ def test_folders_and_endings_that_tell_the_class_are_found(tmp_path: Path, patte
     pictures(tmp_path, made, lambda row: pattern.format(label[row], row), lambda row: 10)
     if pattern.startswith("{}"):
         (tmp_path / "train").rename(tmp_path.with_name(tmp_path.name + "-train"))
-    found = codes(checks.answers_in_file_facts(tmp_path, made.answers))
+    found = codes(answers_in_file_facts(tmp_path, made.answers))
     assert "E_LEAK_FILE_NAME" in found
 
 
@@ -294,6 +316,13 @@ def csv_of(header: str, *columns: Any) -> str:
     return "\n".join([header, *(",".join(map(str, row)) for row in zip(*columns, strict=True))]) + "\n"
 
 
+@pytest.fixture(params=[files.FIRST, 40], ids=["all rows", "some rows first"])
+def first(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are compared as those of few rows are, and as those of many."""
+    monkeypatch.setattr(files, "FIRST", request.param)
+
+
+@pytest.mark.usefixtures("first")
 @pytest.mark.parametrize("world", ["regression", "classes", "discrete"])
 def test_a_file_with_the_answers_is_found_in_any_form(world: str, tmp_path: Path) -> None:
     made = WORLDS[world](np.random.default_rng(0))
@@ -327,7 +356,7 @@ def test_a_file_with_the_answers_is_found_in_any_form(world: str, tmp_path: Path
         folder = tmp_path / form.replace(".", "-")
         (folder / "deep").mkdir(parents=True)
         write(folder / "deep" / form)
-        found = checks.answers_in_files(folder, answers)
+        found = answers_in_files(folder, answers)
         assert codes(found) == {"E_LEAK_FILE"}, form
         assert f"deep/{form}" in found[0].message
 
@@ -339,7 +368,7 @@ def test_answers_in_a_parquet_file_are_found(tmp_path: Path) -> None:
     polars.DataFrame({"id": list(made.answers.ids), "y": made.answers.columns["y"]}).write_parquet(
         tmp_path / "a.parquet"
     )
-    assert codes(checks.answers_in_files(tmp_path, made.answers)) == {"E_LEAK_FILE"}
+    assert codes(answers_in_files(tmp_path, made.answers)) == {"E_LEAK_FILE"}
 
 
 def test_a_file_that_tells_public_from_private_is_found(tmp_path: Path) -> None:
@@ -347,11 +376,12 @@ def test_a_file_that_tells_public_from_private_is_found(tmp_path: Path) -> None:
     assert made.answers.usage is not None
     words = ["Public" if usage == PUBLIC else "Private" for usage in made.answers.usage]
     (tmp_path / "usage.csv").write_text(csv_of("id,Usage", made.answers.ids, words))
-    found = checks.answers_in_files(tmp_path, made.answers)
+    found = answers_in_files(tmp_path, made.answers)
     assert codes(found) == {"E_LEAK_FILE"}
     assert "public and private marks" in found[0].message
 
 
+@pytest.mark.usefixtures("first")
 @pytest.mark.parametrize("kind", ["constant", "random", "yesterday", "binary guess", "broken"])
 def test_files_that_hold_no_answers_raise_no_alarm(kind: str, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
@@ -372,14 +402,14 @@ def test_files_that_hold_no_answers_raise_no_alarm(kind: str, tmp_path: Path) ->
         (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
     else:
         (tmp_path / "a.csv").write_text(text)
-    assert checks.answers_in_files(tmp_path, made.answers) == []
+    assert answers_in_files(tmp_path, made.answers) == []
 
 
 def test_a_rare_class_is_not_taken_for_a_constant_sample_submission(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     answers = ordered((generator.random(N) < 0.02).astype(np.int64))
     (tmp_path / "sample_submission.csv").write_text(csv_of("id,y", range(N), np.zeros(N, dtype=int)))
-    assert checks.answers_in_files(tmp_path, answers) == []
+    assert answers_in_files(tmp_path, answers) == []
 
 
 # Features and groups --------------------------------------------------------------------------------------------------
@@ -393,7 +423,7 @@ def test_a_number_that_stands_in_its_own_features_is_found(change: str) -> None:
     made.test[:, 3] = -4 * y + 7 if change == "linear" else y
     if change == "mostly":
         made.test[:30, 3] = 99.0
-    found = checks.answers_in_features(made.test, made.answers)
+    found = answers_in_features(made.test, made.answers)
     assert codes(found) == {"E_LEAK_FEATURE"}
     assert "column 4" in found[0].message
 
@@ -402,7 +432,7 @@ def test_a_class_that_a_feature_codes_is_found() -> None:
     made = classes(np.random.default_rng(0))
     assert made.test is not None
     made.test[:, 1] = [{"cat": 5.0, "dog": 1.0, "owl": 0.5, "bee": 2.0}[word] for word in made.answers.columns["label"]]
-    assert codes(checks.answers_in_features(made.test, made.answers)) == {"E_LEAK_FEATURE"}
+    assert codes(answers_in_features(made.test, made.answers)) == {"E_LEAK_FEATURE"}
 
 
 @pytest.mark.parametrize("digits", [2, 6, 17])
@@ -414,19 +444,19 @@ def test_answers_that_stand_in_overlapping_windows_of_other_rows_are_found(digit
     order = generator.permutation(len(y))
     train, test = order[:800], order[800:]
     answers = ordered(y[test])
-    found = checks.answers_in_other_rows(features[train], answers, own_rows=False)
+    found = answers_in_other_rows(features[train], answers, own_rows=False)
     if digits > 2:  # of 800 values with two decimals many agree by chance, and a hit tells less
         assert codes(found) == {"E_LEAK_OTHER_ROW"}
         assert "training features" in found[0].message
-        assert codes(checks.answers_in_other_rows(features[test], answers, own_rows=True)) == {"E_LEAK_OTHER_ROW"}
+        assert codes(answers_in_other_rows(features[test], answers, own_rows=True)) == {"E_LEAK_OTHER_ROW"}
     fresh = np.round(generator.normal(20, 5, (800, 2)), digits)
-    assert checks.answers_in_other_rows(fresh, answers, own_rows=False) == []
+    assert answers_in_other_rows(fresh, answers, own_rows=False) == []
 
 
 def test_a_group_in_train_and_test_is_found() -> None:
     answers = ordered(np.arange(4.0), groups=np.array(["a", "a", "b", "c"]))
-    assert checks.shared_groups(np.array(["d", "e"]), answers) == []
-    found = checks.shared_groups(np.array(["d", "b"]), answers)
+    assert shared_groups(np.array(["d", "e"]), answers) == []
+    found = shared_groups(np.array(["d", "b"]), answers)
     assert codes(found) == {"E_LEAK_SHARED_GROUP"}
     assert "'b'" in found[0].message
 
@@ -435,8 +465,8 @@ def test_a_group_on_both_boards_is_found() -> None:
     groups = np.array(["a", "a", "b", "b"])
     apart = np.array([PUBLIC, PUBLIC, PRIVATE, IGNORED], dtype=np.int8)
     across = np.array([PUBLIC, PRIVATE, PRIVATE, PRIVATE], dtype=np.int8)
-    assert checks.split_groups(ordered(np.arange(4.0), groups=groups, usage=apart)) == []
-    assert codes(checks.split_groups(ordered(np.arange(4.0), groups=groups, usage=across))) == {"E_LEAK_SPLIT_GROUP"}
+    assert split_groups(ordered(np.arange(4.0), groups=groups, usage=apart)) == []
+    assert codes(split_groups(ordered(np.arange(4.0), groups=groups, usage=across))) == {"E_LEAK_SPLIT_GROUP"}
 
 
 # All of it ------------------------------------------------------------------------------------------------------------
