@@ -494,7 +494,7 @@ def test_a_picture_that_cannot_be_decoded_is_named(tmp_path: Path, zipped: bool)
                 for path in source.rglob("*.jpg"):
                     archive.write(path, path.relative_to(source).as_posix())
         message = refused(place, tmp_path / f"public-{number}", LAYOUT_2022)
-        assert f"{name}: expected a complete JPEG picture" in message
+        assert f"{name}: expected a whole JPEG picture" in message
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -560,7 +560,7 @@ def test_damaged_faces_and_other_weights_are_told(tmp_path: Path) -> None:
     (source / inception.NAMES[0]).write_bytes(b"other weights")
     assert "expected the published weights" in refused(source, tmp_path / "1")
     (source / "faces" / "3.jpg").write_bytes(b"no image")
-    assert "3.jpg: expected a JPEG image" in refused(source, tmp_path / "2")
+    assert "3.jpg: expected a whole JPEG or PNG picture" in refused(source, tmp_path / "2")
 
 
 def test_repeated_faces_are_left_out() -> None:

@@ -512,7 +512,7 @@ def test_other_pictures_are_found_beside_the_faces_and_must_be_pictures_of_somet
     assert kinds is not None
     assert set(kinds) == {"normal", "given", *ALTERED}
     (folder / "2.png").write_bytes((folder / "1.png").read_bytes()[:-30])
-    with pytest.raises(UserError, match=r"2\.png: expected a JPEG or PNG picture"):
+    with pytest.raises(UserError, match=r"2\.png: expected a whole JPEG or PNG picture"):
         make(tmp_path / "b", "2021", 0, source)
     np.save(source / "anomalies.npy", faces(120))
     with pytest.raises(UserError, match="all of them are among the faces"):

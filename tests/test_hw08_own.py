@@ -158,7 +158,7 @@ def saved(folder: Path, which: str, side: int = 64, form: str = "PNG") -> None:
         (lambda folder: remove(folder, "normal/*.png"), "at least 100 different pictures in normal; found 50"),
         (lambda folder: remove(folder, "anomalous/*/*"), "expected a folder anomalous"),
         (lambda folder: remove(folder, "anomalous/scratch/*"), "at least 20 different pictures in anomalous; found 10"),
-        (lambda folder: write(folder, "normal/129.png", b"no picture"), r"129\.png: expected a JPEG or PNG"),
+        (lambda folder: write(folder, "normal/129.png", b"no picture"), r"129\.png: expected a whole JPEG or PNG"),
         (lambda folder: write(folder, "normal/129.png", packed(picture(3, 40))), "at least 64 pixels"),
         (lambda folder: saved(folder, "normal/**/*.png", side=256), "the size of the files differs"),
         (lambda folder: saved(folder, "anomalous/**/*.png", form="JPEG"), "the format of the files differs"),

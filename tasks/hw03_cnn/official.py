@@ -15,7 +15,6 @@ The labels of these pictures are on the internet: these editions are for learnin
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING
 from tasks.base import Answers, Made, UserError
 from tasks.copies import same_groups
 from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, Layout
+from tasks.pictures import MAX_BYTES, cells, decoded
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PACKED = r"(?:\.zip|\.tar|\.tgz|\.tar\.gz)?"
-MAX_BYTES = 32 * 2**20  # of one picture
-MAX_PIXELS = 64 * 2**20
 SHARE = 4  # one of so many becomes hidden
 FEWEST = SHARE  # pictures of a class in a part
 THUMBNAIL = 8
@@ -146,23 +144,8 @@ def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, i
 
 
 def thumbnail(data: bytes, where: str) -> NDArray[np.float64]:
-    """The means of a picture over the cells of a coarse grid (d,). Raises UserError unless it is a complete JPEG."""
-    import numpy as np
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise refused(
-                    f"{where}: expected at most {MAX_PIXELS} pixels; found {picture.width} x {picture.height}."
-                )
-            pixels = picture.convert("RGB")
-    except UserError:
-        raise
-    except Exception as error:  # whatever the decoder raises: the file is not a picture
-        raise refused(f"{where}: expected a complete JPEG picture; it cannot be decoded ({error}).") from error
-    small = pixels.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    return np.asarray(small, dtype=np.float64).ravel()
+    """The means of a picture over the cells of a coarse grid (d,). Raises UserError unless it is a whole JPEG."""
+    return cells(decoded(data, where, ("JPEG",))[0], THUMBNAIL)
 
 
 def carve(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -228,17 +211,28 @@ def make(
                 folder = layout.training_folder if picture.part == "training" else layout.validation_folder
                 name = layout.labelled_name(folder, picture.label, number)
             _write(public / name, files.read(picture.path, MAX_BYTES))
+    return made(layout, pictures, groups, test, train, thumbnails)
+
+
+def made(
+    layout: Layout,
+    pictures: list[Picture],
+    groups: NDArray[np.int64],
+    test: list[int],
+    train: list[int],
+    thumbnails: NDArray[np.float64],
+) -> Made:
+    """The hidden classes of the pictures at the places `test`, in the order of their ids."""
+    import numpy as np
+
     labels = np.array([pictures[place].label for place in test], dtype=np.int64)
+    names = np.array([f"picture {group}" for group in groups])
+    strata = np.array([f"class {label}" for label in labels])
     return Made(
-        Answers(
-            layout.ids(len(test)),
-            {TARGET: labels},
-            groups=np.array([f"picture {groups[place]}" for place in test]),
-            strata=np.array([f"class {label}" for label in labels]),
-        ),
+        Answers(layout.ids(len(test)), {TARGET: labels}, groups=names[test], strata=strata),
         train=thumbnails[train],
         test=thumbnails[test],
-        train_groups=np.array([f"picture {groups[place]}" for place in train]),
+        train_groups=names[train],
     )
 
 

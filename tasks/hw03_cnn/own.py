@@ -14,14 +14,15 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.base import Answers, Made, UserError
+from tasks.base import Made, UserError
 from tasks.copies import same_groups
-from tasks.hw03_cnn import TARGET, Layout, form_of
-from tasks.hw03_cnn.official import MAX_BYTES, MAX_PIXELS, SAME, THUMBNAIL, Picture, carve
+from tasks.hw03_cnn import Layout, form_of
+from tasks.hw03_cnn.official import SAME, THUMBNAIL, Picture, carve, made
+from tasks.pictures import MAX_BYTES, cells, decoded
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -79,27 +80,11 @@ def find(source: Source) -> Found:
 
 
 def square(data: bytes, where: str) -> tuple[Image.Image, str]:
-    """The middle square of a picture, upright, without any of its metadata; and the format of its file.
-
-    Raises UserError unless it is a whole picture of a fitting size.
-    """
+    """The middle square of a picture, and the format of its file. Raises UserError unless it is large enough."""
     import numpy as np
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP", "BMP")) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise refused(
-                    f"{where}: expected at most {MAX_PIXELS:,} pixels; found {picture.width} x {picture.height}."
-                )
-            kind = picture.format or ""
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except UserError:
-        raise
-    except Exception as error:  # whatever the decoder raises: the file is not a picture
-        raise refused(
-            f"{where}: expected a whole picture (JPEG, PNG, WebP or BMP); it cannot be decoded ({error})."
-        ) from error
+    upright, kind = decoded(data, where, ("JPEG", "PNG", "WEBP", "BMP"))
     side = min(upright.size)
     if side < SIDES[-1]:
         raise refused(
@@ -142,7 +127,7 @@ def make(
         kinds, sides = [], np.empty(len(pictures), dtype=np.int64)
         for place, picture in enumerate(pictures):
             cut, kind = square(files.read(picture.path, MAX_BYTES), f"{files.name}, {picture.path}")
-            thumbnails[place] = np.asarray(cut.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)).ravel()
+            thumbnails[place] = cells(cut, THUMBNAIL)
             kinds.append(kind)
             sides[place] = cut.width
         every = np.array([picture.label for picture in pictures], dtype=np.int64)
@@ -166,20 +151,9 @@ def make(
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("number", "name"), *enumerate(found.names)])
     (public / layout.root / "classes.csv").write_text(text.getvalue(), encoding="utf-8")
-    labels = every[test]
     train = [place for place in names if not hidden[place]]
-    return Made(
-        Answers(
-            layout.ids(len(test)),
-            {TARGET: labels},
-            groups=np.array([f"picture {groups[place]}" for place in test]),
-            strata=np.array([f"class {label}" for label in labels]),
-        ),
-        train=thumbnails[train],
-        test=thumbnails[test],
-        train_groups=np.array([f"picture {groups[place]}" for place in train]),
-        form=form_of(layout, len(found.names)),
-    )
+    hidden_side = made(layout, pictures, groups, test, train, thumbnails)
+    return replace(hidden_side, form=form_of(layout, len(found.names)))
 
 
 def share(

@@ -12,7 +12,6 @@ default network, which is trained on drawn faces, and every result says so.
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from tasks.base import PUBLIC, Made
 from tasks.hw06_gan import inception, judge, networks, world
+from tasks.pictures import decoded
 from tasks.sources import opened, refused
 from tasks.streams import Streams
 
@@ -34,7 +34,6 @@ HIDDEN = 5000
 """The most faces that are hidden; never more than half of all."""
 LEAST = 100
 MAX_BYTES = 8 * 2**20  # of a file other than the weights
-MAX_SIDE = 4096
 FACE = re.compile(r"([0-9]{1,9})\.jpe?g", re.IGNORECASE)
 
 
@@ -116,14 +115,8 @@ def resized(data: bytes, name: str) -> Images:
     import numpy as np
     from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if max(image.size) > MAX_SIDE:
-                raise refused(f"{name}: expected at most {MAX_SIDE} pixels a side; found {image.size}.")
-            pixels = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BILINEAR))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise refused(f"{name}: expected a JPEG image; it cannot be read ({error}). Download it again.") from error
-    return pixels
+    face = decoded(data, name)[0]
+    return np.asarray(face.resize((64, 64), Image.Resampling.BILINEAR))
 
 
 def distinct(images: Images) -> Images:

@@ -18,7 +18,6 @@ So the test differs from the course's: its bars are shown only for orientation.
 
 from __future__ import annotations
 
-import io
 import re
 import tokenize
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tasks.base import Answers, Made, UserError
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import LAYOUTS, SIDE, TEST_FILE, TRAIN_FILE, Layout
+from tasks.pictures import decoded, square
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -131,16 +131,7 @@ def other_pictures(source: Source, wanted: int, rng: np.random.Generator) -> dic
 
 def read_picture(source: Source, path: str) -> NDArray[np.uint8]:
     """The middle square of a picture file, 64 x 64, RGB."""
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    data = source.read(path, MAX_BYTES)
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            fitted = ImageOps.fit(image.convert("RGB"), (SIDE, SIDE))
-    except Exception as error:  # whatever the decoder raises: the file is not a picture
-        raise refused(f"{source.name}, {path}: expected a JPEG or PNG picture; it cannot be read ({error}).") from error
-    return np.asarray(fitted, dtype=np.uint8)
+    return square(decoded(source.read(path, MAX_BYTES), f"{source.name}, {path}")[0], SIDE)
 
 
 def alter(kind: str, face: NDArray[np.uint8], other: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

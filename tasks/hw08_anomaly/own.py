@@ -11,7 +11,6 @@ As many normal pictures as there are anomalies, but at most a third, become the 
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from tasks.base import Answers, Made, UserError
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import SIDE, TEST_FILE, TRAIN_FILE, Layout
 from tasks.hw08_anomaly.world import thumbnails
+from tasks.pictures import MAX_BYTES, decoded, square
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -31,8 +31,6 @@ FOLDERS = ("normal", "anomalous")
 FEWEST = (100, 20)
 """The fewest different pictures of each folder."""
 MOST = 50_000
-MOST_BYTES = 32 * 2**20
-MOST_PIXELS = 64 * 2**20
 SAME = 2.5
 """The largest distance between thumbnails of the same picture, in grey levels, as a root mean square."""
 TELLING = 0.9
@@ -76,27 +74,14 @@ def read_pictures(source: Source, which: str) -> Pictures:
 
 def read_picture(source: Source, path: str) -> tuple[NDArray[np.uint8], tuple[float, float]]:
     """The middle square of a picture file, 64 x 64, RGB; whether it is a PNG, and its shorter side in pixels."""
-    import numpy as np
-    from PIL import Image, ImageOps
-
-    data = source.read(path, MOST_BYTES)
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            facts = float(image.format == "PNG"), float(min(image.size))
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels")
-            fitted = ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (SIDE, SIDE))
-    except Exception as error:  # whatever the decoder raises: the file is not a picture
+    picture, kind = decoded(source.read(path, MAX_BYTES), f"{source.name}, {path}")
+    side = min(picture.size)
+    if side < SIDE:
         raise refused(
-            f"{source.name}, {path}: expected a JPEG or PNG picture of at most {MOST_PIXELS:,} pixels; it cannot be"
-            f" read ({error})."
-        ) from error
-    if facts[1] < SIDE:
-        raise refused(
-            f"{source.name}, {path}: expected at least {SIDE} pixels on each side; found {facts[1]:.0f}. Enlarged"
+            f"{source.name}, {path}: expected at least {SIDE} pixels on each side; found {side}. Enlarged"
             " pictures would be recognised by their blur."
         )
-    return np.asarray(fitted, dtype=np.uint8), facts
+    return square(picture, SIDE), (float(kind == "PNG"), float(side))
 
 
 def check_facts(source: Source, normal: Pictures, anomalous: Pictures) -> None:

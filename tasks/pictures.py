@@ -1,0 +1,54 @@
+"""Pictures that somebody gives, as files: read whole, upright, and without what a camera wrote into the file."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from tasks.errors import UserError
+from tasks.sources import refused
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+MAX_BYTES = 32 * 2**20  # of one file
+MAX_PIXELS = 64 * 2**20
+BOTH = ("JPEG", "PNG")
+
+
+def decoded(data: bytes, where: str, kinds: tuple[str, ...] = BOTH) -> tuple[Image.Image, str]:
+    """The picture of a file, RGB and upright, and which of the kinds the file is.
+
+    Raises UserError unless it is a whole picture of one of the kinds with at most `MAX_PIXELS`.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(data), formats=kinds) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                found = f"{picture.width} x {picture.height}"
+                raise refused(f"{where}: expected at most {MAX_PIXELS:,} pixels; found {found}.")
+            return ImageOps.exif_transpose(picture).convert("RGB"), picture.format or ""
+    except UserError:
+        raise
+    except Exception as error:  # whatever the decoder raises: the file is not a picture
+        named = " or ".join([", ".join(kinds[:-1]), kinds[-1]]) if kinds[1:] else kinds[0]
+        raise refused(f"{where}: expected a whole {named} picture; it cannot be read ({error}).") from error
+
+
+def square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
+    """The middle square of a picture at `side` pixels, (side, side, 3)."""
+    import numpy as np
+    from PIL import ImageOps
+
+    return np.asarray(ImageOps.fit(picture, (side, side)), dtype=np.uint8)
+
+
+def cells(picture: Image.Image, side: int) -> NDArray[np.float64]:
+    """The means of a picture over the cells of a coarse grid, one after another, (3 * side²,)."""
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(picture.resize((side, side), Image.Resampling.BOX), dtype=np.float64).ravel()
