@@ -25,8 +25,6 @@ from tasks.homeworks import MODULES, module_of
 ROOT = Path(__file__).parents[1]
 OURS = {"baselines", "harness", "leaderboard", "submissions", "tasks", "tests"}
 NAMES = [module[:4] for module in MODULES if (ROOT / "tasks" / module / "starter.py").exists()]
-EDITIONS = {"hw12": "builtin-policy"}
-"""The editions that a starter is for, where it is not the first one."""
 COLUMNS, LINES = 100, 120
 """The longest line of a starter, and the most lines of code."""
 
@@ -243,8 +241,7 @@ def test_a_starter_that_is_killed_goes_on_and_clears_the_simple_bar(name: str, t
     def typed(*words: str) -> str:
         return run("-c", "from harness.cli import main; main()", *words)
 
-    edition = ["--edition", EDITIONS[name]] if name in EDITIONS else []
-    typed("prepare", name, *edition, "--seed", "100")
+    typed("prepare", name, "--seed", "100")
     typed("starter", name, "--script")
     typed("starter", name)
     checkpoint = work / f"{name}-work" / "checkpoint.pt"

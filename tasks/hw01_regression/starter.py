@@ -53,7 +53,7 @@ yesterday = [name for name in test.columns if name.startswith("tested_positive")
 print(f"{len(train)} rows to learn from, {len(test)} to predict, {train.shape[1]} columns")
 print(train[[yesterday, target]].describe().round(2))
 
-figure, axes = plt.subplots(figsize=(4, 4))
+figure, axes = plt.subplots(figsize=(4, 4), layout="constrained")
 axes.scatter(train[yesterday], train[target], s=2)
 axes.set(xlabel="the day before", ylabel="the last day", title="tested positive, per cent")
 figure.savefig(WORK / "data.png")
@@ -157,7 +157,7 @@ for epoch in range(len(history), CONFIG["epochs"]):
         save(CHECKPOINT, config=CONFIG, history=history, **parts)
         print(f"epoch {epoch + 1}: loss {history[-1][0]:.3f}, validation {valid:.3f}")
 
-figure, axes = plt.subplots(figsize=(6, 3))
+figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 axes.plot(history, label=["training", "validation"])
 axes.set(xlabel="epoch", ylabel="mean squared error", ylim=(0, 4 * min(v for _, v in history)))
 axes.legend()
