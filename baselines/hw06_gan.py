@@ -13,7 +13,9 @@ Seconds of one AMD EPYC core, torch 2.13, 21 November 2026; `python tests/bench/
 
 from __future__ import annotations
 
+import io
 import json
+import warnings
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,17 +25,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 
 from baselines.common import main, size_of
 from baselines.run import Run
 from tasks.base import UserError
-from tasks.formats import ImagesFormat
+from tasks.formats import Format, ImagesFormat, format_from_json
 from tasks.hw06_gan.world import archive
 
 FILES = ("manifest.json",)
-SUFFIX, THREADS, AUTO = ".tgz", 1, "cuda"
+THREADS, AUTO = 1, "cuda"
 SIDE = 64
 PROBES = 256  # images of the proxy that is logged
+STATISTICS = 2000  # images whose statistics the generator keeps
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,15 @@ def settings(level: str, public: Path) -> Config:
     return replace(LEVELS[level], width=64, batch=64, epochs=FULL[level])
 
 
+def read_format(public: Path) -> Format:
+    """What is handed in: images, or the generator itself in the edition builtin-model."""
+    return format_from_json(json.loads((public / "format.json").read_text(encoding="utf-8")))
+
+
+def suffix(public: Path) -> str:
+    return read_format(public).suffix
+
+
 # Data
 
 
@@ -92,15 +105,12 @@ def read(public: Path) -> NDArray[np.uint8]:
 
 
 class Generator(nn.Module):
-    """Noise (n, noise) to images (n, 3, 64, 64) in -1..1: Radford et al., arXiv 1511.06434.
-
-    It normalises by the statistics of the batch, in use too: running ones would not be those of averaged weights.
-    """
+    """Noise (n, noise) to images (n, 3, 64, 64) in -1..1: Radford et al., arXiv 1511.06434."""
 
     def __init__(self, noise: int, width: int) -> None:
         super().__init__()
         sizes = [8 * width, 4 * width, 2 * width, width]
-        layers: list[nn.Module] = [nn.Unflatten(1, (noise, 1, 1)), *self.up(noise, sizes[0], 1, 0)]  # 4 × 4
+        layers = self.up(noise, sizes[0], 1, 0)  # 4 × 4
         for before, after in pairwise(sizes):
             layers += self.up(before, after, 2, 1)  # 8, 16, 32
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(width, 3, 4, 2, 1), nn.Tanh())  # 64 × 64
@@ -108,10 +118,10 @@ class Generator(nn.Module):
     @staticmethod
     def up(before: int, after: int, stride: int, padding: int) -> list[nn.Module]:
         layer = nn.ConvTranspose2d(before, after, 4, stride, padding, bias=False)
-        return [layer, nn.BatchNorm2d(after, track_running_stats=False), nn.ReLU()]
+        return [layer, nn.BatchNorm2d(after), nn.ReLU()]
 
     def forward(self, noise: Tensor) -> Tensor:
-        out: Tensor = self.layers(noise)
+        out: Tensor = self.layers(noise[:, :, None, None])
         return out
 
 
@@ -217,9 +227,36 @@ def generated(generator: Generator, noise: Tensor) -> Tensor:
     return torch.cat([generator(part).float() for part in torch.split(noise, 250)])
 
 
+@torch.no_grad()
+def fix_statistics(generator: Generator, noise: Tensor) -> None:
+    """Normalise every image alike, by the statistics of many: Wu and Johnson, Rethinking "Batch", arXiv 2105.07576.
+
+    The running ones of the training are those of other weights, and averaged weights have none.
+    """
+    update_bn(torch.split(noise, 250), generator)
+    generator.eval()
+
+
+def exported(generator: Generator, noise: Tensor) -> bytes:
+    """The generator as an ONNX graph."""
+    file, axes = io.BytesIO(), {"noise": {0: "n"}, "image": {0: "n"}}
+    with warnings.catch_warnings(action="ignore"):  # the newer exporter needs another package
+        torch.onnx.export(
+            generator.cpu(), (noise[:2].cpu(),), file,  # type: ignore[arg-type]
+            input_names=["noise"], output_names=["image"], dynamic_axes=axes, opset_version=17, dynamo=False,
+        )  # fmt: skip
+    return file.getvalue()
+
+
+def archived(images: Tensor, max_bytes: int) -> bytes:
+    """An archive of images (n, 3, 64, 64) in -1..1."""
+    pixels = ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return archive(np.ascontiguousarray(pixels), max_bytes)
+
+
 def train(config: Config, public: Path, run: Run) -> None:
-    """Train the two networks against each other and write an archive of generated images."""
-    form = ImagesFormat.from_json(json.loads((public / "format.json").read_text(encoding="utf-8")))
+    """Train the two networks against each other and write generated images, or the generator."""
+    form = read_format(public)
     device = torch.device(run.device)
     autocast = torch.autocast(run.device, torch.bfloat16, enabled=run.device == "cuda")
     networks = new_networks(config, run.seed)
@@ -282,9 +319,13 @@ def train(config: Config, public: Path, run: Run) -> None:
         distance = frechet(pooled(generated(maker, probe)), real_probe)
         run.log({"discriminator_loss": both, "fooled": fooled, "pixel_distance": distance})
 
-    made = generated(maker, torch.randn((form.count, config.noise), generator=rng, device=device))
-    pixels = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    run.finish(archive(np.ascontiguousarray(pixels), form.max_bytes))
+    noise = torch.randn((STATISTICS, config.noise), generator=rng, device=device)
+    fix_statistics(maker, noise)
+    if isinstance(form, ImagesFormat):
+        noise = torch.randn((form.count, config.noise), generator=rng, device=device)
+        run.finish(archived(generated(maker, noise), form.max_bytes))
+    else:
+        run.finish(exported(maker, noise))
 
 
 if __name__ == "__main__":

@@ -78,11 +78,11 @@ def _runtime() -> Any:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise _missing(str(error.name)) from None
+        raise missing(str(error.name)) from None
     return onnxruntime
 
 
-def _missing(package: str) -> UserError:
+def missing(package: str) -> UserError:
     return UserError(f'models need {package}, which is not installed; install it with: pip install "lhy-grade[models]"')
 
 
@@ -91,7 +91,7 @@ def dense(form: ModelFormat, layers: Sequence[tuple[NDArray[Any], NDArray[Any]]]
     try:
         from onnx import helper, numpy_helper
     except ModuleNotFoundError as error:
-        raise _missing(str(error.name)) from None
+        raise missing(str(error.name)) from None
     (given,), (wanted,) = form.inputs, form.outputs
     nodes, constants, name = [], [], given.name
     for number, (weight, bias) in enumerate(layers):

@@ -7,13 +7,28 @@ thresholds (FID 8,200 to 30,000) are shown as published and are on a different s
 from __future__ import annotations
 
 from tasks.base import Bar, Edition, Judge, Place, Rules, Task
-from tasks.formats import ImagesFormat
+from tasks.formats import ImagesFormat, ModelFormat, Tensor
 from tasks.frechet import FACE_RATE, FID
 
 SUBMITTED = 1000
 """Images in a submission."""
 MAX_BYTES = 2_000_000
 FORMAT = ImagesFormat(SUBMITTED, 64, 64, MAX_BYTES)
+NOISE = 100
+"""Numbers that a generator makes an image from, drawn from a standard normal distribution."""
+GENERATOR = ModelFormat(
+    (Tensor("noise", (NOISE,)),),
+    (Tensor("image", (3, 64, 64)),),
+    4_000_000,
+    20_000_000,
+    (
+        "Add", "BatchNormalization", "Clip", "Concat", "Constant", "Conv", "ConvTranspose", "DepthToSpace", "Elu",
+        "Flatten", "Gemm", "GroupNormalization", "Identity", "InstanceNormalization", "LayerNormalization",
+        "LeakyRelu", "MatMul", "Mul", "PRelu", "Relu", "Reshape", "Resize", "Sigmoid", "Slice", "Softmax", "Softplus",
+        "Split", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze",
+    ),
+)  # fmt: skip
+"""What generators are built of, and not drawing programs: no comparison, minimum, root or sine."""
 CRYPKO = (
     "the course's Crypko faces (crypko_data.zip), collected by Arvin Liu; licence not stated; a part of them is hidden."
     " FID by Inception-v3 where its published weights are given, else by features learnt from drawn faces; the course's"
@@ -62,6 +77,20 @@ TASK = Task(
             Rules(),
             Place("tasks.hw06_gan.world:make"),
             judge=_BY_NETWORKS,
+        ),
+        Edition(
+            "builtin-model",
+            "a seeded world of drawn faces (tasks/hw06_gan/world.py); the judge draws the noise of the generators",
+            GENERATOR,
+            (FID, FACE_RATE),
+            (),
+            Rules(),
+            Place("tasks.hw06_gan.generator:make"),
+            judge=Judge(
+                Place("tasks.hw06_gan.generator:version"),
+                Place("tasks.hw06_gan.generator:check"),
+                Place("tasks.hw06_gan.generator:run"),
+            ),
         ),
         Edition(
             "2021",

@@ -1,0 +1,136 @@
+"""HW6's generators: exported, checked and scored, the same images each time, and no memory of the training images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.random import default_rng
+from numpy.typing import NDArray
+from onnx import NodeProto, helper, numpy_helper
+
+from baselines.common import train_level
+from baselines.hw06_gan import Generator, exported, fix_statistics, read, suffix
+from submissions.reader import read as read_file
+from tasks import copies
+from tasks.base import Made, SubmissionError
+from tasks.hw06_gan import GENERATOR, NOISE, TASK, generator, networks, world
+from tasks.streams import fixed
+
+Images = NDArray[np.uint8]
+EDITION = TASK.edition("builtin-model")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Made]]:
+    """A small competition: the folder with `public` and `secret`."""
+    folder = tmp_path_factory.mktemp("world")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(networks.FACES, "small", 200)
+        patch.setitem(world.SIZES, "small", (300, 100))
+        patch.setattr(copies, "PAIRS", 300 * 100)
+        for name in ("public", "secret"):
+            (folder / name).mkdir()
+        one = EDITION.make(folder / "public", fixed(5), "small", None, folder / "secret")
+        (folder / "public" / "format.json").write_text(json.dumps(GENERATOR.to_json()))
+        (folder / "public" / "manifest.json").write_text("{}")
+        yield folder, one
+
+
+def graph(nodes: list[NodeProto], constants: dict[str, NDArray[np.float32]]) -> bytes:
+    ports = [
+        helper.make_tensor_value_info(one.name, 1, ("n", *one.shape)) for one in (*GENERATOR.inputs, *GENERATOR.outputs)
+    ]
+    given = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    made = helper.make_graph(nodes, "test", ports[:1], ports[1:], given)
+    data: bytes = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    return data
+
+
+def memory(images: Images, sharpness: float = 50.0) -> bytes:
+    """A generator that picks one of the images, or with little sharpness mixes them."""
+    rows = (images.transpose(0, 3, 1, 2).reshape(len(images), -1) / 127.5 - 1).astype(np.float32)
+    places = default_rng(0).standard_normal((NOISE, len(images))).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["noise", "places"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["choice"], axis=1),
+        helper.make_node("MatMul", ["choice", "rows"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["image"]),
+    ]
+    constants = {"places": places * sharpness, "rows": rows, "shape": np.array([-1, 3, 64, 64])}
+    return graph(nodes, constants)
+
+
+def score(folder: Path, made: Made, data: bytes) -> tuple[float, float]:
+    """FID and face rate on all hidden images. Raises SubmissionError."""
+    judge = EDITION.judge
+    assert judge is not None
+    predictions = read_file(data, GENERATOR)
+    judge.check(GENERATOR, predictions, folder / "public")
+    columns = judge.judged(GENERATOR, predictions, folder / "secret").columns
+    distance, rate = (metric.value(metric.rows(made.answers.columns, columns)) for metric in EDITION.metrics)
+    return distance, rate
+
+
+def test_an_exported_generator_draws_in_the_judge_what_it_draws_in_torch() -> None:
+    torch.manual_seed(1)
+    network, noise = Generator(NOISE, 4), torch.randn(60, NOISE)
+    fix_statistics(network, torch.randn(500, NOISE))
+    with torch.no_grad():
+        pixels = ((network(noise) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    data = exported(network, noise)
+    assert b"hw06_gan" not in data  # no path of the machine
+    predictions = read_file(data, GENERATOR)
+    images = generator.drawn(GENERATOR, predictions, noise.numpy())
+    wanted = np.stack([world.decode(world.encode(image)) for image in pixels])
+    assert np.abs(images.astype(int) - wanted).mean() < 0.5
+    assert np.array_equal(generator.drawn(GENERATOR, predictions, noise.numpy()), images)
+
+
+def test_a_level_hands_in_its_generator_and_the_judge_scores_it(made: tuple[Path, Made], tmp_path: Path) -> None:
+    folder, one = made
+    assert suffix(folder / "public") == ".onnx"
+    settings = ["width=4", "batch=16", "epochs=2"]
+    path = train_level("hw06", "strong", folder / "public", tmp_path, seed=1, device="cpu", overrides=settings)
+    assert path.suffix == ".onnx"
+    first, again = (score(folder, one, path.read_bytes()) for _ in range(2))
+    assert first == again
+    assert one.sample is not None
+    assert score(folder, one, one.sample) != first
+
+
+def test_a_generator_that_holds_training_images_is_refused_and_so_is_one_that_holds_too_many(
+    made: tuple[Path, Made],
+) -> None:
+    folder, one = made
+    images = read(folder / "public")
+    assert GENERATOR.most_parameters // images[0].size == 325  # images of full size that a generator can hold
+    for held in (images[:100], np.concatenate([images[:50, :, ::-1], images[50:100] // 2 + 60])):
+        with pytest.raises(SubmissionError) as caught:
+            score(folder, one, memory(held))
+        assert [problem.code for problem in caught.value.problems] == ["E_COPIES"]
+    small = images.reshape(-1, 32, 2, 32, 2, 3).mean(axis=(2, 4)).astype(np.uint8)  # four times as many
+    with pytest.raises(SubmissionError, match="like one of a training image"):
+        score(folder, one, memory(small.repeat(2, axis=1).repeat(2, axis=2)[:100]))
+    with pytest.raises(SubmissionError, match="numbers; at most"):
+        read_file(memory(np.tile(images, (2, 1, 1, 1))[:330]), GENERATOR)
+
+
+def test_the_hidden_noise_follows_from_the_key_and_is_not_public(made: tuple[Path, Made]) -> None:
+    folder, _ = made
+    assert (folder / "secret" / generator.NOISE_FILE).exists()
+    assert not list((folder / "public").rglob("*noise*"))
+    one, same, other = (fixed(seed).generator("noise").standard_normal(8, np.float32) for seed in (5, 5, 6))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_operators_of_drawing_programs_are_refused() -> None:
+    nodes = [helper.make_node(kind, ["noise"], ["image"]) for kind in ("Sin",)]
+    with pytest.raises(SubmissionError) as caught:
+        read_file(graph(nodes, {}), GENERATOR)
+    assert "E_MODEL_OPERATOR" in {problem.code for problem in caught.value.problems}
