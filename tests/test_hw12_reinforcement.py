@@ -140,24 +140,6 @@ def test_the_full_world_has_more_episodes_and_its_longest_file_fits_under_the_ca
     assert len(to_csv([[3] * MAX_STEPS] * 5)) <= TASK.edition("2021").format.max_bytes
 
 
-def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_other_episodes(tmp_path: Path) -> None:
-    made, _ = make(tmp_path / "a", seed=7)
-    code = (
-        "import sys; from pathlib import Path; from tasks.hw12_reinforcement import TASK\n"
-        "from tasks.streams import fixed\n"
-        "made = TASK.edition('builtin-actions').make(Path(sys.argv[1]), fixed(7), 'small', None)\n"
-        "Path(sys.argv[1], 'sample').write_bytes(made.sample)"
-    )
-    (tmp_path / "b").mkdir()
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "b")], cwd=ROOT, check=True)
-    assert (tmp_path / "a" / EPISODES_FILE).read_bytes() == (tmp_path / "b" / EPISODES_FILE).read_bytes()
-    assert made.sample == (tmp_path / "b" / "sample").read_bytes()
-    other, _ = make(tmp_path / "c", seed=8)
-    assert isinstance(made.form, EpisodesFormat)
-    assert isinstance(other.form, EpisodesFormat)
-    assert not set(other.form.seeds) & set(made.form.seeds)
-
-
 @pytest.mark.parametrize("edition", [edition.name for edition in REPLAYED])
 def test_the_sample_submission_is_replayed_and_passes_no_bar_but_the_one_for_any_file(
     edition: str, tmp_path: Path

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import json
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +17,7 @@ import pytest
 
 from tasks import streams as module
 from tasks.base import Edition, Made
-from tasks.homeworks import find_task
+from tasks.homeworks import MODULES, find_task
 from tasks.hw01_regression import TRAIN_FILE
 from tasks.streams import Streams, derive, fixed
 
@@ -92,19 +96,27 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def hw06(public: Path) -> Made:
+def hw06(public: Path, seed: int = 1) -> Made:
     """The world of HW6 without its judge, which takes long to train."""
     from tasks.base import Answers
     from tasks.hw06_gan.world import make_images
 
-    return Made(Answers(range(1), {"image": make_images(public, fixed(1), "small")}))
+    return Made(Answers(range(1), {"image": make_images(public, fixed(seed), "small")}))
 
 
-def world(name: str, which: str) -> Callable[[Path], Made]:
-    return lambda public: edition(name, which).make(public, fixed(1), "small", None)
+def world(name: str, which: str) -> Callable[..., Made]:
+    """Makes a world; what its judge reads goes into a folder beside the public one."""
+
+    def make(public: Path, seed: int = 1) -> Made:
+        secret = public.with_name(f"{public.name}.secret")
+        secret.mkdir()
+        return edition(name, which).make(public, fixed(seed), "small", None, secret)
+
+    return make
 
 
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worlds of few rows."""
     from tasks.hw03_cnn import world as dishes
     from tasks.hw05_transformer import SIZES
     from tasks.hw06_gan import world as girls
@@ -168,3 +180,60 @@ def test_the_test_sentences_that_students_get_do_not_come_from_one_stream(
     few(monkeypatch)
     world("hw05", "builtin")(tmp_path)
     assert len([name for name in used[0] if re.fullmatch("test/[0-9]+", name)]) >= 100
+
+
+ALL: dict[str, Callable[..., Made]] = {name: case[0] for name, case in WORLDS.items()} | {
+    "hw12": world("hw12", "builtin"),
+    "hw12-actions": world("hw12", "builtin-actions"),
+}
+
+
+def digests(name: str, root: Path, seed: int) -> dict[str, str]:
+    """What a world consists of, and the SHA-256 of each part."""
+    public = root / name
+    public.mkdir(parents=True)
+    made = ALL[name](public, seed)
+    parts = {f"public/{file}": data for file, data in files(public).items()}
+    parts |= {} if made.secret is None else {f"secret/{file}": data for file, data in files(made.secret).items()}
+    hidden = {**made.answers.columns, "groups": made.answers.groups, "strata": made.answers.strata}
+    parts |= {part: repr(values.tolist()).encode() for part, values in hidden.items() if values is not None}
+    parts |= {"sample": made.sample or b"", "format": repr(made.form).encode()}
+    return {part: hashlib.sha256(data).hexdigest() for part, data in parts.items()}
+
+
+ELSEWHERE = """
+import json, sys
+from pathlib import Path
+import pytest
+from tests.test_streams import ALL, digests, few
+few(pytest.MonkeyPatch())
+print(json.dumps({name: digests(name, Path(sys.argv[1]), 7) for name in ALL}))
+"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """All worlds, made by another process."""
+    words = [sys.executable, "-c", ELSEWHERE, str(tmp_path_factory.mktemp("elsewhere"))]
+    done = subprocess.run(words, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    made: dict[str, dict[str, str]] = json.loads(done.stdout)
+    return made
+
+
+def test_every_homework_has_a_world_here() -> None:
+    assert {name[:4] for name in ALL} == {module.partition("_")[0] for module in MODULES}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_same_key_makes_the_same_bytes_in_another_process_and_another_key_other_data(
+    name: str, tmp_path: Path, elsewhere: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few(monkeypatch)
+    made = digests(name, tmp_path / "here", 7)
+    assert made == elsewhere[name]
+    other = digests(name, tmp_path / "other", 8)
+    changed = {part for part in made if other.get(part) != made[part]}
+    data = {part for part in made if "/" in part and not part.endswith(".py")}
+    hidden = {part for part in made if "/" not in part} - {"sample", "format"}
+    assert len(changed & data) >= len(data) / 2
+    assert changed & hidden or not hidden
