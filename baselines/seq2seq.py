@@ -7,6 +7,7 @@ takes tokens (n, k) after those before and gives logits (n, k, v) and the state 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ State = dict[str, Tensor]
 FIXED = ("mask", "seen", "cross")  # parts that depend only on the source, the same for all hypotheses of a sentence
 
 
-class Seq2Seq(nn.Module):
+class Seq2Seq(nn.Module, ABC):
     """An encoder and a decoder. Trained as a whole, decoded step by step."""
 
     def __init__(self, sources: int, targets: int, dim: int, dropout: float) -> None:
@@ -33,11 +34,11 @@ class Seq2Seq(nn.Module):
         logits: Tensor = self.step(target, self.memory(source))[0]
         return logits
 
-    def memory(self, source: Tensor) -> State:
-        raise NotImplementedError
+    @abstractmethod
+    def memory(self, source: Tensor) -> State: ...
 
-    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        raise NotImplementedError
+    @abstractmethod
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]: ...
 
 
 class Gru(Seq2Seq):

@@ -10,6 +10,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tasks.formats import LinesFormat
 from tasks.hw05_transformer import MONO_FILE, RAW_FILES, TASK, TEST_FILES, official
 from tasks.hw05_transformer import lexicon as words
 from tasks.hw05_transformer.grammar import (
+    FIRST,
     NONE,
     PRONOUNS,
     Adverbial,
@@ -46,8 +48,10 @@ from tasks.hw05_transformer.grammar import (
     plural,
     verb_form,
 )  # fmt: skip
+from tasks.hw05_transformer.language import FORMAL, PLAIN, language, speaker
 from tasks.hw05_transformer.lexicon import Entry, entries
-from tasks.hw05_transformer.sentences import ALL_SENSES, SENTENCES, ended, nth_of, sentence, speaker
+from tasks.hw05_transformer.sentences import ALL_SENSES, SENTENCES, ended, nth_of, sentence
+from tasks.hw05_transformer.world import WORDS
 from tasks.streams import fixed
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
@@ -155,7 +159,7 @@ def test_every_character_is_traditional_and_of_taiwan() -> None:
         "悉尼",
     ):
         assert mainland not in text
-    g = speaker(random.Random(1), random.Random(9), 0.0)
+    g = speaker(random.Random(1), language(random.Random(9)), 0.0)
     spoken = "".join(sentence(g)[1] for _ in range(20_000))
     assert not set(mapping) & set(spoken)
 
@@ -169,11 +173,7 @@ def test_every_countable_noun_has_a_measure_word() -> None:
             assert len(entry.extra) == 1, entry
             measures.add(entry.extra)
     assert len(measures) > 30
-    assert {word("book").extra, word("car").extra, word("shoes").extra} == {
-        "本",
-        "輛",
-        "雙",
-    }
+    assert {word("book").extra, word("car").extra, word("shoes").extra} == {"本", "輛", "雙"}
 
 
 # The grammar by hand -------------------------------------------------------------------------------------------------
@@ -279,12 +279,15 @@ def test_questions_are_asked_with_the_verb_first_and_with_ma() -> None:
     assert made.asked == "is she sleeping"
 
 
-def find(sort: str, pattern: str, *, tries: int = 20_000) -> tuple[str, str]:
-    """The first sentence of that sort whose English fits."""
-    g = speaker(random.Random(3), random.Random(4), 0.0)
-    makers = [maker for maker in SENTENCES if maker.__name__ == sort]
+def find(sort: str, pattern: str, *, tries: int = 200_000, style: int = PLAIN) -> tuple[str, str]:
+    """The first sentence of that kind whose English fits, in a language of the first frames."""
+    spoken = language(random.Random(4), 1.0, 0)
+    plain = replace(spoken, frames=(FIRST, spoken.frames[FORMAL]))
+    g = replace(speaker(random.Random(3), plain, 0.0), style=style)
+    (make,) = (maker for maker in SENTENCES if maker.__name__ == sort)
     for _ in range(tries):
-        pair = makers[0](g)
+        draft = make(g)
+        pair = ended(*draft)
         if re.fullmatch(pattern, pair[0]):
             return pair
     raise AssertionError(pattern)
@@ -302,7 +305,8 @@ def find(sort: str, pattern: str, *, tries: int = 20_000) -> tuple[str, str]:
         ("there_is", r"There are two \w+ on the table\.", "^桌上有兩"),
         ("putting", r"He put the \w+ on the floor\.", "^他把那.*放在地上。"),
         ("statement", r".* the \w+ who .*", "的"),
-        ("joined", r"If .*, .*", "^如果.*，"),
+        ("conditional", r"If .*, .*", "^如果.*，"),
+        ("conditional", r".* will not .* unless .*", "^除非.*，不然.*不會"),
         ("joined", r".* because .*", "^因為.*，所以"),
         ("joined", r".* when .*", "的時候，"),
         ("cleft", r"It was Tom who .*", "的是湯姆。$"),
@@ -317,11 +321,66 @@ def find(sort: str, pattern: str, *, tries: int = 20_000) -> tuple[str, str]:
         ("in_context", r"I sat on the grassy bank and watched the boats\.", "^我坐在長滿草的河岸看船。$"),
         ("in_context", r"I put the money in the bank\.", "^我把錢存進銀行。$"),
         ("ordering", r"Please .*", "^請"),
+        ("statement", r"\w+ bought [^,]* again\.", "又.*[買]了"),
+        ("statement", r"\w+ will buy [^,]* again\.", "會再"),
+        ("perfect", r".* has been reading [^,]* for two hours\.", "讀了兩個小時。$"),
+        ("perfect", r".* has been .* lately\.", "最近一直在"),
+        ("echo", r".* two books, but .* only one\.", "兩本書，但是.*只.*一本。$"),
+        ("echo", r".* the dogs and then .* them\.", "然後.*牠們。$"),
+        ("echo", r".* the chair and then .* it\.", "然後.*它。$"),
+        ("everyone", r"All the \w+ bought .*", "^.*所有的.*都.*買了"),
+        ("everyone", r"Only Tom .*", "只有湯姆"),
+        ("instead", r"He bought .* instead of selling .*", "^他沒有賣.*，而是買"),
+        ("instead", r"It took her two days to .*", "^她花了兩天"),
+        ("told", r".* told him not to .*", "叫他不要"),
     ],
 )
 def test_a_construction_has_the_chinese_word_order(sort: str, english: str, chinese: str) -> None:
-    en, zh = find(sort, english, tries=200_000)
+    en, zh = find(sort, english)
     assert re.search(chinese, zh), (en, zh)
+
+
+def test_a_cue_far_away_decides_words_and_frames() -> None:
+    g = speaker(random.Random(1), language(random.Random(2), share=1.0), 0.0)
+    cues = {zh.partition("{")[0] for _, zh in (*g.language.cues, *g.language.news)}
+    formal: dict[bool, list[str]] = {True: [], False: []}
+    for _ in range(20_000):
+        zh = sentence(g)[1]
+        formal[zh.startswith(tuple(cues))].append(zh)
+    assert 0.3 < len(formal[True]) / 20_000 < 0.4
+    for plain_word, formal_word in (("昨天", "昨日"), ("弄丟", "遺失"), ("爸爸", "父親"), ("電腦壞", "您")):
+        assert not [zh for zh in formal[True] if plain_word in zh]
+        assert not [zh for zh in formal[False] if formal_word in zh]
+        assert sum(formal_word in zh for zh in formal[True]) > 5
+
+
+def test_another_key_has_a_related_but_different_language() -> None:
+    one, same, other = (language(random.Random(seed)) for seed in (1, 1, 2))
+    assert one == same
+    listed = [
+        {(entry.english, entry.chinese) for table in spoken.lists[PLAIN].values() for entry in table}
+        for spoken in (one, other)
+    ]
+    assert 0.1 < len(listed[0] & listed[1]) / len(listed[0]) < 0.8
+    shared = {en for en, _ in listed[0]} & {en for en, _ in listed[1]}
+    differ = [
+        en for en in shared if {z for e, z in listed[0] if e == en}.isdisjoint(z for e, z in listed[1] if e == en)
+    ]
+    assert len(differ) > 15
+    assert sum(one.frames[PLAIN][name] != other.frames[PLAIN][name] for name in FIRST) > 5
+    assert one.weights != other.weights
+
+
+def test_full_has_thousands_of_names_spelt_by_their_syllables() -> None:
+    spoken = language(random.Random(3), 0.9, 6000)
+    names = {
+        entry.english: entry.chinese for text in (words.NAMES, words.CITIES) for entry in spoken.lists[PLAIN][text]
+    }
+    assert len(names) > 10_000
+    assert len({name[1:] for name in names if name.endswith("ville")} & {name[1:] for name in names}) > 100
+    starts = {name[:4]: zh[:2] for name, zh in names.items() if name.endswith("polis") and len(name) == 9}
+    assert len(starts) > 50
+    assert all(names.get(f"{start}burg", zh)[:2] == zh for start, zh in starts.items())
 
 
 def test_forms_of_english_words() -> None:
@@ -348,7 +407,7 @@ def test_forms_of_english_words() -> None:
 
 
 def test_subject_and_verb_agree_in_every_sentence() -> None:
-    g = speaker(random.Random(5), random.Random(7), 0.0)
+    g = speaker(random.Random(5), language(random.Random(7)), 0.0)
     for _ in range(20_000):
         en, zh = sentence(g)
         assert not re.search(r"\b(He|She) (are|am|have|do|were)\b", en), en
@@ -356,7 +415,7 @@ def test_subject_and_verb_agree_in_every_sentence() -> None:
         assert not re.search(r"\bI (is|are|has|does|were)\b", en), en
         assert not re.search(r"\b[Aa] [aeio]\w", en.replace("a one", "")), en
         assert "  " not in en
-        assert "None" not in en + zh
+        assert "None" not in (en + zh).replace("None of the", "")
         assert en[0].isupper() or en[0].isdigit()
         assert zh[-1] in "。？！"
         assert not re.search(r"了了|的的|(?<!現)在在|[a-z]{2}", zh.replace("T恤", "衣")), (en, zh)
@@ -424,10 +483,11 @@ def test_the_monolingual_text_has_words_of_the_test_that_the_parallel_text_hardl
     folder, made = small
     parallel, alone = "\n".join(lines_of(folder / RAW_FILES[1])), "\n".join(lines_of(folder / MONO_FILE))
     hidden = "\n".join(made.answers.columns["translation"])
-    nouns = [entry.chinese for text in (words.PEOPLE, words.THINGS, words.BUILDINGS) for entry in entries(text)]
-    rare = [noun for noun in nouns if noun in hidden and parallel.count(noun) < 6]
-    assert len(rare) > 20
-    assert sum(alone.count(noun) > parallel.count(noun) for noun in rare) > 0.8 * len(rare)
+    spoken = language(fixed(7).random("language"), *WORDS["small"])
+    known = {entry.chinese for table in spoken.lists[PLAIN].values() for entry in table if len(entry.chinese) > 1}
+    rare = [word for word in known if word in hidden and parallel.count(word) < 6]
+    assert len(rare) > 60
+    assert sum(alone.count(word) > parallel.count(word) for word in rare) > 0.8 * len(rare)
 
 
 def test_the_answers_win_and_the_dummy_translations_score_about_nothing(small: tuple[Path, Made]) -> None:
@@ -508,7 +568,7 @@ def test_the_settings_are_the_courses_where_the_data_are_not_the_small_ones(tmp_
 
 
 def pairs_of(count: int, seed: int = 1) -> tuple[list[str], list[str]]:
-    g = speaker(random.Random(seed), random.Random(3), 0.3)
+    g = speaker(random.Random(seed), language(random.Random(3)), 0.3)
     pairs = [sentence(g) for _ in range(count)]
     return [en for en, _ in pairs], [zh for _, zh in pairs]
 
@@ -705,7 +765,7 @@ def test_cleaning_takes_remarks_and_pairs_that_do_not_fit_away_and_leaves_good_o
     assert clean([good]) == [("He bought a book yesterday.", "他昨天買了一本書。")]
     assert clean([("Thank  you --", "謝謝你——"), ("(Applause)", "（掌聲）")]) == [("Thank you", "謝謝你")]
     assert clean([("Yes.", "他昨天買了一本書，他昨天買了一本書，他昨天買了一本書。")]) == []
-    g = speaker(random.Random(2), random.Random(5), 0.3)
+    g = speaker(random.Random(2), language(random.Random(5)), 0.3)
     pairs = [sentence(g) for _ in range(3000)]
     kept = clean(pairs)
     assert len(kept) >= 0.99 * len(pairs)

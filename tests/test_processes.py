@@ -58,6 +58,7 @@ def test_worlds_are_the_same_bytes_however_many_processes_make_them(
 ) -> None:
     monkeypatch.setattr(text_world, "BLOCK", 60)
     monkeypatch.setitem(TEXT_SIZES, "tiny", (150, 10, 130))
+    monkeypatch.setitem(text_world.WORDS, "tiny", (0.4, 30))
     monkeypatch.setattr(face_world, "PART", 3)
     monkeypatch.setitem(face_world.SIZES, "tiny", (7, 4))
     hidden = {}

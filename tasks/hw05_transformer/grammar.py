@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.hw05_transformer import lexicon as words
-from tasks.hw05_transformer.lexicon import Entry
+from tasks.hw05_transformer.lexicon import Entry, cells, variants
 
 STATIVE = frozenset(words.STATIVE.split())
 NO_LE = frozenset(words.NO_LE.split())
@@ -24,6 +25,33 @@ WHOLE = ("寫作", "躲藏")
 """Verbs of two characters that 過 does not split."""
 A_WORDS = ("uni", "use", "euro", "uku", "one")
 AN_WORDS = ("hour", "honest")
+
+FRAMES = """
+clause: {1}{0}{2}/{0}{1}{2} | {0}{1}{2}/{1}{0}{2}; will: 會 | 將; not will: 不會 | 將不; not past: 沒有/沒 | 並未/未;
+done: 已經 | 已; not done: 還沒/還沒有 | 尚未; never: 從來沒有/從沒 | 從未; ever: 以前 | 曾經/曾; by: 被 | 遭;
+is: 很{} | 相當{}/十分{}; very: 非常{}/真的很{} | 極為{}; too: 太{}了/實在太{}了 | 過於{}; not: 不{} | 並不{};
+not very: 不太{}/不怎麼{} | 並不十分{}; so: 好{}/真{} | 如此{}; than: 比{1}{0}/比{1}還{0} | 比{1}更{0};
+much: 比{1}{0}得多/比{1}{0}多了/比{1}{0}很多 | 遠比{1}{0}; a little: 比{1}{0}一點/比{1}{0}一些 | 比{1}稍微{0};
+as: 跟{1}一樣{0}/和{1}一樣{0} | 與{1}同樣{0}; not as: 沒有{1}那麼{0}/沒有{1}這麼{0} | 不如{1}{0}; with: 跟/和 | 與;
+take: 把 | 將; that: {0}的那{1}{2}/那{1}{0}的{2} | {0}的那{1}{2};
+because: 因為{0}，所以{1}/因為{0}，{1} | 由於{0}，因此{1}; when: {0}的時候，{1}/當{0}時，{1} | 於{0}之際，{1};
+before: {0}之前，{1}/{0}以前，{1} | {0}前，{1}; after: {0}之後，{1}/{0}以後，{1} | {0}後，{1};
+if: 如果{0}，{1}/要是{0}，{1}/如果{0}的話，{1} | 倘若{0}，{1};
+although: 雖然{0}，但是{1}/雖然{0}，可是{1} | 儘管{0}，{1}; but: {0}，但是{1}/{0}，可是{1} | {0}，然而{1};
+unless: 除非{0}，不然{1}/除非{0}，要不然{1} | 除非{0}，否則{1}; so that: {0}，所以{1} | {0}，因此{1};
+for: 為了{0}，{1} | 為{0}，{1}; for him: 對{0}來說，{1}很{2} | 對{0}而言，{1}十分{2};
+copy: {0}{1}{0}了{2} | {0}{1}長達{2}; since: 從{0}起就一直在/從{0}開始一直在 | 自{0}起一直在;
+lately: 最近一直在/這陣子一直在 | 近來不斷; all day: 整天都在/一整天都在 | 終日都在;
+instead: 沒有{1}，而是{0}/不是{1}，而是{0} | 並未{1}，而是{0}; without: 沒有{1}就{0}/沒{1}就{0} | 未{1}便{0};
+prefer: 比起{1}，更喜歡{0}/喜歡{0}勝過{1} | 相較於{1}，更喜愛{0}; spent: 花了{1}{0}/用了{1}{0} | 耗時{1}{0};
+every: 每{1}{0}都/每一{1}{0}都 | 每{1}{0}皆; all: 所有的{0}都/{0}全都 | 全體{0}皆;
+most: 大部分的{0}都/大多數的{0}都 | 多數{0}皆; none: 沒有一{1}{0}/{0}沒有一{1} | 無一{1}{0}; only: 只有 | 僅有;
+even: 連{0}都/甚至連{0}都 | 就連{0}也; a second time: 又 | 再度; a next time: 再 | 再次; also: 也 | 亦
+"""
+"""Words and word orders in plain and formal style, of which a language has one each; {0}, {1} stand for the parts."""
+
+FIRST = {name: variants(rest)[0][0] for name, _, rest in (cell.partition(": ") for cell in cells(FRAMES))}
+"""The first plain variant of each."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +246,7 @@ class Clause:
     """A clause without its end mark: English as a statement and in the parts of a question, Chinese around its subject.
 
     A statement is `subject.en + " " + says`; a question `auxiliary subject bare`. In Chinese all but a fronted time
-    follows the subject: `subject.zh + zh`.
+    follows the subject: `subject.zh + zh`. `when` is the time at the start of `zh`, which `order` may put first.
     """
 
     subject: Phrase
@@ -227,6 +255,8 @@ class Clause:
     bare: str
     zh: str
     front: Adverbial = NONE
+    when: str = ""
+    order: str = FIRST["clause"]
 
     @property
     def en(self) -> str:
@@ -235,7 +265,7 @@ class Clause:
 
     @property
     def chinese(self) -> str:
-        return self.front.zh + self.subject.zh + self.zh
+        return self.front.zh + self.order.format(self.when, self.subject.zh, self.zh.removeprefix(self.when))
 
     @property
     def asked(self) -> str:
@@ -268,17 +298,21 @@ def clause(
     modal: Entry | None = None,
     front: bool = False,
     length: Adverbial = NONE,
+    ending: Adverbial = NONE,
+    frames: Mapping[str, str] = FIRST,
 ) -> Clause:
     """A clause with a verb, in the tense habit, past, progressive, future, done ("has already"), ever ("has … before")
-    or modal; with "not " before it each is denied. `length` is how long it was done. `front` puts the time first."""
+    or modal; with "not " before it each is denied. `length` is how long it was done, `ending` an adverb at
+    the end. `front` puts the time first."""
     denied = tense.startswith("not ")
     kind = tense.removeprefix("not ")
     obj = thing.object if thing else ""
     obj_zh = thing.zh if thing else ""
     at = f"在{place.zh}" if place.zh else ""
     after_time = "" if front else time.en
-    tail = join(obj, length.en, manner.en, place.en, after_time)
+    tail = join(obj, length.en, manner.en, place.en, after_time, ending.en)
     when = "" if front else time.zh
+    how = ending.zh + manner.zh
     stative = verb.english.split()[0] in NO_LE and thing is not None
     plain = verb.chinese + obj_zh
     stays_so = plain.endswith("著")  # 坐著: neither 在 nor 了 goes with it
@@ -300,37 +334,37 @@ def clause(
     if kind == "habit":
         says, auxiliary = verb_form(verb, "third" if third(subject) else "base"), "does" if third(subject) else "do"
         says, bare = join(says, tail), base
-        zh = when + ("不" if denied else "") + manner.zh + at + plain
+        zh = when + ("不" if denied else "") + how + at + plain
     elif kind == "past":
         says, auxiliary, bare = join(verb_form(verb, "past"), tail), "did", base
         stays = denied or stative
-        zh = when + ("沒有" if denied else "") + manner.zh + at + (plain if stays else act)
+        zh = when + (frames["not past"] if denied else "") + how + at + (plain if stays else act)
     elif kind == "progressive":
         auxiliary, bare = be(subject), join(verb_form(verb, "ing"), tail)
         says = join(auxiliary, bare)
-        zh = when + ("沒有" if denied else "正") + manner.zh + (at or ("" if stays_so else "在")) + plain
+        zh = when + ("沒有" if denied else "正") + how + (at or ("" if stays_so else "在")) + plain
     elif kind == "future":
         auxiliary, bare = "will", base
         says = join(auxiliary, base)
-        zh = when + ("不會" if denied else "會") + manner.zh + at + plain
+        zh = when + frames["not will" if denied else "will"] + how + at + plain
     elif kind == "done":
         auxiliary = has
         bare = join(verb_form(verb, "participle"), tail, "yet")
         says = join(has, "already", verb_form(verb, "participle"), tail)
-        zh = when + ("還沒" + at + plain if denied else "已經" + at + (plain if stative else act))
+        zh = when + (frames["not done"] + at + plain if denied else frames["done"] + at + (plain if stative else act))
     elif kind == "ever":
         auxiliary = has
         bare = join("ever", verb_form(verb, "participle"), tail)
         says = join(has, "never" if denied else "", verb_form(verb, "participle"), tail, "" if denied else "before")
-        zh = ("從來沒有" if denied else "以前") + at + had
+        zh = frames["never" if denied else "ever"] + at + had
     elif kind == "modal" and modal is not None:
         says, auxiliary, bare = modal_forms(modal.english, subject, base, denied)
-        zh = when + ("不" if denied else "") + modal.chinese + manner.zh + at + plain
+        zh = when + ("不" if denied else "") + modal.chinese + how + at + plain
     else:
         raise AssertionError(f"no tense {tense!r}")
     if denied and kind in ("habit", "past", "progressive", "future", "done"):
         says = f"{auxiliary} not {bare}"
-    return Clause(subject, says, auxiliary, bare, zh, time if front else NONE)
+    return Clause(subject, says, auxiliary, bare, zh, time if front else NONE, when, frames["clause"])
 
 
 def modal_forms(modal: str, subject: Phrase, base: str, denied: bool) -> tuple[str, str, str]:
@@ -347,29 +381,30 @@ def modal_forms(modal: str, subject: Phrase, base: str, denied: bool) -> tuple[s
     return (f"{auxiliary} not {bare}" if denied else f"{form} {rest} {base}"), auxiliary, bare
 
 
-def passive(thing: Phrase, verb: Entry, by: Phrase | None, time: Adverbial = NONE) -> Clause:
+def passive(
+    thing: Phrase, verb: Entry, by: Phrase | None, time: Adverbial = NONE, frames: Mapping[str, str] = FIRST
+) -> Clause:
     """ "The book was stolen by a thief yesterday": 那本書昨天被一個小偷偷走了."""
     bare = join(verb_form(verb, "participle"), f"by {by.object}" if by else "", time.en)
     auxiliary = be(thing, "past")
-    return Clause(thing, f"{auxiliary} {bare}", auxiliary, bare, f"{time.zh}被{by.zh if by else ''}{verb.chinese}了")
+    return Clause(
+        thing, f"{auxiliary} {bare}", auxiliary, bare, f"{time.zh}{frames['by']}{by.zh if by else ''}{verb.chinese}了"
+    )
 
 
-def is_adjective(subject: Phrase, adjective: Entry, degree: str = "") -> Clause:
+def is_adjective(subject: Phrase, adjective: Entry, degree: str = "", frames: Mapping[str, str] = FIRST) -> Clause:
     """ "is (very, too, not) tall": 很高, 非常高, 太高了, 不高."""
-    zh = {"": "很{}", "very": "非常{}", "too": "太{}了", "not": "不{}", "not very": "不太{}", "so": "好{}"}[degree]
     bare = join(degree.removeprefix("not").strip() if degree.startswith("not") else degree, adjective.english)
     says = join(be(subject), "not" if degree.startswith("not") else "", bare)
-    return Clause(subject, says, be(subject), bare, zh.format(adjective.chinese))
+    return Clause(subject, says, be(subject), bare, frames[degree or "is"].format(adjective.chinese))
 
 
-def compared(one: Phrase, other: Phrase, adjective: Entry, how: str = "") -> Clause:
+def compared(one: Phrase, other: Phrase, adjective: Entry, how: str = "", frames: Mapping[str, str] = FIRST) -> Clause:
     """比 for "than" (how: "", "much", "a little"), 跟…一樣 for "as … as", 沒有…那麼 for "not as … as"."""
     more = comparison(adjective.english)[0]
-    word = adjective.chinese
+    zh = frames[how or "than"].format(adjective.chinese, other.zh)
     if how in ("as", "not as"):
         bare = f"as {adjective.english} as {other.object}"
-        zh = f"跟{other.zh}一樣{word}" if how == "as" else f"沒有{other.zh}那麼{word}"
         return Clause(one, join(be(one), "not" if how == "not as" else "", bare), be(one), bare, zh)
     bare = join(how, more, f"than {other.object}")
-    zh = f"比{other.zh}{word}" + {"": "", "much": "得多", "a little": "一點"}[how]
     return Clause(one, f"{be(one)} {bare}", be(one), bare, zh)

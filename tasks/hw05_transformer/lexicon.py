@@ -7,6 +7,7 @@ measure word. Semicolons separate entries.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -335,7 +336,7 @@ criticize 批評; summarize 總結; mention 提到; record 記錄; prepare 準�
 speak/spoke/spoken 說; learn 學; study 學; understand/understood/understood 聽懂; teach/taught/taught 教;
 write/wrote/written 寫
 """,
-    "subjects": "study 讀; teach/taught/taught 教; learn 學; like 喜歡; love 愛; hate 討厭",
+    "subjects": "study 主修; teach/taught/taught 教; learn 學; like 喜歡; love 愛; hate 討厭",
     "strings": "play 拉; buy/bought/bought 買; fix 修理; practice 練習; sell/sold/sold 賣; tune 調",
     "keys": "play 彈; buy/bought/bought 買; practice 練習; sell/sold/sold 賣; tune 調; fix 修理",
     "winds": "play 吹; buy/bought/bought 買; practice 練習; sell/sold/sold 賣; clean 清理",
@@ -386,6 +387,12 @@ delete 刪掉; tear up/tore up/torn up 撕掉; publish 刊出來; translate 翻�
 reject 退回
 """,
 }  # fmt: skip
+
+LONG_ACTS = """
+help look read write translate edit copy discuss watch review drive wash ride study explain analyze learn play
+practice teach fix paint use clean design test train hunt follow wait think cook describe interview
+"""
+"""English verbs, by their first word, of what can go on for hours."""
 
 INTRANSITIVE = """
 sleep/slept/slept 睡覺 睡; run/ran/run 跑步 跑; swim/swam/swum 游泳 游; sing/sang/sung 唱歌 唱; dance 跳舞 跳;
@@ -459,6 +466,15 @@ proudly 驕傲地; gently 輕輕地; alone 獨自; together 一起; gladly 高�
 hurriedly 匆忙地; loudly 大聲地; freely 自由地; silently 默默地; eagerly 熱切地; hesitantly 猶豫地; on purpose 故意;
 by accident 不小心; in secret 暗中; as usual 照常; again 又
 """
+
+PAST_ENDINGS = """
+by mistake 不小心; by chance 碰巧; in the end 最後; at last 終於; for the first time 第一次; in a hurry 急忙
+"""
+ENDINGS = """
+together 一起; alone 一個人; immediately 馬上; on purpose 故意; in secret 偷偷; in person 親自;
+for free 免費; as usual 照樣; with great care 很小心地; without permission 擅自; in turn 輪流
+"""
+"""Adverbs at the end of an English clause, which come before the Chinese verb."""
 
 FREQUENCY = """
 often 常常; always 總是; usually 通常; sometimes 有時候; rarely 很少; never 從不; frequently 經常; seldom 不常;
@@ -661,3 +677,17 @@ def entries(text: str) -> tuple[Entry, ...]:
         english, *forms = " ".join(words[:cut]).split("/")
         out.append(Entry(english, tuple(forms), words[cut], words[cut + 1] if len(words) > cut + 1 else ""))
     return tuple(out)
+
+
+def variants(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The plain and the formal variants of a cell; a cell without a bar has the same for both.
+
+    >>> variants("看見/看到 | 目睹"), variants("牙刷")
+    ((('看見', '看到'), ('目睹',)), (('牙刷',), ('牙刷',)))
+    """
+    plain, _, formal = (tuple(part.strip().split("/")) if part else () for part in text.partition("|"))
+    return plain, formal or plain
+
+
+def cells(text: str) -> Iterator[str]:
+    return (cell.strip() for cell in text.split(";"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import re
-from bisect import bisect
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from typing import NamedTuple
 
 from tasks.hw05_transformer import lexicon as words
 from tasks.hw05_transformer.grammar import (
@@ -39,59 +37,19 @@ from tasks.hw05_transformer.grammar import (
     verb_form,
     with_s,
 )
-from tasks.hw05_transformer.lexicon import Entry, entries
+from tasks.hw05_transformer.language import FORMAL, Speaker
+from tasks.hw05_transformer.lexicon import Entry, cells, entries
 
 Pair = tuple[str, str]
 MARKS = {".": "。", "?": "？", "!": "！"}
 
 
-@dataclass(frozen=True)
-class Speaker:
-    """A speaker: a random stream, and for each list of the lexicon its entries with their cumulative weights."""
+class Draft(NamedTuple):
+    """A sentence before its capital letter, its mark and its cue."""
 
-    rng: random.Random
-    tables: dict[str, tuple[tuple[Entry, ...], list[float]]]
-
-    def entry(self, text: str) -> Entry:
-        """An entry of a list of the lexicon, the frequent ones more often."""
-        table, cumulated = self.tables[text]
-        return table[bisect(cumulated, self.rng.random() * cumulated[-1], hi=len(table) - 1)]
-
-    def chance(self, share: float) -> bool:
-        return self.rng.random() < share
-
-    def below(self, limit: int) -> int:
-        return int(self.rng.random() * limit)
-
-    def adverbial(self, text: str) -> Adverbial:
-        entry = self.entry(text)
-        return Adverbial(entry.english, entry.chinese)
-
-
-EVEN = {
-    words.FREQUENCY,
-    words.WEEKDAYS,
-    words.MONTHS,
-    words.PERIODS,
-    words.MODALS,
-    words.COLORS,
-    words.LAUGHTER,
-    words.PHRASES,
-}
-
-
-def speaker(rng: random.Random, ranks: random.Random, exponent: float) -> Speaker:
-    """A speaker who chooses by `rng`: the order of the words by frequency is the world's, the exponent their own."""
-    tables = {}
-    texts = [text for name, text in sorted(vars(words).items()) if name.isupper() and isinstance(text, str)]
-    for text in [*texts, *words.TRANSITIVE.values(), *words.BAD.values()]:
-        if ";" not in text or text in (words.SENSES, words.PHRASES, words.CONTAINERS):
-            continue
-        table = list(entries(text))
-        ranks.shuffle(table)
-        power = 0.0 if text in EVEN else exponent
-        tables[text] = (tuple(table), list(accumulate((place + 2) ** -power for place in range(len(table)))))
-    return Speaker(rng, tables)
+    en: str
+    zh: str
+    mark: str = "."
 
 
 NOUNS = {
@@ -122,7 +80,19 @@ def owner(g: Speaker) -> tuple[str, str]:
     if g.chance(0.3):
         name = g.entry(words.NAMES)
         return f"{name.english}'s", name.chinese
-    return OWNERS[g.below(len(OWNERS))]
+    return g.owner()
+
+
+def described(g: Speaker, kind: str, adjectives: str) -> Entry:
+    """One adjective or two before a noun: "red", "very old red"."""
+    first = g.entry(adjectives)
+    if kind not in ("things", "clothes", "accessories", "driven") or g.chance(0.4):
+        return first
+    color = g.entry(words.COLORS)
+    if adjectives == words.COLORS or g.chance(0.4):
+        return color
+    very, very_zh = ("very ", "很") if g.chance(0.5) else ("", "")
+    return Entry(f"{very}{first.english} {color.english}", (), f"{very_zh}{first.chinese}的{color.chinese}")
 
 
 def noun_phrase(g: Speaker, kind: str, *, relative: bool = True) -> Phrase:
@@ -131,7 +101,7 @@ def noun_phrase(g: Speaker, kind: str, *, relative: bool = True) -> Phrase:
     if kind == "food" and g.chance(0.35):
         nouns = words.MASS_FOOD
     noun = g.entry(nouns)
-    adjective = g.entry(words.COLORS if kind == "things" and g.chance(0.3) else adjectives) if g.chance(0.3) else None
+    adjective = described(g, kind, adjectives) if g.chance(0.35) else None
     en_adjective, zh_adjective = attribute(adjective)
     mass = noun.forms[:1] == ("-",)
     draw = g.rng.random()
@@ -168,14 +138,15 @@ def noun_phrase(g: Speaker, kind: str, *, relative: bool = True) -> Phrase:
     by, time = someone(g, simple=True), past_time(g) if g.chance(0.4) else NONE
     verb = g.entry(words.TRANSITIVE[kind])
     en = join("the", noun.english, "that", by.en, verb_form(verb, "past"), time.en)
-    return Phrase(en, f"{by.zh}{time.zh}{verb.chinese}的{definite(noun, False).zh}", noun.forms[:1] == ("=",))
+    zh = g.put("that", f"{by.zh}{time.zh}{verb.chinese}", noun.extra, noun.chinese)
+    return Phrase(en, zh, noun.forms[:1] == ("=",))
 
 
 def someone(g: Speaker, *, simple: bool = False) -> Phrase:
     """A person."""
     draw = g.rng.random()
     if draw < 0.34:
-        return PRONOUNS[g.below(len(PRONOUNS))]
+        return g.pronoun()
     if draw < 0.58:
         name = g.entry(words.NAMES)
         return Phrase(name.english, name.chinese)
@@ -302,7 +273,9 @@ def act(g: Speaker, subject: Phrase, tense: str, *, short: bool = False, questio
     plain = g.chance(0.2)
     sort = "" if plain else KINDS[g.below(len(KINDS))]
     verb = g.entry(words.INTRANSITIVE if plain else words.TRANSITIVE[sort])
-    while kind in ("progressive", "ever") and verb.english.split()[0] in STATIVE:
+    while (kind in ("progressive", "ever") and verb.english.split()[0] in STATIVE) or (
+        kind == "habit" and verb_form(verb, "past") == verb.english  # "they cut it" would be present or past
+    ):
         verb = g.entry(words.INTRANSITIVE if plain else words.TRANSITIVE[sort])
     thing = None if plain else thing_of(g, sort, verb, simple=short)
     stative = verb.english.split()[0] in STATIVE
@@ -311,24 +284,40 @@ def act(g: Speaker, subject: Phrase, tense: str, *, short: bool = False, questio
     )
     makers = {"habit": habit_time, "past": past_time, "future": future_time, "modal": future_time}
     time = makers[kind](g) if kind in makers and g.chance(0.25 if short else 0.5) else NONE
-    manner = g.adverbial(words.MANNER) if not stative and not tense.startswith("not") and g.chance(0.08) else NONE
-    if kind in ("ever", "done"):
+    denied = tense.startswith("not ")
+    manner = g.adverbial(words.MANNER) if not stative and not denied and g.chance(0.06) else NONE
+    ending = at_the_end(g, kind, denied) if not stative and subject.zh and g.chance(0.1 if short else 0.3) else NONE
+    if kind in ("ever", "done") or ending.zh:
         manner = NONE
     front = bool(time.en) and not short and not question and g.chance(0.2)
     modal = g.entry(words.MODALS) if kind == "modal" else None
-    if modal is not None and tense.startswith("not"):
+    if modal is not None and denied:
         modal = Entry("should", (), "應該") if g.chance(0.5) else Entry("can", (), "能")
-    made = clause(tense, subject, verb, thing, place=place, time=time, manner=manner, modal=modal, front=front)
-    if tense == "habit" and not question and g.chance(0.2):
+    made = clause(
+        tense, subject, verb, thing, place=place, time=time, manner=manner, modal=modal, front=front, ending=ending,
+        frames=g.frames,
+    )  # fmt: skip
+    if tense == "habit" and not question and not ending.zh and g.chance(0.2):
         often = g.entry(words.FREQUENCY)
-        made = replace(made, says=f"{often.english} {made.says}", zh=_after_time(made, time, often.chinese))
+        made = inserted(replace(made, says=f"{often.english} {made.says}"), often.chinese)
     return made
 
 
-def _after_time(made: Clause, time: Adverbial, word: str) -> str:
-    """The Chinese of a clause with a word put after its time."""
-    start = 0 if made.front.zh else len(time.zh)
-    return made.zh[:start] + word + made.zh[start:]
+def at_the_end(g: Speaker, kind: str, denied: bool) -> Adverbial:
+    """An adverb that ends an English clause and comes before the Chinese verb, if there is one for that tense."""
+    draw = g.rng.random()
+    if kind in ("progressive", "done", "ever"):
+        return NONE
+    if draw < 0.25 and kind != "habit":
+        return Adverbial("again", g.frames["a next time" if denied or kind != "past" else "a second time"])
+    if draw < 0.5 and kind in ("past", "habit") and not denied:
+        return Adverbial("too", g.frames["also"])
+    return g.adverbial(words.PAST_ENDINGS if kind == "past" and not denied and g.chance(0.5) else words.ENDINGS)
+
+
+def inserted(made: Clause, word: str) -> Clause:
+    """A clause with a word put after its Chinese time."""
+    return replace(made, zh=made.when + word + made.zh.removeprefix(made.when))
 
 
 TENSES = (
@@ -346,16 +335,16 @@ def ended(en: str, zh: str, mark: str = ".") -> Pair:
     return en[0].upper() + en[1:] + mark, zh + MARKS[mark]
 
 
-def statement(g: Speaker) -> Pair:
+def statement(g: Speaker) -> Draft:
     made = some_act(g)
-    return ended(made.en, made.chinese)
+    return Draft(made.en, made.chinese)
 
 
 def quality(g: Speaker) -> Clause:
     """Somebody or something has a property."""
     degree = ("", "", "", "very", "very", "too", "not", "not very", "so")[g.below(9)]
     if g.chance(0.4):
-        return is_adjective(someone(g), g.entry(words.PERSON_ADJECTIVES), degree)
+        return is_adjective(someone(g), g.entry(words.PERSON_ADJECTIVES), degree, g.frames)
     kind = ("animals", "food", "things", "texts", "shows", "buildings", "ideas", "drinks")[g.below(8)]
     if kind == "things" and g.chance(0.4):
         thing, color = definite(g.entry(words.THINGS), False), g.entry(words.COLORS)
@@ -367,23 +356,25 @@ def quality(g: Speaker) -> Clause:
         thing = Phrase(f"{en} {noun.english}", f"{zh}的{noun.chinese}", noun.forms[:1] == ("=",))
     else:
         thing = definite(g.entry(nouns), g.chance(0.2), near=("the", "this", "that")[g.below(3)])
-    return is_adjective(thing, g.entry(adjectives), degree)
+    return is_adjective(thing, g.entry(adjectives), degree, g.frames)
 
 
-def description(g: Speaker) -> Pair:
+def description(g: Speaker) -> Draft:
     made = quality(g)
-    return ended(made.en, made.chinese)
+    return Draft(made.en, made.chinese)
 
 
-def comparing(g: Speaker) -> Pair:
+def comparing(g: Speaker) -> Draft:
     how = ("", "", "", "much", "a little", "as", "not as")[g.below(7)]
     draw = g.rng.random()
     if draw < 0.45:
-        made = compared(someone(g), someone(g, simple=True), g.entry(words.PERSON_ADJECTIVES), how)
+        made = compared(someone(g), someone(g, simple=True), g.entry(words.PERSON_ADJECTIVES), how, g.frames)
     elif draw < 0.6:
         (one, other) = (g.entry(words.CITIES) for _ in range(2))
         adjective = g.entry(words.PLACE_ADJECTIVES)
-        made = compared(Phrase(one.english, one.chinese), Phrase(other.english, other.chinese), adjective, how)
+        made = compared(
+            Phrase(one.english, one.chinese), Phrase(other.english, other.chinese), adjective, how, g.frames
+        )
     elif draw < 0.85:
         kind = ("animals", "food", "things", "texts", "shows", "buildings", "ideas")[g.below(7)]
         nouns, adjectives = NOUNS[kind]
@@ -391,7 +382,7 @@ def comparing(g: Speaker) -> Pair:
         one_thing = definite(noun, False, near="this")
         those = one_thing.plural
         other_thing = Phrase("those ones" if those else "that one", f"那{noun.extra}")
-        made = compared(one_thing, other_thing, g.entry(adjectives), how)
+        made = compared(one_thing, other_thing, g.entry(adjectives), how, g.frames)
     elif draw < 0.93:
         one_person, other_person, (en, zh) = someone(g), someone(g, simple=True), number_of(g, 12)
         unit, old, adjective_zh = (
@@ -401,7 +392,7 @@ def comparing(g: Speaker) -> Pair:
         )[g.below(3)]
         says = f"{be(one_person)} {en} {unit} {old} than {other_person.object}"
         unit_zh = "歲" if unit == "years" else "公分"
-        return ended(f"{one_person.en} {says}", f"{one_person.zh}比{other_person.zh}{adjective_zh}{zh}{unit_zh}")
+        return Draft(f"{one_person.en} {says}", f"{one_person.zh}比{other_person.zh}{adjective_zh}{zh}{unit_zh}")
     else:
         person, noun, adjective = someone(g, simple=True), g.entry(words.PEOPLE), g.entry(words.PERSON_ADJECTIVES)
         place, place_zh = (
@@ -413,40 +404,37 @@ def comparing(g: Speaker) -> Pair:
         most = comparison(adjective.english)[1]
         one_of = "one of the" if person.plural else "the"
         en = f"{person.en} {be(person)} {one_of} {most} {plural(noun) if person.plural else noun.english} {place}"
-        return ended(
+        return Draft(
             en, f"{person.zh}是{place_zh}最{adjective.chinese}的{noun.chinese}" + ("之一" if person.plural else "")
         )
-    return ended(made.en, made.chinese)
+    return Draft(made.en, made.chinese)
 
 
-def yes_no(g: Speaker) -> Pair:
+def yes_no(g: Speaker) -> Draft:
     draw = g.rng.random()
     if draw < 0.2:
-        made = quality(g)
-        if "not" in made.says.split() or "too" in made.says.split() or " so " in made.says:
-            made = is_adjective(someone(g), g.entry(words.PERSON_ADJECTIVES))
-        made = replace(made, zh=made.zh.removeprefix("很"))
+        made = is_adjective(someone(g), g.entry(words.PERSON_ADJECTIVES), "", {"is": "{}"})
     elif draw < 0.3:
         made = a_passive(g)
     else:
         tense = ("past", "past", "habit", "habit", "future", "progressive", "modal", "ever", "done")[g.below(9)]
         made = act(g, someone(g), tense, question=True)
         if tense == "ever":
-            made = replace(made, zh=made.zh.removeprefix("以前"))
+            made = replace(made, zh=made.zh.removeprefix(g.frames["ever"]))
         if tense == "modal" and made.auxiliary == "would":
             made = act(g, made.subject, "future", question=True)
     asked = replace(made, front=NONE)
-    return ended(asked.asked, asked.subject.zh + asked.zh + "嗎", "?")
+    return Draft(asked.asked, asked.subject.zh + asked.zh + "嗎", "?")
 
 
-def question(g: Speaker) -> Pair:
+def question(g: Speaker) -> Draft:
     """Who, what, where, when, why, which, how many, how much."""
     sort = g.below(9)
     if sort == 0:
         made = act(
             g, Phrase("who", "誰"), ("past", "past", "habit", "future", "progressive")[g.below(5)], question=True
         )
-        return ended(made.en, made.chinese, "?")
+        return Draft(made.en, made.chinese, "?")
     person = someone(g, simple=True)
     kind = KINDS[g.below(len(KINDS))]
     while kind not in NOUNS or kind in ("strings", "keys", "winds"):
@@ -456,22 +444,23 @@ def question(g: Speaker) -> Pair:
     le = "" if verb.english.split()[0] in NO_LE else "了"
     time = past_time(g) if g.chance(0.4) else NONE
     if sort == 1:
-        return ended(join("what did", person.en, base, time.en), f"{person.zh}{time.zh}{verb.chinese}{le}什麼", "?")
+        return Draft(join("what did", person.en, base, time.en), f"{person.zh}{time.zh}{verb.chinese}{le}什麼", "?")
     if sort == 2:
         made = act(g, person, "future", short=True, question=True)
-        return ended(f"why {made.asked}", f"{made.subject.zh}為什麼{made.zh}", "?")
+        return Draft(f"why {made.asked}", f"{made.subject.zh}為什麼{made.zh}", "?")
     if sort == 3:
         made = act(g, person, "past", short=True, question=True)
-        return ended(f"why {made.asked}", f"{made.subject.zh}為什麼{made.zh}", "?")
+        return Draft(f"why {made.asked}", f"{made.subject.zh}為什麼{made.zh}", "?")
     if sort in (4, 5):
         thing = noun_phrase(g, kind, relative=False)
         ask, ask_zh = ("where", "在哪裡") if sort == 4 else ("when", "什麼時候")
         if g.chance(0.5):
-            return ended(
+            return Draft(
                 f"{ask} did {person.en} {base} {thing.object}", f"{person.zh}是{ask_zh}{verb.chinese}{thing.zh}的", "?"
             )
-        will_zh = f"會{ask_zh}" if ask == "where" else f"{ask_zh}會"
-        return ended(
+        will = g.frames["will"]
+        will_zh = f"{will}{ask_zh}" if ask == "where" else f"{ask_zh}{will}"
+        return Draft(
             f"{ask} will {person.en} {base} {thing.object}", f"{person.zh}{will_zh}{verb.chinese}{thing.zh}", "?"
         )
     mass = noun.forms[:1] in (("-",), ("=",))
@@ -481,19 +470,19 @@ def question(g: Speaker) -> Pair:
             if mass
             else f"how many {plural(noun)}"
         )
-        return ended(
+        return Draft(
             join(many, "did", person.en, base, time.en),
             f"{person.zh}{time.zh}{verb.chinese}{le}幾{measure}{noun.chinese}",
             "?",
         )
     if sort == 7:
-        return ended(
+        return Draft(
             join(f"which {noun.english} did", person.en, base, time.en),
             f"{person.zh}{time.zh}{verb.chinese}{le}哪一{measure}{noun.chinese}",
             "?",
         )
     this = definite(noun, False, near="this") if noun.forms != ("-",) else counted(1, noun)
-    return ended(f"how much {'do' if this.plural else 'does'} {this.en} cost", f"{this.zh}多少錢", "?")
+    return Draft(f"how much {'do' if this.plural else 'does'} {this.en} cost", f"{this.zh}多少錢", "?")
 
 
 def a_passive(g: Speaker) -> Clause:
@@ -505,15 +494,15 @@ def a_passive(g: Speaker) -> Clause:
         noun = g.entry(NOUNS[kind][0])
         thing = Phrase(f"{en} {noun.english}", f"{zh}的{noun.chinese}", noun.forms[:1] == ("=",))
     by = (someone(g, simple=True) if g.chance(0.7) else counted(1, g.entry(words.PEOPLE))) if g.chance(0.6) else None
-    return passive(thing, verb, by, past_time(g) if g.chance(0.5) else NONE)
+    return passive(thing, verb, by, past_time(g) if g.chance(0.5) else NONE, g.frames)
 
 
-def being_done(g: Speaker) -> Pair:
+def being_done(g: Speaker) -> Draft:
     made = a_passive(g)
-    return ended(made.en, made.chinese)
+    return Draft(made.en, made.chinese)
 
 
-def there_is(g: Speaker) -> Pair:
+def there_is(g: Speaker) -> Draft:
     """有 after the place."""
     if g.chance(0.35):
         noun, place = g.entry(words.PEOPLE if g.chance(0.7) else words.ANIMALS), where(g)
@@ -525,19 +514,19 @@ def there_is(g: Speaker) -> Pair:
     one_of = noun.forms[:1]
     if draw < 0.2:
         en = f"{'is' if one_of == ('-',) else 'are'} no {plural(noun)}"
-        return ended(f"there {en} {place.en}", f"{place.zh}沒有{noun.chinese}")
+        return Draft(f"there {en} {place.en}", f"{place.zh}沒有{noun.chinese}")
     number = 1 if g.chance(0.4) else 2 + g.below(9)
     thing = counted(number, noun)
     verb = "is" if number == 1 else "are"
     if draw < 0.4:
-        return ended(f"{verb} there {thing.en} {place.en}", f"{place.zh}有{thing.zh}嗎", "?")
+        return Draft(f"{verb} there {thing.en} {place.en}", f"{place.zh}有{thing.zh}嗎", "?")
     if draw < 0.5:
-        tense = "was" if number == 1 else "were"
-        return ended(f"there {tense} {thing.en} {place.en} yesterday", f"昨天{place.zh}有{thing.zh}")
-    return ended(f"there {verb} {thing.en} {place.en}", f"{place.zh}有{thing.zh}")
+        tense, time = "was" if number == 1 else "were", past_time(g)
+        return Draft(f"there {tense} {thing.en} {place.en} {time.en}", f"{time.zh}{place.zh}有{thing.zh}")
+    return Draft(f"there {verb} {thing.en} {place.en}", f"{place.zh}有{thing.zh}")
 
 
-def putting(g: Speaker) -> Pair:
+def putting(g: Speaker) -> Draft:
     """把 before what is moved, and giving."""
     person, time = someone(g), past_time(g) if g.chance(0.3) else NONE
     draw = g.rng.random()
@@ -549,9 +538,9 @@ def putting(g: Speaker) -> Pair:
             en_owner, zh_owner = owner(g)
             thing = Phrase(f"{en_owner} {noun.english}", f"{zh_owner}的{noun.chinese}")
         en, zh = (("put", "放"), ("left", "留"), ("hid", "藏"))[g.below(3)]
-        return ended(
+        return Draft(
             join(person.en, en, thing.object, spot.english, time.en),
-            f"{person.zh}{time.zh}把{thing.zh}{zh}在{spot.chinese}",
+            f"{person.zh}{time.zh}{g.frames['take']}{thing.zh}{zh}在{spot.chinese}",
         )
     other = someone(g, simple=True)
     kind = ("things", "food", "texts", "clothes", "accessories", "drinks")[g.below(6)]
@@ -560,17 +549,17 @@ def putting(g: Speaker) -> Pair:
     le = "了" if zh != "給" or en == "gave" else ""
     after = "看" if en == "showed" else ""
     if g.chance(0.5):
-        return ended(
+        return Draft(
             join(person.en, en, other.object, thing.object, time.en),
             f"{person.zh}{time.zh}{zh}{le}{other.zh}{thing.zh}{after}",
         )
-    return ended(
+    return Draft(
         join(person.en, en, thing.object, "to", other.object, time.en),
-        f"{person.zh}{time.zh}把{thing.zh}{zh}{le}{other.zh}{after}",
+        f"{person.zh}{time.zh}{g.frames['take']}{thing.zh}{zh}{le}{other.zh}{after}",
     )
 
 
-def going(g: Speaker) -> Pair:
+def going(g: Speaker) -> Draft:
     """Going somewhere by something with somebody: 跟, 搭 and 去 in the order of events."""
     person = someone(g)
     if g.chance(0.5):
@@ -586,26 +575,26 @@ def going(g: Speaker) -> Pair:
     elif g.chance(0.3):
         by, by_zh = (("on foot", "走路"), ("by bicycle", "騎腳踏車"), ("by car", "開車"))[g.below(3)]
     other = someone(g, simple=True) if g.chance(0.3) else None
-    beside, beside_zh = (f"with {other.object}", f"跟{other.zh}") if other else ("", "")
+    beside, beside_zh = (f"with {other.object}", g.frames["with"] + other.zh) if other else ("", "")
     tense = g.below(5)
     if tense == 0:
         time, verb, aspect = habit_time(g) if g.chance(0.6) else NONE, "goes" if third(person) else "go", "去"
     elif tense == 1:
         time, verb, aspect = future_time(g) if g.chance(0.6) else NONE, "will go", "去"
-        by_zh = "會" + beside_zh + by_zh
+        by_zh = g.frames["will"] + beside_zh + by_zh
         beside_zh = ""
     elif tense == 2:
         en, zh = number_of(g, 10)
         has = "has" if third(person) else "have"
-        return ended(f"{person.en} {has} been {to} {en} times", f"{person.zh}去過{to_zh}{zh}次")
+        return Draft(f"{person.en} {has} been {to} {en} times", f"{person.zh}去過{to_zh}{zh}次")
     else:
         time, verb, aspect = past_time(g) if g.chance(0.6) else NONE, "went", "去了"
-    return ended(
+    return Draft(
         join(person.en, verb, to, by, beside, time.en), f"{person.zh}{time.zh}{beside_zh}{by_zh}{aspect}{to_zh}"
     )
 
 
-def lasting(g: Speaker) -> Pair:
+def lasting(g: Speaker) -> Draft:
     """How long, how often, how well."""
     person, verb = someone(g), g.entry(words.INTRANSITIVE)
     while len(verb.extra) > 1:
@@ -615,8 +604,8 @@ def lasting(g: Speaker) -> Pair:
     if draw < 0.45:
         time = past_time(g) if g.chance(0.4) else NONE
         length = Adverbial(f"for {en} {with_s(period.english)}", f"{zh}{period.extra}{period.chinese}")
-        made = clause("past", person, verb, length=length, time=time)
-        return ended(made.en, made.chinese)
+        made = clause("past", person, verb, length=length, time=time, frames=g.frames)
+        return Draft(made.en, made.chinese)
     if draw < 0.75:
         how, how_zh = (
             ("fast", "快"),
@@ -628,44 +617,44 @@ def lasting(g: Speaker) -> Pair:
         )[g.below(6)]
         very = g.chance(0.3) and how != "a lot"
         form = verb_form(verb, "third" if third(person) else "base")
-        return ended(
+        return Draft(
             join(person.en, form, "very" if very else "", how),
             f"{person.zh}{verb.extra}得{'非常' if very else '很'}{how_zh}",
         )
     other = someone(g, simple=True)
     form = verb_form(verb, "third" if third(person) else "base")
     more, more_zh = (("faster", "快"), ("better", "好"), ("more slowly", "慢"), ("longer", "久"))[g.below(4)]
-    return ended(f"{person.en} {form} {more} than {other.object}", f"{person.zh}{verb.extra}得比{other.zh}{more_zh}")
+    return Draft(f"{person.en} {form} {more} than {other.object}", f"{person.zh}{verb.extra}得比{other.zh}{more_zh}")
 
 
 NTH = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-def being(g: Speaker) -> Pair:
+def being(g: Speaker) -> Draft:
     """Who somebody is, where from, how old, what something costs, 著."""
     person = someone(g)
     sort = g.below(8)
     if sort == 0:
         noun = g.entry(words.PEOPLE)
         says = plural(noun) if person.plural else article(noun.english)
-        return ended(f"{person.en} {be(person)} {says}", f"{person.zh}是{noun.chinese}")
+        return Draft(f"{person.en} {be(person)} {says}", f"{person.zh}是{noun.chinese}")
     if sort == 1:
         city, year = g.entry(words.CITIES), 1930 + g.below(90)
-        return ended(
+        return Draft(
             f"{person.en} {be(person, 'past')} born in {city.english} in {year}",
             f"{person.zh}{year}年在{city.chinese}出生",
         )
     if sort == 2:
         city = g.entry(words.CITIES)
         verb, zh = (("live in", "住在"), ("come from", "來自"))[g.below(2)]
-        return ended(
+        return Draft(
             f"{person.en} {verb_form(Entry(verb, (), ''), 'third' if third(person) else 'base')} {city.english}",
             f"{person.zh}{zh}{city.chinese}",
         )
     if sort == 3:
         age = 3 + g.below(90)
         en = SMALL[age] if age < 13 else str(age)
-        return ended(
+        return Draft(
             f"{person.en} {be(person)} {en} years old", f"{person.zh}今年{count_zh(age) if age < 13 else age}歲"
         )
     if sort == 4:
@@ -675,26 +664,26 @@ def being(g: Speaker) -> Pair:
         if g.chance(0.3):
             hundreds = 2 + g.below(8)
             unit, unit_zh = (("hundred", "百"), ("thousand", "千"), ("million", "百萬"))[g.below(3)]
-            return ended(
+            return Draft(
                 f"{thing.en} cost {SMALL[hundreds]} {unit} dollars",
                 f"{thing.zh}花了{'兩' if hundreds == 2 else DIGITS[hundreds]}{unit_zh}元",
             )
         en, zh = (f"NT${amount:,}", f"新台幣{amount:,}元") if g.chance(0.4) else (f"{amount} dollars", f"{amount}元")
-        return ended(f"{thing.en} cost{'' if thing.plural else 's'} {en}", f"{thing.zh}要{zh}")
+        return Draft(f"{thing.en} cost{'' if thing.plural else 's'} {en}", f"{thing.zh}要{zh}")
     if sort == 5:
         kind, zh = (("clothes", "穿"), ("accessories", "戴"))[g.below(2)]
         noun = g.entry(NOUNS[kind][0])
         thing = counted(1, noun, g.entry(words.COLORS) if g.chance(0.6) else None)
-        return ended(f"{person.en} {be(person)} wearing {thing.en}", f"{person.zh}{zh}著{thing.zh}")
+        return Draft(f"{person.en} {be(person)} wearing {thing.en}", f"{person.zh}{zh}著{thing.zh}")
     if sort == 6:
         thing = counted(1 + g.below(3), g.entry(words.THINGS))
-        return ended(f"{person.en} {be(person, 'past')} holding {thing.en}", f"{person.zh}拿著{thing.zh}")
+        return Draft(f"{person.en} {be(person, 'past')} holding {thing.en}", f"{person.zh}拿著{thing.zh}")
     order = 2 + g.below(9)
     kind = ("things", "texts", "ideas", "buildings")[g.below(4)]
     noun = g.entry(NOUNS[kind][0])
     nth = NTH[order - 2]
     measure = noun.extra
-    return ended(
+    return Draft(
         f"this is {nth_of(person)} {nth} {noun.english}",
         f"這是{person.zh}的第{number_zh(order)}{measure}{noun.chinese}",
     )
@@ -703,7 +692,7 @@ def being(g: Speaker) -> Pair:
 def nth_of(person: Phrase) -> str:
     """The possessive of a person."""
     for pronoun, (en, _) in zip(PRONOUNS, OWNERS, strict=True):
-        if person is pronoun:
+        if person.en == pronoun.en:
             return en
     return person.en + ("'" if person.en.endswith("s") else "'s")
 
@@ -729,13 +718,14 @@ def senses() -> tuple[Sense, ...]:
 
 
 ALL_SENSES = senses()
-ALL_PHRASES = tuple(tuple(item.strip().split(" / ")) for item in words.PHRASES.split(";"))
+ALL_PHRASES = tuple(tuple(item.split(" / ")) for item in cells(words.PHRASES))
 
 
 def sense(g: Speaker) -> Clause:
     """An ambiguous word in its context."""
     person, time = someone(g), past_time(g) if g.chance(0.35) else NONE
-    chosen = ALL_SENSES[g.below(len(ALL_SENSES))]
+    known = [one for one in ALL_SENSES if one.word in g.language.senses]
+    chosen = known[g.below(len(known))]
     en, zh = chosen.predicates[g.below(len(chosen.predicates))]
     if en.startswith("was "):
         en = be(person, "past") + en[3:]
@@ -744,93 +734,263 @@ def sense(g: Speaker) -> Clause:
     return Clause(person, join(en, time.en), "did", "", time.zh + zh)
 
 
-def in_context(g: Speaker) -> Pair:
+def in_context(g: Speaker) -> Draft:
     made = sense(g)
-    return ended(made.en, made.chinese)
+    return Draft(made.en, made.chinese)
 
 
-def joined(g: Speaker) -> Pair:
+CONJUNCTIONS = (
+    # frame, English before a first clause, and whether the second must be said first in English
+    ("when", "when", False), ("before", "before", False), ("after", "after", False), ("because", "because", True),
+    ("although", "although", False), ("but", "but", None), ("so that", "so", None),
+)  # fmt: skip
+
+
+def joined(g: Speaker) -> Draft:
     """Two clauses; Chinese puts the condition, the cause and the time first."""
-    sort = g.below(9)
+    frame, word, behind = CONJUNCTIONS[g.below(len(CONJUNCTIONS))]
     first = sense(g) if g.chance(0.2) else act(g, someone(g, simple=True), "past", short=True)
+    if frame in ("because", "so that") and g.chance(0.4):
+        first = quality(g)
     second = act(g, someone(g, simple=True), "past", short=True)
-    if sort == 0:
-        head, head_zh = (("when", "{}的時候，"), ("before", "{}之前，"), ("after", "{}之後，"))[g.below(3)]
-        scene = first.chinese
-        if head == "before":
-            scene = re.sub("了(?!解)", "", scene, count=1)
-        elif head == "when":
-            scene = scene.removesuffix("了")
-        if g.chance(0.5):
-            return ended(f"{head} {first.en}, {second.en}", head_zh.format(scene) + second.chinese)
-        return ended(f"{second.en} {head} {first.en}", head_zh.format(scene) + second.chinese)
-    if sort == 1:
-        cause = quality(g) if g.chance(0.4) else first
-        return ended(f"{second.en} because {cause.en}", f"因為{cause.chinese}，所以{second.chinese}")
-    if sort == 2:
-        condition, result = (
-            act(g, someone(g, simple=True), "habit", short=True),
-            act(g, someone(g, simple=True), "future", short=True),
-        )
-        if g.chance(0.5):
-            return ended(f"if {condition.en}, {result.en}", f"如果{condition.chinese}，{result.chinese}")
-        return ended(f"{result.en} if {condition.en}", f"如果{condition.chinese}，{result.chinese}")
-    if sort == 3:
-        return ended(f"although {first.en}, {second.en}", f"雖然{first.chinese}，但是{second.chinese}")
-    if sort == 4:
-        return ended(f"{first.en}, but {second.en}", f"{first.chinese}，但是{second.chinese}")
-    if sort in (5, 6):
-        inner = (quality(g), some_act(g, short=True), a_passive(g), sense(g))[g.below(4)]
-        person = someone(g, simple=True)
-        en, zh = (("say", "說"), ("think", "覺得"), ("believe", "相信"), ("know", "知道"), ("hope", "希望"))[g.below(5)]
-        verb = verb_form(Entry(en, (), ""), "third" if third(person) else "base")
-        return ended(f"{person.en} {verb} that {inner.en}", f"{person.zh}{zh}{inner.chinese}")
-    adjective = g.entry(words.IDEA_ADJECTIVES)
-    todo = act(g, Phrase("", ""), "future", short=True)
-    if sort == 7:
-        return ended(
-            f"it is {adjective.english} to {todo.bare}", f"{todo.zh.replace('會', '', 1)}很{adjective.chinese}"
-        )
+    scene = first.chinese
+    if frame == "before":
+        scene = re.sub("了(?!解)", "", scene, count=1)
+    elif frame == "when":
+        scene = scene.removesuffix("了")
+    zh = g.put(frame, scene, second.chinese)
+    if behind is None:
+        return Draft(f"{first.en}, {word} {second.en}", zh)
+    if behind or g.chance(0.6):
+        return Draft(f"{second.en} {word} {first.en}", zh)
+    return Draft(f"{word} {first.en}, {second.en}", zh)
+
+
+def conditional(g: Speaker) -> Draft:
+    """If and unless, whose condition Chinese says first, and the denial after unless."""
+    condition = act(g, someone(g, simple=True), "habit", short=True)
+    unless = g.chance(0.4)
+    tense = ("not " if unless and g.chance(0.7) else "") + "future"
+    result = act(g, someone(g, simple=True), tense, short=True)
+    word = "unless" if unless else "if"
+    zh = g.put(word, condition.chinese, result.chinese)
+    if g.chance(0.6):
+        return Draft(f"{result.en} {word} {condition.en}", zh)
+    return Draft(f"{word} {condition.en}, {result.en}", zh)
+
+
+def reported(g: Speaker) -> Draft:
+    inner = (quality(g), some_act(g, short=True), a_passive(g), sense(g))[g.below(4)]
     person = someone(g, simple=True)
-    return ended(
-        f"it is {adjective.english} for {person.object} to {todo.bare}",
-        f"對{person.zh}來說，{todo.zh.replace('會', '', 1)}很{adjective.chinese}",
+    en, zh = (("say", "說"), ("think", "覺得"), ("believe", "相信"), ("know", "知道"), ("hope", "希望"))[g.below(5)]
+    verb = verb_form(Entry(en, (), ""), "third" if third(person) else "base")
+    return Draft(f"{person.en} {verb} that {inner.en}", f"{person.zh}{zh}{inner.chinese}")
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A verb with its object, without subject, tense, time and place."""
+
+    verb: Entry
+    thing: Phrase | None
+
+    def en(self, form: str) -> str:
+        return join(verb_form(self.verb, form), self.thing.object if self.thing else "")
+
+    @property
+    def zh(self) -> str:
+        return self.verb.chinese + (self.thing.zh if self.thing else "")
+
+    @property
+    def done(self) -> str:
+        return f"{self.verb.chinese}了{self.thing.zh}" if self.thing else f"{self.verb.chinese}了"
+
+
+def deed(g: Speaker, *, long: bool = False) -> Deed:
+    """Something to do; `long`: that can go on for hours."""
+    while True:
+        plain = g.chance(0.15)
+        sort = "" if plain else KINDS[g.below(len(KINDS))]
+        verb = g.entry(words.INTRANSITIVE if plain else words.TRANSITIVE[sort])
+        head = verb.english.split()[0]
+        if head not in STATIVE and (not long or head in LONG) and not verb.chinese.endswith("著"):
+            return Deed(verb, None if plain else thing_of(g, sort, verb, simple=True))
+
+
+LONG = frozenset(words.LONG_ACTS.split())
+
+
+def perfect(g: Speaker) -> Draft:
+    """What has been going on: the end of the English sentence decides how Chinese begins and marks it."""
+    person, does = someone(g), deed(g, long=True)
+    (number, number_zh_), period = number_of(g, 10), g.entry(words.PERIODS)
+    if g.chance(0.5):
+        place = where(g)
+        at, at_zh = place.en, f"在{place.zh}"
+    else:
+        at, at_zh = "", ""
+    sort = g.below(4)
+    if sort == 0:
+        end, verb = f"for {number} {with_s(period.english)}", does.verb
+        length = f"{number_zh_}{period.extra}{period.chinese}"
+        short = verb.extra if not does.thing else verb.chinese
+        rest = does.thing.zh if does.thing else verb.chinese.removeprefix(short)
+        zh = at_zh + g.put("copy", short, rest, length)
+    elif sort == 1:
+        time = past_time(g)
+        end, zh = (
+            f"since {time.en.removeprefix('in ').removeprefix('on ')}",
+            g.put("since", time.zh) + at_zh[1:] + does.zh,
+        )
+        if " ago" in end or (not time.en[-1].isdigit() and time.en.split()[0] not in ("last", "yesterday", "in")):
+            end, zh = "lately", g.frames["lately"] + at_zh[1:] + does.zh
+    else:
+        frame = ("lately", "all day")[sort - 2]
+        end, zh = frame, g.frames[frame] + at_zh[1:] + does.zh
+    has = "has" if third(person) else "have"
+    return Draft(join(person.en, has, "been", does.en("ing"), at, end), person.zh + zh)
+
+
+def echo(g: Speaker) -> Draft:
+    """One, it and them, whose Chinese depends on the noun that they stand for."""
+    kind = ("things", "things", "food", "texts", "clothes", "accessories", "animals", "driven")[g.below(8)]
+    nouns, adjectives = NOUNS[kind]
+    noun = g.entry(nouns)
+    while noun.forms[:1] == ("=",):
+        noun = g.entry(nouns)
+    one, other, verb = someone(g), someone(g, simple=True), g.entry(words.TRANSITIVE[kind])
+    past, le = verb_form(verb, "past"), "" if verb.english.split()[0] in NO_LE else "了"
+    said, said_zh = f"{one.en} {past}", f"{one.zh}{verb.chinese}{le}"
+    sort = g.below(3)
+    if sort == 0:
+        (many, many_zh), few = number_of(g, 12), 1 + g.below(3)
+        only = g.chance(0.6)
+        zh = g.put(
+            "but", f"{said_zh}{many_zh}{noun.extra}{noun.chinese}",
+            f"{other.zh}{'只' if only else ''}{verb.chinese}{le}{count_zh(few)}{noun.extra}",
+        )  # fmt: skip
+        return Draft(join(said, many, f"{plural(noun)}, but", other.en, past, "only" if only else "", SMALL[few]), zh)
+    if sort == 1:
+        first, second = g.entry(adjectives), g.entry(adjectives)
+        words_zh = [attribute(entry)[1] for entry in (first, second)]
+        return Draft(
+            f"{said} the {first.english} {noun.english}, and {other.en} {past} the {second.english} one",
+            f"{said_zh}那{noun.extra}{words_zh[0]}{noun.chinese}，{other.zh}{verb.chinese}{le}{words_zh[1]}那{noun.extra}",
+        )
+    then, more = g.entry(words.TRANSITIVE[kind]), g.chance(0.4)
+    thing = definite(noun, more)
+    le_then = "" if then.english.split()[0] in NO_LE else "了"
+    it = ("牠" if kind == "animals" else "它") + ("們" if more else "")
+    head, _, rest = verb_form(then, "past").partition(" ")
+    it_en = "them" if more else "it"
+    after = join(head, it_en, rest) if rest in ("away", "on", "off", "up") else join(head, rest, it_en)
+    return Draft(f"{said} {thing.en} and then {after}", f"{said_zh}{thing.zh}，然後{then.chinese}{le_then}{it}")
+
+
+def everyone(g: Speaker) -> Draft:
+    """Every, all, most, none, only and even: Chinese marks them before the verb."""
+    noun = g.entry(words.PEOPLE)
+    sort = ("every", "all", "most", "none", "only", "even")[g.below(6)]
+    many = sort in ("all", "most", "none")
+    name = plural(noun) if many else noun.english
+    tense = ("past", "past", "habit", "future")[g.below(4)]
+    who = Phrase(
+        {"all": "all the ", "most": "most of the ", "none": "none of the "}.get(sort, sort + " ") + name, "", many
+    )
+    if sort == "only":
+        name_of = g.entry(words.NAMES)
+        who = Phrase(f"only {name_of.english}", "")
+        shown = g.frames["only"] + name_of.chinese
+    else:
+        shown = g.put(sort, noun.chinese, noun.extra)
+    if sort == "even":
+        who = Phrase(f"even the {noun.english}", "")
+    made = act(g, who, tense, short=True)
+    zh = made.zh.removeprefix(made.when)
+    if sort == "none":
+        zh = re.sub("了(?!解)", "", zh, count=1)
+    return Draft(made.en, f"{made.front.zh}{made.when}{shown}{zh}")
+
+
+def instead(g: Speaker) -> Draft:
+    """Instead of, without, in order to, rather than and how long it took: Chinese says the second part first."""
+    person, one, other = someone(g), deed(g), deed(g)
+    sort = g.below(5)
+    if sort == 0:
+        return Draft(join(person.en, one.en("past"), "instead of", other.en("ing")),
+                     f"{person.zh}{g.put('instead', one.done, other.zh)}")  # fmt: skip
+    if sort == 1:
+        return Draft(join(person.en, one.en("past"), "without", other.en("ing")),
+                     f"{person.zh}{g.put('without', one.done, other.zh)}")  # fmt: skip
+    if sort == 2:
+        made = act(g, person, "past", short=True)
+        return Draft(f"{made.en} in order to {other.en('base')}", g.put("for", other.zh, made.chinese))
+    if sort == 3:
+        form = verb_form(Entry("prefer", (), ""), "third" if third(person) else "base")
+        return Draft(f"{person.en} {form} {one.en('ing')} to {other.en('ing')}",
+                     f"{person.zh}{g.put('prefer', one.zh, other.zh)}")  # fmt: skip
+    (number, many), period, does = number_of(g, 10), g.entry(words.PERIODS), deed(g, long=True)
+    return Draft(
+        f"it took {person.object} {number} {with_s(period.english)} to {does.en('base')}",
+        f"{person.zh}{g.put('spent', does.zh, f'{many}{period.extra}{period.chinese}')}",
     )
 
 
-def ordering(g: Speaker) -> Pair:
+def told(g: Speaker) -> Draft:
+    """Telling somebody to do or not to do something; something is easy to do."""
+    person, other, todo = someone(g), someone(g, simple=True), deed(g)
+    if g.chance(0.4):
+        adjective = g.entry(words.IDEA_ADJECTIVES)
+        return Draft(
+            f"it is {adjective.english} for {other.object} to {todo.en('base')}",
+            g.put("for him", other.zh, todo.zh, adjective.chinese),
+        )
+    en, zh = (("told", "叫"), ("asked", "請"), ("warned", "警告"), ("wanted", "要"))[g.below(4)]
+    no, no_zh = ("not ", "不要") if g.chance(0.4) and zh != "要" else ("", "")
+    time = past_time(g) if g.chance(0.4) else NONE
+    return Draft(join(person.en, en, other.object, f"{no}to", todo.en("base"), time.en),
+                 f"{person.zh}{time.zh}{zh}{other.zh}{no_zh}{todo.zh}")  # fmt: skip
+
+
+def ordering(g: Speaker) -> Draft:
     """Please, do not, let us."""
-    todo = act(g, Phrase("", ""), "future", short=True)
-    while todo.bare.split()[0] in STATIVE:
-        todo = act(g, Phrase("", ""), "future", short=True)
-    zh = todo.zh.replace("會", "", 1)
+    todo = deed(g)
     sort = g.below(3)
     if sort == 0:
-        return ended(f"please {todo.bare}", f"請{zh}")
+        return Draft(f"please {todo.en('base')}", f"請{todo.zh}")
     if sort == 1:
-        return ended(f"do not {todo.bare}", f"不要{zh}", "!" if g.chance(0.3) else ".")
-    return ended(f"let's {todo.bare}", f"我們{zh}吧")
+        return Draft(f"do not {todo.en('base')}", f"不要{todo.zh}", "!" if g.chance(0.3) else ".")
+    return Draft(f"let's {todo.en('base')}", f"我們{todo.zh}吧")
 
 
-def said_often(g: Speaker) -> Pair:
-    en, zh = ALL_PHRASES[g.below(len(ALL_PHRASES))]
-    return en, zh
-
-
-def cleft(g: Speaker) -> Pair:
+def cleft(g: Speaker) -> Draft:
     """ "It was Mary who broke the window": 打破窗戶的是瑪麗."""
     person = someone(g, simple=True)
     does = act(g, Phrase("who", ""), "past", short=True)
-    return ended(f"it was {person.object} who {does.says}", f"{does.zh.removesuffix('了')}的是{person.zh}")
+    return Draft(f"it was {person.object} who {does.says}", f"{does.zh.removesuffix('了')}的是{person.zh}")
 
 
-SENTENCES = (
-    [statement] * 20 + [description] * 5 + [comparing] * 6 + [yes_no] * 6 + [question] * 6 + [being_done] * 5
-    + [there_is] * 4 + [putting] * 5 + [going] * 5 + [lasting] * 4 + [being] * 6 + [in_context] * 10 + [joined] * 14
-    + [ordering] * 3 + [said_often] + [cleft] * 2
-)  # fmt: skip
+SENTENCES = {
+    statement: 14, description: 3, comparing: 5, yes_no: 5, question: 6, being_done: 4, there_is: 3, putting: 5,
+    going: 4, lasting: 3, being: 4, in_context: 6, joined: 10, conditional: 5, reported: 5, perfect: 7, echo: 8,
+    everyone: 6, instead: 8, told: 5, ordering: 2, cleft: 2,
+}  # fmt: skip
+"""Kinds of sentences with their shares in percent, before a language's own weights."""
+OFTEN = 0.01
+"""The share of set phrases."""
+FORMAL_SHARE = 0.35
 
 
 def sentence(g: Speaker) -> Pair:
     """One sentence in both languages."""
-    return SENTENCES[g.below(len(SENTENCES))](g)
+    if g.chance(OFTEN):
+        en, zh = ALL_PHRASES[g.below(len(ALL_PHRASES))]
+        return en, zh
+    shares = [share * weight for share, weight in zip(SENTENCES.values(), g.language.weights, strict=False)]
+    make = g.rng.choices(list(SENTENCES), shares)[0]
+    if not g.chance(FORMAL_SHARE):
+        return ended(*make(g))
+    made = make(replace(g, style=FORMAL))
+    cues = g.language.cues + (g.language.news if made.mark == "." and make is not ordering else ())
+    en, zh = cues[g.below(len(cues))]
+    return ended(en.format(made.en), zh.format(made.zh), made.mark)

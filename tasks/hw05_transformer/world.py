@@ -1,13 +1,17 @@
 """The built-in world of HW5: English sentences with their Traditional Chinese, from a seeded grammar.
 
-Both sides of a sentence are made from one meaning. Chinese puts time and place before the verb, relative clauses before
-the noun, the cause before its consequence, counts with measure words and marks aspect where English changes the verb;
-the Chinese word for play, run or bank depends on its context (lexicon.py, grammar.py, sentences.py).
+Both sides of a sentence are made from one meaning (sentences.py, grammar.py). Chinese puts time, place and manner
+before the verb, relative clauses before the noun, the cause before its consequence, counts with measure words and
+marks aspect where English changes the verb. What phrases of neighbouring words cannot say decides much: a cue at one
+end of the English sentence makes words and frames formal all over the Chinese one; the last words of "has been
+reading … lately" and the like decide how Chinese begins; one, it and them take the measure word or the pronoun of a
+noun in another clause; the word for play, run or bank depends on its context. A key draws its language (language.py):
+words, synonyms, measure words, spelling of names, word orders, cues, and how often each kind of sentence is said.
 
-Two kinds of speaker share the grammar. The parallel text comes from one who uses few words often (Zipf's law, exponent
-`TALKS`); the monolingual Chinese and the hidden test come from one who uses words more evenly (`PRESS`), so that many
-test words are rare in the parallel text and common in the monolingual one. Only the training pairs have noise, as in
-transcripts of talks.
+Two kinds of speaker share the grammar. The parallel text comes from one who uses few words often (Zipf's law,
+exponent `TALKS`); the monolingual Chinese and the hidden test come from one who uses words more evenly (`PRESS`), so
+that many test words are rare in the parallel text and common in the monolingual one. Only the training pairs have
+noise, as in transcripts of talks.
 """
 
 from __future__ import annotations
@@ -22,12 +26,15 @@ from pathlib import Path
 from tasks.base import Answers, Made, UserError
 from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, SIZES, TEST_FILES
 from tasks.hw05_transformer import lexicon as words
-from tasks.hw05_transformer.sentences import Pair, Speaker, sentence, speaker
+from tasks.hw05_transformer.language import Language, Speaker, language, speaker
+from tasks.hw05_transformer.sentences import Pair, sentence
 from tasks.processes import mapped
 from tasks.streams import Streams
 
 TALKS, PRESS = 1.0, 0.3
 """Zipf exponents of the words of the parallel text, and of the monolingual text and the test."""
+WORDS = {"small": (0.4, 30), "full": (0.9, 6_000)}
+"""Size to the share of each list of the lexicon, and the invented names of people and as many of places."""
 BLOCK = 8192
 """Pairs or lines that one process makes at once."""
 NOISE = 0.08
@@ -81,7 +88,8 @@ def make(
     if size not in SIZES:
         raise UserError(f"size {size!r}: expected one of: {', '.join(SIZES)}.")
     pairs, tests, alone = SIZES[size]
-    press = speaker(streams.random("test"), streams.random("ranks"), PRESS)
+    spoken = language(streams.random("language"), *WORDS[size])
+    press = speaker(streams.random("test"), spoken, PRESS)
     hidden: dict[str, str] = {}
     taken: set[str] = set()
     for number in count():
@@ -93,27 +101,26 @@ def make(
             hidden[en] = zh
             taken.add(zh)
     blocks = list(enumerate(min(BLOCK, pairs - start) for start in range(0, pairs, BLOCK)))
-    train = [pair for part in mapped(partial(_pairs, streams, hidden, taken), blocks, processes) for pair in part]
+    train = [
+        pair for part in mapped(partial(_pairs, streams, spoken, hidden, taken), blocks, processes) for pair in part
+    ]
     mono: dict[str, None] = {}
     at = 0
     while len(mono) < alone:  # the blocks repeat some lines of each other, so that more may be needed
         missing = range(at, at + -(-(alone - len(mono)) // BLOCK))
         parts = [(number, min(BLOCK, alone)) for number in missing]
-        for part in mapped(partial(_lines, streams, taken), parts, processes):
+        for part in mapped(partial(_lines, streams, spoken, taken), parts, processes):
             mono |= dict.fromkeys(part)
         at = missing.stop
     write_files(public, train, list(hidden), list(mono)[:alone])
     return Made(Answers(range(1, tests + 1), {COLUMN: np.array(list(hidden.values()), dtype=object)}))
 
 
-def _block(streams: Streams, kind: str, number: int, zipf: float) -> Speaker:
-    """The speaker of one block of a text."""
-    return speaker(streams.random(f"{kind}/{number}" if number else kind), streams.random("ranks"), zipf)
-
-
-def _pairs(streams: Streams, hidden: Collection[str], taken: Collection[str], block: tuple[int, int]) -> list[Pair]:
+def _pairs(
+    streams: Streams, spoken: Language, hidden: Collection[str], taken: Collection[str], block: tuple[int, int]
+) -> list[Pair]:
     """Training pairs of a block (number, pairs), none of them with a side of the test."""
-    talks = _block(streams, "training", block[0], TALKS)
+    talks = speaker(streams.random(f"training/{block[0]}"), spoken, TALKS)
     train: list[Pair] = []
     last = ("Thank you.", "謝謝。")
     while len(train) < block[1]:
@@ -124,9 +131,9 @@ def _pairs(streams: Streams, hidden: Collection[str], taken: Collection[str], bl
     return train
 
 
-def _lines(streams: Streams, taken: Collection[str], block: tuple[int, int]) -> list[str]:
+def _lines(streams: Streams, spoken: Language, taken: Collection[str], block: tuple[int, int]) -> list[str]:
     """Different lines of the monolingual text of a block (number, lines), none of them in the test."""
-    writer = _block(streams, "monolingual", block[0], PRESS)
+    writer = speaker(streams.random(f"monolingual/{block[0]}"), spoken, PRESS)
     mono: dict[str, None] = {}
     while len(mono) < block[1]:
         zh = sentence(writer)[1]

@@ -28,7 +28,8 @@ sys.path[:0] = [str(ROOT)]
 
 from tasks.auc import AUC  # noqa: E402
 from tasks.bleu import BLEU, statistics  # noqa: E402
-from tasks.hw05_transformer.sentences import sentence, speaker  # noqa: E402
+from tasks.hw05_transformer.language import language, speaker  # noqa: E402
+from tasks.hw05_transformer.sentences import sentence  # noqa: E402
 from tasks.hw12_reinforcement import REWARD  # noqa: E402
 from tasks.metrics import ACCURACY, MAE, MSE, RMSE, Metric  # noqa: E402
 
@@ -115,7 +116,7 @@ def landings(crashes: float) -> Draw:
 def pool() -> NDArray[np.int64]:
     """The statistics of 4,000 sentences of HW5's world and translations with one sign in seven wrong or gone."""
     chance = random.Random(5)
-    g = speaker(random.Random(1), random.Random(2), 0.3)
+    g = speaker(random.Random(1), language(random.Random(2)), 0.3)
     references = [sentence(g)[1] for _ in range(4000)]
 
     def spoilt(text: str) -> str:
