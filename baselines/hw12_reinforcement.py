@@ -1,6 +1,7 @@
-"""HW12 in four levels: REINFORCE, actor and critic, and proximal policy optimisation (PPO), short and long.
+"""HW12 in four levels: REINFORCE, and proximal policy optimisation (PPO) for 100, 300 and 600 iterations.
 
-CLAIM
+Mean reward of 100 public and 100 private flights in the built-in world, seed 300 alone, and seconds of a Xeon core:
+simple -108.6, -107.7, 14 s; strong 250.1, 243.2, 137 s (`python tests/bench/ladder.py hw12 --seeds 300-300`).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,32 +32,37 @@ SUFFIX, THREADS, AUTO = ".csv", 1, "cpu"  # the environments run on the CPU, and
 PRACTICE = tuple(range(2**32, 2**32 + 20))  # seeds that no competition has and no iteration draws
 UNIT = 100.0  # the critic's unit of reward
 
+Array = NDArray[np.float64]
 Layers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
 class Config:
-    """The settings of a level; the defaults are REINFORCE, Williams, Machine Learning 8 (1992)."""
+    """The settings of a level; the defaults are those of strong."""
 
-    critic: bool = False  # actions are weighed by `gae`, else by `discounted_returns`
+    critic: bool = True  # actions are weighed by `gae`, else by `discounted_returns`
     gamma: float = 0.999  # discount of a step; with 0.99 a policy hovers, since the reward for landing is far away
     gae_lambda: float = 0.98
-    episodes: int = 8  # whole episodes flown in an iteration
+    episodes: int = 16  # whole episodes flown in an iteration
     max_steps: int = 400  # of an episode in training: hovering longer costs time and teaches nothing
-    iterations: int = 150
+    iterations: int = 300
     hidden: tuple[int, ...] = (64, 64)  # units of the hidden layers, tanh; the critic has the same
-    lr: float = 3e-3  # of Adam, on a cosine down to 0
-    n_epochs: int = 1  # passes over the steps of an iteration
-    batch_size: int = 256  # steps of an update
-    clip_range: float = 0.0  # of `clipped_surrogate`; 0: plain policy gradient
-    entropy_coef: float = 0.0  # keeps the policy from settling early
+    lr: float = 1e-3  # of Adam, on a cosine down to 0
+    n_epochs: int = 6  # passes over the steps of an iteration
+    batch_size: int = 512  # steps of an update
+    clip_range: float = 0.2  # of `clipped_surrogate`; 0: plain policy gradient
+    entropy_coef: float = 0.01  # keeps the policy from settling early
     max_grad_norm: float = 0.5
     n_envs: int = 32  # environments stepped in turn, so that the network sees them as one batch
 
 
-MEDIUM = Config(critic=True, episodes=16, iterations=180, lr=1e-3, batch_size=64, entropy_coef=0.01)
-STRONG = replace(MEDIUM, iterations=120, n_epochs=6, batch_size=512, clip_range=0.2)
-LEVELS = {"simple": Config(), "medium": MEDIUM, "strong": STRONG, "boss": replace(STRONG, iterations=300)}
+REINFORCE = Config(False, episodes=8, iterations=150, lr=3e-3, n_epochs=1, batch_size=256, clip_range=0, entropy_coef=0)
+LEVELS = {
+    "simple": REINFORCE,
+    "medium": Config(iterations=100, n_epochs=10, entropy_coef=0.0),  # hovers or lands, and hovers steadily
+    "strong": Config(),
+    "boss": Config(iterations=600),
+}
 
 
 def settings(level: str, public: Path) -> Config:
@@ -71,9 +77,8 @@ def suffix(public: Path) -> str:
 
 def craft(public: Path) -> Any:
     """The environment of the competition."""
-    if (public / FAULT_FILE).exists():
-        return faulty_environment(json.loads((public / FAULT_FILE).read_text(encoding="utf-8")))
-    return new_environment()
+    path = public / FAULT_FILE
+    return faulty_environment(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else new_environment()
 
 
 def read_seeds(path: Path) -> list[int]:
@@ -94,7 +99,7 @@ class Rollout:
 
     states: NDArray[np.float32]
     actions: NDArray[np.int64]
-    rewards: NDArray[np.float64]
+    rewards: Array
     lengths: list[int]
 
     def episodes(self, column: NDArray[Any]) -> list[NDArray[Any]]:
@@ -190,17 +195,15 @@ def in_numpy(network: nn.Module) -> Layers:
     return [(layer.weight.detach().cpu().numpy().T.copy(), layer.bias.detach().cpu().numpy()) for layer in linears]
 
 
-def discounted_returns(rewards: NDArray[np.float64], gamma: float) -> NDArray[np.float64]:
-    """The discounted sum (t,) of the rewards (t,) from each step of an episode to its end."""
+def discounted_returns(rewards: Array, gamma: float) -> Array:
+    """The discounted sum (t,) of the rewards (t,) of an episode from each step on; REINFORCE, Williams (1992)."""
     returns, later = np.zeros_like(rewards), 0.0
     for t in reversed(range(len(rewards))):
         returns[t] = later = rewards[t] + gamma * later
     return returns
 
 
-def gae(
-    rewards: NDArray[np.float64], values: NDArray[np.float64], gamma: float, gae_lambda: float
-) -> NDArray[np.float64]:
+def gae(rewards: Array, values: Array, gamma: float, gae_lambda: float) -> Array:
     """Generalised advantages (t,), Schulman et al., arXiv 1506.02438, for the critic's values (t,) in an episode.
 
     The step limit counts as an end like any other: if the value of the last state stood in for the future, a policy

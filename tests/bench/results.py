@@ -219,7 +219,8 @@ def table(rows: Sequence[Row], labels: dict[str, tuple[str, int, bool]], *, one_
         cells = [row.level]
         for metric, (_, digits, _) in labels.items():
             for spread in row.scores[metric][: 1 if metric in one_board else 2]:
-                cells.append("" if spread is None else f"{spread[0]:.{digits}f} ± {spread[1]:.{digits}f}")
+                wide = "" if spread is None or math.isnan(spread[1]) else f" ± {spread[1]:.{digits}f}"
+                cells.append("" if spread is None else f"{spread[0]:.{digits}f}{wide}")
         for spread in row.step or (None, None):
             cells.append("" if spread is None else shown_step(spread, first_digits, higher))
         cells.append("" if row.seconds is None else f"{row.seconds:.{1 if row.seconds < 10 else 0}f}")
@@ -230,6 +231,8 @@ def table(rows: Sequence[Row], labels: dict[str, tuple[str, int, bool]], *, one_
 def shown_step(step: Spread, digits: int, higher_is_better: bool) -> str:
     """A step as text, with a note if it is not larger than its spread."""
     mean, spread = step
+    if math.isnan(spread):  # of one run
+        return f"{mean:+.{digits}f}"
     clear = (mean if higher_is_better else -mean) > spread
     return f"{mean:+.{digits}f} ± {spread:.{digits}f}{'' if clear else ' **(within the spread)**'}"
 

@@ -137,14 +137,18 @@ def search(world: World, streams: Streams, size: str) -> bytes:
 
 
 def trained_elsewhere(given: Given) -> bytes:
-    """What boss learns in the craft of another key."""
+    """What strong learns in the craft of another key."""
     public = given.other().public
-    return train_level(given.name, "boss", public, given.scratch / "run", seed=given.seed, device="cpu").read_bytes()
+    return train_level(given.name, "strong", public, given.scratch / "run", seed=given.seed, device="cpu").read_bytes()
 
 
 SAID = (
-    "where actions are handed in the craft has no fault, and any controller that is known for it lands; the edition "
-    "builtin flies a craft that no shipped controller knows"
+    "medium still hovers in some runs, and a controller for the craft without the fault lands now and then; it stays "
+    "below strong. Where actions are handed in, the craft has no fault, and any controller that is known for it lands"
+)
+ELSEWHERE = (
+    "the numbers of the fault are public, so that training with those of another key gains nothing; where both faults "
+    "turn the craft to the same side, it may lose little"
 )
 
 REFERENCES = (Reference("pilot with searched gains", search),)
@@ -154,5 +158,5 @@ TRICKS = (
     Trick("random actions", NO_LEARNING, lambda given: handed_in(dice(given.rng), given.form)),
     Trick("gymnasium's heuristic", NO_LEARNING, lambda given: handed_in(graph(HEURISTIC), given.form), SAID),
     Trick("pilot with fixed gains", NO_LEARNING, lambda given: handed_in(graph(PILOT), given.form), SAID),
-    Trick("boss trained on another key's craft", OTHER_DATA, trained_elsewhere),
+    Trick("strong, trained on another key's craft", OTHER_DATA, trained_elsewhere, ELSEWHERE),
 )
