@@ -157,7 +157,8 @@ def editions(task: Task) -> str:
     for edition in task.editions:
         own = edition.name == "own"
         bars = ", ".join(f"{bar.name} {shown_bar(bar, edition)}" for bar in edition.bars)
-        bars = bars or ("none" if own else "none were published")
+        none = "not measured yet" if edition.name == "builtin" else "none were published"
+        bars = bars or ("none" if own else none)
         labels = " and ".join(f"{m.label}, {'higher' if m.higher_is_better else 'lower'}" for m in edition.metrics)
         data = "your own pictures" if own else "the course's files" if edition.official else "built in"
         lines.append(f"| `{edition.name}` | {data} | {labels} is better | {bars} | {edition.rules.quota} |")
