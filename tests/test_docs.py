@@ -632,11 +632,12 @@ def test_every_module_has_a_docstring() -> None:
                 assert ast.get_docstring(ast.parse(read(path))), path
 
 
-def test_every_homework_has_a_folder_a_baseline_results_and_a_page() -> None:
+def test_every_homework_has_a_folder_sample_code_a_baseline_results_and_a_page() -> None:
     for module in MODULES:
         name = module[:4]
         assert find_task(name) is not None
         assert (ROOT / "tasks" / module / "sheet.md").exists()
+        assert (ROOT / "tasks" / module / "starter.py").exists()
         assert (ROOT / "baselines" / f"{module}.py").exists()
         assert (DOCS / "homeworks" / f"{name}.md").exists()
         assert (results.FOLDER / f"{name}.jsonl").exists()
