@@ -2,10 +2,10 @@
 
 BLEU on the small built-in world, public and private, mean ± standard deviation over the seeds 300-301:
 
-    simple  21.19 ± 0.44  22.06 ± 0.35   85 s
-    medium  57.95 ± 0.88  57.91 ± 1.13   98 s
-    strong  68.66 ± 1.08  68.58 ± 0.35  127 s
-    boss    77.24 ± 1.56  77.51 ± 0.40  386 s
+    simple  21.194 ± 0.442  22.063 ± 0.350   85 s
+    medium  57.953 ± 0.883  57.913 ± 1.130   98 s
+    strong  68.655 ± 1.077  68.582 ± 0.349  127 s
+    boss    77.241 ± 1.562  77.511 ± 0.399  386 s
 
 Seconds of one Intel Xeon core that other work shared, torch 2.13, 29 November 2026;
 `python tests/bench/ladder.py hw5 --seeds 300-301`.
