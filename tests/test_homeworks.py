@@ -25,7 +25,7 @@ from harness.grading import check, cleared, grade
 from harness.home import Home, locked, open_home
 from harness.prepare import plan_homework, prepare
 from submissions.reader import read
-from tasks.base import IGNORED, PRIVATE, PUBLIC, Grade, SubmissionError
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Grade, SubmissionError, UserError
 from tasks.formats import LinesFormat, ModelFormat, TableFormat
 from tasks.homeworks import MODULES, find_task
 from tasks.streams import fixed
@@ -310,6 +310,17 @@ def test_every_malformed_variant_is_refused_with_a_code(name: str, what: str, ho
 def test_a_format_survives_its_json(secret: Secret) -> None:
     form = secret.competition.format
     assert type(form).from_json(json.loads(json.dumps(form.to_json()))) == form
+
+
+def test_an_edition_of_files_needs_them_and_a_built_in_one_takes_none(name: str, tmp_path: Path) -> None:
+    task = find_task(name)
+    assert task is not None
+    for edition in task.editions:
+        given, message = (None, "add --from") if edition.official else (tmp_path, "--from|needs no files")
+        with pytest.raises(UserError, match=message):
+            plan_homework(name, edition.name, given, "small")
+    with pytest.raises(UserError, match="--size must be small or full"):
+        plan_homework(name, None, None, "huge")
 
 
 def test_every_edition_has_bars_with_a_source_and_a_format_of_its_own_kind(name: str) -> None:

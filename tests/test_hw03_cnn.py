@@ -519,8 +519,6 @@ def test_a_damaged_or_encrypted_zip_a_missing_place_and_no_place_are_refused(tmp
         (tmp_path / f"{name}.zip").write_bytes(bad)
         assert "cannot be read" in refused(tmp_path / f"{name}.zip", tmp_path / name, LAYOUT_2022)
     assert "no such folder or archive" in refused(tmp_path / "gone", tmp_path / "b", LAYOUT_2022)
-    with pytest.raises(UserError, match="with --from"):
-        importer.make(LAYOUT_2022, tmp_path / "b", fixed(0), "small", None)
 
 
 def test_a_class_of_hundreds_of_digits_is_refused(tmp_path: Path) -> None:

@@ -187,11 +187,6 @@ def test_folders_that_make_no_competition_are_refused(tmp_path: Path, change: ob
     assert message in refused(source, tmp_path / "public")
 
 
-def test_nothing_given_is_refused_with_the_option(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--from"):
-        EDITION.make(tmp_path, fixed(0), "small", None)
-
-
 def test_the_format_knows_the_number_of_classes_and_levels_train_on_it(tmp_path: Path) -> None:
     made = take(given(tmp_path / "source"), tmp_path / "public")
     (tmp_path / "public" / "manifest.json").write_text("{}")

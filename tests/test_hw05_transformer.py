@@ -628,8 +628,6 @@ def test_what_is_not_the_courses_file_is_refused_with_what_was_expected(tmp_path
     (latin / "raw.en").write_bytes("\n".join(english).encode())
     (latin / "raw.zh").write_bytes("第一行\n".encode() + "第二行".encode("big5"))
     assert "raw.zh, line 2: expected UTF-8" in refused(latin)
-    with pytest.raises(UserError, match="with --from"):
-        TASK.edition("2021").make(tmp_path, fixed(0), "small", None)
 
 
 def test_near_duplicates_are_found_by_their_rare_neighbours_as_by_looking_at_all() -> None:

@@ -432,8 +432,6 @@ def test_an_array_that_is_not_the_courses_is_refused(tmp_path: Path, images: Any
 
 
 def test_missing_cut_off_and_wrong_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--from"):
-        make(tmp_path / "public", "2021", 0)
     with pytest.raises(UserError, match=r"no such folder or archive"):
         make(tmp_path / "public", "2021", 0, tmp_path / "nowhere")
     given = tmp_path / "given"

@@ -186,11 +186,6 @@ def test_one_folder_of_all_normal_pictures_cannot_be_divided(tmp_path: Path) -> 
         make(tmp_path / "public", folder)
 
 
-def test_the_own_edition_needs_a_place(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="--from"):
-        make(tmp_path / "public", None)
-
-
 def test_an_own_competition_is_prepared_without_a_leak_and_trained_on(tmp_path: Path) -> None:
     from harness.home import open_home
 

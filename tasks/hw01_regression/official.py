@@ -26,7 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.base import Answers, Made, UserError
+from tasks.base import Answers, Made
 from tasks.hw01_regression import LAYOUTS, TARGET, TEST_FILE, TRAIN_FILE, Layout
 from tasks.sources import opened, refused
 from tasks.streams import Streams
@@ -184,11 +184,7 @@ def make(
     """Write the carved competition into `public`. Rows keep the cells of the file; ids are renumbered."""
     import numpy as np
 
-    if source is None:
-        raise UserError(
-            f"The {layout.year} edition is made from the course's own files; give the folder or archive that holds "
-            f"{TRAIN_FILE} with --from."
-        )
+    assert source is not None, "an official edition is made from files"
     table = read_official(source, layout)
     train, test, group = carve(layout, positions(layout, table), streams.generator("hidden rows"))
     _write(public / TRAIN_FILE, layout.train_header, [table.rows[i][1:] for i in train])

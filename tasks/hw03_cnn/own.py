@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.base import Made, UserError
+from tasks.base import Made
 from tasks.copies import same_groups
 from tasks.hw03_cnn import Layout, form_of
 from tasks.hw03_cnn.official import SAME, THUMBNAIL, Picture, carve, made
@@ -119,8 +119,7 @@ def make(
     import numpy as np
     from PIL import Image
 
-    if source is None:
-        raise UserError("The edition own is made from your own pictures; give their folder or archive with --from.")
+    assert source is not None, "an official edition is made from files"
     with opened(source, KINDS) as files:
         found = find(files)
         pictures, thumbnails = found.pictures, np.empty((len(found.pictures), 3 * THUMBNAIL**2))

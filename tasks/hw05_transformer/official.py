@@ -15,8 +15,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks.base import PRIVATE, PUBLIC, Answers, Made, UserError
-from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, TEST_LINES
+from tasks.base import PRIVATE, PUBLIC, Answers, Made
+from tasks.hw05_transformer import COLUMN, MONO_FILE, TEST_LINES
 from tasks.hw05_transformer.world import write_files
 from tasks.sources import decoded, opened, refused
 from tasks.streams import Streams
@@ -148,11 +148,7 @@ def make(year: str, public: Path, streams: Streams, size: str, source: Path | No
     """Write the carved competition into `public`."""
     import numpy as np
 
-    if source is None:
-        raise UserError(
-            f"The {year} edition is made from the course's own files; give the folder or archive that holds "
-            f"{RAW_FILES[0]} and {RAW_FILES[1]} with --from."
-        )
+    assert source is not None, "an official edition is made from files"
     english, chinese, mono = read_official(source)
     train, test = carve(english, chinese, streams.random("hidden lines"))
     hidden = {chinese[line] for line in test}

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from tasks.base import Answers, Made, UserError
+from tasks.base import Answers, Made
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import LAYOUTS, SIDE, TEST_FILE, TRAIN_FILE, Layout
 from tasks.pictures import decoded, square
@@ -170,11 +170,7 @@ def make(
     layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
 ) -> Made:
     """Write the carved competition into the year's folder in `public`."""
-    if source is None:
-        raise UserError(
-            f"The {layout.year} edition is made from the course's own files; give the folder or archive that holds "
-            f"{TRAIN_FILE} with --from."
-        )
+    assert source is not None, "an official edition is made from files"
     with opened(source, WANTED) as files:
         return carve(layout, public, streams, files)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.base import Answers, Made, UserError
+from tasks.base import Answers, Made
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import SIDE, TEST_FILE, TRAIN_FILE, Layout
 from tasks.hw08_anomaly.world import thumbnails
@@ -106,11 +106,7 @@ def make(
     """Write the competition made of an instructor's pictures into the year's folder in `public`."""
     import numpy as np
 
-    if place is None:
-        raise UserError(
-            "The edition own is made from your own pictures; give a folder or an archive with the folders normal and"
-            " anomalous with --from."
-        )
+    assert place is not None, "an official edition is made from files"
     with opened(place, r"(normal|anomalous)/.*\.(jpe?g|png)") as source:
         normal, anomalous = (read_pictures(source, which) for which in FOLDERS)
         groups = same_groups(thumbnails(np.concatenate([normal.images, anomalous.images])), SAME)
