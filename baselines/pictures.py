@@ -1,4 +1,4 @@
-"""Pictures for training: read once into memory, and moved a whole batch at a time on their device."""
+"""Pictures for training: read once into memory, moved a whole batch at a time on their device, and described."""
 
 from __future__ import annotations
 
@@ -47,3 +47,16 @@ def moved(x: torch.Tensor, draws: torch.Tensor, turn: float) -> torch.Tensor:
     below = torch.stack([sine * stretch * flip, cosine / stretch, shift[:, 1]], dim=1)
     grid = functional.affine_grid(torch.stack([above, below], dim=1), list(x.shape), align_corners=False)
     return functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def oriented_gradients(images: torch.Tensor, cell: int = 8, bins: int = 9) -> torch.Tensor:
+    """Histograms of oriented gradients (n, 1764) of images in -1 to 1 (HOG, Dalal and Triggs 2005)."""
+    light = (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1).add(1).clamp(min=0).div(2).sqrt()
+    dy, dx = torch.zeros_like(light), torch.zeros_like(light)
+    dy[:, 1:-1], dx[:, :, 1:-1] = light[:, 2:] - light[:, :-2], light[:, :, 2:] - light[:, :, :-2]
+    place = (torch.atan2(dy, dx) % math.pi) / math.pi * bins  # (n, 64, 64): a pixel is shared by two bins
+    apart = (place[:, None] - torch.arange(bins, device=images.device)[:, None, None]).abs()
+    share = (1 - torch.minimum(apart, bins - apart)).clamp(min=0)
+    cells = functional.avg_pool2d(torch.hypot(dx, dy)[:, None] * share, cell) * cell**2  # (n, 9, 8, 8)
+    blocks = functional.unfold(cells, 2)  # (n, 36, 49): every 2 x 2 cells
+    return torch.flatten(blocks / (torch.linalg.vector_norm(blocks, dim=1, keepdim=True) + 1e-3), 1)

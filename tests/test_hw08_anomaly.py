@@ -17,19 +17,22 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
+from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 from baselines.common import train_level
-from baselines.hw08_anomaly import LEVELS, Principal, perturbed
+from baselines.hw08_anomaly import LEVELS, cut_paste, mahalanobis, scaled, seen
+from baselines.pictures import oriented_gradients
 from submissions.reader import read
 from tasks.auc import AUC
 from tasks.base import PUBLIC, Made, SubmissionError, UserError
 from tasks.formats import TableFormat
 from tasks.hw08_anomaly import LAYOUT_2021, LAYOUT_2022, TASK, TEST_FILE, TRAIN_FILE, world
+from tasks.hw08_anomaly.faces import QUIRKS, RANGES, SCENE, Brush, Draw, Manner
 from tasks.hw08_anomaly.official import ALTERED, DRAWN, alter
 from tasks.split import split
 from tasks.streams import fixed
+from tests.bench.tricks import general
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -122,7 +125,7 @@ def test_the_arrays_lie_in_the_folder_of_the_year_and_have_its_shape(tmp_path: P
 
 def test_the_full_world_has_the_courses_counts(tmp_path: Path) -> None:
     layout = replace(LAYOUT_2021, train_images=51, test_images=27)  # as large as the layout says
-    made = world.make(layout, tmp_path, fixed(0), "full")
+    made = world.make(layout, tmp_path, fixed(0), "full", processes=1)
     train, test = arrays(tmp_path, "builtin")
     assert (len(train), len(test), int(labels_of(made).sum())) == (51, 27, 13)
     assert (LAYOUT_2021.train_images, LAYOUT_2021.test_images) == (140_001, 19_999)
@@ -156,8 +159,8 @@ def test_half_of_the_test_is_normal_and_every_kind_has_the_same_share_on_both_bo
     kinds, counts = np.unique(made.answers.strata, return_counts=True)
     each = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
     assert each.pop("normal") == len(made.answers) // 2
-    assert set(each) == set(world.KINDS)
-    assert max(each.values()) - min(each.values()) <= 1
+    shares = world.family(fixed(3)).kinds
+    assert each == {kind: pytest.approx(600 * share, abs=1) for kind, share in shares.items()}
     assert np.array_equal(labels_of(made) == 1, made.answers.strata != "normal")
     usage = split(made.answers, b"key", "hw08", 0.5).usage
     assert usage is not None
@@ -218,23 +221,50 @@ def test_no_image_is_there_twice(small: tuple[Path, Made]) -> None:
     assert len(set(images)) == len(images)
 
 
-@pytest.mark.parametrize("kind", ["misplaced", "extra", "missing", "halves", "inverted", "shuffled"])
-def test_an_altered_face_is_the_face_but_for_what_is_altered(kind: str) -> None:
+def test_a_key_decides_what_is_normal_and_which_kinds_there_are() -> None:
+    families = [world.family(fixed(seed)) for seed in range(16)]
+    for family in families:
+        kinds, quirks = set(family.kinds), set(family.manner.quirks)
+        assert sum(family.kinds.values()) == pytest.approx(1)
+        assert quirks | kinds >= set(QUIRKS)
+        assert not quirks & kinds
+        assert len(quirks) == len(QUIRKS) // 2
+        assert sum(family.kinds[kind] for kind in kinds & set(world.ELSE)) == pytest.approx(0.08)
+        for name, (low, high) in (RANGES | SCENE).items():
+            mine = family.manner.ranges[name]
+            assert low <= mine[0] < mine[1] <= high
+    for quirk in QUIRKS:
+        assert len({quirk in family.manner.quirks for family in families}) == 2, f"{quirk} is always one or the other"
+    assert world.family(fixed(3)) == families[3]
+
+
+def test_several_processes_make_the_same_images(tmp_path: Path) -> None:
+    layout = replace(LAYOUT_2021, train_images=600, test_images=40)
+    for count in (1, 2):
+        (tmp_path / str(count)).mkdir()
+        world.make(layout, tmp_path / str(count), fixed(0), "full", processes=count)
+    first, second = ([part.tobytes() for part in arrays(tmp_path / name, "builtin")] for name in "12")
+    assert first == second
+
+
+def painted(kind: str, count: int = 24) -> NDArray[np.float32]:
+    """Pictures (3, count, 64, 64) before the camera, whose people are the same for every kind."""
     place = np.linspace(-1, 1, 64, dtype=np.float32)
+    brush = Brush(np.zeros((3, count, 64, 64), np.float32), place[None, None, :], place[None, :, None])
+    d = Draw(np.random.default_rng(5), count)
+    (world.KINDS[kind] if kind != "normal" else world.normal)(d, brush, Manner())
+    return brush.picture
 
-    def drawn(name: str) -> NDArray[np.float32]:
-        d = world.Draw(np.random.default_rng(5), 24)
-        brush = world.Brush(np.zeros((3, 24, 64, 64), np.float32), place[None, None, :], place[None, :, None])
-        (world.KINDS[name] if name != "normal" else world.normal)(d, brush)
-        return brush.picture
 
-    change = np.abs(drawn(kind) - drawn("normal")).max(axis=0)  # (24, 64, 64)
-    assert change.max(axis=(1, 2)).min() > 0.08  # it shows in every picture
-    changed = (change > 0.02).mean(axis=(1, 2))
-    if kind in ("misplaced", "extra", "missing"):
-        assert changed.max() < 0.35
-    else:
-        assert changed.mean() > 0.2
+@pytest.mark.parametrize("kind", [*world.WRONG, *QUIRKS])
+def test_an_anomaly_is_a_face_but_for_what_is_wrong_with_it(kind: str) -> None:
+    change = np.abs(painted(kind) - painted("normal")).max(axis=0)  # (24, 64, 64)
+    pixels = (change > 0.08).sum(axis=(1, 2))
+    assert np.median(pixels) > 8
+    assert (pixels > 3).mean() > 0.9
+    large = ("halves", "mirrored", "inverted", "two suns", "two-tone hair", "unlike age", "other beard")
+    if kind not in large:
+        assert (change > 0.02).mean(axis=(1, 2)).max() < 0.4
 
 
 # The formats and the metric
@@ -548,8 +578,8 @@ def test_every_level_writes_a_submission_in_the_editions_format(tiny: Path, tmp_
     assert np.isfinite(values).all()
     assert len(np.unique(values)) > 40
     log = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [row["epoch"] for row in log] == [1, 2]
-    assert ("classifier_loss" in log[0]) == (level == "boss")
+    assert [row["epoch"] for row in log] == ([] if level == "strong" else [1, 2])
+    assert all(("image_loss" in row) == (level == "boss") for row in log)
     assert all(np.isfinite(list(row.values())).all() for row in log)
 
 
@@ -593,23 +623,27 @@ def test_a_folder_without_the_arrays_is_refused(tmp_path: Path) -> None:
         train_level("hw08", "simple", tmp_path / "public", tmp_path / "run", seed=0, device="cpu")
 
 
-def test_made_anomalies_differ_from_every_image_and_keep_to_the_range() -> None:
-    images = torch.rand(32, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    for step in range(6):
-        wrong = perturbed(images, step, torch.Generator().manual_seed(step))
-        again = perturbed(images, step, torch.Generator().manual_seed(step))
-        assert torch.equal(wrong, again)
-        assert wrong.shape == images.shape
-        assert float(wrong.abs().max()) <= 1
-        assert bool((wrong != images).flatten(1).any(dim=1).all())
+def test_cut_and_pasted_images_differ_where_it_is_said_and_keep_to_the_range() -> None:
+    images = scaled(torch.from_numpy(world.pictures("normal", np.random.default_rng(0), 64)).permute(0, 3, 1, 2))
+    wrong, where = cut_paste(images, torch.Generator().manual_seed(1))
+    again, _ = cut_paste(images, torch.Generator().manual_seed(1))
+    assert torch.equal(wrong, again)
+    assert wrong.shape == images.shape
+    assert where.shape == (64, 1, 64, 64)
+    assert float(wrong.abs().max()) <= 1
+    change = (wrong - images).abs().amax(1, keepdim=True)
+    assert float(change[where == 0].max()) < 0.11  # two pieces may each change a pixel by 0.05
+    assert (where.flatten(1).amax(1) > 0.5).float().mean() > 0.9
 
 
-def test_the_linear_encoder_rebuilds_as_principal_components_do() -> None:
-    images = torch.rand(60, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    ours = Principal(8)
-    ours.fit(images[:40])
-    theirs = PCA(8, svd_solver="full").fit(images[:40].flatten(1).numpy())
-    wanted = theirs.inverse_transform(theirs.transform(images.flatten(1).numpy()))
-    rebuilt = ours.decode(ours.encode(images))
-    assert np.abs(rebuilt.flatten(1).numpy() - wanted).max() < 1e-3
-    assert ours.encode(images[:40]).var(dim=0, correction=0).numpy() == pytest.approx(np.ones(8), abs=1e-3)
+def test_the_gradients_are_those_of_the_bench_and_the_distance_is_that_of_ledoit_and_wolf() -> None:
+    images = world.pictures("normal", np.random.default_rng(1), 90)
+    tensor = scaled(torch.from_numpy(images).permute(0, 3, 1, 2))
+    features = oriented_gradients(tensor)
+    ours = np.sort(features.numpy(), axis=1)  # the order of the features is another one
+    assert np.abs(ours - np.sort(general.hog(images), axis=1)).max() < 2e-3
+    x = seen(tensor)
+    mean, spread = x[:70].mean(0), x[:70].std(0, correction=0).clamp(min=1e-4)
+    y = ((x - mean) / spread).double().numpy()
+    theirs = LedoitWolf(assume_centered=True).fit(y[:70]).mahalanobis(y)
+    assert mahalanobis(x[:70], x).square().numpy() == pytest.approx(theirs, rel=2e-3)

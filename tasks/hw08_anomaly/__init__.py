@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.auc import AUC
-from tasks.base import Bar, Edition, Place, Rules, Task, measured
+from tasks.base import Bar, Edition, Place, Rules, Task
 from tasks.formats import Column, TableFormat, Year
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
@@ -54,10 +54,8 @@ COURSE = (
     "never published: the hidden images are faces taken out of the training set, original or altered, and other images"
 )
 
-MEASURED = measured(
-    AUC, "ladder.py hw8 --seeds 100-102",
-    ("simple", 0.6260, 0.0051), ("medium", 0.6679, 0.0051), ("strong", 0.7757, 0.0082), ("boss", 0.9474, 0.0075),
-)  # fmt: skip
+MEASURED: tuple[Bar, ...] = ()
+"""None yet: the levels are not measured on the present world."""
 
 TASK = Task(
     "hw08",

@@ -47,20 +47,21 @@ def theirs(config: Any, folder: Path, device: str) -> torch.Tensor:
     """The scores of the test images after the straightforward loop."""
     torch.manual_seed(0)
     networks = Networks(config).to(device)
-    optimiser = torch.optim.Adam(networks.parameters(), lr=config.lr)
+    optimiser = torch.optim.AdamW(networks.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     loader = DataLoader(Faces(folder / TRAIN_FILE), batch_size=config.batch, shuffle=True, drop_last=True)
     for _ in range(config.epochs):
         networks.train()
         total = 0.0
         for batch in loader:
             images = batch.to(device)
-            loss = torch.nn.functional.mse_loss(networks.autoencoder(images), images)
+            losses = [torch.nn.functional.mse_loss(net(images), images) for net in networks.autoencoders]
+            loss = torch.stack(losses).sum()
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(networks.parameters(), config.clip)
             optimiser.step()
             total += loss.item()
-    return scores(networks, load(folder / TEST_FILE, device))
+    return scores(config, networks, *(load(folder / name, device) for name in (TRAIN_FILE, TEST_FILE)))
 
 
 def main() -> None:
