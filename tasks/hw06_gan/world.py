@@ -264,7 +264,9 @@ def _paint_all(face: Face, features: bool) -> Field:
     lock = np.maximum(np.abs(np.abs(u - turn * 0.3) - (width - 0.8) - wave * 0.25) - taper, v - reach)
     front = np.minimum(fringe, np.maximum(lock, -6 - v))
     _paint(canvas, _cover(front - 1.6, 2.0) * inside * np.float32(0.6), shade * np.float32(0.85))
-    strand = 1 + p["strands"] * np.sin(55 * (ut - 0.3 * p["fringe_part"]) / (v + 42) + two_pi * p["fringe_phase"])
+    strand = 1 + p["strands"] * np.sin(
+        55 * (ut - 0.3 * p["fringe_part"]) / np.maximum(v + 42, 1) + two_pi * p["fringe_phase"]
+    )
     _paint(canvas, _cover(front), dark * np.float32(0.8))
     _paint(canvas, _cover(front + 0.8), shaded(hair, tip, down) * strand)
     ring = np.abs(v + 13.5 - np.square(ut) * np.float32(0.022) - ramp) - 1.3
