@@ -448,16 +448,6 @@ def test_the_files_are_the_courses_and_aligned(small: tuple[Path, Made]) -> None
     assert (folder / MONO_FILE).read_bytes()[4:8] == bytes(4)  # no time
 
 
-def test_the_same_seed_gives_the_same_files_and_another_seed_others(small: tuple[Path, Made], tmp_path: Path) -> None:
-    folder, made = small
-    again = TASK.edition("builtin").make(tmp_path, fixed(7), "small", None)
-    for name in (*RAW_FILES, *TEST_FILES, MONO_FILE):
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
-    assert again.answers.columns["translation"].tolist() == made.answers.columns["translation"].tolist()
-    TASK.edition("builtin").make(tmp_path, fixed(8), "small", None)
-    assert (tmp_path / RAW_FILES[0]).read_bytes() != (folder / RAW_FILES[0]).read_bytes()
-
-
 def test_no_test_sentence_is_in_the_training_text_or_the_monolingual_one(small: tuple[Path, Made]) -> None:
     folder, made = small
     english, chinese = (lines_of(folder / name) for name in RAW_FILES)
