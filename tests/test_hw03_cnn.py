@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from baselines import hw03_cnn as baseline
 from baselines.common import train_level
@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 CIFAR, FACES = SHARED / "cifar10" / "cifar10-jpg-6000.zip", SHARED / "animefaces" / "animefaces-2000.zip"
 BUILTIN = {"builtin": LAYOUT_2021, "builtin-2022": LAYOUT_2022}
-TINY = {"2021": world.Counts(8, 4, 30, 60, 40), "2022": world.Counts(9, 4, 0, 60, 40)}
+TINY = {"2021": world.Counts(8, 4, 30, 60, 40, 2), "2022": world.Counts(9, 4, 0, 60, 40, 2)}
 SHORT = ["epochs=2", "side=24", "channels=4,8,8"]
 LABELS = range(len(CLASSES))
 
@@ -102,13 +102,13 @@ def test_every_picture_is_a_colour_jpeg_without_metadata(prepared: tuple[str, Pa
             assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
 
 
-def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_other_pictures(tmp_path: Path) -> None:
+def test_the_same_key_gives_the_same_bytes_in_other_processes_and_another_key_other_pictures(tmp_path: Path) -> None:
     first, other = make(tmp_path / "a", "builtin", 2**62), make(tmp_path / "c", "builtin", 8)
     (tmp_path / "b").mkdir()
     code = (
-        "from pathlib import Path; from tasks.hw03_cnn import TASK, world; from tasks.streams import fixed; "
-        f"world.COUNTS = {{('2021', 'small'): world.{TINY['2021']!r}}}; "
-        f"TASK.edition('builtin').make(Path({str(tmp_path / 'b')!r}), fixed({2**62}), 'small', None)"
+        "from pathlib import Path; from tasks.hw03_cnn import LAYOUT_2021, world; from tasks.streams import fixed; "
+        f"world.COUNTS = {{('2021', 'small'): world.{TINY['2021']!r}}}; world.BLOCK = 7; "
+        f"world.make(LAYOUT_2021, Path({str(tmp_path / 'b')!r}), fixed({2**62}), 'small', processes=2)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
     assert names_below(tmp_path / "a") == names_below(tmp_path / "b")
@@ -119,43 +119,73 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process_and_another_seed_
     assert (first.answers.columns[TARGET] != other.answers.columns[TARGET]).mean() > 0.7
 
 
-def test_every_class_has_several_layouts_and_every_layout_draws(tmp_path: Path) -> None:
-    from PIL import ImageDraw
-
-    assert len(dishes.DISHES) == len(CLASSES)
-    assert min(map(len, dishes.DISHES)) >= 3
-    every = [dish for kind in dishes.DISHES for dish in kind]
-    assert len(set(every)) == len(every)
-    for dish in every:
-        seen = set()
-        for seed in range(6):
-            image = Image.new("RGB", (64, 64), (1, 2, 3))
-            dish(dishes.Brush(ImageDraw.Draw(image), np.eye(2) * 30, np.full(2, 32.0), np.random.default_rng(seed)))
-            drawn = (np.asarray(image) != (1, 2, 3)).any(axis=2).mean()
-            assert 0.03 < drawn < 0.95, dish
-            seen.add(image.tobytes())
-        assert len(seen) == 6
+def kitchen(seed: int, recipes: int = 2) -> dishes.Kitchen:
+    return dishes.draw_kitchen(fixed(seed).generator("kitchen"), len(CLASSES), recipes)
 
 
-def test_colour_alone_tells_little_of_the_classes() -> None:
-    """A forest on counts and means of colours, from 60 pictures a class: at most 0.3, where chance gives 0.09."""
+@pytest.mark.parametrize("recipes", [2, 4])
+def test_a_bite_belongs_to_one_recipe_and_no_shape_or_mark_to_one_class(recipes: int) -> None:
+    for seed in range(20):
+        one = kitchen(seed, recipes)
+        every = [bite for of_class in one.menu for bite in of_class]
+        assert len(set(every)) == len(every) == recipes * len(CLASSES)
+        for side, parts in enumerate((one.shapes, one.marks)):
+            assert len(parts) == {2: 5, 4: 8}[recipes]
+            assert all(len({bite[side] for bite in of_class}) == recipes for of_class in one.menu)
+            counts = Counter(bite[side] for bite in every)
+            assert set(counts) == set(range(len(parts)))
+            assert max(counts.values()) - min(counts.values()) <= 2
+
+
+def test_another_key_has_another_kitchen() -> None:
+    kitchens = [kitchen(seed) for seed in range(6)]
+    for number, one in enumerate(kitchens):
+        for other in kitchens[:number]:
+            assert one.menu != other.menu
+            assert np.abs(one.palette - other.palette).max() > 20
+            same = [a.shape == b.shape and np.allclose(a, b) for a, b in zip(one.shapes, other.shapes, strict=True)]
+            assert not all(same)
+
+
+def test_all_shapes_have_one_area_and_every_mark_lies_on_every_shape() -> None:
+    def drawn(parts: tuple[NDArray[Any], ...]) -> NDArray[np.bool_]:
+        image = Image.new("L", (400, 400))
+        for part in parts:
+            ImageDraw.Draw(image).polygon(list(map(tuple, (part * 100 + 200).tolist())), fill=1)
+        return np.asarray(image).astype(bool)
+
+    for seed in range(10):
+        one = kitchen(seed)
+        marks = [drawn(mark) for mark in one.marks]
+        for outline in one.shapes:
+            shape = drawn((outline,))
+            assert abs(shape.mean() * 16 - dishes.AREA) < 0.1
+            for mark in marks:
+                assert (mark & ~shape).sum() < 0.25 * mark.sum()
+        for number, mark in enumerate(marks):
+            assert 0.01 < mark.mean() < 0.06
+            for other in marks[:number]:
+                assert (mark ^ other).sum() > 0.25 * mark.sum()
+
+
+def features(seed: int, label: int, count: int) -> NDArray[Any]:
+    """Counts and means of the colours of so many pictures of a class, of one kitchen."""
+    rows = []
+    for number in range(count):
+        pixels = world.picture(kitchen(1), label, 40, np.random.default_rng([seed, label, number]))
+        cells = (pixels // 64).reshape(-1, 3) @ np.array([16, 4, 1])
+        means = [pixels.mean(axis=(0, 1)), pixels.std(axis=(0, 1)), pixels[10:30, 10:30].mean(axis=(0, 1))]
+        rows.append(np.concatenate([np.bincount(cells, minlength=64) / 1600, *(part / 255 for part in means)]))
+    return np.array(rows)
+
+
+def test_colour_alone_says_nothing_of_the_classes() -> None:
+    """A forest on counts and means of colours, from 60 pictures a class: at most 0.17, where chance gives 0.09."""
     from sklearn.ensemble import RandomForestClassifier
 
-    def drawn(seed: int, each: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        labels = np.repeat(LABELS, each)
-        pixels = [world.picture(int(k), 40, np.random.default_rng([seed, i])) for i, k in enumerate(labels)]
-        rows = []
-        for picture in pixels:
-            cells = (picture // 64).reshape(-1, 3) @ np.array([16, 4, 1])
-            means = [picture.mean(axis=(0, 1)), picture.std(axis=(0, 1)), picture[10:30, 10:30].mean(axis=(0, 1))]
-            rows.append(np.concatenate([np.bincount(cells, minlength=64) / 1600, *(part / 255 for part in means)]))
-        return np.array(rows), labels
-
-    x, y = drawn(1, 60)
-    x_test, y_test = drawn(2, 20)
-    forest = RandomForestClassifier(200, random_state=0).fit(x, y)
-    score = float((forest.predict(x_test) == y_test).mean())
-    assert score <= 0.3
+    x, x_test = (np.concatenate([features(seed, k, each) for k in LABELS]) for seed, each in ((1, 60), (2, 20)))
+    forest = RandomForestClassifier(200, random_state=0).fit(x, np.repeat(LABELS, 60))
+    assert float((forest.predict(x_test) == np.repeat(LABELS, 20)).mean()) <= 0.17
 
 
 @pytest.mark.parametrize("size", ["huge", "tiny"])
@@ -406,7 +436,7 @@ def test_two_copies_of_the_tree_are_refused_and_capital_letters_are_not(tmp_path
 @pytest.mark.parametrize("side", [40, 128])
 def test_copies_of_other_size_or_compression_never_straddle_and_other_pictures_stay_apart(side: int) -> None:
     rng = np.random.default_rng(side)
-    pictures = [Image.fromarray(world.picture(k % 11, side, rng)) for k in range(40)]
+    pictures = [Image.fromarray(world.picture(kitchen(side), k % 11, side, rng)) for k in range(40)]
     whole = [importer.thumbnail(jpeg(np.asarray(picture), 95), "") for picture in pictures]
     for resized, quality in ((side, 75), (2 * side, 50), (side * 3 // 2, 75), (side * 4 // 5, 90)):
         copies = [picture.resize((resized, resized), Image.Resampling.BICUBIC) for picture in pictures]

@@ -1,14 +1,15 @@
-"""The built-in world of HW3: pictures of eleven kinds of dish, drawn from a seed.
+"""The built-in world of HW3: pictures of eleven kinds of dish, drawn from a key.
 
-A class is recognised by the shapes of its food and their arrangement: three layouts for each, such as a loaf, slices
-of toast or baguettes for bread (`tasks.hw03_cnn.dishes`). All classes share one palette, so colours say little.
+The key decides the kitchen (`tasks.hw03_cnn.dishes`): its colours, its shapes and marks, and the recipes of each class,
+two in `small` and four in `full`. Every picture draws its colours from the same few, so that colour says nothing.
 
-The surroundings are drawn in the same way for all: a table with its pattern, a plate, bowl, board or nothing, a garnish
-of any class, chopsticks, spoons or paper that hide a part. A picture is turned by any angle, scaled, stretched,
-shifted, lit from one side, shaded, tinted by its camera, blurred, made noisy and saved as JPEG of any quality.
+The surroundings are drawn in the same way for all: a table with its pattern, a plate, bowl, board or nothing, a shape
+without a mark or a mark without a shape, chopsticks, spoons or paper over the edge. A picture is turned by any angle,
+scaled, stretched, shifted, lit from one side, shaded, tinted by its camera, blurred, made noisy and saved as JPEG of
+any quality.
 
 Every picture has its own random stream, named by its part and its number. Points are in the dish's own plane, where
-the plate has radius 1, and are put on a canvas of twice the picture's size.
+the plate has radius 1, and are put on a larger canvas than the picture.
 """
 
 from __future__ import annotations
@@ -17,12 +18,27 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasks.base import Answers, Made, UserError
 from tasks.hw03_cnn import CLASSES, TARGET, Layout
-from tasks.hw03_cnn.dishes import DISHES, PALETTE, Brush, box, ink, oval, rotation, segment, tone, vary
+from tasks.hw03_cnn.dishes import (
+    Brush,
+    Kitchen,
+    box,
+    draw_kitchen,
+    ground,
+    ink,
+    oval,
+    rotation,
+    segment,
+    serve,
+    tone,
+    vary,
+)
+from tasks.processes import mapped
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
@@ -44,28 +60,31 @@ class Counts:
     unlabelled: int
     test: int
     side: int
+    recipes: int  # of each class
 
 
 COUNTS = {
-    ("2021", "small"): Counts(150, 20, 2200, 1000, 40),
-    ("2022", "small"): Counts(200, 40, 0, 1000, 40),
-    ("2021", "full"): Counts(280, 60, 6786, 3347, 128),
-    ("2022", "full"): Counts(897, 312, 0, 3347, 128),  # a class; the course has 9866 and 3430 in all
+    ("2021", "small"): Counts(150, 20, 2200, 1000, 40, 2),
+    ("2022", "small"): Counts(200, 40, 0, 1000, 40, 2),
+    ("2021", "full"): Counts(280, 60, 6786, 3347, 128, 4),
+    ("2022", "full"): Counts(897, 312, 0, 3347, 128, 4),  # a class; the course has 9866 and 3430 in all
 }
+OVER = 3  # pixels of the canvas for one of the picture
+BLOCK = 500  # pictures that one process draws at a time
 THUMBNAIL = 8  # side of the small pictures that the leak checks compare
 
 
 # Pictures
 
 
-def table(draw: ImageDraw.ImageDraw, canvas: int, rng: Random) -> None:
-    """A table with stripes, squares, boards or nothing on it, seen at any angle."""
+def table(draw: ImageDraw.ImageDraw, canvas: int, kitchen: Kitchen, rng: Random) -> Colour:
+    """Draws a table with stripes, lines, squares or nothing on it, seen at any angle; its colour."""
     import numpy as np
 
-    base = tone(rng, " ".join(PALETTE)) * rng.uniform(0.4, 1.1)
-    other = vary(rng, base, 0.12)
+    base = ground(kitchen, rng)
+    other = vary(rng, base, 0.1)
     draw.rectangle((0, 0, canvas, canvas), fill=ink(base))
-    kind, step = int(rng.integers(6)), canvas * rng.uniform(0.06, 0.25)
+    kind, step = int(rng.integers(6)), canvas * rng.uniform(0.08, 0.25)
     brush = Brush(draw, rotation(rng.uniform(0, math.pi)), np.full(2, canvas / 2), rng)
     places = np.arange(-canvas, canvas, step)
     for i, at in enumerate(places):
@@ -76,30 +95,34 @@ def table(draw: ImageDraw.ImageDraw, canvas: int, rng: Random) -> None:
         elif kind == 3:
             for j in range(i % 2, len(places), 2):
                 brush.fill(box(at, places[j], step, step), other)
+    return base
 
 
-def support(b: Brush) -> None:
-    """Draws what the food lies on: a plate, a bowl, a board, or the table itself."""
+def support(b: Brush, kitchen: Kitchen, below: Colour) -> Colour:
+    """Draws what the food lies on, a plate, a bowl, a board, or the table itself; its colour."""
     kind = b.rng.random()
-    colour = tone(b.rng, "white white white cream dark red green")
+    colour = ground(kitchen, b.rng)
     if kind < 0.45:
-        b.fill(oval(0.04, 0.06, 1.02, n=32), colour * 0.45)
+        b.fill(oval(0.04, 0.06, 1.02, n=32), colour * 0.5)
         b.fill(oval(0, 0, 1.0, n=32), colour)
-        b.fill(oval(0, 0, b.rng.uniform(0.7, 0.88), n=32), vary(b.rng, colour, 0.06) * 0.93)
+        b.fill(oval(0, 0, b.rng.uniform(0.82, 0.92), n=32), colour * 0.93)
     elif kind < 0.6:
-        b.fill(oval(0, 0, 1.0, n=32), colour)
-        b.fill(oval(0, 0, 0.9, n=32), colour * 0.6)
+        b.fill(oval(0, 0, 1.0, n=32), colour * 1.3)
+        b.fill(oval(0, 0, 0.92, n=32), colour)
     elif kind < 0.85:
-        b.fill(box(0, 0, b.rng.uniform(1.6, 2.1), b.rng.uniform(1.4, 1.9)), colour)
+        b.fill(box(0, 0, b.rng.uniform(1.7, 2.1), b.rng.uniform(1.7, 2.1)), colour)
+    else:
+        return below
+    return colour
 
 
-def cover(b: Brush) -> None:
-    """Draws something over a part of the dish: chopsticks, a spoon, paper or the rim of another plate."""
+def cover(b: Brush, kitchen: Kitchen) -> None:
+    """Draws something over the edge of the dish: chopsticks, a spoon, paper or the rim of another plate."""
     import numpy as np
 
     s = b.near(0, 0, 1.0)
-    kind, colour = int(b.rng.integers(4)), tone(b.rng, " ".join(PALETTE))
-    away = b.rng.uniform(0.3, 0.85)
+    kind, colour = int(b.rng.integers(4)), tone(kitchen, b.rng, b.rng.uniform(40, 215))
+    away = b.rng.uniform(0.65, 0.95)
     if kind == 0:
         for offset in (0.0, 0.13):
             s.line(segment(-1.6, away + offset, 1.6, away + offset * 2), 0.07, colour)
@@ -114,38 +137,28 @@ def cover(b: Brush) -> None:
         s.fill(oval(0, away + 1.0, 0.8, n=28), colour * 0.85)
 
 
-def picture(label: int, side: int, rng: Random) -> NDArray[np.uint8]:
+def picture(kitchen: Kitchen, label: int, side: int, rng: Random) -> NDArray[np.uint8]:
     """One picture of a class (side, side, 3)."""
     import numpy as np
     from PIL import Image, ImageDraw, ImageFilter
 
-    canvas = 2 * side
+    canvas = OVER * side
     image = Image.new("RGB", (canvas, canvas))
     draw = ImageDraw.Draw(image)
-    table(draw, canvas, rng)
-    unit = canvas * rng.uniform(0.48, 0.64)
-    stretch = np.diag([1.0, rng.uniform(0.8, 1.0)])  # the camera looks from the side
+    below = table(draw, canvas, kitchen, rng)
+    unit = canvas * rng.uniform(0.48, 0.57)
+    stretch = np.diag([1.0, rng.uniform(0.85, 1.0)])  # the camera looks from the side
     turn = rotation(rng.uniform(0, 2 * math.pi)) @ stretch @ rotation(rng.uniform(0, 2 * math.pi)) * unit
     if rng.random() < 0.5:
         turn = np.diag([1.0, -1.0]) @ turn
-    brush = Brush(draw, turn, canvas * (0.5 + rng.uniform(-0.07, 0.07, 2)), rng)
-    for _ in range(int(rng.integers(0, 2))):  # other things on the table
-        angle = rng.uniform(0, 2 * math.pi)
-        far = brush.near(1.35 * math.cos(angle), 1.35 * math.sin(angle), rng.uniform(0.3, 0.5))
-        support(far)
-    support(brush)
-    dishes = DISHES[label]
-    dishes[int(rng.integers(len(dishes)))](brush)
-    if rng.random() < 0.25:  # a garnish says nothing about the class
-        angle = rng.uniform(0, 2 * math.pi)
-        others = DISHES[int(rng.integers(len(DISHES)))]
-        others[int(rng.integers(len(others)))](
-            brush.near(0.75 * math.cos(angle), 0.75 * math.sin(angle), rng.uniform(0.2, 0.3))
-        )
-    if rng.random() < 0.25:
-        cover(brush)
+    brush = Brush(draw, turn, canvas * (0.5 + rng.uniform(-0.05, 0.05, 2)), rng)
+    below = support(brush, kitchen, below)
+    recipes = kitchen.menu[label]
+    serve(brush, kitchen, recipes[int(rng.integers(len(recipes)))], below)
+    if rng.random() < 0.2:
+        cover(brush, kitchen)
     image = image.resize((side, side), Image.Resampling.BOX)
-    if rng.random() < 0.5:
+    if rng.random() < 0.4:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 0.5) * side / 40))
     return photograph(np.asarray(image, dtype=np.float32), rng)
 
@@ -164,7 +177,7 @@ def photograph(scene: NDArray[np.float32], rng: Random) -> NDArray[np.uint8]:
     seen = scene * light[..., None]
     strength = rng.uniform(0.6, 1.2)
     seen = seen.mean(axis=2, keepdims=True) * (1 - strength) + seen * strength
-    seen = seen * np.exp(rng.normal(0, 0.08, 3)) + rng.normal(0, rng.uniform(2, 6), seen.shape)
+    seen = seen * np.exp(rng.normal(0, 0.08, 3)) + rng.normal(0, rng.uniform(1.5, 5), seen.shape)
     pixels: NDArray[np.uint8] = np.clip(np.rint(seen), 0, 255).astype(np.uint8)
     return pixels
 
@@ -188,50 +201,65 @@ def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     return means
 
 
-def draw_part(
-    public: Path, names: Sequence[str], labels: Sequence[int], side: int, streams: Streams
+def draw_block(
+    kitchen: Kitchen, public: Path, streams: Streams, side: int, block: Sequence[tuple[int, str, int]]
 ) -> NDArray[np.float64]:
-    """Write one picture for each name and return their thumbnails (n, d)."""
+    """Write the pictures (number in its part, name, class) of a block and return their thumbnails (n, d)."""
     import numpy as np
 
     rows = []
-    for number, (name, label) in enumerate(zip(names, labels, strict=True)):
+    for number, name, label in block:
         rng = streams.generator(str(number))
-        pixels = picture(label, side, rng)
+        pixels = picture(kitchen, label, side, rng)
         path = public / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(jpeg(pixels, int(rng.integers(60, 95))))
         rows.append(thumbnail(pixels))
-    return np.array(rows).reshape(len(rows), -1)
+    return np.array(rows)
 
 
 def make(
-    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None
+    layout: Layout,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None = None,
+    secret: Path | None = None,
+    processes: int | None = None,
 ) -> Made:
-    """Write the pictures of a world into `public`."""
+    """Write the pictures of a world into `public`.
+
+    The files are the same however many `processes` draw them; default: one for each core in `full`.
+    """
     import numpy as np
 
     if (layout.year, size) not in COUNTS:
         raise UserError(f"size {size!r}: expected one of: small, full.")
     counts = COUNTS[layout.year, size]
-    kinds = range(len(CLASSES))
+    kitchen = draw_kitchen(streams.generator("kitchen"), len(CLASSES), counts.recipes)
     hidden = streams.generator("test/labels").integers(0, len(CLASSES), counts.test)
     unlabelled = streams.generator("unlabelled/labels").integers(0, len(CLASSES), counts.unlabelled)
-    parts = []
+
+    def drawn(part: str, names: Sequence[str], labels: Sequence[int]) -> NDArray[np.float64]:
+        every = list(zip(range(len(names)), names, labels, strict=True))
+        blocks = [every[start : start + BLOCK] for start in range(0, len(every), BLOCK)]
+        work = partial(draw_block, kitchen, public, streams.within(part), counts.side)
+        return np.concatenate(mapped(work, blocks, processes or (None if size == "full" else 1)))
+
+    train = []
     for part, folder, each in (
         ("training", layout.training_folder, counts.training),
         ("validation", layout.validation_folder, counts.validation),
     ):
-        names = [layout.labelled_name(folder, label, number) for label in kinds for number in range(each)]
-        parts.append(draw_part(public, names, np.repeat(kinds, each).tolist(), counts.side, streams.within(part)))
-    names = [layout.unlabelled_name(number) for number in range(counts.unlabelled)]
-    if names:
-        parts.append(draw_part(public, names, unlabelled.tolist(), counts.side, streams.within("unlabelled")))
-    names = [layout.test_name(number) for number in range(counts.test)]
-    test = draw_part(public, names, hidden.tolist(), counts.side, streams.within("test"))
+        names = [layout.labelled_name(folder, k, number) for k in range(len(CLASSES)) for number in range(each)]
+        train.append(drawn(part, names, np.repeat(range(len(CLASSES)), each).tolist()))
+    if counts.unlabelled:
+        names = [layout.unlabelled_name(number) for number in range(counts.unlabelled)]
+        train.append(drawn("unlabelled", names, unlabelled.tolist()))
+    test = drawn("test", [layout.test_name(number) for number in range(counts.test)], hidden.tolist())
     strata = np.array([CLASSES[label] for label in hidden])
     return Made(
         Answers(layout.ids(counts.test), {TARGET: hidden.astype(np.int64)}, strata=strata),
-        train=np.concatenate(parts),
+        train=np.concatenate(train),
         test=test,
     )
