@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.auc import AUC
-from tasks.base import Bar, Edition, Place, Rules, Task
+from tasks.base import Bar, Edition, Place, Rules, Task, measured
 from tasks.formats import Column, TableFormat, Year
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
@@ -54,8 +54,10 @@ COURSE = (
     "never published: the hidden images are faces taken out of the training set, original or altered, and other images"
 )
 
-MEASURED: tuple[Bar, ...] = ()
-"""None yet: the levels are not measured on the present world."""
+MEASURED = measured(
+    AUC, "ladder.py hw8 --seeds 300-300",
+    ("simple", 0.5745, 0.0000), ("medium", 0.5875, 0.0000), ("strong", 0.6891, 0.0000), ("boss", 0.7905, 0.0000),
+)  # fmt: skip
 
 TASK = Task(
     "hw08",
