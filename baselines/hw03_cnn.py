@@ -53,10 +53,7 @@ class Config:
     clip: float = 10.0  # largest norm of the gradient
 
 
-RESIDUAL = Config(
-    network="residual", augment=True, rounds=2, epochs=24, weight_decay=0.05, schedule="cosine",
-    warmup=2,
-)  # fmt: skip
+RESIDUAL = Config(network="residual", augment=True, rounds=2, epochs=24, weight_decay=0.05, schedule="cosine", warmup=2)
 LEVELS = {
     "simple": Config(),
     "medium": Config(augment=True, epochs=40, schedule="cosine"),
@@ -164,9 +161,8 @@ class Residual(nn.Module):
 class Network(nn.Sequential):
     """Blocks of convolution, normalisation and ReLU, then linear layers.
 
-    The plain one is the course's sample code: each block pools its map, and all of the last map is read. In the
-    residual one each block halves its map by its step, all but the first have a `Residual` behind them, and the mean
-    of the last map is read, so that it does not matter where on the plate something lies.
+    The plain one is the course's sample code. In the residual one each block halves its map by its step, all but the
+    first have a `Residual` behind them, and the mean of the last map is read.
     """
 
     def __init__(self, config: Config, classes: int) -> None:
@@ -174,8 +170,8 @@ class Network(nn.Sequential):
         before, side = 3, config.side
         if config.network == "plain":
             for channels, pool in zip(config.channels, config.pools, strict=True):
-                layers += [nn.Conv2d(before, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
-                layers.append(nn.MaxPool2d(pool))
+                block = [nn.Conv2d(before, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()]
+                layers += [*block, nn.MaxPool2d(pool)]
                 before, side = channels, side // pool  # (n, channels, side, side)
             layers.append(nn.Flatten())
             before *= side * side
@@ -186,8 +182,7 @@ class Network(nn.Sequential):
             for channels in config.channels:
                 size = 5 if before == 3 else 3
                 layers += [nn.Conv2d(before, channels, size, 2, size // 2), nn.BatchNorm2d(channels), nn.ReLU()]
-                if before != 3:
-                    layers.append(Residual(channels))
+                layers += [Residual(channels)] if before != 3 else []
                 before = channels  # (n, channels, side / 2, side / 2), side / 4, …
             layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]  # (n, channels)
         super().__init__(*layers, nn.Linear(before, classes))
@@ -289,11 +284,9 @@ def train(config: Config, public: Path, run: Run) -> None:
             total += loss.detach() * len(rows)
 
         guess = probabilities(config, network, held.pixels, 1, device).argmax(dim=1)
-        run.log({
-            "train_loss": float(total) / len(pictures.labels),
-            "valid_accuracy": float((guess == held.labels).float().mean()),
-            "pseudo_labels": float(len(pictures.labels) - len(known.labels)),
-        })  # fmt: skip
+        accuracy = float((guess == held.labels).float().mean())
+        added = float(len(pictures.labels) - len(known.labels))
+        run.log({"train_loss": float(total) / len(pictures.labels), "valid_accuracy": accuracy, "pseudo_labels": added})
         if own == config.epochs - 1:
             state["teacher"] = probabilities(config, network, more, TEACHER_VIEWS, device)
             if number >= config.rounds - config.ensemble:
