@@ -55,8 +55,8 @@ COURSE = (
 )
 
 MEASURED = measured(
-    AUC, "ladder.py hw8 --seeds 300-300",
-    ("simple", 0.5745, 0.0000), ("medium", 0.5875, 0.0000), ("strong", 0.6891, 0.0000), ("boss", 0.7905, 0.0000),
+    AUC, "ladder.py hw8 --seeds 300-302",
+    ("simple", 0.5384, 0.0321), ("medium", 0.5757, 0.0199), ("strong", 0.6961, 0.0063), ("boss", 0.8142, 0.0216),
 )  # fmt: skip
 
 TASK = Task(
