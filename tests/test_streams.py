@@ -122,7 +122,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks.hw06_gan import world as girls
     from tasks.hw08_anomaly import world as faces
 
-    monkeypatch.setitem(dishes.COUNTS, ("2021", "small"), dishes.Counts(2, 1, 20, 40, 40))
+    monkeypatch.setitem(dishes.COUNTS, ("2021", "small"), dishes.Counts(2, 1, 20, 40, 40, 2))
     monkeypatch.setitem(girls.SIZES, "small", (40, 40))
     monkeypatch.setitem(faces.COUNTS, "small", (48, 96))
     monkeypatch.setitem(SIZES, "small", (600, 100, 300))

@@ -33,7 +33,6 @@ from baselines.common import tuned  # noqa: E402
 from baselines.run import Run  # noqa: E402
 from submissions.reader import read  # noqa: E402
 from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY  # noqa: E402
-from tasks.hw12_reinforcement.environment import NAME, register  # noqa: E402
 from tasks.hw12_reinforcement.policy import fly  # noqa: E402
 from tasks.models import Model  # noqa: E402
 
@@ -47,6 +46,8 @@ def theirs(
     max_steps: int = MAX_STEPS,
 ) -> baseline.Rollout:  # fmt: skip
     """One episode after the other in one environment, with a torch call for each step."""
+    from tasks.hw12_reinforcement.environment import NAME
+
     environment = gymnasium.make(NAME)
     parts: list[torch.nn.Module] = []
     for weight, bias in layers:
@@ -80,6 +81,8 @@ def theirs(
 
 def train(play: Any, config: baseline.Config, seed: int) -> tuple[float, int, float]:
     """Seconds and environment steps of the training, and the mean return of its submission."""
+    from tasks.hw12_reinforcement.environment import register  # here, since it loads Box2D
+
     steps = 0
     begun = trained = time.perf_counter()
 
