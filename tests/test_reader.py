@@ -736,7 +736,7 @@ def year_of(edition: Edition) -> str:
         if task.name in YEARS
         for year in YEARS[task.name]
         for edition in task.editions
-        if edition.name != "own"
+        if edition.name not in ("own", "builtin-model")
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )

@@ -151,7 +151,11 @@ def test_a_student_can_make_the_disk_hold_little_in_a_day(name: str, size: str) 
     form = fitted(homework, edition, size)
     assert len(form) > 0
     most = edition.rules.quota * form.max_bytes + KEPT_BYTES
-    assert most < (26 if (name, size) == ("hw12/builtin-actions", "full") else 15) * 2**20
+    larger = {
+        ("hw12/builtin-actions", "full"): 26,
+        ("hw06/builtin-model", size): 38,
+    }  # many episodes; 4,000,000 numbers
+    assert most < larger.get((name, size), 15) * 2**20
 
 
 def test_a_dropped_file_can_be_handed_in_again_and_is_graded_where_it_is_right_now(
