@@ -2,8 +2,8 @@
 
 Mean reward of 100 public and 100 private flights in the built-in world, mean ± standard deviation over the seeds
 300-302 (strong and boss 300-301), and seconds of an Intel Xeon core with torch 2.13, 29 November 2026: simple -132.2 ±
-124.4, -133.5 ± 115.7, 14 s; medium 161.0 ± 127.0, 160.8 ± 127.4, 57 s; strong 251.2 ± 1.6, 249.7 ± 9.2, 162 s; boss 270.9
-± 4.3, 272.8 ± 3.9, 259 s (`python tests/bench/ladder.py hw12 --seeds 300-302`). Simple may learn nothing.
+124.4, -133.5 ± 115.7, 14 s; medium 161.0 ± 127.0, 160.8 ± 127.4, 57 s; strong 251.2 ± 1.6, 249.7 ± 9.2, 162 s;
+boss 270.9 ± 4.3, 272.8 ± 3.9, 259 s (`python tests/bench/ladder.py hw12 --seeds 300-302`). Simple may learn nothing.
 """
 
 from __future__ import annotations
