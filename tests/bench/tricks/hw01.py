@@ -131,6 +131,13 @@ TRICKS = (
     Trick("ridge on the change, relative moves", PUBLIC_DATA, learned(moves, general.ridge)),
     Trick("ridge on the change, slopes of each state's own", PUBLIC_DATA, learned(own_slopes, general.plain_ridge)),
     Trick("boosted trees, relative moves", PUBLIC_DATA, learned(moves, general.boosted_trees)),
+    Trick("five networks on the change", PUBLIC_DATA, learned(columns, general.networks)),
+    Trick(
+        "five networks on the change, relative moves",
+        PUBLIC_DATA,
+        learned(moves, general.networks),
+        said="it is what the level strong does: networks on every day's moves",
+    ),
     Trick("own generator, ridge, relative moves", OTHER_DATA, learned(moves, general.ridge, worlds=3)),
     Trick("own generator, boosted trees", OTHER_DATA, learned(moves, general.boosted_trees, worlds=3)),
     Trick(
