@@ -456,6 +456,7 @@ class _Graph:
             size = 1
             if one.type == Kind.FLOAT and math.isfinite(one.f):
                 kept.f = one.f
+                self.listed += 1
             elif one.type == Kind.INT:
                 kept.i = one.i
             elif one.type == Kind.STRING and len(one.s) <= MOST_LISTED:

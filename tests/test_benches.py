@@ -82,6 +82,28 @@ def test_the_bench_of_trainings_prints_rate_memory_seconds_and_score_of_the_base
     assert re.fullmatch(rf"hw05 simple  baseline {row}(?:BLEU [\d.]+|stopped)", baseline)
 
 
+QUICK = {
+    "training_hw01": ["--epochs", "2"],
+    "training_hw03": ["--epochs", "2", "--level", "simple", "--device", "cpu"],
+    "training_hw05": ["--epochs", "1", "--pairs", "200", "--device", "cpu"],
+    "training_hw06": ["--epochs", "1", "--device", "cpu"],
+    "training_hw08": ["--epochs", "1", "--images", "128", "--level", "boss"],
+    "training_hw12": ["--iterations", "2"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bench", QUICK)
+def test_the_benches_of_training_run_both_sides(bench: str) -> None:
+    words = [sys.executable, str(ROOT / "tests" / "bench" / f"{bench}.py"), *QUICK[bench]]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert re.search(r"ratio|×", done.stdout), done.stdout
+
+
+def test_every_training_bench_is_tried() -> None:
+    assert {bench.stem for bench in BENCHES if bench.stem.startswith("training_")} == QUICK.keys()
+
+
 def test_make_bench_names_benchmarks_that_exist() -> None:
     (line,) = re.findall(r"^BENCHES := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert len(line.split()) > 10

@@ -142,7 +142,7 @@ def homeworks() -> str:
             lines.append(f"| {number} | {PLANNED[name]} | planned | | |")
             continue
         edition = task.editions[0]
-        bars = " · ".join(shown_bar(bar, edition) for bar in edition.bars)
+        bars = " · ".join(shown_bar(bar, edition) for bar in edition.bars) or "not measured yet"
         suffix = edition.format.suffix
         kinds = {".csv": "CSV", ".txt": "text, a line a sentence", ".tgz": "`.tgz` of JPEGs", ".onnx": "a model: ONNX"}
         kind = kinds[suffix]
@@ -157,7 +157,7 @@ def editions(task: Task) -> str:
     for edition in task.editions:
         own = edition.name == "own"
         bars = ", ".join(f"{bar.name} {shown_bar(bar, edition)}" for bar in edition.bars)
-        none = "not measured yet" if edition.name == "builtin" else "none were published"
+        none = "not measured yet" if edition.name.startswith("builtin") else "none were published"
         bars = bars or ("none" if own else none)
         labels = " and ".join(f"{m.label}, {'higher' if m.higher_is_better else 'lower'}" for m in edition.metrics)
         data = "your own pictures" if own else "the course's files" if edition.official else "built in"
@@ -219,7 +219,7 @@ def tricks_of(task: Task, edition: Edition, size: str) -> list[str]:
 
 
 def sources_of(rows: Sequence[results.Row | results.Trick]) -> list[tuple[str, str]]:
-    found = {row.source.partition("; ") for row in rows}
+    found = {source.partition("; ") for row in rows for source in row.sources}
     return sorted((command, where) for command, _, where in found)
 
 
@@ -540,7 +540,7 @@ def test_bars_that_were_measured_are_the_means_in_the_results() -> None:
 def test_every_result_says_how_it_was_measured() -> None:
     for task in all_tasks():
         tricks = results.read_tricks(results.FOLDER / f"{task.name}.jsonl")
-        for row in [*[row.source for row in rows_of(task)], *[row.source for row in tricks]]:
+        for row in [source for one in [*rows_of(task), *tricks] for source in one.sources]:
             command, _, where = row.partition("; ")
             assert re.fullmatch(r"python tests/bench/\w+\.py .*--seeds \d+-\d+.*", command), row
             assert "torch" in where, row

@@ -199,7 +199,10 @@ COUNTED: dict[str, tuple[bytes, int]] = {
         [node("Constant", [], ["b"], value_float=2.0), FIRST, node("Mul", ["h", "b"], ["y"])]), 33),
     "floats in attributes": (graph(
         [FIRST, node("Resize", ["h", "", "r"], ["y"], cubic_coeff_a=0.5, junk=[1.0, 2.0])],
-        [WEIGHT, constant("r", [1, 1])]), 36),
+        [WEIGHT, constant("r", [1, 1])]), 37),
+    "slopes of activations": (graph(
+        [FIRST, node("LeakyRelu", ["h"], ["i"], alpha=0.3), node("HardSigmoid", ["i"], ["y"], alpha=0.2, beta=0.4)],
+        [WEIGHT]), 35),
     "statistics of a batch norm": (graph(
         [FIRST, node("BatchNormalization", ["h", "a", "b", "c", "d"], ["y"])],
         [WEIGHT, *(constant(name, np.ones(4)) for name in "abcd")]), 48),

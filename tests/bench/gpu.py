@@ -1,9 +1,9 @@
 """Train levels of homeworks on this machine's GPU (or CPU), as they are, compiled, and beside the straightforward loop.
 
 For a machine that has torch, numpy and pillow and little else: what is missing (safetensors, matplotlib, sentencepiece,
-scikit-learn) is printed with what it costs, and nothing is fetched. Data are made once with all cores and kept in
-`--data`. Every training gets the same share of `--seconds`; one that would take longer gets fewer epochs, which is
-printed, and what still takes too long is stopped without a score. The straightforward loop (that of
+scikit-learn) is printed with what it costs, and nothing is fetched. Data are made with all cores, in `--data` where it
+is given, a new folder. Every training gets the same share of `--seconds`; one that would take longer gets fewer epochs,
+which is printed, and what still takes too long is stopped without a score. The straightforward loop (that of
 `training_hwNN.py`: a DataLoader over a Dataset of one item at a time) is stopped after a fifth of a share. A rate is of
 optimiser steps after the first tenth, with the epochs' validation in between; a GAN's step counts twice.
 
@@ -229,7 +229,7 @@ def main() -> None:
     )
     parser.add_argument("--size", default="small", choices=("small", "full"))
     parser.add_argument("--seconds", type=float, default=540.0, help="of all trainings together")
-    parser.add_argument("--data", type=Path, help="a folder for the data; default: one that is removed")
+    parser.add_argument("--data", type=Path, help="a new folder for the data; default: one that is removed")
     parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -237,6 +237,8 @@ def main() -> None:
     )
     parser.add_argument("--no-compile", action="store_true", help="without the compiled trainings")
     given = parser.parse_args()
+    if given.data is not None and given.data.exists():
+        parser.error(f"{given.data} exists; give a new folder")
     given.device = pick_device(given.device)
     chosen = [(canonical(one.partition(":")[0]), one.partition(":")[2] or "boss") for one in given.levels]
     for name, _ in chosen:

@@ -46,7 +46,7 @@ class Row:
     step: tuple[Spread, Spread | None] | None
     seconds: float | None
     test: str
-    source: str
+    sources: tuple[str, ...]
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -77,7 +77,7 @@ class Trick:
     scores: dict[str, tuple[Spread, Spread | None]]
     refused: dict[str, int]
     seconds: float
-    source: str
+    sources: tuple[str, ...]
 
 
 def read_tricks(path: Path) -> list[Trick]:
@@ -99,7 +99,7 @@ def read_tricks(path: Path) -> list[Trick]:
         seconds = statistics.fmean(line["seconds"] for line in by_seed.values())
         rows.append(
             Trick(edition, size, name, last["kind"], tuple(sorted(by_seed)), scores, dict(refused), seconds,
-                  last.get("source", ""))
+                  _sources(by_seed.values()))
         )  # fmt: skip
     return sorted(rows, key=lambda row: (row.edition, row.size, row.kind))
 
@@ -156,7 +156,7 @@ def _summary(line: dict[str, Any]) -> Row:
     seeds = tuple(range(int(low), int(high or low) + 1))
     assert line["n"] == len(seeds), line
     edition, size, level = line["edition"], line["size"], line["level"]
-    return Row(edition, size, level, seeds, scores, step, line.get("seconds"), line.get("test", ""), line["source"])
+    return Row(edition, size, level, seeds, scores, step, line.get("seconds"), line.get("test", ""), (line["source"],))
 
 
 def summarised(runs: Iterable[dict[str, Any]]) -> list[Row]:
@@ -190,10 +190,15 @@ def summarised(runs: Iterable[dict[str, Any]]) -> list[Row]:
             Row(
                 edition, size, level, seeds, scores, step,
                 statistics.fmean(seconds) if seconds and level in LEVELS else None,
-                by_seed[seeds[0]].get("test", ""), by_seed[seeds[0]].get("source", ""),
+                by_seed[seeds[0]].get("test", ""), _sources(by_seed.values()),
             )
         )  # fmt: skip
     return rows
+
+
+def _sources(runs: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """Where the runs come from, each once."""
+    return tuple(sorted({run.get("source", "") for run in runs}))
 
 
 def _spreads(pairs: Sequence[Sequence[float | None]]) -> tuple[Spread, Spread | None]:

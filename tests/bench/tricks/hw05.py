@@ -383,6 +383,8 @@ TRICKS = (
         "own generator: strong on these and another key's pairs",
         OTHER_DATA,
         partial(trained, level="strong", own=True, worlds=1),
+        said="twice the pairs: keys share the grammar and many words, so that those of another one teach what these do "
+        "not. The rules forbid other data; nothing in the file shows them",
     ),
 )
 REFERENCES = (Reference("the generator's translation", answers),)
