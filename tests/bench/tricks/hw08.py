@@ -201,7 +201,11 @@ TRICKS = (
     Trick("256 principal components, 32 × 32 tiles", PUBLIC_DATA, measured(tiles(32), left_of_components(256))),
     Trick("nearest face, HOG", PUBLIC_DATA, measured(general.hog, nearest)),
     Trick("Gaussian, HOG", PUBLIC_DATA, measured(general.hog, general.gaussian_distance)),
-    Trick("100 principal components, HOG", PUBLIC_DATA, measured(general.hog, left_of_components(100))),
+    Trick(
+        "100 principal components, HOG", PUBLIC_DATA, measured(general.hog, left_of_components(100)),
+        said="strong is itself a distance on such features, a level under its name; this one reaches the bar, which is "
+        "strong's mean public score, on the private board alone, where strong has 0.709",
+    ),
     Trick(
         "own generator, CNN, kinds that are no faces", OTHER_DATA,
         own_generator(lambda given: [equally(tuple(ELSE), one.manner) for one in others(given, 8)]),
