@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import shutil
@@ -498,6 +499,63 @@ def test_actions_are_drawn_as_often_as_the_policy_says() -> None:
     layers = [(np.zeros((8, 4), np.float32), logits)]
     drawn = play([new_environment() for _ in range(8)], layers, range(60), np.random.default_rng(0)).actions
     assert np.bincount(drawn) / len(drawn) == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.02)
+
+
+def test_an_action_is_held_for_its_frames_and_the_rewards_are_summed() -> None:
+    torch.manual_seed(1)
+    layers = baseline.in_numpy(baseline.mlp([8, 16, 4], 1.0))
+    held = play([new_environment() for _ in range(2)], layers, [5, 6, 7], None, 42, 4)
+    assert held.lengths == [11, 11, 11]  # whole actions
+    columns_of = (held.episodes(part) for part in (held.actions, held.rewards, held.states))
+    for seed, actions, rewards, states in zip((5, 6, 7), *columns_of, strict=True):
+        environment = new_environment()
+        state, _ = environment.reset(seed=seed)
+        for action, reward, seen in zip(actions.tolist(), rewards, states, strict=True):
+            assert np.array_equal(state, seen)
+            total = 0.0
+            for _ in range(4):
+                state, gained, _, _, _ = environment.step(action)
+                total += float(gained)
+            assert reward == total
+    whole = play([new_environment()], layers, [5], None, repeat=4)
+    flown = replays(form := EpisodesFormat((5,)), columns([np.repeat(whole.actions, 4).tolist()], form))
+    over = flown[0].over
+    assert over is not None
+    assert -(-over // 4) == whole.lengths[0], "an episode that ends while an action is held is over"
+
+
+def test_a_sharper_policy_draws_its_likeliest_action_more_often_and_flies_the_same() -> None:
+    torch.manual_seed(1)
+    network = baseline.ActorCritic((16,))
+    states = torch.randn(40, 8)
+    soft, sharp = (baseline.forward(baseline.in_numpy(network.actor, most), states.numpy()) for most in (1.0, 8.0))
+    assert np.array_equal(soft.argmax(axis=1), sharp.argmax(axis=1))
+    for logits, most in ((soft, 1.0), (sharp, 8.0)):
+        logprobs = network.logprobs(states, most).detach().numpy()
+        wanted = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        assert logprobs == pytest.approx(wanted, abs=1e-5)
+    assert bool((network.logprobs(states, 8.0).amax(1) > network.logprobs(states, 1.0).amax(1)).all())
+
+
+def test_the_policy_that_is_kept_is_the_one_that_flew_best_in_practice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[tuple[float, Any]] = []
+
+    def spy(environments: Any, layers: Any, seeds: Any, rng: Any, *others: Any) -> Rollout:
+        rollout = play(environments, layers, seeds, rng, *others)
+        if seeds == baseline.PRACTICE:
+            tried.append((float(rollout.rewards.sum()), copy.deepcopy(layers)))  # which share the biases
+        return rollout
+
+    monkeypatch.setattr(baseline, "play", spy)
+    config = replace(cut("simple", 21), lr=0.1)
+    trained(config, small_public(tmp_path, (3,)), tmp_path / "run")
+    (*tries, (_, kept)) = tried
+    assert len(tries) == 3
+    _, best = max(tries, key=lambda one: one[0])
+    for mine, other in zip(kept, best, strict=True):
+        assert all(map(np.array_equal, mine, other))
 
 
 def small_public(folder: Path, seeds: Sequence[int]) -> Path:

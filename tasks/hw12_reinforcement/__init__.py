@@ -117,7 +117,11 @@ TASK = Task(
             POLICY_SOURCE,
             POLICY,
             (REWARD,),
-            (),
+            measured(
+                REWARD, "ladder.py hw12 --seeds 300-302",
+                ("simple", 87.68, 36.11), ("medium", 149.96, 64.98),
+                ("strong", 251.20, 1.57), ("boss", 270.87, 4.35),
+            ),
             Rules(),
             Place("tasks.hw12_reinforcement.world:make"),
             judge=Judge(

@@ -43,9 +43,9 @@ ours = baseline.play
 
 def theirs(
     environments: Sequence[Any], layers: baseline.Layers, seeds: Sequence[int | None], rng: np.random.Generator | None,
-    max_steps: int = MAX_STEPS,
+    max_steps: int = MAX_STEPS, repeat: int = 1,
 ) -> baseline.Rollout:  # fmt: skip
-    """One episode after the other in one environment, with a torch call for each step."""
+    """One episode after the other in one environment, with a torch call for each step; no action is held."""
     from tasks.hw12_reinforcement.environment import NAME
 
     environment = gymnasium.make(NAME)

@@ -142,10 +142,7 @@ def trained_elsewhere(given: Given) -> bytes:
     return train_level(given.name, "strong", public, given.scratch / "run", seed=given.seed, device="cpu").read_bytes()
 
 
-SAID = (
-    "medium still hovers in some runs, and a controller for the craft without the fault lands now and then; it stays "
-    "below strong. Where actions are handed in, the craft has no fault, and any controller that is known for it lands"
-)
+SAID = "where actions are handed in, the craft has no fault, and any controller that is known for it lands"
 ELSEWHERE = (
     "the numbers of the fault are public, so that training with those of another key gains nothing; where both faults "
     "turn the craft to the same side, it may lose little"
