@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import os
 import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -281,6 +282,111 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     now = datetime(2027, 2, 1, tzinfo=UTC)
     prepare(open_home(root), plan, seed=None, new_data=False, accept_leaks=False, now=now)
     return root
+
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Skips a test where one of these is not in ../shared/data."""
+    missing = [name for name in names if not (SHARED / name).exists()]
+    return pytest.mark.skipif(bool(missing), reason=f"not in ../shared/data: {', '.join(missing)}")
+
+
+def drawing(seed: int, width: int = 64, height: int = 64, kind: str = "PNG", squares: int = 8) -> bytes:
+    """Some picture: large coloured squares, which compression and another size keep."""
+    import numpy as np
+    from PIL import Image
+
+    stream = io.BytesIO()
+    cells = np.random.default_rng(seed).integers(60, 200, (squares, squares, 3)).astype(np.uint8)
+    Image.fromarray(cells).resize((width, height), Image.Resampling.NEAREST).save(stream, kind, quality=90)
+    return stream.getvalue()
+
+
+def write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def keep(folder: Path, pattern: str, count: int = 0) -> None:
+    """Removes all but the first of these files."""
+    for path in sorted(folder.glob(pattern))[count:]:
+        path.unlink()
+
+
+def saved_again(
+    folder: Path, pattern: str, size: tuple[int, int] | None = None, kind: str = "", seed: int | None = None
+) -> None:
+    """Saves pictures in another size or format under the same names, or one drawing in place of all of them."""
+    from PIL import Image
+
+    for path in folder.glob(pattern):
+        with Image.open(path) as opened:
+            image, form = opened.copy(), kind or opened.format or ""
+        if seed is not None:
+            image = Image.open(io.BytesIO(drawing(seed, *image.size)))
+        image.resize(size or image.size, Image.Resampling.NEAREST).save(path, form)
+
+
+SHORT = {
+    "hw01": ["epochs=2", "patience=100"],
+    "hw03": ["epochs=2", "side=24", "channels=4,8,8", "hidden=16", "confidence=0.09"],
+    "hw05": [
+        "epochs=2", "back_epochs=2", "dim=16", "layers=1", "heads=2", "ffn=16", "pieces=200", "pieces_zh=20",
+        "valid=20", "average_checkpoints=2", "batch_tokens=600", "beam_size=2",
+    ],
+    "hw06": ["epochs=2", "width=4", "noise=4", "batch=256", "lr=0.03", "lr_discriminator=0.01"],
+    "hw08": ["epochs=2"],
+    "hw12": ["iterations=2", "episodes=2", "hidden=8", "n_envs=2", "max_steps=80"],
+}  # fmt: skip
+"""Settings of each homework with which every level is done in seconds."""
+FEW_DISHES = {"2021": (8, 4, 30, 60, 40, 2), "2022": (9, 4, 0, 60, 40, 2)}
+"""Pictures of each class in training and validation, unlabelled ones and test pictures; pixels and recipes."""
+
+
+def few(patch: pytest.MonkeyPatch) -> None:
+    """Makes the worlds of pictures and text small, so that a test of many of their rows takes no minute."""
+    from tasks.hw03_cnn import world as dishes
+    from tasks.hw05_transformer import SIZES
+    from tasks.hw06_gan import world as girls
+    from tasks.hw08_anomaly import world as faces
+
+    for year, counts in FEW_DISHES.items():
+        patch.setitem(dishes.COUNTS, (year, "small"), dishes.Counts(*counts))
+    patch.setitem(SIZES, "small", (600, 100, 300))
+    patch.setitem(girls.SIZES, "small", (40, 40))
+    patch.setitem(faces.COUNTS, "small", (72, 96))
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Home]:
+    """A function that gives the home of a built-in edition, "hw03" or "hw03-2022", of few rows but for HW6.
+
+    It is prepared once for all processes of the test run, from the fixed seed 5.
+    """
+    from harness.home import locked, open_home
+    from harness.prepare import plan_homework, prepare
+
+    own = tmp_path_factory.getbasetemp()  # of this process, in the folder of the run where there are several
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "homeworks"
+
+    def home_of(name: str) -> Home:
+        root = folder / name
+        root.mkdir(parents=True, exist_ok=True)
+        homework, _, other = name.partition("-")
+        with locked(root), pytest.MonkeyPatch.context() as patch:
+            home = open_home(root / "home")
+            if not (root / "done").exists():
+                if homework != "hw06":  # its judge is trained on all its faces
+                    few(patch)
+                plan = plan_homework(homework, f"builtin-{other}" if other else "builtin", None, "small")
+                now = datetime(2027, 2, 1, tzinfo=UTC)
+                prepare(home, plan, seed=5, new_data=False, accept_leaks=False, now=now)
+                (root / "done").touch()
+        return home
+
+    return home_of
 
 
 def reseal(home: Home, name: str = "hw01", version: int = 1) -> None:

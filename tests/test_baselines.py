@@ -1,19 +1,14 @@
-"""The baselines: every level runs on every layout, settings are checked, and a killed run ends with the same file."""
+"""The baselines: their settings are checked, and those of HW1 see what they may."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import json
-import os
-import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,50 +17,23 @@ import torch
 from baselines import require_training
 from baselines.common import main, override, pick_device, rate, train_level
 from baselines.hw01_regression import LEVELS, Config, LagAttention, features, held_out, read, settings, stretches
+from harness.home import Home
 from tasks.base import UserError
 from tasks.homeworks import MODULES
 from tasks.hw01_regression import TARGET, TASK, TRAIN_FILE
 from tasks.streams import fixed
 
 ROOT = Path(__file__).parents[1]
-SHORT = ["epochs=4", "patience=100"]
 
 
-@pytest.fixture(scope="module", params=["builtin", "builtin-2022"])
-def public(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp(request.param)
-    TASK.edition(request.param).make(folder, fixed(0), "small", None)
-    return folder
+@pytest.fixture(params=["hw01", "hw01-2022"])
+def public(request: pytest.FixtureRequest, homes: Callable[[str], Home]) -> Path:
+    return homes(request.param).public("hw01")
 
 
-@pytest.fixture(scope="module")
-def public_2021(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("public")
-    TASK.edition("builtin").make(folder, fixed(0), "small", None)
-    return folder
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_every_level_writes_a_submission_in_the_editions_format(public: Path, level: str, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    path = train_level(
-        "hw1", level, public, tmp_path, seed=1, device="cpu", overrides=SHORT,
-        progress=lambda done, total, metrics: seen.append((done, total)),
-    )  # fmt: skip
-    lines = path.read_text(encoding="utf-8").splitlines()
-    rows = read(public / "covid.test.csv").ids
-    assert path == tmp_path / "submission.csv"
-    assert lines[0] == "id,tested_positive"
-    assert [line.split(",")[0] for line in lines[1:]] == list(rows)
-    values = np.array([float(line.split(",")[1]) for line in lines[1:]])
-    assert np.isfinite(values).all()
-    assert values.std() > 0.1
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    log = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [row["epoch"] for row in log] == [1, 2, 3, 4]
-    assert all(np.isfinite(list(row.values())).all() for row in log)
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["config"]["epochs"] == 4
+@pytest.fixture
+def public_2021(homes: Callable[[str], Home]) -> Path:
+    return homes("hw01").public("hw01")
 
 
 def test_a_level_learns_more_than_yesterdays_value(tmp_path: Path) -> None:
@@ -76,75 +44,6 @@ def test_a_level_learns_more_than_yesterdays_value(tmp_path: Path) -> None:
     yesterday = read(tmp_path / "covid.test.csv").days[:, -2, -1].astype(np.float64)
     scores = [float(metric.value(metric.rows(made.answers.columns, {TARGET: values}))) for values in (guess, yesterday)]
     assert scores[0] < 0.9 * scores[1]
-
-
-def test_the_same_seed_gives_the_same_file_and_another_seed_another(public_2021: Path, tmp_path: Path) -> None:
-    files = [
-        train_level(
-            "hw01", "boss", public_2021, tmp_path / name, seed=seed, device="cpu", overrides=["epochs=2"]
-        ).read_bytes()
-        for name, seed in (("a", 1), ("b", 1), ("c", 2))
-    ]
-    assert files[0] == files[1] != files[2]
-
-
-@pytest.mark.parametrize("level", ["simple", "boss"])
-def test_a_run_killed_at_any_point_and_taken_up_again_ends_with_the_same_bytes(
-    public_2021: Path, tmp_path: Path, level: str
-) -> None:
-    setting = "epochs=12" if level == "boss" else "epochs=30"
-
-    def trained(run: Path, **options: Any) -> Path:
-        return train_level(
-            "hw01", level, public_2021, run, seed=3, device="cpu", overrides=[setting], save_seconds=0.0, **options
-        )
-
-    whole = trained(tmp_path / "whole")
-    wait = float(np.random.default_rng().uniform(0.0, 0.1))
-    for attempt in range(5):  # a child that was done before the signal shows nothing: kill the next one earlier
-        run = tmp_path / f"killed-{attempt}"
-        log = run / "metrics.jsonl"
-        child = os.fork()
-        if child == 0:
-            try:
-                trained(run)
-            finally:
-                os._exit(0)
-        while os.waitpid(child, os.WNOHANG) == (0, 0) and (not log.exists() or log.read_bytes().count(b"\n") < 3):
-            time.sleep(0.002)
-        time.sleep(wait * 0.5**attempt)
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        if not (run / "submission.csv").exists():
-            break
-    else:
-        pytest.fail("five runs in a row were finished before they could be killed")
-    epochs: list[int] = []
-    again = trained(run, progress=lambda done, total, metrics: epochs.append(done))
-    assert 1 not in epochs  # it went on, and did not start anew
-    assert again.read_bytes() == whole.read_bytes()
-    assert log.read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
-
-
-def test_a_run_goes_on_after_an_error_and_an_unreadable_checkpoint_only_costs_time(
-    public_2021: Path, tmp_path: Path
-) -> None:
-    def stop(done: int, total: int, metrics: object) -> None:
-        if done == 3:
-            raise InterruptedError
-
-    whole = train_level("hw01", "strong", public_2021, tmp_path / "whole", seed=0, device="cpu", overrides=["epochs=6"])
-    with pytest.raises(InterruptedError):
-        train_level(
-            "hw01", "strong", public_2021, tmp_path / "run", seed=0, device="cpu", overrides=["epochs=6"], progress=stop
-        )
-    assert not (tmp_path / "run" / "submission.csv").exists()
-    with (tmp_path / "run" / "checkpoint.safetensors").open("r+b") as file:
-        file.truncate(50)
-    again = train_level("hw01", "strong", public_2021, tmp_path / "run", seed=0, device="cpu", overrides=["epochs=6"])
-    assert again.read_bytes() == whole.read_bytes()
-    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == (tmp_path / "whole" / "metrics.jsonl").read_bytes()
 
 
 def test_a_finished_run_is_returned_and_one_of_other_settings_or_data_is_refused(
@@ -161,9 +60,9 @@ def test_a_finished_run_is_returned_and_one_of_other_settings_or_data_is_refused
         train_level("hw01", "medium", public_2021, run, seed=9, device="cpu", overrides=["epochs=2"])
     other = tmp_path / "other"
     other.mkdir()
-    for file in public_2021.iterdir():
-        text = file.read_text(encoding="utf-8").splitlines()
-        (other / file.name).write_text("\n".join(text[:-1]) + "\n", encoding="utf-8")
+    for name in ("covid.train.csv", "covid.test.csv"):
+        text = (public_2021 / name).read_text(encoding="utf-8").splitlines()
+        (other / name).write_text("\n".join(text[:-1]) + "\n", encoding="utf-8")
     with pytest.raises(UserError, match="differs in: data"):
         train_level("hw01", "strong", other, run, seed=0, device="cpu", overrides=["epochs=2"])
 

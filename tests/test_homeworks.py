@@ -5,10 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import shutil
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from baselines.common import train_level
 from harness import options
 from harness.cli import cli
 from harness.competition import Secret, find_competition, find_judge, read_secret
@@ -25,11 +26,19 @@ from harness.grading import check, cleared, grade
 from harness.home import Home, locked, open_home
 from harness.prepare import plan_homework, prepare
 from submissions.reader import read
-from tasks.base import IGNORED, PRIVATE, PUBLIC, Grade, SubmissionError, UserError
+from tasks.base import IGNORED, PRIVATE, PUBLIC, Grade, SubmissionError, Task, UserError
 from tasks.formats import LinesFormat, ModelFormat, TableFormat
-from tasks.homeworks import MODULES, find_task
+from tasks.homeworks import MODULES, all_tasks, find_task
+from tasks.hw03_cnn import LAYOUT_2021, LAYOUT_2022
+from tasks.hw05_transformer import official as talks
 from tasks.streams import fixed
-from tests.conftest import reseal
+from tests import test_hw01_official as hw01
+from tests import test_hw03_cnn as hw03
+from tests import test_hw03_own as hw03_own
+from tests import test_hw05_transformer as hw05
+from tests import test_hw08_anomaly as hw08
+from tests import test_hw08_own as hw08_own
+from tests.conftest import SHORT, reseal
 
 SEED = 5
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
@@ -152,25 +161,42 @@ WRONG_MODEL: dict[str, Bytes] = ANY_FILE | {
 class Case:
     """One homework: its best submission, and what is wrong with files.
 
-    `best` is the exact score of `winner` by metric, where there is one; `turned` gives the same in another order.
-    `missed` are the bars that `winner` does not clear, where no file is known to be the best.
+    `best` is the exact score of `winner` by metric, where there is one; `turned` gives the same in another order. A
+    level that hardly trained predicts at least so many `different` rows. `missed` are the bars that `winner` does not
+    clear, where no file is known to be the best.
     """
 
     winner: Callable[[Home, Secret], bytes]
     wrong: dict[str, Bytes]
     turned: Bytes | None
     best: dict[str, float]
+    different: int
     missed: frozenset[str] = frozenset()
 
 
 CASES = {
-    "hw01": Case(table_of_answers, WRONG_ROWS, rows_turned, {"root_mean_squared_error": 0.0}),
-    "hw03": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}),
-    "hw05": Case(lines_of_answers, WRONG_LINES, None, {"bleu_score": 100.00000000000004}),
-    "hw06": Case(hidden_images, WRONG_ARCHIVE, members_turned, {}),
-    "hw08": Case(table_of_answers, WRONG_ROWS, rows_turned, {"roc_auc_score": 1.0}),
-    "hw12": Case(landings, WRONG_MODEL, None, {}, frozenset({"boss"})),
+    "hw01": Case(table_of_answers, WRONG_ROWS, rows_turned, {"root_mean_squared_error": 0.0}, 800),
+    "hw03": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 1),
+    "hw05": Case(lines_of_answers, WRONG_LINES, None, {"bleu_score": 100.00000000000004}, 1),
+    "hw06": Case(hidden_images, WRONG_ARCHIVE, members_turned, {}, 500),
+    "hw08": Case(table_of_answers, WRONG_ROWS, rows_turned, {"roc_auc_score": 1.0}, 80),
+    "hw12": Case(landings, WRONG_MODEL, None, {}, 1, frozenset({"boss"})),
 }
+
+
+BUILTIN = [
+    f"{task.name}{edition.name.removeprefix('builtin')}"
+    for task in all_tasks()
+    for edition in task.editions
+    if edition.name.startswith("builtin")
+]
+LEVELS = ("simple", "medium", "strong", "boss")
+
+
+def task_of(name: str) -> Task:
+    task = find_task(name)
+    assert task is not None
+    return task
 
 
 @pytest.fixture(params=list(CASES))
@@ -178,30 +204,9 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="session")
-def prepared_homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Home]:
-    """A function that gives the home of a homework, prepared once for all processes of the test run."""
-    own = tmp_path_factory.getbasetemp()  # of this process, in the folder of the run where there are several
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "homeworks"
-
-    def home_of(name: str) -> Home:
-        root = folder / name
-        root.mkdir(parents=True, exist_ok=True)
-        with locked(root):
-            home = open_home(root / "home")
-            if not (root / "winner").exists():
-                plan = plan_homework(name, None, None, "small")
-                prepare(home, plan, seed=SEED, new_data=False, accept_leaks=False, now=NOW)
-                data = CASES[name].winner(home, read_secret(home, find_competition(home, name)))
-                (root / "winner").write_bytes(data)
-        return home
-
-    return home_of
-
-
 @pytest.fixture
-def home(name: str, prepared_homes: Callable[[str], Home]) -> Home:
-    return prepared_homes(name)
+def home(name: str, homes: Callable[[str], Home]) -> Home:
+    return homes(name)
 
 
 @pytest.fixture
@@ -210,8 +215,12 @@ def secret(name: str, home: Home) -> Secret:
 
 
 @pytest.fixture
-def winner(home: Home) -> bytes:
-    return (home.root.parent / "winner").read_bytes()
+def winner(name: str, home: Home, secret: Secret) -> bytes:
+    path = home.root.parent / "winner"
+    with locked(path.parent):
+        if not path.exists():
+            path.write_bytes(CASES[name].winner(home, secret))
+    return path.read_bytes()
 
 
 def sample_of(home: Home, secret: Secret) -> bytes:
@@ -316,8 +325,7 @@ def test_a_format_survives_its_json(secret: Secret) -> None:
 
 
 def test_an_edition_of_files_needs_them_and_a_built_in_one_takes_none(name: str, tmp_path: Path) -> None:
-    task = find_task(name)
-    assert task is not None
+    task = task_of(name)
     for edition in task.editions:
         given, message = (None, "add --from") if edition.official else (tmp_path, "--from|needs no files")
         with pytest.raises(UserError, match=message):
@@ -326,9 +334,14 @@ def test_an_edition_of_files_needs_them_and_a_built_in_one_takes_none(name: str,
         plan_homework(name, None, None, "huge")
 
 
+@pytest.mark.parametrize("world", [world for world in BUILTIN if world[:4] != "hw12"])  # whose plan alone refuses it
+def test_an_unknown_size_is_refused_with_the_known_ones(world: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="small, full"):
+        task_of(world[:4]).edition(f"builtin{world[4:]}").make(tmp_path, fixed(0), "huge", None, tmp_path)
+
+
 def test_every_edition_has_bars_with_a_source_and_a_format_of_its_own_kind(name: str) -> None:
-    task = find_task(name)
-    assert task is not None
+    task = task_of(name)
     names = [edition.name for edition in task.editions]
     assert names[0] == "builtin"
     assert {"2021", "2022"} <= set(names)
@@ -337,6 +350,35 @@ def test_every_edition_has_bars_with_a_source_and_a_format_of_its_own_kind(name:
         for bar in edition.bars:
             assert bar.source.startswith("measured: " if edition.name.startswith("builtin") else "official 20")
             assert {metric for metric, _ in (*bar.public, *(bar.private or ()))} <= metrics
+
+
+COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list[float]]] = {
+    ("hw01", "2021"): (0.5, [2.03004, 1.28359, 0.88017], None, [1, 1, 1]),
+    ("hw01", "2022"): (0.5, [2.28371, 1.49430, 1.05728, 0.86161], None, [1, 1, 1, 1]),
+    ("hw03", "2021"): (0.5, [0.44862, 0.52807, 0.82138], None, [1, 1, 1]),
+    ("hw03", "2022"): (0.3, [0.50099, 0.73207, 0.81872, 0.88446], None, [0.5] * 4),
+    ("hw05", "2021"): (0.5, [18.43, 24.04, 29.32], [17.61, 23.43, 28.27], [1, 1, 1]),
+    ("hw05", "2022"): (0.5, [14.58, 18.04, 25.20, 29.13], None, [0.5] * 4),
+    ("hw08", "2021"): (0.5, [0.64046, 0.75719, 0.81304, 0.86590], None, [1, 1, 0.5, 0.5]),
+    ("hw08", "2022"): (0.5, [], None, []),
+}
+"""The public share, the thresholds of both boards, one where they are the same, and the points on each of them."""
+
+
+@pytest.mark.parametrize(("name", "year"), COURSE)
+def test_the_official_bars_are_the_courses(name: str, year: str) -> None:
+    edition = task_of(name).edition(year)
+    share, public, private, points = COURSE[name, year]
+    metric = edition.metrics[0].name
+    wanted = [((metric, line),) for line in public]
+    assert edition.rules.public_share == share
+    assert [bar.name for bar in edition.bars] == list(LEVELS[: len(public)])
+    assert [bar.public for bar in edition.bars] == wanted
+    assert [bar.private for bar in edition.bars] == (
+        [None] * len(public) if private is None else [((metric, line),) for line in private]
+    )
+    assert [bar.points for bar in edition.bars] == [(each, each) for each in points]
+    assert all(bar.source == f"official {year}" for bar in edition.bars)
 
 
 def test_no_private_answer_reaches_the_one_who_hands_in(
@@ -394,3 +436,181 @@ def exchange_private_answers(folder: Path) -> None:
         here = values[private]
         values[private] = here[::-1] if values.dtype.kind == "U" else values.max() + values.min() - here
         np.save(path, values)
+
+
+# Files that are given
+
+
+def covid(year: str) -> Callable[[Path], Path]:
+    def copied(place: Path) -> Path:
+        if not hw01.source(year).is_dir():
+            pytest.skip("the course's files are not in ../shared/data")
+        return Path(shutil.copytree(hw01.source(year), place))
+
+    return copied
+
+
+GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
+    ("hw01", "2021"): covid("2021"),
+    ("hw01", "2022"): covid("2022"),
+    ("hw03", "2021"): lambda place: hw03.given(place, LAYOUT_2021),
+    ("hw03", "2022"): lambda place: hw03.given(place, LAYOUT_2022),
+    ("hw03", "own"): hw03_own.given,
+    ("hw05", "2022"): lambda place: hw05.write_course(place, *hw05.pairs_of(talks.LEAST), ["一行。"]),
+    ("hw08", "2021"): lambda place: hw08.course_folder(place, hw08.faces(120), "data-bin"),
+    ("hw08", "own"): hw08_own.given,
+}
+"""Writes files as they are given for an edition."""
+
+
+@pytest.fixture
+def given(name: str, edition: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(talks, "TEST_LINES", 200)  # in place of 4,000
+    monkeypatch.setattr(talks, "LEAST", 600)
+    return GIVEN[name, edition](tmp_path / "given")
+
+
+def taken(name: str, edition: str, place: Path, public: Path, seed: int = 1) -> tuple[dict[str, bytes], list[object]]:
+    """The files of the competition that is made from a place, and its answers."""
+    public.mkdir()
+    made = task_of(name).edition(edition).make(public, fixed(seed), "small", place)
+    files = {path.relative_to(public).as_posix(): path.read_bytes() for path in public.rglob("*") if path.is_file()}
+    if made.train_groups is not None:
+        assert made.answers.groups is not None
+        assert not set(made.answers.groups) & set(made.train_groups)
+    return files, [values.tolist() for values in made.answers.columns.values()]
+
+
+def zipped(place: Path, source: Path) -> None:
+    """A zip of a folder below another one, with what macOS and notebooks add."""
+    with zipfile.ZipFile(place, "w") as archive:
+        for path in sorted((path for path in source.rglob("*") if path.is_file()), reverse=True):
+            inside = path.relative_to(source)
+            archive.write(path, f"some/{inside.as_posix()}")
+            for spare in (f"__MACOSX/some/{inside.parent}/._", f"some/{inside.parent}/.ipynb_checkpoints/"):
+                archive.writestr(f"{spare}{path.name}", b"\0\5\x16\7")
+
+
+@pytest.mark.parametrize(("name", "edition"), GIVEN)
+def test_a_folder_and_its_archives_give_the_same_competition_and_another_key_gives_another(
+    name: str, edition: str, given: Path, tmp_path: Path
+) -> None:
+    zipped(tmp_path / "some.zip", given)
+    (tmp_path / "tar").mkdir()
+    with tarfile.open(tmp_path / "tar" / "some.tar.gz", "w:gz") as tar:
+        tar.add(given, "some")
+    (tmp_path / "tar" / "._some.tar.gz").write_bytes(b"of macOS")
+    first, *same = (taken(name, edition, tmp_path / place, tmp_path / f"of {place}") for place in
+                    ("given", "some.zip", "tar"))  # fmt: skip
+    assert same == [first, first]
+    other = taken(name, edition, given, tmp_path / "other", seed=2)
+    assert first[0] != other[0]
+    assert first[1] != other[1]
+
+
+@pytest.mark.parametrize(("name", "edition"), GIVEN)
+def test_given_files_are_prepared_without_a_leak_and_a_level_trains_on_them(
+    name: str, edition: str, given: Path, tmp_path: Path
+) -> None:
+    home, plan = open_home(tmp_path / "home"), plan_homework(name, edition, given, "small")
+    prepare(home, plan, seed=3, accept_leaks=False, now=NOW)
+    competition, public = find_competition(home, name), home.public(name)
+    path = train_level(name, "simple", public, tmp_path / "run", seed=0, device="cpu", overrides=SHORT[name])
+    check(path, competition.format, find_judge(competition), public)
+
+
+@pytest.mark.parametrize(("name", "edition"), GIVEN)
+def test_what_is_missing_or_damaged_is_refused_and_nothing_is_written(
+    name: str, edition: str, given: Path, tmp_path: Path
+) -> None:
+    zipped(tmp_path / "some.zip", given)
+    data = (tmp_path / "some.zip").read_bytes()
+    at = len(data) // 2
+    (tmp_path / "cut.zip").write_bytes(data[:at])
+    (tmp_path / "changed.zip").write_bytes(data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :])
+    (tmp_path / "empty").mkdir()
+    codes = {"nowhere": "PLACE", "empty": "MISSING", "cut.zip": "ARCHIVE", "changed.zip": "ARCHIVE"}
+    for place, code in codes.items():
+        with pytest.raises(UserError) as caught:
+            taken(name, edition, tmp_path / place, tmp_path / f"of {place}")
+        assert caught.value.code == f"E_SOURCE_{code}"
+        assert not list((tmp_path / f"of {place}").iterdir())
+
+
+# The levels
+
+ONLY = {
+    ("hw03", "pseudo_labels"): ("strong", "boss"), ("hw03-2022", "pseudo_labels"): (), ("hw08", "image_loss"): ("boss",)
+}  # fmt: skip
+"""What is logged above 0 by these levels alone, by edition."""
+
+
+class Training:
+    """A level that is trained on a built-in edition of few rows, with the calls of its progress."""
+
+    def __init__(self, home: Home, world: str, level: str) -> None:
+        self.name, self.level = world[:4], level
+        self.competition = find_competition(home, self.name)
+        self.public = home.public(self.name)
+        self.seen: list[tuple[int, int]] = []
+        self.short = [*SHORT[self.name], *(["ema=0.5"] if (self.name, level) == ("hw06", "boss") else [])]
+
+    def run(self, folder: Path, seed: int = 1, stop_at: int | None = None) -> Path:
+        def progress(done: int, total: int, metrics: object) -> None:
+            self.seen.append((done, total))
+            if len(self.seen) == stop_at:
+                raise InterruptedError
+
+        self.seen.clear()
+        return train_level(
+            self.name, self.level, self.public, folder, seed=seed, device="cpu", overrides=self.short, progress=progress
+        )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("world", [world for world in BUILTIN if world[:4] != "hw06"])
+def test_every_level_writes_a_file_that_is_taken_and_a_log_of_its_epochs(
+    world: str, level: str, homes: Callable[[str], Home], tmp_path: Path
+) -> None:
+    training = Training(homes(world), world, level)
+    path = training.run(tmp_path)
+    competition, form = training.competition, training.competition.format
+    assert path == tmp_path / f"submission{form.suffix}"
+    check(path, form, find_judge(competition), training.public)
+    (values, *_) = read(path.read_bytes(), form).values()
+    rows = {value.tobytes() if isinstance(value, np.ndarray) else value for value in values}
+    assert len(rows) >= CASES[training.name].different
+    log = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert training.seen[-len(log) :] == [(row["epoch"], len(log)) for row in log]
+    assert [row["epoch"] for row in log] == list(range(1, len(log) + 1))
+    assert len(log) % 2 == 0
+    assert log or (training.name, level) == ("hw08", "strong")  # which is fitted at once
+    assert all(np.isfinite(list(row.values())).all() for row in log)
+    for (where, key), levels in ONLY.items():
+        assert where != world or (bool(log) and log[-1].get(key, 0) > 0) == (level in levels)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["level"] == level
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    "world", ["hw01", *(pytest.param(world, marks=pytest.mark.slow) for world in BUILTIN if world[:4] != "hw01")]
+)
+def test_a_run_stopped_after_any_epoch_ends_with_the_same_bytes_and_another_seed_with_others(
+    world: str, level: str, homes: Callable[[str], Home], tmp_path: Path
+) -> None:
+    training = Training(homes(world), world, level)
+    whole = training.run(tmp_path / "whole")
+    every = [*training.seen]
+    for at in range(1, len(every)):
+        run = tmp_path / str(at)
+        with pytest.raises(InterruptedError):
+            training.run(run, stop_at=at)
+        assert not (run / whole.name).exists()
+        training.run(run)
+        assert training.seen == every[at:]
+        for path in whole.parent.iterdir():
+            assert path.is_dir() or (run / path.name).read_bytes() == path.read_bytes(), path
+    other = training.run(tmp_path / "other", seed=2)
+    logs = [(path.parent / "metrics.jsonl").read_bytes() for path in (whole, other)]
+    assert logs[0] != logs[1] or not every

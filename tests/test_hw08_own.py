@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +11,26 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from baselines.common import train_level
-from harness.prepare import plan_homework, prepare
 from tasks.base import PUBLIC, Made, UserError
 from tasks.hw08_anomaly import TASK, TEST_FILE, TRAIN_FILE
 from tasks.split import split
 from tasks.streams import fixed
+from tests.conftest import drawing, keep, saved_again, write
 
 Images = NDArray[np.uint8]
 
 
 def picture(seed: int, side: int = 64) -> Image.Image:
-    """A picture of large squares, so that scaling and compression keep it."""
-    squares = np.random.default_rng(seed).integers(60, 200, (8, 8, 3)).astype(np.uint8)
-    return Image.fromarray(squares).resize((side, side), Image.Resampling.NEAREST)
-
-
-def packed(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, form, **options)
-    return stream.getvalue()
+    return Image.open(io.BytesIO(drawing(seed, side, side)))
 
 
 def given(folder: Path, normal: int = 130, anomalous: int = 30) -> Path:
     """A folder of an instructor: some normal pictures in folders of five, anomalies of two kinds."""
     for number in range(normal):
         inside = f"normal/person {number // 5}" if number < 50 else "normal"
-        (folder / inside).mkdir(parents=True, exist_ok=True)
-        (folder / inside / f"{number}.png").write_bytes(packed(picture(number)))
+        write(folder / inside / f"{number}.png", drawing(number))
     for number in range(anomalous):
-        inside = f"anomalous/{'scratch' if number % 3 else 'hole'}"
-        (folder / inside).mkdir(parents=True, exist_ok=True)
-        (folder / inside / f"{number}.png").write_bytes(packed(picture(5000 + number)))
+        write(folder / f"anomalous/{'scratch' if number % 3 else 'hole'}/{number}.png", drawing(5000 + number))
     return folder
 
 
@@ -98,24 +84,12 @@ def test_a_folder_of_normal_pictures_stays_on_one_side_and_kinds_are_shared_betw
         assert public.sum() == len(public) // 2
 
 
-def test_an_archive_gives_the_same_bytes_and_another_key_another_test(tmp_path: Path) -> None:
-    folder = given(tmp_path / "given")
-    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
-        for path in sorted(folder.rglob("*.png")):
-            archive.write(path, f"mine/{path.relative_to(folder)}")
-    results = []
-    for name, place, seed in (("a", folder, 1), ("b", tmp_path / "mine.zip", 1), ("c", folder, 2)):
-        make(tmp_path / name, place, seed)
-        results.append([part.tobytes() for part in arrays(tmp_path / name)])
-    assert results[0] == results[1] != results[2]
-
-
 def test_near_copies_are_left_out_on_both_sides(tmp_path: Path) -> None:
     folder = given(tmp_path / "given")
     for number in range(20):  # smaller and compressed: copies of normal pictures among themselves and as anomalies
         for inside in ("normal", "anomalous"):
             copy = picture(number).resize((96, 96))
-            (folder / inside / f"copy {number}.png").write_bytes(packed(copy))
+            copy.save(folder / inside / f"copy {number}.png")
     made = make(tmp_path / "public", folder)
     train, _ = arrays(tmp_path / "public")
     assert len(train) + len(made.answers) == 130 + 30
@@ -128,7 +102,7 @@ def test_large_pictures_are_turned_cropped_and_scaled(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: to be shown a quarter clockwise
     turned = upright.transpose(Image.Transpose.ROTATE_90)
-    (folder / "normal" / "person 0" / "0.png").write_bytes(packed(turned, exif=exif))
+    turned.save(folder / "normal" / "person 0" / "0.png", exif=exif)
     make(tmp_path / "public", folder)
     train, test = arrays(tmp_path / "public")
     wanted = np.asarray(picture(0)).astype(int)
@@ -136,32 +110,16 @@ def test_large_pictures_are_turned_cropped_and_scaled(tmp_path: Path) -> None:
     assert nearest < 12
 
 
-def remove(folder: Path, which: str) -> None:
-    for path in folder.glob(which):
-        path.unlink()
-
-
-def write(folder: Path, name: str, data: bytes) -> None:
-    (folder / name).write_bytes(data)
-
-
-def saved(folder: Path, which: str, side: int = 64, form: str = "PNG") -> None:
-    """The pictures saved again in another size or format, under the same names."""
-    for path in folder.glob(which):
-        with Image.open(path) as image:
-            path.write_bytes(packed(image.resize((side, side), Image.Resampling.NEAREST), form))
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folder: remove(folder, "normal/*.png"), "at least 100 different pictures in normal; found 50"),
-        (lambda folder: remove(folder, "anomalous/*/*"), "expected a folder anomalous"),
-        (lambda folder: remove(folder, "anomalous/scratch/*"), "at least 20 different pictures in anomalous; found 10"),
-        (lambda folder: write(folder, "normal/129.png", b"no picture"), r"129\.png: expected a whole JPEG or PNG"),
-        (lambda folder: write(folder, "normal/129.png", packed(picture(3, 40))), "at least 64 pixels"),
-        (lambda folder: saved(folder, "normal/**/*.png", side=256), "the size of the files differs"),
-        (lambda folder: saved(folder, "anomalous/**/*.png", form="JPEG"), "the format of the files differs"),
+        (lambda folder: keep(folder, "normal/*.png"), "at least 100 different pictures in normal; found 50"),
+        (lambda folder: keep(folder, "anomalous/*/*"), "expected a folder anomalous"),
+        (lambda folder: keep(folder, "anomalous/scratch/*"), "at least 20 different pictures in anomalous; found 10"),
+        (lambda folder: write(folder / "normal/129.png", b"no picture"), r"129\.png: expected a whole JPEG or PNG"),
+        (lambda folder: write(folder / "normal/129.png", drawing(3, 40, 40)), "at least 64 pixels"),
+        (lambda folder: saved_again(folder, "normal/**/*.png", (256, 256)), "the size of the files differs"),
+        (lambda folder: saved_again(folder, "anomalous/**/*.png", kind="JPEG"), "the format of the files differs"),
     ],
 )  # fmt: skip
 def test_folders_that_make_no_fair_competition_are_refused(
@@ -184,15 +142,3 @@ def test_one_folder_of_all_normal_pictures_cannot_be_divided(tmp_path: Path) -> 
         path.rename(folder / "normal" / "person" / f"again {number}.png")
     with pytest.raises(UserError, match="a folder inside normal stays whole"):
         make(tmp_path / "public", folder)
-
-
-def test_an_own_competition_is_prepared_without_a_leak_and_trained_on(tmp_path: Path) -> None:
-    from harness.home import open_home
-
-    home = open_home(tmp_path / "home")
-    plan = plan_homework("hw08", "own", given(tmp_path / "given"), "small")
-    prepare(home, plan, seed=3, new_data=False, accept_leaks=False, now=datetime(2027, 3, 1, tzinfo=UTC))
-    public = home.public("hw08")
-    path = train_level("hw08", "simple", public, tmp_path / "run", seed=0, device="cpu", overrides=["epochs=1"])
-    assert path.read_text(encoding="utf-8").startswith("ID,score\n0,")
-    assert len(path.read_text(encoding="utf-8").splitlines()) == 61

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import UserError
+from tasks.hw03_cnn import LAYOUT_2021 as DISHES
+from tasks.hw03_cnn import world as dish_world
 from tasks.hw05_transformer import SIZES as TEXT_SIZES
 from tasks.hw05_transformer import world as text_world
 from tasks.hw06_gan import world as face_world
+from tasks.hw08_anomaly import LAYOUT_2021 as STRANGE
+from tasks.hw08_anomaly import world as strange_world
 from tasks.processes import cores, mapped
 from tasks.streams import fixed
 
@@ -61,21 +65,28 @@ def test_worlds_are_the_same_bytes_however_many_processes_make_them(
     monkeypatch.setitem(text_world.WORDS, "tiny", (0.4, 30))
     monkeypatch.setattr(face_world, "PART", 3)
     monkeypatch.setitem(face_world.SIZES, "tiny", (7, 4))
+    monkeypatch.setattr(dish_world, "BLOCK", 7)
+    monkeypatch.setitem(dish_world.COUNTS, ("2021", "tiny"), dish_world.Counts(1, 1, 9, 8, 40, 2))
+    monkeypatch.setattr(strange_world, "PIECE", 20)
+    monkeypatch.setitem(strange_world.COUNTS, "tiny", (30, 24))
     hidden = {}
     for processes in (1, 2):
         folder = tmp_path / str(processes)
-        for name in ("text", "faces"):
+        for name in ("text", "faces", "dishes", "strange"):
             (folder / name).mkdir(parents=True)
-        made = text_world.make(folder / "text", fixed(3), "tiny", processes=processes)
+        text = text_world.make(folder / "text", fixed(3), "tiny", processes=processes)
+        dishes = dish_world.make(DISHES, folder / "dishes", fixed(3), "tiny", processes=processes)
+        strange = strange_world.make(STRANGE, folder / "strange", fixed(3), "tiny", processes=processes)
         images = face_world.make_images(folder / "faces", fixed(3), "tiny", processes)
-        hidden[processes] = made.answers.columns["translation"].tolist(), images.tobytes()
+        columns = [values.tolist() for made in (text, dishes, strange) for values in made.answers.columns.values()]
+        hidden[processes] = columns, images.tobytes()
     assert hidden[1] == hidden[2]
     one, other = (files_of(tmp_path / str(processes)) for processes in (1, 2))
     assert one == other
     assert len(one["text/ted2020/raw.en"].splitlines()) == 150
-    assert len([name for name in one if name.startswith("faces/")]) == 7
-    images_seen = {data for name, data in one.items() if name.startswith("faces/")}
-    assert len(images_seen) == 7  # no part is another's
+    seen = {world: [data for name, data in one.items() if name.startswith(world)] for world in ("faces/", "dishes/")}
+    assert [len(images) for images in seen.values()] == [7, 39]
+    assert [len(set(images)) for images in seen.values()] == [7, 39]  # no part is another's
     lines = one["text/ted2020/raw.zh"].decode().splitlines()
     blocks = [lines[start : start + 60] for start in range(0, 150, 60)]
     assert blocks[0] != blocks[1]

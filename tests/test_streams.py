@@ -20,6 +20,7 @@ from tasks.base import Edition, Made
 from tasks.homeworks import MODULES, find_task
 from tasks.hw01_regression import TRAIN_FILE
 from tasks.streams import Streams, derive, fixed
+from tests.conftest import few
 
 KEY = bytes(range(32))
 
@@ -115,19 +116,6 @@ def world(name: str, which: str) -> Callable[..., Made]:
     return make
 
 
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Worlds of few rows."""
-    from tasks.hw03_cnn import world as dishes
-    from tasks.hw05_transformer import SIZES
-    from tasks.hw06_gan import world as girls
-    from tasks.hw08_anomaly import world as faces
-
-    monkeypatch.setitem(dishes.COUNTS, ("2021", "small"), dishes.Counts(2, 1, 20, 40, 40, 2))
-    monkeypatch.setitem(girls.SIZES, "small", (40, 40))
-    monkeypatch.setitem(faces.COUNTS, "small", (48, 96))
-    monkeypatch.setitem(SIZES, "small", (600, 100, 300))
-
-
 CHANCE = "(answering|outings|tests|positive)/hidden days"  # the luck of a hidden day goes on in the epidemic after it
 WORLDS = {
     # What decides the hidden side, and the files that are the same whatever that is.
@@ -205,7 +193,8 @@ ELSEWHERE = """
 import json, sys
 from pathlib import Path
 import pytest
-from tests.test_streams import ALL, digests, few
+from tests.conftest import few
+from tests.test_streams import ALL, digests
 few(pytest.MonkeyPatch())
 print(json.dumps({name: digests(name, Path(sys.argv[1]), 7) for name in ALL}))
 """
