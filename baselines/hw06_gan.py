@@ -47,7 +47,6 @@ class Config:
 
     r1_gamma: float = 0.0  # weight of `r1_penalty`; 0: none
     r1_every: int = 8  # steps of which one has the penalty, times as much: Karras et al., arXiv 1912.04958
-    augment: tuple[str, ...] = ()  # of colour, translation, cutout, see `diff_augment`; for few images
     ema: float = 0.0  # decay of the moving average of the generator's weights, which then makes the images; 0: none
     noise: int = 100  # numbers that an image is made from
     width: int = 16  # channels of the layer next to the image, doubled at every halving of the side; the course: 64
@@ -159,32 +158,6 @@ def new_networks(config: Config, seed: int) -> tuple[Generator, Discriminator]:
 # Techniques
 
 
-def diff_augment(images: Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> Tensor:
-    """Images (n, 3, s, s) in -1..1, each changed at random, differentiably: Zhao et al., arXiv 2006.10738.
-
-    Real and generated ones go through the same changes. colour: brightness, saturation and contrast; translation: by up
-    to an eighth, 0 beyond the border; cutout: a square of half the side is 0.
-    """
-    n, _, side, _ = images.shape
-    chance = torch.rand((7, n, 1, 1, 1), generator=rng, device=images.device)
-    place = torch.arange(side, device=images.device)
-    if "colour" in kinds:
-        images = images + chance[0] - 0.5
-        grey = images.mean(dim=1, keepdim=True)
-        images = grey + (images - grey) * (2 * chance[1])
-        grey = images.mean(dim=(1, 2, 3), keepdim=True)
-        images = grey + (images - grey) * (0.5 + chance[2])
-    if "translation" in kinds:  # a product with shifted unit matrices: exact, and its gradient is one too
-        shift = ((2 * chance[3:5] - 1) * (side // 8)).round().long()
-        down, right = (place[:, None] + move == place for move in shift)
-        images = down.to(images.dtype) @ images @ right.transpose(-1, -2).to(images.dtype)
-    if "cutout" in kinds:
-        middle = (chance[5:7] * side).floor().long()
-        row, column = ((place - spot).abs() < side // 4 for spot in middle)
-        images = images * ~(row.transpose(-1, -2) & column)
-    return images
-
-
 def adversarial_loss(scores: Tensor, real: bool) -> Tensor:
     """The cross entropy of scores (n, 1) of images that are all real, or all generated."""
     return F.softplus(-scores if real else scores).mean()
@@ -278,7 +251,6 @@ def train(config: Config, public: Path, run: Run) -> None:
 
     def score(images: Tensor) -> Tensor:
         """The discriminator's scores (n, 1)."""
-        images = diff_augment(images.float(), config.augment, rng) if config.augment else images
         with autocast:
             out: Tensor = discriminator(images)
         return out.float()

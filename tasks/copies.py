@@ -70,6 +70,10 @@ SAMPLE, CHANCE = 500, 0.005
 """Kept pictures that are compared with the others, and the share of their windows that may be too much alike."""
 SAME = 0.75
 """The mean likeness of the windows of copies; different pictures have less."""
+MOVES = ((1.2, 0.0), (1 / 1.2, 0.0), (1.0, 0.2), (1.0, -0.2))
+"""What undoes a change that is the same for all pictures: factors of the size, and turns in radians."""
+MOVED = 200
+"""At most so many pictures are moved."""
 PAIRS = 20_000_000
 """Where more pairs of pictures would have to be compared, only some of the pictures are."""
 
@@ -100,12 +104,41 @@ def copies(kept: Arrays, images: Images) -> NDArray[np.bool_]:
     """
     import numpy as np
 
-    most = max(1, PAIRS // len(kept["outlines"]))
-    if len(images) > most:
-        rng = np.random.default_rng(np.frombuffer(hashlib.sha256(images.tobytes()).digest(), np.uint32))
-        images = images[np.sort(rng.choice(len(images), most, replace=False))]
+    images = _some(images, PAIRS // len(kept["outlines"]))
     found: NDArray[np.bool_] = np.any(_agreement(kept["outlines"], images) > kept["limits"], axis=1)
     return found
+
+
+def _some(images: Images, most: int) -> Images:
+    """At most so many of the pictures, and one at least; which ones follows from all their pixels."""
+    import numpy as np
+
+    if len(images) <= max(1, most):
+        return images
+    rng = np.random.default_rng(np.frombuffer(hashlib.sha256(images.tobytes()).digest(), np.uint32))
+    return images[np.sort(rng.choice(len(images), max(1, most), replace=False))]
+
+
+def moved_copies(kept: Arrays, images: Images) -> float:
+    """The largest share of copies among some of the pictures when all are resized or all turned alike (`MOVES`)."""
+    some = _some(images, min(MOVED, PAIRS // (len(MOVES) * len(kept["outlines"]))))
+    return max(float(copies(kept, moved(some, zoom, turn)).mean()) for zoom, turn in MOVES)
+
+
+def moved(images: Images, zoom: float, turn: float) -> Images:
+    """Pictures (n, s, s, 3) resized by a factor and turned, in radians, about their middle; mirrored at the border."""
+    import numpy as np
+    from PIL import Image
+
+    side = images.shape[1]
+    half = side // 2
+    cos, sin = np.cos(turn) / zoom, np.sin(turn) / zoom
+    matrix = (cos, sin, side - half * (cos + sin), -sin, cos, side - half * (cos - sin))
+    out = np.empty_like(images)
+    for place, image in enumerate(np.pad(images, ((0, 0), (half, half), (half, half), (0, 0)), mode="reflect")):
+        wide = Image.fromarray(image)
+        out[place] = wide.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+    return out
 
 
 def _agreement(outlines: NDArray[np.int8], images: Images, own: NDArray[np.intp] | None = None) -> Floats:

@@ -17,7 +17,6 @@ from baselines.common import override, train_level
 from baselines.hw06_gan import (
     LEVELS,
     adversarial_loss,
-    diff_augment,
     frechet,
     new_networks,
     r1_penalty,
@@ -129,6 +128,42 @@ def test_every_parameter_and_every_mark_shows() -> None:
         moved[:, index] = (moved[:, index] + 0.5) % 1 if name in world.RANGES else 1 - moved[:, index].round()
         change = np.abs(world.render(moved) - before).mean(axis=(1, 2, 3))
         assert (change > 0.02).mean() > 0.2, name
+
+
+def test_a_key_has_windows_of_half_the_range_of_many_parameters() -> None:
+    names = list(world.RANGES)
+    chosen = [names.index(name) for name in world.FAMILY]
+    assert len(set(chosen)) >= 32
+    assert {"shift_x", "shift_y", "scale", "tilt", "hair_hue", "back_hue", "light_angle"} <= set(world.FAMILY)
+    window = world.windows(fixed(1))
+    assert np.array_equal(window, world.windows(fixed(1)))
+    numbers = world.uniforms(default_rng(4), 2000, window)
+    whole = world.uniforms(default_rng(4), 2000)
+    others = [place for place in range(whole.shape[1]) if place not in chosen]
+    assert np.array_equal(numbers[:, others], whole[:, others])
+    low, high = numbers[:, chosen].min(axis=0), numbers[:, chosen].max(axis=0)
+    assert np.allclose(high - low, 0.5, atol=0.01)
+    on_circle = np.array([name in world.TURNS for name in world.FAMILY])
+    assert low.min() >= 0
+    assert high[~on_circle].max() <= 1
+    assert high[on_circle].max() > 1.2  # a window may lie across the seam
+
+
+def test_faces_of_another_key_are_further_off_than_those_of_the_same() -> None:
+    window, other = (world.windows(fixed(seed)) for seed in (1, 2))
+    assert np.abs(window - other).mean() > 0.1
+    every = (world.draw(default_rng(seed), 500, one) for seed, one in ((1, window), (2, window), (3, other)))
+    first, same, different = (torch.from_numpy(small(images) / 64).double() for images in every)
+    assert frechet(first, different) > 2 * frechet(first, same)
+
+
+def test_attributes_are_places_within_the_windows() -> None:
+    window = world.windows(fixed(1))
+    images, values = world.attributes(default_rng(3), 300, window)
+    assert np.abs(images.astype(int) - world.draw(default_rng(3), 300, window)).max() <= 1
+    assert values.shape == (300, len(world.RANGES) + len(world.CHANCES))
+    assert np.abs(values[:, : len(world.RANGES)]).max() <= 3**0.5
+    assert np.abs(values[:, : len(world.RANGES)].std(axis=0) - 1).max() < 0.15
 
 
 def test_a_place_on_a_circle_has_no_seam() -> None:
@@ -282,61 +317,6 @@ def test_another_seed_gives_another_file(public: Path, tmp_path: Path) -> None:
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert one == same != other
-
-
-@pytest.mark.parametrize("kinds", [("colour",), ("translation",), ("cutout",), ("colour", "translation", "cutout")])
-def test_gradients_pass_through_every_augmentation(kinds: tuple[str, ...]) -> None:
-    images = (torch.rand(3, 3, 16, 16, dtype=torch.float64) - 0.5).requires_grad_()
-    changed = diff_augment(images, kinds, torch.Generator().manual_seed(1))
-    weight = torch.randn(changed.shape, dtype=torch.float64)
-    torch.autograd.backward((changed * weight).sum())
-    assert images.grad is not None
-    push = torch.randn(images.shape, dtype=torch.float64)
-    ahead, back = (
-        (diff_augment((images + sign * 1e-3 * push).detach(), kinds, torch.Generator().manual_seed(1)) * weight).sum()
-        for sign in (1, -1)
-    )
-    assert float((images.grad * push).sum()) == pytest.approx(float(ahead - back) / 2e-3, rel=1e-6)
-
-
-def test_each_image_is_changed_in_its_own_way_and_by_no_more_than_it_says() -> None:
-    rng = torch.Generator().manual_seed(0)
-    image = torch.rand(1, 3, 64, 64).expand(64, -1, -1, -1) + 1
-    moved = diff_augment(image, ("translation",), rng)
-    assert len(torch.unique(moved.flatten(1), dim=0)) > 50
-    assert float((moved == 0).float().mean()) < 0.25  # up to an eighth at two sides
-    assert torch.equal(moved[:, :, 8:-8, 8:-8] > 0, torch.ones(64, 3, 48, 48, dtype=torch.bool))
-    for one in moved[:8]:
-        rows, columns = (one[0] != 0).any(1).nonzero()[:, 0], (one[0] != 0).any(0).nonzero()[:, 0]
-        inner = one[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        assert any(
-            torch.equal(inner, image[0][:, y : y + inner.shape[1], x : x + inner.shape[2]])
-            for y in (0, 64 - inner.shape[1])
-            for x in (0, 64 - inner.shape[2])
-        )
-    holes = (diff_augment(image, ("cutout",), rng)[:, 0] == 0).float().mean(dim=(1, 2))
-    assert float(holes.max()) <= 0.25
-    assert float(holes.min()) >= 0.05
-    assert torch.equal(diff_augment(image, (), rng), image)
-
-
-def test_real_and_generated_images_go_through_the_same_augmentation(
-    public: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[tuple[int, tuple[str, ...], bool]] = []
-
-    def watched(images: torch.Tensor, kinds: tuple[str, ...], rng: torch.Generator) -> torch.Tensor:
-        seen.append((len(images), kinds, images.requires_grad))
-        return diff_augment(images, kinds, rng)
-
-    monkeypatch.setattr("baselines.hw06_gan.diff_augment", watched)
-    kinds = ("colour", "translation", "cutout")
-    chosen = [*TINY, "epochs=1", f"augment={','.join(kinds)}"]
-    train_level("hw06", "boss", public, tmp_path, seed=0, device="cpu", overrides=chosen)
-    # Each step: the real and the made ones for the discriminator, then the made ones again, for the generator.
-    assert [entry[:2] for entry in seen] == [(8, kinds)] * 15
-    # The real ones have a gradient in the first step alone, for the penalty.
-    assert [entry[2] for entry in seen] == [True, False, True] + [False, False, True] * 4
 
 
 def test_the_losses_are_cross_entropies() -> None:

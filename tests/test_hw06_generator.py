@@ -30,7 +30,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Made]
     """A small competition: the folder with `public` and `secret`."""
     folder = tmp_path_factory.mktemp("world")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(networks.FACES, "small", 200)
+        patch.setitem(networks.FACES, "small", 400)
+        patch.setitem(networks.CLUTTER, "small", 400)
         patch.setitem(world.SIZES, "small", (300, 100))
         patch.setattr(copies, "PAIRS", 300 * 100)
         for name in ("public", "secret"):
@@ -99,8 +100,16 @@ def test_a_level_hands_in_its_generator_and_the_judge_scores_it(made: tuple[Path
     assert path.suffix == ".onnx"
     first, again = (score(folder, one, path.read_bytes()) for _ in range(2))
     assert first == again
+
+
+def test_a_generator_that_draws_as_the_world_does_beats_one_of_plain_colours(made: tuple[Path, Made]) -> None:
+    folder, one = made
     assert one.sample is not None
-    assert score(folder, one, one.sample) != first
+    fresh = world.draw(default_rng(8), 300, world.windows(fixed(5)))
+    (good, many), (plain, few) = score(folder, one, memory(fresh)), score(folder, one, one.sample)
+    assert good < plain / 4
+    assert many > 0.8
+    assert few < 0.2
 
 
 def test_a_generator_that_holds_training_images_is_refused_and_so_is_one_that_holds_too_many(

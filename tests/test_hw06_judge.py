@@ -352,7 +352,12 @@ def test_a_file_of_copies_is_refused_with_their_number_offline_and_in_grading(
             judge.check(form, {"image": many}, folder)
         (problem,) = caught.value.problems
         assert problem.code == "E_COPIES"
-        assert re.match(r"3\d of 100 images", problem.message)
+        assert re.match(r"3\d% of the images that were compared \(100\)", problem.message)
+        for zoom, turn in ((1.2, 0.0), (0.85, 0.0), (1.0, 0.2), (1.0, -0.17)):
+            moved = copies.moved(images[:100], zoom, turn)
+            assert copies.copies(drawn[1], moved).mean() < judge.MOST_COPIES
+            with pytest.raises(SubmissionError, match="once all of them are resized or turned alike"):
+                judge.check(form, {"image": moved}, folder)
     for nowhere in (None, tmp_path):
         assert "not compared" in judge.check(form, {"image": many}, nowhere).notes[0]
 
@@ -364,7 +369,7 @@ def test_a_file_of_copies_is_refused_with_their_number_offline_and_in_grading(
 def small_world() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(networks.FACES, "small", 400)
-        patch.setitem(networks.EPOCHS, "small", 6)
+        patch.setitem(networks.CLUTTER, "small", 400)
         patch.setitem(world.SIZES, "small", (150, 100))
         yield
 
@@ -420,6 +425,7 @@ def test_the_built_in_competition_ranks_and_notes(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_competition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(networks.FACES, "small", 60)
+    monkeypatch.setitem(networks.CLUTTER, "small", 60)
     monkeypatch.setitem(world.SIZES, "small", (60, 40))
     one, other, another = (make(tmp_path / name, "builtin", seed) for name, seed in (("a", 5), ("b", 5), ("c", 6)))
     files, again, others = (secrets(tmp_path / name) for name in "abc")

@@ -77,7 +77,7 @@ TASK = Task(
             (FID, FACE_RATE),
             MEASURED,
             Rules(),
-            Place("tasks.hw06_gan.world:make"),
+            Place("tasks.hw06_gan.judge:make"),
             judge=_BY_NETWORKS,
         ),
         Edition(

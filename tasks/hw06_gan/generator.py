@@ -69,7 +69,7 @@ def make(public: Path, streams: Streams, size: str, source: Path | None, secret:
     import numpy as np
     from safetensors.numpy import save
 
-    made = world.make(public, streams, size, source, secret)
+    made = judge.make(public, streams, size, source, secret)
     noise = streams.generator("noise").standard_normal((SUBMITTED, NOISE), np.float32)
     (secret / NOISE_FILE).write_bytes(save({"noise": noise}))
     return replace(made, sample=plain())

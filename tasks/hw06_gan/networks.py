@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import UserError
+from tasks.hw06_gan import world
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
@@ -24,22 +25,22 @@ if TYPE_CHECKING:
 
 FEATURES_FILE, DETECTOR_FILE = "features.safetensors", "detector.safetensors"
 FEATURES = 96
-FACES, EPOCHS = {"small": 1500, "full": 20_000}, {"small": 6, "full": 10}
-"""Faces drawn for training, and how often each is seen; half as many images have no face."""
+FACES, CLUTTER = {"small": 1500, "full": 20_000}, {"small": 1500, "full": 10_000}
+"""Faces, and images without a face, that are drawn for training."""
+EPOCHS, DETECTOR_EPOCHS = {"small": 6, "full": 10}, {"small": 12, "full": 3}
+"""How often each face is seen by the feature network and by the detector."""
 BATCH = 50
 WEIGHT = 5.0  # of blur and noise, which are two among many attributes and must count
 
 
-def train(streams: Streams, size: str) -> dict[str, bytes]:
-    """Both networks as safetensors files by name, trained on drawn faces."""
-    from tasks.hw06_gan import world
-
+def train(streams: Streams, size: str, window: NDArray[np.float64] | None = None) -> dict[str, bytes]:
+    """Both networks as safetensors files by name, trained on drawn faces of a key's windows or of the whole ranges."""
     judge = streams.within("judge")
-    images, attributes = world.attributes(judge.generator("faces"), FACES[size])
-    clutter = world.clutter(judge.generator("clutter"), FACES[size] // 2)
+    images, attributes = world.attributes(judge.generator("faces"), FACES[size], window)
+    clutter = world.clutter(judge.generator("clutter"), CLUTTER[size], window)
     return {
         FEATURES_FILE: train_features(judge.seed("features"), images, attributes, EPOCHS[size]),
-        DETECTOR_FILE: train_detector(judge.seed("detector"), images, clutter, EPOCHS[size] // 3),
+        DETECTOR_FILE: train_detector(judge.seed("detector"), images, clutter, DETECTOR_EPOCHS[size]),
     }
 
 

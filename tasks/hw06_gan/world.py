@@ -2,8 +2,9 @@
 
 A face is a row of uniform numbers. They set pose, shape, colours, hair, eyes, mouth, accessories, clothes, background
 and light; shapes are distances in pixels, turned into coverage, so that a small change of a parameter is a small change
-of the image. `draw` gives faces, `attributes` faces with their parameters (to train a feature network), `clutter`
-images without a face (to train a detector), `make_images` the students' files and the hidden real images.
+of the image. Of many parameters a key has half the range only (`windows`). `draw` gives faces, `attributes` faces with
+their parameters (to train a feature network), `clutter` images without a face (to train a detector), `make_images` the
+students' files and the hidden real images.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Made, UserError
+from tasks.base import UserError
 from tasks.processes import mapped
 from tasks.streams import Streams
 
@@ -23,17 +24,20 @@ if TYPE_CHECKING:
 
     Images = NDArray[np.uint8]
     Field = NDArray[np.float32]
+    Window = NDArray[np.float64]
 
 SIDE = 64
 SIZES = {"small": (2000, 1000), "full": (71314, 10000)}
 """Faces that students get (the course's own number in "full") and hidden ones."""
 PART = 1024
 """Faces that are drawn at once, by one process."""
+MIXED = 1500
+"""At most so many faces are mixed in one image of `clutter`."""
 QUALITY = 92
 """The quality of the JPEG files; the hidden images are compressed in the same way."""
 
 RANGES = {
-    "shift_x": (-3.0, 3.0), "shift_y": (-2.0, 2.5), "scale": (0.96, 1.24), "tilt": (-0.2, 0.2), "yaw": (-1.0, 1.0),
+    "shift_x": (-9.0, 9.0), "shift_y": (-6.0, 6.0), "scale": (0.76, 1.4), "tilt": (-0.5, 0.5), "yaw": (-1.0, 1.0),
     "pitch": (-1.0, 1.0),
     "face_width": (14.5, 17.5), "face_height": (16.0, 19.0), "chin": (0.2, 0.65), "skin": (0.0, 1.0),
     "skin_red": (-0.03, 0.03), "blush": (0.0, 0.55),
@@ -58,6 +62,17 @@ RANGES = {
     "light_angle": (0.0, 1.0), "light": (0.02, 0.3), "warmth": (-0.08, 0.08), "exposure": (0.85, 1.08),
 }  # fmt: skip
 """Every continuous parameter with the ends of its uniform range; lengths in pixels, angles in radians or turns."""
+FAMILY = (
+    "shift_x", "shift_y", "scale", "tilt", "yaw", "pitch",
+    "skin", "skin_red", "blush",
+    "hair_hue", "hair_saturation", "hair_value", "hair_volume", "hair_gloss", "hair_tip", "strands",
+    "fringe_height", "fringe_depth", "fringe_width", "fringe_phase", "fringe_part", "fringe_curve",
+    "back_length", "back_width", "back_wave",
+    "eye_hue", "eye_saturation", "eye_value", "dress_hue", "dress_saturation", "dress_value", "extra_hue",
+    "back_hue", "back_saturation", "back_value", "back_shift", "back_angle", "back_fade", "spot_x", "spot_y", "spot",
+    "light_angle", "light", "warmth", "exposure",
+)  # fmt: skip
+"""The parameters of which a world has half the range only, a window that its key draws."""
 TURNS = ("hair_hue", "eye_hue", "dress_hue", "extra_hue", "back_hue", "fringe_phase", "back_angle", "light_angle")
 """The parameters that are a position on a circle: 0 and 1 are the same."""
 CHANCES = {
@@ -65,14 +80,32 @@ CHANCES = {
 }  # fmt: skip
 """The features that a face may have, with their probabilities. "smile": the eyes are closed to arcs."""
 
+_FAMILY = [list(RANGES).index(name) for name in FAMILY]
 _CHUNK = 16  # faces drawn at a time: their fields stay in the cache
 
 Face = dict[str, "NDArray[Any]"]
 
 
-def uniforms(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-    """The uniform numbers (n, parameters) of faces, continuous ones first; the first faces do not depend on `count`."""
-    return rng.random((count, len(RANGES) + len(CHANCES)))
+def windows(streams: Streams) -> Window:
+    """Where the windows of a key begin, in the order of `FAMILY`, as a share of the range.
+
+    A window on a circle begins anywhere.
+    """
+    import numpy as np
+
+    starts = streams.generator("windows").random(len(FAMILY))
+    return np.where([name in TURNS for name in FAMILY], starts, starts / 2)
+
+
+def uniforms(rng: np.random.Generator, count: int, window: Window | None = None) -> NDArray[np.float64]:
+    """The uniform numbers (n, parameters) of faces, continuous ones first; the first faces do not depend on `count`.
+
+    Those of `FAMILY` lie in a key's windows, from `start` to `start` + ½, or in 0..1 without.
+    """
+    numbers = rng.random((count, len(RANGES) + len(CHANCES)))
+    if window is not None:
+        numbers[:, _FAMILY] = window + numbers[:, _FAMILY] / 2
+    return numbers
 
 
 def parameters(numbers: NDArray[np.float64]) -> Face:
@@ -87,27 +120,30 @@ def parameters(numbers: NDArray[np.float64]) -> Face:
     return face
 
 
-def draw(rng: np.random.Generator, count: int) -> Images:
-    """Faces, uint8 (n, 64, 64, 3)."""
-    return render(uniforms(rng, count))
+def draw(rng: np.random.Generator, count: int, window: Window | None = None) -> Images:
+    """Faces, uint8 (n, 64, 64, 3), of a key's windows or of the whole ranges."""
+    return render(uniforms(rng, count, window))
 
 
-def attributes(rng: np.random.Generator, count: int) -> tuple[Images, Field]:
+def attributes(rng: np.random.Generator, count: int, window: Window | None = None) -> tuple[Images, Field]:
     """Faces and their parameters, float32 (n, k).
 
     First the continuous parameters, with mean 0 and deviation 1, and two columns, cosine and sine, for a place on a
-    circle; then the marks 0 and 1, one column for each of `CHANCES`, in that order.
+    whole circle; then the marks 0 and 1, one column for each of `CHANCES`, in that order.
     """
     import numpy as np
 
-    numbers = uniforms(rng, count)
+    numbers = uniforms(rng, count, window)
+    places = numbers.copy()  # within the windows
+    if window is not None:
+        places[:, _FAMILY] = 2 * (numbers[:, _FAMILY] - window)
     columns = []
     for index, name in enumerate(RANGES):
-        if name in TURNS:
+        if name in TURNS and window is None:
             angle = 2 * np.pi * numbers[:, index]
             columns += [np.sqrt(2) * np.cos(angle), np.sqrt(2) * np.sin(angle)]
         else:
-            columns.append((numbers[:, index] - 0.5) * np.sqrt(12))
+            columns.append((places[:, index] - 0.5) * np.sqrt(12))
     face = parameters(numbers)
     columns += [face[name] for name in CHANCES]
     return render(numbers), np.stack(columns, axis=1).astype(np.float32)
@@ -222,7 +258,7 @@ def _paint_all(face: Face, features: bool) -> Field:
     _paint(canvas, _cover(behind + 1.1), shaded(np.float32(0.78) * hair, tip * np.float32(0.78), down))
 
     # Neck and clothes.
-    low = slice(36, SIDE)
+    low = slice(32, SIDE)
     ul, vl, part = u[:, low], v[:, low], canvas[:, :, low]
     _paint(part, _cover(np.maximum(np.abs(ul + turn[:] * 0.3) - 4.6, 10 - vl)), shade)
     body = _oval(ul + turn * 0.3, vl - 37, np.float32(23), np.float32(15.5))
@@ -245,7 +281,7 @@ def _paint_all(face: Face, features: bool) -> Field:
 
     # What is on the face, turned with the head.
     uf, vf = u - turn, v - p["pitch"] * 1.2
-    middle = slice(18, 60)
+    middle = slice(8, SIDE)
     um, vm, part, clip = uf[:, middle], vf[:, middle], canvas[:, :, middle], inside[:, middle]
     cheek = _cover(_oval(np.abs(um) - 9.5, vm - 8, np.float32(3.6), np.float32(2.2)), 2.5) * p["blush"] * clip
     _paint(part, cheek, skin * np.array([1.0, 0.62, 0.62], np.float32)[:, None])
@@ -288,39 +324,38 @@ def _features(canvas: Field, face: Face, p: Face, u: Field, v: Field, clip: Fiel
     line = np.float32(0.25) * hair + np.float32(0.08)
     glass = _rgb(face["extra_hue"], np.float32(0.5), np.float32(0.35) * face["extra_value"])
     iris = _rgb(face["eye_hue"], face["eye_saturation"], face["eye_value"])
-    for sign, columns in ((-1, slice(4, 40)), (1, slice(24, 60))):
+    for sign in (-1, 1):
         far = 1 - 0.16 * np.maximum(sign * p["yaw"], 0)  # the eye that is turned away is narrower
-        s = (u[:, :, columns] - sign * p["eye_gap"]) / far
-        t = v[:, :, columns] - p["eye_level"]
-        part, inside = canvas[:, :, :, columns], clip[:, :, columns]
+        s = (u - sign * p["eye_gap"]) / far
+        t = v - p["eye_level"]
         t = t - sign * s * p["eye_slant"]
         wide, tall = p["eye_width"], p["eye_height"] * p["eye_open"]
         shape = _oval(s, t, wide, tall)
-        opened = np.where(p["smile"] > 0, np.float32(0), inside)
-        _paint(part, _cover(shape) * opened, white)
+        opened = np.where(p["smile"] > 0, np.float32(0), clip)
+        _paint(canvas, _cover(shape) * opened, white)
         look_s, look_t = s - p["look_x"], t - p["look_y"]
         ball = np.maximum(_oval(look_s, look_t, p["iris"] * wide, p["iris"] * p["eye_height"] * 1.08), shape)
         rise = np.clip(0.55 + look_t / (2.2 * p["eye_height"]), 0, 1)
-        _paint(part, _cover(ball) * opened, iris * np.float32(0.45))
-        _paint(part, _cover(ball + 0.7) * opened, iris[:, :, None, None] * (0.45 + 0.8 * rise))
+        _paint(canvas, _cover(ball) * opened, iris * np.float32(0.45))
+        _paint(canvas, _cover(ball + 0.7) * opened, iris[:, :, None, None] * (0.45 + 0.8 * rise))
         black_spot = _oval(look_s, look_t, p["pupil"] * p["iris"] * wide, p["pupil"] * p["iris"] * p["eye_height"])
-        _paint(part, _cover(np.maximum(black_spot, shape)) * opened, iris * np.float32(0.2))
+        _paint(canvas, _cover(np.maximum(black_spot, shape)) * opened, iris * np.float32(0.2))
         shadow = np.maximum(shape, t + tall * np.float32(0.45))
-        _paint(part, _cover(shadow, 1.5) * opened * np.float32(0.35), black)
+        _paint(canvas, _cover(shadow, 1.5) * opened * np.float32(0.35), black)
         glint = _oval(look_s + 1.2, look_t + 1.5, p["glint"], p["glint"] * 1.1)
         small = _oval(look_s - 1.3, look_t - 1.6, p["glint"] * 0.6, p["glint"] * 0.6)
-        _paint(part, _cover(np.maximum(np.minimum(glint, small), shape + 0.3)) * opened, white)
+        _paint(canvas, _cover(np.maximum(np.minimum(glint, small), shape + 0.3)) * opened, white)
         lid = np.maximum(np.abs(shape) - p["lash"] * (0.75 - 0.12 * t / tall), t + tall * np.float32(0.12))
         lower = np.maximum(np.abs(shape) - 0.35, tall * np.float32(0.7) - t)
         arc = np.abs(t - 1 + 2.4 * (1 - np.square(s / wide))) - 0.75
         arc = np.maximum(arc, np.abs(s) - wide - 0.3)
-        _paint(part, _cover(np.where(p["smile"] > 0, arc, np.minimum(lid, lower))) * inside, line)
+        _paint(canvas, _cover(np.where(p["smile"] > 0, arc, np.minimum(lid, lower))) * clip, line)
         rise_b = p["brow_slope"] * sign * s + p["brow_curve"] * np.square(s)
-        brow = np.abs(v[:, :, columns] - p["eye_level"] + p["eye_height"] + p["brow_level"] - 2 - rise_b)
+        brow = np.abs(v - p["eye_level"] + p["eye_height"] + p["brow_level"] - 2 - rise_b)
         brow = np.maximum(brow - p["brow_width"], np.abs(s) - 4.2)
-        _paint(part, _cover(brow) * inside * np.float32(0.9), line * np.float32(0.8) + np.float32(0.2) * hair)
+        _paint(canvas, _cover(brow) * clip * np.float32(0.9), line * np.float32(0.8) + np.float32(0.2) * hair)
         rim = np.abs(_oval(s, t, np.float32(5.8), np.float32(5.4))) - 0.5
-        _paint(part, _cover(rim) * p["glasses"], glass)
+        _paint(canvas, _cover(rim) * p["glasses"], glass)
     bridge = np.maximum(np.abs(v - p["eye_level"]) - 0.45, np.abs(u) - p["eye_gap"] + 5.6)
     _paint(canvas, _cover(bridge) * p["glasses"], glass)
     nose = _oval(u - 0.3, v - p["mouth_level"] + 3.6, np.float32(0.7), np.float32(0.55))
@@ -345,7 +380,7 @@ def _extras(
     """Ears of an animal, a hair band, a bow and a pin on the upper rows of the canvas."""
     import numpy as np
 
-    top = slice(0, 44)
+    top = slice(0, 52)
     u, v, canvas = u[:, top], v[:, top], canvas[:, :, top]
     extra = _rgb(face["extra_hue"], np.float32(0.65), face["extra_value"])
     big = p["extra_size"]
@@ -371,17 +406,18 @@ def _extras(
 # Images without a face
 
 
-def clutter(rng: np.random.Generator, count: int) -> Images:
+def clutter(rng: np.random.Generator, count: int, window: Window | None = None) -> Images:
     """Images without a face, uint8 (n, 64, 64, 3), the kinds in turn.
 
     Noise, shuffled pieces of faces, heads without eyes and mouth, blurred faces, textures, half-erased faces, means of
-    many faces, warped ones, and pieces of a face repeated over a blurred one.
+    many faces, warped ones, pieces of a face repeated over a blurred one, and twice as many
+    draws from the normal distribution with the faces' mean and covariance.
     """
     import numpy as np
 
-    numbers = uniforms(rng, count)
+    numbers = uniforms(rng, count, window)
     images = render(numbers).astype(np.float32)
-    kinds = np.arange(count) % 9
+    kinds = np.arange(count) % 11
     images[kinds == 2] = render(numbers[kinds == 2], features=False)
     others = images[rng.permutation(count)].copy() if count else images
     for index in range(count):
@@ -403,6 +439,7 @@ def clutter(rng: np.random.Generator, count: int) -> Images:
             images[index] = _warped(image, rng)
         elif kind == 8:
             images[index] = _repeated(image, rng)
+    images[kinds > 8] = _sums(others[:MIXED], int((kinds > 8).sum()), rng)
     return np.rint(np.clip(images, 0, 255)).astype(np.uint8)
 
 
@@ -486,6 +523,16 @@ def _repeated(image: Field, rng: np.random.Generator) -> Field:
     return share * tiled + (1 - share) * _blurred(image, int(rng.integers(4, 14)))
 
 
+def _sums(faces: Field, count: int, rng: np.random.Generator) -> Field:
+    """Draws from the normal distribution with the faces' mean and covariance (count, 64, 64, 3): no edge is one."""
+    import numpy as np
+
+    mean = faces.mean(axis=0)
+    weights = rng.standard_normal((count, len(faces)), np.float32) / np.float32(max(1, len(faces)) ** 0.5)
+    out: Field = mean + np.tensordot(weights, faces - mean, axes=1)
+    return out
+
+
 # Files
 
 
@@ -527,23 +574,13 @@ def archive(images: Images, max_bytes: int) -> bytes:
     raise UserError(f"{len(images)} images do not fit into {max_bytes:,} bytes at any quality.")
 
 
-def make(public: Path, streams: Streams, size: str, source: Path | None, secret: Path) -> Made:
-    """Write the faces of a world into `public` and return the hidden ones as answers."""
-    import numpy as np
-
-    from tasks.hw06_gan import judge, networks
-
-    networks.require_torch()
-    hidden = make_images(public, streams, size)
-    files = sorted((public / "faces").iterdir())
-    shown = np.stack([decode(path.read_bytes()) for path in files])
-    return judge.prepared(shown, hidden, networks.train(streams, size), secret)
-
-
-def make_images(public: Path, streams: Streams, size: str, processes: int | None = None) -> Images:
+def make_images(
+    public: Path, streams: Streams, size: str, processes: int | None = None, window: Window | None = None
+) -> Images:
     """Write `faces/0.jpg` … into `public` and return hidden real images (m, 64, 64, 3), compressed like those.
 
     Files and images are the same however many `processes` draw them; default: one for each core in `full`.
+    The `window` is that of the streams.
     """
     import numpy as np
 
@@ -553,9 +590,10 @@ def make_images(public: Path, streams: Streams, size: str, processes: int | None
     folder = public / "faces"
     folder.mkdir()
     count = processes or (None if size == "full" else 1)
-    numbers = uniforms(streams.generator("shown faces"), shown)
+    window = windows(streams) if window is None else window
+    numbers = uniforms(streams.generator("shown faces"), shown, window)
     mapped(partial(_write_faces, folder), [(at, numbers[at : at + PART]) for at in range(0, shown, PART)], count)
-    numbers = uniforms(streams.generator("hidden faces"), hidden)
+    numbers = uniforms(streams.generator("hidden faces"), hidden, window)
     return np.concatenate(mapped(_compressed, [numbers[at : at + PART] for at in range(0, hidden, PART)], count))
 
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from baselines.hw06_gan import read
+from tasks import copies
 from tasks.formats import ImagesFormat
 from tasks.hw06_gan import FORMAT
-from tasks.hw06_gan.world import archive, draw
+from tasks.hw06_gan.world import archive, draw, windows
 from tasks.streams import Streams
 from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given, Reference, Trick, World
 
@@ -73,14 +74,18 @@ def moved(zoom: float, turn: float) -> Change:
     """Resized by up to `zoom` to either side, and turned by up to `turn` in radians."""
 
     def change(images: Floats, rng: np.random.Generator) -> Floats:
-        out = np.empty_like(images)
-        for place, image in enumerate(images):
-            size, angle = np.exp(rng.uniform(-1, 1) * np.log(zoom)), rng.uniform(-turn, turn)
-            cos, sin = np.cos(angle) / size, np.sin(angle) / size
-            wide = Image.fromarray(np.pad(image.astype(np.uint8), ((32, 32), (32, 32), (0, 0)), mode="reflect"))
-            matrix = (cos, sin, 64 - 32 * (cos + sin), -sin, cos, 64 - 32 * (cos - sin))
-            out[place] = np.array(wide.transform((64, 64), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC))
-        return out
+        sizes, turns = np.exp(rng.uniform(-1, 1, len(images)) * np.log(zoom)), rng.uniform(-turn, turn, len(images))
+        every = zip(images[:, None].astype(np.uint8), sizes, turns, strict=True)
+        return np.concatenate([copies.moved(image, size, angle) for image, size, angle in every]).astype(np.float32)
+
+    return change
+
+
+def all_moved(zoom: float, turn: float) -> Change:
+    """All resized and turned alike."""
+
+    def change(images: Floats, rng: np.random.Generator) -> Floats:
+        return copies.moved(images.astype(np.uint8), zoom, turn).astype(np.float32)
 
     return change
 
@@ -157,12 +162,14 @@ def sample(given: Given) -> bytes:
 
 def own_generator(given: Given) -> bytes:
     """Faces that this package draws with another key."""
-    return handed_in(given, draw(given.other_streams().generator("shown faces"), len(given.form)).astype(np.float32))
+    streams = given.other_streams()
+    faces = draw(streams.generator("shown faces"), len(given.form), windows(streams))
+    return handed_in(given, faces.astype(np.float32))
 
 
 def fresh(world: World, streams: Streams, size: str) -> bytes:
     """Other faces of the same key."""
-    return archive(draw(streams.generator("fresh faces"), FORMAT.count), FORMAT.max_bytes)
+    return archive(draw(streams.generator("fresh faces"), FORMAT.count, windows(streams)), FORMAT.max_bytes)
 
 
 KNOWN = (
@@ -182,6 +189,9 @@ TRICKS = (
     Trick("training images, noisy", PUBLIC_DATA, of_copies(noisy)),
     Trick("training images, resized by a tenth", PUBLIC_DATA, of_copies(moved(1.1, 0.0))),
     Trick("training images, resized by a quarter, turned", PUBLIC_DATA, of_copies(moved(1.25, 0.2))),
+    Trick("training images, all larger by a fifth", PUBLIC_DATA, of_copies(all_moved(1.2, 0.0))),
+    Trick("training images, all turned by 0.2", PUBLIC_DATA, of_copies(all_moved(1.0, 0.2))),
+    Trick("training images, all turned by 0.12", PUBLIC_DATA, of_copies(all_moved(1.0, 0.12))),
     Trick("training images, warped", PUBLIC_DATA, of_copies(warped)),
     Trick("halves of training images", PUBLIC_DATA, halves),
     Trick("quarters of training images", PUBLIC_DATA, quarters),
