@@ -72,7 +72,7 @@ SAME = 0.75
 """The mean likeness of the windows of copies; different pictures have less."""
 MOVES = ((1.2, 0.0), (1 / 1.2, 0.0), (1.0, 0.2), (1.0, -0.2))
 """What undoes a change that is the same for all pictures: factors of the size, and turns in radians."""
-MOVED = 200
+MOVED = 100
 """At most so many pictures are moved."""
 PAIRS = 20_000_000
 """Where more pairs of pictures would have to be compared, only some of the pictures are."""
