@@ -149,13 +149,14 @@ def _agreement(outlines: NDArray[np.int8], images: Images, own: NDArray[np.intp]
     import numpy as np
 
     found = np.zeros((len(images), len(WINDOWS)), np.float32)
+    given = _outlines(images)
     for place, (top, left) in enumerate(WINDOWS):
         cells = outlines[:, top // 2 : (top + WINDOW) // 2, left // 2 : (left + WINDOW) // 2].astype(np.float32)
         fine, side = _normal(cells), WINDOW // 4
         coarse = _normal(cells.reshape(-1, side, 2, side, 2).mean(axis=(2, 4)))
         for start in range(0, len(images), PIECE):
             rows = slice(start, start + PIECE)
-            outline = _outlines(images[rows])
+            outline = given[rows]
             both = (outline, outline[:, :, ::-1])
             likeness = np.full((len(outline), len(cells)), -1, np.float32)
             for view in _views(both, top, left, 4, range(-REACH, REACH + 1, REACH)):
@@ -164,9 +165,8 @@ def _agreement(outlines: NDArray[np.int8], images: Images, own: NDArray[np.intp]
                 likeness[np.arange(len(outline)), own[rows]] = -1
             most = min(NEAREST, len(cells) - (own is not None))
             near = fine[np.argpartition(likeness, -most, axis=1)[:, -most:]]
-            for view in _views(both, top, left, 2, range(-REACH, REACH + 1)):
-                best = np.matmul(near, view[:, :, None])[:, :, 0].max(axis=1)
-                np.maximum(found[rows, place], best, out=found[rows, place])
+            views = np.stack(list(_views(both, top, left, 2, range(-REACH, REACH + 1))), axis=2)
+            found[rows, place] = np.maximum(np.matmul(near, views).max(axis=(1, 2)), 0)
     return found
 
 
