@@ -137,7 +137,8 @@ def moved(images: Images, zoom: float, turn: float) -> Images:
     out = np.empty_like(images)
     for place, image in enumerate(np.pad(images, ((0, 0), (half, half), (half, half), (0, 0)), mode="reflect")):
         wide = Image.fromarray(image)
-        out[place] = wide.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+        turned = wide.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+        out[place] = np.asarray(turned)
     return out
 
 
