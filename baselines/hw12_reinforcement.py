@@ -2,7 +2,7 @@
 
 Mean reward of 100 public and 100 private flights in the built-in world, mean ± standard deviation over the seeds
 300-302 (boss 300-301), and seconds of a core (AMD EPYC; strong and boss of 300-301 Intel Xeon): simple 87.7 ± 36.1,
-76.0 ± 25.4, 25 s; medium 150.0 ± 65.0, 152.7 ± 67.6, 54 s; strong 238.0 ± 22.9, 237.0 ± 23.1, 150 s; boss 270.9 ± 4.3,
+76.0 ± 25.4, 25 s; medium 181.9 ± 55.8, 195.0 ± 48.0, 29 s; strong 238.0 ± 22.9, 237.0 ± 23.1, 150 s; boss 270.9 ± 4.3,
 272.8 ± 3.9, 259 s (`python tests/bench/ladder.py hw12 --seeds 300-302`).
 """
 
@@ -65,7 +65,7 @@ class Config:
 HELD = Config(repeat=4, sharpening=10.0, keep_best=True, iterations=100, batch_size=256, entropy_coef=0.0)
 LEVELS = {
     "simple": replace(HELD, critic=False, gamma=0.96, lr=3e-3, n_epochs=1, clip_range=0.0),
-    "medium": replace(HELD, gamma=0.996, gae_lambda=0.95, iterations=160),
+    "medium": replace(HELD, gamma=0.98, gae_lambda=0.95),
     "strong": Config(),
     "boss": Config(iterations=600),
 }
