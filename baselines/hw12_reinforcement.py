@@ -1,9 +1,9 @@
 """HW12 in four levels: REINFORCE, and proximal policy optimisation (PPO) with actions held, with free ones, and longer.
 
 Mean reward of 100 public and 100 private flights in the built-in world, mean ± standard deviation over the seeds
-300-302 (boss 300-301), and seconds of a core (AMD EPYC; strong and boss of 300-301 Intel Xeon): simple 87.7 ± 36.1,
-76.0 ± 25.4, 25 s; medium 181.9 ± 55.8, 195.0 ± 48.0, 29 s; strong 238.0 ± 22.9, 237.0 ± 23.1, 150 s; boss 270.9 ± 4.3,
-272.8 ± 3.9, 259 s (`python tests/bench/ladder.py hw12 --seeds 300-302`).
+300-302, and seconds of a core (AMD EPYC; strong and boss of 300-301 Intel Xeon): simple 87.7 ± 36.1, 76.0 ± 25.4, 25 s;
+medium 181.9 ± 55.8, 195.0 ± 48.0, 29 s; strong 238.0 ± 22.9, 237.0 ± 23.1, 150 s; boss 272.2 ± 3.8, 273.1 ± 2.8, 249 s
+(`python tests/bench/ladder.py hw12 --seeds 300-302`).
 """
 
 from __future__ import annotations
