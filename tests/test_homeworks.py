@@ -233,7 +233,7 @@ def graded(secret: Secret, data: bytes) -> Grade:
 
 
 def test_no_homework_is_missing_here() -> None:
-    assert set(CASES) == {module.partition("_")[0] for module in MODULES}
+    assert set(CASES) == set(SHORT) == {module.partition("_")[0] for module in MODULES}
 
 
 def test_the_answers_win(name: str, home: Home, secret: Secret, winner: bytes) -> None:
@@ -568,7 +568,7 @@ class Training:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("world", [world for world in BUILTIN if world[:4] != "hw06"])
+@pytest.mark.parametrize("world", BUILTIN)
 def test_every_level_writes_a_file_that_is_taken_and_a_log_of_its_epochs(
     world: str, level: str, homes: Callable[[str], Home], tmp_path: Path
 ) -> None:
@@ -579,7 +579,7 @@ def test_every_level_writes_a_file_that_is_taken_and_a_log_of_its_epochs(
     check(path, form, find_judge(competition), training.public)
     (values, *_) = read(path.read_bytes(), form).values()
     rows = {value.tobytes() if isinstance(value, np.ndarray) else value for value in values}
-    assert len(rows) >= CASES[training.name].different
+    assert isinstance(form, ModelFormat) or len(rows) >= CASES[training.name].different
     log = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert training.seen[-len(log) :] == [(row["epoch"], len(log)) for row in log]
     assert [row["epoch"] for row in log] == list(range(1, len(log) + 1))
