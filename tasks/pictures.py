@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from tasks.errors import UserError
 from tasks.sources import refused
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
 
 MAX_BYTES = 32 * 2**20  # of one file
 MAX_PIXELS = 64 * 2**20
@@ -23,8 +21,6 @@ def decoded(data: bytes, where: str, kinds: tuple[str, ...] = BOTH) -> tuple[Ima
 
     Raises UserError unless it is a whole picture of one of the kinds with at most `MAX_PIXELS`.
     """
-    from PIL import Image, ImageOps
-
     try:
         with Image.open(io.BytesIO(data), formats=kinds) as picture:
             if picture.width * picture.height > MAX_PIXELS:
@@ -40,15 +36,9 @@ def decoded(data: bytes, where: str, kinds: tuple[str, ...] = BOTH) -> tuple[Ima
 
 def square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
     """The middle square of a picture at `side` pixels, (side, side, 3)."""
-    import numpy as np
-    from PIL import ImageOps
-
     return np.asarray(ImageOps.fit(picture, (side, side)), dtype=np.uint8)
 
 
 def cells(picture: Image.Image, side: int) -> NDArray[np.float64]:
     """The means of a picture over the cells of a coarse grid, one after another, (3 * side²,)."""
-    import numpy as np
-    from PIL import Image
-
     return np.asarray(picture.resize((side, side), Image.Resampling.BOX), dtype=np.float64).ravel()

@@ -24,15 +24,13 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tasks.base import Answers, Made
 from tasks.hw01_regression import LAYOUTS, TARGET, TEST_FILE, TRAIN_FILE, Layout
 from tasks.sources import opened, refused
 from tasks.streams import Streams
-
-if TYPE_CHECKING:
-    import numpy as np
 
 WANTED = r"covid\.(train|test)\.csv"
 MAX_BYTES = 64 * 2**20
@@ -182,8 +180,6 @@ def make(
     layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
 ) -> Made:
     """Write the carved competition into `public`. Rows keep the cells of the file; ids are renumbered."""
-    import numpy as np
-
     assert source is not None, "an official edition is made from files"
     table = read_official(source, layout)
     train, test, group = carve(layout, positions(layout, table), streams.generator("hidden rows"))

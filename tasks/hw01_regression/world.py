@@ -24,15 +24,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.base import Answers, Made, UserError
 from tasks.hw01_regression import TARGET, TEST_FILE, TRAIN_FILE, Layout
 from tasks.streams import Streams
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 YEARS = {"small": 1, "full": 10}
 POOL = 7  # days behind a published value; as many and those of a late report lie between two periods or test windows
@@ -60,8 +59,6 @@ class Window:
 
 def plan(layout: Layout, streams: Streams, size: str) -> tuple[list[Window], list[Window], NDArray[np.bool_]]:
     """The training windows, the test windows in random order, and which of the world's days (days,) are test days."""
-    import numpy as np
-
     if size not in YEARS:
         raise UserError(f"size {size!r}: expected one of: {', '.join(YEARS)}.")
     rng = streams.generator("dates")
@@ -100,8 +97,6 @@ def plan(layout: Layout, streams: Streams, size: str) -> tuple[list[Window], lis
 
 def _shares(rows: int, periods: int, states: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """`rows` divided as evenly as possible over (periods, states), the larger shares at random places."""
-    import numpy as np
-
     cells = np.full(periods * states, rows // (periods * states))
     cells[rng.permutation(len(cells))[: rows - int(cells.sum())]] += 1
     return cells.reshape(periods, states)
@@ -112,8 +107,6 @@ Draws = Callable[["np.random.Generator", "NDArray[np.bool_]"], "NDArray[Any]"]
 
 def daily(streams: Streams, name: str, hidden: NDArray[np.bool_], draw: Draws) -> NDArray[Any]:
     """The result of `draw(rng, days)` for all days, (days, states), with a separate stream for the hidden days."""
-    import numpy as np
-
     shown = draw(streams.generator(f"{name}/shown days"), ~hidden)
     values = np.empty((len(hidden), *shown.shape[1:]), shown.dtype)
     values[~hidden], values[hidden] = shown, draw(streams.generator(f"{name}/hidden days"), hidden)
@@ -125,8 +118,6 @@ def epidemic(chances: NDArray[np.float64], rng: np.random.Generator) -> tuple[ND
 
     `chances` (days, states) are normal numbers, the luck of each day; the rest of each state comes from `rng`.
     """
-    import numpy as np
-
     days, states = chances.shape
     place = rng.uniform(size=(states, 2))
     near = np.exp(-np.linalg.norm(place[:, None] - place[None], axis=2) / 0.15)
@@ -152,8 +143,6 @@ def epidemic(chances: NDArray[np.float64], rng: np.random.Generator) -> tuple[ND
 
 def drift(days: int, states: int, memory: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """A slow random drift of deviation 1 for each state, half of it shared by all, (days, states)."""
-    import numpy as np
-
     steps = np.sqrt(0.5) * (rng.normal(size=(days, states)) + rng.normal(size=(days, 1)))
     keep = np.exp(-1 / memory)
     out = np.empty((days, states))
@@ -166,8 +155,6 @@ def drift(days: int, states: int, memory: float, rng: np.random.Generator) -> ND
 
 def pooled(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Sums over the last `POOL` days, or fewer at the beginning, (days, states)."""
-    import numpy as np
-
     total = np.cumsum(values, axis=0)
     total[POOL:] -= total[:-POOL].copy()
     return total
@@ -218,8 +205,6 @@ def short_memory(chances: NDArray[np.float64], hidden: NDArray[np.bool_]) -> NDA
 
     Nothing is kept where hidden days begin or end, so that no shown day follows from the luck of a hidden one.
     """
-    import numpy as np
-
     out = chances.copy()
     for day in range(1, len(out)):
         if hidden[day] == hidden[day - 1]:
@@ -232,8 +217,6 @@ def in_force(caution: NDArray[np.float64], usual: NDArray[np.bool_]) -> NDArray[
 
     High and low are the outer quarters of the days `usual`.
     """
-    import numpy as np
-
     low, high = np.quantile(caution[usual], (0.25, 0.75), axis=0)
     out = np.empty(caution.shape, dtype=bool)
     now = caution[0] > (low + high) / 2
@@ -245,8 +228,6 @@ def in_force(caution: NDArray[np.float64], usual: NDArray[np.bool_]) -> NDArray[
 
 def simulate(layout: Layout, streams: Streams, hidden: NDArray[np.bool_]) -> Panel:
     """The world's panel; `hidden` (days,) marks the days of the test periods."""
-    import numpy as np
-
     days, states = len(hidden), len(layout.states)
 
     def lucky(name: str) -> NDArray[np.float64]:
@@ -335,8 +316,6 @@ def floor(layout: Layout, streams: Streams, size: str) -> NDArray[np.float64]:
     That is the published target with the expected number of positives on the last day in place of the drawn one: all
     earlier answers, the epidemic and who happened to answer are known, only the last draw is not.
     """
-    import numpy as np
-
     _, test, hidden = plan(layout, streams, size)
     expected = simulate(layout, streams, hidden).expected
     return np.array([expected[window.state, window.day + layout.days - 1] for window in test])
@@ -346,8 +325,6 @@ def make(
     layout: Layout, public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None
 ) -> Made:
     """Write the two files of a world into `public`."""
-    import numpy as np
-
     train, test, for_tests = plan(layout, streams, size)
     published = simulate(layout, streams, for_tests).published
     texts: dict[tuple[int, int], str] = {}

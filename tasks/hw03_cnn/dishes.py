@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import ImageDraw
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageDraw
 
+if TYPE_CHECKING:
     Points = NDArray[np.float64]
     Colour = NDArray[np.float64]
     Random = np.random.Generator
@@ -64,8 +64,6 @@ class Brush:
 
     def near(self, x: float, y: float, scale: float) -> Brush:
         """A brush for something smaller around a point, at a new random angle."""
-        import numpy as np
-
         turn = scale * rotation(self.rng.uniform(0, 2 * math.pi)) @ self.turn
         return Brush(self.draw, turn, np.array([x, y]) @ self.turn + self.place, self.rng)
 
@@ -79,46 +77,34 @@ def ink(colour: Colour) -> tuple[int, int, int]:
 
 
 def rotation(angle: float) -> NDArray[np.float64]:
-    import numpy as np
-
     return np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
 
 
 @cache
 def circle(n: int) -> Points:
     """`n` points around a circle of radius 1; cached, so never change them."""
-    import numpy as np
-
     t = np.linspace(0, 2 * math.pi, n, endpoint=False)
     return np.stack([np.cos(t), np.sin(t)], axis=1)
 
 
 def oval(x: float, y: float, a: float, b: float | None = None, n: int = 20) -> Points:
     """An ellipse of half axes a and b."""
-    import numpy as np
-
     moved: Points = circle(n) * np.array([a, a if b is None else b]) + np.array([x, y])
     return moved
 
 
 def box(x: float, y: float, width: float, height: float) -> Points:
-    import numpy as np
-
     corners: Points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.array([width, height]) / 2
     moved: Points = corners + np.array([x, y])
     return moved
 
 
 def segment(x0: float, y0: float, x1: float, y1: float) -> Points:
-    import numpy as np
-
     return np.array([[x0, y0], [x1, y1]])
 
 
 def rod(length: float, width: float, bend: float) -> Points:
     """A rod with round ends; `bend` moves its middle to the side."""
-    import numpy as np
-
     t = np.linspace(-math.pi / 2, math.pi / 2, 9)
     right = np.stack([length / 2 + width / 2 * np.cos(t), width / 2 * np.sin(t)], axis=1)
     side = np.stack([np.linspace(length / 2, -length / 2, 7)[1:-1], np.full(5, width / 2)], axis=1)
@@ -135,8 +121,6 @@ def polar(radius: NDArray[np.float64]) -> Points:
 
 def whole(points: Points) -> Points:
     """The outline moved to its centre of mass and scaled to the area of every shape."""
-    import numpy as np
-
     after = np.roll(points, -1, axis=0)
     cross = points[:, 0] * after[:, 1] - after[:, 0] * points[:, 1]
     middle = ((points + after) * cross[:, None]).sum(axis=0) / (3 * cross.sum())
@@ -149,8 +133,6 @@ def whole(points: Points) -> Points:
 
 def draw_kitchen(rng: Random, classes: int, recipes: int) -> Kitchen:
     """A kitchen with so many classes and recipes each: up to two from five shapes and marks, up to four from eight."""
-    import numpy as np
-
     few = recipes <= 2
     shapes = [whole(draw(rng)) for kind in SHAPES for draw in ((kind[rng.integers(len(kind))],) if few else kind)]
     marks = [draw(rng) for kind in MARKS for draw in ((kind[rng.integers(len(kind))],) if few else kind)]
@@ -187,14 +169,10 @@ def rectangle(rng: Random) -> Points:
 
 
 def star(rng: Random) -> Points:
-    import numpy as np
-
     return polar(np.tile([1.0, rng.uniform(0.42, 0.52)], int(rng.integers(4, 6))))
 
 
 def flower(rng: Random) -> Points:
-    import numpy as np
-
     return polar(1 + rng.uniform(0.25, 0.35) * np.cos(int(rng.integers(3, 6)) * np.arange(40) * (2 * math.pi / 40)))
 
 
@@ -203,16 +181,12 @@ def long_rod(rng: Random) -> Points:
 
 
 def half_disc(rng: Random) -> Points:
-    import numpy as np
-
     t = np.linspace(0, math.pi, 20)
     return np.stack([np.cos(t), rng.uniform(0.95, 1.2) * np.sin(t)], axis=1)
 
 
 def cut_disc(rng: Random) -> Points:
     """A disc without a piece of the cake."""
-    import numpy as np
-
     gap = rng.uniform(0.5, 0.65) * math.pi
     t = np.linspace(gap / 2, 2 * math.pi - gap / 2, 24)
     return np.concatenate([[[0.2, 0.0]], np.stack([np.cos(t), np.sin(t)], axis=1)])
@@ -224,8 +198,6 @@ def dot(rng: Random) -> tuple[Points, ...]:
 
 def ring(rng: Random) -> tuple[Points, ...]:
     """A ring, as one polygon that goes round twice."""
-    import numpy as np
-
     inner, ends = rng.uniform(0.3, 0.35), circle(24)[[*range(24), 0]]
     return (np.concatenate([ends * rng.uniform(0.58, 0.64), ends[::-1] * inner]),)
 
@@ -267,8 +239,6 @@ GROUNDS = {(1, 1): (25, 65), (1, -1): (40, 115), (-1, 1): (135, 215), (-1, -1): 
 
 def tone(kitchen: Kitchen, rng: Random, light: float) -> Colour:
     """One of the kitchen's colours mixed with another of them, so light."""
-    import numpy as np
-
     chosen, other = kitchen.palette[rng.integers(len(kitchen.palette), size=2)]
     mixed = chosen + (other - chosen) * rng.uniform(0, 0.3)
     lit: Colour = np.clip(mixed + light - mixed.mean(), 0, 255)
@@ -287,8 +257,6 @@ def vary(rng: Random, colour: Colour, by: float = 0.08) -> Colour:
 
 def draw_bite(b: Brush, kitchen: Kitchen, bite: tuple[int | None, int | None], body: Colour, top: Colour) -> None:
     """A shape, a mark, or a mark on a shape, around the brush's place."""
-    import numpy as np
-
     shape, mark = bite
     stretch = np.diag(np.exp(b.rng.normal(0, 0.05, 2)))
     if shape is not None:
@@ -303,8 +271,6 @@ def draw_bite(b: Brush, kitchen: Kitchen, bite: tuple[int | None, int | None], b
 
 def places(rng: Random, count: int) -> list[tuple[float, float]]:
     """So many places for bites, none over another: on a circle with uneven steps, around a point near the middle."""
-    import numpy as np
-
     reach = {2: 0.4, 3: 0.47, 4: 0.55}[count] * rng.uniform(0.95, 1.15)
     x, y = rng.uniform(-0.1, 0.1, 2)
     angles = rng.uniform(0, 2 * math.pi) + 2 * math.pi * (np.arange(count) + rng.uniform(-0.06, 0.06, count)) / count

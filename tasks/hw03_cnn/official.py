@@ -19,7 +19,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.base import Answers, Made
 from tasks.copies import same_groups
@@ -27,10 +29,6 @@ from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, Layout
 from tasks.pictures import MAX_BYTES, cells, decoded
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PACKED = r"(?:\.zip|\.tar|\.tgz|\.tar\.gz)?"
 SHARE = 4  # one of so many becomes hidden
@@ -153,8 +151,6 @@ def carve(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Gen
 
     A group with unlabelled pictures, or with pictures of two classes, stays in the training data.
     """
-    import numpy as np
-
     members: dict[int, list[int]] = {}
     for place, group in enumerate(groups.tolist()):
         members.setdefault(group, []).append(place)
@@ -178,8 +174,6 @@ def make(
     layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
 ) -> Made:
     """Write the pictures that students get into `public`, in the course's layout, and return the hidden classes."""
-    import numpy as np
-
     assert source is not None, "an official edition is made from files"
     with opened(source, r".+\.jpe?g") as found:
         files = found.unpacked()
@@ -219,8 +213,6 @@ def made(
     thumbnails: NDArray[np.float64],
 ) -> Made:
     """The hidden classes of the pictures at the places `test`, in the order of their ids."""
-    import numpy as np
-
     labels = np.array([pictures[place].label for place in test], dtype=np.int64)
     names = np.array([f"picture {group}" for group in groups])
     strata = np.array([f"class {label}" for label in labels])

@@ -16,7 +16,10 @@ import io
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from tasks.base import Made
 from tasks.copies import same_groups
@@ -25,11 +28,6 @@ from tasks.hw03_cnn.official import SAME, THUMBNAIL, Picture, carve, made
 from tasks.pictures import MAX_BYTES, cells, decoded
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import Image
 
 KINDS = r".+\.(?:jpe?g|png|webp|bmp)"
 UNLABELLED = ("unlabelled", "unlabeled")
@@ -81,9 +79,6 @@ def find(source: Source) -> Found:
 
 def square(data: bytes, where: str) -> tuple[Image.Image, str]:
     """The middle square of a picture, and the format of its file. Raises UserError unless it is large enough."""
-    import numpy as np
-    from PIL import Image
-
     upright, kind = decoded(data, where, ("JPEG", "PNG", "WEBP", "BMP"))
     side = min(upright.size)
     if side < SIDES[-1]:
@@ -97,8 +92,6 @@ def square(data: bytes, where: str) -> tuple[Image.Image, str]:
 
 def check_facts(source: Source, labels: NDArray[np.int64], kinds: list[str], sides: NDArray[np.int64]) -> None:
     """Raises UserError where the format or the size of the files gives the classes away."""
-    import numpy as np
-
     _, formats = np.unique(kinds, return_inverse=True)
     for what, facts in (("format", formats), ("size", np.digitize(sides, np.quantile(sides, (0.25, 0.5, 0.75))))):
         counts = np.zeros((labels.max() + 1, facts.max() + 1))
@@ -116,9 +109,6 @@ def make(
     layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
 ) -> Made:
     """Write what students get into `public`, and return the hidden classes and the format with the classes' number."""
-    import numpy as np
-    from PIL import Image
-
     assert source is not None, "an official edition is made from files"
     with opened(source, KINDS) as files:
         found = find(files)

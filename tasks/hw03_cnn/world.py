@@ -22,6 +22,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
 from tasks.base import Answers, Made, UserError
 from tasks.hw03_cnn import CLASSES, TARGET, Layout
 from tasks.hw03_cnn.dishes import (
@@ -42,10 +46,6 @@ from tasks.processes import mapped
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from PIL import ImageDraw
-
     Points = NDArray[np.float64]
     Colour = NDArray[np.float64]
     Random = np.random.Generator
@@ -79,8 +79,6 @@ THUMBNAIL = 8  # side of the small pictures that the leak checks compare
 
 def table(draw: ImageDraw.ImageDraw, canvas: int, kitchen: Kitchen, rng: Random) -> Colour:
     """Draws a table with stripes, lines, squares or nothing on it, seen at any angle; its colour."""
-    import numpy as np
-
     base = ground(kitchen, rng)
     other = vary(rng, base, 0.1)
     draw.rectangle((0, 0, canvas, canvas), fill=ink(base))
@@ -118,8 +116,6 @@ def support(b: Brush, kitchen: Kitchen, below: Colour) -> Colour:
 
 def cover(b: Brush, kitchen: Kitchen) -> None:
     """Draws something over the edge of the dish: chopsticks, a spoon, paper or the rim of another plate."""
-    import numpy as np
-
     s = b.near(0, 0, 1.0)
     kind, colour = int(b.rng.integers(4)), tone(kitchen, b.rng, b.rng.uniform(40, 215))
     away = b.rng.uniform(0.65, 0.95)
@@ -139,9 +135,6 @@ def cover(b: Brush, kitchen: Kitchen) -> None:
 
 def picture(kitchen: Kitchen, label: int, side: int, rng: Random) -> NDArray[np.uint8]:
     """One picture of a class (side, side, 3)."""
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFilter
-
     canvas = OVER * side
     image = Image.new("RGB", (canvas, canvas))
     draw = ImageDraw.Draw(image)
@@ -165,8 +158,6 @@ def picture(kitchen: Kitchen, label: int, side: int, rng: Random) -> NDArray[np.
 
 def photograph(scene: NDArray[np.float32], rng: Random) -> NDArray[np.uint8]:
     """The scene as a camera sees it: light from one side, a shadow, a tint, faded colours, noise."""
-    import numpy as np
-
     side = len(scene)
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side - 0.5
     angle = rng.uniform(0, 2 * math.pi)
@@ -184,8 +175,6 @@ def photograph(scene: NDArray[np.float32], rng: Random) -> NDArray[np.uint8]:
 
 def jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
     """The bytes of a JPEG file without any metadata."""
-    from PIL import Image
-
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=quality)
     return out.getvalue()
@@ -193,8 +182,6 @@ def jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Means over the cells of a coarse grid, (THUMBNAIL² x 3,)."""
-    import numpy as np
-
     cell = len(pixels) // THUMBNAIL
     cells = pixels[: cell * THUMBNAIL, : cell * THUMBNAIL].reshape(THUMBNAIL, cell, THUMBNAIL, cell, 3)
     means: NDArray[np.float64] = cells.mean(axis=(1, 3), dtype=np.float64).ravel()
@@ -205,8 +192,6 @@ def draw_block(
     kitchen: Kitchen, public: Path, streams: Streams, side: int, block: Sequence[tuple[int, str, int]]
 ) -> NDArray[np.float64]:
     """Write the pictures (number in its part, name, class) of a block and return their thumbnails (n, d)."""
-    import numpy as np
-
     rows = []
     for number, name, label in block:
         rng = streams.generator(str(number))
@@ -231,8 +216,6 @@ def make(
 
     The files are the same however many `processes` draw them; default: one for each core in `full`.
     """
-    import numpy as np
-
     if (layout.year, size) not in COUNTS:
         raise UserError(f"size {size!r}: expected one of: small, full.")
     counts = COUNTS[layout.year, size]

@@ -15,6 +15,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from tasks.base import PRIVATE, PUBLIC, Answers, Made
 from tasks.hw05_transformer import COLUMN, MONO_FILE, TEST_LINES
 from tasks.hw05_transformer.world import write_files
@@ -146,8 +148,6 @@ def carve(english: list[str], chinese: list[str], rng: random.Random) -> tuple[l
 
 def make(year: str, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None) -> Made:
     """Write the carved competition into `public`."""
-    import numpy as np
-
     assert source is not None, "an official edition is made from files"
     english, chinese, mono = read_official(source)
     train, test = carve(english, chinese, streams.random("hidden lines"))

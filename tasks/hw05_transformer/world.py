@@ -23,6 +23,8 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+import numpy as np
+
 from tasks.base import Answers, Made, UserError
 from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, SIZES, TEST_FILES
 from tasks.hw05_transformer import lexicon as words
@@ -83,8 +85,6 @@ def make(
 
     The training pairs and the monolingual text come in blocks with a stream each.
     """
-    import numpy as np
-
     if size not in SIZES:
         raise UserError(f"size {size!r}: expected one of: {', '.join(SIZES)}.")
     pairs, tests, alone = SIZES[size]

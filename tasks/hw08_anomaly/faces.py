@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 Person = dict[str, Any]
 """Name to values (b, 1, 1) or colours (3, b, 1, 1), float32; lengths in half the width of the picture. `eyes`, `brows`,
@@ -30,8 +29,6 @@ class Brush:
 
     def paint(self, cover: NDArray[np.float32], colour: Any) -> None:
         """Lay a colour, (3, b, 1, 1) or (3, b, 64, 64), over the picture where `cover` (b, 64, 64) is 1."""
-        import numpy as np
-
         rows, columns = (np.flatnonzero(cover.any(axis=axes)) for axes in ((0, 2), (0, 1)))
         if not len(rows):
             return
@@ -42,36 +39,26 @@ class Brush:
 
 def edge(distance: Any, soft: float = 0.035) -> Any:
     """How much of a pixel a shape covers, 0 to 1, by the signed distance to its edge (negative inside)."""
-    import numpy as np
-
     return np.clip(0.5 - distance / np.float32(soft), 0, 1)
 
 
 def ellipse(x: Any, y: Any, a: Any, b: Any) -> Any:
     """Nearly the signed distance to an ellipse of half axes `a` and `b` around 0."""
-    import numpy as np
-
     return (np.sqrt((x / a) ** 2 + (y / b) ** 2) - 1) * np.minimum(a, b)
 
 
 def box(x: Any, y: Any, a: Any, b: Any) -> Any:
     """Nearly the signed distance to a rectangle of half sides `a` and `b` around 0."""
-    import numpy as np
-
     return np.maximum(np.abs(x) - a, np.abs(y) - b)
 
 
 def stroke(x: Any, y: Any, angle: Any, length: Any, thick: Any) -> Any:
     """Nearly the signed distance to a stroke around 0 at an angle, of half sides `length` and `thick`."""
-    import numpy as np
-
     return box(np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x, length, thick)
 
 
 def tint(red: float, green: float, blue: float) -> NDArray[np.float32]:
     """One colour (3, 1, 1, 1)."""
-    import numpy as np
-
     return np.array([red, green, blue], np.float32)[:, None, None, None]
 
 
@@ -111,8 +98,6 @@ class Draw:
 
     def mix(self, amount: Any, *colours: tuple[float, float, float]) -> Any:
         """Between colours, `amount` running from 0 at the first to 1 at the last, (3, count, 1, 1)."""
-        import numpy as np
-
         stops = np.linspace(0, 1, len(colours))
         return np.stack([np.interp(amount, stops, [c[i] for c in colours]) for i in range(3)]).astype("float32")
 
@@ -162,8 +147,6 @@ SKIN = ((0.95, 0.79, 0.69), (0.85, 0.65, 0.5), (0.62, 0.43, 0.31), (0.36, 0.23, 
 
 def people(d: Draw, manner: Manner) -> Person:
     """Random people: every value is continuous except what may be absent (glasses, beard, quirks)."""
-    import numpy as np
-
     p: Person = {name: manner.draw(d, name) for name in RANGES}
     zero = np.zeros((d.count, 1, 1), np.float32)
     one = zero + 1
@@ -217,8 +200,6 @@ def between(on: Any, new: Any, old: Any) -> Any:
 
 def unlike(d: Draw, colour: Any) -> Any:
     """A colour of hair that is far from this one."""
-    import numpy as np
-
     dark = d.mix(d.between(0, 1), HAIR[0], HAIR[1])
     light = d.mix(d.between(0, 1), (0.75, 0.36, 0.14), (0.88, 0.74, 0.48))
     return np.where(colour.mean(axis=0) > 0.32, dark, light).astype(np.float32)
@@ -226,8 +207,6 @@ def unlike(d: Draw, colour: Any) -> Any:
 
 def odd_eyes(p: Person, d: Draw, on: Any) -> None:
     """The iris of one eye has another colour."""
-    import numpy as np
-
     dark, light = d.mix(d.between(0, 0.3), *IRIS), d.mix(d.between(0.8, 1), *IRIS) * 1.1
     which = d.chance(0.5)
     for eye, this in zip(p["eyes"], (which, 1 - which), strict=True):
@@ -351,8 +330,6 @@ and the other an anomaly."""
 
 def portrait(p: Person, brush: Brush) -> None:
     """Paint a person over the background, from back to front: what is behind the head, the head, the face, the hair."""
-    import numpy as np
-
     x, y = (brush.x - p["cx"]) / p["scale"], (brush.y - p["cy"]) / p["scale"]
     cos, sin = np.cos(p["roll"]), np.sin(p["roll"])
     u, v = cos * x + sin * y, cos * y - sin * x  # the head's own axes
@@ -394,8 +371,6 @@ def portrait(p: Person, brush: Brush) -> None:
 
 def face(p: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:
     """Paint eyes, brows, nose, mouth and what may be on them, on the face where `head` is 1."""
-    import numpy as np
-
     flip = 1 - 2 * p["turned"]  # 1, or -1 for a face that is upside down inside the head
     u, v = u * flip, (v - 0.1) * flip + 0.1
     shift, lift = 0.13 * p["yaw"], 0.09 * p["pitch"]
@@ -460,8 +435,6 @@ def face(p: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:
 
 
 def paint_nose(p: Person, nose: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:
-    import numpy as np
-
     if not np.any(nose["size"]):
         return
     ink, near = p["skin"] * 0.25, np.maximum(nose["size"], 0.01)
@@ -478,8 +451,6 @@ def paint_nose(p: Person, nose: Person, brush: Brush, u: Any, v: Any, head: Any)
 
 
 def paint_mouth(p: Person, mouth: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:
-    import numpy as np
-
     if not np.any(mouth["size"]):
         return
     near = np.maximum(mouth["size"], 0.01)
@@ -502,8 +473,6 @@ def paint_mouth(p: Person, mouth: Person, brush: Brush, u: Any, v: Any, head: An
 
 
 def paint_eye(p: Person, eye: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:
-    import numpy as np
-
     if not np.any(eye["size"]):
         return
     near = np.maximum(eye["size"], 0.01)

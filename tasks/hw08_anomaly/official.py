@@ -22,18 +22,20 @@ import re
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
 
 from tasks.base import Answers, Made
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import LAYOUTS, SIDE, TEST_FILE, TRAIN_FILE, Layout
+from tasks.hw08_anomaly.world import pictures, thumbnails
 from tasks.pictures import decoded, square
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 OTHER_FILE, OTHER_FOLDER = "anomalies.npy", "anomalies"
 WANTED = rf"trainingset\.npy|anomalies\.npy|{OTHER_FOLDER}/.+"
@@ -55,9 +57,6 @@ def read_pieces(file: IO[bytes], name: str) -> Iterator[tuple[int, NDArray[np.ui
 
     Raises UserError for anything but images of 64 x 64 pixels and three colours, in whole numbers from 0 to 255.
     """
-    import numpy as np
-    from numpy.lib import format as npy
-
     try:
         version = npy.read_magic(file)
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -104,10 +103,6 @@ def other_pictures(source: Source, wanted: int, rng: np.random.Generator) -> dic
 
     If the instructor's set is smaller, all of it is used.
     """
-    import numpy as np
-
-    from tasks.hw08_anomaly.world import pictures
-
     array = source.find(OTHER_FILE)
     if array is not None:
         with source.open(array) as file:
@@ -136,8 +131,6 @@ def read_picture(source: Source, path: str) -> NDArray[np.uint8]:
 
 def alter(kind: str, face: NDArray[np.uint8], other: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """One face (64, 64, 3), altered; `other` is the face of the right half, for "halves"."""
-    import numpy as np
-
     if kind == "inverted":
         return face[::-1]
     if kind == "halves":
@@ -177,11 +170,6 @@ def make(
 
 def carve(layout: Layout, public: Path, streams: Streams, source: Source) -> Made:
     """The competition of the year, from opened files."""
-    import numpy as np
-    from numpy.lib.format import open_memmap
-
-    from tasks.hw08_anomaly.world import thumbnails
-
     small = np.concatenate([thumbnails(piece) for _, piece in training_pieces(source, layout)])
     unique = np.unique(same_groups(small, SAME))
     if len(unique) < FEWEST:

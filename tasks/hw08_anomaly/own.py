@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.base import Answers, Made
 from tasks.copies import same_groups
@@ -22,10 +24,6 @@ from tasks.hw08_anomaly.world import thumbnails
 from tasks.pictures import MAX_BYTES, decoded, square
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FOLDERS = ("normal", "anomalous")
 FEWEST = (100, 20)
@@ -51,8 +49,6 @@ class Pictures:
 
 def read_pictures(source: Source, which: str) -> Pictures:
     """The pictures of a folder. Raises UserError for too few or too many, and for a file that is not a picture."""
-    import numpy as np
-
     paths = {}
     for path in source.paths:
         parts = path.split("/")
@@ -86,8 +82,6 @@ def read_picture(source: Source, path: str) -> tuple[NDArray[np.uint8], tuple[fl
 
 def check_facts(source: Source, normal: Pictures, anomalous: Pictures) -> None:
     """Raises UserError where the format or the size of the files gives the anomalies away."""
-    import numpy as np
-
     for at, fact in enumerate(("format", "size")):
         first, second = normal.facts[:, at], anomalous.facts[:, at]
         order = np.sort(first)
@@ -104,8 +98,6 @@ def make(
     layout: Layout, public: Path, streams: Streams, size: str, place: Path | None, secret: Path | None = None
 ) -> Made:
     """Write the competition made of an instructor's pictures into the year's folder in `public`."""
-    import numpy as np
-
     assert place is not None, "an official edition is made from files"
     with opened(place, r"(normal|anomalous)/.*\.(jpe?g|png)") as source:
         normal, anomalous = (read_pictures(source, which) for which in FOLDERS)
@@ -154,8 +146,6 @@ def make(
 
 def hidden_places(folders: NDArray[np.str_], wanted: int, streams: Streams) -> NDArray[np.bool_]:
     """Which normal pictures go into the test: whole folders in a secret order, while they fit, then single pictures."""
-    import numpy as np
-
     names = np.array([name or f"\0{at}" for at, name in enumerate(folders)])
     units, which, sizes = np.unique(names, return_inverse=True, return_counts=True)
     chosen = np.zeros(len(units), dtype=bool)

@@ -17,7 +17,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
 
 from tasks.base import Answers, Made, UserError
 from tasks.hw08_anomaly import SIDE, TEST_FILE, TRAIN_FILE, Layout
@@ -38,10 +42,6 @@ from tasks.hw08_anomaly.faces import (
 from tasks.processes import mapped
 from tasks.streams import Streams
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 PIECE = 480  # images that are drawn and written at a time
 BATCH = 24  # images whose planes stay in the processor's cache
 COUNTS = {"small": (3000, 2000)}
@@ -50,8 +50,6 @@ COUNTS = {"small": (3000, 2000)}
 
 def background(d: Draw, brush: Brush, manner: Manner) -> None:
     """A gradient, a slow wave of colour and up to two things out of focus."""
-    import numpy as np
-
     x, y, tones = brush.x, brush.y, manner.ranges["backdrop"]
     angle = d.between(0, 6.28)
     slope = 0.5 + 0.4 * (np.cos(angle) * x + np.sin(angle) * y)
@@ -77,8 +75,6 @@ def normal(d: Draw, brush: Brush, manner: Manner) -> None:
 
 def cartoon(d: Draw, brush: Brush, manner: Manner) -> None:
     """A head in flat colours with large eyes and hair of any colour."""
-    import numpy as np
-
     p = people(d, manner)
     hair, iris = d.colour(0.1, 0.95), d.colour(0.2, 0.9)
     p |= {
@@ -95,8 +91,6 @@ def cartoon(d: Draw, brush: Brush, manner: Manner) -> None:
 
 def animal(d: Draw, brush: Brush, manner: Manner) -> None:
     """A furry head with ears on top, round eyes and a muzzle."""
-    import numpy as np
-
     p = people(d, manner)
     u, v = (brush.x - p["cx"]) / p["scale"], (brush.y - p["cy"]) / p["scale"]
     fur = d.mix(d.between(0, 1), (0.12, 0.1, 0.09), (0.5, 0.33, 0.2), (0.75, 0.6, 0.42), (0.92, 0.9, 0.86))
@@ -143,8 +137,6 @@ def animal(d: Draw, brush: Brush, manner: Manner) -> None:
 
 def things(d: Draw, brush: Brush, manner: Manner) -> None:
     """Four to seven discs, boxes, rings and wedges, shaded, on top of each other around the middle."""
-    import numpy as np
-
     for number in range(7):
         there = 1.0 if number < 4 else d.chance(0.5)
         angle, cx, cy = d.between(0, 3.14), d.around(0, 0.28), d.around(0.1, 0.3)
@@ -160,8 +152,6 @@ def things(d: Draw, brush: Brush, manner: Manner) -> None:
 
 def landscape(d: Draw, brush: Brush, manner: Manner) -> None:
     """Sky, sometimes a sun, three ridges with some trees."""
-    import numpy as np
-
     sky = d.mix(d.between(0, 1), (0.35, 0.6, 0.9), (0.8, 0.85, 0.9), (0.95, 0.6, 0.4), (0.1, 0.12, 0.3))
     horizon = d.between(-0.2, 0.5)
     brush.picture[...] = sky + 0.4 * (brush.y - horizon) * (d.between(0, 1) - sky)
@@ -184,8 +174,6 @@ def landscape(d: Draw, brush: Brush, manner: Manner) -> None:
 
 def pattern(d: Draw, brush: Brush, manner: Manner) -> None:
     """Stripes, checks, dots, plaid or cloth over the whole picture, at any angle, coarse to fine, faint to strong."""
-    import numpy as np
-
     angle, pitch = d.between(0, 3.14), d.between(5, 24)
     u = (np.cos(angle) * brush.x + np.sin(angle) * brush.y) * pitch + d.between(0, 6.28)
     v = (np.cos(angle) * brush.y - np.sin(angle) * brush.x) * pitch * d.between(0.6, 1.4)
@@ -200,8 +188,6 @@ def pattern(d: Draw, brush: Brush, manner: Manner) -> None:
 
 def plain(d: Draw, brush: Brush, manner: Manner) -> None:
     """Smooth colours, and in half of the pictures a blank head without a face."""
-    import numpy as np
-
     soft = d.between(0.1, 0.6)
     for _ in range(2):
         shape = ellipse(
@@ -219,8 +205,6 @@ def plain(d: Draw, brush: Brush, manner: Manner) -> None:
 
 def shuffled(d: Draw, brush: Brush, manner: Manner) -> None:
     """A face cut into four or sixteen squares, shuffled."""
-    import numpy as np
-
     portrait(people(d, manner), brush)
     for at, cells in enumerate(d.rng.choice([2, 4], d.count)):
         side = SIDE // cells
@@ -242,8 +226,6 @@ def upside_down(d: Draw, brush: Brush, manner: Manner) -> None:
 
 def bare(p: Person) -> Person:
     """The person without what may hide the eyes: the patch is off, the glasses sit straight, both eyes are open."""
-    import numpy as np
-
     p["patch"] = np.zeros_like(p["patch"])
     for eye in p["eyes"]:
         eye["wide"] = np.ones_like(eye["wide"])
@@ -260,8 +242,6 @@ def extreme(d: Draw, manner: Manner, name: str) -> Any:
 
 def misplaced(d: Draw, brush: Brush, manner: Manner) -> None:
     """Mouth and eyes are swapped, or one or both eyes, the nose or the mouth are elsewhere in the face."""
-    import numpy as np
-
     p = bare(people(d, manner))
     how = d.rng.integers(0, 4, (d.count, 1, 1))
     (left, right), (nose,), (mouth,) = p["eyes"], p["noses"], p["mouths"]
@@ -303,8 +283,6 @@ def missing(d: Draw, brush: Brush, manner: Manner) -> None:
 
 def halves(d: Draw, brush: Brush, manner: Manner) -> None:
     """The left half of one person and the right half of another, in one pose and one light."""
-    import numpy as np
-
     p, other = people(d, manner), people(d, manner)
     same = (
         "cx",
@@ -447,8 +425,6 @@ def one_of_each(names: Mapping[str, object], rng: np.random.Generator) -> tuple[
 
 def camera(d: Draw, picture: NDArray[np.float32], manner: Manner) -> NDArray[np.uint8]:
     """The camera's image (b, 64, 64, 3) of a picture (3, b, 64, 64): light, colour cast, focus and noise."""
-    import numpy as np
-
     across = np.linspace(-1, 1, SIDE, dtype=np.float32)
     cast = 1 + d.around(0, 0.05) * np.array([1, 0.1, -1], np.float32)[:, None, None, None]
     light = d.around(0.92, 0.13) * (1 + d.around(0, 0.12) * across + d.around(0, 0.12) * across[:, None])
@@ -464,8 +440,6 @@ def camera(d: Draw, picture: NDArray[np.float32], manner: Manner) -> NDArray[np.
 
 def pictures(kind: str, rng: np.random.Generator, count: int, manner: Manner | None = None) -> NDArray[np.uint8]:
     """`count` images (count, 64, 64, 3) of faces ("normal") or of one kind of anomaly; by default widest ranges."""
-    import numpy as np
-
     manner = manner or Manner()
     place = np.linspace(-1, 1, SIDE, dtype=np.float32)
     parts = []
@@ -480,8 +454,6 @@ def pictures(kind: str, rng: np.random.Generator, count: int, manner: Manner | N
 
 def write_piece(streams: Streams, manner: Manner, part: str, path: Path, piece: tuple[int, NDArray[np.str_]]) -> None:
     """Draw the images of these kinds into the array file, from a place on."""
-    import numpy as np
-
     start, kinds = piece
     images = np.load(path, mmap_mode="r+", allow_pickle=False)
     for kind in np.unique(kinds).tolist():
@@ -497,9 +469,6 @@ def make(
     processes: int | None = None,
 ) -> Made:  # fmt: skip
     """Write the two arrays into the year's folder in `public`, by several processes."""
-    import numpy as np
-    from numpy.lib.format import open_memmap
-
     counts = COUNTS | {"full": (layout.train_images, layout.test_images)}
     if size not in counts:
         raise UserError(f"size {size!r}: expected one of: {', '.join(counts)}.")
@@ -530,8 +499,6 @@ def make(
 
 def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The input of the leak checks: at most 20,000 of the images, as means over squares of 8 pixels, (n, 192)."""
-    import numpy as np
-
     parts = []
     for start in range(0, min(len(images), 20_000), PIECE):
         piece = images[start : min(start + PIECE, 20_000)].astype(np.float64)
