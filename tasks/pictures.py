@@ -39,6 +39,17 @@ def square(picture: Image.Image, side: int) -> NDArray[np.uint8]:
     return np.asarray(ImageOps.fit(picture, (side, side)), dtype=np.uint8)
 
 
-def cells(picture: Image.Image, side: int) -> NDArray[np.float64]:
+def cells(picture: Image.Image, side: int = 8) -> NDArray[np.float64]:
     """The means of a picture over the cells of a coarse grid, one after another, (3 * side²,)."""
     return np.asarray(picture.resize((side, side), Image.Resampling.BOX), dtype=np.float64).ravel()
+
+
+def tiles(images: NDArray[np.uint8], side: int = 8) -> NDArray[np.float64]:
+    """The means of pictures (n, s, s, 3) over the tiles of a coarse grid, (n, 3 * side²), as the leak checks take them.
+
+    What the equal tiles do not cover is left out.
+    """
+    step = images.shape[1] // side
+    parts = images[:, : side * step, : side * step].reshape(len(images), side, step, side, step, 3)
+    means: NDArray[np.float64] = parts.mean(axis=(2, 4), dtype=np.float64).reshape(len(images), -1)
+    return means

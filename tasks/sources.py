@@ -201,11 +201,12 @@ def _readable(where: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opened(place: Path, wanted: str) -> Iterator[Source]:
+def opened(place: Path | None, wanted: str) -> Iterator[Source]:
     """The files of a folder, an archive, or one file, whose paths end with the pattern `wanted`, capitals aside.
 
     Raises UserError for what cannot be read, and for archives with links, odd names or too much in them.
     """
+    assert place is not None, "an official edition is made from files"
     with contextlib.ExitStack() as stack:
         reader = _Reader(place, re.compile(rf"(?:.*/)?(?:{wanted})", re.IGNORECASE), stack)
         reader.read()

@@ -55,13 +55,18 @@ class Layout:
         name = f"{label}_{number}.jpg"
         return f"{folder}/{label:02d}/{name}" if self.folders else f"{folder}/{name}"
 
-    def unlabelled_name(self, number: int) -> str:
-        # A letter before the number: no test id may name two files, or the leak checks would look at one only.
-        return f"{self.unlabelled_folder}/u_{number:04d}.jpg"
-
     def test_name(self, number: int) -> str:
         """The path of test picture `number`, from 0: its name counts from 0000 in 2021 and from 0001 in 2022."""
         return f"{self.test_folder}/{number + (not self.folders):04d}.jpg"
+
+    def name(self, part: str, label: int, number: int) -> str:
+        """The path of a picture of the part "training", "validation", "unlabelled" or "test"."""
+        if part == "test":
+            return self.test_name(number)
+        if part == "unlabelled":
+            # A letter before the number: no test id may name two files, or the leak checks would look at one only.
+            return f"{self.unlabelled_folder}/u_{number:04d}.jpg"
+        return self.labelled_name(self.training_folder if part == "training" else self.validation_folder, label, number)
 
     def ids(self, count: int) -> range | tuple[str, ...]:
         """The ids of `count` test pictures: whole numbers from 0 in 2021, the file names from "0001" in 2022."""

@@ -12,16 +12,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageDraw
 
-if TYPE_CHECKING:
-    Points = NDArray[np.float64]
-    Colour = NDArray[np.float64]
-    Random = np.random.Generator
+Points = NDArray[np.float64]
+Colour = NDArray[np.float64]
+Random = np.random.Generator
 
 SIZE = 0.42  # of a bite in the dish's plane
 AREA = 2.7  # of every shape in a bite's plane, so that size says nothing
@@ -94,8 +92,7 @@ def oval(x: float, y: float, a: float, b: float | None = None, n: int = 20) -> P
 
 
 def box(x: float, y: float, width: float, height: float) -> Points:
-    corners: Points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.array([width, height]) / 2
-    moved: Points = corners + np.array([x, y])
+    moved: Points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.array([width, height]) / 2 + np.array([x, y])
     return moved
 
 
@@ -115,8 +112,7 @@ def rod(length: float, width: float, bend: float) -> Points:
 
 def polar(radius: NDArray[np.float64]) -> Points:
     """The points at these distances from the middle, evenly round."""
-    points: Points = radius[:, None] * circle(len(radius))
-    return points
+    return radius[:, None] * circle(len(radius))
 
 
 def whole(points: Points) -> Points:
@@ -241,8 +237,7 @@ def tone(kitchen: Kitchen, rng: Random, light: float) -> Colour:
     """One of the kitchen's colours mixed with another of them, so light."""
     chosen, other = kitchen.palette[rng.integers(len(kitchen.palette), size=2)]
     mixed = chosen + (other - chosen) * rng.uniform(0, 0.3)
-    lit: Colour = np.clip(mixed + light - mixed.mean(), 0, 255)
-    return lit
+    return np.clip(mixed + light - mixed.mean(), 0, 255)
 
 
 def ground(kitchen: Kitchen, rng: Random) -> Colour:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,6 @@ from tasks.streams import Streams
 PACKED = r"(?:\.zip|\.tar|\.tgz|\.tar\.gz)?"
 SHARE = 4  # one of so many becomes hidden
 FEWEST = SHARE  # pictures of a class in a part
-THUMBNAIL = 8
 SAME = 8.0
 """The largest distance between thumbnails of the same picture, in grey levels, as a root mean square.
 
@@ -143,7 +143,7 @@ def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, i
 
 def thumbnail(data: bytes, where: str) -> NDArray[np.float64]:
     """The means of a picture over the cells of a coarse grid (d,). Raises UserError unless it is a whole JPEG."""
-    return cells(decoded(data, where, ("JPEG",))[0], THUMBNAIL)
+    return cells(decoded(data, where, ("JPEG",))[0])
 
 
 def carve(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -174,7 +174,6 @@ def make(
     layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
 ) -> Made:
     """Write the pictures that students get into `public`, in the course's layout, and return the hidden classes."""
-    assert source is not None, "an official edition is made from files"
     with opened(source, r".+\.jpe?g") as found:
         files = found.unpacked()
         pictures = find_pictures(files, layout)
@@ -183,47 +182,50 @@ def make(
         )
         groups = same_groups(thumbnails, SAME)
         hidden = carve(pictures, groups, streams.generator("hidden pictures"))
-        order = streams.generator("order").permutation(len(pictures)).tolist()
-        test = [place for place in order if hidden[place]]
-        train = [place for place in order if not hidden[place]]
-        if len(test) < 2 or len({pictures[place].label for place in test}) < 2:
+        if len({pictures[place].label for place in np.flatnonzero(hidden)}) < 2:
             raise refused(f"{files.name}: expected pictures that differ; almost all of them are the same.")
-        for number, place in enumerate(test):
-            _write(public / layout.test_name(number), files.read(pictures[place].path, MAX_BYTES))
-        counts = Counter[tuple[str, int]]()
-        for place in train:
-            picture = pictures[place]
-            number = counts[picture.part, picture.label]
-            counts[picture.part, picture.label] += 1
-            if picture.part == "unlabelled":
-                name = layout.unlabelled_name(number)
-            else:
-                folder = layout.training_folder if picture.part == "training" else layout.validation_folder
-                name = layout.labelled_name(folder, picture.label, number)
-            _write(public / name, files.read(picture.path, MAX_BYTES))
-    return made(layout, pictures, groups, test, train, thumbnails)
+        names = numbered(layout, pictures, hidden, streams.generator("order").permutation(len(pictures)))
+        for place, name in names.items():
+            (public / name).parent.mkdir(parents=True, exist_ok=True)
+            (public / name).write_bytes(files.read(pictures[place].path, MAX_BYTES))
+    return made(layout, pictures, groups, hidden, names, thumbnails)
+
+
+def numbered(
+    layout: Layout, pictures: list[Picture], hidden: NDArray[np.bool_], order: NDArray[np.int64]
+) -> dict[int, str]:
+    """The path below `public` of the picture at each place, numbered in a secret order, which names say nothing of."""
+    names: dict[int, str] = {}
+    counts = Counter[tuple[str, int]]()
+    for place in order.tolist():
+        one = pictures[place]
+        key = ("test", -1) if hidden[place] else (one.part, one.label)
+        names[place] = layout.name(*key, counts[key])
+        counts[key] += 1
+    return names
 
 
 def made(
     layout: Layout,
     pictures: list[Picture],
     groups: NDArray[np.int64],
-    test: list[int],
-    train: list[int],
+    hidden: NDArray[np.bool_],
+    order: Iterable[int],
     thumbnails: NDArray[np.float64],
 ) -> Made:
-    """The hidden classes of the pictures at the places `test`, in the order of their ids."""
+    """The hidden classes, with ids in this order of the pictures' places."""
+    places = np.array(list(order))
+    test, train = places[hidden[places]], places[~hidden[places]]
     labels = np.array([pictures[place].label for place in test], dtype=np.int64)
     names = np.array([f"picture {group}" for group in groups])
-    strata = np.array([f"class {label}" for label in labels])
     return Made(
-        Answers(layout.ids(len(test)), {TARGET: labels}, groups=names[test], strata=strata),
+        Answers(
+            layout.ids(len(test)),
+            {TARGET: labels},
+            groups=names[test],
+            strata=np.array([f"class {label}" for label in labels]),
+        ),
         train=thumbnails[train],
         test=thumbnails[test],
         train_groups=names[train],
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from PIL import Image
 from tasks.base import Made
 from tasks.copies import same_groups
 from tasks.hw03_cnn import Layout, form_of
-from tasks.hw03_cnn.official import SAME, THUMBNAIL, Picture, carve, made
+from tasks.hw03_cnn.official import SAME, Picture, carve, made, numbered
 from tasks.pictures import MAX_BYTES, cells, decoded
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
@@ -40,16 +40,8 @@ TELLING = 0.5
 """The total variation between formats or sizes of a class and of the others from which on they give it away."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """The pictures by path with their classes, -1 for those without one, and the names of the classes in order."""
-
-    pictures: list[Picture]
-    names: tuple[str, ...]
-
-
-def find(source: Source) -> Found:
-    """The pictures below the folders of classes, however deep those lie together.
+def find(source: Source) -> tuple[list[Picture], tuple[str, ...]]:
+    """The pictures below the folders of classes, however deep those lie together, and the classes' names in order.
 
     Raises UserError for fewer than two classes or too many, pictures beside the folders, and classes with too few.
     """
@@ -74,7 +66,7 @@ def find(source: Source) -> Found:
     for path, part in parts.items():
         label = numbers.get(part[depth], -1)
         pictures.append(Picture(path, "training" if label >= 0 else "unlabelled", label))
-    return Found(pictures, names)
+    return pictures, names
 
 
 def square(data: bytes, where: str) -> tuple[Image.Image, str]:
@@ -90,7 +82,7 @@ def square(data: bytes, where: str) -> tuple[Image.Image, str]:
     return Image.fromarray(pixels), kind  # a new one: `save` would write the comment of the file that was read
 
 
-def check_facts(source: Source, labels: NDArray[np.int64], kinds: list[str], sides: NDArray[np.int64]) -> None:
+def check_facts(source: Source, labels: NDArray[np.int64], kinds: NDArray[np.str_], sides: NDArray[np.int64]) -> None:
     """Raises UserError where the format or the size of the files gives the classes away."""
     _, formats = np.unique(kinds, return_inverse=True)
     for what, facts in (("format", formats), ("size", np.digitize(sides, np.quantile(sides, (0.25, 0.5, 0.75))))):
@@ -109,66 +101,50 @@ def make(
     layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
 ) -> Made:
     """Write what students get into `public`, and return the hidden classes and the format with the classes' number."""
-    assert source is not None, "an official edition is made from files"
     with opened(source, KINDS) as files:
-        found = find(files)
-        pictures, thumbnails = found.pictures, np.empty((len(found.pictures), 3 * THUMBNAIL**2))
-        kinds, sides = [], np.empty(len(pictures), dtype=np.int64)
-        for place, picture in enumerate(pictures):
+        pictures, classes = find(files)
+        thumbnails, kinds, sides = [], [], []
+        for picture in pictures:
             cut, kind = square(files.read(picture.path, MAX_BYTES), f"{files.name}, {picture.path}")
-            thumbnails[place] = cells(cut, THUMBNAIL)
+            thumbnails.append(cells(cut))
             kinds.append(kind)
-            sides[place] = cut.width
+            sides.append(cut.width)
         every = np.array([picture.label for picture in pictures], dtype=np.int64)
         known = every >= 0
-        check_facts(files, every[known], [kinds[place] for place in np.flatnonzero(known)], sides[known])
-        side = next(side for side in SIDES if side <= sides.min())
-        groups = same_groups(thumbnails, SAME)
+        check_facts(files, every[known], np.array(kinds)[known], np.array(sides)[known])
+        side = next(side for side in SIDES if side <= min(sides))
+        groups = same_groups(np.array(thumbnails), SAME)
         hidden = carve(pictures, groups, streams.generator("hidden pictures"))
-        test, names = share(layout, pictures, hidden, groups, streams)
-        few = np.flatnonzero(np.bincount(every[test], minlength=len(found.names)) == 0)
+        few = np.flatnonzero(np.bincount(every[hidden], minlength=len(classes)) == 0)
         if len(few):
             raise refused(
-                f"{files.name}, {found.names[few[0]]}: expected pictures that differ from each other and from those of"
+                f"{files.name}, {classes[few[0]]}: expected pictures that differ from each other and from those of"
                 " other classes; almost all of them are copies."
             )
+        order = streams.generator("order").permutation(len(pictures))
+        pictures = validated(pictures, hidden, groups, order)
+        names = numbered(layout, pictures, hidden, order)
         for place, name in names.items():
             cut, _ = square(files.read(pictures[place].path, MAX_BYTES), pictures[place].path)
-            path = public / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            cut.resize((side, side), Image.Resampling.LANCZOS).save(path, "JPEG", quality=QUALITY)
+            (public / name).parent.mkdir(parents=True, exist_ok=True)
+            cut.resize((side, side), Image.Resampling.LANCZOS).save(public / name, "JPEG", quality=QUALITY)
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("number", "name"), *enumerate(found.names)])
+    csv.writer(text, lineterminator="\n").writerows([("number", "name"), *enumerate(classes)])
     (public / layout.root / "classes.csv").write_text(text.getvalue(), encoding="utf-8")
-    train = [place for place in names if not hidden[place]]
-    hidden_side = made(layout, pictures, groups, test, train, thumbnails)
-    return replace(hidden_side, form=form_of(layout, len(found.names)))
+    hidden_side = made(layout, pictures, groups, hidden, names, np.array(thumbnails))
+    return replace(hidden_side, form=form_of(layout, len(classes)))
 
 
-def share(
-    layout: Layout, pictures: list[Picture], hidden: NDArray[np.bool_], groups: NDArray[np.int64], streams: Streams
-) -> tuple[list[int], dict[int, str]]:
-    """The hidden pictures in the order of their ids, and the path of every picture below `public`.
-
-    Numbers follow a secret order, so that names say nothing of the source's. Copies are in one part.
-    """
-    order: list[int] = streams.generator("order").permutation(len(pictures)).tolist()
-    test = [place for place in order if hidden[place]]
-    names = {place: layout.test_name(number) for number, place in enumerate(test)}
-    train = [place for place in order if not hidden[place]]
-    sizes = Counter(pictures[place].label for place in train)
-    copies = Counter(groups.tolist())
-    counts = Counter[tuple[str, int]]()
-    for place in train:
-        label, part = pictures[place].label, pictures[place].part
-        if label >= 0 and copies[int(groups[place])] == 1 and counts["validation", label] < sizes[label] // VALIDATION:
-            part = "validation"
-        number = counts[part, label]
-        counts[part, label] += 1
-        if part == "unlabelled":
-            name = layout.unlabelled_name(number)
-        else:
-            folder = layout.validation_folder if part == "validation" else layout.training_folder
-            name = layout.labelled_name(folder, label, number)
-        names[place] = name
-    return test, names
+def validated(
+    pictures: list[Picture], hidden: NDArray[np.bool_], groups: NDArray[np.int64], order: NDArray[np.int64]
+) -> list[Picture]:
+    """The pictures with a share of each class moved from training to validation; copies are in one part."""
+    sizes = Counter(pictures[place].label for place in order if not hidden[place])
+    left = Counter({label: size // VALIDATION for label, size in sizes.items() if label >= 0})
+    copies, parts = Counter(groups.tolist()), list(pictures)
+    for place in order:
+        one = pictures[place]
+        if left[one.label] and not hidden[place] and copies[groups[place]] == 1:
+            left[one.label] -= 1
+            parts[place] = replace(one, part="validation")
+    return parts

@@ -14,13 +14,11 @@ the plate has radius 1, and are put on a larger canvas than the picture.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +28,9 @@ from tasks.base import Answers, Made, UserError
 from tasks.hw03_cnn import CLASSES, TARGET, Layout
 from tasks.hw03_cnn.dishes import (
     Brush,
+    Colour,
     Kitchen,
+    Random,
     box,
     draw_kitchen,
     ground,
@@ -42,13 +42,9 @@ from tasks.hw03_cnn.dishes import (
     tone,
     vary,
 )
+from tasks.pictures import tiles
 from tasks.processes import mapped
 from tasks.streams import Streams
-
-if TYPE_CHECKING:
-    Points = NDArray[np.float64]
-    Colour = NDArray[np.float64]
-    Random = np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,6 @@ COUNTS = {
 }
 OVER = 3  # pixels of the canvas for one of the picture
 BLOCK = 500  # pictures that one process draws at a time
-THUMBNAIL = 8  # side of the small pictures that the leak checks compare
 
 
 # Pictures
@@ -173,34 +168,17 @@ def photograph(scene: NDArray[np.float32], rng: Random) -> NDArray[np.uint8]:
     return pixels
 
 
-def jpeg(pixels: NDArray[np.uint8], quality: int) -> bytes:
-    """The bytes of a JPEG file without any metadata."""
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=quality)
-    return out.getvalue()
-
-
-def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Means over the cells of a coarse grid, (THUMBNAIL² x 3,)."""
-    cell = len(pixels) // THUMBNAIL
-    cells = pixels[: cell * THUMBNAIL, : cell * THUMBNAIL].reshape(THUMBNAIL, cell, THUMBNAIL, cell, 3)
-    means: NDArray[np.float64] = cells.mean(axis=(1, 3), dtype=np.float64).ravel()
-    return means
-
-
 def draw_block(
     kitchen: Kitchen, public: Path, streams: Streams, side: int, block: Sequence[tuple[int, str, int]]
 ) -> NDArray[np.float64]:
     """Write the pictures (number in its part, name, class) of a block and return their thumbnails (n, d)."""
-    rows = []
+    images = []
     for number, name, label in block:
         rng = streams.generator(str(number))
-        pixels = picture(kitchen, label, side, rng)
-        path = public / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(jpeg(pixels, int(rng.integers(60, 95))))
-        rows.append(thumbnail(pixels))
-    return np.array(rows)
+        images.append(picture(kitchen, label, side, rng))
+        (public / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(images[-1]).save(public / name, "JPEG", quality=int(rng.integers(60, 95)))
+    return tiles(np.array(images))
 
 
 def make(
@@ -221,28 +199,22 @@ def make(
     counts = COUNTS[layout.year, size]
     kitchen = draw_kitchen(streams.generator("kitchen"), len(CLASSES), counts.recipes)
     hidden = streams.generator("test/labels").integers(0, len(CLASSES), counts.test)
+    kinds = range(len(CLASSES))
     unlabelled = streams.generator("unlabelled/labels").integers(0, len(CLASSES), counts.unlabelled)
-
-    def drawn(part: str, names: Sequence[str], labels: Sequence[int]) -> NDArray[np.float64]:
-        every = list(zip(range(len(names)), names, labels, strict=True))
-        blocks = [every[start : start + BLOCK] for start in range(0, len(every), BLOCK)]
+    parts = {  # the classes of the pictures, and after how many of them the numbers in their names begin again
+        "training": (np.repeat(kinds, counts.training), counts.training),
+        "validation": (np.repeat(kinds, counts.validation), counts.validation),
+        "unlabelled": (unlabelled, counts.unlabelled),
+        "test": (hidden, counts.test),
+    }
+    thumbnails = {}
+    for part, (labels, each) in parts.items():
+        every = [(at, layout.name(part, label, at % each), label) for at, label in enumerate(labels.tolist())]
         work = partial(draw_block, kitchen, public, streams.within(part), counts.side)
-        return np.concatenate(mapped(work, blocks, processes or (None if size == "full" else 1)))
-
-    train = []
-    for part, folder, each in (
-        ("training", layout.training_folder, counts.training),
-        ("validation", layout.validation_folder, counts.validation),
-    ):
-        names = [layout.labelled_name(folder, k, number) for k in range(len(CLASSES)) for number in range(each)]
-        train.append(drawn(part, names, np.repeat(range(len(CLASSES)), each).tolist()))
-    if counts.unlabelled:
-        names = [layout.unlabelled_name(number) for number in range(counts.unlabelled)]
-        train.append(drawn("unlabelled", names, unlabelled.tolist()))
-    test = drawn("test", [layout.test_name(number) for number in range(counts.test)], hidden.tolist())
-    strata = np.array([CLASSES[label] for label in hidden])
+        blocks = [every[start : start + BLOCK] for start in range(0, len(every), BLOCK)]
+        thumbnails[part] = mapped(work, blocks, processes or (None if size == "full" else 1))
     return Made(
-        Answers(layout.ids(counts.test), {TARGET: hidden.astype(np.int64)}, strata=strata),
-        train=np.concatenate(train),
-        test=test,
+        Answers(layout.ids(counts.test), {TARGET: hidden}, strata=np.array([CLASSES[label] for label in hidden])),
+        train=np.concatenate(thumbnails["training"] + thumbnails["validation"] + thumbnails["unlabelled"]),
+        test=np.concatenate(thumbnails["test"]),
     )

@@ -163,7 +163,6 @@ def make(
     layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
 ) -> Made:
     """Write the carved competition into the year's folder in `public`."""
-    assert source is not None, "an official edition is made from files"
     with opened(source, WANTED) as files:
         return carve(layout, public, streams, files)
 
