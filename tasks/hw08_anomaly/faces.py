@@ -118,12 +118,8 @@ RANGES: dict[str, tuple[float, float]] = {
 }  # fmt: skip
 """The widest range of each number of a person."""
 SCENE = {
-    "cloth": (0.05, 0.95),
-    "backdrop": (0.05, 0.95),
-    "contrast": (0.7, 1.05),
-    "blur": (0, 0.5),
-    "noise": (0.004, 0.014),
-}
+    "cloth": (0.05, 0.95), "backdrop": (0.05, 0.95), "contrast": (0.7, 1.05), "blur": (0, 0.5), "noise": (0.004, 0.014),
+}  # fmt: skip
 """The widest ranges of the clothes' and the background's tones, and of the camera."""
 
 
@@ -166,24 +162,9 @@ def people(d: Draw, manner: Manner) -> Person:
     p |= dict.fromkeys(("scar", "moustache", "paint", "band", "patch", "ring", "tongue"), zero)
     p |= {"mark_side": d.choice(-1, 1), "mark": d.vivid(), "scar_y": d.between(0, 1), "scar_turn": d.between(-0.5, 0.5)}
     level = -0.1 + zero
-    p["eyes"] = [
-        {
-            "x": side * p["eye_gap"], "y": level, "size": one, "side": side + zero, "iris": iris, "gaze": p["gaze"],
-            "wide": one, "turn": one,
-        }
-        for side in (-1, 1)
-    ]  # fmt: skip
-    p["brows"] = [
-        {
-            "x": side * p["eye_gap"],
-            "y": level,
-            "size": one,
-            "side": side + zero,
-            "colour": p["hair"] * 0.6,
-            "lift": zero,
-        }
-        for side in (-1, 1)
-    ]
+    sides = [{"x": side * p["eye_gap"], "y": level, "size": one, "side": side + zero} for side in (-1, 1)]
+    p["eyes"] = [here | {"iris": iris, "gaze": p["gaze"], "wide": one, "turn": one} for here in sides]
+    p["brows"] = [here | {"colour": p["hair"] * 0.6, "lift": zero} for here in sides]
     p["noses"] = [{"x": zero, "y": p["nose_y"], "size": one, "bend": zero}]
     p["mouths"] = [{"x": zero, "y": p["mouth_y"], "size": one, "skew": zero, "turn": one}]
     for name, share in manner.quirks.items():
@@ -342,10 +323,8 @@ def portrait(p: Person, brush: Brush) -> None:
     big = width + p["volume"]
     around_head = ellipse(u - 0.02 * p["yaw"], v + 0.07, big, height + p["volume"])
     falls = box(u, v - p["length"] / 2, big * 0.98, np.maximum(p["length"] / 2 + 0.15, 0.02))
-    brush.paint(
-        edge(np.where(v > -0.1, np.minimum(np.maximum(around_head, v - p["length"]), falls), around_head)),
-        hair * 0.8 * shine,
-    )
+    behind = np.where(v > -0.1, np.minimum(np.maximum(around_head, v - p["length"]), falls), around_head)
+    brush.paint(edge(behind), hair * 0.8 * shine)
     shoulders = ellipse(x, y - 1.32, 0.95, 0.62)
     brush.paint(edge(box(u, v - 0.65, p["neck"], 0.4)), p["skin"] * 0.78 * (1 + 0.5 * p["relief"] * sun * u))
     neckline = ellipse(x, y - 0.72, p["neck"] + p["collar"], 0.12 + p["collar"])
@@ -416,22 +395,18 @@ def face(p: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:
             brush.paint(head * edge(stroke(cheek_u, cheek_v + at, 0, 0.11, 0.02)) * p["paint"], p["mark"])
     if np.any(p["patch"]):
         at = p["mark_side"] * p["eye_gap"] + shift
-        cover = np.minimum(
-            ellipse(u - at, v + 0.1 - lift, 0.15, 0.125), np.abs(v + 0.18 + 0.2 * u * p["mark_side"]) - 0.014
-        )
+        strap = np.abs(v + 0.18 + 0.2 * u * p["mark_side"]) - 0.014
+        cover = np.minimum(ellipse(u - at, v + 0.1 - lift, 0.15, 0.125), strap)
         brush.paint(head * edge(cover) * p["patch"], np.float32(0.07))
     if np.any(p["glasses"]):
         cos, sin = np.cos(p["glasses_turn"]), np.sin(p["glasses_turn"])
         gu, gv = u - shift, v + 0.1 - lift
         gu, gv = cos * gu + sin * gv, cos * gv - sin * gu
-        rims = np.minimum(
-            *(
-                np.where(lens > 0, np.abs(ellipse(gu - side * p["eye_gap"], gv, 0.165, 0.13)) - p["rim"], np.float32(1))
-                for side, lens in ((-1, p["left_lens"]), (1, p["right_lens"]))
-            )
-        )
-        bridge = np.maximum(np.abs(gv + 0.02) - p["rim"], np.abs(gu) - 0.06)
-        brush.paint(edge(np.minimum(rims, bridge)) * p["glasses"], p["cloth"] * 0.35)
+        frame = np.maximum(np.abs(gv + 0.02) - p["rim"], np.abs(gu) - 0.06)  # the bridge
+        for side, lens in ((-1, p["left_lens"]), (1, p["right_lens"])):
+            rim = np.abs(ellipse(gu - side * p["eye_gap"], gv, 0.165, 0.13)) - p["rim"]
+            frame = np.minimum(frame, np.where(lens > 0, rim, np.float32(1)))
+        brush.paint(edge(frame) * p["glasses"], p["cloth"] * 0.35)
 
 
 def paint_nose(p: Person, nose: Person, brush: Brush, u: Any, v: Any, head: Any) -> None:

@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 from tasks.base import Answers, Made
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import LAYOUTS, SIDE, TEST_FILE, TRAIN_FILE, Layout
-from tasks.hw08_anomaly.world import pictures, thumbnails
-from tasks.pictures import decoded, square
+from tasks.hw08_anomaly.world import CHECKED, pictures
+from tasks.pictures import decoded, square, tiles
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -169,14 +169,14 @@ def make(
 
 def carve(layout: Layout, public: Path, streams: Streams, source: Source) -> Made:
     """The competition of the year, from opened files."""
-    small = np.concatenate([thumbnails(piece) for _, piece in training_pieces(source, layout)])
+    small = np.concatenate([tiles(piece) for _, piece in training_pieces(source, layout)])
     unique = np.unique(same_groups(small, SAME))
     if len(unique) < FEWEST:
         raise refused(f"{TRAIN_FILE}: expected at least {FEWEST} different faces; found {len(unique)}.")
     half = min((layout.test_images + 1) // 2, len(unique) // 5)
     others = other_pictures(source, half // 2, streams.generator("other pictures"))
     if "given" in others:
-        both = np.concatenate([small[unique], thumbnails(others["given"])])
+        both = np.concatenate([small[unique], tiles(others["given"])])
         fresh = np.unique(same_groups(both, SAME))
         others["given"] = others["given"][fresh[fresh >= len(unique)] - len(unique)]
         if not len(others["given"]):
@@ -185,15 +185,12 @@ def carve(layout: Layout, public: Path, streams: Streams, source: Source) -> Mad
             )
     altered = half - sum(map(len, others.values()))
     order = streams.generator("hidden faces").permutation(unique)
-    normal_places, altered_places = order[:half], order[half : half + altered]
-    train_places = np.sort(order[half + altered :])
+    role = np.zeros(len(small), dtype=np.int8)
+    role[order[:half]], role[order[half : half + altered]], role[order[half + altered :]] = 2, 3, 1
 
     (public / layout.folder).mkdir()
-    train = open_memmap(
-        public / layout.folder / TRAIN_FILE, mode="w+", dtype=np.uint8, shape=(len(train_places), SIDE, SIDE, 3)
-    )
-    role = np.zeros(len(small), dtype=np.int8)
-    role[train_places], role[normal_places], role[altered_places] = 1, 2, 3
+    shape = (len(order) - half - altered, SIDE, SIDE, 3)
+    train = open_memmap(public / layout.folder / TRAIN_FILE, mode="w+", dtype=np.uint8, shape=shape)
     held: dict[int, list[Any]] = {2: [], 3: []}
     place = written = 0
     for _, piece in training_pieces(source, layout):
@@ -214,14 +211,29 @@ def carve(layout: Layout, public: Path, streams: Streams, source: Source) -> Mad
     changed = [alter(kind, face, other, rng) for kind, face, other in zip(kinds.tolist(), faces, right, strict=True)]
     images = np.concatenate([*held[2], np.stack(changed), *others.values()])
     names = np.array(["normal"] * half + kinds.tolist() + [kind for kind, some in others.items() for _ in some])
-    if len(images) > layout.test_images:  # the course's count is odd: one normal image fewer
-        images, names = images[1:], names[1:]
-    shuffle = streams.generator("order").permutation(len(images))
-    images, names = images[shuffle], names[shuffle]
+    surplus = max(0, len(images) - layout.test_images)  # the course's count is odd: one normal image fewer
+    return finished(layout, public, streams, train, images[surplus:], names[surplus:])
+
+
+def finished(
+    layout: Layout,
+    public: Path,
+    streams: Streams,
+    train: NDArray[np.uint8],
+    images: NDArray[np.uint8],
+    kinds: NDArray[np.str_],
+    groups: NDArray[np.str_] | None = None,
+    train_groups: NDArray[np.str_] | None = None,
+) -> Made:
+    """Write the test images in a secret order, and return which of them are not of the kind "normal"."""
+    order = streams.generator("order").permutation(len(images))
+    images, kinds = images[order], kinds[order]
     np.save(public / layout.folder / TEST_FILE, images, allow_pickle=False)
-    labels = (names != "normal").astype(np.int64)
+    labels = (kinds != "normal").astype(np.int64)
+    groups = None if groups is None else groups[order]
     return Made(
-        Answers(range(len(images)), {layout.column: labels}, strata=names),
-        train=thumbnails(train),
-        test=thumbnails(images),
+        Answers(range(len(images)), {layout.column: labels}, groups=groups, strata=kinds),
+        train=tiles(train[:CHECKED]),
+        test=tiles(images[:CHECKED]),
+        train_groups=train_groups,
     )

@@ -11,17 +11,18 @@ As many normal pictures as there are anomalies, but at most a third, become the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Answers, Made
+from tasks.base import Made
 from tasks.copies import same_groups
-from tasks.hw08_anomaly import SIDE, TEST_FILE, TRAIN_FILE, Layout
-from tasks.hw08_anomaly.world import thumbnails
-from tasks.pictures import MAX_BYTES, decoded, square
+from tasks.hw08_anomaly import SIDE, TRAIN_FILE, Layout
+from tasks.hw08_anomaly.official import SAME, finished
+from tasks.pictures import MAX_BYTES, decoded, square, tiles
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -29,8 +30,6 @@ FOLDERS = ("normal", "anomalous")
 FEWEST = (100, 20)
 """The fewest different pictures of each folder."""
 MOST = 50_000
-SAME = 2.5
-"""The largest distance between thumbnails of the same picture, in grey levels, as a root mean square."""
 TELLING = 0.9
 """The AUC from which on the files' format or size gives an anomaly away."""
 
@@ -100,7 +99,7 @@ def make(
     """Write the competition made of an instructor's pictures into the year's folder in `public`."""
     with opened(place, r"(normal|anomalous)/.*\.(jpe?g|png)") as source:
         normal, anomalous = (read_pictures(source, which) for which in FOLDERS)
-        groups = same_groups(thumbnails(np.concatenate([normal.images, anomalous.images])), SAME)
+        groups = same_groups(np.concatenate([tiles(normal.images), tiles(anomalous.images)]), SAME)
         first = np.unique(groups)
         count = len(normal.images)
         normal, anomalous = normal.take(first[first < count]), anomalous.take(first[first >= count] - count)
@@ -118,29 +117,19 @@ def make(
                 f" normal stays whole; found only {hidden.sum()} that fit. Divide the folders, or add smaller ones."
             )
 
-    train = normal.take(np.flatnonzero(~hidden))
-    test = normal.take(np.flatnonzero(hidden))
-    images = np.concatenate([test.images, anomalous.images])
-    kinds = np.array(["normal"] * len(test.images) + [f"anomalous/{folder}" for folder in anomalous.folders])
-    # A normal picture without a folder, and every anomaly, is a group of its own.
-    own = [f"picture {number}" for number in range(len(images))]
-    named = np.array([f"folder {name}" if name else one for name, one in zip(test.folders, own, strict=False)])
-    grouped = np.concatenate([named, np.array(own[len(named) :])])
-    order = streams.generator("order").permutation(len(images))
-    images, kinds, grouped = images[order], kinds[order], grouped[order]
+    train, test = normal.take(np.flatnonzero(~hidden)), normal.take(np.flatnonzero(hidden))
     (public / layout.folder).mkdir()
     np.save(public / layout.folder / TRAIN_FILE, train.images, allow_pickle=False)
-    np.save(public / layout.folder / TEST_FILE, images, allow_pickle=False)
-    return Made(
-        Answers(
-            range(len(images)), {layout.column: (kinds != "normal").astype(np.int64)}, groups=grouped, strata=kinds
-        ),
-        train=thumbnails(train.images),
-        test=thumbnails(images),
-        train_groups=np.array(
-            [f"folder {name}" if name else f"training {at}" for at, name in enumerate(train.folders)]
-        ),
-    )
+    images = np.concatenate([test.images, anomalous.images])
+    kinds = np.array(["normal"] * len(test.images) + [f"anomalous/{folder}" for folder in anomalous.folders])
+    groups = grouped([*test.folders, *[""] * len(anomalous.images)], "picture")  # an anomaly is a group of its own
+    train_groups = grouped(train.folders, "training")
+    return finished(layout, public, streams, train.images, images, kinds, groups, train_groups)
+
+
+def grouped(folders: Iterable[str], alone: str) -> NDArray[np.str_]:
+    """The group of each picture: its folder, or where it has none, itself."""
+    return np.array([f"folder {name}" if name else f"{alone} {at}" for at, name in enumerate(folders)])
 
 
 def hidden_places(folders: NDArray[np.str_], wanted: int, streams: Streams) -> NDArray[np.bool_]:

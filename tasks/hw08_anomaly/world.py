@@ -39,13 +39,19 @@ from tasks.hw08_anomaly.faces import (
     people,
     portrait,
 )
+from tasks.pictures import tiles
 from tasks.processes import mapped
 from tasks.streams import Streams
 
 PIECE = 480  # images that are drawn and written at a time
+CHECKED = 20_000  # images that the leak checks look at
 BATCH = 24  # images whose planes stay in the processor's cache
 COUNTS = {"small": (3000, 2000)}
 """Training and test images by size; "full" has the course's own counts."""
+
+
+Kind = Callable[[Draw, Brush, Manner], None]
+"""What is painted over the background."""
 
 
 def background(d: Draw, brush: Brush, manner: Manner) -> None:
@@ -109,16 +115,14 @@ def animal(d: Draw, brush: Brush, manner: Manner) -> None:
     brush.paint(head, fur * texture * np.clip(shade, 0.4, 1.25))
     shift, lift = 0.12 * p["yaw"], 0.08 * p["pitch"]
     muzzle_y = d.between(0.18, 0.28)
-    brush.paint(
-        head * edge(ellipse(u - shift, v - muzzle_y, d.between(0.18, 0.28), d.between(0.15, 0.22)), 0.08), patch
-    )
+    muzzle = ellipse(u - shift, v - muzzle_y, d.between(0.18, 0.28), d.between(0.15, 0.22))
+    brush.paint(head * edge(muzzle, 0.08), patch)
     round_eye, gap = d.between(0.06, 0.11), d.between(0.18, 0.26)
     for side in (-1, 1):
-        eye = ellipse(u - side * gap - shift, v + 0.08 - lift, round_eye, round_eye)
-        brush.paint(head * edge(eye), d.mix(d.between(0, 1), (0.15, 0.08, 0.05), (0.7, 0.55, 0.15), (0.4, 0.6, 0.3)))
-        brush.paint(
-            head * edge(ellipse(u - side * gap - shift, v + 0.08 - lift, 0.03, round_eye * 0.8)), np.float32(0.03)
-        )
+        eye_u, eye_v = u - side * gap - shift, v + 0.08 - lift
+        iris = d.mix(d.between(0, 1), (0.15, 0.08, 0.05), (0.7, 0.55, 0.15), (0.4, 0.6, 0.3))
+        brush.paint(head * edge(ellipse(eye_u, eye_v, round_eye, round_eye)), iris)
+        brush.paint(head * edge(ellipse(eye_u, eye_v, 0.03, round_eye * 0.8)), np.float32(0.03))
         glint = ellipse(u - side * gap - shift + 0.02, v + 0.1 - lift, 0.014, 0.014)
         brush.paint(head * edge(glint) * 0.7, np.float32(1))
         for slope in (-0.25, 0.1):
@@ -126,13 +130,8 @@ def animal(d: Draw, brush: Brush, manner: Manner) -> None:
             brush.paint(edge(whisker, 0.03) * edge(np.abs(u - shift - side * 0.36) - 0.2) * 0.8, np.float32(0.95))
     nose = np.maximum(np.abs(u - shift) + (v - muzzle_y + 0.03) * 0.8 - 0.08, -(v - muzzle_y + 0.09))
     brush.paint(head * edge(nose), np.float32(0.08))
-    brush.paint(
-        head
-        * edge(
-            np.maximum(np.abs(np.abs(u - shift) - (v - muzzle_y) + 0.03) - 0.012, np.abs(v - muzzle_y - 0.1) - 0.06)
-        ),
-        fur * 0.2,
-    )
+    lips = np.abs(np.abs(u - shift) - (v - muzzle_y) + 0.03) - 0.012
+    brush.paint(head * edge(np.maximum(lips, np.abs(v - muzzle_y - 0.1) - 0.06)), fur * 0.2)
 
 
 def things(d: Draw, brush: Brush, manner: Manner) -> None:
@@ -155,19 +154,15 @@ def landscape(d: Draw, brush: Brush, manner: Manner) -> None:
     sky = d.mix(d.between(0, 1), (0.35, 0.6, 0.9), (0.8, 0.85, 0.9), (0.95, 0.6, 0.4), (0.1, 0.12, 0.3))
     horizon = d.between(-0.2, 0.5)
     brush.picture[...] = sky + 0.4 * (brush.y - horizon) * (d.between(0, 1) - sky)
-    brush.paint(
-        edge(ellipse(brush.x - d.between(-0.9, 0.9), brush.y - d.between(-0.9, 0), d.between(0.08, 0.3), 0.2))
-        * d.chance(0.6),
-        d.colour(0.7, 1),
-    )
+    sun = ellipse(brush.x - d.between(-0.9, 0.9), brush.y - d.between(-0.9, 0), d.between(0.08, 0.3), 0.2)
+    brush.paint(edge(sun) * d.chance(0.6), d.colour(0.7, 1))
     for number in range(3):
         ridge = horizon + 0.25 * number + d.between(0.02, 0.22) * np.sin(d.between(1, 6) * brush.x + d.between(0, 6.28))
         ground = d.mix(d.between(0, 1), (0.2, 0.3, 0.2), (0.45, 0.5, 0.25), (0.6, 0.5, 0.35), (0.75, 0.75, 0.8))
         brush.paint(edge(ridge - brush.y), ground * (1.1 - 0.2 * number))
         for _ in range(2):
-            tree = ellipse(
-                brush.x - d.between(-0.9, 0.9), brush.y - horizon - 0.25 * number, d.between(0.02, 0.08), 0.15
-            )
+            x, y = brush.x - d.between(-0.9, 0.9), brush.y - horizon - 0.25 * number
+            tree = ellipse(x, y, d.between(0.02, 0.08), 0.15)
             brush.paint(edge(tree) * d.chance(0.5), ground * d.between(0.2, 0.7))
     np.clip(brush.picture, 0, 1, out=brush.picture)
 
@@ -179,9 +174,8 @@ def pattern(d: Draw, brush: Brush, manner: Manner) -> None:
     v = (np.cos(angle) * brush.y - np.sin(angle) * brush.x) * pitch * d.between(0.6, 1.4)
     u = u + d.between(0, 1) * np.sin(v * 0.5)
     one, two = np.sin(u), np.sin(v)
-    ink = np.choose(
-        d.rng.integers(0, 4, (d.count, 1, 1)), [one, one * two * 1.5, one + two, np.maximum(one, two) * 1.2]
-    )
+    weaves = [one, one * two * 1.5, one + two, np.maximum(one, two) * 1.2]
+    ink = np.choose(d.rng.integers(0, 4, (d.count, 1, 1)), weaves)
     ink = 0.5 + 0.5 * np.tanh(ink * 0.6 * d.between(1, 5) ** 2)
     brush.paint(ink * d.between(0.25, 1), d.colour())
 
@@ -190,15 +184,13 @@ def plain(d: Draw, brush: Brush, manner: Manner) -> None:
     """Smooth colours, and in half of the pictures a blank head without a face."""
     soft = d.between(0.1, 0.6)
     for _ in range(2):
-        shape = ellipse(
-            brush.x - d.around(0, 0.5), brush.y - d.around(0, 0.5), d.between(0.2, 0.8), d.between(0.2, 0.8)
-        )
+        x, y = brush.x - d.around(0, 0.5), brush.y - d.around(0, 0.5)
+        shape = ellipse(x, y, d.between(0.2, 0.8), d.between(0.2, 0.8))
         brush.paint(np.clip(0.5 - shape / soft, 0, 1) * d.between(0.2, 0.9), d.colour())
     p = people(d, manner)
     u, v = (brush.x - p["cx"]) / p["scale"], (brush.y - p["cy"]) / p["scale"]
-    shade = 1 - p["relief"] * (
-        0.55 * ((u / p["width"]) ** 2 + (v / p["height"]) ** 2) - p["sun_x"] * u - p["sun_y"] * v
-    )
+    bulge = 0.55 * ((u / p["width"]) ** 2 + (v / p["height"]) ** 2)
+    shade = 1 - p["relief"] * (bulge - p["sun_x"] * u - p["sun_y"] * v)
     head = np.minimum(ellipse(u, v, p["width"], p["height"]), ellipse(u, v - 1.32, 0.9, 0.6))
     brush.paint(edge(head) * d.chance(0.5), p["skin"] * np.clip(shade, 0.3, 1.25))
 
@@ -221,15 +213,29 @@ def upside_down(d: Draw, brush: Brush, manner: Manner) -> None:
     brush.picture[...] = brush.picture[:, :, ::-1].copy()
 
 
-# Wrong faces ----------------------------------------------------------------------------------------------------------
+# Wrong faces: each changes the people before they are painted, but for halves -----------------------------------------
 
 
-def bare(p: Person) -> Person:
-    """The person without what may hide the eyes: the patch is off, the glasses sit straight, both eyes are open."""
-    p["patch"] = np.zeros_like(p["patch"])
-    for eye in p["eyes"]:
-        eye["wide"] = np.ones_like(eye["wide"])
-    return p
+def changed(change: Callable[[Person, Draw, Manner], None], *, bare: bool = False) -> Kind:
+    """A changed face; `bare`: without what may hide the eyes, the patch is off and both eyes are open."""
+
+    def paint(d: Draw, brush: Brush, manner: Manner) -> None:
+        p = people(d, manner)
+        if bare:
+            p["patch"] = np.zeros_like(p["patch"])
+            for eye in p["eyes"]:
+                eye["wide"] = np.ones_like(eye["wide"])
+        change(p, d, manner)
+        portrait(p, brush)
+
+    return paint
+
+
+def quirk(name: str) -> Kind:
+    """A face with a quirk."""
+    return changed(
+        lambda p, d, manner: QUIRKS[name](p, d, 1 + 0 * p["scale"]), bare=name in ("odd eyes", "squint", "wink")
+    )
 
 
 def extreme(d: Draw, manner: Manner, name: str) -> Any:
@@ -240,9 +246,8 @@ def extreme(d: Draw, manner: Manner, name: str) -> Any:
     return d.between(*sorted((low + 0.75 * (high - low), high)))
 
 
-def misplaced(d: Draw, brush: Brush, manner: Manner) -> None:
+def misplaced(p: Person, d: Draw, manner: Manner) -> None:
     """Mouth and eyes are swapped, or one or both eyes, the nose or the mouth are elsewhere in the face."""
-    p = bare(people(d, manner))
     how = d.rng.integers(0, 4, (d.count, 1, 1))
     (left, right), (nose,), (mouth,) = p["eyes"], p["noses"], p["mouths"]
     move, down = d.choice(-1, 1) * d.between(0.1, 0.18), d.between(0.08, 0.2)
@@ -254,12 +259,10 @@ def misplaced(d: Draw, brush: Brush, manner: Manner) -> None:
     nose["x"], nose["y"] = nose["x"] - low * move, nose["y"] - low * d.between(0.0, 0.2)
     shown = np.where(swap, d.chance(0.5), 1)
     p["brows"] = [brow | {"size": brow["size"] * shown} for brow in p["brows"]]
-    portrait(p, brush)
 
 
-def extra(d: Draw, brush: Brush, manner: Manner) -> None:
+def extra(p: Person, d: Draw, manner: Manner) -> None:
     """A third eye, or a second mouth or nose."""
-    p = people(d, manner)
     how = d.rng.integers(0, 4, (d.count, 1, 1))
     zero = 0 * p["scale"]
     p["hairline"], p["band"] = p["hairline"].clip(0.6), zero
@@ -267,38 +270,23 @@ def extra(d: Draw, brush: Brush, manner: Manner) -> None:
     low = d.between(0.45, 0.5) - d.chance(0.4) * 0.72
     p["mouths"] += [p["mouths"][0] | {"x": d.around(0, 0.05), "y": low, "size": zero + (how == 2)}]
     p["noses"] += [p["noses"][0] | {"x": d.choice(-0.2, 0.2), "size": zero + (how == 3)}]
-    portrait(p, brush)
 
 
-def missing(d: Draw, brush: Brush, manner: Manner) -> None:
+def missing(p: Person, d: Draw, manner: Manner) -> None:
     """One eye, both eyes with their brows, the mouth, or mouth and nose are missing."""
-    p = bare(people(d, manner))
     how = d.rng.integers(0, 4, (d.count, 1, 1))
     p["glasses"], p["moustache"] = p["glasses"] * 0, p["moustache"] * 0
     gone = {"eyes": (how < 2, how == 1), "brows": (how == 1, how == 1), "mouths": (how > 1,), "noses": (how == 3,)}
     for name, out in gone.items():
         p[name] = [part | {"size": part["size"] * (1 - one)} for part, one in zip(p[name], out, strict=True)]
-    portrait(p, brush)
 
 
 def halves(d: Draw, brush: Brush, manner: Manner) -> None:
     """The left half of one person and the right half of another, in one pose and one light."""
     p, other = people(d, manner), people(d, manner)
     same = (
-        "cx",
-        "cy",
-        "scale",
-        "roll",
-        "yaw",
-        "pitch",
-        "width",
-        "height",
-        "jaw",
-        "sun_x",
-        "head_sun",
-        "sun_y",
-        "relief",
-    )
+        "cx", "cy", "scale", "roll", "yaw", "pitch", "width", "height", "jaw", "sun_x", "head_sun", "sun_y", "relief",
+    )  # fmt: skip
     second = Brush(brush.picture.copy(), brush.x, brush.y)
     portrait(p, brush)
     portrait(other | {name: p[name] for name in same}, second)
@@ -306,77 +294,53 @@ def halves(d: Draw, brush: Brush, manner: Manner) -> None:
     brush.paint(edge(-seam), second.picture)
 
 
-def mirrored(d: Draw, brush: Brush, manner: Manner) -> None:
+def mirrored(p: Person, d: Draw, manner: Manner) -> None:
     """A turned head whose one half is the mirror image of the other."""
-    p = people(d, manner)
     p["yaw"], p["fold"] = extreme(d, manner, "yaw"), d.choice(-1, 1)
-    portrait(p, brush)
 
 
-def one_sided(d: Draw, brush: Brush, manner: Manner) -> None:
+def one_sided(p: Person, d: Draw, manner: Manner) -> None:
     """Two left eyes, or two right ones, with their brows."""
-    p = bare(people(d, manner))
     side = d.choice(-1, 1)
     p["slant"], p["brow_slope"] = extreme(d, manner, "slant"), extreme(d, manner, "brow_slope")
     for part in (*p["eyes"], *p["brows"]):
         part["side"] = side
-    portrait(p, brush)
 
 
-def thatcher(d: Draw, brush: Brush, manner: Manner) -> None:
+def thatcher(p: Person, d: Draw, manner: Manner) -> None:
     """Eyes and mouth are upside down where they are (Thompson 1980, "Margaret Thatcher: a new illusion")."""
-    p = bare(people(d, manner))
     p["smile"], p["open"] = extreme(d, manner, "smile"), p["open"].clip(0.03)
     for part in (*p["eyes"], *p["mouths"]):
         part["turn"] = -part["turn"]
-    portrait(p, brush)
 
 
-def inverted(d: Draw, brush: Brush, manner: Manner) -> None:
+def inverted(p: Person, d: Draw, manner: Manner) -> None:
     """The face is upside down inside the head."""
-    p = people(d, manner)
     p["turned"] = 1 + p["turned"]
-    portrait(p, brush)
 
 
-def sizes(d: Draw, brush: Brush, manner: Manner) -> None:
+def sizes(p: Person, d: Draw, manner: Manner) -> None:
     """One eye is much larger or smaller than the other."""
-    p = bare(people(d, manner))
     which, size = d.chance(0.5), d.choice(0.55, 1.5) * d.between(0.93, 1.07)
     for eye, this in zip(p["eyes"], (which, 1 - which), strict=True):
         eye["size"] = eye["size"] * (1 + this * (size - 1))
-    portrait(p, brush)
 
 
-def two_suns(d: Draw, brush: Brush, manner: Manner) -> None:
+def two_suns(p: Person, d: Draw, manner: Manner) -> None:
     """The head is lit from one side; nose, eyes, hair, neck and clothes from the other."""
-    p = people(d, manner)
     p["sun_x"], p["relief"] = extreme(d, manner, "sun_x"), extreme(d, manner, "relief")
     p["head_sun"] = -p["sun_x"]
-    portrait(p, brush)
 
 
-def quirk(name: str) -> Callable[[Draw, Brush, Manner], None]:
-    """A face with a quirk."""
-
-    def paint(d: Draw, brush: Brush, manner: Manner) -> None:
-        p = people(d, manner)
-        if name in ("odd eyes", "squint", "wink"):
-            p = bare(p)
-        QUIRKS[name](p, d, 1 + 0 * p["scale"])
-        portrait(p, brush)
-
-    return paint
-
-
-Kind = Callable[[Draw, Brush, Manner], None]
 ELSE: dict[str, Kind] = {
     "cartoon": cartoon, "animal": animal, "things": things, "landscape": landscape, "pattern": pattern, "plain": plain,
     "shuffled": shuffled, "upside down": upside_down,
 }  # fmt: skip
 WRONG: dict[str, Kind] = {
-    "misplaced": misplaced, "missing": missing, "extra": extra, "thatcher": thatcher, "mirrored": mirrored,
-    "inverted": inverted, "one-sided eyes": one_sided, "sizes": sizes, "halves": halves, "two suns": two_suns,
+    "misplaced": changed(misplaced, bare=True), "missing": changed(missing, bare=True), "extra": changed(extra),
+    "thatcher": changed(thatcher, bare=True), "mirrored": changed(mirrored), "inverted": changed(inverted),
+    "one-sided eyes": changed(one_sided, bare=True), "sizes": changed(sizes, bare=True), "halves": halves,
+    "two suns": changed(two_suns),
 }  # fmt: skip
 KINDS: dict[str, Kind] = ELSE | WRONG | {name: quirk(name) for name in QUIRKS}
 """All kinds of anomalies; a world has some of them."""
@@ -489,18 +453,9 @@ def make(
         open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=(len(wanted), SIDE, SIDE, 3)).flush()
         pieces = [(start, wanted[start : start + PIECE]) for start in range(0, len(wanted), PIECE)]
         mapped(partial(write_piece, streams, mine.manner, part, folder / name), pieces, processes)
-        small.append(thumbnails(np.load(folder / name, mmap_mode="r", allow_pickle=False)))
+        small.append(tiles(np.load(folder / name, mmap_mode="r", allow_pickle=False)[:CHECKED]))
     return Made(
         Answers(range(test_count), {layout.column: (kinds != "normal").astype(np.int64)}, strata=kinds),
         train=small[0],
         test=small[1],
     )
-
-
-def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The input of the leak checks: at most 20,000 of the images, as means over squares of 8 pixels, (n, 192)."""
-    parts = []
-    for start in range(0, min(len(images), 20_000), PIECE):
-        piece = images[start : min(start + PIECE, 20_000)].astype(np.float64)
-        parts.append(piece.reshape(len(piece), 8, 8, 8, 8, 3).mean(axis=(2, 4)).reshape(len(piece), -1))
-    return np.concatenate(parts)
