@@ -22,16 +22,15 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.apart import FORKS, Died, Limits, apart, confine
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, Problem, SubmissionError, UserError
 from tasks.formats import Array, ArraysFormat, Column, Format, LinesFormat, TableFormat
 from tasks.metrics import METRICS, Metric, no_interval
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 USAGES = {"ignored": IGNORED, "public": PUBLIC, "private": PRIVATE}
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
@@ -141,8 +140,6 @@ def _kind(cells: Sequence[str]) -> Literal["float", "int", "text"]:
 
 
 def _array(cells: Sequence[str], kind: str) -> NDArray[Any]:
-    import numpy as np
-
     if kind == "int":
         return np.array([int(cell) for cell in cells], dtype=np.int64)
     if kind == "float":
@@ -151,8 +148,6 @@ def _array(cells: Sequence[str], kind: str) -> NDArray[Any]:
 
 
 def _usage(path: Path, lines: Sequence[int], cells: Sequence[str]) -> NDArray[Any]:
-    import numpy as np
-
     for line, cell in zip(lines, cells, strict=True):
         if cell.strip().lower() not in USAGES:
             raise UserError(f"{path.name}, line {line}: Usage must be Public, Private or Ignored; got {cell[:40]!r}.")
@@ -184,8 +179,6 @@ def named_metric(name: str) -> Metric:
 
 def for_auc(solution: Solution, answers: Answers) -> Answers:
     """The answers with a stratum for each class. Raises UserError unless they are one column of zeros and ones."""
-    import numpy as np
-
     if len(answers.columns) != 1:
         raise UserError(f"{solution.path.name}: auc needs one answer column; got {', '.join(answers.columns)}.")
     (labels,) = answers.columns.values()
@@ -215,8 +208,6 @@ def own_format(
     lets predictions of a whole-number column be decimal numbers, as probabilities are; `bounded` bounds each column by
     `prediction_bound`. Raises UserError.
     """
-    import numpy as np
-
     texts = [str(text) for text in solution.answers.ids]
     order = sorted(range(len(texts)), key=_natural_keys(texts).__getitem__)
     ids = tuple(texts[row] for row in order)
@@ -305,8 +296,6 @@ def sample_rows(form: TableFormat) -> Columns:
     They are the same in every row and made from the format alone: even the most frequent class would reveal something
     about the answers.
     """
-    import numpy as np
-
     n = len(form.ids)
     rows: Columns = {}
     for column in form.columns:
@@ -325,8 +314,6 @@ def _nearest_to_0(bounds: Column | Array, whole: bool) -> float:
 
 
 def _sample_array(array: Array) -> NDArray[Any]:
-    import numpy as np
-
     dtype = np.dtype(array.dtype)
     value = np.asarray(_nearest_to_0(array, dtype.kind != "f"), dtype)
     if dtype.kind == "f" and not array.minimum <= float(value) <= array.maximum:  # rounded out of the range
@@ -426,8 +413,6 @@ class ScoreFile:
         is not kept is written from the values: numbers in the shortest form that reads as the same double. Ids are
         those of the format, or row numbers in a column `id` where no format is given.
         """
-        import numpy as np
-
         pd: Any = importlib.import_module("pandas")
         n = len(next(iter(answers.values())))
         ids: Sequence[Any] = range(n) if self.form is None else self.form.ids
@@ -455,8 +440,6 @@ class ScoreFile:
         Raises SubmissionError with the text of a ParticipantVisibleError, and only where all rows scored are known to
         be public. Everything else that goes wrong is a UserError of one fixed text, whose cause is an Unfit.
         """
-        import numpy as np
-
         if weight is None:
             return self._score(rows, np.arange(len(rows)))
         if weight.ndim == 2:
@@ -505,8 +488,6 @@ class ScoreFile:
 
 def solution_cells(path: Path, form: TableFormat) -> Columns:
     """The answer columns of a solution file as written, in the order of the format."""
-    import numpy as np
-
     header, cells, _ = _read_csv(path)
     row_of = {row[header.index(form.id)]: row for row in cells}
     rows = [row_of[str(text)] for text in form.ids]
@@ -540,8 +521,6 @@ def _is_visible(error: BaseException) -> bool:
 
 
 def _one_number(value: Any) -> float:
-    import numpy as np
-
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise Unfit(f"score returned {type(value).__name__}; expected one number")
     number = float(value)
