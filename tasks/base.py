@@ -104,6 +104,30 @@ def measured(metric: Metric, command: str, *levels: tuple[str, float, float], si
     )
 
 
+def official(
+    metric: Metric,
+    year: str,
+    points: float,
+    *levels: tuple[str, float],
+    private: tuple[float, ...] = (),
+    digits: int = 5,
+    rounded: bool = False,
+) -> tuple[Bar, ...]:
+    """The course's own bars of a year, all worth as much: (level, threshold), and those of the private board."""
+    return tuple(
+        Bar(
+            name,
+            ((metric.name, threshold),),
+            f"official {year}",
+            private=((metric.name, private[at]),) if private else None,
+            points=(points, points),
+            digits=digits,
+            rounded=rounded,
+        )
+        for at, (name, threshold) in enumerate(levels)
+    )
+
+
 @dataclass(frozen=True)
 class Rules:
     """The rules of a competition. Zones are IANA names; a deadline is an RFC 3339 instant, or None for no deadline.

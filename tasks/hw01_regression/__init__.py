@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.base import Bar, Edition, Place, Rules, Task, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured, official
 from tasks.formats import Column, TableFormat, Year
-from tasks.metrics import MSE, RMSE
+from tasks.metrics import MSE, RMSE, Metric
 
 TRAIN_FILE, TEST_FILE = "covid.train.csv", "covid.test.csv"
 TARGET = "tested_positive"
@@ -71,73 +71,54 @@ HEADER = ("id", TARGET)
 YEARS = (*(Year(layout.year, HEADER, layout.test_rows, "0") for layout in LAYOUTS), Year("2023", HEADER, 997, "0"))
 
 
-def _format(layout: Layout) -> TableFormat:
-    return TableFormat("id", (Column(TARGET, minimum=0, maximum=100),), range(layout.test_rows), years=YEARS)
-
-
-def _official(layout: Layout, metric: str, points: float, *lines: tuple[str, float]) -> tuple[Bar, ...]:
-    source = f"official {layout.year}"
-    return tuple(Bar(name, ((metric, value),), source, points=(points, points)) for name, value in lines)
+def _edition(name: str, layout: Layout, maker: str, metric: Metric, bars: tuple[Bar, ...]) -> Edition:
+    source = {
+        "world": f"a seeded world in the course's {layout.year} columns (tasks/hw01_regression/world.py); no real"
+        " person's data, MIT",
+        "official": f"the course's files of Kaggle ml{layout.year}spring-hw1, surveys by the Delphi group at CMU;"
+        " licence not stated; the labels are public on the internet",
+    }
+    return Edition(
+        name,
+        source[maker],
+        TableFormat("id", (Column(TARGET, minimum=0, maximum=100),), range(layout.test_rows), years=YEARS),
+        (metric,),
+        bars,
+        Rules(),
+        Place(f"tasks.hw01_regression.{maker}:make", (layout,)),
+        official=maker != "world",
+    )
 
 
 TASK = Task(
     "hw01",
     "Regression: COVID-19 cases",
     (
-        Edition(
-            "builtin",
-            "a seeded world in the course's 2021 columns (tasks/hw01_regression/world.py); no real person's data, MIT",
-            _format(LAYOUT_2021),
-            (RMSE,),
+        _edition(
+            "builtin", LAYOUT_2021, "world", RMSE,
             measured(
                 RMSE, "ladder.py hw1 --edition builtin --seeds 100-108",
                 ("simple", 1.5798, 0.2334), ("medium", 1.0507, 0.0609), ("strong", 0.7087, 0.0464),
                 ("boss", 0.5371, 0.0374),
             ),
-            Rules(),
-            Place("tasks.hw01_regression.world:make", (LAYOUT_2021,)),
         ),
-        Edition(
-            "builtin-2022",
-            "a seeded world in the course's 2022 columns (tasks/hw01_regression/world.py); no real person's data, MIT",
-            _format(LAYOUT_2022),
-            (MSE,),
+        _edition(
+            "builtin-2022", LAYOUT_2022, "world", MSE,
             measured(
                 MSE, "ladder.py hw1 --edition builtin-2022 --seeds 100-102",
                 ("simple", 1.9868, 0.3247), ("medium", 1.1545, 0.1434), ("strong", 0.6673, 0.1608),
                 ("boss", 0.3373, 0.0651),
             ),
-            Rules(),
-            Place("tasks.hw01_regression.world:make", (LAYOUT_2022,)),
         ),
-        Edition(
-            "2021",
-            "the course's files of Kaggle ml2021spring-hw1, surveys by the Delphi group at CMU; licence not stated; "
-            "the labels are public on the internet",
-            _format(LAYOUT_2021),
-            (RMSE,),
-            _official(
-                LAYOUT_2021, RMSE.name, 1.0, ("simple", 2.03004), ("medium", 1.28359), ("strong", 0.88017)
-            ),
-            Rules(),
-            Place("tasks.hw01_regression.official:make", (LAYOUT_2021,)),
-            official=True,
+        _edition(
+            "2021", LAYOUT_2021, "official", RMSE,
+            official(RMSE, "2021", 1.0, ("simple", 2.03004), ("medium", 1.28359), ("strong", 0.88017)),
         ),
-        Edition(
-            "2022",
-            "the course's files of Kaggle ml2022spring-hw1, surveys by the Delphi group at CMU; licence not stated; "
-            "the labels are public on the internet",
-            _format(LAYOUT_2022),
-            (MSE,),
-            _official(
-                LAYOUT_2022,
-                MSE.name,
-                1.0,
-                ("simple", 2.28371), ("medium", 1.49430), ("strong", 1.05728), ("boss", 0.86161),
+        _edition(
+            "2022", LAYOUT_2022, "official", MSE,
+            official(
+                MSE, "2022", 1.0, ("simple", 2.28371), ("medium", 1.49430), ("strong", 1.05728), ("boss", 0.86161)
             ),
-            Rules(),
-            Place("tasks.hw01_regression.official:make", (LAYOUT_2022,)),
-            official=True,
         ),
     ),
 )  # fmt: skip

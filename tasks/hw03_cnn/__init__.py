@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.base import Bar, Edition, Place, Rules, Task, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured, official
 from tasks.formats import Column, TableFormat, Year
 from tasks.metrics import ACCURACY
 
@@ -88,26 +88,23 @@ def form_of(layout: Layout, classes: int = len(CLASSES)) -> TableFormat:
     return TableFormat("Id", (column,), layout.ids(layout.test), years=() if layout is LAYOUT_OWN else YEARS)
 
 
-def _official(layout: Layout, points: float, *lines: tuple[str, float]) -> tuple[Bar, ...]:
-    source = f"official {layout.year}"
-    return tuple(Bar(name, ((ACCURACY.name, value),), source, points=(points, points)) for name, value in lines)
-
-
-def _edition(name: str, layout: Layout, bars: tuple[Bar, ...]) -> Edition:
-    official = name == layout.year
-    slug = {"2021": "ml2021spring-hw3", "2022": "ml2022spring-hw3b"}[layout.year]
+def _edition(name: str, layout: Layout, maker: str, bars: tuple[Bar, ...] = ()) -> Edition:
+    slug = {"2021": "ml2021spring-hw3", "2022": "ml2022spring-hw3b"}.get(layout.year)
+    source = {
+        "world": f"a seeded world of drawn dishes in the course's {layout.year} layout (tasks/hw03_cnn/world.py), MIT",
+        "official": f"the course's files of Kaggle {slug}, pictures of food-11; licence not stated; those of 2021 are"
+        " for this course only and must not be passed on; the labels can be found on the internet",
+        "own": "the instructor's own pictures, a folder for each class (tasks/hw03_cnn/own.py)",
+    }
     return Edition(
         name,
-        f"the course's files of Kaggle {slug}, pictures of food-11; licence not stated; those of 2021 are for this "
-        "course only and must not be passed on; the labels can be found on the internet"
-        if official
-        else f"a seeded world of drawn dishes in the course's {layout.year} layout (tasks/hw03_cnn/world.py), MIT",
+        source[maker],
         form_of(layout),
         (ACCURACY,),
         bars,
         Rules(public_share=layout.public_share),
-        Place(f"tasks.hw03_cnn.{'official' if official else 'world'}:make", (layout,)),
-        official=official,
+        Place(f"tasks.hw03_cnn.{maker}:make", (layout,)),
+        official=maker != "world",
     )
 
 
@@ -116,36 +113,25 @@ TASK = Task(
     "CNN: what is on the plate",
     (
         _edition(
-            "builtin",
-            LAYOUT_2021,
+            "builtin", LAYOUT_2021, "world",
             measured(
                 ACCURACY, "ladder.py hw3 --seeds 300-301",
                 ("simple", 0.4890, 0.0891), ("medium", 0.6840, 0.0113), ("strong", 0.8780, 0.0226),
                 ("boss", 0.9740, 0.0057),
             ),
         ),
-        _edition("builtin-2022", LAYOUT_2022, ()),
+        _edition("builtin-2022", LAYOUT_2022, "world"),
         _edition(
-            "2021",
-            LAYOUT_2021,
-            _official(LAYOUT_2021, 1.0, ("simple", 0.44862), ("medium", 0.52807), ("strong", 0.82138)),
+            "2021", LAYOUT_2021, "official",
+            official(ACCURACY, "2021", 1.0, ("simple", 0.44862), ("medium", 0.52807), ("strong", 0.82138)),
         ),
         _edition(
-            "2022",
-            LAYOUT_2022,
-            _official(
-                LAYOUT_2022, 0.5, ("simple", 0.50099), ("medium", 0.73207), ("strong", 0.81872), ("boss", 0.88446)
+            "2022", LAYOUT_2022, "official",
+            official(
+                ACCURACY, "2022", 0.5,
+                ("simple", 0.50099), ("medium", 0.73207), ("strong", 0.81872), ("boss", 0.88446),
             ),
         ),
-        Edition(
-            "own",
-            "the instructor's own pictures, a folder for each class (tasks/hw03_cnn/own.py)",
-            form_of(LAYOUT_OWN),
-            (ACCURACY,),
-            (),
-            Rules(),
-            Place("tasks.hw03_cnn.own:make", (LAYOUT_OWN,)),
-            official=True,
-        ),
+        _edition("own", LAYOUT_OWN, "own"),
     ),
 )  # fmt: skip

@@ -6,7 +6,7 @@ translation, and more Chinese talks for back-translation.
 
 from __future__ import annotations
 
-from tasks.base import Bar, Edition, Place, Rules, Task, measured
+from tasks.base import Edition, Place, Rules, Task, measured, official
 from tasks.bleu import BLEU
 from tasks.formats import LinesFormat
 
@@ -24,24 +24,6 @@ COURSE = (
     "the course's files, talks of TED2020 (Reimers and Gurevych 2020); licence not stated; the test lines are carved "
     "out of the parallel text, which is public on the internet"
 )
-
-
-def _official(
-    year: str, points: float, *lines: tuple[str, float], private: tuple[float, ...] | None = None
-) -> tuple[Bar, ...]:
-    thresholds = private or tuple(value for _, value in lines)
-    return tuple(
-        Bar(
-            name,
-            ((BLEU.name, value),),
-            f"official {year}",
-            private=((BLEU.name, other),) if private else None,
-            points=(points, points),
-            digits=2,
-            rounded=True,
-        )
-        for (name, value), other in zip(lines, thresholds, strict=True)
-    )
 
 
 RULES_2021 = Rules(quota_zone="Asia/Taipei", unselected="first", unselected_count=1)
@@ -68,8 +50,9 @@ TASK = Task(
             COURSE,
             FORMAT,
             (BLEU,),
-            _official(
-                "2021", 1.0, ("simple", 18.43), ("medium", 24.04), ("strong", 29.32), private=(17.61, 23.43, 28.27)
+            official(
+                BLEU, "2021", 1.0, ("simple", 18.43), ("medium", 24.04), ("strong", 29.32),
+                private=(17.61, 23.43, 28.27), digits=2, rounded=True,
             ),
             RULES_2021,
             Place("tasks.hw05_transformer.official:make", ("2021",)),
@@ -80,7 +63,10 @@ TASK = Task(
             COURSE,
             FORMAT,
             (BLEU,),
-            _official("2022", 0.5, ("simple", 14.58), ("medium", 18.04), ("strong", 25.20), ("boss", 29.13)),
+            official(
+                BLEU, "2022", 0.5, ("simple", 14.58), ("medium", 18.04), ("strong", 25.20), ("boss", 29.13),
+                digits=2, rounded=True,
+            ),
             Rules(quota_zone="Asia/Taipei", unselected_count=1),
             Place("tasks.hw05_transformer.official:make", ("2022",)),
             official=True,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.auc import AUC
-from tasks.base import Bar, Edition, Place, Rules, Task, measured
+from tasks.base import Bar, Edition, Place, Rules, Task, measured, official
 from tasks.formats import Column, TableFormat, Year
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
@@ -39,70 +39,58 @@ YEARS = (
 )
 
 
-def _format(layout: Layout) -> TableFormat:
-    column = Column(layout.column, minimum=-MOST, maximum=MOST)
-    return TableFormat(layout.id, (column,), range(layout.test_images), years=YEARS)
-
-
-def _points(name: str) -> tuple[float, float]:
-    return (1.0, 1.0) if name in ("simple", "medium") else (0.5, 0.5)
-
-
-WORLD = "a seeded world of drawn faces and drawn anomalies (tasks/hw08_anomaly/world.py); no real person's face, MIT"
 COURSE = (
     "the course's face images of Kaggle ml{}spring-hw8, source and licence not stated; the official test labels were "
     "never published: the hidden images are faces taken out of the training set, original or altered, and other images"
 )
+SOURCES = {
+    "world": "a seeded world of drawn faces and drawn anomalies (tasks/hw08_anomaly/world.py); no real person's face,"
+    " MIT",
+    "own": "the instructor's own pictures, from the folders normal and anomalous; no bars: none are measured on them",
+}
+"""What the data of an edition are, by the module that makes them."""
+
+
+def _edition(name: str, layout: Layout, maker: str, bars: tuple[Bar, ...] = (), source: str = "") -> Edition:
+    return Edition(
+        name,
+        source or SOURCES[maker],
+        TableFormat(
+            layout.id,
+            (Column(layout.column, minimum=-MOST, maximum=MOST),),
+            range(layout.test_images),
+            years=YEARS,
+        ),
+        (AUC,),
+        bars,
+        Rules(),
+        Place(f"tasks.hw08_anomaly.{maker}:make", (layout,)),
+        official=maker != "world",
+    )
+
 
 MEASURED = measured(
     AUC, "ladder.py hw8 --seeds 300-302",
     ("simple", 0.5384, 0.0321), ("medium", 0.5757, 0.0199), ("strong", 0.6961, 0.0063), ("boss", 0.8142, 0.0216),
 )  # fmt: skip
+OFFICIAL = (
+    *official(AUC, "2021", 1.0, ("simple", 0.64046), ("medium", 0.75719)),
+    *official(AUC, "2021", 0.5, ("strong", 0.81304), ("boss", 0.86590)),
+)
 
 TASK = Task(
     "hw08",
     "Anomaly detection: which images are not faces",
     (
-        Edition(
-            "builtin", WORLD, _format(LAYOUT_2021), (AUC,), MEASURED, Rules(),
-            Place("tasks.hw08_anomaly.world:make", (LAYOUT_2021,)),
-        ),
-        Edition(
-            "builtin-2022", WORLD, _format(LAYOUT_2022), (AUC,), MEASURED, Rules(),
-            Place("tasks.hw08_anomaly.world:make", (LAYOUT_2022,)),
-        ),
-        Edition(
-            "2021",
-            COURSE.format(2021),
-            _format(LAYOUT_2021),
-            (AUC,),
-            tuple(
-                Bar(name, ((AUC.name, value),), "official 2021", points=_points(name))
-                for name, value in (("simple", 0.64046), ("medium", 0.75719), ("strong", 0.81304), ("boss", 0.86590))
-            ),
-            Rules(),
-            Place("tasks.hw08_anomaly.official:make", (LAYOUT_2021,)),
-            official=True,
-        ),
-        Edition(
+        _edition("builtin", LAYOUT_2021, "world", MEASURED),
+        _edition("builtin-2022", LAYOUT_2022, "world", MEASURED),
+        _edition("2021", LAYOUT_2021, "official", OFFICIAL, COURSE.format(2021)),
+        _edition(
             "2022",
-            COURSE.format(2022) + "; the course published no bars for 2022",
-            _format(LAYOUT_2022),
-            (AUC,),
-            (),
-            Rules(),
-            Place("tasks.hw08_anomaly.official:make", (LAYOUT_2022,)),
-            official=True,
+            LAYOUT_2022,
+            "official",
+            source=COURSE.format(2022) + "; the course published no bars for 2022",
         ),
-        Edition(
-            "own",
-            "the instructor's own pictures, from the folders normal and anomalous; no bars: none are measured on them",
-            _format(LAYOUT_2022),
-            (AUC,),
-            (),
-            Rules(),
-            Place("tasks.hw08_anomaly.own:make", (LAYOUT_2022,)),
-            official=True,
-        ),
+        _edition("own", LAYOUT_2022, "own"),
     ),
-)  # fmt: skip
+)
