@@ -206,10 +206,9 @@ def counted(number: int, noun: Entry, adjective: Entry | None = None, *, digits:
     """A noun with a number: "three new books" is 三本新書, "two cups of tea" is 兩杯茶."""
     en_adjective, zh_adjective = attribute(adjective)
     many = str(number) if digits else SMALL[number]
-    kind = noun.forms[0] if noun.forms else ""
     zh = f"{number if digits else count_zh(number)}{noun.extra}{zh_adjective}{noun.chinese}"
-    if kind in ("-", "="):
-        unit = "pair" if kind == "=" else container(noun.extra)
+    if noun.mass or noun.paired:
+        unit = "pair" if noun.paired else container(noun.extra)
         en = f"{article(unit) if number == 1 else f'{many} {with_s(unit)}'} of {en_adjective}{noun.english}"
     else:
         single = article(en_adjective + noun.english)
@@ -227,12 +226,11 @@ MEASURES = tuple(Entry(pair.split()[1], (), pair.split()[0]) for pair in words.C
 def definite(noun: Entry, many: bool, adjective: Entry | None = None, *, near: str = "the") -> Phrase:
     """ "the", "this" or "that" (and their plurals): 那本書, 這些書; a mass noun stands alone."""
     en_adjective, zh_adjective = attribute(adjective)
-    kind = noun.forms[0] if noun.forms else ""
-    if kind == "-":
+    if noun.mass:
         return Phrase(f"the {en_adjective}{noun.english}", f"那{noun.extra}{zh_adjective}{noun.chinese}")
-    many = many or kind == "="
+    many = many or noun.paired
     word = {"this": "these", "that": "those"}.get(near, near) if many else near
-    zh = ("這" if near == "this" else "那") + ("些" if many and kind != "=" else noun.extra)
+    zh = ("這" if near == "this" else "那") + ("些" if many and not noun.paired else noun.extra)
     return Phrase(
         f"{word} {en_adjective}{plural(noun) if many else noun.english}", f"{zh}{zh_adjective}{noun.chinese}", many
     )
@@ -280,6 +278,14 @@ def be(subject: Phrase, tense: str = "present") -> str:
 
 def third(subject: Phrase) -> bool:
     return subject.person == 3 and not subject.plural
+
+
+def have(subject: Phrase) -> str:
+    return "has" if third(subject) else "have"
+
+
+def present(verb: Entry, subject: Phrase) -> str:
+    return verb_form(verb, "third" if third(subject) else "base")
 
 
 def join(*parts: str) -> str:
@@ -330,10 +336,9 @@ def clause(
     elif not thing and len(verb.chinese) == 2 and verb.extra == verb.chinese[0] and verb.chinese not in WHOLE:
         had = f"{verb.extra}過{verb.chinese[1]}"  # 睡過覺
     base = join(verb_form(verb, "base"), tail)
-    has = "has" if third(subject) else "have"
+    has = have(subject)
     if kind == "habit":
-        says, auxiliary = verb_form(verb, "third" if third(subject) else "base"), "does" if third(subject) else "do"
-        says, bare = join(says, tail), base
+        says, auxiliary, bare = join(present(verb, subject), tail), "does" if third(subject) else "do", base
         zh = when + ("不" if denied else "") + how + at + plain
     elif kind == "past":
         says, auxiliary, bare = join(verb_form(verb, "past"), tail), "did", base
@@ -376,9 +381,9 @@ def modal_forms(modal: str, subject: Phrase, base: str, denied: bool) -> tuple[s
         return join(said, bare), first, bare
     auxiliary = "does" if third(subject) else "do"
     head, rest = modal.split(" ", 1)
-    form = verb_form(Entry(head, (), ""), "third") if third(subject) else head
     bare = f"{modal} {base}"
-    return (f"{auxiliary} not {bare}" if denied else f"{form} {rest} {base}"), auxiliary, bare
+    said = f"{auxiliary} not {bare}" if denied else f"{present(Entry(head, (), ''), subject)} {rest} {base}"
+    return said, auxiliary, bare
 
 
 def passive(

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import random
 from bisect import bisect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import TypeVar
 
 from tasks.hw05_transformer import lexicon as words
 from tasks.hw05_transformer.grammar import FRAMES, OWNERS, PRONOUNS, Adverbial, Phrase
 from tasks.hw05_transformer.lexicon import Entry, cells, entries, variants
 
+T = TypeVar("T")
 PLAIN, FORMAL = 0, 1
 
 SYNONYMS = """
@@ -190,6 +192,9 @@ class Speaker:
     def below(self, limit: int) -> int:
         return int(self.rng.random() * limit)
 
+    def one_of(self, options: Sequence[T]) -> T:
+        return options[self.below(len(options))]
+
     def adverbial(self, text: str) -> Adverbial:
         entry = self.entry(text)
         return Adverbial(entry.english, entry.chinese)
@@ -203,11 +208,11 @@ class Speaker:
         return self.frames[frame].format(*parts)
 
     def pronoun(self) -> Phrase:
-        one = PRONOUNS[self.below(len(PRONOUNS))]
+        one = self.one_of(PRONOUNS)
         return replace(one, zh="您") if self.style == FORMAL and one.en == "you" else one
 
     def owner(self) -> tuple[str, str]:
-        en, zh = OWNERS[self.below(len(OWNERS))]
+        en, zh = self.one_of(OWNERS)
         return en, "您" if self.style == FORMAL and en == "your" else zh
 
 

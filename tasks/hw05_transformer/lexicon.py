@@ -662,6 +662,16 @@ class Entry:
     chinese: str
     extra: str = ""
 
+    @property
+    def mass(self) -> bool:
+        """Whether a noun is not counted, as rice."""
+        return self.forms[:1] == ("-",)
+
+    @property
+    def paired(self) -> bool:
+        """Whether a noun has only a plural, as trousers."""
+        return self.forms[:1] == ("=",)
+
 
 @cache
 def entries(text: str) -> tuple[Entry, ...]:

@@ -28,11 +28,13 @@ from tasks.hw05_transformer.grammar import (
     count_zh,
     counted,
     definite,
+    have,
     is_adjective,
     join,
     number_zh,
     passive,
     plural,
+    present,
     third,
     verb_form,
     with_s,
@@ -83,6 +85,12 @@ def owner(g: Speaker) -> tuple[str, str]:
     return g.owner()
 
 
+def owned(g: Speaker, nouns: str) -> Phrase:
+    """A thing with its owner."""
+    (en, zh), noun = owner(g), g.entry(nouns)
+    return Phrase(f"{en} {noun.english}", f"{zh}的{noun.chinese}", noun.paired)
+
+
 def described(g: Speaker, kind: str, adjectives: str) -> Entry:
     """One adjective or two before a noun: "red", "very old red"."""
     first = g.entry(adjectives)
@@ -103,43 +111,40 @@ def noun_phrase(g: Speaker, kind: str, *, relative: bool = True) -> Phrase:
     noun = g.entry(nouns)
     adjective = described(g, kind, adjectives) if g.chance(0.35) else None
     en_adjective, zh_adjective = attribute(adjective)
-    mass = noun.forms[:1] == ("-",)
     draw = g.rng.random()
     if draw < 0.3:
         return counted(1, noun, adjective)
     if draw < 0.45:
-        digits = g.chance(0.2) and not mass
+        digits = g.chance(0.2) and not noun.mass
         return counted(11 + g.below(89) if digits else 2 + g.below(9), noun, adjective, digits=digits)
     if draw < 0.58:
         return definite(noun, g.chance(0.3), adjective)
-    if draw < 0.68 and not mass:
+    if draw < 0.68 and not noun.mass:
         return definite(noun, g.chance(0.3), adjective, near="this" if g.chance(0.6) else "that")
     if draw < 0.8:
         en, zh = owner(g)
         of = "" if zh_adjective.endswith("的") else "的"
-        return Phrase(
-            f"{en} {en_adjective}{noun.english}", f"{zh}{of}{zh_adjective}{noun.chinese}", noun.forms[:1] == ("=",)
-        )
+        return Phrase(f"{en} {en_adjective}{noun.english}", f"{zh}{of}{zh_adjective}{noun.chinese}", noun.paired)
     if draw < 0.9 or not relative:
-        if mass:
+        if noun.mass:
             en, zh = ("some", "一些") if g.chance(0.5) else ("a lot of", "很多")
         else:
-            en, zh = (("some", "一些"), ("many", "很多"), ("several", f"好幾{noun.extra}"))[g.below(3)]
-        if noun.forms[:1] == ("=",):
+            en, zh = g.one_of((("some", "一些"), ("many", "很多"), ("several", f"好幾{noun.extra}")))
+        if noun.paired:
             en, zh = "some", "一些"
-        return Phrase(f"{en} {en_adjective}{plural(noun)}", f"{zh}{zh_adjective}{noun.chinese}", not mass)
+        return Phrase(f"{en} {en_adjective}{plural(noun)}", f"{zh}{zh_adjective}{noun.chinese}", not noun.mass)
     if kind in ("things", "food", "clothes", "accessories") and g.chance(0.3):
         spot = g.entry(words.SURFACES)
         return Phrase(
             f"the {noun.english} {spot.english}",
             f"{spot.chinese}的{definite(noun, False).zh}",
-            noun.forms[:1] == ("=",),
+            noun.paired,
         )
     by, time = someone(g, simple=True), past_time(g) if g.chance(0.4) else NONE
     verb = g.entry(words.TRANSITIVE[kind])
     en = join("the", noun.english, "that", by.en, verb_form(verb, "past"), time.en)
     zh = g.put("that", f"{by.zh}{time.zh}{verb.chinese}", noun.extra, noun.chinese)
-    return Phrase(en, zh, noun.forms[:1] == ("=",))
+    return Phrase(en, zh, noun.paired)
 
 
 def someone(g: Speaker, *, simple: bool = False) -> Phrase:
@@ -166,7 +171,7 @@ def someone(g: Speaker, *, simple: bool = False) -> Phrase:
         return Phrase(f"the {noun.english} from {city.english}", f"從{city.chinese}來的{noun.chinese}")
     if draw < 0.95:
         place = where(g)
-        en, zh = (("standing", "站"), ("sitting", "坐"))[g.below(2)]
+        en, zh = g.one_of((("standing", "站"), ("sitting", "坐")))
         return Phrase(f"the {noun.english} {en} {place.en}", f"{zh}在{place.zh}的{noun.chinese}")
     who = Phrase("who", "")
     does = act(g, who, "past" if g.chance(0.6) else "habit", short=True)
@@ -271,7 +276,7 @@ def act(g: Speaker, subject: Phrase, tense: str, *, short: bool = False, questio
     """A clause of that tense in which somebody does something."""
     kind = tense.removeprefix("not ")
     plain = g.chance(0.2)
-    sort = "" if plain else KINDS[g.below(len(KINDS))]
+    sort = "" if plain else g.one_of(KINDS)
     verb = g.entry(words.INTRANSITIVE if plain else words.TRANSITIVE[sort])
     while (kind in ("progressive", "ever") and verb.english.split()[0] in STATIVE) or (
         kind == "habit" and verb_form(verb, "past") == verb.english  # "they cut it" would be present or past
@@ -327,7 +332,7 @@ TENSES = (
 
 
 def some_act(g: Speaker, *, short: bool = False) -> Clause:
-    return act(g, someone(g, simple=short), TENSES[g.below(len(TENSES))], short=short)
+    return act(g, someone(g, simple=short), g.one_of(TENSES), short=short)
 
 
 def ended(en: str, zh: str, mark: str = ".") -> Pair:
@@ -335,37 +340,37 @@ def ended(en: str, zh: str, mark: str = ".") -> Pair:
     return en[0].upper() + en[1:] + mark, zh + MARKS[mark]
 
 
-def statement(g: Speaker) -> Draft:
-    made = some_act(g)
+def drafted(made: Clause) -> Draft:
     return Draft(made.en, made.chinese)
+
+
+def statement(g: Speaker) -> Draft:
+    return drafted(some_act(g))
 
 
 def quality(g: Speaker) -> Clause:
     """Somebody or something has a property."""
-    degree = ("", "", "", "very", "very", "too", "not", "not very", "so")[g.below(9)]
+    degree = g.one_of(("", "", "", "very", "very", "too", "not", "not very", "so"))
     if g.chance(0.4):
         return is_adjective(someone(g), g.entry(words.PERSON_ADJECTIVES), degree, g.frames)
-    kind = ("animals", "food", "things", "texts", "shows", "buildings", "ideas", "drinks")[g.below(8)]
+    kind = g.one_of(("animals", "food", "things", "texts", "shows", "buildings", "ideas", "drinks"))
     if kind == "things" and g.chance(0.4):
         thing, color = definite(g.entry(words.THINGS), False), g.entry(words.COLORS)
         return Clause(thing, f"{be(thing)} {color.english}", be(thing), color.english, f"是{color.chinese}的")
     nouns, adjectives = NOUNS[kind]
     if g.chance(0.4):
-        en, zh = owner(g)
-        noun = g.entry(nouns)
-        thing = Phrase(f"{en} {noun.english}", f"{zh}的{noun.chinese}", noun.forms[:1] == ("=",))
+        thing = owned(g, nouns)
     else:
-        thing = definite(g.entry(nouns), g.chance(0.2), near=("the", "this", "that")[g.below(3)])
+        thing = definite(g.entry(nouns), g.chance(0.2), near=g.one_of(("the", "this", "that")))
     return is_adjective(thing, g.entry(adjectives), degree, g.frames)
 
 
 def description(g: Speaker) -> Draft:
-    made = quality(g)
-    return Draft(made.en, made.chinese)
+    return drafted(quality(g))
 
 
 def comparing(g: Speaker) -> Draft:
-    how = ("", "", "", "much", "a little", "as", "not as")[g.below(7)]
+    how = g.one_of(("", "", "", "much", "a little", "as", "not as"))
     draw = g.rng.random()
     if draw < 0.45:
         made = compared(someone(g), someone(g, simple=True), g.entry(words.PERSON_ADJECTIVES), how, g.frames)
@@ -376,7 +381,7 @@ def comparing(g: Speaker) -> Draft:
             Phrase(one.english, one.chinese), Phrase(other.english, other.chinese), adjective, how, g.frames
         )
     elif draw < 0.85:
-        kind = ("animals", "food", "things", "texts", "shows", "buildings", "ideas")[g.below(7)]
+        kind = g.one_of(("animals", "food", "things", "texts", "shows", "buildings", "ideas"))
         nouns, adjectives = NOUNS[kind]
         noun = g.entry(nouns)
         one_thing = definite(noun, False, near="this")
@@ -385,22 +390,17 @@ def comparing(g: Speaker) -> Draft:
         made = compared(one_thing, other_thing, g.entry(adjectives), how, g.frames)
     elif draw < 0.93:
         one_person, other_person, (en, zh) = someone(g), someone(g, simple=True), number_of(g, 12)
-        unit, old, adjective_zh = (
-            ("years", "older", "大"),
-            ("years", "younger", "小"),
-            ("centimeters", "taller", "高"),
-        )[g.below(3)]
+        unit, old, adjective_zh = g.one_of(
+            (("years", "older", "大"), ("years", "younger", "小"), ("centimeters", "taller", "高"))
+        )
         says = f"{be(one_person)} {en} {unit} {old} than {other_person.object}"
         unit_zh = "歲" if unit == "years" else "公分"
         return Draft(f"{one_person.en} {says}", f"{one_person.zh}比{other_person.zh}{adjective_zh}{zh}{unit_zh}")
     else:
         person, noun, adjective = someone(g, simple=True), g.entry(words.PEOPLE), g.entry(words.PERSON_ADJECTIVES)
-        place, place_zh = (
-            ("in the class", "班上"),
-            ("in the world", "世界上"),
-            ("in the village", "村子裡"),
-            ("in Taiwan", "台灣"),
-        )[g.below(4)]
+        place, place_zh = g.one_of(
+            (("in the class", "班上"), ("in the world", "世界上"), ("in the village", "村子裡"), ("in Taiwan", "台灣"))
+        )
         most = comparison(adjective.english)[1]
         one_of = "one of the" if person.plural else "the"
         en = f"{person.en} {be(person)} {one_of} {most} {plural(noun) if person.plural else noun.english} {place}"
@@ -417,7 +417,7 @@ def yes_no(g: Speaker) -> Draft:
     elif draw < 0.3:
         made = a_passive(g)
     else:
-        tense = ("past", "past", "habit", "habit", "future", "progressive", "modal", "ever", "done")[g.below(9)]
+        tense = g.one_of(("past", "past", "habit", "habit", "future", "progressive", "modal", "ever", "done"))
         made = act(g, someone(g), tense, question=True)
         if tense == "ever":
             made = replace(made, zh=made.zh.removeprefix(g.frames["ever"]))
@@ -431,25 +431,20 @@ def question(g: Speaker) -> Draft:
     """Who, what, where, when, why, which, how many, how much."""
     sort = g.below(9)
     if sort == 0:
-        made = act(
-            g, Phrase("who", "誰"), ("past", "past", "habit", "future", "progressive")[g.below(5)], question=True
-        )
+        made = act(g, Phrase("who", "誰"), g.one_of(("past", "past", "habit", "future", "progressive")), question=True)
         return Draft(made.en, made.chinese, "?")
     person = someone(g, simple=True)
-    kind = KINDS[g.below(len(KINDS))]
+    kind = g.one_of(KINDS)
     while kind not in NOUNS or kind in ("strings", "keys", "winds"):
-        kind = KINDS[g.below(len(KINDS))]
+        kind = g.one_of(KINDS)
     noun, verb = g.entry(NOUNS[kind][0]), g.entry(words.TRANSITIVE[kind])
     base, measure = verb_form(verb, "base"), noun.extra
     le = "" if verb.english.split()[0] in NO_LE else "了"
     time = past_time(g) if g.chance(0.4) else NONE
     if sort == 1:
         return Draft(join("what did", person.en, base, time.en), f"{person.zh}{time.zh}{verb.chinese}{le}什麼", "?")
-    if sort == 2:
-        made = act(g, person, "future", short=True, question=True)
-        return Draft(f"why {made.asked}", f"{made.subject.zh}為什麼{made.zh}", "?")
-    if sort == 3:
-        made = act(g, person, "past", short=True, question=True)
+    if sort in (2, 3):
+        made = act(g, person, "future" if sort == 2 else "past", short=True, question=True)
         return Draft(f"why {made.asked}", f"{made.subject.zh}為什麼{made.zh}", "?")
     if sort in (4, 5):
         thing = noun_phrase(g, kind, relative=False)
@@ -463,10 +458,10 @@ def question(g: Speaker) -> Draft:
         return Draft(
             f"{ask} will {person.en} {base} {thing.object}", f"{person.zh}{will_zh}{verb.chinese}{thing.zh}", "?"
         )
-    mass = noun.forms[:1] in (("-",), ("=",))
+    mass = noun.mass or noun.paired
     if sort == 6:
         many = (
-            f"how many {with_s(container(measure) if noun.forms == ('-',) else 'pair')} of {noun.english}"
+            f"how many {with_s(container(measure) if noun.mass else 'pair')} of {noun.english}"
             if mass
             else f"how many {plural(noun)}"
         )
@@ -481,7 +476,7 @@ def question(g: Speaker) -> Draft:
             f"{person.zh}{time.zh}{verb.chinese}{le}哪一{measure}{noun.chinese}",
             "?",
         )
-    this = definite(noun, False, near="this") if noun.forms != ("-",) else counted(1, noun)
+    this = counted(1, noun) if noun.mass else definite(noun, False, near="this")
     return Draft(f"how much {'do' if this.plural else 'does'} {this.en} cost", f"{this.zh}多少錢", "?")
 
 
@@ -490,16 +485,13 @@ def a_passive(g: Speaker) -> Clause:
     verb = g.entry(words.BAD[kind])
     thing = someone(g, simple=True) if kind == "people" else definite(g.entry(NOUNS[kind][0]), g.chance(0.2))
     if kind != "people" and g.chance(0.3):
-        en, zh = owner(g)
-        noun = g.entry(NOUNS[kind][0])
-        thing = Phrase(f"{en} {noun.english}", f"{zh}的{noun.chinese}", noun.forms[:1] == ("=",))
+        thing = owned(g, NOUNS[kind][0])
     by = (someone(g, simple=True) if g.chance(0.7) else counted(1, g.entry(words.PEOPLE))) if g.chance(0.6) else None
     return passive(thing, verb, by, past_time(g) if g.chance(0.5) else NONE, g.frames)
 
 
 def being_done(g: Speaker) -> Draft:
-    made = a_passive(g)
-    return Draft(made.en, made.chinese)
+    return drafted(a_passive(g))
 
 
 def there_is(g: Speaker) -> Draft:
@@ -507,13 +499,12 @@ def there_is(g: Speaker) -> Draft:
     if g.chance(0.35):
         noun, place = g.entry(words.PEOPLE if g.chance(0.7) else words.ANIMALS), where(g)
     else:
-        kind = ("things", "food", "texts", "clothes", "accessories", "drinks")[g.below(6)]
+        kind = g.one_of(("things", "food", "texts", "clothes", "accessories", "drinks"))
         spot = g.entry(words.SURFACES)
         noun, place = g.entry(NOUNS[kind][0]), Adverbial(spot.english, spot.chinese)
     draw = g.rng.random()
-    one_of = noun.forms[:1]
     if draw < 0.2:
-        en = f"{'is' if one_of == ('-',) else 'are'} no {plural(noun)}"
+        en = f"{'is' if noun.mass else 'are'} no {plural(noun)}"
         return Draft(f"there {en} {place.en}", f"{place.zh}沒有{noun.chinese}")
     number = 1 if g.chance(0.4) else 2 + g.below(9)
     thing = counted(number, noun)
@@ -531,21 +522,21 @@ def putting(g: Speaker) -> Draft:
     person, time = someone(g), past_time(g) if g.chance(0.3) else NONE
     draw = g.rng.random()
     if draw < 0.5:
-        kind = ("things", "food", "texts", "clothes", "accessories")[g.below(5)]
+        kind = g.one_of(("things", "food", "texts", "clothes", "accessories"))
         noun, spot = g.entry(NOUNS[kind][0]), g.entry(words.SURFACES)
         thing = definite(noun, g.chance(0.2))
         if g.chance(0.4):
             en_owner, zh_owner = owner(g)
             thing = Phrase(f"{en_owner} {noun.english}", f"{zh_owner}的{noun.chinese}")
-        en, zh = (("put", "放"), ("left", "留"), ("hid", "藏"))[g.below(3)]
+        en, zh = g.one_of((("put", "放"), ("left", "留"), ("hid", "藏")))
         return Draft(
             join(person.en, en, thing.object, spot.english, time.en),
             f"{person.zh}{time.zh}{g.frames['take']}{thing.zh}{zh}在{spot.chinese}",
         )
     other = someone(g, simple=True)
-    kind = ("things", "food", "texts", "clothes", "accessories", "drinks")[g.below(6)]
+    kind = g.one_of(("things", "food", "texts", "clothes", "accessories", "drinks"))
     thing = noun_phrase(g, kind, relative=False)
-    en, zh = (("gave", "給"), ("sent", "寄給"), ("lent", "借給"), ("sold", "賣給"), ("showed", "給"))[g.below(5)]
+    en, zh = g.one_of((("gave", "給"), ("sent", "寄給"), ("lent", "借給"), ("sold", "賣給"), ("showed", "給")))
     le = "了" if zh != "給" or en == "gave" else ""
     after = "看" if en == "showed" else ""
     if g.chance(0.5):
@@ -573,7 +564,7 @@ def going(g: Speaker) -> Draft:
         ride = g.entry(words.TAKEN)
         by, by_zh = f"by {ride.english.split(' ', 1)[1]}", f"搭{ride.chinese}"
     elif g.chance(0.3):
-        by, by_zh = (("on foot", "走路"), ("by bicycle", "騎腳踏車"), ("by car", "開車"))[g.below(3)]
+        by, by_zh = g.one_of((("on foot", "走路"), ("by bicycle", "騎腳踏車"), ("by car", "開車")))
     other = someone(g, simple=True) if g.chance(0.3) else None
     beside, beside_zh = (f"with {other.object}", g.frames["with"] + other.zh) if other else ("", "")
     tense = g.below(5)
@@ -585,8 +576,7 @@ def going(g: Speaker) -> Draft:
         beside_zh = ""
     elif tense == 2:
         en, zh = number_of(g, 10)
-        has = "has" if third(person) else "have"
-        return Draft(f"{person.en} {has} been {to} {en} times", f"{person.zh}去過{to_zh}{zh}次")
+        return Draft(f"{person.en} {have(person)} been {to} {en} times", f"{person.zh}去過{to_zh}{zh}次")
     else:
         time, verb, aspect = past_time(g) if g.chance(0.6) else NONE, "went", "去了"
     return Draft(
@@ -604,26 +594,20 @@ def lasting(g: Speaker) -> Draft:
     if draw < 0.45:
         time = past_time(g) if g.chance(0.4) else NONE
         length = Adverbial(f"for {en} {with_s(period.english)}", f"{zh}{period.extra}{period.chinese}")
-        made = clause("past", person, verb, length=length, time=time, frames=g.frames)
-        return Draft(made.en, made.chinese)
+        return drafted(clause("past", person, verb, length=length, time=time, frames=g.frames))
     if draw < 0.75:
-        how, how_zh = (
-            ("fast", "快"),
-            ("well", "好"),
-            ("slowly", "慢"),
-            ("badly", "差"),
-            ("happily", "開心"),
-            ("a lot", "多"),
-        )[g.below(6)]
+        how, how_zh = g.one_of(
+            (("fast", "快"), ("well", "好"), ("slowly", "慢"), ("badly", "差"), ("happily", "開心"), ("a lot", "多"))
+        )
         very = g.chance(0.3) and how != "a lot"
-        form = verb_form(verb, "third" if third(person) else "base")
+        form = present(verb, person)
         return Draft(
             join(person.en, form, "very" if very else "", how),
             f"{person.zh}{verb.extra}得{'非常' if very else '很'}{how_zh}",
         )
     other = someone(g, simple=True)
-    form = verb_form(verb, "third" if third(person) else "base")
-    more, more_zh = (("faster", "快"), ("better", "好"), ("more slowly", "慢"), ("longer", "久"))[g.below(4)]
+    form = present(verb, person)
+    more, more_zh = g.one_of((("faster", "快"), ("better", "好"), ("more slowly", "慢"), ("longer", "久")))
     return Draft(f"{person.en} {form} {more} than {other.object}", f"{person.zh}{verb.extra}得比{other.zh}{more_zh}")
 
 
@@ -646,9 +630,9 @@ def being(g: Speaker) -> Draft:
         )
     if sort == 2:
         city = g.entry(words.CITIES)
-        verb, zh = (("live in", "住在"), ("come from", "來自"))[g.below(2)]
+        verb, zh = g.one_of((("live in", "住在"), ("come from", "來自")))
         return Draft(
-            f"{person.en} {verb_form(Entry(verb, (), ''), 'third' if third(person) else 'base')} {city.english}",
+            f"{person.en} {present(Entry(verb, (), ''), person)} {city.english}",
             f"{person.zh}{zh}{city.chinese}",
         )
     if sort == 3:
@@ -658,12 +642,12 @@ def being(g: Speaker) -> Draft:
             f"{person.en} {be(person)} {en} years old", f"{person.zh}今年{count_zh(age) if age < 13 else age}歲"
         )
     if sort == 4:
-        kind = ("things", "clothes", "accessories", "driven", "food", "ridden")[g.below(6)]
+        kind = g.one_of(("things", "clothes", "accessories", "driven", "food", "ridden"))
         thing = definite(g.entry(NOUNS[kind][0]), False, near="this" if g.chance(0.5) else "the")
         amount = (10 + g.below(90)) * 10 ** g.below(4)
         if g.chance(0.3):
             hundreds = 2 + g.below(8)
-            unit, unit_zh = (("hundred", "百"), ("thousand", "千"), ("million", "百萬"))[g.below(3)]
+            unit, unit_zh = g.one_of((("hundred", "百"), ("thousand", "千"), ("million", "百萬")))
             return Draft(
                 f"{thing.en} cost {SMALL[hundreds]} {unit} dollars",
                 f"{thing.zh}花了{'兩' if hundreds == 2 else DIGITS[hundreds]}{unit_zh}元",
@@ -671,7 +655,7 @@ def being(g: Speaker) -> Draft:
         en, zh = (f"NT${amount:,}", f"新台幣{amount:,}元") if g.chance(0.4) else (f"{amount} dollars", f"{amount}元")
         return Draft(f"{thing.en} cost{'' if thing.plural else 's'} {en}", f"{thing.zh}要{zh}")
     if sort == 5:
-        kind, zh = (("clothes", "穿"), ("accessories", "戴"))[g.below(2)]
+        kind, zh = g.one_of((("clothes", "穿"), ("accessories", "戴")))
         noun = g.entry(NOUNS[kind][0])
         thing = counted(1, noun, g.entry(words.COLORS) if g.chance(0.6) else None)
         return Draft(f"{person.en} {be(person)} wearing {thing.en}", f"{person.zh}{zh}著{thing.zh}")
@@ -679,7 +663,7 @@ def being(g: Speaker) -> Draft:
         thing = counted(1 + g.below(3), g.entry(words.THINGS))
         return Draft(f"{person.en} {be(person, 'past')} holding {thing.en}", f"{person.zh}拿著{thing.zh}")
     order = 2 + g.below(9)
-    kind = ("things", "texts", "ideas", "buildings")[g.below(4)]
+    kind = g.one_of(("things", "texts", "ideas", "buildings"))
     noun = g.entry(NOUNS[kind][0])
     nth = NTH[order - 2]
     measure = noun.extra
@@ -725,8 +709,8 @@ def sense(g: Speaker) -> Clause:
     """An ambiguous word in its context."""
     person, time = someone(g), past_time(g) if g.chance(0.35) else NONE
     known = [one for one in ALL_SENSES if one.word in g.language.senses]
-    chosen = known[g.below(len(known))]
-    en, zh = chosen.predicates[g.below(len(chosen.predicates))]
+    chosen = g.one_of(known)
+    en, zh = g.one_of(chosen.predicates)
     if en.startswith("was "):
         en = be(person, "past") + en[3:]
     if any(mark in en for mark in ("last ", " in spring", "2015", " late", " noon", " dinner", " night")):
@@ -735,8 +719,7 @@ def sense(g: Speaker) -> Clause:
 
 
 def in_context(g: Speaker) -> Draft:
-    made = sense(g)
-    return Draft(made.en, made.chinese)
+    return drafted(sense(g))
 
 
 CONJUNCTIONS = (
@@ -748,7 +731,7 @@ CONJUNCTIONS = (
 
 def joined(g: Speaker) -> Draft:
     """Two clauses; Chinese puts the condition, the cause and the time first."""
-    frame, word, behind = CONJUNCTIONS[g.below(len(CONJUNCTIONS))]
+    frame, word, behind = g.one_of(CONJUNCTIONS)
     first = sense(g) if g.chance(0.2) else act(g, someone(g, simple=True), "past", short=True)
     if frame in ("because", "so that") and g.chance(0.4):
         first = quality(g)
@@ -780,10 +763,10 @@ def conditional(g: Speaker) -> Draft:
 
 
 def reported(g: Speaker) -> Draft:
-    inner = (quality(g), some_act(g, short=True), a_passive(g), sense(g))[g.below(4)]
+    inner = g.one_of((quality(g), some_act(g, short=True), a_passive(g), sense(g)))
     person = someone(g, simple=True)
-    en, zh = (("say", "說"), ("think", "覺得"), ("believe", "相信"), ("know", "知道"), ("hope", "希望"))[g.below(5)]
-    verb = verb_form(Entry(en, (), ""), "third" if third(person) else "base")
+    en, zh = g.one_of((("say", "說"), ("think", "覺得"), ("believe", "相信"), ("know", "知道"), ("hope", "希望")))
+    verb = present(Entry(en, (), ""), person)
     return Draft(f"{person.en} {verb} that {inner.en}", f"{person.zh}{zh}{inner.chinese}")
 
 
@@ -810,7 +793,7 @@ def deed(g: Speaker, *, long: bool = False) -> Deed:
     """Something to do; `long`: that can go on for hours."""
     while True:
         plain = g.chance(0.15)
-        sort = "" if plain else KINDS[g.below(len(KINDS))]
+        sort = "" if plain else g.one_of(KINDS)
         verb = g.entry(words.INTRANSITIVE if plain else words.TRANSITIVE[sort])
         head = verb.english.split()[0]
         if head not in STATIVE and (not long or head in LONG) and not verb.chinese.endswith("著"):
@@ -847,16 +830,15 @@ def perfect(g: Speaker) -> Draft:
     else:
         frame = ("lately", "all day")[sort - 2]
         end, zh = frame, g.frames[frame] + at_zh[1:] + does.zh
-    has = "has" if third(person) else "have"
-    return Draft(join(person.en, has, "been", does.en("ing"), at, end), person.zh + zh)
+    return Draft(join(person.en, have(person), "been", does.en("ing"), at, end), person.zh + zh)
 
 
 def echo(g: Speaker) -> Draft:
     """One, it and them, whose Chinese depends on the noun that they stand for."""
-    kind = ("things", "things", "food", "texts", "clothes", "accessories", "animals", "driven")[g.below(8)]
+    kind = g.one_of(("things", "things", "food", "texts", "clothes", "accessories", "animals", "driven"))
     nouns, adjectives = NOUNS[kind]
     noun = g.entry(nouns)
-    while noun.forms[:1] == ("=",):
+    while noun.paired:
         noun = g.entry(nouns)
     one, other, verb = someone(g), someone(g, simple=True), g.entry(words.TRANSITIVE[kind])
     past, le = verb_form(verb, "past"), "" if verb.english.split()[0] in NO_LE else "了"
@@ -890,10 +872,10 @@ def echo(g: Speaker) -> Draft:
 def everyone(g: Speaker) -> Draft:
     """Every, all, most, none, only and even: Chinese marks them before the verb."""
     noun = g.entry(words.PEOPLE)
-    sort = ("every", "all", "most", "none", "only", "even")[g.below(6)]
+    sort = g.one_of(("every", "all", "most", "none", "only", "even"))
     many = sort in ("all", "most", "none")
     name = plural(noun) if many else noun.english
-    tense = ("past", "past", "habit", "future")[g.below(4)]
+    tense = g.one_of(("past", "past", "habit", "future"))
     who = Phrase(
         {"all": "all the ", "most": "most of the ", "none": "none of the "}.get(sort, sort + " ") + name, "", many
     )
@@ -926,7 +908,7 @@ def instead(g: Speaker) -> Draft:
         made = act(g, person, "past", short=True)
         return Draft(f"{made.en} in order to {other.en('base')}", g.put("for", other.zh, made.chinese))
     if sort == 3:
-        form = verb_form(Entry("prefer", (), ""), "third" if third(person) else "base")
+        form = present(Entry("prefer", (), ""), person)
         return Draft(f"{person.en} {form} {one.en('ing')} to {other.en('ing')}",
                      f"{person.zh}{g.put('prefer', one.zh, other.zh)}")  # fmt: skip
     (number, many), period, does = number_of(g, 10), g.entry(words.PERIODS), deed(g, long=True)
@@ -945,7 +927,7 @@ def told(g: Speaker) -> Draft:
             f"it is {adjective.english} for {other.object} to {todo.en('base')}",
             g.put("for him", other.zh, todo.zh, adjective.chinese),
         )
-    en, zh = (("told", "叫"), ("asked", "請"), ("warned", "警告"), ("wanted", "要"))[g.below(4)]
+    en, zh = g.one_of((("told", "叫"), ("asked", "請"), ("warned", "警告"), ("wanted", "要")))
     no, no_zh = ("not ", "不要") if g.chance(0.4) and zh != "要" else ("", "")
     time = past_time(g) if g.chance(0.4) else NONE
     return Draft(join(person.en, en, other.object, f"{no}to", todo.en("base"), time.en),
@@ -984,7 +966,7 @@ FORMAL_SHARE = 0.35
 def sentence(g: Speaker) -> Pair:
     """One sentence in both languages."""
     if g.chance(OFTEN):
-        en, zh = ALL_PHRASES[g.below(len(ALL_PHRASES))]
+        en, zh = g.one_of(ALL_PHRASES)
         return en, zh
     shares = [share * weight for share, weight in zip(SENTENCES.values(), g.language.weights, strict=False)]
     make = g.rng.choices(list(SENTENCES), shares)[0]
@@ -992,5 +974,5 @@ def sentence(g: Speaker) -> Pair:
         return ended(*make(g))
     made = make(replace(g, style=FORMAL))
     cues = g.language.cues + (g.language.news if made.mark == "." and make is not ordering else ())
-    en, zh = cues[g.below(len(cues))]
+    en, zh = g.one_of(cues)
     return ended(en.format(made.en), zh.format(made.zh), made.mark)

@@ -58,7 +58,7 @@ def noisy(g: Speaker, pair: Pair, other: Pair) -> Pair:
         tag = g.entry(words.LAUGHTER)
         return f"{en} ({tag.english})", zh
     if sort < 6:
-        mark, mark_zh = (("CA: ", "主持人："), ("Q: ", "問："), ("- ", "－"), ("♫ ", "♫ "))[g.below(4)]
+        mark, mark_zh = g.one_of((("CA: ", "主持人："), ("Q: ", "問："), ("- ", "－"), ("♫ ", "♫ ")))
         return mark + en, mark_zh + zh
     if sort == 6:
         return en.replace(" ", "  ", 2), zh.replace("，", " ， ").replace("。", " 。")
