@@ -16,16 +16,17 @@ and Intel Xeon), torch 2.13, November 2026; `python tests/bench/ladder.py hw1 --
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from baselines.checkpoint import restore
 from baselines.common import main, rate, table
 from baselines.run import Run
 from tasks.base import UserError
@@ -60,22 +61,17 @@ class Config:
     patience: int = 200  # epochs without a better validation loss
 
 
+SOUND = Config(scaling="train", validation="stretches", parts=5, optimiser="adamw")
+STRONG = replace(
+    SOUND, inputs="moves", target="odds", folds=5, hidden=(32,), lr=2e-3, weight_decay=1.0, schedule="cosine",
+    batch=128, epochs=60, patience=30,
+)  # fmt: skip
 LEVELS = {
     "simple": Config(),
-    "medium": Config(
-        inputs="right", scaling="train", target="change", validation="stretches", parts=5, optimiser="adamw", lr=3e-3,
-        weight_decay=0.01, epochs=100, patience=30,
-    ),
-    "strong": Config(
-        inputs="moves", scaling="train", target="odds", validation="stretches", parts=5, folds=5, hidden=(32,),
-        optimiser="adamw", lr=2e-3, weight_decay=1.0, schedule="cosine", batch=128, epochs=60, patience=30,
-    ),
-    "boss": Config(
-        inputs="moves", model="lags", scaling="train", target="odds", validation="stretches", parts=5, folds=5,
-        repeats=2, hidden=(32,), optimiser="adamw", lr=3e-3, weight_decay=0.5, schedule="cosine", batch=128,
-        epochs=100, patience=50,
-    ),
-}  # fmt: skip
+    "medium": replace(SOUND, inputs="right", target="change", lr=3e-3, weight_decay=0.01, epochs=100, patience=30),
+    "strong": STRONG,
+    "boss": replace(STRONG, model="lags", repeats=2, lr=3e-3, weight_decay=0.5, epochs=100, patience=50),
+}
 SAMPLE_2022 = Config(inputs="all+id", scaling="none", parts=5, hidden=(16, 8), lr=1e-5, batch=256, patience=400)
 
 
@@ -83,9 +79,6 @@ def settings(level: str, public: Path) -> Config:
     """The settings of a level for the files in `public`; simple follows the course's sample code of the year."""
     five_days = read(public / FILES[1]).days.shape[1] == 5
     return SAMPLE_2022 if level == "simple" and five_days else LEVELS[level]
-
-
-# Data
 
 
 @dataclass(frozen=True)
@@ -102,16 +95,14 @@ def read(path: Path) -> Table:
     """Parses a file in the course's layout of any year: id, marks of states, then the columns of each day."""
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    repeated = next((i for i, name in enumerate(header) if i and header.count(name) > 1), 0)
-    if not repeated or TARGET not in header or not rows:
+    first = next((i for i, name in enumerate(header) if i and header.count(name) > 1), 0)  # column of the first day
+    if not first or TARGET not in header or not rows:
         raise UserError(f"{path}: expected the columns of HW1 and at least one row.")
-    names = tuple(header[repeated : header.index(TARGET) + 1])
-    cells = np.array([row[1:] for row in rows], dtype=np.float32)
-    days = cells[:, repeated - 1 :]
-    if days.shape[1] % len(names):
-        days = np.concatenate([days, np.zeros((len(rows), 1), np.float32)], axis=1)
-    days = days.reshape(len(rows), -1, len(names))
-    return Table(tuple(row[0] for row in rows), cells[:, : repeated - 1], days, names)
+    names = tuple(header[first : header.index(TARGET) + 1])
+    ids, cells = tuple(row[0] for row in rows), np.array([row[1:] for row in rows], dtype=np.float32)
+    hidden = np.zeros((len(rows), -(len(header) - first) % len(names)), np.float32)  # the last target, of a test file
+    days = np.concatenate([cells[:, first - 1 :], hidden], axis=1).reshape(len(rows), -1, len(names))
+    return Table(ids, cells[:, : first - 1], days, names)
 
 
 def features(table: Table, inputs: str) -> Floats:
@@ -149,8 +140,7 @@ def stretches(table: Table) -> NDArray[np.intp]:
 
 def held_out(config: Config, train: Table) -> NDArray[np.bool_]:
     """Which rows each network holds out for validation, (networks, n)."""
-    n = len(train.ids)
-    part = np.arange(n) % config.parts
+    part = np.arange(len(train.ids)) % config.parts
     if config.validation == "stretches":
         order = stretches(train)
         part[order] = np.arange(len(order)) // 8 % config.parts  # eight windows in a row
@@ -166,27 +156,22 @@ def scaled(values: Floats, like: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Prepared:
-    """The data of a level: inputs (n, f), targets (n,), and the base and the unit, (2, n), of `base + unit · output`.
+    """Scaled inputs (n, f), base and unit (2, n) of the targets `base + unit · output`, rows held out (networks, n)."""
 
-    `held` (networks, n) says which rows each network holds out; `shape` counts states, days and answers of a day.
-    """
-
+    train: Table
+    test: Table
     x: Floats
-    y: Floats
-    goal: Floats
-    held: NDArray[np.bool_]
     x_test: Floats
+    goal: Floats
     goal_test: Floats
-    ids: tuple[str, ...]
-    shape: tuple[int, int, int]
+    held: NDArray[np.bool_]
 
 
 def prepare(config: Config, public: Path) -> Prepared:
-    """The two files as a level's inputs and goals, scaled."""
+    """The two files as a level's inputs and goals."""
     train, test = read(public / FILES[0]), read(public / FILES[1])
     x, x_test = features(train, config.inputs), features(test, config.inputs)
-    held = held_out(config, train)
-    states = train.states.shape[1]
+    held, states = held_out(config, train), train.states.shape[1]
     values, values_test = x[:, states:], x_test[:, states:]  # the marks of the states stay 0 and 1
     if config.scaling == "own":
         for part in (held[0], ~held[0]):
@@ -194,9 +179,7 @@ def prepare(config: Config, public: Path) -> Prepared:
         values_test[:] = scaled(values_test, values_test)
     elif config.scaling == "train":
         values_test[:], values[:] = scaled(values_test, values), scaled(values, values)
-    shape = states, train.days.shape[1], len(train.names) - 1
-    y, goal, goal_test = train.days[:, -1, -1], goals(train, config.target), goals(test, config.target)
-    return Prepared(x, y, goal, held, x_test, goal_test, test.ids, shape)
+    return Prepared(train, test, x, x_test, goals(train, config.target), goals(test, config.target), held)
 
 
 def goals(table: Table, target: str) -> Floats:
@@ -212,11 +195,8 @@ def goals(table: Table, target: str) -> Floats:
     return np.stack([yesterday if target == "change" else 0 * yesterday, np.ones_like(yesterday)])
 
 
-# Models: all networks of an ensemble at once, each layer as one batched product
-
-
 class Mlp(nn.Module):
-    """`count` multilayer perceptrons side by side: inputs (count, n, f) to outputs (count, n)."""
+    """`count` perceptrons at once, each layer as one batched product: inputs (count, n, f), outputs (count, n)."""
 
     def __init__(self, count: int, sizes: list[int], generator: torch.Generator) -> None:
         super().__init__()
@@ -228,9 +208,8 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for index in range(0, len(self.layers), 2):
+            x = torch.relu(x) if index else x
             x = torch.baddbmm(self.layers[index + 1], x, self.layers[index])  # (count, n, out)
-            if index < len(self.layers) - 2:
-                x = torch.relu(x)
         return x[..., 0]
 
 
@@ -260,9 +239,10 @@ def new_model(config: Config, count: int, data: Prepared, generator: torch.Gener
     """The networks of a level, `count` side by side."""
     if config.model == "mlp":
         return Mlp(count, [data.x.shape[1], *config.hidden, 1], generator)
-    states, days, answers = data.shape
-    rest = data.x.shape[1] - states - (days - 1) * 2 * answers
-    return LagAttention(count, states, days - 1, 2 * answers, rest, config.hidden, generator)
+    days, width = data.train.days.shape[1] - 1, 2 * (len(data.train.names) - 1)  # answers and moves of a day
+    states = data.train.states.shape[1]
+    rest = data.x.shape[1] - states - days * width
+    return LagAttention(count, states, days, width, rest, config.hidden, generator)
 
 
 def train(config: Config, public: Path, run: Run) -> None:
@@ -271,22 +251,19 @@ def train(config: Config, public: Path, run: Run) -> None:
     generator = torch.Generator().manual_seed(run.seed)
     count = len(data.held)
     model = new_model(config, count, data, generator).to(run.device)
-    inputs, y, goal, mask = (torch.from_numpy(v).to(run.device) for v in (data.x, data.y, data.goal, data.held))
-    base, unit = goal
+    arrays = (data.x, data.train.days[:, -1, -1], *data.goal, data.held)
+    inputs, y, base, unit, mask = (torch.from_numpy(array).to(run.device) for array in arrays)
     each = int((~data.held).sum(axis=1).min())
     weights = list(model.parameters())
-    optimiser: torch.optim.Optimizer = (
-        torch.optim.SGD(weights, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
-        if config.optimiser == "sgd"
-        else torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-    )
-    state: dict[str, Any] = {
-        "best": [value.detach().clone() for value in weights],
-        "best_loss": torch.full((count,), torch.inf, device=run.device), "stale": torch.zeros(count, device=run.device),
-    }  # fmt: skip
+    optimiser: torch.optim.Optimizer = torch.optim.AdamW(weights, weight_decay=config.weight_decay, fused=True)
+    if config.optimiser == "sgd":
+        optimiser = torch.optim.SGD(weights, momentum=config.momentum, weight_decay=config.weight_decay)
+    best = [weight.detach().clone() for weight in weights]
+    best_loss, stale = torch.full((count,), torch.inf, device=run.device), torch.zeros(count, device=run.device)
+    state = {"best": best, "best_loss": best_loss, "stale": stale}
     parts = {"weights": weights, "optimiser": optimiser, "rng": generator, "state": state}
     for epoch in run.epochs(config.epochs, parts):
-        if bool((state["stale"] > config.patience).all()):
+        if bool((stale > config.patience).all()):
             break
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate(config.schedule, epoch, config.epochs)
@@ -302,23 +279,20 @@ def train(config: Config, public: Path, run: Run) -> None:
         with torch.no_grad():
             error = (base + unit * model(inputs.expand(count, -1, -1)) - y).square()
             valid = (error * mask).sum(dim=1) / mask.sum(dim=1)
-            better = (valid < state["best_loss"]) & (state["stale"] <= config.patience)
-            state["best_loss"] = torch.where(better, valid, state["best_loss"])
-            state["stale"] = torch.where(better, 0, state["stale"] + 1)
-            for best, weight in zip(state["best"], weights, strict=True):
-                best.copy_(torch.where(better[:, None, None], weight, best))
-        best_mse = float(state["best_loss"].mean())
-        run.log(
-            {"train_mse": float(losses.mean() / each), "valid_mse": float(valid.mean()), "best_valid_mse": best_mse}
-        )
+            better = (valid < best_loss) & (stale <= config.patience)
+            best_loss.copy_(torch.where(better, valid, best_loss))
+            stale.copy_(torch.where(better, 0, stale + 1))
+            for kept, weight in zip(best, weights, strict=True):
+                kept.copy_(torch.where(better[:, None, None], weight, kept))
+        found = {"train_mse": losses.mean() / each, "valid_mse": valid.mean(), "best_valid_mse": best_loss.mean()}
+        run.log({name: float(value) for name, value in found.items()})
 
+    restore(weights, best)
     with torch.no_grad():
-        for weight, best in zip(weights, state["best"], strict=True):
-            weight.copy_(best)
         answer = model(torch.from_numpy(data.x_test).to(run.device).expand(count, -1, -1)).mean(dim=0)
     base_test, unit_test = data.goal_test
     values = np.clip(base_test + unit_test * answer.cpu().numpy().astype(np.float64), 0, 100)
-    run.finish(table(("id", TARGET), data.ids, [repr(float(value)) for value in values]))
+    run.finish(table(("id", TARGET), data.test.ids, [repr(float(value)) for value in values]))
 
 
 if __name__ == "__main__":

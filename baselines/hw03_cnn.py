@@ -72,17 +72,17 @@ def settings(level: str, public: Path) -> Config:
     from PIL import Image
 
     root = root_of(public)
-    with Image.open(next(iter(sorted((root / "validation").rglob("*.jpg"))))) as picture:
+    with Image.open(min((root / "validation").rglob("*.jpg"))) as picture:
         large = min(picture.size) >= 96
     config = LEVELS[level]
     if not large:
         return config
+    config = replace(config, side=128, batch=128)
     if config.network == "plain":
         channels, pools, hidden = SAMPLE_2021 if in_folders(root) else SAMPLE_2022
         config = replace(config, channels=channels, pools=pools, hidden=hidden)
-        return replace(config, side=128, lr=3e-4, batch=128, epochs=80 if level == "simple" else 160)
-    config = replace(config, side=128, channels=(64, 128, 256, 512))
-    return replace(config, batch=128, lr=1e-3, epochs=5 * config.epochs)
+        return replace(config, lr=3e-4, epochs=80 if level == "simple" else 160)
+    return replace(config, channels=(64, 128, 256, 512), lr=1e-3, epochs=5 * config.epochs)
 
 
 @dataclass(frozen=True)
@@ -249,22 +249,21 @@ def train(config: Config, public: Path, run: Run) -> None:
     classes = int(known.labels.max()) + 1
 
     generator = torch.Generator().manual_seed(run.seed)
-    state = {
-        "votes": torch.zeros(len(ids), classes, device=device),
-        "teacher": torch.zeros(len(more), classes, device=device),  # the previous round's probabilities
-    }
+    # Probabilities so far of the test pictures, and the previous round's of those without a label.
+    votes, teacher = (torch.zeros(len(pixels), classes, device=device) for pixels in (asked, more))
     network = new_network(config, classes, run.seed, device)
     run.compiled(network)
     weights = list(network.parameters())
     optimiser = torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay, fused=True)
     pictures = None
+    state = {"votes": votes, "teacher": teacher}
     parts = {"network": network, "optimiser": optimiser, "rng": generator, "state": state}
     for epoch in run.epochs(config.rounds * config.epochs, parts):
         number, own = divmod(epoch, config.epochs)
         if own == 0:
             optimiser.state.clear()
         if own == 0 or pictures is None:  # a new round, or a resumed one
-            pictures = pseudo_labels(known, more, state["teacher"], config.confidence)
+            pictures = pseudo_labels(known, more, teacher, config.confidence)
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate(config.schedule, own, config.epochs, config.warmup)
         order = torch.randperm(len(pictures.labels), generator=generator).to(device)
@@ -288,12 +287,11 @@ def train(config: Config, public: Path, run: Run) -> None:
         added = float(len(pictures.labels) - len(known.labels))
         run.log({"train_loss": float(total) / len(pictures.labels), "valid_accuracy": accuracy, "pseudo_labels": added})
         if own == config.epochs - 1:
-            state["teacher"] = probabilities(config, network, more, TEACHER_VIEWS, device)
+            teacher.copy_(probabilities(config, network, more, TEACHER_VIEWS, device))
             if number >= config.rounds - config.ensemble:
-                state["votes"] += probabilities(config, network, asked, config.views, device)
+                votes += probabilities(config, network, asked, config.views, device)
 
-    kinds = state["votes"].argmax(dim=1).tolist()  # the first of equal ones
-    run.finish(table(("Id", "Category"), ids, [str(kind) for kind in kinds]))
+    run.finish(table(("Id", "Category"), ids, [str(kind) for kind in votes.argmax(dim=1).tolist()]))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from baselines.checkpoint import restore
 from baselines.common import main, size_of
 from baselines.run import Run, write_file
 from baselines.seq2seq import Gru, Seq2Seq, Transformer, beam_search
@@ -208,9 +209,7 @@ def fit(model: Seq2Seq, data: Pairs, valid: Pairs, config: Config, run: Run, epo
                 for mixed, weight in zip(mean, weights, strict=True):
                     mixed.add_(weight, alpha=1 / min(config.average_checkpoints, epochs))
         run.log({"train_loss": float(torch.stack(losses).mean()), "valid_loss": float(torch.stack(checks).mean())})
-    with torch.no_grad():
-        for weight, mixed in zip(weights, mean, strict=True):
-            weight.copy_(mixed)
+    restore(weights, mean)
 
 
 def back_translated(

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -26,10 +26,6 @@ from baselines.common import main, rate, table
 from baselines.pictures import oriented_gradients
 from baselines.run import Run
 from tasks.base import UserError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FOLDERS = {"data-bin": ("Id", "Predicted"), "data": ("ID", "score")}  # the year's folder and header
 FILES = ("manifest.json",)
@@ -68,8 +64,6 @@ LEVELS = {
 
 def settings(level: str, public: Path) -> Config:
     """The settings of a level; with more than 20,000 training images the batches are eight times as large."""
-    import numpy as np
-
     images = np.load(public / folder_of(public) / "trainingset.npy", mmap_mode="r", allow_pickle=False)
     config = LEVELS[level]
     return replace(config, batch=8 * config.batch) if len(images) > 20_000 else config
@@ -88,10 +82,7 @@ def folder_of(public: Path) -> str:
 
 def load(path: Path, device: str) -> torch.Tensor:
     """The images of a file as uint8 (n, 3, 64, 64), on the device, in channels-last memory layout."""
-    import numpy as np
-
-    images: NDArray[np.uint8] = np.load(path, allow_pickle=False)
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.load(path, allow_pickle=False)).to(device).permute(0, 3, 1, 2)
 
 
 def scaled(images: torch.Tensor) -> torch.Tensor:

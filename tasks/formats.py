@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -56,14 +56,12 @@ class Column:
         return self.room if self.kind == "text" else NUMBER_BYTES
 
     def to_json(self) -> dict[str, Any]:
-        """This column as plain values."""
         values = {"name": self.name, "kind": self.kind, "minimum": self.minimum, "maximum": self.maximum}
         values |= {"room": self.room} if self.kind == "text" else {}
         return values | ({"choices": list(self.choices)} if self.choices else {})
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Column:
-        """The inverse of `to_json`."""
         return Column(**{**values, "choices": tuple(values.get("choices", ()))})
 
 
@@ -123,7 +121,6 @@ class TableFormat:
         return min(MOST_BYTES, SPARE_BYTES + rows * row)
 
     def to_json(self) -> dict[str, Any]:
-        """This format as plain values, for `format.json`, without any answer."""
         if isinstance(self.ids, range):
             ids: Any = {"first": self.ids.start, "count": len(self.ids)}
         else:
@@ -171,12 +168,10 @@ class LinesFormat:
         return replace(self, ids=range(1, lines + 1), max_bytes=min(self.max_bytes, SPARE_BYTES + lines * LINE_BYTES))
 
     def to_json(self) -> dict[str, Any]:
-        """This format as plain values, for `format.json`."""
         return {"kind": "lines", "column": self.column, "lines": len(self.ids), "max_bytes": self.max_bytes}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> LinesFormat:
-        """The inverse of `to_json`."""
         return LinesFormat(values["column"], range(0), values["max_bytes"])._of(values["lines"])
 
 
@@ -219,18 +214,15 @@ class ImagesFormat:
         return self.count
 
     def fit(self, answers: Answers) -> ImagesFormat:
-        """This format, unchanged."""
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """This format as plain values, for `format.json`."""
         values = {name: getattr(self, name) for name in ("count", "width", "height", "max_bytes")}
         values |= {} if self.encoding == "jpeg" else {"encoding": self.encoding}
         return {"kind": "images"} | values | ({"names": list(self.names)} if self.names else {})
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> ImagesFormat:
-        """The inverse of `to_json`."""
         given = {field.name: values[field.name] for field in fields(ImagesFormat) if field.name in values}
         return ImagesFormat(**given | {"names": tuple(given.get("names", ()))})
 
@@ -270,12 +262,7 @@ class EpisodesFormat:
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """This format as plain values, for `format.json`."""
-        values = {
-            field.name: list(self.seeds) if field.name == "seeds" else getattr(self, field.name)
-            for field in fields(self)
-        }
-        return {"kind": "episodes"} | values | {"max_bytes": self.max_bytes}
+        return {"kind": "episodes"} | asdict(self) | {"seeds": list(self.seeds), "max_bytes": self.max_bytes}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> EpisodesFormat:
@@ -311,13 +298,10 @@ class Array:
         return math.prod(self.shape) * DTYPES[self.dtype]
 
     def to_json(self) -> dict[str, Any]:
-        """This array as plain values."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {"shape": list(self.shape)}
+        return asdict(self) | {"shape": list(self.shape)}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Array:
-        """The inverse of `to_json`."""
         return Array(**{**values, "shape": tuple(values["shape"])})
 
 
@@ -359,11 +343,9 @@ class ArraysFormat:
         return 8 + self.max_header + 2 * self.nbytes
 
     def fit(self, answers: Answers) -> ArraysFormat:
-        """This format, unchanged."""
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """This format as plain values, for `format.json`."""
         return {"kind": "arrays", "arrays": [array.to_json() for array in self.arrays], "max_bytes": self.max_bytes}
 
     @staticmethod
@@ -422,11 +404,9 @@ class ModelFormat:
         return 1
 
     def fit(self, answers: Answers) -> ModelFormat:
-        """This format, unchanged."""
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """This format as plain values, for `format.json`."""
         ports = {
             side: [[one.name, list(one.shape), one.dtype] for one in getattr(self, side)]
             for side in ("inputs", "outputs")
@@ -436,7 +416,6 @@ class ModelFormat:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> ModelFormat:
-        """The inverse of `to_json`."""
         inputs, outputs = (
             tuple(Tensor(name, tuple(shape), dtype) for name, shape, dtype in values[side])
             for side in ("inputs", "outputs")
@@ -446,7 +425,11 @@ class ModelFormat:
 
 
 Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat | ArraysFormat | ModelFormat
-"""The submission formats. `unit` is what `ids` count, `suffix` is the ending of a file's name."""
+"""The submission formats. `unit` is what `ids` count, `suffix` is the ending of a file's name.
+
+`to_json` gives a format as plain values, for `format.json`, and `from_json` is its inverse. `fit` gives it for a
+prepared competition.
+"""
 
 
 def format_from_json(values: Mapping[str, Any]) -> Format:

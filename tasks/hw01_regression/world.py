@@ -327,19 +327,13 @@ def make(
     """Write the two files of a world into `public`."""
     train, test, for_tests = plan(layout, streams, size)
     published = simulate(layout, streams, for_tests).published
-    texts: dict[tuple[int, int], str] = {}
-
-    def text(state: int, day: int) -> str:
-        if (state, day) not in texts:
-            texts[state, day] = ",".join(map(repr, published[state, day].tolist()))
-        return texts[state, day]
-
+    texts = [[",".join(map(repr, cells)) for cells in days] for days in published.tolist()]
     marks = [",".join("1.0" if i == j else "0.0" for j in range(len(layout.states))) for i in range(len(layout.states))]
 
     def write(path: Path, header: tuple[str, ...], windows: list[Window], labelled: bool) -> None:
         lines = [",".join(header)]
         for number, window in enumerate(windows):
-            cells = [text(window.state, window.day + d) for d in range(layout.days)]
+            cells = texts[window.state][window.day : window.day + layout.days]
             if not labelled:
                 cells[-1] = cells[-1].rpartition(",")[0]
             lines.append(f"{number},{marks[window.state]},{','.join(cells)}")

@@ -10,6 +10,7 @@ Points are in the dish's own plane, where the plate has radius 1, or in a bite's
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 
@@ -152,28 +153,12 @@ def draw_menu(rng: Random, classes: int, recipes: int, kinds: int) -> tuple[tupl
     return tuple(tuple(bites[recipes * k : recipes * (k + 1)]) for k in rng.permutation(classes).tolist())
 
 
-def ellipse(rng: Random) -> Points:
-    return oval(0, 0, 1, rng.uniform(0.75, 1.0), n=28)
-
-
-def triangle(rng: Random) -> Points:
-    return polar(rng.uniform(0.9, 1.1, 3))
-
-
-def rectangle(rng: Random) -> Points:
-    return box(0, 0, 1, rng.uniform(0.75, 1.0))
-
-
 def star(rng: Random) -> Points:
     return polar(np.tile([1.0, rng.uniform(0.42, 0.52)], int(rng.integers(4, 6))))
 
 
 def flower(rng: Random) -> Points:
     return polar(1 + rng.uniform(0.25, 0.35) * np.cos(int(rng.integers(3, 6)) * np.arange(40) * (2 * math.pi / 40)))
-
-
-def long_rod(rng: Random) -> Points:
-    return rod(rng.uniform(1.1, 1.5), 1.0, rng.uniform(0, 0.2))
 
 
 def half_disc(rng: Random) -> Points:
@@ -188,18 +173,10 @@ def cut_disc(rng: Random) -> Points:
     return np.concatenate([[[0.2, 0.0]], np.stack([np.cos(t), np.sin(t)], axis=1)])
 
 
-def dot(rng: Random) -> tuple[Points, ...]:
-    return (oval(0, 0, rng.uniform(0.36, 0.44)),)
-
-
 def ring(rng: Random) -> tuple[Points, ...]:
     """A ring, as one polygon that goes round twice."""
     inner, ends = rng.uniform(0.3, 0.35), circle(24)[[*range(24), 0]]
     return (np.concatenate([ends * rng.uniform(0.58, 0.64), ends[::-1] * inner]),)
-
-
-def one_bar(rng: Random) -> tuple[Points, ...]:
-    return (box(0, 0, rng.uniform(1.1, 1.3), rng.uniform(0.32, 0.4)),)
 
 
 def two_bars(rng: Random) -> tuple[Points, ...]:
@@ -218,11 +195,20 @@ def dots(rng: Random, count: int) -> tuple[Points, ...]:
     return tuple(oval(0, 0, size, n=10) + away * circle(count)[k] for k in range(count))
 
 
-SHAPES = ((ellipse,), (triangle, rectangle), (star, flower), (long_rod,), (half_disc, cut_disc))
-MARKS = (
-    (dot,), (ring,), (one_bar, two_bars), (partial(rays, count=3), partial(rays, count=4)),
+SHAPES: tuple[tuple[Callable[[Random], Points], ...], ...] = (
+    (lambda rng: oval(0, 0, 1, rng.uniform(0.75, 1.0), n=28),),
+    (lambda rng: polar(rng.uniform(0.9, 1.1, 3)), lambda rng: box(0, 0, 1, rng.uniform(0.75, 1.0))),  # 3 or 4 corners
+    (star, flower),
+    (lambda rng: rod(rng.uniform(1.1, 1.5), 1.0, rng.uniform(0, 0.2)),),
+    (half_disc, cut_disc),
+)
+MARKS: tuple[tuple[Callable[[Random], tuple[Points, ...]], ...], ...] = (
+    (lambda rng: (oval(0, 0, rng.uniform(0.36, 0.44)),),),
+    (ring,),
+    (lambda rng: (box(0, 0, rng.uniform(1.1, 1.3), rng.uniform(0.32, 0.4)),), two_bars),
+    (partial(rays, count=3), partial(rays, count=4)),
     (partial(dots, count=2), partial(dots, count=3)),
-)  # fmt: skip
+)
 """Kinds of shapes and of marks, and their varieties: a small world has one of each kind, drawn, a full one has all."""
 
 
@@ -237,7 +223,8 @@ def tone(kitchen: Kitchen, rng: Random, light: float) -> Colour:
     """One of the kitchen's colours mixed with another of them, so light."""
     chosen, other = kitchen.palette[rng.integers(len(kitchen.palette), size=2)]
     mixed = chosen + (other - chosen) * rng.uniform(0, 0.3)
-    return np.clip(mixed + light - mixed.mean(), 0, 255)
+    lit: Colour = np.clip(mixed + light - mixed.mean(), 0, 255)
+    return lit
 
 
 def ground(kitchen: Kitchen, rng: Random) -> Colour:

@@ -199,9 +199,9 @@ def numbered(
     counts = Counter[tuple[str, int]]()
     for place in order.tolist():
         one = pictures[place]
-        key = ("test", -1) if hidden[place] else (one.part, one.label)
-        names[place] = layout.name(*key, counts[key])
-        counts[key] += 1
+        part, label = ("test", -1) if hidden[place] else (one.part, one.label)
+        names[place] = layout.name(part, label, counts[part, label])
+        counts[part, label] += 1
     return names
 
 

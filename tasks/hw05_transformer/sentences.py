@@ -135,11 +135,7 @@ def noun_phrase(g: Speaker, kind: str, *, relative: bool = True) -> Phrase:
         return Phrase(f"{en} {en_adjective}{plural(noun)}", f"{zh}{zh_adjective}{noun.chinese}", not noun.mass)
     if kind in ("things", "food", "clothes", "accessories") and g.chance(0.3):
         spot = g.entry(words.SURFACES)
-        return Phrase(
-            f"the {noun.english} {spot.english}",
-            f"{spot.chinese}的{definite(noun, False).zh}",
-            noun.paired,
-        )
+        return Phrase(f"the {noun.english} {spot.english}", f"{spot.chinese}的{definite(noun, False).zh}", noun.paired)
     by, time = someone(g, simple=True), past_time(g) if g.chance(0.4) else NONE
     verb = g.entry(words.TRANSITIVE[kind])
     en = join("the", noun.english, "that", by.en, verb_form(verb, "past"), time.en)
@@ -632,8 +628,7 @@ def being(g: Speaker) -> Draft:
         city = g.entry(words.CITIES)
         verb, zh = g.one_of((("live in", "住在"), ("come from", "來自")))
         return Draft(
-            f"{person.en} {present(Entry(verb, (), ''), person)} {city.english}",
-            f"{person.zh}{zh}{city.chinese}",
+            f"{person.en} {present(Entry(verb, (), ''), person)} {city.english}", f"{person.zh}{zh}{city.chinese}"
         )
     if sort == 3:
         age = 3 + g.below(90)

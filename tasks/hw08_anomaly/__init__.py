@@ -56,10 +56,7 @@ def _edition(name: str, layout: Layout, maker: str, bars: tuple[Bar, ...] = (), 
         name,
         source or SOURCES[maker],
         TableFormat(
-            layout.id,
-            (Column(layout.column, minimum=-MOST, maximum=MOST),),
-            range(layout.test_images),
-            years=YEARS,
+            layout.id, (Column(layout.column, minimum=-MOST, maximum=MOST),), range(layout.test_images), years=YEARS
         ),
         (AUC,),
         bars,
@@ -86,10 +83,7 @@ TASK = Task(
         _edition("builtin-2022", LAYOUT_2022, "world", MEASURED),
         _edition("2021", LAYOUT_2021, "official", OFFICIAL, COURSE.format(2021)),
         _edition(
-            "2022",
-            LAYOUT_2022,
-            "official",
-            source=COURSE.format(2022) + "; the course published no bars for 2022",
+            "2022", LAYOUT_2022, "official", source=COURSE.format(2022) + "; the course published no bars for 2022"
         ),
         _edition("own", LAYOUT_2022, "own"),
     ),

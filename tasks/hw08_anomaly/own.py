@@ -122,9 +122,9 @@ def make(
     np.save(public / layout.folder / TRAIN_FILE, train.images, allow_pickle=False)
     images = np.concatenate([test.images, anomalous.images])
     kinds = np.array(["normal"] * len(test.images) + [f"anomalous/{folder}" for folder in anomalous.folders])
-    groups = grouped([*test.folders, *[""] * len(anomalous.images)], "picture")  # an anomaly is a group of its own
+    test_groups = grouped([*test.folders, *[""] * len(anomalous.images)], "picture")  # an anomaly is a group of its own
     train_groups = grouped(train.folders, "training")
-    return finished(layout, public, streams, train.images, images, kinds, groups, train_groups)
+    return finished(layout, public, streams, train.images, images, kinds, test_groups, train_groups)
 
 
 def grouped(folders: Iterable[str], alone: str) -> NDArray[np.str_]:

@@ -41,7 +41,7 @@ class Rows(Dataset[Parts]):
     """One row at a time: its inputs, its target, and the base and the unit of an output."""
 
     def __init__(self, data: baseline.Prepared, chosen: Any) -> None:
-        self.parts = [torch.from_numpy(part[chosen]) for part in (data.x, data.y, *data.goal)]
+        self.parts = [torch.from_numpy(part[chosen]) for part in (data.x, data.train.days[:, -1, -1], *data.goal)]
 
     def __len__(self) -> int:
         return len(self.parts[0])

@@ -5,10 +5,21 @@ Pictures are uint8 `(n, height, width, 3)`; features are float32 `(n, d)`.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from tasks.formats import Format, TableFormat
 
@@ -97,96 +108,63 @@ def lbp(images: Images, radius: int = 1, grid: int = 1) -> NDArray[np.float32]:
 # Models
 
 
+def fitted(model: Any, x: Floats, y: NDArray[Any], x_test: Floats) -> NDArray[Any]:
+    """What a model of scikit-learn predicts once it is fitted."""
+    out: NDArray[Any] = model.fit(x, y).predict(x_test)
+    return out
+
+
 def nearest(x: Floats, y: NDArray[Any], x_test: Floats, neighbours: int = 1, *, classes: bool) -> NDArray[Any]:
     """k nearest neighbours on standardised features: the most frequent class, or the mean."""
-    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     model = KNeighborsClassifier(neighbours) if classes else KNeighborsRegressor(neighbours)
-    out: NDArray[Any] = make_pipeline(StandardScaler(), model).fit(x, y).predict(x_test)
-    return out
+    return fitted(make_pipeline(StandardScaler(), model), x, y, x_test)
 
 
 def ridge(x: Floats, y: NDArray[Any], x_test: Floats) -> NDArray[np.float64]:
     """Ridge regression on standardised features, its penalty by leave-one-out."""
-    from sklearn.linear_model import RidgeCV
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
-    out: NDArray[np.float64] = model.fit(x, y).predict(x_test)
-    return out
+    return fitted(make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13))), x, y, x_test)
 
 
 def plain_ridge(x: Floats, y: NDArray[Any], x_test: Floats, penalty: float = 30.0) -> NDArray[np.float64]:
     """Ridge regression on features as they are, for many columns that are mostly zero."""
-    from sklearn.linear_model import Ridge
-
-    out: NDArray[np.float64] = Ridge(penalty).fit(x, y).predict(x_test)
-    return out
+    return fitted(Ridge(penalty), x, y, x_test)
 
 
 def boosted_trees(x: Floats, y: NDArray[Any], x_test: Floats) -> NDArray[np.float64]:
     """Gradient boosted trees (Friedman 2001) for a number."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
     model = HistGradientBoostingRegressor(learning_rate=0.05, max_iter=200, max_leaf_nodes=15, random_state=0)
-    out: NDArray[np.float64] = model.fit(x, y).predict(x_test)
-    return out
+    return fitted(model, x, y, x_test)
 
 
 def networks(x: Floats, y: NDArray[Any], x_test: Floats) -> NDArray[np.float64]:
     """The mean of five networks of 16 and 8 units with weight decay, on standardised features, for a number."""
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     said = []
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         for seed in range(5):
             net = MLPRegressor(hidden_layer_sizes=(16, 8), alpha=10.0, max_iter=400, random_state=seed)
-            said.append(make_pipeline(StandardScaler(), net).fit(x, y).predict(x_test))
+            said.append(fitted(make_pipeline(StandardScaler(), net), x, y, x_test))
     out: NDArray[np.float64] = np.mean(said, axis=0)
     return out
 
 
 def linear_classes(x: Floats, y: NDArray[Any], x_test: Floats, strength: float = 0.1) -> NDArray[Any]:
     """Logistic regression on standardised features."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
-    out: NDArray[Any] = model.fit(x, y).predict(x_test)
-    return out
+    return fitted(make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500)), x, y, x_test)
 
 
 def svm(x: Floats, y: NDArray[Any], x_test: Floats, cost: float = 10.0) -> NDArray[Any]:
     """A support vector machine with the radial kernel on standardised features."""
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVC
-
-    out: NDArray[Any] = make_pipeline(StandardScaler(), SVC(C=cost, cache_size=500)).fit(x, y).predict(x_test)
-    return out
+    return fitted(make_pipeline(StandardScaler(), SVC(C=cost, cache_size=500)), x, y, x_test)
 
 
 def gaussian_distance(x: Floats, x_test: Floats) -> NDArray[np.float64]:
     """The squared Mahalanobis distance to one Gaussian with the shrunk covariance of Ledoit and Wolf (2004)."""
-    from sklearn.covariance import LedoitWolf
-
     out: NDArray[np.float64] = LedoitWolf(store_precision=True).fit(x).mahalanobis(x_test)
     return out
 
 
 def pca_error(x: Floats, x_test: Floats, components: int) -> NDArray[np.float64]:
     """The squared distance to the subspace of the first principal components."""
-    from sklearn.decomposition import PCA
-
     model = PCA(components, svd_solver="randomized", random_state=0).fit(x)
     left = x_test - model.inverse_transform(model.transform(x_test))
     out: NDArray[np.float64] = (left.astype(np.float64) ** 2).sum(axis=1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch.nn import functional
 
 from baselines.common import rate, table
@@ -81,16 +82,13 @@ def file_size(given: Given) -> bytes:
     """The class whose labelled files are nearest to the file in their mean size."""
     root = root_of(given.public)
     folders = in_folders(root)
-
-    def sizes(folder: str) -> tuple[list[Path], NDArray[np.float64]]:
-        paths = sorted((root / folder).rglob("*.jpg"))
-        return paths, np.array([path.stat().st_size for path in paths], dtype=np.float64)
-
-    paths, known = sizes(TRAINING[folders])
+    paths, asked = (
+        sorted((root / part).rglob("*.jpg")) for part in (TRAINING[folders], "testing" if folders else "test")
+    )
+    known, sizes = (np.array([path.stat().st_size for path in some], dtype=np.float64) for some in (paths, asked))
     kinds = np.array([int(path.parent.name if folders else path.name.partition("_")[0]) for path in paths])
     means = np.array([known[kinds == kind].mean() for kind in range(int(kinds.max()) + 1)])
-    asked = sizes("testing" if folders else "test")[1]
-    return general.table(given.form, np.abs(asked[:, None] - means).argmin(axis=1))
+    return general.table(given.form, np.abs(sizes[:, None] - means).argmin(axis=1))
 
 
 # The public data
@@ -120,9 +118,8 @@ def spectrum(images: Images) -> NDArray[np.float32]:
     power = np.abs(np.fft.fftshift(np.fft.fft2(light - light.mean(axis=(1, 2), keepdims=True)), axes=(1, 2)))
     y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
     ring = np.hypot(x, y).astype(int)
-    return np.log(np.stack([power[:, ring == k].mean(axis=1) for k in range(SIDE // 2)], axis=1) + 1e-3).astype(
-        np.float32
-    )
+    strength = np.stack([power[:, ring == k].mean(axis=1) for k in range(SIDE // 2)], axis=1)
+    return np.log(strength + 1e-3).astype(np.float32)
 
 
 def all_features(images: Images) -> NDArray[np.float32]:
@@ -143,10 +140,7 @@ def neighbours(x: Floats, y: Labels, x_test: Floats) -> NDArray[Any]:
 
 def discriminant(x: Floats, y: Labels, x_test: Floats) -> NDArray[Any]:
     """Linear discriminant analysis with the shrunk covariance of Ledoit and Wolf."""
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-    out: NDArray[Any] = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(x, y).predict(x_test)
-    return out
+    return general.fitted(LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), x, y, x_test)
 
 
 def described(features: Features, model: Model) -> Callable[[Given], bytes]:
@@ -192,10 +186,8 @@ def patches(given: Given, size: int = 8, words: int = 400) -> bytes:
         parts = []
         for start in range(0, len(images), 100):
             answer = np.maximum((rows(images[start : start + 100]) - mean) @ white @ dictionary.T - 1.0, 0)
-            half = answer.shape[1] // 2
-            quarters = [
-                answer[:, a, b] for a in (slice(half), slice(half, None)) for b in (slice(half), slice(half, None))
-            ]
+            halves = slice(answer.shape[1] // 2), slice(answer.shape[1] // 2, None)
+            quarters = [answer[:, a, b] for a in halves for b in halves]
             parts.append(np.concatenate([quarter.mean(axis=(1, 2)) for quarter in quarters], axis=1))
         return np.concatenate(parts).astype(np.float32)
 
@@ -262,9 +254,8 @@ def fine_tuned(given: Given) -> bytes:
     config = LEVELS["strong"]
     network = copy.deepcopy(of_another_key(shared(given)))
     network[-1] = new_network(config, len(CLASSES), given.seed + 1, "cpu")[-1]
-    return said_by(
-        given, LEVELS["boss"], fitted(config, network, known_pictures(given.public), FINE_TUNING, given.seed)
-    )
+    network = fitted(config, network, known_pictures(given.public), FINE_TUNING, given.seed)
+    return said_by(given, LEVELS["boss"], network)
 
 
 def every_label(world: World, streams: Streams, size: str) -> bytes:

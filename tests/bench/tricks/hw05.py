@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import shutil
 from collections import Counter, defaultdict
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from baselines.common import train_level
 from baselines.hw05_transformer import clean, read_lines, tidy
@@ -71,8 +73,6 @@ def most_frequent(given: Given) -> bytes:
 @lru_cache(maxsize=1)
 def nearest(public: Path) -> list[tuple[int, float]]:
     """For each test line the training line with the most similar TF-IDF vector of words and pairs of words."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
     seen = texts(public)
     model = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[^\s.?!,]+", sublinear_tf=True)
     known = model.fit_transform([en for en, _ in seen.lines])
@@ -87,8 +87,6 @@ def neighbours(given: Given) -> bytes:
 
 def templates(given: Given) -> bytes:
     """The translation of the nearest training sentence, each word that differs replaced as the dictionary says."""
-    import difflib
-
     seen, table = texts(given.public), phrases(given.public)
     out = []
     for line, (row, _) in zip(seen.test, nearest(given.public), strict=True):
@@ -375,16 +373,14 @@ TRICKS = (
     Trick("dictionary with a 5-gram", PUBLIC_DATA, partial(searched, longest=1, jump=4)),
     Trick("phrase table with a 5-gram", PUBLIC_DATA, phrase_table),
     Trick(
-        "own generator: strong on two other keys' pairs",
-        OTHER_DATA,
+        "own generator: strong on two other keys' pairs", OTHER_DATA,
         partial(trained, level="strong", own=False, worlds=2),
     ),
     Trick(
-        "own generator: strong on these and another key's pairs",
-        OTHER_DATA,
+        "own generator: strong on these and another key's pairs", OTHER_DATA,
         partial(trained, level="strong", own=True, worlds=1),
         said="twice the pairs: keys share the grammar and many words, so that those of another one teach what these do "
         "not. The rules forbid other data; nothing in the file shows them",
     ),
-)
+)  # fmt: skip
 REFERENCES = (Reference("the generator's translation", answers),)
