@@ -180,7 +180,6 @@ def _filter() -> Any:
 
 @lru_cache(maxsize=4)
 def _supports(package: str) -> bool:
-    """Whether the system supports what the package needs."""
     if sys.platform != "linux":
         return False
     import importlib
@@ -204,7 +203,6 @@ def confinement() -> tuple[str, ...]:
 
 
 def send(descriptor: int, text: bytes) -> None:
-    """Writes all bytes."""
     rest = memoryview(text)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

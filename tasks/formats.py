@@ -78,7 +78,6 @@ class Year(NamedTuple):
 
     @property
     def last(self) -> str:
-        """The last id."""
         return str(int(self.first) + self.rows - 1).zfill(len(self.first))
 
 

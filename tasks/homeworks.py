@@ -89,5 +89,4 @@ def find_task(name: str) -> Task | None:
 
 
 def all_tasks() -> list[Task]:
-    """Every homework, in the course's order."""
     return [cast(Task, importlib.import_module(f"tasks.{module}").TASK) for module in MODULES]

@@ -169,7 +169,6 @@ OWN_METRICS = (*METRICS, "auc")
 
 
 def named_metric(name: str) -> Metric:
-    """The metric with a name from `OWN_METRICS`."""
     if name == "auc":
         from tasks.auc import AUC
 
@@ -308,7 +307,6 @@ def sample_rows(form: TableFormat) -> Columns:
 
 
 def _nearest_to_0(bounds: Column | Array, whole: bool) -> float:
-    """The allowed number that is nearest to 0."""
     low, high = bounds.minimum, bounds.maximum
     return min(max(0, math.ceil(low)), math.floor(high)) if whole else min(max(0.0, low), high)
 

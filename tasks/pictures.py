@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from PIL import Image, ImageOps
 from tasks.errors import UserError
 from tasks.sources import refused
 
+T = TypeVar("T", bound=np.generic)
 MAX_BYTES = 32 * 2**20  # of one file
 MAX_PIXELS = 64 * 2**20
 BOTH = ("JPEG", "PNG")
@@ -53,3 +55,12 @@ def tiles(images: NDArray[np.uint8], side: int = 8) -> NDArray[np.float64]:
     parts = images[:, : side * step, : side * step].reshape(len(images), side, step, side, step, 3)
     means: NDArray[np.float64] = parts.mean(axis=(2, 4), dtype=np.float64).reshape(len(images), -1)
     return means
+
+
+def jigsaw(image: NDArray[T], cells: int, rng: np.random.Generator) -> NDArray[T]:
+    """A picture (s, s, 3) cut into `cells` x `cells` squares that change places: none stays where it was."""
+    side = len(image) // cells
+    squares = image.reshape(cells, side, cells, side, 3).transpose(0, 2, 1, 3, 4).reshape(-1, side, side, 3)
+    order = rng.permutation(len(squares))
+    squares = squares[np.roll(order, 1)[np.argsort(order)]]  # one cycle
+    return squares.reshape(cells, cells, side, side, 3).transpose(0, 2, 1, 3, 4).reshape(image.shape)

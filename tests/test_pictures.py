@@ -11,7 +11,7 @@ from PIL import Image
 
 from tasks import pictures
 from tasks.errors import UserError
-from tasks.pictures import cells, decoded, square
+from tasks.pictures import cells, decoded, jigsaw, square, tiles
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
@@ -55,3 +55,22 @@ def test_the_middle_square_and_the_means_of_cells() -> None:
     assert np.array_equal(square(picture, 20), PIXELS[:, 5:25])
     means = PIXELS.reshape(2, 10, 2, 15, 3).mean(axis=(1, 3))
     assert np.abs(cells(picture, 2) - means.ravel()).max() <= 1
+
+
+def test_tiles_are_means_and_leave_out_what_they_do_not_cover() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (3, 11, 11, 3), dtype=np.uint8)
+    found = tiles(images, 5)
+    assert found.shape == (3, 75)
+    assert np.array_equal(found[2].reshape(5, 5, 3)[4, 1], images[2, 8:10, 2:4].mean(axis=(0, 1)))
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_no_piece_of_a_jigsaw_stays_where_it_was_and_none_is_lost(count: int) -> None:
+    image = np.random.default_rng(2).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+
+    def pieces(picture: np.ndarray[Any, Any]) -> list[bytes]:
+        return [part.tobytes() for row in np.split(picture, count) for part in np.split(row, count, axis=1)]
+
+    before, after = pieces(image), pieces(jigsaw(image, count, np.random.default_rng(3)))
+    assert sorted(before) == sorted(after)
+    assert all(one != other for one, other in zip(before, after, strict=True))

@@ -42,7 +42,6 @@ STRETCHES = {"2021": (2, 4), "2022": (1, 5)}
 class Table:
     """The cells of one of the course's files as written, checked to be finite numbers."""
 
-    header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
@@ -87,7 +86,7 @@ def read_table(text: str, name: str, layout: Layout, *, labelled: bool) -> Table
     wanted = [str(i) for i in range(count + (missing is not None)) if i != missing]
     if sorted(ids) != sorted(wanted):
         raise refused(f"{name}: expected the ids {wanted[0]} to {wanted[-1]}, each once; the ids differ.")
-    return Table(expected, tuple(tuple(line) for line in lines[1:]))
+    return Table(tuple(tuple(line) for line in lines[1:]))
 
 
 def _difference(header: tuple[str, ...], expected: tuple[str, ...]) -> str:

@@ -144,7 +144,6 @@ def noun_phrase(g: Speaker, kind: str, *, relative: bool = True) -> Phrase:
 
 
 def someone(g: Speaker, *, simple: bool = False) -> Phrase:
-    """A person."""
     draw = g.rng.random()
     if draw < 0.34:
         return g.pronoun()
@@ -446,32 +445,20 @@ def question(g: Speaker) -> Draft:
         thing = noun_phrase(g, kind, relative=False)
         ask, ask_zh = ("where", "在哪裡") if sort == 4 else ("when", "什麼時候")
         if g.chance(0.5):
-            return Draft(
-                f"{ask} did {person.en} {base} {thing.object}", f"{person.zh}是{ask_zh}{verb.chinese}{thing.zh}的", "?"
-            )
-        will = g.frames["will"]
-        will_zh = f"{will}{ask_zh}" if ask == "where" else f"{ask_zh}{will}"
-        return Draft(
-            f"{ask} will {person.en} {base} {thing.object}", f"{person.zh}{will_zh}{verb.chinese}{thing.zh}", "?"
-        )
-    mass = noun.mass or noun.paired
-    if sort == 6:
-        many = (
-            f"how many {with_s(container(measure) if noun.mass else 'pair')} of {noun.english}"
-            if mass
-            else f"how many {plural(noun)}"
-        )
-        return Draft(
-            join(many, "did", person.en, base, time.en),
-            f"{person.zh}{time.zh}{verb.chinese}{le}幾{measure}{noun.chinese}",
-            "?",
-        )
-    if sort == 7:
-        return Draft(
-            join(f"which {noun.english} did", person.en, base, time.en),
-            f"{person.zh}{time.zh}{verb.chinese}{le}哪一{measure}{noun.chinese}",
-            "?",
-        )
+            did, zh = "did", f"是{ask_zh}{verb.chinese}{thing.zh}的"
+        else:
+            will = g.frames["will"]
+            did, zh = "will", f"{will + ask_zh if sort == 4 else ask_zh + will}{verb.chinese}{thing.zh}"
+        return Draft(f"{ask} {did} {person.en} {base} {thing.object}", person.zh + zh, "?")
+    if sort in (6, 7):
+        if sort == 7:
+            ask, ask_zh = f"which {noun.english}", "哪一"
+        elif noun.mass or noun.paired:
+            ask, ask_zh = f"how many {with_s(container(measure) if noun.mass else 'pair')} of {noun.english}", "幾"
+        else:
+            ask, ask_zh = f"how many {plural(noun)}", "幾"
+        zh = f"{person.zh}{time.zh}{verb.chinese}{le}{ask_zh}{measure}{noun.chinese}"
+        return Draft(join(ask, "did", person.en, base, time.en), zh, "?")
     this = counted(1, noun) if noun.mass else definite(noun, False, near="this")
     return Draft(f"how much {'do' if this.plural else 'does'} {this.en} cost", f"{this.zh}多少錢", "?")
 

@@ -33,7 +33,7 @@ from tasks.base import Answers, Made
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import LAYOUTS, SIDE, TEST_FILE, TRAIN_FILE, Layout
 from tasks.hw08_anomaly.world import CHECKED, pictures
-from tasks.pictures import decoded, square, tiles
+from tasks.pictures import decoded, jigsaw, square, tiles
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -118,15 +118,11 @@ def other_pictures(source: Source, wanted: int, rng: np.random.Generator) -> dic
         paths = [match[0] for match in inside if match[0].lower().endswith((".jpg", ".jpeg", ".png"))]
         if not paths:
             raise refused(f"{source.name}, {folders[0]}: expected JPEG or PNG files; found none.", "E_SOURCE_MISSING")
-        chosen = np.sort(rng.permutation(len(paths))[:wanted])
-        return {"given": np.stack([read_picture(source, paths[place]) for place in chosen.tolist()])}
+        chosen = [paths[place] for place in np.sort(rng.permutation(len(paths))[:wanted])]
+        files = ((source.read(path, MAX_BYTES), f"{source.name}, {path}") for path in chosen)
+        return {"given": np.stack([square(decoded(data, where)[0], SIDE) for data, where in files])}
     shares = np.bincount(np.arange(wanted) % len(DRAWN), minlength=len(DRAWN)).tolist()
     return {kind: pictures(kind, rng, count) for kind, count in zip(DRAWN, shares, strict=True) if count}
-
-
-def read_picture(source: Source, path: str) -> NDArray[np.uint8]:
-    """The middle square of a picture file, 64 x 64, RGB."""
-    return square(decoded(source.read(path, MAX_BYTES), f"{source.name}, {path}")[0], SIDE)
 
 
 def alter(kind: str, face: NDArray[np.uint8], other: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -136,12 +132,7 @@ def alter(kind: str, face: NDArray[np.uint8], other: NDArray[np.uint8], rng: np.
     if kind == "halves":
         return np.concatenate([face[:, : SIDE // 2], other[:, SIDE // 2 :]], axis=1)
     if kind == "shuffled":
-        cells = int(rng.choice([2, 4]))
-        side = SIDE // cells
-        squares = face.reshape(cells, side, cells, side, 3).transpose(0, 2, 1, 3, 4).reshape(-1, side, side, 3)
-        order = rng.permutation(len(squares))
-        squares = squares[np.roll(order, 1)[np.argsort(order)]]  # one cycle: no square stays where it was
-        return squares.reshape(cells, cells, side, side, 3).transpose(0, 2, 1, 3, 4).reshape(SIDE, SIDE, 3)
+        return jigsaw(face, int(rng.choice([2, 4])), rng)
     changed = face.copy()
     if kind == "exchanged":
         eyes, mouth = slice(18, 30), slice(40, 52)

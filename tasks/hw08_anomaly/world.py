@@ -39,7 +39,7 @@ from tasks.hw08_anomaly.faces import (
     people,
     portrait,
 )
-from tasks.pictures import tiles
+from tasks.pictures import jigsaw, tiles
 from tasks.processes import mapped
 from tasks.streams import Streams
 
@@ -72,7 +72,6 @@ def background(d: Draw, brush: Brush, manner: Manner) -> None:
 
 
 def normal(d: Draw, brush: Brush, manner: Manner) -> None:
-    """A face."""
     portrait(people(d, manner), brush)
 
 
@@ -199,12 +198,8 @@ def shuffled(d: Draw, brush: Brush, manner: Manner) -> None:
     """A face cut into four or sixteen squares, shuffled."""
     portrait(people(d, manner), brush)
     for at, cells in enumerate(d.rng.choice([2, 4], d.count)):
-        side = SIDE // cells
-        squares = brush.picture[:, at].reshape(3, cells, side, cells, side).transpose(1, 3, 0, 2, 4)
-        order = d.rng.permutation(cells**2)
-        order = np.roll(order, 1)[np.argsort(order)]  # one cycle: no square stays where it was
-        squares = squares.reshape(cells**2, 3, side, side)[order].reshape(cells, cells, 3, side, side)
-        brush.picture[:, at] = squares.transpose(2, 0, 3, 1, 4).reshape(3, SIDE, SIDE)
+        image = brush.picture[:, at].transpose(1, 2, 0)
+        brush.picture[:, at] = jigsaw(image, int(cells), d.rng).transpose(2, 0, 1)
 
 
 def upside_down(d: Draw, brush: Brush, manner: Manner) -> None:
@@ -232,7 +227,6 @@ def changed(change: Callable[[Person, Draw, Manner], None], *, bare: bool = Fals
 
 
 def quirk(name: str) -> Kind:
-    """A face with a quirk."""
     return changed(
         lambda p, d, manner: QUIRKS[name](p, d, 1 + 0 * p["scale"]), bare=name in ("odd eyes", "squint", "wink")
     )
