@@ -49,11 +49,11 @@ def split(answers: Answers, key: bytes, name: str, public_share: float) -> Answe
     order = _secret_order(key, f"{name}\0split\0", names)
     sizes = np.bincount(which, minlength=len(names)).tolist()
 
-    strata = _strata(answers, which, len(names))
-    members: list[list[int]] = [[] for _ in strata.names]
+    strata, of_unit = _strata(answers, which, len(names))
+    members: list[list[int]] = [[] for _ in strata]
     for unit in order:
-        members[strata.of_unit[unit]].append(unit)
-    members = [members[s] for s in _secret_order(key, f"{name}\0stratum\0", strata.names)]
+        members[of_unit[unit]].append(unit)
+    members = [members[s] for s in _secret_order(key, f"{name}\0stratum\0", strata)]
 
     share = Fraction(str(public_share))
     searches = [_Search.of([sizes[unit] for unit in units], share) for units in members]
@@ -104,23 +104,18 @@ def _units(answers: Answers) -> tuple[list[str], NDArray[Any]]:
     return unique.tolist(), which
 
 
-@dataclass(frozen=True)
-class _Strata:
-    names: list[str]
-    of_unit: list[int]
-
-
-def _strata(answers: Answers, which: NDArray[Any], units: int) -> _Strata:
+def _strata(answers: Answers, which: NDArray[Any], units: int) -> tuple[list[str], list[int]]:
+    """The names of the strata, and for each unit the index of its stratum."""
     import numpy as np
 
     if answers.strata is None:
-        return _Strata([""], [0] * units)
+        return [""], [0] * units
     unique, stratum = np.unique(answers.strata, return_inverse=True)
     of_unit = np.zeros(units, dtype=np.int64)
     of_unit[which] = stratum
     if not np.array_equal(of_unit[which], stratum):
         raise UserError("a group is in two strata; give each group one stratum, or no strata.")
-    return _Strata(unique.tolist(), of_unit.tolist())
+    return unique.tolist(), of_unit.tolist()
 
 
 @dataclass(frozen=True)

@@ -370,19 +370,15 @@ def comparing(g: Speaker) -> Draft:
     if draw < 0.45:
         made = compared(someone(g), someone(g, simple=True), g.entry(words.PERSON_ADJECTIVES), how, g.frames)
     elif draw < 0.6:
-        (one, other) = (g.entry(words.CITIES) for _ in range(2))
-        adjective = g.entry(words.PLACE_ADJECTIVES)
-        made = compared(
-            Phrase(one.english, one.chinese), Phrase(other.english, other.chinese), adjective, how, g.frames
-        )
+        one, other = (Phrase(city.english, city.chinese) for city in (g.entry(words.CITIES) for _ in range(2)))
+        made = compared(one, other, g.entry(words.PLACE_ADJECTIVES), how, g.frames)
     elif draw < 0.85:
         kind = g.one_of(("animals", "food", "things", "texts", "shows", "buildings", "ideas"))
         nouns, adjectives = NOUNS[kind]
         noun = g.entry(nouns)
-        one_thing = definite(noun, False, near="this")
-        those = one_thing.plural
-        other_thing = Phrase("those ones" if those else "that one", f"那{noun.extra}")
-        made = compared(one_thing, other_thing, g.entry(adjectives), how, g.frames)
+        this = definite(noun, False, near="this")
+        that = Phrase("those ones" if this.plural else "that one", f"那{noun.extra}")
+        made = compared(this, that, g.entry(adjectives), how, g.frames)
     elif draw < 0.93:
         one_person, other_person, (en, zh) = someone(g), someone(g, simple=True), number_of(g, 12)
         unit, old, adjective_zh = g.one_of(
@@ -644,14 +640,11 @@ def being(g: Speaker) -> Draft:
     if sort == 6:
         thing = counted(1 + g.below(3), g.entry(words.THINGS))
         return Draft(f"{person.en} {be(person, 'past')} holding {thing.en}", f"{person.zh}拿著{thing.zh}")
-    order = 2 + g.below(9)
-    kind = g.one_of(("things", "texts", "ideas", "buildings"))
+    order, kind = 2 + g.below(9), g.one_of(("things", "texts", "ideas", "buildings"))
     noun = g.entry(NOUNS[kind][0])
-    nth = NTH[order - 2]
-    measure = noun.extra
     return Draft(
-        f"this is {nth_of(person)} {nth} {noun.english}",
-        f"這是{person.zh}的第{number_zh(order)}{measure}{noun.chinese}",
+        f"this is {nth_of(person)} {NTH[order - 2]} {noun.english}",
+        f"這是{person.zh}的第{number_zh(order)}{noun.extra}{noun.chinese}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,8 +119,7 @@ def learned(features: Features, model: Model, worlds: int = 0) -> Callable[[Give
     return make
 
 
-def neighbours(x: NDArray[np.float64], y: NDArray[np.float64], x_test: NDArray[np.float64]) -> NDArray[np.float64]:
-    return general.nearest(x, y, x_test, 20, classes=False)
+neighbours: Model = partial(general.nearest, neighbours=20, classes=False)
 
 
 TRICKS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -126,21 +126,11 @@ def all_features(images: Images) -> NDArray[np.float32]:
     return np.concatenate([textures(images), rings(images), spectrum(images), general.hog(images)], axis=1)
 
 
-def linear(x: Floats, y: Labels, x_test: Floats) -> NDArray[Any]:
-    return general.linear_classes(x, y, x_test, 0.01)
-
-
 Features = Callable[[Images], Floats]
 Model = Callable[[Floats, Labels, Floats], NDArray[Any]]
-
-
-def neighbours(x: Floats, y: Labels, x_test: Floats) -> NDArray[Any]:
-    return general.nearest(x, y, x_test, 15, classes=True)
-
-
-def discriminant(x: Floats, y: Labels, x_test: Floats) -> NDArray[Any]:
-    """Linear discriminant analysis with the shrunk covariance of Ledoit and Wolf."""
-    return general.fitted(LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), x, y, x_test)
+linear: Model = partial(general.linear_classes, strength=0.01)
+neighbours: Model = partial(general.nearest, neighbours=15, classes=True)
+discriminant: Model = partial(general.fitted, LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))
 
 
 def described(features: Features, model: Model) -> Callable[[Given], bytes]:
