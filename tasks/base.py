@@ -104,7 +104,7 @@ def measured(metric: Metric, command: str, *levels: tuple[str, float, float], si
     )
 
 
-def official(
+def official_bars(
     metric: Metric,
     year: str,
     points: float,

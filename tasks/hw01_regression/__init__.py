@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.base import Bar, Edition, Place, Rules, Task, measured, official
+from tasks.base import Bar, Edition, Place, Rules, Task, measured, official_bars
 from tasks.formats import Column, TableFormat, Year
 from tasks.metrics import MSE, RMSE, Metric
 
@@ -112,11 +112,11 @@ TASK = Task(
         ),
         _edition(
             "2021", LAYOUT_2021, "official", RMSE,
-            official(RMSE, "2021", 1.0, ("simple", 2.03004), ("medium", 1.28359), ("strong", 0.88017)),
+            official_bars(RMSE, "2021", 1.0, ("simple", 2.03004), ("medium", 1.28359), ("strong", 0.88017)),
         ),
         _edition(
             "2022", LAYOUT_2022, "official", MSE,
-            official(
+            official_bars(
                 MSE, "2022", 1.0, ("simple", 2.28371), ("medium", 1.49430), ("strong", 1.05728), ("boss", 0.86161)
             ),
         ),

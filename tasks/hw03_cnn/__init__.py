@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.base import Bar, Edition, Place, Rules, Task, measured, official
+from tasks.base import Bar, Edition, Place, Rules, Task, measured, official_bars
 from tasks.formats import Column, TableFormat, Year
 from tasks.metrics import ACCURACY
 
@@ -123,11 +123,11 @@ TASK = Task(
         _edition("builtin-2022", LAYOUT_2022, "world"),
         _edition(
             "2021", LAYOUT_2021, "official",
-            official(ACCURACY, "2021", 1.0, ("simple", 0.44862), ("medium", 0.52807), ("strong", 0.82138)),
+            official_bars(ACCURACY, "2021", 1.0, ("simple", 0.44862), ("medium", 0.52807), ("strong", 0.82138)),
         ),
         _edition(
             "2022", LAYOUT_2022, "official",
-            official(
+            official_bars(
                 ACCURACY, "2022", 0.5,
                 ("simple", 0.50099), ("medium", 0.73207), ("strong", 0.81872), ("boss", 0.88446),
             ),

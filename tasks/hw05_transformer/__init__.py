@@ -6,7 +6,7 @@ translation, and more Chinese talks for back-translation.
 
 from __future__ import annotations
 
-from tasks.base import Edition, Place, Rules, Task, measured, official
+from tasks.base import Edition, Place, Rules, Task, measured, official_bars
 from tasks.bleu import BLEU
 from tasks.formats import LinesFormat
 
@@ -47,7 +47,7 @@ TASK = Task(
         ),
         Edition(
             "2021", COURSE, FORMAT, (BLEU,),
-            official(
+            official_bars(
                 BLEU, "2021", 1.0, ("simple", 18.43), ("medium", 24.04), ("strong", 29.32),
                 private=(17.61, 23.43, 28.27), digits=2, rounded=True,
             ),
@@ -55,7 +55,7 @@ TASK = Task(
         ),
         Edition(
             "2022", COURSE, FORMAT, (BLEU,),
-            official(
+            official_bars(
                 BLEU, "2022", 0.5, ("simple", 14.58), ("medium", 18.04), ("strong", 25.20), ("boss", 29.13),
                 digits=2, rounded=True,
             ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.auc import AUC
-from tasks.base import Bar, Edition, Place, Rules, Task, measured, official
+from tasks.base import Bar, Edition, Place, Rules, Task, measured, official_bars
 from tasks.formats import Column, TableFormat, Year
 
 TRAIN_FILE, TEST_FILE = "trainingset.npy", "testingset.npy"
@@ -71,8 +71,8 @@ MEASURED = measured(
     ("simple", 0.5384, 0.0321), ("medium", 0.5757, 0.0199), ("strong", 0.6961, 0.0063), ("boss", 0.8142, 0.0216),
 )  # fmt: skip
 OFFICIAL = (
-    *official(AUC, "2021", 1.0, ("simple", 0.64046), ("medium", 0.75719)),
-    *official(AUC, "2021", 0.5, ("strong", 0.81304), ("boss", 0.86590)),
+    *official_bars(AUC, "2021", 1.0, ("simple", 0.64046), ("medium", 0.75719)),
+    *official_bars(AUC, "2021", 0.5, ("strong", 0.81304), ("boss", 0.86590)),
 )
 
 TASK = Task(
