@@ -270,15 +270,11 @@ def _natural_keys(texts: Sequence[str]) -> list[Any]:
         return [int(text) for text in texts]
 
     def key(text: str) -> Any:
-        parts = re.split(r"([0-9]+)", text)
-        runs = tuple((part, len(digits.lstrip("0")), digits.lstrip("0")) for part, digits in _pairs(parts))
-        return (runs, text)
+        parts = re.split(r"([0-9]+)", text)  # words and digits by turns, words at both ends
+        digits = [part.lstrip("0") for part in (*parts[1::2], "")]
+        return (tuple((word, len(number), number) for word, number in zip(parts[::2], digits, strict=True)), text)
 
     return [key(text) for text in texts]
-
-
-def _pairs(parts: Sequence[str]) -> list[tuple[str, str]]:
-    return list(zip(parts[::2], [*parts[1::2], ""], strict=True))
 
 
 def _as_range(ids: tuple[str, ...]) -> range | tuple[str, ...]:

@@ -40,15 +40,6 @@ BURN_IN = 150  # days before the first period, until the epidemics are out of st
 
 
 @dataclass(frozen=True)
-class Panel:
-    """`published` (states, days, columns), the target last; `expected` (states, days) is the target that would be
-    published if chance had no part in the last day's own test answers. Per cent."""
-
-    published: NDArray[np.float64]
-    expected: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class Window:
     """The state, the first day and the group of one row."""
 
@@ -226,8 +217,13 @@ def in_force(caution: NDArray[np.float64], usual: NDArray[np.bool_]) -> NDArray[
     return out
 
 
-def simulate(layout: Layout, streams: Streams, hidden: NDArray[np.bool_]) -> Panel:
-    """The world's panel; `hidden` (days,) marks the days of the test periods."""
+def simulate(
+    layout: Layout, streams: Streams, hidden: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What is published (states, days, columns), the target last; `hidden` (days,) marks the days of the test periods.
+
+    And the target (states, days) that would be published if chance had no part in the last day's own test answers.
+    """
     days, states = len(hidden), len(layout.states)
 
     def lucky(name: str) -> NDArray[np.float64]:
@@ -307,7 +303,7 @@ def simulate(layout: Layout, streams: Streams, hidden: NDArray[np.bool_]) -> Pan
     expected = columns[TARGET] + 100 * (tests * positive - yes) / all_tests
 
     published = np.stack([columns[name] for name in layout.day], axis=2).transpose(1, 0, 2)
-    return Panel(np.round(published, 7), expected.T)
+    return np.round(published, 7), expected.T
 
 
 def floor(layout: Layout, streams: Streams, size: str) -> NDArray[np.float64]:
@@ -317,7 +313,7 @@ def floor(layout: Layout, streams: Streams, size: str) -> NDArray[np.float64]:
     earlier answers, the epidemic and who happened to answer are known, only the last draw is not.
     """
     _, test, hidden = plan(layout, streams, size)
-    expected = simulate(layout, streams, hidden).expected
+    _, expected = simulate(layout, streams, hidden)
     return np.array([expected[window.state, window.day + layout.days - 1] for window in test])
 
 
@@ -326,7 +322,7 @@ def make(
 ) -> Made:
     """Write the two files of a world into `public`."""
     train, test, for_tests = plan(layout, streams, size)
-    published = simulate(layout, streams, for_tests).published
+    published, _ = simulate(layout, streams, for_tests)
     texts = [[",".join(map(repr, cells)) for cells in days] for days in published.tolist()]
     marks = [",".join("1.0" if i == j else "0.0" for j in range(len(layout.states))) for i in range(len(layout.states))]
 

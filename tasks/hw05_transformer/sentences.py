@@ -656,24 +656,13 @@ def nth_of(person: Phrase) -> str:
     return person.en + ("'" if person.en.endswith("s") else "'s")
 
 
-@dataclass(frozen=True)
-class Sense:
-    """One sense of an ambiguous word, as predicates in the past: (English, Chinese)."""
-
-    word: str
-    chinese: str
-    predicates: tuple[Pair, ...]
-
-
-def senses() -> tuple[Sense, ...]:
-    """The lexicon's ambiguous words, one entry per sense."""
+def senses() -> list[tuple[str, list[list[str]]]]:
+    """Each sense of the lexicon's ambiguous words: the word, and predicates in the past, English and Chinese."""
     out = []
     for line in words.SENSES.replace("\n  ", " ").strip().split("\n"):
         head, _, rest = line.partition(": ")
-        word, chinese = head.split()
-        pairs = [item.strip().split(" / ") for item in rest.split(";")]
-        out.append(Sense(word, chinese, tuple((en, zh) for en, zh in pairs)))
-    return tuple(out)
+        out.append((head.split()[0], [item.split(" / ") for item in cells(rest)]))
+    return out
 
 
 ALL_SENSES = senses()
@@ -683,9 +672,7 @@ ALL_PHRASES = tuple(tuple(item.split(" / ")) for item in cells(words.PHRASES))
 def sense(g: Speaker) -> Clause:
     """An ambiguous word in its context."""
     person, time = someone(g), past_time(g) if g.chance(0.35) else NONE
-    known = [one for one in ALL_SENSES if one.word in g.language.senses]
-    chosen = g.one_of(known)
-    en, zh = g.one_of(chosen.predicates)
+    en, zh = g.one_of(g.one_of([predicates for word, predicates in ALL_SENSES if word in g.language.senses]))
     if en.startswith("was "):
         en = be(person, "past") + en[3:]
     if any(mark in en for mark in ("last ", " in spring", "2015", " late", " noon", " dinner", " night")):
