@@ -167,9 +167,8 @@ def train_level(
     _same_settings(run, json.loads(json.dumps(settings)))
     suffix = module.suffix(public) if hasattr(module, "suffix") else module.SUFFIX
     code = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()
-    state = Run(
-        run, seed, place, suffix, f"{json.dumps(data)} {code}", shared, compile, save_seconds, progress
-    )  # fmt: skip
+    identity = f"{json.dumps(data)} {code}"
+    state = Run(run, seed, place, suffix, identity, shared, compile, save_seconds, progress)
     if not state.submission.exists():
         with tuned(place, module.THREADS):
             module.train(config, public, state)

@@ -532,13 +532,9 @@ def putting(g: Speaker) -> Draft:
 def going(g: Speaker) -> Draft:
     """Going somewhere by something with somebody: 跟, 搭 and 去 in the order of events."""
     person = someone(g)
-    if g.chance(0.5):
-        city = g.entry(words.CITIES)
-        to, to_zh = f"to {city.english}", city.chinese
-    else:
-        building = g.entry(words.BUILDINGS)
-        to, to_zh = f"to the {building.english}", building.chinese
-    by, by_zh = "", ""
+    the, places = ("", words.CITIES) if g.chance(0.5) else ("the ", words.BUILDINGS)
+    place = g.entry(places)
+    to, to_zh, by, by_zh = f"to {the}{place.english}", place.chinese, "", ""
     if g.chance(0.5):
         ride = g.entry(words.TAKEN)
         by, by_zh = f"by {ride.english.split(' ', 1)[1]}", f"搭{ride.chinese}"
@@ -769,11 +765,8 @@ def perfect(g: Speaker) -> Draft:
     """What has been going on: the end of the English sentence decides how Chinese begins and marks it."""
     person, does = someone(g), deed(g, long=True)
     (number, number_zh_), period = number_of(g, 10), g.entry(words.PERIODS)
-    if g.chance(0.5):
-        place = where(g)
-        at, at_zh = place.en, f"在{place.zh}"
-    else:
-        at, at_zh = "", ""
+    place = where(g) if g.chance(0.5) else NONE
+    at, at_zh = place.en, f"在{place.zh}" if place.zh else ""
     sort = g.below(4)
     if sort == 0:
         end, verb = f"for {number} {with_s(period.english)}", does.verb
@@ -835,20 +828,15 @@ def everyone(g: Speaker) -> Draft:
     """Every, all, most, none, only and even: Chinese marks them before the verb."""
     noun = g.entry(words.PEOPLE)
     sort = g.one_of(("every", "all", "most", "none", "only", "even"))
-    many = sort in ("all", "most", "none")
-    name = plural(noun) if many else noun.english
     tense = g.one_of(("past", "past", "habit", "future"))
-    who = Phrase(
-        {"all": "all the ", "most": "most of the ", "none": "none of the "}.get(sort, sort + " ") + name, "", many
-    )
     if sort == "only":
-        name_of = g.entry(words.NAMES)
-        who = Phrase(f"only {name_of.english}", "")
-        shown = g.frames["only"] + name_of.chinese
+        name = g.entry(words.NAMES)
+        who, shown = Phrase(f"only {name.english}", ""), g.frames["only"] + name.chinese
     else:
+        many = sort in ("all", "most", "none")
+        before = {"all": "all the", "most": "most of the", "none": "none of the", "even": "even the"}.get(sort, sort)
+        who = Phrase(f"{before} {plural(noun) if many else noun.english}", "", many)
         shown = g.put(sort, noun.chinese, noun.extra)
-    if sort == "even":
-        who = Phrase(f"even the {noun.english}", "")
     made = act(g, who, tense, short=True)
     zh = made.zh.removeprefix(made.when)
     if sort == "none":
@@ -860,12 +848,10 @@ def instead(g: Speaker) -> Draft:
     """Instead of, without, in order to, rather than and how long it took: Chinese says the second part first."""
     person, one, other = someone(g), deed(g), deed(g)
     sort = g.below(5)
-    if sort == 0:
-        return Draft(join(person.en, one.en("past"), "instead of", other.en("ing")),
-                     f"{person.zh}{g.put('instead', one.done, other.zh)}")  # fmt: skip
-    if sort == 1:
-        return Draft(join(person.en, one.en("past"), "without", other.en("ing")),
-                     f"{person.zh}{g.put('without', one.done, other.zh)}")  # fmt: skip
+    if sort in (0, 1):
+        frame, between = ("without", "without") if sort else ("instead", "instead of")
+        zh = person.zh + g.put(frame, one.done, other.zh)
+        return Draft(join(person.en, one.en("past"), between, other.en("ing")), zh)
     if sort == 2:
         made = act(g, person, "past", short=True)
         return Draft(f"{made.en} in order to {other.en('base')}", g.put("for", other.zh, made.chinese))

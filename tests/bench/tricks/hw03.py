@@ -15,23 +15,10 @@ from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch.nn import functional
 
+from baselines import hw03_cnn as baseline
 from baselines.common import rate
-from baselines.hw03_cnn import (
-    DRAWS,
-    LEVELS,
-    Config,
-    Network,
-    Pictures,
-    augmented,
-    in_folders,
-    labelled,
-    new_network,
-    probabilities,
-    root_of,
-)  # fmt: skip
-from baselines.hw03_cnn import test as asked_pictures
-from baselines.hw03_cnn import unlabelled as unlabelled_pictures
 from baselines.pictures import normalised
+from tasks.formats import Format
 from tasks.hw03_cnn import CLASSES
 from tasks.streams import Streams
 from tests.bench.tricks import general
@@ -54,17 +41,17 @@ class Files:
 
 @lru_cache(maxsize=2)
 def files(public: Path) -> Files:
-    root = root_of(public)
+    root = baseline.root_of(public)
     known = known_pictures(public)
-    parts = (known.pixels, unlabelled_pictures(root, SIDE), asked_pictures(root, SIDE)[1])
+    parts = (known.pixels, baseline.unlabelled(root, SIDE), baseline.test(root, SIDE)[1])
     x, more, test = (part.permute(0, 2, 3, 1).contiguous().numpy() for part in parts)
     return Files(x, known.labels.numpy(), more, test)
 
 
-def known_pictures(public: Path) -> Pictures:
-    root = root_of(public)
-    parts = [labelled(root, name, SIDE) for name in (TRAINING[in_folders(root)], "validation")]
-    return Pictures(torch.cat([p.pixels for p in parts]), torch.cat([p.labels for p in parts]))
+def known_pictures(public: Path) -> baseline.Pictures:
+    root = baseline.root_of(public)
+    parts = [baseline.labelled(root, name, SIDE) for name in (TRAINING[baseline.in_folders(root)], "validation")]
+    return baseline.Pictures(torch.cat([p.pixels for p in parts]), torch.cat([p.labels for p in parts]))
 
 
 TRAINING = {True: "training/labeled", False: "training"}
@@ -80,8 +67,8 @@ def constant(given: Given) -> bytes:
 
 def file_size(given: Given) -> bytes:
     """The class whose labelled files are nearest to the file in their mean size."""
-    root = root_of(given.public)
-    folders = in_folders(root)
+    root = baseline.root_of(given.public)
+    folders = baseline.in_folders(root)
     paths, asked = (
         sorted((root / part).rglob("*.jpg")) for part in (TRAINING[folders], "testing" if folders else "test")
     )
@@ -187,18 +174,20 @@ def patches(given: Given, size: int = 8, words: int = 400) -> bytes:
 # Networks, on other data or with what no student has
 
 
-def fitted(config: Config, network: Network, pictures: Pictures, epochs: int, seed: int) -> Network:
+def fitted(
+    config: baseline.Config, network: baseline.Network, pictures: baseline.Pictures, epochs: int, seed: int
+) -> baseline.Network:
     """The network after so many epochs on labelled pictures, with the augmentation of the levels."""
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     for epoch in range(epochs):
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate("cosine", epoch, epochs, 2)
-        draws = torch.rand(len(pictures.labels), DRAWS, generator=generator)
+        draws = torch.rand(len(pictures.labels), baseline.DRAWS, generator=generator)
         for rows in torch.split(torch.randperm(len(pictures.labels), generator=generator), config.batch):
             if len(rows) == 1:
                 continue
-            x = augmented(normalised(pictures.pixels[rows]), draws[rows], config.turn)
+            x = baseline.augmented(normalised(pictures.pixels[rows]), draws[rows], config.turn)
             loss = functional.cross_entropy(network(x), pictures.labels[rows])
             optimiser.zero_grad()
             torch.autograd.backward(loss)
@@ -206,17 +195,17 @@ def fitted(config: Config, network: Network, pictures: Pictures, epochs: int, se
     return network
 
 
-def said_by(given: Given, config: Config, network: Network) -> bytes:
-    test = torch.from_numpy(files(given.public).test).permute(0, 3, 1, 2)
-    return general.table(given.form, probabilities(config, network, test, config.views, "cpu").argmax(dim=1).numpy())
+def said_by(form: Format, public: Path, config: baseline.Config, network: baseline.Network) -> bytes:
+    _, test = baseline.test(baseline.root_of(public), SIDE)
+    return general.table(form, baseline.probabilities(config, network, test, config.views, "cpu").argmax(dim=1).numpy())
 
 
-def revealed(world: World, streams: Streams) -> Pictures:
+def revealed(world: World, streams: Streams) -> baseline.Pictures:
     """The labelled pictures of a competition, and those without a label with the classes that they have."""
-    known, root = known_pictures(world.public), root_of(world.public)
-    more = unlabelled_pictures(root, SIDE)
+    known, root = known_pictures(world.public), baseline.root_of(world.public)
+    more = baseline.unlabelled(root, SIDE)
     labels = streams.generator("unlabelled/labels").integers(0, len(CLASSES), len(more))
-    return Pictures(torch.cat([known.pixels, more]), torch.cat([known.labels, torch.from_numpy(labels)]))
+    return baseline.Pictures(torch.cat([known.pixels, more]), torch.cat([known.labels, torch.from_numpy(labels)]))
 
 
 PRETRAINING, FINE_TUNING, ALL_LABELS = 15, 30, 40  # epochs
@@ -228,34 +217,32 @@ def shared(given: Given) -> Given:
 
 
 @lru_cache(maxsize=1)
-def of_another_key(given: Given) -> Network:
+def of_another_key(given: Given) -> baseline.Network:
     """A network that knows the classes of a competition with another key."""
-    config = LEVELS["strong"]
-    network = new_network(config, len(CLASSES), given.seed, "cpu")
+    config = baseline.LEVELS["strong"]
+    network = baseline.new_network(config, len(CLASSES), given.seed, "cpu")
     return fitted(config, network, revealed(given.other(), given.other_streams()), PRETRAINING, given.seed)
 
 
 def other_key(given: Given) -> bytes:
-    return said_by(given, LEVELS["boss"], of_another_key(shared(given)))
+    return said_by(given.form, given.public, baseline.LEVELS["boss"], of_another_key(shared(given)))
 
 
 def fine_tuned(given: Given) -> bytes:
     """The network of another key, with a new last layer, trained on with the competition's own labelled pictures."""
-    config = LEVELS["strong"]
+    config = baseline.LEVELS["strong"]
     network = copy.deepcopy(of_another_key(shared(given)))
-    network[-1] = new_network(config, len(CLASSES), given.seed + 1, "cpu")[-1]
+    network[-1] = baseline.new_network(config, len(CLASSES), given.seed + 1, "cpu")[-1]
     network = fitted(config, network, known_pictures(given.public), FINE_TUNING, given.seed)
-    return said_by(given, LEVELS["boss"], network)
+    return said_by(given.form, given.public, baseline.LEVELS["boss"], network)
 
 
 def every_label(world: World, streams: Streams, size: str) -> bytes:
     """Boss's network, which learns from all labels, those of the pictures without a label too."""
-    config = LEVELS["boss"]
-    network = new_network(config, len(CLASSES), 0, "cpu")
+    config = baseline.LEVELS["boss"]
+    network = baseline.new_network(config, len(CLASSES), 0, "cpu")
     network = fitted(config, network, revealed(world, streams), ALL_LABELS, 0)
-    _, test = asked_pictures(root_of(world.public), SIDE)
-    kinds = probabilities(config, network, test, config.views, "cpu").argmax(dim=1).numpy()
-    return general.table(world.secret.competition.format, kinds)
+    return said_by(world.secret.competition.format, world.public, config, network)
 
 
 KNOWN = (

@@ -93,7 +93,8 @@ def templates(given: Given) -> bytes:
         (known, zh), new = seen.pairs[row], words_of(line)
         text = "".join(zh)
         for kind, a, b, c, d in difflib.SequenceMatcher(None, known, new, autojunk=False).get_opcodes():
-            old = next((z for z in translations(table, known[a:b]) if z in text), None) if kind == "replace" else None
+            ways = ["".join(z) for z, _ in table.options.get(known[a:b], [])] if kind == "replace" else []
+            old = next((z for z in ways if z in text), None)
             if old:
                 text = text.replace(old, "".join(best(table, new[c:d])), 1)
         out.append(text)
@@ -208,10 +209,6 @@ def phrases(public: Path) -> Table:
     return Table(dict(options), {word: seen.most_common(1)[0][0] for word, seen in single.items()})
 
 
-def translations(table: Table, words: Words) -> list[str]:
-    return ["".join(z) for z, _ in table.options.get(words, [])]
-
-
 def best(table: Table, words: Words) -> Words:
     """The first translation of a phrase, or the words' own one after another."""
     found = table.options.get(words)
@@ -219,10 +216,8 @@ def best(table: Table, words: Words) -> Words:
 
 
 def dictionary(given: Given) -> bytes:
-    table = phrases(given.public)
-    return written(
-        ["".join(table.word.get(word, word) for word in words_of(line)) for line in texts(given.public).test]
-    )
+    known = phrases(given.public).word
+    return written(["".join(known.get(word, word) for word in words_of(line)) for line in texts(given.public).test])
 
 
 # A language model and a decoder
