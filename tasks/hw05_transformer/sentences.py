@@ -652,13 +652,24 @@ def nth_of(person: Phrase) -> str:
     return person.en + ("'" if person.en.endswith("s") else "'s")
 
 
-def senses() -> list[tuple[str, list[list[str]]]]:
-    """Each sense of the lexicon's ambiguous words: the word, and predicates in the past, English and Chinese."""
+@dataclass(frozen=True)
+class Sense:
+    """One sense of an ambiguous word, as predicates in the past: (English, Chinese)."""
+
+    word: str
+    chinese: str
+    predicates: tuple[Pair, ...]
+
+
+def senses() -> tuple[Sense, ...]:
+    """The lexicon's ambiguous words, one entry per sense."""
     out = []
     for line in words.SENSES.replace("\n  ", " ").strip().split("\n"):
         head, _, rest = line.partition(": ")
-        out.append((head.split()[0], [item.split(" / ") for item in cells(rest)]))
-    return out
+        word, chinese = head.split()
+        pairs = [item.split(" / ") for item in cells(rest)]
+        out.append(Sense(word, chinese, tuple((en, zh) for en, zh in pairs)))
+    return tuple(out)
 
 
 ALL_SENSES = senses()
@@ -668,7 +679,7 @@ ALL_PHRASES = tuple(tuple(item.split(" / ")) for item in cells(words.PHRASES))
 def sense(g: Speaker) -> Clause:
     """An ambiguous word in its context."""
     person, time = someone(g), past_time(g) if g.chance(0.35) else NONE
-    en, zh = g.one_of(g.one_of([predicates for word, predicates in ALL_SENSES if word in g.language.senses]))
+    en, zh = g.one_of(g.one_of([one for one in ALL_SENSES if one.word in g.language.senses]).predicates)
     if en.startswith("was "):
         en = be(person, "past") + en[3:]
     if any(mark in en for mark in ("last ", " in spring", "2015", " late", " noon", " dinner", " night")):
