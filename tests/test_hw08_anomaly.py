@@ -28,6 +28,7 @@ from tasks.base import PUBLIC, Made, UserError
 from tasks.hw08_anomaly import LAYOUT_2021, LAYOUT_2022, TASK, TEST_FILE, TRAIN_FILE, world
 from tasks.hw08_anomaly.faces import QUIRKS, RANGES, SCENE, Brush, Draw, Manner
 from tasks.hw08_anomaly.official import ALTERED, DRAWN, alter
+from tasks.pictures import tiles
 from tasks.split import split
 from tasks.streams import fixed
 from tests.bench.tricks import general
@@ -83,8 +84,8 @@ def test_the_arrays_lie_in_the_folder_of_the_year_and_have_its_shape(
     ((column, labels),) = answers.columns.items()
     assert column == ("Predicted" if edition == "builtin" else "score")
     assert labels.sum() == 48
-    assert world.thumbnails(train).shape == (72, 192)
-    assert np.allclose(world.thumbnails(test).mean(axis=1), test.mean(axis=(1, 2, 3)))
+    assert tiles(train).shape == (72, 192)
+    assert np.allclose(tiles(test).mean(axis=1), test.mean(axis=(1, 2, 3)))
 
 
 def test_the_full_world_has_the_courses_counts(tmp_path: Path) -> None:
