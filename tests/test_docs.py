@@ -539,8 +539,9 @@ def test_bars_that_were_measured_are_the_means_in_the_results() -> None:
 
 def test_every_result_says_how_it_was_measured() -> None:
     for task in all_tasks():
-        tricks = results.read_tricks(results.FOLDER / f"{task.name}.jsonl")
-        for row in [source for one in [*rows_of(task), *tricks] for source in one.sources]:
+        measured = [row.sources for row in rows_of(task)]
+        measured += [trick.sources for trick in results.read_tricks(results.FOLDER / f"{task.name}.jsonl")]
+        for row in (source for sources in measured for source in sources):
             command, _, where = row.partition("; ")
             assert re.fullmatch(r"python tests/bench/\w+\.py .*--seeds \d+-\d+.*", command), row
             assert "torch" in where, row
