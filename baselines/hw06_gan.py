@@ -1,12 +1,12 @@
 """HW6 in four levels: few steps of a DCGAN, a trained one, a gradient penalty, and averaged weights.
 
 FID on the small built-in world, public and private, mean ± standard deviation, share of images with a face, and seconds
-of a core that others share (torch 2.13, 29 November 2026, `python tests/bench/ladder.py hw6 --seeds 300-301`):
+of a core that others share (torch 2.13, 29 November 2026, `python tests/bench/ladder.py hw6 --seeds 300-302`):
 
-    simple   58.4269 ± 0.7396   60.2642 ± 0.6345  0.025    28 s
-    medium   47.7388 ± 1.8124   47.7966 ± 0.2536  0.222    79 s
-    strong   16.1521 ± 1.1181   15.2386 ± 1.0129  0.941   115 s
-    boss     10.0983 ± 1.2655   10.1125 ± 1.7823  0.964   166 s
+    simple   58.8816 ± 0.9454   60.2161 ± 0.4563  0.017    28 s
+    medium   47.7979 ± 1.2856   47.6808 ± 0.2690  0.365    80 s
+    strong   15.7454 ± 1.0589   15.0522 ± 0.7856  0.931   119 s
+    boss     10.2008 ± 0.9123   10.1476 ± 1.2618  0.967   175 s
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import update_bn
@@ -81,13 +82,8 @@ def suffix(public: Path) -> str:
     return read_format(public).suffix
 
 
-# Data
-
-
 def read(public: Path) -> NDArray[np.uint8]:
     """The faces (n, 64, 64, 3) in the order of their numbers. Raises UserError where there are none."""
-    from PIL import Image
-
     paths = sorted((public / "faces").glob("*.jpg"), key=lambda path: (len(path.name), path.name))
     if not paths:
         raise UserError(f"{public / 'faces'}: expected the training images 0.jpg, 1.jpg, …; found none.")
@@ -96,9 +92,6 @@ def read(public: Path) -> NDArray[np.uint8]:
         with Image.open(path) as image:
             images[place] = np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
     return images
-
-
-# Models
 
 
 class Generator(nn.Module):
