@@ -1,9 +1,9 @@
 """HW12 in four levels: REINFORCE, and proximal policy optimisation (PPO) with actions held, with free ones, and longer.
 
 Mean reward of 100 public and 100 private flights in the built-in world, mean ± standard deviation over the seeds
-300-302, and seconds of a core (AMD EPYC; strong and boss of 300-301 Intel Xeon): simple 87.7 ± 36.1, 76.0 ± 25.4, 25 s;
-medium 181.9 ± 55.8, 195.0 ± 48.0, 29 s; strong 238.0 ± 22.9, 237.0 ± 23.1, 150 s; boss 272.2 ± 3.8, 273.1 ± 2.8, 249 s
-(`python tests/bench/ladder.py hw12 --seeds 300-302`).
+300-304, and seconds of a core (AMD EPYC; strong and boss of 300-301 Intel Xeon): simple 120.6 ± 68.9, 115.4 ± 71.7,
+24 s; medium 200.6 ± 47.0, 210.6 ± 40.2, 29 s; strong 251.1 ± 24.5, 248.4 ± 22.6, 134 s; boss 272.1 ± 2.9, 271.5 ± 3.3,
+239 s (`python tests/bench/ladder.py hw12 --seeds 300-304`).
 """
 
 from __future__ import annotations
