@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import update_bn
@@ -84,6 +83,8 @@ def suffix(public: Path) -> str:
 
 def read(public: Path) -> NDArray[np.uint8]:
     """The faces (n, 64, 64, 3) in the order of their numbers. Raises UserError where there are none."""
+    from PIL import Image
+
     paths = sorted((public / "faces").glob("*.jpg"), key=lambda path: (len(path.name), path.name))
     if not paths:
         raise UserError(f"{public / 'faces'}: expected the training images 0.jpg, 1.jpg, …; found none.")

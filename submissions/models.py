@@ -18,6 +18,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from submissions import text
@@ -456,7 +457,7 @@ class _Graph:
             size = 1
             if one.type == Kind.FLOAT and math.isfinite(one.f):
                 kept.f = one.f
-                self.listed += 1
+                self.listed += one.f != _default(made.op_type, one.name)
             elif one.type == Kind.INT:
                 kept.i = one.i
             elif one.type == Kind.STRING and len(one.s) <= MOST_LISTED:
@@ -540,6 +541,16 @@ def _names(graph: onnx.GraphProto) -> Iterator[Any]:
         yield from (node.name, node.op_type, node.domain, node.overload, *node.input, *node.output)
         for attribute in node.attribute:
             yield from (attribute.name, attribute.ref_attr_name, attribute.t.name)
+
+
+@lru_cache(maxsize=256)
+def _default(operator: str, attribute: str) -> float | None:
+    """The value that a number among an operator's attributes has where it is left out; exporters often write it."""
+    from onnx import defs
+
+    known = defs.get_schema(operator).attributes if defs.has(operator) else {}
+    value = known[attribute].default_value if attribute in known else None
+    return value.f if value is not None and value.type == value.FLOAT else None
 
 
 def _has_graph(attribute: onnx.AttributeProto) -> bool:

@@ -201,8 +201,9 @@ COUNTED: dict[str, tuple[bytes, int]] = {
         [FIRST, node("Resize", ["h", "", "r"], ["y"], cubic_coeff_a=0.5, junk=[1.0, 2.0])],
         [WEIGHT, constant("r", [1, 1])]), 37),
     "slopes of activations": (graph(
-        [FIRST, node("LeakyRelu", ["h"], ["i"], alpha=0.3), node("HardSigmoid", ["i"], ["y"], alpha=0.2, beta=0.4)],
+        [FIRST, node("LeakyRelu", ["h"], ["i"], alpha=0.3), node("HardSigmoid", ["i"], ["y"], alpha=0.25, beta=0.4)],
         [WEIGHT]), 35),
+    "defaults that an exporter writes": (graph([node("Gemm", ["x", "w"], ["y"], alpha=1.0, beta=1.0)]), 32),
     "statistics of a batch norm": (graph(
         [FIRST, node("BatchNormalization", ["h", "a", "b", "c", "d"], ["y"])],
         [WEIGHT, *(constant(name, np.ones(4)) for name in "abcd")]), 48),
