@@ -166,8 +166,8 @@ def _agreement(outlines: NDArray[np.int8], images: Images, own: NDArray[np.intp]
                 likeness[np.arange(len(outline)), own[rows]] = -1
             most = min(NEAREST, len(cells) - (own is not None))
             near = fine[np.argpartition(likeness, -most, axis=1)[:, -most:]]
-            views = np.stack(list(_views(both, top, left, 2, range(-REACH, REACH + 1))), axis=2)
-            found[rows, place] = np.maximum(np.matmul(near, views).max(axis=(1, 2)), 0)
+            views = np.stack(list(_views(both, top, left, 2, range(-REACH, REACH + 1))), axis=1)
+            found[rows, place] = np.maximum(np.matmul(near, views.swapaxes(1, 2)).max(axis=(1, 2)), 0)
     return found
 
 
@@ -210,8 +210,8 @@ def _normal(windows: Floats) -> Floats:
     """Windows (n, k, k) as rows of mean 0 and length 1, or less where they are flat."""
     import numpy as np
 
-    rows = windows.reshape(len(windows), -1)
+    rows: Floats = windows.reshape(len(windows), -1)
     rows = rows - rows.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    out: Floats = rows / (lengths + np.float32(FLOOR * rows.shape[1] ** 0.5))
-    return out
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+    rows /= lengths + np.float32(FLOOR * rows.shape[1] ** 0.5)
+    return rows
