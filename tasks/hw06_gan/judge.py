@@ -160,10 +160,9 @@ def make(public: Path, streams: Streams, size: str, source: Path | None, secret:
     import numpy as np
 
     networks.require_torch()
-    window = world.windows(streams)
-    hidden = world.make_images(public, streams, size, window=window)
+    hidden = world.make_images(public, streams, size)
     shown = np.stack([world.decode(path.read_bytes()) for path in sorted((public / "faces").iterdir())])
-    return prepared(shown, hidden, networks.train(streams, size, window), secret)
+    return prepared(shown, hidden, networks.train(streams, size, world.windows(streams)), secret)
 
 
 def prepared(

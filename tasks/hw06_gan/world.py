@@ -410,8 +410,8 @@ def clutter(rng: np.random.Generator, count: int, window: Window | None = None) 
     """Images without a face, uint8 (n, 64, 64, 3), the kinds in turn.
 
     Noise, shuffled pieces of faces, heads without eyes and mouth, blurred faces, textures, half-erased faces, means of
-    many faces, warped ones, pieces of a face repeated over a blurred one, and twice as many
-    draws from the normal distribution with the faces' mean and covariance.
+    many faces, warped ones, pieces of a face repeated over a blurred one, and twice as many draws from the normal
+    distribution with the faces' mean and covariance.
     """
     import numpy as np
 
@@ -574,13 +574,10 @@ def archive(images: Images, max_bytes: int) -> bytes:
     raise UserError(f"{len(images)} images do not fit into {max_bytes:,} bytes at any quality.")
 
 
-def make_images(
-    public: Path, streams: Streams, size: str, processes: int | None = None, window: Window | None = None
-) -> Images:
+def make_images(public: Path, streams: Streams, size: str, processes: int | None = None) -> Images:
     """Write `faces/0.jpg` … into `public` and return hidden real images (m, 64, 64, 3), compressed like those.
 
     Files and images are the same however many `processes` draw them; default: one for each core in `full`.
-    The `window` is that of the streams.
     """
     import numpy as np
 
@@ -590,7 +587,7 @@ def make_images(
     folder = public / "faces"
     folder.mkdir()
     count = processes or (None if size == "full" else 1)
-    window = windows(streams) if window is None else window
+    window = windows(streams)
     numbers = uniforms(streams.generator("shown faces"), shown, window)
     mapped(partial(_write_faces, folder), [(at, numbers[at : at + PART]) for at in range(0, shown, PART)], count)
     numbers = uniforms(streams.generator("hidden faces"), hidden, window)
