@@ -22,6 +22,7 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any =
         ("gymnasium", 'to replay HW12: pip install "lhy-grade[rl]"'),
         ("onnxruntime", 'to check and run models that are handed in: pip install "lhy-grade[models]"'),
         ("opencv-python-headless", 'for the face rate of HW6\'s official editions: pip install "lhy-grade[faces]"'),
+        ("espeakng-loader", 'to prepare the built-in data of HW2 and HW4: pip install "lhy-grade[speech]"'),
         ("psycopg", 'for PostgreSQL: pip install "lhy-grade[postgresql]"'),
     ):
         try:

@@ -22,9 +22,10 @@ HEAVY = {
     "sklearn", "sqlalchemy", "torch", "torchvision", "urllib3",
 }  # fmt: skip
 MAKERS = (
-    "kaggle", "pictures", "hw01_regression/official", "hw01_regression/world", "hw03_cnn/dishes", "hw03_cnn/official",
-    "hw03_cnn/own", "hw03_cnn/world", "hw05_transformer/official", "hw05_transformer/world", "hw06_gan/official",
-    "hw08_anomaly/faces", "hw08_anomaly/official", "hw08_anomaly/own", "hw08_anomaly/world",
+    "kaggle", "pictures", "speech", "hw01_regression/official", "hw01_regression/world", "hw03_cnn/dishes",
+    "hw03_cnn/official", "hw03_cnn/own", "hw03_cnn/world", "hw05_transformer/official", "hw05_transformer/world",
+    "hw06_gan/official", "hw08_anomaly/faces", "hw08_anomaly/official", "hw08_anomaly/own",
+    "hw08_anomaly/world",
 )  # fmt: skip
 LIGHT_ENOUGH = {
     # Files that do nothing without these, and are imported inside functions, or by each other.
