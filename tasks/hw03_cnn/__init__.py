@@ -120,7 +120,14 @@ TASK = Task(
                 ("boss", 0.9707, 0.0070),
             ),
         ),
-        _edition("builtin-2022", LAYOUT_2022, "world"),
+        _edition(
+            "builtin-2022", LAYOUT_2022, "world",
+            measured(
+                ACCURACY, "ladder.py hw3 --edition builtin-2022 --seeds 300-302",
+                ("simple", 0.5100, 0.0612), ("medium", 0.8289, 0.0327), ("strong", 0.9011, 0.0158),
+                ("boss", 0.9656, 0.0252),
+            ),
+        ),
         _edition(
             "2021", LAYOUT_2021, "official",
             official_bars(ACCURACY, "2021", 1.0, ("simple", 0.44862), ("medium", 0.52807), ("strong", 0.82138)),
