@@ -336,7 +336,7 @@ SHORT = {
         "epochs=2", "back_epochs=2", "dim=16", "layers=1", "heads=2", "ffn=16", "pieces=200", "pieces_zh=20",
         "valid=20", "average_checkpoints=2", "batch_tokens=600", "beam_size=2",
     ],
-    "hw06": ["epochs=2", "width=4", "batch=40", "lr=0.03", "lr_discriminator=0.01"],
+    "hw06": ["epochs=2", "width=4", "batch=100", "lr=0.03", "lr_discriminator=0.01"],
     "hw08": ["epochs=2"],
     "hw12": ["iterations=2", "episodes=2", "hidden=8", "n_envs=2", "max_steps=80"],
 }  # fmt: skip
@@ -356,14 +356,15 @@ def few(patch: pytest.MonkeyPatch) -> None:
     for year, counts in FEW_DISHES.items():
         patch.setitem(dishes.COUNTS, (year, "small"), dishes.Counts(*counts))
     patch.setitem(SIZES, "small", (600, 100, 300))
-    patch.setitem(girls.SIZES, "small", (40, 40))
-    patch.setitem(networks.FACES, "small", 200)
+    patch.setitem(girls.SIZES, "small", (300, 400))
+    patch.setitem(networks.FACES, "small", 300)
+    patch.setitem(networks.CLUTTER, "small", 300)
     patch.setitem(faces.COUNTS, "small", (72, 96))
 
 
 @pytest.fixture(scope="session")
 def homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Home]:
-    """A function that gives the home of a built-in edition, "hw03" or "hw03-2022", of few rows but for HW6.
+    """A function that gives the home of a built-in edition, "hw03" or "hw03-2022", of few rows.
 
     It is prepared once for all processes of the test run, from the fixed seed 5.
     """
@@ -380,8 +381,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Home]:
         with locked(root), pytest.MonkeyPatch.context() as patch:
             home = open_home(root / "home")
             if not (root / "done").exists():
-                if name != "hw06":  # its bars are for a judge that is trained on as many faces as ever
-                    few(patch)
+                few(patch)
                 plan = plan_homework(homework, f"builtin-{other}" if other else "builtin", None, "small")
                 now = datetime(2027, 2, 1, tzinfo=UTC)
                 prepare(home, plan, seed=5, new_data=False, accept_leaks=False, now=now)

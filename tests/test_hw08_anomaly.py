@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -357,9 +358,16 @@ def test_other_pictures_are_found_beside_the_faces_and_must_be_pictures_of_somet
     (folder / "2.png").write_bytes((folder / "1.png").read_bytes()[:-30])
     with pytest.raises(UserError, match=r"2\.png: expected a whole JPEG or PNG picture"):
         make(tmp_path / "b", "2021", 0, source)
+    (source / "anomalies").mkdir()
+    (source / "anomalies" / "notes.txt").write_text("no picture")
+    with pytest.raises(UserError, match="expected one folder anomalies; found anomalies, data-bin/anomalies"):
+        make(tmp_path / "c", "2021", 0, source)
+    shutil.rmtree(folder)
+    with pytest.raises(UserError, match="anomalies: expected JPEG or PNG files; found none"):
+        make(tmp_path / "d", "2021", 0, source)
     np.save(source / "anomalies.npy", faces(120))
     with pytest.raises(UserError, match="all of them are among the faces"):
-        make(tmp_path / "c", "2021", 0, source)
+        make(tmp_path / "e", "2021", 0, source)
 
 
 @pytest.mark.parametrize(("asked", "given", "count"), [("2021", "2022", 100_000), ("2022", "2021", 140_001)])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.base import PUBLIC, Made, UserError
-from tasks.hw08_anomaly import TASK, TEST_FILE, TRAIN_FILE
+from tasks.hw08_anomaly import TASK, TEST_FILE, TRAIN_FILE, own
 from tasks.split import split
 from tasks.streams import fixed
 from tests.conftest import drawing, keep, saved_again, write
@@ -84,15 +84,30 @@ def test_a_folder_of_normal_pictures_stays_on_one_side_and_kinds_are_shared_betw
         assert public.sum() == len(public) // 2
 
 
-def test_near_copies_are_left_out_on_both_sides(tmp_path: Path) -> None:
+def test_of_near_copies_one_stays_and_an_anomaly_that_is_nearly_a_normal_picture_does_not(tmp_path: Path) -> None:
     folder = given(tmp_path / "given")
-    for number in range(20):  # smaller and compressed: copies of normal pictures among themselves and as anomalies
+    for number in range(20):  # in another size: of normal pictures among themselves and as anomalies, and of anomalies
         for inside in ("normal", "anomalous"):
-            copy = picture(number).resize((96, 96))
-            copy.save(folder / inside / f"copy {number}.png")
+            picture(number).resize((96, 96)).save(folder / inside / f"copy {number}.png")
+        picture(5000 + number).resize((96, 96)).save(folder / "anomalous" / f"twin {number}.png")
     made = make(tmp_path / "public", folder)
-    train, _ = arrays(tmp_path / "public")
-    assert len(train) + len(made.answers) == 130 + 30
+    train, test = arrays(tmp_path / "public")
+    labels = made.answers.columns["score"] == 1
+    shown = np.concatenate([train, test[~labels]]), test[labels]
+    for images, first, count in zip(shown, (0, 5000), (130, 30), strict=True):
+        wanted = np.stack([np.asarray(picture(first + number)) for number in range(count)]).astype(int)
+        nearest = (
+            np.abs(images[:, None, ::8, ::8].astype(int) - wanted[:, ::8, ::8]).mean(axis=(2, 3, 4)).argmin(axis=1)
+        )
+        assert sorted(nearest.tolist()) == list(range(count))
+
+
+def test_more_pictures_than_a_competition_should_have_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own, "MOST", 129)
+    with pytest.raises(UserError, match="at most 129 pictures in normal; found 130"):
+        make(tmp_path / "public", given(tmp_path / "given"))
 
 
 def test_large_pictures_are_turned_cropped_and_scaled(tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ import torch
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from baselines import hw12_reinforcement as baseline
-from baselines.run import Run
 from harness.cli import cli
 from harness.competition import find_competition, read_secret
 from harness.grading import grade_here
@@ -234,27 +232,6 @@ def test_a_trick_is_a_policy_that_is_read_and_flown_or_the_actions_that_it_takes
     replayed = replays(form, read(tricks.handed_in(policy, form), form))
     assert [flight.total for flight in replayed] == flown.tolist()
     assert all(flight.over for flight in replayed)
-
-
-def trained(public: Path, folder: Path, progress: Any = lambda *_: None) -> Path:
-    config = replace(baseline.LEVELS["boss"], iterations=2, episodes=2, hidden=(8,), n_envs=2)
-    folder.mkdir(exist_ok=True)
-    state = Run(folder, 1, "cpu", baseline.suffix(public), progress=progress)
-    baseline.train(config, public, state)
-    return state.submission
-
-
-def test_a_level_writes_its_policy_and_a_stopped_run_ends_with_the_same_bytes(public: Path, tmp_path: Path) -> None:
-    def stop(done: int, total: int, metrics: object) -> None:
-        if done == 1:
-            raise InterruptedError
-
-    data = trained(public, tmp_path / "whole").read_bytes()
-    assert read(data, POLICY)["parameters"].tolist() == [8 * 8 + 8 + 8 * 4 + 4]
-    assert (tmp_path / "whole" / "flights.png").exists()
-    with pytest.raises(InterruptedError):
-        trained(public, tmp_path / "parts", stop)
-    assert trained(public, tmp_path / "parts").read_bytes() == data
 
 
 def test_the_lines_of_the_sheet_bring_a_policy_of_pytorch_to_a_place_on_the_board(

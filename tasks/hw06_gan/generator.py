@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.base import Columns, Judged, Made
 from tasks.formats import Format, ModelFormat
@@ -17,11 +19,7 @@ from tasks.models import Model, missing
 from tasks.models import version as runtime_version
 from tasks.streams import Streams
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Images = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 
 NOISE_FILE = "noise.safetensors"
 CHECKED = 200
@@ -36,8 +34,6 @@ def version() -> str:
 
 def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
     """The predictions, once the generator has drawn images that are no copies. Raises SubmissionError."""
-    import numpy as np
-
     assert isinstance(form, ModelFormat)
     count = f"{int(predictions['parameters'][0]):,} of at most {form.most_parameters:,} parameters"
     images = drawn(form, predictions, np.random.default_rng(0).standard_normal((CHECKED, NOISE), np.float32))
@@ -56,8 +52,6 @@ def run(form: Format, predictions: Columns, secret: Path) -> Judged:
 
 def drawn(form: ModelFormat, predictions: Columns, noise: NDArray[np.float32]) -> Images:
     """The images (n, 64, 64, 3) of noise (n, 100)."""
-    import numpy as np
-
     with Model(form, predictions) as model:
         made = np.concatenate([model(noise[at : at + BATCH])[0] for at in range(0, len(noise), BATCH)])
     pixels = np.rint(np.clip((made + 1) * 127.5, 0, 255)).astype(np.uint8).transpose(0, 2, 3, 1)
@@ -66,7 +60,6 @@ def drawn(form: ModelFormat, predictions: Columns, noise: NDArray[np.float32]) -
 
 def make(public: Path, streams: Streams, size: str, source: Path | None, secret: Path) -> Made:
     """The built-in world, with the hidden noise beside the judge's files."""
-    import numpy as np
     from safetensors.numpy import save
 
     made = judge.make(public, streams, size, source, secret)
@@ -77,8 +70,6 @@ def make(public: Path, streams: Streams, size: str, source: Path | None, secret:
 
 def plain() -> bytes:
     """A generator of plain colours."""
-    import numpy as np
-
     try:
         from onnx import helper, numpy_helper
     except ModuleNotFoundError as error:

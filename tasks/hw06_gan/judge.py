@@ -17,7 +17,10 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks import copies
 from tasks.base import Answers, Columns, Judged, Made, Problem, SubmissionError, UserError
@@ -26,11 +29,7 @@ from tasks.frechet import distance, real_and_made
 from tasks.hw06_gan import MAX_BYTES, SUBMITTED, inception, networks, world
 from tasks.streams import Streams
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Images = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 
 CODES = {
     "E_COPIES": (
@@ -70,7 +69,6 @@ def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
 
 def kept_of(folder: Path) -> copies.Arrays | None:
     """What finds copies: as `prepare` kept it, or from the training images; None where there is neither."""
-    import numpy as np
     from safetensors.numpy import load
 
     if (folder / COPIES_FILE).exists():
@@ -157,8 +155,6 @@ def faces(files: Mapping[str, bytes], images: Images) -> NDArray[np.bool_]:
 
 def make(public: Path, streams: Streams, size: str, source: Path | None, secret: Path) -> Made:
     """The built-in world and what judges it, from a key's windows."""
-    import numpy as np
-
     networks.require_torch()
     hidden = world.make_images(public, streams, size)
     shown = np.stack([world.decode(path.read_bytes()) for path in sorted((public / "faces").iterdir())])
@@ -173,7 +169,6 @@ def prepared(
     The files go into the folder `secret`, with what finds copies. The answers are the features of the hidden images,
     all of one `usage` where it is given. In the sample submission each image has one plain colour.
     """
-    import numpy as np
     from safetensors.numpy import save
 
     real = features(files, hidden)
@@ -202,8 +197,6 @@ def cascade_faces(xml: bytes, images: Images) -> NDArray[np.bool_]:
     https://github.com/nagadomi/lbpcascade_animeface: grey, equalised histogram, scale factor 1.1, 5 neighbours, at
     least 24 × 24 pixels. Raises UserError without an OpenCV that has cascades, and for a file that is not a cascade.
     """
-    import numpy as np
-
     cv2 = _opencv()
     storage = cv2.FileStorage()
     try:

@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tasks.base import UserError
 from tasks.hw06_gan import world
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
 
-    Images = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 
 FEATURES_FILE, DETECTOR_FILE = "features.safetensors", "detector.safetensors"
 FEATURES = 96
@@ -65,7 +66,6 @@ def train_features(seed: int, images: Images, attributes: NDArray[np.float32], e
 
 def train_detector(seed: int, faces: Images, clutter: Images, epochs: int) -> bytes:
     """The face detector: faces, a little blurred and noisy, against as many images without a face."""
-    import numpy as np
     import torch
     from torch.nn import functional
 

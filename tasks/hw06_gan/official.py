@@ -16,7 +16,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from tasks.base import PUBLIC, Made
 from tasks.hw06_gan import inception, judge, networks, world
@@ -24,11 +27,7 @@ from tasks.pictures import decoded
 from tasks.sources import opened, refused
 from tasks.streams import Streams
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Images = NDArray[np.uint8]
+Images = NDArray[np.uint8]
 
 HIDDEN = 5000
 """The most faces that are hidden; never more than half of all."""
@@ -42,8 +41,6 @@ def make(public: Path, streams: Streams, size: str, source: Path | None, secret:
 
     All answers are public: the course has one board. Raises UserError where a file is missing or damaged.
     """
-    import numpy as np
-
     assert source is not None, "an official edition is made from files"
     networks.require_torch()
     found = find(source)
@@ -112,9 +109,6 @@ def find(source: Path) -> Found:
 
 def resized(data: bytes, name: str) -> Images:
     """A face at 64 × 64 pixels, as the course's sample code makes it: Pillow's bilinear filter, the whole image."""
-    import numpy as np
-    from PIL import Image
-
     face = decoded(data, name)[0]
     return np.asarray(face.resize((64, 64), Image.Resampling.BILINEAR))
 

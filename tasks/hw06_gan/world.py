@@ -12,19 +12,18 @@ from __future__ import annotations
 import io
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.base import UserError
 from tasks.processes import mapped
 from tasks.streams import Streams
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Images = NDArray[np.uint8]
-    Field = NDArray[np.float32]
-    Window = NDArray[np.float64]
+Images = NDArray[np.uint8]
+Field = NDArray[np.float32]
+Window = NDArray[np.float64]
 
 SIDE = 64
 SIZES = {"small": (2000, 1000), "full": (71314, 10000)}
@@ -83,7 +82,7 @@ CHANCES = {
 _FAMILY = [list(RANGES).index(name) for name in FAMILY]
 _CHUNK = 16  # faces drawn at a time: their fields stay in the cache
 
-Face = dict[str, "NDArray[Any]"]
+Face = dict[str, NDArray[Any]]
 
 
 def windows(streams: Streams) -> Window:
@@ -91,8 +90,6 @@ def windows(streams: Streams) -> Window:
 
     A window on a circle begins anywhere.
     """
-    import numpy as np
-
     starts = streams.generator("windows").random(len(FAMILY))
     return np.where([name in TURNS for name in FAMILY], starts, starts / 2)
 
@@ -110,8 +107,6 @@ def uniforms(rng: np.random.Generator, count: int, window: Window | None = None)
 
 def parameters(numbers: NDArray[np.float64]) -> Face:
     """The parameters by name, each (n,), of uniform numbers (n, parameters)."""
-    import numpy as np
-
     face: Face = {}
     for index, (name, (low, high)) in enumerate(RANGES.items()):
         face[name] = (low + (high - low) * numbers[:, index]).astype(np.float32)
@@ -131,8 +126,6 @@ def attributes(rng: np.random.Generator, count: int, window: Window | None = Non
     First the continuous parameters, with mean 0 and deviation 1, and two columns, cosine and sine, for a place on a
     whole circle; then the marks 0 and 1, one column for each of `CHANCES`, in that order.
     """
-    import numpy as np
-
     numbers = uniforms(rng, count, window)
     places = numbers.copy()  # within the windows
     if window is not None:
@@ -151,8 +144,6 @@ def attributes(rng: np.random.Generator, count: int, window: Window | None = Non
 
 def render(numbers: NDArray[np.float64], *, features: bool = True) -> Images:
     """The images of uniform numbers (n, parameters); without `features`, heads without eyes, brows and mouth."""
-    import numpy as np
-
     images = np.empty((len(numbers), SIDE, SIDE, 3), np.uint8)
     for start in range(0, len(numbers), _CHUNK):
         face = parameters(numbers[start : start + _CHUNK])
@@ -166,8 +157,6 @@ def render(numbers: NDArray[np.float64], *, features: bool = True) -> Images:
 
 def _rgb(hue: Any, saturation: Any, value: Any) -> Field:
     """The colour (3, n), each in 0..1, of hue (in turns), saturation and value."""
-    import numpy as np
-
     sector = (np.asarray(hue)[None] * 6 + np.array([5.0, 3.0, 1.0])[:, None]) % 6
     out: Field = (value - value * saturation * np.clip(np.minimum(sector, 4 - sector), 0, 1)).astype(np.float32)
     return out
@@ -175,16 +164,12 @@ def _rgb(hue: Any, saturation: Any, value: Any) -> Field:
 
 def _cover(distance: Any, blur: float = 1.0) -> Field:
     """The share of each pixel within a shape, by the distance to its border (negative inside), soft over `blur`."""
-    import numpy as np
-
     out: Field = np.clip(np.float32(0.5) - distance * np.float32(1 / blur), 0, 1)
     return out
 
 
 def _oval(x: Field, y: Field, width: Any, height: Any) -> Field:
     """About the distance to an ellipse of half axes `width` and `height` (numbers or (n, 1, 1))."""
-    import numpy as np
-
     out: Field = (np.sqrt(np.square(x / width) + np.square(y / height)) - np.float32(1)) * np.minimum(width, height)
     return out
 
@@ -199,8 +184,6 @@ def _paint(canvas: Field, mask: Field, colour: Any) -> None:
 
 def _paint_all(face: Face, features: bool) -> Field:
     """The canvas (3, n, 64, 64)."""
-    import numpy as np
-
     p = {name: value[:, None, None] for name, value in face.items()}
     n = len(face["yaw"])
     grid = np.arange(SIDE, dtype=np.float32) + np.float32(0.5 - SIDE / 2)
@@ -317,8 +300,6 @@ def _paint_all(face: Face, features: bool) -> Field:
 
 def _features(canvas: Field, face: Face, p: Face, u: Field, v: Field, clip: Field, skin: Field, hair: Field) -> None:
     """Eyes, brows, nose, mouth and glasses on the middle rows of the canvas."""
-    import numpy as np
-
     n = len(face["yaw"])
     white, black = np.full((3, n), 0.98, np.float32), np.full((3, n), 0.12, np.float32)
     line = np.float32(0.25) * hair + np.float32(0.08)
@@ -378,8 +359,6 @@ def _extras(
     canvas: Field, face: Face, p: Face, u: Field, v: Field, turn: Field, around: Field, hair: Field, skin: Field
 ) -> None:
     """Ears of an animal, a hair band, a bow and a pin on the upper rows of the canvas."""
-    import numpy as np
-
     top = slice(0, 52)
     u, v, canvas = u[:, top], v[:, top], canvas[:, :, top]
     extra = _rgb(face["extra_hue"], np.float32(0.65), face["extra_value"])
@@ -413,8 +392,6 @@ def clutter(rng: np.random.Generator, count: int, window: Window | None = None) 
     many faces, warped ones, pieces of a face repeated over a blurred one, and twice as many draws from the normal
     distribution with the faces' mean and covariance.
     """
-    import numpy as np
-
     numbers = uniforms(rng, count, window)
     images = render(numbers).astype(np.float32)
     kinds = np.arange(count) % 11
@@ -445,16 +422,12 @@ def clutter(rng: np.random.Generator, count: int, window: Window | None = None) 
 
 def _noise(rng: np.random.Generator, cells: int) -> Field:
     """Coloured noise (64, 64, 3) of `cells` × `cells` patches, smooth between them."""
-    import numpy as np
-
     field = rng.random((cells, cells, 3)).repeat(SIDE // cells, axis=0).repeat(SIDE // cells, axis=1) * 255
     return _blurred(field.astype(np.float32), SIDE // cells) if rng.random() < 0.7 else field.astype(np.float32)
 
 
 def _blurred(image: Field, width: int) -> Field:
     """The image after two running means over `width` pixels in each direction."""
-    import numpy as np
-
     for axis in (0, 1, 0, 1):
         pad = [(0, 0)] * 3
         pad[axis] = (width // 2 + 1, width - width // 2 - 1)
@@ -466,8 +439,6 @@ def _blurred(image: Field, width: int) -> Field:
 
 def _shuffled(image: Field, cells: int, rng: np.random.Generator) -> Field:
     """The image cut into `cells` × `cells` tiles in random order."""
-    import numpy as np
-
     tile = SIDE // cells
     tiles = image.reshape(cells, tile, cells, tile, 3).transpose(0, 2, 1, 3, 4).reshape(cells * cells, tile, tile, 3)
     order = rng.permutation(cells * cells)
@@ -479,8 +450,6 @@ def _shuffled(image: Field, cells: int, rng: np.random.Generator) -> Field:
 
 def _texture(rng: np.random.Generator) -> Field:
     """Waves of two colours in random directions."""
-    import numpy as np
-
     y, x = np.mgrid[:SIDE, :SIDE]
     waves = np.zeros((SIDE, SIDE))
     for _ in range(int(rng.integers(1, 4))):
@@ -502,8 +471,6 @@ def _erase(image: Field, rng: np.random.Generator) -> None:
 
 def _warped(image: Field, rng: np.random.Generator) -> Field:
     """The image with every pixel taken from a place displaced by many pixels."""
-    import numpy as np
-
     y, x = np.mgrid[:SIDE, :SIDE]
     wander = [(_blurred(_noise(rng, 8), 8)[..., 0] - 128) * rng.uniform(0.25, 0.6) for _ in range(2)]
     rows = np.clip(np.rint(y + wander[0]), 0, SIDE - 1).astype(int)
@@ -514,8 +481,6 @@ def _warped(image: Field, rng: np.random.Generator) -> Field:
 
 def _repeated(image: Field, rng: np.random.Generator) -> Field:
     """A piece of the face repeated in rows and columns over the blurred face, a common failure of generators."""
-    import numpy as np
-
     side = int(rng.choice([8, 16]))
     top, left = (int(start) for start in rng.integers(16, 48 - side, 2))
     tiled = np.tile(image[top : top + side, left : left + side], (SIDE // side, SIDE // side, 1))
@@ -525,8 +490,6 @@ def _repeated(image: Field, rng: np.random.Generator) -> Field:
 
 def _sums(faces: Field, count: int, rng: np.random.Generator) -> Field:
     """Draws from the normal distribution with the faces' mean and covariance (count, 64, 64, 3): no edge is one."""
-    import numpy as np
-
     mean = faces.mean(axis=0)
     weights = rng.standard_normal((count, len(faces)), np.float32) / np.float32(max(1, len(faces)) ** 0.5)
     out: Field = mean + np.tensordot(weights, faces - mean, axes=1)
@@ -547,7 +510,6 @@ def encode(image: Images, quality: int = QUALITY) -> bytes:
 
 def decode(data: bytes) -> Images:
     """The pixels (h, w, 3) of a JPEG file."""
-    import numpy as np
     from PIL import Image
 
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -579,8 +541,6 @@ def make_images(public: Path, streams: Streams, size: str, processes: int | None
 
     Files and images are the same however many `processes` draw them; default: one for each core in `full`.
     """
-    import numpy as np
-
     if size not in SIZES:
         raise UserError(f"size {size!r}: expected one of: {', '.join(SIZES)}.")
     shown, hidden = SIZES[size]
@@ -601,6 +561,4 @@ def _write_faces(folder: Path, part: tuple[int, NDArray[np.float64]]) -> None:
 
 
 def _compressed(numbers: NDArray[np.float64]) -> Images:
-    import numpy as np
-
     return np.stack([decode(encode(image)) for image in render(numbers)])

@@ -13,19 +13,19 @@ system and the kind of processor too, and where they differ nothing is scored.
 from __future__ import annotations
 
 import importlib
-import multiprocessing
-import os
 import platform
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tasks.base import Columns, Judged, Problem, SubmissionError, UserError
 from tasks.formats import EpisodesFormat, Format
+from tasks.processes import cores, mapped
 
 ENVIRONMENT = "LunarLander-v3"
 CODES = {
@@ -151,32 +151,20 @@ def replays(form: EpisodesFormat, predictions: Columns, processes: int | None = 
     ]
     if form.chained:
         return _replay_chain(jobs, form.max_steps)
-    if processes is None:
-        processes = min(_cores(), sum(lengths) // EACH)
-    if processes < 2 or multiprocessing.current_process().daemon:
-        return _replay_part(jobs, form.max_steps)
+    processes = processes or max(1, min(cores(), sum(lengths) // EACH))
     new_environment()  # reports a missing package before any process starts
     size = -(-len(jobs) // (4 * processes))
     parts = [jobs[start : start + size] for start in range(0, len(jobs), size)]
-    context = multiprocessing.get_context("spawn")  # a fork would copy the locks of other threads
+    part = partial(_replay_part, max_steps=form.max_steps)
     try:
-        with ProcessPoolExecutor(min(processes, len(parts)), mp_context=context) as pool:
-            done = pool.map(_replay_part, parts, [form.max_steps] * len(parts))
-            return [flight for part in done for flight in part]
-    except (BrokenProcessPool, OSError, ImportError):  # no processes available: the same returns, only slower
-        return _replay_part(jobs, form.max_steps)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        done = mapped(part, parts, processes)
+    except (UserError, OSError, ImportError):  # no processes available: the same returns, only slower
+        done = mapped(part, parts, 1)
+    return [flight for flights in done for flight in flights]
 
 
 def check(form: Format, predictions: Columns, folder: Path | None = None) -> Judged:
     """The column "return" (n,). Raises SubmissionError where an episode is not over exactly with its last action."""
-    import numpy as np
-
     assert isinstance(form, EpisodesFormat)
     flights = replays(form, predictions)
     lengths = predictions["length"].tolist()

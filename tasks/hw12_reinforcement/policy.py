@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.base import Columns, Judged
 from tasks.formats import Format, ModelFormat
@@ -19,11 +22,7 @@ from tasks.hw12_reinforcement.judge import version as environment_version
 from tasks.models import Model
 from tasks.models import version as runtime_version
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Policy = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Policy = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 SLOTS = 32
 """Episodes that are flown side by side, and the rows of every batch."""
@@ -56,8 +55,6 @@ def fly(policy: Policy, fault: dict[str, float], seeds: Sequence[int]) -> NDArra
 
     `policy` gives values (SLOTS, 4) for states (SLOTS, 8); the largest one is the action, the first of equal ones.
     """
-    import numpy as np
-
     totals, lengths = np.zeros(len(seeds)), np.zeros(len(seeds), dtype=np.int64)
     waiting = iter(range(len(seeds)))
     slots: list[tuple[Any, int] | None] = [None] * SLOTS

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from tasks.base import PUBLIC, Answers, Made
 from tasks.formats import EpisodesFormat
 from tasks.hw12_reinforcement import (
@@ -69,15 +71,11 @@ def make_chain(
 
 def idle() -> bytes:
     """A policy that never fires an engine."""
-    import numpy as np
-
     return dense(POLICY, [(np.zeros((8, 4), np.float32), np.array([1, 0, 0, 0], np.float32))])
 
 
 def _made(public: Path, form: EpisodesFormat) -> Made:
     """All episodes are public: anyone with the seeds can replay a file, and so compute any private score."""
-    import numpy as np
-
     lines = ["episode,seed", *(f"{episode},{seed}" for episode, seed in enumerate(form.seeds))]
     (public / EPISODES_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     sample = to_csv(do_nothing(form.seeds, chained=form.chained))
