@@ -86,27 +86,42 @@ def missing(package: str) -> UserError:
     return UserError(f'models need {package}, which is not installed; install it with: pip install "lhy-grade[models]"')
 
 
-def dense(form: ModelFormat, layers: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> bytes:
-    """A graph of linear layers with tanh between them, for weights (in, out) and biases (out,)."""
+Node = tuple[str, Sequence[str], str, Mapping[str, Any]]
+"""A node of a graph: its operator, its inputs, its output and its attributes."""
+
+
+def graph(form: ModelFormat, name: str, nodes: Sequence[Node], constants: Mapping[str, NDArray[Any]]) -> bytes:
+    """An ONNX graph from the inputs of a format to its outputs."""
     try:
         from onnx import helper, numpy_helper
     except ModuleNotFoundError as error:
         raise missing(str(error.name)) from None
-    (given,), (wanted,) = form.inputs, form.outputs
-    nodes, constants, name = [], [], given.name
-    for number, (weight, bias) in enumerate(layers):
-        last = number == len(layers) - 1
-        constants += [numpy_helper.from_array(weight, f"w{number}"), numpy_helper.from_array(bias, f"b{number}")]
-        linear = wanted.name if last else f"h{number}"
-        nodes.append(helper.make_node("Gemm", [name, f"w{number}", f"b{number}"], [linear]))
-        if not last:
-            name = f"t{number}"
-            nodes.append(helper.make_node("Tanh", [linear], [name]))
-    ports = [helper.make_tensor_value_info(one.name, 1, ("n", *one.shape)) for one in (given, wanted)]
-    graph = helper.make_graph(nodes, "dense", ports[:1], ports[1:], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="")
+    given, wanted = (
+        [helper.make_tensor_value_info(one.name, 1, ("n", *one.shape)) for one in ports]
+        for ports in (form.inputs, form.outputs)
+    )
+    made = [helper.make_node(kind, inputs, [output], **attributes) for kind, inputs, output, attributes in nodes]
+    kept = [numpy_helper.from_array(value, constant) for constant, value in constants.items()]
+    whole = helper.make_graph(made, name, given, wanted, kept)
+    model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="")
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def dense(form: ModelFormat, layers: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> bytes:
+    """A graph of linear layers with tanh between them, for weights (in, out) and biases (out,)."""
+    nodes: list[Node] = []
+    constants: dict[str, NDArray[Any]] = {}
+    name = form.inputs[0].name
+    for number, (weight, bias) in enumerate(layers):
+        last = number == len(layers) - 1
+        constants |= {f"w{number}": weight, f"b{number}": bias}
+        linear = form.outputs[0].name if last else f"h{number}"
+        nodes.append(("Gemm", [name, f"w{number}", f"b{number}"], linear, {}))
+        if not last:
+            name = f"t{number}"
+            nodes.append(("Tanh", [linear], name, {}))
+    return graph(form, "dense", nodes, constants)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from tasks.errors import UserError
-from tasks.sources import refused
+from tasks.sources import Source, refused
 
 T = TypeVar("T", bound=np.generic)
 MAX_BYTES = 32 * 2**20  # of one file
@@ -34,6 +34,16 @@ def decoded(data: bytes, where: str, kinds: tuple[str, ...] = BOTH) -> tuple[Ima
     except Exception as error:  # whatever the decoder raises: the file is not a picture
         named = " or ".join([", ".join(kinds[:-1]), kinds[-1]]) if kinds[1:] else kinds[0]
         raise refused(f"{where}: expected a whole {named} picture; it cannot be read ({error}).") from error
+
+
+def given(source: Source, path: str, kinds: tuple[str, ...] = BOTH, least: int = 1) -> tuple[Image.Image, str]:
+    """The picture at a path of a source, of at least `least` pixels on each side, and which of the kinds it is."""
+    where = f"{source.name}, {path}"
+    picture, kind = decoded(source.read(path, MAX_BYTES), where, kinds)
+    if min(picture.size) < least:
+        found = f"{picture.width} x {picture.height}"
+        raise refused(f"{where}: expected at least {least} x {least} pixels; found {found}.")
+    return picture, kind
 
 
 def square(picture: Image.Image, side: int) -> NDArray[np.uint8]:

@@ -335,12 +335,6 @@ def test_an_edition_of_files_needs_them_and_a_built_in_one_takes_none(name: str,
         plan_homework(name, None, None, "huge")
 
 
-@pytest.mark.parametrize("world", [world for world in BUILTIN if world[:4] != "hw12"])  # whose plan alone refuses it
-def test_an_unknown_size_is_refused_with_the_known_ones(world: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="small, full"):
-        task_of(world[:4]).edition(f"builtin{world[4:]}").make(tmp_path, fixed(0), "huge", None, tmp_path)
-
-
 def test_every_edition_has_bars_with_a_source_and_a_format_of_its_own_kind(name: str) -> None:
     task = task_of(name)
     names = [edition.name for edition in task.editions]

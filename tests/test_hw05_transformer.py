@@ -47,7 +47,7 @@ from tasks.hw05_transformer.grammar import (
     plural,
     verb_form,
 )  # fmt: skip
-from tasks.hw05_transformer.language import FORMAL, PLAIN, language, speaker
+from tasks.hw05_transformer.language import FORMAL, PLAIN, language, lists_of_the_lexicon, speaker
 from tasks.hw05_transformer.lexicon import Entry, entries
 from tasks.hw05_transformer.sentences import ALL_SENSES, SENTENCES, ended, nth_of, sentence
 from tasks.hw05_transformer.world import WORDS
@@ -60,29 +60,8 @@ MARY, TOM = Phrase("Mary", "瑪麗"), Phrase("Tom", "湯姆")
 LIBRARY = Adverbial("in the library", "圖書館裡")
 YESTERDAY = Adverbial("yesterday", "昨天")
 
-SIMPLIFIED = (
-    "们这来时说国学书车东门问间见现觉观买卖贵质费资赛赢钱银铁钟钢锁错长张开关电视机条术树样桥楼乐药欢难谁谢请读课语词"
-    "译试该话认识记讨论设计订议让员团图园圆岁龙龟鸟鸡鸭鹅鱼鲸马骑驴猫猪狮虫蚁虾苹汤饭饺饼馆饿饮红绿蓝纸级经织给结练紧"
-    "线组约纪纽维网罗脑脏脸胜习义乡医师帅带帮广庙应厅厨历压双发变听吗吓呜响坏块场坚墙声处备复够头夹奋妈妇孙宁实宾宝对"
-    "导将尔尘尝尽层属岛币并庄从仓仪价众优会伟传伤体侠侦侧俭债倾儿党兰兴养写军农冲决况冻净凉减几凤凭击则刚创删别剑剧办"
-    "务动励劳势区华协单卢卫却厂县参号叹启个两严丢为举么亚产亲亿仅万与专业丝丽爱爷牺状独猎玛环琼画疗痒盐监盘着矿码砖确"
-    "礼离种积稳穷窃竞笔笼签简类粮纯绍绩续缝罚罢职联聪肤胁舰艺节芦苏荐萝营蒋蔷蕴虑虽蜡补装裤规览触轮软轻较辆输边达过还"
-    "进远违连迟选递遗邻邮酱释针钉钓钥铃铅销锅键镇镜闪闭闹闻阳阴阶际陆陈险随隐雾静韩顶项顺须顾预领题颜风飞饥驾验骂骄鲜"
-    "麦黄齐齿点热烧灯灾炉烦杀权极构标栏桩检梦欧残毁毕气汇汉沟泪洁测济浅温湾湿满滨潜戏战户扑执扩扫扬扰抢护报担拟拥择挂"
-    "挥捞损换据摄摆摇敌数断无旧显晓暂杂晒"
-)
-TRADITIONAL = (
-    "們這來時說國學書車東門問間見現覺觀買賣貴質費資賽贏錢銀鐵鐘鋼鎖錯長張開關電視機條術樹樣橋樓樂藥歡難誰謝請讀課語詞"
-    "譯試該話認識記討論設計訂議讓員團圖園圓歲龍龜鳥雞鴨鵝魚鯨馬騎驢貓豬獅蟲蟻蝦蘋湯飯餃餅館餓飲紅綠藍紙級經織給結練緊"
-    "線組約紀紐維網羅腦髒臉勝習義鄉醫師帥帶幫廣廟應廳廚歷壓雙發變聽嗎嚇嗚響壞塊場堅牆聲處備複夠頭夾奮媽婦孫寧實賓寶對"
-    "導將爾塵嚐盡層屬島幣並莊從倉儀價眾優會偉傳傷體俠偵側儉債傾兒黨蘭興養寫軍農衝決況凍淨涼減幾鳳憑擊則剛創刪別劍劇辦"
-    "務動勵勞勢區華協單盧衛卻廠縣參號嘆啟個兩嚴丟為舉麼亞產親億僅萬與專業絲麗愛爺犧狀獨獵瑪環瓊畫療癢鹽監盤著礦碼磚確"
-    "禮離種積穩窮竊競筆籠簽簡類糧純紹績續縫罰罷職聯聰膚脅艦藝節蘆蘇薦蘿營蔣薔蘊慮雖蠟補裝褲規覽觸輪軟輕較輛輸邊達過還"
-    "進遠違連遲選遞遺鄰郵醬釋針釘釣鑰鈴鉛銷鍋鍵鎮鏡閃閉鬧聞陽陰階際陸陳險隨隱霧靜韓頂項順須顧預領題顏風飛飢駕驗罵驕鮮"
-    "麥黃齊齒點熱燒燈災爐煩殺權極構標欄樁檢夢歐殘毀畢氣匯漢溝淚潔測濟淺溫灣濕滿濱潛戲戰戶撲執擴掃揚擾搶護報擔擬擁擇掛"
-    "揮撈損換據攝擺搖敵數斷無舊顯曉暫雜曬"
-)
-"""Characters of simplified writing, and the traditional one of each in the same order."""
+SIMPLIFIED = set("机虫苹网胜听坏复宁并庄价优体儿党几厂么万与痒确离种荐蜡触极构气洁扑扰挂据晒")
+"""Characters of simplified writing that Big5 has too, since they were others once."""
 
 
 @pytest.fixture(autouse=True)
@@ -91,19 +70,9 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def texts_of_the_lexicon() -> list[str]:
-    plain = [text for name, text in vars(words).items() if name.isupper() and isinstance(text, str)]
-    return [*plain, *words.TRANSITIVE.values(), *words.BAD.values()]
-
-
 def word(english: str) -> Entry:
     """The first entry of the lexicon with that English."""
-    for text in texts_of_the_lexicon():
-        if ";" in text and text not in (words.SENSES, words.PHRASES, words.CONTAINERS):
-            for entry in entries(text):
-                if entry.english == english:
-                    return entry
-    raise AssertionError(english)
+    return next(entry for text in lists_of_the_lexicon() for entry in entries(text) if entry.english == english)
 
 
 def verb(kind: str, english: str) -> Entry:
@@ -114,12 +83,7 @@ def verb(kind: str, english: str) -> Entry:
 
 
 def test_the_lexicon_has_more_than_a_thousand_different_entries_and_words_that_context_decides() -> None:
-    found = {
-        (entry.english, entry.chinese)
-        for text in texts_of_the_lexicon()
-        if ";" in text and text not in (words.SENSES, words.PHRASES, words.CONTAINERS)
-        for entry in entries(text)
-    }
+    found = {(entry.english, entry.chinese) for text in lists_of_the_lexicon() for entry in entries(text)}
     assert len(found) > 1200
     assert len({english for english, _ in found}) > 1000
     assert len({chinese for _, chinese in found}) > 1000
@@ -134,15 +98,17 @@ def test_the_lexicon_has_more_than_a_thousand_different_entries_and_words_that_c
 
 
 def test_every_character_is_traditional_and_of_taiwan() -> None:
-    text = "".join(texts_of_the_lexicon())
-    mapping = dict(zip(SIMPLIFIED, TRADITIONAL, strict=True))
-    assert len(mapping) > 350
-    assert {short: long for short, long in mapping.items() if short in text} == {}
+    text = Path(words.__file__).read_text(encoding="utf-8")
+    assert traditional(text)
+    assert not traditional("这")
+    assert not traditional("机")
     mainland = "打印 软件 軟件 出租車 地鐵 自行車 土豆 西紅柿 視頻 網絡 公交 博客 鼠標 菠蘿 信息 悉尼"
     assert [word for word in mainland.split() if word in text] == []
-    g = speaker(random.Random(1), language(random.Random(9)), 0.0)
-    spoken = "".join(sentence(g)[1] for _ in range(20_000))
-    assert not set(mapping) & set(spoken)
+
+
+def traditional(text: str) -> bool:
+    """Whether all characters are in Big5, which has no simplified ones but a few."""
+    return not SIMPLIFIED & set(text) and text.encode("big5", errors="ignore").decode("big5") == text
 
 
 def test_every_countable_noun_has_a_measure_word() -> None:
@@ -387,10 +353,12 @@ def test_forms_of_english_words() -> None:
     assert NONE.zh == ""
 
 
-def test_subject_and_verb_agree_in_every_sentence() -> None:
+def test_subject_and_verb_agree_and_writing_is_traditional_in_every_sentence() -> None:
     g = speaker(random.Random(5), language(random.Random(7)), 0.0)
+    spoken: set[str] = set()
     for _ in range(20_000):
         en, zh = sentence(g)
+        spoken.update(zh)
         assert not re.search(r"\b(He|She) (are|am|have|do|were)\b", en), en
         assert not re.search(r"\b(They|We) (is|am|has|does|was)\b", en), en
         assert not re.search(r"\bI (is|are|has|does|were)\b", en), en
@@ -400,6 +368,7 @@ def test_subject_and_verb_agree_in_every_sentence() -> None:
         assert en[0].isupper() or en[0].isdigit()
         assert zh[-1] in "。？！"
         assert not re.search(r"了了|的的|(?<!現)在在|[a-z]{2}", zh.replace("T恤", "衣")), (en, zh)
+    assert traditional("".join(spoken))
 
 
 # The files of the world ----------------------------------------------------------------------------------------------

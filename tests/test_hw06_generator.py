@@ -11,7 +11,6 @@ import pytest
 import torch
 from numpy.random import default_rng
 from numpy.typing import NDArray
-from onnx import NodeProto, helper, numpy_helper
 
 from baselines.common import train_level
 from baselines.hw06_gan import Generator, exported, fix_statistics, read, suffix
@@ -19,6 +18,7 @@ from submissions.reader import read as read_file
 from tasks import copies
 from tasks.base import Made, SubmissionError
 from tasks.hw06_gan import GENERATOR, NOISE, TASK, generator, networks, world
+from tasks.models import Node, graph
 from tasks.streams import fixed
 
 Images = NDArray[np.uint8]
@@ -42,28 +42,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Made]
         yield folder, one
 
 
-def graph(nodes: list[NodeProto], constants: dict[str, NDArray[np.float32]]) -> bytes:
-    ports = [
-        helper.make_tensor_value_info(one.name, 1, ("n", *one.shape)) for one in (*GENERATOR.inputs, *GENERATOR.outputs)
-    ]
-    given = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    made = helper.make_graph(nodes, "test", ports[:1], ports[1:], given)
-    data: bytes = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
-    return data
-
-
 def memory(images: Images, sharpness: float = 50.0) -> bytes:
     """A generator that picks one of the images, or with little sharpness mixes them."""
     rows = (images.transpose(0, 3, 1, 2).reshape(len(images), -1) / 127.5 - 1).astype(np.float32)
     places = default_rng(0).standard_normal((NOISE, len(images))).astype(np.float32)
-    nodes = [
-        helper.make_node("MatMul", ["noise", "places"], ["scores"]),
-        helper.make_node("Softmax", ["scores"], ["choice"], axis=1),
-        helper.make_node("MatMul", ["choice", "rows"], ["flat"]),
-        helper.make_node("Reshape", ["flat", "shape"], ["image"]),
+    nodes: list[Node] = [
+        ("MatMul", ["noise", "places"], "scores", {}),
+        ("Softmax", ["scores"], "choice", {"axis": 1}),
+        ("MatMul", ["choice", "rows"], "flat", {}),
+        ("Reshape", ["flat", "shape"], "image", {}),
     ]
     constants = {"places": places * sharpness, "rows": rows, "shape": np.array([-1, 3, 64, 64])}
-    return graph(nodes, constants)
+    return graph(GENERATOR, "memory", nodes, constants)
 
 
 def score(folder: Path, made: Made, data: bytes) -> tuple[float, float]:
@@ -139,7 +129,6 @@ def test_the_hidden_noise_follows_from_the_key_and_is_not_public(made: tuple[Pat
 
 
 def test_operators_of_drawing_programs_are_refused() -> None:
-    nodes = [helper.make_node(kind, ["noise"], ["image"]) for kind in ("Sin",)]
     with pytest.raises(SubmissionError) as caught:
-        read_file(graph(nodes, {}), GENERATOR)
+        read_file(graph(GENERATOR, "wave", [("Sin", ["noise"], "image", {})], {}), GENERATOR)
     assert "E_MODEL_OPERATOR" in {problem.code for problem in caught.value.problems}

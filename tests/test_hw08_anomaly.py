@@ -36,6 +36,7 @@ from tests.bench.tricks import general
 from tests.conftest import SHARED, needs
 
 LAYOUTS = {"builtin": LAYOUT_2021, "builtin-2022": LAYOUT_2022, "2021": LAYOUT_2021, "2022": LAYOUT_2022}
+LAYOUTS["own"] = LAYOUT_2022
 Images = NDArray[np.uint8]
 
 

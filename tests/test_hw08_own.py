@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.base import PUBLIC, Made, UserError
-from tasks.hw08_anomaly import TASK, TEST_FILE, TRAIN_FILE, own
+from tasks.hw08_anomaly import own
 from tasks.split import split
-from tasks.streams import fixed
 from tests.conftest import drawing, keep, saved_again, write
-
-Images = NDArray[np.uint8]
+from tests.test_hw08_anomaly import Images
+from tests.test_hw08_anomaly import arrays as arrays_of
+from tests.test_hw08_anomaly import make as make_edition
 
 
 def picture(seed: int, side: int = 64) -> Image.Image:
@@ -34,16 +33,12 @@ def given(folder: Path, normal: int = 130, anomalous: int = 30) -> Path:
     return folder
 
 
-def make(public: Path, place: Path | None, seed: int = 1) -> Made:
-    public.mkdir(parents=True, exist_ok=True)
-    return TASK.edition("own").make(public, fixed(seed), "small", place)
+def make(public: Path, place: Path) -> Made:
+    return make_edition(public, "own", 1, place)
 
 
 def arrays(public: Path) -> tuple[Images, Images]:
-    return (
-        np.load(public / "data" / TRAIN_FILE, allow_pickle=False),
-        np.load(public / "data" / TEST_FILE, allow_pickle=False),
-    )
+    return arrays_of(public, "own")
 
 
 def seeds_of(images: Images, count: int = 130) -> list[int | None]:
@@ -132,7 +127,7 @@ def test_large_pictures_are_turned_cropped_and_scaled(tmp_path: Path) -> None:
         (lambda folder: keep(folder, "anomalous/*/*"), "expected a folder anomalous"),
         (lambda folder: keep(folder, "anomalous/scratch/*"), "at least 20 different pictures in anomalous; found 10"),
         (lambda folder: write(folder / "normal/129.png", b"no picture"), r"129\.png: expected a whole JPEG or PNG"),
-        (lambda folder: write(folder / "normal/129.png", drawing(3, 40, 40)), "at least 64 pixels"),
+        (lambda folder: write(folder / "normal/129.png", drawing(3, 40, 40)), "at least 64 x 64 pixels; found 40 x 40"),
         (lambda folder: saved_again(folder, "normal/**/*.png", (256, 256)), "the size of the files differs"),
         (lambda folder: saved_again(folder, "anomalous/**/*.png", kind="JPEG"), "the format of the files differs"),
     ],

@@ -41,23 +41,11 @@ from tasks.hw12_reinforcement.judge import check, new_environment, replays
 from tasks.hw12_reinforcement.world import to_csv
 from tasks.metrics import student
 from tasks.streams import Streams, fixed
+from tests.bench.replay import pilot
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
 Pilot = Callable[[Any], int]
-
-
-def steady(state: Any) -> int:
-    """gymnasium's own landing by hand: lean towards the pad, burn where the fall is too fast."""
-    x, y, speed_x, speed_y, angle, turning, left, right = (float(value) for value in state)
-    lean = min(0.4, max(-0.4, 0.5 * x + speed_x))
-    turn = 0.5 * (lean - angle) - turning
-    lift = 0.5 * (0.55 * abs(x) - y) - 0.5 * speed_y
-    if left or right:
-        turn, lift = 0.0, -0.5 * speed_y
-    if lift > abs(turn) and lift > 0.05:
-        return 2
-    return 3 if turn < -0.05 else 1 if turn > 0.05 else 0
 
 
 def idle(state: Any) -> int:
@@ -113,7 +101,7 @@ CHAIN = EpisodesFormat((543,) * 5, chained=True)
 
 @pytest.fixture(scope="module")
 def landed() -> tuple[list[list[int]], list[float]]:
-    return fly(steady, SEEDS)
+    return fly(pilot, SEEDS)
 
 
 # The episodes
@@ -274,11 +262,8 @@ def test_the_limit_of_steps_ends_an_episode() -> None:
 
 def hover(state: Any) -> int:
     """Stays half a screen above the pad until the limit of steps."""
-    x, y, speed_x, speed_y, angle, turning, _, _ = (float(value) for value in state)
-    turn = 0.5 * (min(0.4, max(-0.4, 0.5 * x + speed_x)) - angle) - turning
-    if 0.5 * (0.8 - y) - 0.5 * speed_y > max(abs(turn), 0.05):
-        return 2
-    return 3 if turn < -0.05 else 1 if turn > 0.05 else 0
+    x, y, *others = (float(value) for value in state)
+    return pilot((x, y - 0.8 + 0.55 * abs(x), *others))
 
 
 def test_a_thousand_actions_are_over_as_gymnasium_says_and_one_less_is_not() -> None:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from tasks.base import Answers, Made
 from tasks.copies import same_groups
 from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, Layout
-from tasks.pictures import MAX_BYTES, cells, decoded
+from tasks.pictures import MAX_BYTES, cells, given
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -141,11 +141,6 @@ def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, i
         )
 
 
-def thumbnail(data: bytes, where: str) -> NDArray[np.float64]:
-    """The means of a picture over the cells of a coarse grid (d,). Raises UserError unless it is a whole JPEG."""
-    return cells(decoded(data, where, ("JPEG",))[0])
-
-
 def carve(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Which pictures become hidden: about a quarter of every class in both labelled parts, by whole groups.
 
@@ -177,9 +172,7 @@ def make(
     with opened(source, r".+\.jpe?g") as found:
         files = found.unpacked()
         pictures = find_pictures(files, layout)
-        thumbnails = np.array(
-            [thumbnail(files.read(one.path, MAX_BYTES), f"{files.name}, {one.path}") for one in pictures]
-        )
+        thumbnails = np.array([cells(given(files, one.path, ("JPEG",))[0]) for one in pictures])
         groups = same_groups(thumbnails, SAME)
         hidden = carve(pictures, groups, streams.generator("hidden pictures"))
         if len({pictures[place].label for place in np.flatnonzero(hidden)}) < 2:

@@ -25,7 +25,7 @@ from tasks.base import Made
 from tasks.copies import same_groups
 from tasks.hw03_cnn import Layout, form_of
 from tasks.hw03_cnn.official import SAME, Picture, carve, made, numbered
-from tasks.pictures import MAX_BYTES, cells, decoded
+from tasks.pictures import cells, given
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -69,14 +69,10 @@ def find(source: Source) -> tuple[list[Picture], tuple[str, ...]]:
     return pictures, names
 
 
-def square(data: bytes, where: str) -> tuple[Image.Image, str]:
+def square(source: Source, path: str) -> tuple[Image.Image, str]:
     """The middle square of a picture, and the format of its file. Raises UserError unless it is large enough."""
-    upright, kind = decoded(data, where, ("JPEG", "PNG", "WEBP", "BMP"))
+    upright, kind = given(source, path, ("JPEG", "PNG", "WEBP", "BMP"), SIDES[-1])
     side = min(upright.size)
-    if side < SIDES[-1]:
-        raise refused(
-            f"{where}: expected at least {SIDES[-1]} x {SIDES[-1]} pixels; found {upright.width} x {upright.height}."
-        )
     left, top = (upright.width - side) // 2, (upright.height - side) // 2
     pixels = np.asarray(upright)[top : top + side, left : left + side]
     return Image.fromarray(pixels), kind  # a new one: `save` would write the comment of the file that was read
@@ -105,7 +101,7 @@ def make(
         pictures, classes = find(files)
         thumbnails, kinds, sides = [], [], []
         for picture in pictures:
-            cut, kind = square(files.read(picture.path, MAX_BYTES), f"{files.name}, {picture.path}")
+            cut, kind = square(files, picture.path)
             thumbnails.append(cells(cut))
             kinds.append(kind)
             sides.append(cut.width)
@@ -125,7 +121,7 @@ def make(
         pictures = validated(pictures, hidden, groups, order)
         names = numbered(layout, pictures, hidden, order)
         for place, name in names.items():
-            cut, _ = square(files.read(pictures[place].path, MAX_BYTES), pictures[place].path)
+            cut, _ = square(files, pictures[place].path)
             (public / name).parent.mkdir(parents=True, exist_ok=True)
             cut.resize((side, side), Image.Resampling.LANCZOS).save(public / name, "JPEG", quality=QUALITY)
     text = io.StringIO()

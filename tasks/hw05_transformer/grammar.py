@@ -292,6 +292,11 @@ def join(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
+def le(verb: Entry) -> str:
+    """The mark of a completed act, if the verb takes one."""
+    return "" if verb.head in NO_LE else "了"
+
+
 def clause(
     tense: str,
     subject: Phrase,
@@ -319,7 +324,7 @@ def clause(
     tail = join(obj, length.en, manner.en, place.en, after_time, ending.en)
     when = "" if front else time.zh
     how = ending.zh + manner.zh
-    stative = verb.english.split()[0] in NO_LE and thing is not None
+    stative = verb.head in NO_LE and thing is not None
     plain = verb.chinese + obj_zh
     stays_so = plain.endswith("著")  # 坐著: neither 在 nor 了 goes with it
     if length.zh:

@@ -199,6 +199,11 @@ class Speaker:
         entry = self.entry(text)
         return Adverbial(entry.english, entry.chinese)
 
+    def phrase(self, text: str) -> Phrase:
+        """An entry as it is, such as a name."""
+        entry = self.entry(text)
+        return Phrase(entry.english, entry.chinese)
+
     @property
     def frames(self) -> Mapping[str, str]:
         return self.language.frames[self.style]

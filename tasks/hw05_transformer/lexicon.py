@@ -663,6 +663,11 @@ class Entry:
     extra: str = ""
 
     @property
+    def head(self) -> str:
+        """The first English word, which is inflected in a verb."""
+        return self.english.split()[0]
+
+    @property
     def mass(self) -> bool:
         """Whether a noun is not counted, as rice."""
         return self.forms[:1] == ("-",)

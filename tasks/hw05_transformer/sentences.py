@@ -9,7 +9,6 @@ from typing import NamedTuple
 from tasks.hw05_transformer import lexicon as words
 from tasks.hw05_transformer.grammar import (
     DIGITS,
-    NO_LE,
     NONE,
     OWNERS,
     PRONOUNS,
@@ -31,6 +30,7 @@ from tasks.hw05_transformer.grammar import (
     have,
     is_adjective,
     join,
+    le,
     number_zh,
     passive,
     plural,
@@ -148,8 +148,7 @@ def someone(g: Speaker, *, simple: bool = False) -> Phrase:
     if draw < 0.34:
         return g.pronoun()
     if draw < 0.58:
-        name = g.entry(words.NAMES)
-        return Phrase(name.english, name.chinese)
+        return g.phrase(words.NAMES)
     if draw < 0.72:
         kin = g.entry(words.KIN)
         en, zh = owner(g)
@@ -178,8 +177,7 @@ def thing_of(g: Speaker, kind: str, verb: Entry, *, simple: bool) -> Phrase:
     if kind == "people":
         return someone(g, simple=simple)
     if kind in BARE_OBJECTS:
-        entry = g.entry(BARE_OBJECTS[kind])
-        return Phrase(entry.english, entry.chinese)
+        return g.phrase(BARE_OBJECTS[kind])
     if verb.english == "play":
         noun = g.entry(NOUNS[kind][0])
         return Phrase(f"the {noun.english}", noun.chinese)
@@ -191,14 +189,20 @@ def number_of(g: Speaker, limit: int) -> tuple[str, str]:
     return SMALL[number], count_zh(number)
 
 
+def span(g: Speaker) -> Adverbial:
+    """How long: "two hours" is 兩個小時."""
+    (en, zh), period = number_of(g, 10), g.entry(words.PERIODS)
+    return Adverbial(f"{en} {with_s(period.english)}", f"{zh}{period.extra}{period.chinese}")
+
+
 def past_time(g: Speaker) -> Adverbial:
     """A time in the past, such as a date or an hour."""
     draw = g.rng.random()
     if draw < 0.6:
         return g.adverbial(words.PAST_TIMES)
     if draw < 0.72:
-        (en, zh), period = number_of(g, 10), g.entry(words.PERIODS)
-        return Adverbial(f"{en} {with_s(period.english)} ago", f"{zh}{period.extra}{period.chinese}前")
+        length = span(g)
+        return Adverbial(f"{length.en} ago", f"{length.zh}前")
     if draw < 0.8:
         day = g.entry(words.WEEKDAYS)
         return Adverbial(f"last {day.english}", f"上週{day.chinese}")
@@ -233,10 +237,8 @@ def habit_time(g: Speaker) -> Adverbial:
     if g.chance(0.5):
         return clock(g)
     day = g.entry(words.WEEKDAYS)
-    if g.chance(0.3):
-        hour = clock(g)
-        return Adverbial(f"{hour.en} every {day.english}", f"每個星期{day.chinese}{hour.zh}")
-    return Adverbial(f"every {day.english}", f"每個星期{day.chinese}")
+    hour = clock(g) if g.chance(0.3) else NONE
+    return Adverbial(join(hour.en, f"every {day.english}"), f"每個星期{day.chinese}{hour.zh}")
 
 
 def future_time(g: Speaker) -> Adverbial:
@@ -249,8 +251,8 @@ def future_time(g: Speaker) -> Adverbial:
     if draw < 0.85:
         hour = clock(g)
         return Adverbial(f"{hour.en} tomorrow", f"明天{hour.zh}")
-    (en, zh), period = number_of(g, 10), g.entry(words.PERIODS)
-    return Adverbial(f"in {en} {with_s(period.english)}", f"{zh}{period.extra}{period.chinese}後")
+    length = span(g)
+    return Adverbial(f"in {length.en}", f"{length.zh}後")
 
 
 def where(g: Speaker) -> Adverbial:
@@ -262,8 +264,8 @@ def where(g: Speaker) -> Adverbial:
             f"{'in' if inside else 'at'} the {building.english}", building.chinese + ("裡" if inside else "")
         )
     if draw < 0.7:
-        city = g.entry(words.CITIES)
-        return Adverbial(f"in {city.english}", city.chinese)
+        city = g.phrase(words.CITIES)
+        return Adverbial(f"in {city.en}", city.zh)
     return g.adverbial(words.SPOTS)
 
 
@@ -273,12 +275,12 @@ def act(g: Speaker, subject: Phrase, tense: str, *, short: bool = False, questio
     plain = g.chance(0.2)
     sort = "" if plain else g.one_of(KINDS)
     verb = g.entry(words.INTRANSITIVE if plain else words.TRANSITIVE[sort])
-    while (kind in ("progressive", "ever") and verb.english.split()[0] in STATIVE) or (
+    while (kind in ("progressive", "ever") and verb.head in STATIVE) or (
         kind == "habit" and verb_form(verb, "past") == verb.english  # "they cut it" would be present or past
     ):
         verb = g.entry(words.INTRANSITIVE if plain else words.TRANSITIVE[sort])
     thing = None if plain else thing_of(g, sort, verb, simple=short)
-    stative = verb.english.split()[0] in STATIVE
+    stative = verb.head in STATIVE
     place = (
         where(g) if sort not in ("taken", "buildings") and not stative and g.chance(0.15 if short else 0.3) else NONE
     )
@@ -370,7 +372,7 @@ def comparing(g: Speaker) -> Draft:
     if draw < 0.45:
         made = compared(someone(g), someone(g, simple=True), g.entry(words.PERSON_ADJECTIVES), how, g.frames)
     elif draw < 0.6:
-        one, other = (Phrase(city.english, city.chinese) for city in (g.entry(words.CITIES) for _ in range(2)))
+        one, other = g.phrase(words.CITIES), g.phrase(words.CITIES)
         made = compared(one, other, g.entry(words.PLACE_ADJECTIVES), how, g.frames)
     elif draw < 0.85:
         kind = g.one_of(("animals", "food", "things", "texts", "shows", "buildings", "ideas"))
@@ -430,10 +432,10 @@ def question(g: Speaker) -> Draft:
         kind = g.one_of(KINDS)
     noun, verb = g.entry(NOUNS[kind][0]), g.entry(words.TRANSITIVE[kind])
     base, measure = verb_form(verb, "base"), noun.extra
-    le = "" if verb.english.split()[0] in NO_LE else "了"
     time = past_time(g) if g.chance(0.4) else NONE
     if sort == 1:
-        return Draft(join("what did", person.en, base, time.en), f"{person.zh}{time.zh}{verb.chinese}{le}什麼", "?")
+        asked = join("what did", person.en, base, time.en)
+        return Draft(asked, f"{person.zh}{time.zh}{verb.chinese}{le(verb)}什麼", "?")
     if sort in (2, 3):
         made = act(g, person, "future" if sort == 2 else "past", short=True, question=True)
         return Draft(f"why {made.asked}", f"{made.subject.zh}為什麼{made.zh}", "?")
@@ -453,7 +455,7 @@ def question(g: Speaker) -> Draft:
             ask, ask_zh = f"how many {with_s(container(measure) if noun.mass else 'pair')} of {noun.english}", "幾"
         else:
             ask, ask_zh = f"how many {plural(noun)}", "幾"
-        zh = f"{person.zh}{time.zh}{verb.chinese}{le}{ask_zh}{measure}{noun.chinese}"
+        zh = f"{person.zh}{time.zh}{verb.chinese}{le(verb)}{ask_zh}{measure}{noun.chinese}"
         return Draft(join(ask, "did", person.en, base, time.en), zh, "?")
     this = counted(1, noun) if noun.mass else definite(noun, False, near="this")
     return Draft(f"how much {'do' if this.plural else 'does'} {this.en} cost", f"{this.zh}多少錢", "?")
@@ -479,8 +481,7 @@ def there_is(g: Speaker) -> Draft:
         noun, place = g.entry(words.PEOPLE if g.chance(0.7) else words.ANIMALS), where(g)
     else:
         kind = g.one_of(("things", "food", "texts", "clothes", "accessories", "drinks"))
-        spot = g.entry(words.SURFACES)
-        noun, place = g.entry(NOUNS[kind][0]), Adverbial(spot.english, spot.chinese)
+        place, noun = g.adverbial(words.SURFACES), g.entry(NOUNS[kind][0])
     draw = g.rng.random()
     if draw < 0.2:
         en = f"{'is' if noun.mass else 'are'} no {plural(noun)}"
@@ -516,16 +517,15 @@ def putting(g: Speaker) -> Draft:
     kind = g.one_of(("things", "food", "texts", "clothes", "accessories", "drinks"))
     thing = noun_phrase(g, kind, relative=False)
     en, zh = g.one_of((("gave", "給"), ("sent", "寄給"), ("lent", "借給"), ("sold", "賣給"), ("showed", "給")))
-    le = "了" if zh != "給" or en == "gave" else ""
-    after = "看" if en == "showed" else ""
+    given, after = zh + ("了" if zh != "給" or en == "gave" else ""), "看" if en == "showed" else ""
     if g.chance(0.5):
         return Draft(
             join(person.en, en, other.object, thing.object, time.en),
-            f"{person.zh}{time.zh}{zh}{le}{other.zh}{thing.zh}{after}",
+            f"{person.zh}{time.zh}{given}{other.zh}{thing.zh}{after}",
         )
     return Draft(
         join(person.en, en, thing.object, "to", other.object, time.en),
-        f"{person.zh}{time.zh}{g.frames['take']}{thing.zh}{zh}{le}{other.zh}{after}",
+        f"{person.zh}{time.zh}{g.frames['take']}{thing.zh}{given}{other.zh}{after}",
     )
 
 
@@ -565,10 +565,9 @@ def lasting(g: Speaker) -> Draft:
     while len(verb.extra) > 1:
         verb = g.entry(words.INTRANSITIVE)
     draw = g.rng.random()
-    (en, zh), period = number_of(g, 10), g.entry(words.PERIODS)
+    length = span(g)
     if draw < 0.45:
-        time = past_time(g) if g.chance(0.4) else NONE
-        length = Adverbial(f"for {en} {with_s(period.english)}", f"{zh}{period.extra}{period.chinese}")
+        time, length = past_time(g) if g.chance(0.4) else NONE, replace(length, en=f"for {length.en}")
         return drafted(clause("past", person, verb, length=length, time=time, frames=g.frames))
     if draw < 0.75:
         how, how_zh = g.one_of(
@@ -764,8 +763,7 @@ def deed(g: Speaker, *, long: bool = False) -> Deed:
         plain = g.chance(0.15)
         sort = "" if plain else g.one_of(KINDS)
         verb = g.entry(words.INTRANSITIVE if plain else words.TRANSITIVE[sort])
-        head = verb.english.split()[0]
-        if head not in STATIVE and (not long or head in LONG) and not verb.chinese.endswith("著"):
+        if verb.head not in STATIVE and (not long or verb.head in LONG) and not verb.chinese.endswith("著"):
             return Deed(verb, None if plain else thing_of(g, sort, verb, simple=True))
 
 
@@ -775,16 +773,15 @@ LONG = frozenset(words.LONG_ACTS.split())
 def perfect(g: Speaker) -> Draft:
     """What has been going on: the end of the English sentence decides how Chinese begins and marks it."""
     person, does = someone(g), deed(g, long=True)
-    (number, number_zh_), period = number_of(g, 10), g.entry(words.PERIODS)
+    length = span(g)
     place = where(g) if g.chance(0.5) else NONE
     at, at_zh = place.en, f"在{place.zh}" if place.zh else ""
     sort = g.below(4)
     if sort == 0:
-        end, verb = f"for {number} {with_s(period.english)}", does.verb
-        length = f"{number_zh_}{period.extra}{period.chinese}"
+        end, verb = f"for {length.en}", does.verb
         short = verb.extra if not does.thing else verb.chinese
         rest = does.thing.zh if does.thing else verb.chinese.removeprefix(short)
-        zh = at_zh + g.put("copy", short, rest, length)
+        zh = at_zh + g.put("copy", short, rest, length.zh)
     elif sort == 1:
         time = past_time(g)
         end, zh = (
@@ -807,15 +804,15 @@ def echo(g: Speaker) -> Draft:
     while noun.paired:
         noun = g.entry(nouns)
     one, other, verb = someone(g), someone(g, simple=True), g.entry(words.TRANSITIVE[kind])
-    past, le = verb_form(verb, "past"), "" if verb.english.split()[0] in NO_LE else "了"
-    said, said_zh = f"{one.en} {past}", f"{one.zh}{verb.chinese}{le}"
+    past, past_zh = verb_form(verb, "past"), verb.chinese + le(verb)
+    said, said_zh = f"{one.en} {past}", one.zh + past_zh
     sort = g.below(3)
     if sort == 0:
         (many, many_zh), few = number_of(g, 12), 1 + g.below(3)
         only = g.chance(0.6)
         zh = g.put(
             "but", f"{said_zh}{many_zh}{noun.extra}{noun.chinese}",
-            f"{other.zh}{'只' if only else ''}{verb.chinese}{le}{count_zh(few)}{noun.extra}",
+            f"{other.zh}{'只' if only else ''}{past_zh}{count_zh(few)}{noun.extra}",
         )  # fmt: skip
         return Draft(join(said, many, f"{plural(noun)}, but", other.en, past, "only" if only else "", SMALL[few]), zh)
     if sort == 1:
@@ -823,16 +820,15 @@ def echo(g: Speaker) -> Draft:
         words_zh = [attribute(entry)[1] for entry in (first, second)]
         return Draft(
             f"{said} the {first.english} {noun.english}, and {other.en} {past} the {second.english} one",
-            f"{said_zh}那{noun.extra}{words_zh[0]}{noun.chinese}，{other.zh}{verb.chinese}{le}{words_zh[1]}那{noun.extra}",
+            f"{said_zh}那{noun.extra}{words_zh[0]}{noun.chinese}，{other.zh}{past_zh}{words_zh[1]}那{noun.extra}",
         )
     then, more = g.entry(words.TRANSITIVE[kind]), g.chance(0.4)
     thing = definite(noun, more)
-    le_then = "" if then.english.split()[0] in NO_LE else "了"
     it = ("牠" if kind == "animals" else "它") + ("們" if more else "")
     head, _, rest = verb_form(then, "past").partition(" ")
     it_en = "them" if more else "it"
     after = join(head, it_en, rest) if rest in ("away", "on", "off", "up") else join(head, rest, it_en)
-    return Draft(f"{said} {thing.en} and then {after}", f"{said_zh}{thing.zh}，然後{then.chinese}{le_then}{it}")
+    return Draft(f"{said} {thing.en} and then {after}", f"{said_zh}{thing.zh}，然後{then.chinese}{le(then)}{it}")
 
 
 def everyone(g: Speaker) -> Draft:
@@ -870,10 +866,10 @@ def instead(g: Speaker) -> Draft:
         form = present(Entry("prefer", (), ""), person)
         return Draft(f"{person.en} {form} {one.en('ing')} to {other.en('ing')}",
                      f"{person.zh}{g.put('prefer', one.zh, other.zh)}")  # fmt: skip
-    (number, many), period, does = number_of(g, 10), g.entry(words.PERIODS), deed(g, long=True)
+    length, does = span(g), deed(g, long=True)
     return Draft(
-        f"it took {person.object} {number} {with_s(period.english)} to {does.en('base')}",
-        f"{person.zh}{g.put('spent', does.zh, f'{many}{period.extra}{period.chinese}')}",
+        f"it took {person.object} {length.en} to {does.en('base')}",
+        person.zh + g.put("spent", does.zh, length.zh),
     )
 
 

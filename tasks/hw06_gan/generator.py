@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tasks.base import Columns, Judged, Made
 from tasks.formats import Format, ModelFormat
 from tasks.hw06_gan import GENERATOR, NOISE, SUBMITTED, judge, world
-from tasks.models import Model, missing
+from tasks.models import Model, Node, graph
 from tasks.models import version as runtime_version
 from tasks.streams import Streams
 
@@ -70,26 +70,15 @@ def make(public: Path, streams: Streams, size: str, source: Path | None, secret:
 
 def plain() -> bytes:
     """A generator of plain colours."""
-    try:
-        from onnx import helper, numpy_helper
-    except ModuleNotFoundError as error:
-        raise missing(str(error.name)) from None
     weight = np.zeros((NOISE, 3), np.float32)
     weight[:3] = np.eye(3)
     constants = {
         "weight": weight, "shape": np.array([-1, 3, 1, 1]), "scales": np.array([1, 1, 64, 64], np.float32),
     }  # fmt: skip
-    nodes = [
-        helper.make_node("Gemm", ["noise", "weight"], ["colour"]),
-        helper.make_node("Reshape", ["colour", "shape"], ["pixel"]),
-        helper.make_node("Resize", ["pixel", "", "scales"], ["wide"]),
-        helper.make_node("Tanh", ["wide"], ["image"]),
+    nodes: list[Node] = [
+        ("Gemm", ["noise", "weight"], "colour", {}),
+        ("Reshape", ["colour", "shape"], "pixel", {}),
+        ("Resize", ["pixel", "", "scales"], "wide", {}),
+        ("Tanh", ["wide"], "image", {}),
     ]
-    ports = [
-        helper.make_tensor_value_info(one.name, 1, ("n", *one.shape)) for one in (*GENERATOR.inputs, *GENERATOR.outputs)
-    ]
-    given = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "plain", ports[:1], ports[1:], given)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="")
-    data: bytes = model.SerializeToString(deterministic=True)
-    return data
+    return graph(GENERATOR, "plain", nodes, constants)

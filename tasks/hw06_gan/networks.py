@@ -34,15 +34,17 @@ BATCH = 50
 WEIGHT = 5.0  # of blur and noise, which are two among many attributes and must count
 
 
-def train(streams: Streams, size: str, window: NDArray[np.float64] | None = None) -> dict[str, bytes]:
-    """Both networks as safetensors files by name, trained on drawn faces of a key's windows or of the whole ranges."""
+def train(
+    streams: Streams, size: str, window: NDArray[np.float64] | None = None, *, detector: bool = True
+) -> dict[str, bytes]:
+    """The networks as safetensors files by name, trained on drawn faces of a key's windows or of the whole ranges."""
     judge = streams.within("judge")
     images, attributes = world.attributes(judge.generator("faces"), FACES[size], window)
-    clutter = world.clutter(judge.generator("clutter"), CLUTTER[size], window)
-    return {
-        FEATURES_FILE: train_features(judge.seed("features"), images, attributes, EPOCHS[size]),
-        DETECTOR_FILE: train_detector(judge.seed("detector"), images, clutter, DETECTOR_EPOCHS[size]),
-    }
+    files = {FEATURES_FILE: train_features(judge.seed("features"), images, attributes, EPOCHS[size])}
+    if detector:
+        clutter = world.clutter(judge.generator("clutter"), CLUTTER[size], window)
+        files[DETECTOR_FILE] = train_detector(judge.seed("detector"), images, clutter, DETECTOR_EPOCHS[size])
+    return files
 
 
 def train_features(seed: int, images: Images, attributes: NDArray[np.float32], epochs: int) -> bytes:

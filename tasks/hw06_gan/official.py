@@ -57,7 +57,7 @@ def make(public: Path, streams: Streams, size: str, source: Path | None, secret:
     if weights is not None:
         files[inception.FILE] = inception.convert(found.files[weights], weights)
     else:
-        files[networks.FEATURES_FILE] = networks.train(streams, size)[networks.FEATURES_FILE]
+        files |= networks.train(streams, size, detector=False)
     (public / "faces").mkdir()
     shown = []
     for number, place in enumerate(sorted(order[hidden_count:])):

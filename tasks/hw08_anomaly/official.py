@@ -33,14 +33,13 @@ from tasks.base import Answers, Made
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import LAYOUTS, SIDE, TEST_FILE, TRAIN_FILE, Layout
 from tasks.hw08_anomaly.world import CHECKED, pictures
-from tasks.pictures import decoded, jigsaw, square, tiles
+from tasks.pictures import given, jigsaw, square, tiles
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
 OTHER_FILE, OTHER_FOLDER = "anomalies.npy", "anomalies"
 WANTED = rf"trainingset\.npy|anomalies\.npy|{OTHER_FOLDER}/.+"
 IN_FOLDER = re.compile(rf"(?P<folder>(.*/)?{OTHER_FOLDER})/.+", re.IGNORECASE)
-MAX_BYTES = 64 * 2**20  # of a picture
 PIECE = 500  # images read at a time
 FEWEST = 100
 SAME = 2.5
@@ -106,8 +105,8 @@ def other_pictures(source: Source, wanted: int, rng: np.random.Generator) -> dic
     array = source.find(OTHER_FILE)
     if array is not None:
         with source.open(array) as file:
-            given = np.concatenate([piece for _, piece in read_pieces(file, OTHER_FILE)])
-        return {"given": given[np.sort(rng.permutation(len(given))[:wanted])]}
+            every = np.concatenate([piece for _, piece in read_pieces(file, OTHER_FILE)])
+        return {"given": every[np.sort(rng.permutation(len(every))[:wanted])]}
     inside = [match for path in source.unpacked().paths if (match := IN_FOLDER.fullmatch(path))]
     folders = sorted({match["folder"] for match in inside})
     if len(folders) > 1:
@@ -119,8 +118,7 @@ def other_pictures(source: Source, wanted: int, rng: np.random.Generator) -> dic
         if not paths:
             raise refused(f"{source.name}, {folders[0]}: expected JPEG or PNG files; found none.", "E_SOURCE_MISSING")
         chosen = [paths[place] for place in np.sort(rng.permutation(len(paths))[:wanted])]
-        files = ((source.read(path, MAX_BYTES), f"{source.name}, {path}") for path in chosen)
-        return {"given": np.stack([square(decoded(data, where)[0], SIDE) for data, where in files])}
+        return {"given": np.stack([square(given(source, path)[0], SIDE) for path in chosen])}
     shares = np.bincount(np.arange(wanted) % len(DRAWN), minlength=len(DRAWN)).tolist()
     return {kind: pictures(kind, rng, count) for kind, count in zip(DRAWN, shares, strict=True) if count}
 

@@ -22,7 +22,7 @@ from tasks.base import Made
 from tasks.copies import same_groups
 from tasks.hw08_anomaly import SIDE, TRAIN_FILE, Layout
 from tasks.hw08_anomaly.official import SAME, finished
-from tasks.pictures import MAX_BYTES, decoded, square, tiles
+from tasks.pictures import given, square, tiles
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
 
@@ -36,7 +36,10 @@ TELLING = 0.9
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures (n, 64, 64, 3), the folder each is in below its own (n,), and the facts of its file (n, 2)."""
+    """Pictures (n, 64, 64, 3), the folder each is in below its own (n,), and the facts of its file (n, 2).
+
+    These are whether it is a PNG, and its shorter side in pixels.
+    """
 
     images: NDArray[np.uint8]
     folders: NDArray[np.str_]
@@ -63,20 +66,9 @@ def read_pictures(source: Source, which: str) -> Pictures:
     images = np.empty((len(paths), SIDE, SIDE, 3), np.uint8)
     facts = np.empty((len(paths), 2))
     for number, path in enumerate(paths):
-        images[number], facts[number] = read_picture(source, path)
+        picture, kind = given(source, path, least=SIDE)  # enlarged ones would be recognised by their blur
+        images[number], facts[number] = square(picture, SIDE), (kind == "PNG", min(picture.size))
     return Pictures(images, np.array(list(paths.values())), facts)
-
-
-def read_picture(source: Source, path: str) -> tuple[NDArray[np.uint8], tuple[float, float]]:
-    """The middle square of a picture file, 64 x 64, RGB; whether it is a PNG, and its shorter side in pixels."""
-    picture, kind = decoded(source.read(path, MAX_BYTES), f"{source.name}, {path}")
-    side = min(picture.size)
-    if side < SIDE:
-        raise refused(
-            f"{source.name}, {path}: expected at least {SIDE} pixels on each side; found {side}. Enlarged"
-            " pictures would be recognised by their blur."
-        )
-    return square(picture, SIDE), (float(kind == "PNG"), float(side))
 
 
 def check_facts(source: Source, normal: Pictures, anomalous: Pictures) -> None:

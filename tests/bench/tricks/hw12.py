@@ -7,16 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto
 from onnxruntime import InferenceSession
 
 from baselines.common import train_level
+from tasks import models
 from tasks.formats import EpisodesFormat, Format
 from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY
 from tasks.hw12_reinforcement.judge import new_environment
 from tasks.hw12_reinforcement.policy import SLOTS, fly
 from tasks.hw12_reinforcement.world import to_csv
-from tasks.models import dense
+from tasks.models import Node, dense
 from tasks.streams import Streams
 from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, Given, Reference, Trick, World
 
@@ -54,16 +55,16 @@ def steer(gains: Gains, states: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def graph(gains: Gains) -> bytes:
     """The pilot as an ONNX graph."""
-    nodes: list[NodeProto] = []
-    constants: list[TensorProto] = []
+    nodes: list[Node] = []
+    constants: dict[str, NDArray[np.float32]] = {}
 
     def given(values: Any) -> str:
-        constants.append(numpy_helper.from_array(np.array(values, dtype=np.float32), f"c{len(constants)}"))
-        return constants[-1].name
+        constants[name := f"c{len(constants)}"] = np.array(values, dtype=np.float32)
+        return name
 
     def node(kind: str, *inputs: str, **attributes: Any) -> str:
-        nodes.append(helper.make_node(kind, inputs, [f"v{len(nodes)}"], **attributes))
-        return str(nodes[-1].output[0])
+        nodes.append((kind, inputs, f"v{len(nodes)}", attributes))
+        return nodes[-1][2]
 
     def line(**weights: float) -> str:
         names = ("x", "y", "speed_x", "speed_y", "angle", "turning", "left", "right")
@@ -83,11 +84,8 @@ def graph(gains: Gains) -> bytes:
     rest = node("Mul", line(x=0.0), given(0.0))
     columns = [rest, *(node("Cast", one, to=TensorProto.FLOAT) for one in (left, main, right))]
     worth = node("Mul", node("Concat", *columns, axis=1), given([1.0, 1.0, 3.0, 2.0]))
-    nodes.append(helper.make_node("Add", [worth, given([0.5, 0.0, 0.0, 0.0])], ["action"]))
-    ports = [helper.make_tensor_value_info(one.name, 1, ("n", *one.shape)) for one in (*POLICY.inputs, *POLICY.outputs)]
-    made = helper.make_graph(nodes, "pilot", ports[:1], ports[1:], constants)
-    data: bytes = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
-    return data
+    nodes.append(("Add", [worth, given([0.5, 0.0, 0.0, 0.0])], "action", {}))
+    return models.graph(POLICY, "pilot", nodes, constants)
 
 
 def constant(action: int) -> bytes:
