@@ -158,6 +158,27 @@ def _dishes(folder: Path, figure: Figure) -> None:
     _grid(figure, pictures, titles, len(of_class), "HW3: training pictures, a column for each class")
 
 
+def _speakers(folder: Path, figure: Figure) -> None:
+    """HW4: the mean spectrum of some speakers, and one of their utterances."""
+    import numpy as np
+
+    features = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
+    spoken = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))["speakers"]
+    figure.set_size_inches(9, 4)
+    figure.suptitle("HW4: some speakers' mean spectra, and an utterance of each", fontsize=11)
+    grid = figure.add_gridspec(4, 2, width_ratios=(3, 2))
+    left = figure.add_subplot(grid[:, 0])
+    left.set(xlabel="mel band", ylabel="log energy, without each utterance's mean")
+    for row, (name, entries) in enumerate(list(spoken.items())[:4]):
+        parts = [np.array(features[e["offset"] :][: e["mel_len"]], dtype=np.float32) for e in entries[:100]]
+        left.plot(np.mean([part.mean(axis=0) - part.mean() for part in parts], axis=0), label=name)
+        axes = figure.add_subplot(grid[row, 1])
+        axes.imshow(parts[0].T, origin="lower", aspect="auto", cmap="magma")
+        axes.set_axis_off()
+        axes.set_title(name, fontsize=7, pad=2)
+    left.legend(fontsize=8)
+
+
 def _talks(folder: Path, figure: Figure) -> None:
     """HW5: lines in both languages, and test lines to translate."""
     from matplotlib import font_manager
@@ -236,13 +257,15 @@ def _flights(folder: Path, figure: Figure) -> None:
 
 
 DRAWN = {
-    "hw01": _survey, "hw03": _dishes, "hw05": _talks, "hw06": _faces, "hw08": _strangers, "hw12": _flights
+    "hw01": _survey, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces, "hw08": _strangers,
+    "hw12": _flights,
 }  # fmt: skip
 """The function that draws each homework's data."""
 
 SEEN = {
     "hw01": "some rows' share of positive tests by day, and the last day's against the day before",
     "hw03": "four training pictures of each of the 11 classes of food",
+    "hw04": "four speakers' mean spectra over their utterances, and the spectrogram of one utterance of each",
     "hw05": "lines in English and in traditional Chinese, and test lines to be translated",
     "hw06": "forty of the faces to learn from",
     "hw08": "twenty training images, all normal, above twenty test images, some of which are not",

@@ -20,6 +20,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from submissions.plain import read_plain
@@ -100,8 +101,17 @@ def read_table(data: bytes, format: TableFormat) -> Columns:
     """
     if len(data) > format.max_bytes:
         raise too_large(len(data), format.max_bytes)
+    if format.pattern:
+        format = _with_ids_of(data, format)
     columns = read_plain(data, format)
     return _read_anything(data, format) if columns is None else columns
+
+
+def _with_ids_of(data: bytes, format: TableFormat) -> TableFormat:
+    """The format with the ids that a file has, where they are not known here; others stay missing."""
+    cell = re.compile(rf'(?:^|,)"?({format.pattern})"?(?=,|\r*$)', re.MULTILINE)
+    found = tuple(dict.fromkeys(cell.findall(data.decode("utf-8", "replace"))))[: len(format.ids)]
+    return replace(format, ids=(*found, *format.ids[len(found) :]))
 
 
 # The general way: every file, every problem.

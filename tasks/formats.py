@@ -87,13 +87,14 @@ class TableFormat:
 
     `ids` are in the order of the sample submission: a `range` where they are whole numbers that count up by one, else
     the ids as text. `years` describes the course's own test sets, so that a file of the wrong year is not reported as
-    a broken one.
+    a broken one. Where the course's own ids are not known, `pattern` is their form, and `ids` only stand for them.
     """
 
     id: str
     columns: tuple[Column, ...]
     ids: range | tuple[str, ...]
     years: tuple[Year, ...] = ()
+    pattern: str = ""
 
     unit: ClassVar[str] = "rows"
     suffix: ClassVar[str] = ".csv"
@@ -103,7 +104,7 @@ class TableFormat:
 
     def fit(self, answers: Answers) -> TableFormat:
         """This format for a prepared competition, with the ids of its answers in place of the course's."""
-        return replace(self, ids=answers.ids)
+        return replace(self, ids=answers.ids, pattern="")
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -131,7 +132,7 @@ class TableFormat:
             "ids": ids,
             "max_bytes": self.max_bytes,
             "years": [[year.name, list(year.header), year.rows, year.first] for year in self.years],
-        }
+        } | ({"pattern": self.pattern} if self.pattern else {})
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> TableFormat:
@@ -142,6 +143,7 @@ class TableFormat:
             columns=tuple(map(Column.from_json, values["columns"])),
             ids=range(ids["first"], ids["first"] + ids["count"]) if isinstance(ids, dict) else tuple(ids),
             years=tuple(Year(name, tuple(header), *rest) for name, header, *rest in values["years"]),
+            pattern=values.get("pattern", ""),
         )
 
 

@@ -284,6 +284,8 @@ class _Reader:
 
     def _read_zip(self, place: Path, prefix: str, where: str, most: int, depth: int) -> list[tuple[Path, str]]:
         archive, inner = self.stack.enter_context(zipfile.ZipFile(place)), []
+        if min((member.header_offset for member in archive.infolist()), default=0) > 4:  # the mark of a split archive
+            raise zipfile.BadZipFile("its end is missing; the end that was found is that of an archive inside it")
         self._spend(sum(member.file_size for member in archive.infolist()), most, where)
         for member in archive.infolist():
             kind, name = stat.S_IFMT(member.external_attr >> 16), _safe(member.filename, where)

@@ -36,6 +36,7 @@ from tasks.streams import fixed
 from tests import test_hw01_official as hw01
 from tests import test_hw03_cnn as hw03
 from tests import test_hw03_own as hw03_own
+from tests import test_hw04_self_attention as hw04
 from tests import test_hw05_transformer as hw05
 from tests import test_hw06_judge as hw06
 from tests import test_hw08_anomaly as hw08
@@ -177,6 +178,7 @@ class Case:
 CASES = {
     "hw01": Case(table_of_answers, WRONG_ROWS, rows_turned, {"root_mean_squared_error": 0.0}, 800),
     "hw03": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 1),
+    "hw04": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 1),
     "hw05": Case(lines_of_answers, WRONG_LINES, None, {"bleu_score": 100.00000000000004}, 1),
     "hw06": Case(hidden_images, WRONG_ARCHIVE, members_turned, {}, 500, frozenset({"boss"})),  # a judge of few faces
     "hw08": Case(table_of_answers, WRONG_ROWS, rows_turned, {"roc_auc_score": 1.0}, 80),
@@ -352,6 +354,9 @@ COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list
     ("hw01", "2022"): (0.5, [2.28371, 1.49430, 1.05728, 0.86161], None, [1, 1, 1, 1]),
     ("hw03", "2021"): (0.5, [0.44862, 0.52807, 0.82138], None, [1, 1, 1]),
     ("hw03", "2022"): (0.3, [0.50099, 0.73207, 0.81872, 0.88446], None, [0.5] * 4),
+    ("hw04", "2021"): (0.7, [0.82523, 0.90547, 0.95404], None, [1, 1, 1]),
+    ("hw04", "2022"): (0.5, [0.60824, 0.70375, 0.77750, 0.86500], None, [0.5] * 4),
+    ("hw04", "2023"): (0.5, [0.66025, 0.81750, 0.88500], None, [0.5] * 3),
     ("hw05", "2021"): (0.5, [18.43, 24.04, 29.32], [17.61, 23.43, 28.27], [1, 1, 1]),
     ("hw05", "2022"): (0.5, [14.58, 18.04, 25.20, 29.13], None, [0.5] * 4),
     ("hw08", "2021"): (0.5, [0.64046, 0.75719, 0.81304, 0.86590], None, [1, 1, 0.5, 0.5]),
@@ -451,6 +456,7 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw03", "2021"): lambda place: hw03.given(place, LAYOUT_2021),
     ("hw03", "2022"): lambda place: hw03.given(place, LAYOUT_2022),
     ("hw03", "own"): hw03_own.given,
+    ("hw04", "2021"): hw04.given,
     ("hw05", "2022"): lambda place: hw05.write_course(place, *hw05.pairs_of(talks.LEAST), ["一行。"]),
     ("hw06", "2021"): hw06.given,
     ("hw08", "2021"): lambda place: hw08.course_folder(place, hw08.faces(120), "data-bin"),

@@ -23,7 +23,8 @@ HEAVY = {
 }  # fmt: skip
 MAKERS = (
     "kaggle", "pictures", "speech", "hw01_regression/official", "hw01_regression/world", "hw03_cnn/dishes",
-    "hw03_cnn/official", "hw03_cnn/own", "hw03_cnn/world", "hw05_transformer/official", "hw05_transformer/world",
+    "hw03_cnn/official", "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files", "hw04_self_attention/official",
+    "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world",
     "hw06_gan/official", "hw08_anomaly/faces", "hw08_anomaly/official", "hw08_anomaly/own",
     "hw08_anomaly/world",
 )  # fmt: skip

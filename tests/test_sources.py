@@ -226,6 +226,9 @@ ODD: dict[str, tuple[str, Callable[[], bytes]]] = {
     "an encrypted member": ("E_SOURCE_ARCHIVE", lambda: flagged(zipped({"raw.en": b"x"}))),
     "an unknown packing": ("E_SOURCE_ARCHIVE", lambda: unknown(zipped({"raw.en": b"x"}))),
     "half a zip": ("E_SOURCE_ARCHIVE", lambda: zipped()[:200]),
+    "half a zip of whole zips": (
+        "E_SOURCE_ARCHIVE", lambda: zipped({"a/1.jpg": zipped(), "a/2.jpg": zipped()}, method=0)[: len(zipped()) + 90],
+    ),
     "half a tar.gz": ("E_SOURCE_ARCHIVE", lambda: tarred()[:-20]),
     "half a tar": ("E_SOURCE_ARCHIVE", lambda: tarred(mode="w")[:1200]),
     "a changed byte in a zip": ("E_SOURCE_ARCHIVE", lambda: zipped(method=0).replace(b"one\n", b"two\n")),

@@ -1,0 +1,343 @@
+"""HW4 in four levels: a Transformer layer, a tuned one, a Conformer, attentive pooling with AM-softmax.
+
+The network reads a part of an utterance in training and the whole of it in the test, and is a classifier of the known
+speakers. From medium on, the mean of each band is taken away, since a microphone adds to it (cepstral mean
+normalisation, Furui 1981), and each training part is heard through another microphone and in other noise
+(`through_another_channel`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from baselines.common import main, rate, size_of, table
+from baselines.run import Run
+
+FILES = ("manifest.json",)
+SUFFIX, THREADS, AUTO = ".csv", 1, "cuda"
+N_MELS = 40
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a level; the defaults are the course's sample code, which trains for more steps."""
+
+    block: Literal["transformer", "conformer"] = "transformer"
+    layers: int = 1
+    dim: int = 80
+    heads: int = 2
+    ffn: int = 256  # units in the middle of a feed-forward layer
+    kernel: int = 15  # frames of the Conformer's depthwise convolution
+    stride: int = 1  # frames that the first layer makes one of
+    dropout: float = 0.1
+    pooling: Literal["mean", "attention"] = "mean"
+    margin: float = 0.0  # by which the right speaker's cosine must exceed the others'; 0: plain softmax
+    scale: float = 20.0  # of the cosines, where there is a margin
+    normalise: bool = False  # take the mean of each band away
+    augment: bool = False  # see `through_another_channel`
+    frames: int = 128  # of a training part
+    valid: float = 0.1  # share of the utterances that are held out for validation
+    epochs: int = 16
+    batch: int = 32
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: int = 1  # epochs in which the learning rate rises
+
+
+TUNED = Config(
+    dim=96, stride=2, normalise=True, augment=True, epochs=40, lr=2e-3, warmup=4, batch=64, weight_decay=0.05
+)
+LEVELS = {
+    "simple": Config(),
+    "medium": TUNED,
+    "strong": replace(TUNED, block="conformer"),
+    "boss": replace(TUNED, block="conformer", pooling="attention", margin=0.2, epochs=60),
+}
+
+
+def settings(level: str, public: Path) -> Config:
+    """The settings of a level for the data in `public`: for the course's numbers of utterances, larger networks."""
+    config = LEVELS[level]
+    if size_of(public) == "small":
+        return config
+    config = replace(config, epochs=2 * config.epochs, batch=128)
+    return config if level == "simple" else replace(config, dim=256, heads=4, ffn=1024, layers=3, lr=1e-3)
+
+
+# Data
+
+
+@dataclass(frozen=True)
+class Utterances:
+    """Where utterances are in the array of all frames, (n,) each, and their speakers' numbers."""
+
+    starts: torch.Tensor
+    lengths: torch.Tensor
+    speakers: torch.Tensor
+
+    def __getitem__(self, rows: torch.Tensor) -> Utterances:
+        return Utterances(self.starts[rows], self.lengths[rows], self.speakers[rows])
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """All frames, float16 (total, 40), the labelled and the asked utterances, the ids of these, and the speakers."""
+
+    frames: torch.Tensor
+    known: Utterances
+    asked: Utterances
+    ids: list[str]
+    speakers: list[str]
+
+
+def read(public: Path, device: str) -> Speech:
+    metadata, testdata, mapping = (
+        json.loads((public / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("metadata", "testdata", "mapping")
+    )
+    numbers: dict[str, int] = mapping["speaker2id"]
+    labelled = [(entry, numbers[who]) for who, entries in metadata["speakers"].items() for entry in entries]
+    asked = [(entry, 0) for entry in testdata["utterances"]]
+    frames = torch.from_numpy(np.load(public / "features.npy", allow_pickle=False)).to(device)
+    ids = [entry["feature_path"] for entry, _ in asked]
+    return Speech(frames, listed(labelled), listed(asked), ids, sorted(numbers, key=numbers.__getitem__))
+
+
+def listed(entries: list[tuple[dict[str, int], int]]) -> Utterances:
+    """Entries of the JSON files, each with the number of its speaker."""
+    places = [[entry["offset"], entry["mel_len"], number] for entry, number in entries]
+    return Utterances(*torch.tensor(places).T)
+
+
+def parts_of(speech: Speech, some: Utterances, frames: int, draws: torch.Tensor) -> torch.Tensor:
+    """A part (n, frames, 40) of each utterance that begins at a share `draws` (n,) of its rest; a short one repeats."""
+    begin = (draws * (some.lengths - frames + 1).clamp(min=1)).long()
+    places = (begin[:, None] + torch.arange(frames)) % some.lengths[:, None]
+    return speech.frames[(some.starts[:, None] + places).to(speech.frames.device)].float()
+
+
+def through_another_channel(x: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+    """Parts (n, frames, 40) as another microphone hears them in more noise, some bands and frames of them masked.
+
+    A microphone adds a smooth curve to the logarithm, noise adds to the energy; the masks are those of SpecAugment
+    (Park et al., arXiv 1904.08779).
+    """
+    n, frames, bands = x.shape
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=rng).to(x.device)
+
+    place = torch.linspace(0, math.pi, bands, device=x.device)
+    waves = torch.cos(torch.arange(5, device=x.device)[:, None] * place)  # (5, bands)
+    curve = (2 * uniform(n, 5) - 1) @ waves * 1.2
+    x = x + curve[:, None]
+    noise = (2 * uniform(n, 5) - 1) @ waves * 0.7 + x.mean(dim=(1, 2))[:, None] + 4 * uniform(n, 1) - 4
+    x = torch.logaddexp(x, noise[:, None] + torch.log(-torch.log(uniform(n, frames, bands).clamp(1e-6, 1 - 1e-6))) / 3)
+    for axis, most in ((1, frames // 6), (2, bands // 6)):
+        width, length = uniform(n, 1) * most, x.shape[axis]
+        begin = uniform(n, 1) * (length - width)
+        along = torch.arange(length, device=x.device)
+        mask = (along >= begin) & (along < begin + width)
+        x = torch.where(mask.unsqueeze(3 - axis), x.mean(dim=1, keepdim=True), x)
+    return x
+
+
+# Model
+
+
+class Subsampling(nn.Conv1d):
+    """Makes one frame of `stride` and their neighbours."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(N_MELS, config.dim, 2 * config.stride + 1, config.stride, config.stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (n, frames, 40) -> (n, frames / stride, dim)
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
+class FeedForward(nn.Sequential):
+    def __init__(self, config: Config) -> None:
+        super().__init__(
+            nn.LayerNorm(config.dim), nn.Linear(config.dim, config.ffn), nn.SiLU(), nn.Dropout(config.dropout),
+            nn.Linear(config.ffn, config.dim), nn.Dropout(config.dropout),
+        )  # fmt: skip
+
+
+class Convolution(nn.Module):
+    """The Conformer's convolution: a gate, then each channel over time on its own."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        dim = config.dim
+        self.norm = nn.LayerNorm(dim)
+        self.gate = nn.Conv1d(dim, 2 * dim, 1)
+        self.depthwise = nn.Conv1d(dim, dim, config.kernel, padding=config.kernel // 2, groups=dim)
+        self.batch_norm = nn.BatchNorm1d(dim)
+        self.out = nn.Conv1d(dim, dim, 1)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (n, t, dim), and the same out
+        x = functional.glu(self.gate(self.norm(x).transpose(1, 2)), dim=1)  # (n, dim, t)
+        x = self.out(functional.silu(self.batch_norm(self.depthwise(x))))
+        return self.dropout(x.transpose(1, 2))  # type: ignore[no-any-return]
+
+
+class ConformerBlock(nn.Module):
+    """Half a feed-forward layer, attention, convolution, the other half (Gulati et al., arXiv 2005.08100)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.first, self.last = FeedForward(config), FeedForward(config)
+        self.norm = nn.LayerNorm(config.dim)
+        self.attention = nn.MultiheadAttention(config.dim, config.heads, config.dropout, batch_first=True)
+        self.convolution = Convolution(config)
+        self.end = nn.LayerNorm(config.dim)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (n, t, dim), and the same out
+        x = x + 0.5 * self.first(x)
+        y = self.norm(x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        x = x + self.convolution(x)
+        return self.end(x + 0.5 * self.last(x))  # type: ignore[no-any-return]
+
+
+class Network(nn.Module):
+    """The score of each speaker (n, speakers), for log-mel spectrograms (n, frames, 40)."""
+
+    def __init__(self, config: Config, speakers: int) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.dim
+        self.first = nn.Linear(N_MELS, dim) if config.stride == 1 else Subsampling(config)
+        if config.block == "transformer":
+            layers: list[nn.Module] = [
+                nn.TransformerEncoderLayer(dim, config.heads, config.ffn, config.dropout, batch_first=True)
+                for _ in range(config.layers)
+            ]
+        else:
+            layers = [ConformerBlock(config) for _ in range(config.layers)]
+        self.encoder = nn.Sequential(*layers)
+        self.attention = nn.Linear(dim, 1) if config.pooling == "attention" else None
+        self.hidden = nn.Sequential(nn.Linear(dim, dim), nn.ReLU() if not config.margin else nn.Identity())
+        self.out = nn.Linear(dim, speakers, bias=not config.margin)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.config.normalise:
+            x = x - x.mean(dim=1, keepdim=True)
+        x = self.encoder(self.first(x))  # (n, t, dim)
+        x = self.hidden(self.pooled(x))  # (n, dim)
+        if self.config.margin:  # the cosines between an utterance and each speaker
+            return functional.linear(functional.normalize(x), functional.normalize(self.out.weight))
+        return self.out(x)  # type: ignore[no-any-return]
+
+    def pooled(self, x: torch.Tensor) -> torch.Tensor:
+        """The mean over time (n, t, dim) -> (n, dim), weighted by self-attention (Safari et al., arXiv 2008.01077)."""
+        if self.attention is None:
+            return x.mean(dim=1)
+        weight = torch.softmax(self.attention(x), dim=1)  # (n, t, 1)
+        return (weight * x).sum(dim=1)
+
+
+def am_softmax(cosines: torch.Tensor, speakers: torch.Tensor, margin: float, scale: float) -> torch.Tensor:
+    """The loss that wants the right cosine larger than the others by a margin (Wang et al., arXiv 1801.05599)."""
+    right = functional.one_hot(speakers, cosines.shape[1])
+    return functional.cross_entropy(scale * (cosines - margin * right), speakers)
+
+
+def new_network(config: Config, speakers: int, seed: int, device: str) -> Network:
+    """A network with weights drawn by the seed on the CPU."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Network(config, speakers)
+    return network.to(device)
+
+
+# Training
+
+
+def batches(speech: Speech, some: Utterances, most: int = 20_000) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The places of utterances of one length, and all of their frames (n, length, 40), at most so many at once."""
+    for length in sorted(set(some.lengths.tolist())):
+        for rows in torch.split((some.lengths == length).nonzero()[:, 0], max(1, most // length)):
+            yield rows, parts_of(speech, some[rows], length, torch.zeros(len(rows)))
+
+
+def guesses(network: Network, speech: Speech, some: Utterances, device: str) -> torch.Tensor:
+    """The number of the speaker of each whole utterance (n,)."""
+    network.eval()
+    out = torch.zeros(len(some), dtype=torch.long)
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        for rows, x in batches(speech, some):
+            out[rows] = network(x).argmax(dim=1).cpu()
+    network.train()
+    return out
+
+
+def learn(
+    config: Config,
+    network: Network,
+    optimiser: torch.optim.Optimizer,
+    speech: Speech,
+    known: Utterances,
+    generator: torch.Generator,
+    epoch: int,
+) -> float:
+    """One epoch over the known utterances in whole batches; the mean loss."""
+    device = str(speech.frames.device).partition(":")[0]
+    batch = min(config.batch, len(known))
+    steps, weights = len(known) // batch, list(network.parameters())
+    total = torch.zeros((), device=device)
+    order = torch.randperm(len(known), generator=generator)[: steps * batch]
+    for step, rows in enumerate(torch.split(order, batch), start=epoch * steps):
+        for group in optimiser.param_groups:
+            group["lr"] = config.lr * rate("cosine", step, config.epochs * steps, config.warmup * steps)
+        x = parts_of(speech, known[rows], config.frames, torch.rand(batch, generator=generator))
+        x = through_another_channel(x, generator) if config.augment else x
+        speakers = known.speakers[rows].to(device)
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            scores = network(x).float()
+        if config.margin:
+            loss = am_softmax(scores, speakers, config.margin, config.scale)
+        else:
+            loss = functional.cross_entropy(scores, speakers)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(weights, 5.0)
+        optimiser.step()
+        total += loss.detach()
+    return float(total) / steps
+
+
+def train(config: Config, public: Path, run: Run) -> None:
+    """Train a level, and write the speaker of the highest score for each asked utterance."""
+    speech = read(public, run.device)
+    generator = torch.Generator().manual_seed(run.seed)
+    order = torch.randperm(len(speech.known), generator=generator)
+    held, known = (speech.known[rows] for rows in order.tensor_split([round(config.valid * len(order))]))
+    network = new_network(config, len(speech.speakers), run.seed, run.device)
+    run.compiled(network)
+    optimiser = torch.optim.AdamW(network.parameters(), config.lr, weight_decay=config.weight_decay, fused=True)
+    parts = {"network": network, "optimiser": optimiser, "rng": generator}
+    for epoch in run.epochs(config.epochs, parts):
+        loss = learn(config, network, optimiser, speech, known, generator, epoch)
+        accuracy = float((guesses(network, speech, held, run.device) == held.speakers).float().mean())
+        run.log({"train_loss": loss, "valid_accuracy": accuracy})
+    said = guesses(network, speech, speech.asked, run.device).tolist()
+    run.finish(table(("Id", "Category"), speech.ids, [speech.speakers[number] for number in said]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("hw04"))
