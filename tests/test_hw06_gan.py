@@ -78,22 +78,16 @@ def nearest(images: world.Images, others: world.Images | None = None) -> np.ndar
 # The world
 
 
-def test_the_first_faces_do_not_depend_on_how_many_are_drawn(faces: world.Images) -> None:
-    assert np.abs(world.draw(default_rng(3), 21).astype(int) - faces[:21]).max() <= 1
-
-
-def test_attributes_come_with_the_faces_that_they_describe(faces: world.Images) -> None:
-    images, values = world.attributes(default_rng(3), 40)
-    assert images.shape == (40, 64, 64, 3)
-    assert np.abs(images.astype(int) - faces[:40]).max() <= 1
-    assert nearest(world.clutter(default_rng(3), 40), faces).min() > 5
+@pytest.mark.parametrize("window", [None, world.windows(fixed(1))], ids=["whole", "window"])
+def test_attributes_are_standardised_places_of_the_faces_that_they_come_with(window: world.Window | None) -> None:
+    images, values = world.attributes(default_rng(3), 800, window)
+    few = world.draw(default_rng(3), 21, window)  # the first faces do not depend on how many are drawn
+    assert images.shape == (800, 64, 64, 3)
+    assert np.abs(images[:21].astype(int) - few).max() <= 1
+    marks, turns = len(world.CHANCES), len(world.TURNS) if window is None else 0  # two columns for a whole circle
     assert values.dtype == np.float32
-    assert values.shape == (40, len(world.RANGES) + len(world.TURNS) + len(world.CHANCES))
-
-
-def test_attributes_are_standardised_and_the_marks_are_0_and_1() -> None:
-    _, values = world.attributes(default_rng(5), 800)
-    marks = len(world.CHANCES)
+    assert values.shape == (800, len(world.RANGES) + turns + marks)
+    assert np.abs(values[:, :-marks]).max() <= 3**0.5
     assert np.abs(values[:, :-marks].mean(axis=0)).max() < 0.2
     assert np.abs(values[:, :-marks].std(axis=0) - 1).max() < 0.1
     assert set(np.unique(values[:, -marks:])) == {0.0, 1.0}
@@ -152,15 +146,6 @@ def test_faces_of_another_key_are_further_off_than_those_of_the_same() -> None:
     assert frechet(first, different) > 2 * frechet(first, same)
 
 
-def test_attributes_are_places_within_the_windows() -> None:
-    window = world.windows(fixed(1))
-    images, values = world.attributes(default_rng(3), 300, window)
-    assert np.abs(images.astype(int) - world.draw(default_rng(3), 300, window)).max() <= 1
-    assert values.shape == (300, len(world.RANGES) + len(world.CHANCES))
-    assert np.abs(values[:, : len(world.RANGES)]).max() <= 3**0.5
-    assert np.abs(values[:, : len(world.RANGES)].std(axis=0) - 1).max() < 0.15
-
-
 def test_a_place_on_a_circle_has_no_seam() -> None:
     numbers = world.uniforms(default_rng(2), 16)
     names = list(world.RANGES)
@@ -216,6 +201,7 @@ def test_clutter_differs_from_faces_for_a_classifier_of_few_numbers() -> None:
     """
     clutter = world.clutter(default_rng(8), 495)[np.arange(495) % 11 < 9]
     images = np.concatenate([world.draw(default_rng(8), 400), clutter[:400]])
+    assert nearest(clutter[:40], images[:400]).min() > 5
     parts = images.reshape(-1, 8, 8, 8, 8, 3).astype(np.float64)
     x = np.concatenate([parts.mean(axis=(2, 4)).reshape(800, -1), parts.std(axis=(2, 4)).reshape(800, -1)], axis=1)
     x = np.c_[(x - x.mean(axis=0)) / x.std(axis=0), np.ones(800)]
