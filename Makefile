@@ -11,10 +11,10 @@ test: .venv/test  ## linters, types and all fast tests, mostly on SQLite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 -m 'not slow' --durations 10
+	$(BIN)/pytest -q -n 2 --dist worksteal -m 'not slow' --durations 10
 
 test-slow: .venv/test  ## tests that take long: PostgreSQL, coverage of intervals, cheap tricks, repeated kills, bursts
-	$(BIN)/pytest -q -n 2 -m slow --durations 10
+	$(BIN)/pytest -q -n 2 --dist worksteal -m slow --durations 10
 
 bench: .venv/test  ## measure the speed, as ratios to the usual program in the same run
 	for bench in $(BENCHES); do $(BIN)/python tests/bench/$$bench.py || exit 1; done

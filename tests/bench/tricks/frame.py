@@ -83,13 +83,14 @@ class Trick:
     """A way to a submission file that does not solve the task as the levels do.
 
     `said` is the reason why a trick may clear the bar that its kind must not: it is printed in the table, and stands in
-    the homework's page. Empty for all tricks that keep the rule.
+    the homework's page. Empty for all tricks that keep the rule. A `long` one takes minutes, too many for the tests.
     """
 
     name: str
     kind: int
     make: Callable[[Given], bytes]
     said: str = ""
+    long: bool = False
 
 
 @dataclass(frozen=True)

@@ -155,11 +155,11 @@ def others(given: Given, count: int) -> list[Family]:
     return [family(given.other_streams(number)) for number in range(count)]
 
 
-def own_generator(worlds: Callable[[Given], Sequence[Family]]) -> Callable[[Given], bytes]:
-    """Trained on faces and anomalies that this package draws in worlds of its own."""
+def own_generator(worlds: Callable[[Given], Sequence[Family]], count: int = DRAWN) -> Callable[[Given], bytes]:
+    """Trained on so many faces and anomalies that this package draws in worlds of its own."""
 
     def make(given: Given) -> bytes:
-        faces, odd = drawn(worlds(given), given.other_streams().generator("pictures"), DRAWN)
+        faces, odd = drawn(worlds(given), given.other_streams().generator("pictures"), count)
         return general.table(given.form, classifier(faces, odd, files(given.public)[1]))
 
     return make
@@ -179,10 +179,14 @@ def against_given_faces(given: Given) -> bytes:
 
 def labelled(world: World, streams: Streams, size: str) -> bytes:
     """What a classifier says that was trained on faces and anomalies of the world itself, with their labels."""
-    faces, odd = drawn([family(streams)], streams.generator("reference"), 2 * DRAWN)
-    return general.table(world.secret.competition.format, classifier(faces, odd, files(world.public)[1], epochs=8))
+    faces, odd = drawn([family(streams)], streams.generator("reference"), 10 * DRAWN)
+    return general.table(world.secret.competition.format, classifier(faces, odd, files(world.public)[1], epochs=10))
 
 
+MANY = (
+    "With enough other keys each kind of anomaly is seen. The edition `own` is made from pictures that no generator"
+    " knows."
+)
 FITTED = (
     "What a key decides is which quirks are normal, and the given faces show that. The edition `own` is made from"
     " pictures that no generator knows."
@@ -212,5 +216,9 @@ TRICKS = (
     ),
     Trick("own generator, CNN, one other key", OTHER_DATA, own_generator(lambda given: others(given, 1))),
     Trick("own generator, CNN, eight other keys", OTHER_DATA, own_generator(lambda given: others(given, 8))),
+    Trick(
+        "own generator, CNN, 64 other keys", OTHER_DATA,
+        own_generator(lambda given: others(given, 64), 10 * DRAWN), MANY, long=True,
+    ),
     Trick("own generator, CNN, all kinds against the given faces", OTHER_DATA, against_given_faces, FITTED),
 )  # fmt: skip
