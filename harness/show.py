@@ -27,6 +27,10 @@ FONTS = (
 """Fonts with traditional Chinese characters; the first one installed is used."""
 
 
+WIDE = 48
+"""Characters in a line of a paragraph."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """Where a picture lies, its size in pixels, and the SHA-256 of the manifest of its data."""
@@ -179,14 +183,19 @@ def _speakers(folder: Path, figure: Figure) -> None:
     left.legend(fontsize=8)
 
 
-def _talks(folder: Path, figure: Figure) -> None:
-    """HW5: lines in both languages, and test lines to translate."""
+def _chinese_font() -> str:
     from matplotlib import font_manager
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
     font = next((name for name in FONTS if name in installed), None)
     if font is None:
         raise UserError("the picture needs a font with Chinese characters; install Noto Sans CJK.", code="E_SHOW")
+    return font
+
+
+def _talks(folder: Path, figure: Figure) -> None:
+    """HW5: lines in both languages, and test lines to translate."""
+    font = _chinese_font()
     names = ("ted2020/raw.en", "ted2020/raw.zh", "test/test.en")
     english, chinese, tests = ((folder / name).read_text(encoding="utf-8").split("\n") for name in names)
     short = [place for place in range(400) if len(english[place]) < 60][:8]
@@ -209,6 +218,28 @@ def _faces(folder: Path, figure: Figure) -> None:
     paths = sorted((folder / "faces").iterdir())
     pictures = [_open(path) for path in paths[:: max(1, len(paths) // 40)][:40]]
     _grid(figure, pictures, [""] * len(pictures), 10, "HW6: training faces")
+
+
+def _passages(folder: Path, figure: Figure) -> None:
+    """HW7: two paragraphs, each with a question and its answer marked."""
+    data = json.loads((folder / "hw7_train.json").read_text(encoding="utf-8"))
+    texts, lines, every = data["paragraphs"], 0, data["questions"]
+    chosen = list({one["paragraph_id"]: one for one in every if len(texts[one["paragraph_id"]]) < 420}.values())[:2]
+    figure.set_size_inches(8.5, 4)
+    axes, font = figure.add_subplot(), _chinese_font()
+    axes.set_axis_off()
+    for one in chosen:
+        text = texts[one["paragraph_id"]]
+        for at, sign in enumerate(text):
+            inside = one["answer_start"] <= at <= one["answer_end"]
+            style: dict[str, Any] = {"weight": "bold", "color": "#c0392b"} if inside else {"color": "#222222"}
+            axes.text(at % WIDE, lines + at // WIDE, sign, fontsize=9, ha="center", va="center", family=font, **style)
+        lines += -(-len(text) // WIDE)
+        for at, sign in enumerate(one["question_text"][:WIDE]):
+            axes.text(at, lines + 0.3, sign, fontsize=9, ha="center", va="center", family=font, color="#2c6fbb")
+        lines += 2
+    figure.set_size_inches(8.5, 0.24 * lines + 0.4)
+    axes.set(xlim=(-1, WIDE), ylim=(lines - 0.5, -1))
 
 
 def _strangers(folder: Path, figure: Figure) -> None:
@@ -257,8 +288,8 @@ def _flights(folder: Path, figure: Figure) -> None:
 
 
 DRAWN = {
-    "hw01": _survey, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces, "hw08": _strangers,
-    "hw12": _flights,
+    "hw01": _survey, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces, "hw07": _passages,
+    "hw08": _strangers, "hw12": _flights,
 }  # fmt: skip
 """The function that draws each homework's data."""
 
@@ -268,6 +299,7 @@ SEEN = {
     "hw04": "four speakers' mean spectra over their utterances, and the spectrogram of one utterance of each",
     "hw05": "lines in English and in traditional Chinese, and test lines to be translated",
     "hw06": "forty of the faces to learn from",
+    "hw07": "two paragraphs, each with a question in blue and its answer in red",
     "hw08": "twenty training images, all normal, above twenty test images, some of which are not",
     "hw12": "flights without engines, which crash, and flights of a simple controller to the landing pad",
 }

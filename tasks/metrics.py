@@ -352,6 +352,50 @@ def stripped_hits(answers: Columns, predictions: Columns) -> NDArray[np.bool_]:
     return hits(stripped(answers), stripped(predictions))
 
 
+def right_answers(cell: str) -> list[str]:
+    """The right answers of a cell, one a line, without ASCII commas, as HW7's course compares them.
+
+    >>> right_answers("3,600元\\n三千六百元")
+    ['3600元', '三千六百元']
+    """
+    return [answer.strip() for answer in cell.replace(",", "").split("\n")]
+
+
+def _of_any_answer(answers: Columns, predictions: Columns, score: Callable[[str, str], float]) -> list[float]:
+    """For each row the best score of the predicted answer, with any of the right ones."""
+    ((name, cells),) = answers.items()
+    return [
+        max([score(right, guess.replace(",", "").strip()) for right in right_answers(cell)])
+        for cell, guess in zip(cells.tolist(), predictions[name].tolist(), strict=True)
+    ]
+
+
+def answer_hits(answers: Columns, predictions: Columns) -> NDArray[np.bool_]:
+    """Whether each row (n,) has one of the right answers; an empty one is never right."""
+    import numpy as np
+
+    return np.array(_of_any_answer(answers, predictions, lambda right, guess: bool(guess) and right == guess), bool)
+
+
+def answer_overlaps(answers: Columns, predictions: Columns) -> NDArray[np.float64]:
+    """The F1 of characters of each row (n,), as SQuAD has it of words (Rajpurkar et al., arXiv 1606.05250)."""
+    import numpy as np
+
+    return np.array(_of_any_answer(answers, predictions, character_f1))
+
+
+def character_f1(right: str, guess: str) -> float:
+    """The harmonic mean of precision and recall of the characters, counted as often as they occur.
+
+    >>> character_f1("青溪鎮", "在青溪鎮上班")
+    0.6666666666666666
+    """
+    if right == guess:
+        return float(bool(guess))
+    common = sum([min(right.count(sign), guess.count(sign)) for sign in set(right)])
+    return 2 * common / (len(right) + len(guess))
+
+
 def root_mean(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
     """The root of the weighted mean."""
     mean = weighted_mean(rows, weight)
@@ -371,6 +415,8 @@ MSE = Metric("mean_squared_error", "MSE", False, 0.0, math.inf, 5, squared_error
 MAE = Metric("mean_absolute_error", "MAE", False, 0.0, math.inf, 5, absolute_errors, interval=error_interval)
 ACCURACY = Metric("accuracy_score", "accuracy", True, 1.0, 0.0, 5, hits)
 EXACT_MATCH = Metric("exact_match_score", "exact match", True, 1.0, 0.0, 5, stripped_hits)
+ANSWER_MATCH = Metric("answer_match_score", "exact match", True, 1.0, 0.0, 5, answer_hits)
+CHARACTER_F1 = Metric("character_f1_score", "character F1", True, 1.0, 0.0, 5, answer_overlaps)
 
 _LARGE = "misses more often than 1 in 20 times where a few errors are very large"
 NOTES: dict[str, tuple[int, str]] = {

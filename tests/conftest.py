@@ -338,6 +338,10 @@ SHORT = {
         "valid=20", "average_checkpoints=2", "batch_tokens=600", "beam_size=2",
     ],
     "hw06": ["epochs=2", "width=4", "batch=100", "lr=0.03", "lr_discriminator=0.01"],
+    "hw07": [
+        "epochs=2", "pretrain=1", "lines=16", "dim=8", "width=8", "heads=2", "summaries=4", "valid=8", "window=120",
+        "stride=100",
+    ],
     "hw08": ["epochs=2"],
     "hw12": ["iterations=2", "episodes=2", "hidden=8", "n_envs=2", "max_steps=80"],
 }  # fmt: skip
@@ -353,12 +357,15 @@ def few(patch: pytest.MonkeyPatch) -> None:
     from tasks.hw05_transformer import SIZES
     from tasks.hw06_gan import networks
     from tasks.hw06_gan import world as girls
+    from tasks.hw07_bert import SIZES as STORIES
+    from tasks.hw07_bert import Counts
     from tasks.hw08_anomaly import world as faces
 
     for year, counts in FEW_DISHES.items():
         patch.setitem(dishes.COUNTS, (year, "small"), dishes.Counts(*counts))
     patch.setitem(speakers.COUNTS, "small", speakers.Counts(6, 2, 3, 3, (60, 60)))
     patch.setitem(SIZES, "small", (600, 100, 300))
+    patch.setitem(STORIES, "small", Counts(24, 8, 24, 4, 40))
     patch.setitem(girls.SIZES, "small", (300, 400))
     patch.setitem(networks.FACES, "small", 300)
     patch.setitem(networks.CLUTTER, "small", 300)

@@ -37,7 +37,6 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")), *sorted(
 
 PLANNED = {
     "hw02": "phoneme classification",
-    "hw07": "BERT: extractive question answering",
     "hw09": "explainable AI",
     "hw10": "adversarial attack",
     "hw11": "domain adaptation",
@@ -164,7 +163,7 @@ def editions(task: Task) -> str:
     return "\n".join(lines)
 
 
-DIGITS = {"hw01": 4, "hw03": 4, "hw04": 4, "hw05": 2, "hw06": 1, "hw08": 4, "hw12": 1}
+DIGITS = {"hw01": 4, "hw03": 4, "hw04": 4, "hw05": 2, "hw06": 1, "hw07": 4, "hw08": 4, "hw12": 1}
 """The decimals of the first metric in the tables of results, which the spread over seeds allows."""
 ONE_BOARD = ("face_rate_score",)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -39,6 +40,7 @@ from tests import test_hw03_own as hw03_own
 from tests import test_hw04_self_attention as hw04
 from tests import test_hw05_transformer as hw05
 from tests import test_hw06_judge as hw06
+from tests import test_hw07_bert as hw07
 from tests import test_hw08_anomaly as hw08
 from tests import test_hw08_own as hw08_own
 from tests.conftest import SHORT, reseal
@@ -57,6 +59,14 @@ def table_of_answers(home: Home, secret: Secret) -> bytes:
     columns = [secret.answers.columns[column.name].tolist() for column in form.columns]
     rows = [",".join(form.header), *(",".join(map(str, row)) for row in zip(form.ids, *columns, strict=True))]
     return ("\n".join(rows) + "\n").encode()
+
+
+def first_answers(home: Home, secret: Secret) -> bytes:
+    """The first right answer of each question, quoted where it has a comma."""
+    out = io.StringIO(newline="")
+    cells = [right.split("\n")[0] for right in secret.answers.columns["Answer"].tolist()]
+    csv.writer(out, lineterminator="\n").writerows([("ID", "Answer"), *zip(secret.answers.ids, cells, strict=True)])
+    return out.getvalue().encode()
 
 
 def lines_of_answers(home: Home, secret: Secret) -> bytes:
@@ -141,6 +151,9 @@ WRONG_ROWS: dict[str, Bytes] = ANY_FILE | {
     "no value": lambda data: data.rstrip(b"\n").rpartition(b",")[0] + b",\n",
     "infinity": lambda data: data.rstrip(b"\n").rpartition(b",")[0] + b",inf\n",
 }
+WRONG_TEXTS = {
+    what: change for what, change in WRONG_ROWS.items() if what not in ("not a number", "no value", "infinity")
+}
 WRONG_ARCHIVE: dict[str, Bytes] = ANY_FILE | {
     "an image too few": lambda data: archive_of(members(data)[1:]),
     "an image too many": lambda data: archive_of([*members(data), ("0.jpg", members(data)[0][1])]),
@@ -181,6 +194,7 @@ CASES = {
     "hw04": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 1),
     "hw05": Case(lines_of_answers, WRONG_LINES, None, {"bleu_score": 100.00000000000004}, 1),
     "hw06": Case(hidden_images, WRONG_ARCHIVE, members_turned, {}, 500, frozenset({"boss"})),  # a judge of few faces
+    "hw07": Case(first_answers, WRONG_TEXTS, rows_turned, {"answer_match_score": 1.0, "character_f1_score": 1.0}, 2),
     "hw08": Case(table_of_answers, WRONG_ROWS, rows_turned, {"roc_auc_score": 1.0}, 80),
     "hw12": Case(landings, WRONG_MODEL, None, {}, 1, frozenset({"boss"})),
 }
@@ -359,6 +373,9 @@ COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list
     ("hw04", "2023"): (0.5, [0.66025, 0.81750, 0.88500], None, [0.5] * 3),
     ("hw05", "2021"): (0.5, [18.43, 24.04, 29.32], [17.61, 23.43, 28.27], [1, 1, 1]),
     ("hw05", "2022"): (0.5, [14.58, 18.04, 25.20, 29.13], None, [0.5] * 4),
+    ("hw07", "2021"): (0.5, [0.44622, 0.68421, 0.79290, 0.84897], None, [1, 1, 0.5, 0.5]),
+    ("hw07", "2022"): (0.5, [0.45139, 0.65792, 0.78136, 0.84388], None, [0.5] * 4),
+    ("hw07", "2023"): (0.5, [0.46481, 0.67139, 0.75936, 0.84108], None, [0.5] * 4),
     ("hw08", "2021"): (0.5, [0.64046, 0.75719, 0.81304, 0.86590], None, [1, 1, 0.5, 0.5]),
     ("hw08", "2022"): (0.5, [], None, []),
 }
@@ -459,6 +476,7 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw04", "2021"): hw04.given,
     ("hw05", "2022"): lambda place: hw05.write_course(place, *hw05.pairs_of(talks.LEAST), ["一行。"]),
     ("hw06", "2021"): hw06.given,
+    ("hw07", "2022"): hw07.given,
     ("hw08", "2021"): lambda place: hw08.course_folder(place, hw08.faces(120), "data-bin"),
     ("hw08", "own"): hw08_own.given,
 }

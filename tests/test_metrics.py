@@ -222,6 +222,8 @@ def drawn(name: str, rng: np.random.Generator, n: int) -> tuple[Columns, Columns
         return {"y": label % 2}, {"y": guess.astype(np.float64)}
     if name == "bleu_score":
         return {"zh": text[label]}, {"zh": text[guess]}
+    if name in ("answer_match_score", "character_f1_score"):
+        return {"a": np.array(["a,b\ncd", "b", "c"])[label]}, {"a": np.array(["ab", "b", "cb"])[guess]}
     if name in ("frechet_inception_distance", "face_rate_score"):
         made = {"features": rng.normal(size=(n, 4)), "face": guess == 1}
         return {"features": rng.normal(size=(n, 4))}, made

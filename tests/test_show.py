@@ -44,6 +44,12 @@ def talks(folder: Path) -> None:
         (folder / name).write_text("$cost_{x} %\n" * 500, encoding="utf-8")
 
 
+def passages(folder: Path) -> None:
+    asked = {"id": 0, "paragraph_id": 0, "question_text": "$_{x} ?", "answer_start": 3, "answer_end": 5}
+    text = json.dumps({"questions": [asked], "paragraphs": ["$cost_{x} % " * 20]})
+    (folder / "hw7_train.json").write_text(text, encoding="utf-8")
+
+
 def strangers(folder: Path) -> None:
     (folder / "data").mkdir()
     for name in ("trainingset.npy", "testingset.npy"):
@@ -55,6 +61,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW3 of 2022": ("hw03", dishes_2022),
     "HW5": ("hw05", talks),
     "HW6": ("hw06", lambda folder: pictures(folder, [f"faces/{number}.jpg" for number in range(50)])),
+    "HW7": ("hw07", passages),
     "HW8": ("hw08", strangers),
     "HW12": ("hw12", lambda folder: (folder / "episodes.csv").write_text("episode,seed\n0,5\n1,6\n")),
 }

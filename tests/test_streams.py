@@ -124,6 +124,7 @@ WORLDS = {
     "hw03": (world("hw03", "builtin"), "test/", "food-11/(training|validation)/"),
     "hw05": (world("hw05", "builtin"), "test", None),
     "hw06": (hw06, "hidden faces", "faces/"),
+    "hw07": (world("hw07", "builtin"), "test", "hw7_(train|dev|text)"),
     "hw08": (world("hw08", "builtin"), "test/", "trainingset"),
 }
 

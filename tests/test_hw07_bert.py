@@ -1,0 +1,504 @@
+"""HW7: the stories and their questions, the course's own files, and the parts of the baseline."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given as drawn
+from hypothesis import strategies as st
+
+from baselines import hw07_bert as baseline
+from baselines import pretrained, spans
+from baselines.common import train_level
+from baselines.reading import NEVER, exact
+from harness.competition import find_competition, read_secret
+from harness.home import Home
+from submissions.reader import read
+from tasks.base import Answers, Made, SubmissionError, UserError
+from tasks.hw07_bert import DEV_FILE, TARGET, TASK, TEST_FILE, TEXT_FILE, TRAIN_FILE, lexicon, official, story, world
+from tasks.hw07_bert.story import Question, Story, sentences
+from tasks.metrics import ANSWER_MATCH, CHARACTER_F1
+from tasks.streams import fixed
+from tests.bench.tricks.hw07 import Solver
+from tests.conftest import SHARED, SHORT, needs
+from tests.test_hw05_transformer import SIMPLIFIED
+
+COURSE, DRCD = SHARED / "hw7-qa" / "2022", SHARED / "hw7-qa" / "drcd"
+
+
+@pytest.fixture(scope="module")
+def stories() -> list[tuple[Story, list[Question]]]:
+    """Fifty stories of each of six keys, with their questions."""
+    made = []
+    for seed in range(6):
+        language = lexicon.draw_language(fixed(seed).random("language"))
+        for number in range(50):
+            rng = random.Random(f"{seed} {number}")
+            told = story.tell(language, rng)
+            made.append((told, story.ask(told, rng, 6)))
+    return made
+
+
+# The world
+
+
+def test_the_words_are_traditional_and_no_relation_has_the_phrase_of_another() -> None:
+    texts = [value for value in vars(lexicon).values() if isinstance(value, str)]
+    assert not set("".join(texts + [p for every in lexicon.RELATIONS.values() for p in every])) & set(SIMPLIFIED) - set(
+        "后里面台只系于云才干"  # which traditional writing has as well
+    )
+    for every in lexicon.RELATIONS.values():
+        phrases = [phrase for relation in every for phrase in relation.split()]
+        assert len(set(phrases)) == len(phrases) == 4 * len(every)
+        assert all(phrase.count("{o}") == 1 for phrase in phrases)
+
+
+def test_another_key_has_another_language() -> None:
+    one, other = (lexicon.draw_language(fixed(seed).random("language")) for seed in (1, 2))
+    assert len(set(one.objects["place"]) & set(other.objects["place"])) < 0.2 * len(one.objects["place"])
+    assert len(set(one.given[0]) & set(other.given[0])) < 0.3 * len(one.given[0])
+    assert {kind: [r.number for r in every] for kind, every in one.relations.items()} != {
+        kind: [r.number for r in every] for kind, every in other.relations.items()
+    }
+
+
+def test_each_answer_follows_from_the_paragraph_and_no_other(stories: list[tuple[Story, list[Question]]]) -> None:
+    asked = Counter[str]()
+    for told, questions in stories:
+        solver = Solver(told.text)
+        for question in questions:
+            right = set(question.answers)
+            assert solver.answers(question.text) == right, (told.text, question)
+            assert told.text[question.start :].startswith(question.answers[0])
+            assert len(right) == 1 or question.text.endswith(("請舉出一個。", "請舉出一位。", "請舉出一樣。"))
+            asked[f"{len(right)}"] += 1
+    assert asked["1"] > 1000
+    assert asked["2"] > 0.02 * asked["1"]
+
+
+def test_a_paragraph_has_eight_to_fourteen_sentences_and_most_say_he_or_she(
+    stories: list[tuple[Story, list[Question]]],
+) -> None:
+    parts = [[sentence for _, sentence in sentences(told.text)] for told, _ in stories]
+    counts = np.array([len(part) for part in parts])
+    assert np.mean((counts >= 8) & (counts <= 14)) > 0.9
+    assert 0.55 < np.mean([bool(re.search("[他她]", sentence)) for part in parts for sentence in part[1:]]) < 0.75
+    assert max(len(told.text) for told, _ in stories) <= baseline.LEVELS["strong"].window
+
+
+def test_a_question_asks_in_other_words_and_seldom_of_the_sentence_that_looks_most_like_it(
+    stories: list[tuple[Story, list[Question]]],
+) -> None:
+    found = []
+    for told, questions in stories:
+        for question in questions:
+            begin, sentence = story.most_alike(told.text, question.text)
+            found.append(begin <= question.start < begin + len(sentence))
+    assert 0.01 < np.mean(found) < 0.12
+
+
+def test_the_text_without_questions_tells_facts_again_in_other_words() -> None:
+    language = lexicon.draw_language(fixed(3).random("language"))
+    for number in range(50):
+        rng = random.Random(number)
+        told = story.tell(language, rng)
+        line = story.remember(told, rng, 4)
+        assert line.startswith(told.text)
+        assert "\n" not in line
+        rest, asked = spans.clozes(line, rng)
+        assert asked
+        for one in asked:
+            for begin, end in one.spans:
+                assert one.text.replace(spans.BLANK, rest[begin : end + 1]) in line
+
+
+@pytest.fixture
+def small(homes: Callable[[str], Home]) -> tuple[Path, Answers]:
+    home = homes("hw07")
+    return home.public("hw07"), read_secret(home, find_competition(home, "hw07")).answers
+
+
+def test_the_files_are_the_courses_and_the_test_has_no_answers(small: tuple[Path, Answers]) -> None:
+    folder, answers = small
+    texts: list[set[str]] = []
+    for name in (TRAIN_FILE, DEV_FILE, TEST_FILE):
+        data = json.loads((folder / name).read_text(encoding="utf-8"))
+        assert list(data) == ["questions", "paragraphs"]
+        assert [one["id"] for one in data["questions"]] == list(range(len(data["questions"])))
+        texts.append(set(data["paragraphs"]))
+        for one in data["questions"]:
+            assert tuple(one) == official.FIELDS
+            given = (one["answer_text"], one["answer_start"], one["answer_end"])
+            text = data["paragraphs"][one["paragraph_id"]]
+            if name == TEST_FILE:
+                assert given == (None, None, None)
+            else:
+                assert text[one["answer_start"] : one["answer_end"] + 1] == one["answer_text"]
+    assert not texts[0] & texts[2] | texts[1] & texts[2] | texts[0] & texts[1]
+    assert len((folder / TEXT_FILE).read_text(encoding="utf-8").splitlines()) == 40
+    assert len(answers) == len(data["questions"])
+    assert answers.groups is not None
+    assert [f"paragraph {one['paragraph_id']}" for one in data["questions"]] == answers.groups.tolist()
+    for one, right in zip(data["questions"], answers.columns[TARGET].tolist(), strict=True):
+        assert all(answer in data["paragraphs"][one["paragraph_id"]] for answer in right.split("\n"))
+
+
+# The format and the metrics
+
+
+def answered(*cells: str) -> bytes:
+    return "".join(f"{line}\n" for line in ("ID,Answer", *(f"{at},{cell}" for at, cell in enumerate(cells)))).encode()
+
+
+def form_of(count: int) -> Any:
+    return TASK.editions[0].format.fit(Answers(range(count), {}))
+
+
+def test_every_cell_is_text_and_an_empty_one_is_wrong_but_taken() -> None:
+    cells = ["NA", "null", "", "007", "1970", '"a,b"', '"說「好」，""是"""', "《詩》", "nan", "inf"]
+    wanted = ["NA", "null", "", "007", "1970", "a,b", '說「好」，"是"', "《詩》", "nan", "inf"]
+    for data in (answered(*cells), b"\xef\xbb\xbf" + answered(*cells).replace(b"\n", b"\r\n")):
+        columns = read(data, form_of(len(cells)))
+        assert columns[TARGET].tolist() == wanted
+    truth = {TARGET: np.array([*wanted[:2], "NA", *wanted[3:]])}
+    assert ANSWER_MATCH.rows(truth, columns).tolist() == [cell != "" for cell in wanted]
+    assert CHARACTER_F1.rows(truth, columns).tolist() == [float(cell != "") for cell in wanted]
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        (["a,b", "c"], "E_CELLS"),
+        (['"a', "c"], "E_QUOTE"),
+        (["a"], "E_ID_MISSING"),
+        (["x" * 20_000, "c"], "E_TEXT_LONG"),
+    ],
+)
+def test_a_row_with_a_third_field_or_an_open_quote_is_refused(rows: list[str], code: str) -> None:
+    with pytest.raises(SubmissionError) as caught:
+        read(answered(*rows), form_of(2))
+    assert [problem.code for problem in caught.value.problems] == [code]
+
+
+def reference(right: list[str], guess: str) -> tuple[float, float]:
+    """Exact match and F1 as the evaluation of SQuAD has them, of characters, after the course's normalisation."""
+    found = []
+    for answer in right:
+        truth, said = Counter(answer.replace(",", "").strip()), Counter(guess.replace(",", "").strip())
+        same = sum((truth & said).values())
+        if same == 0:
+            found.append((0.0, 0.0))
+            continue
+        precision, recall = same / said.total(), same / truth.total()
+        exactly = answer.replace(",", "").strip() == guess.replace(",", "").strip()
+        found.append((float(exactly), 2 * precision * recall / (precision + recall)))
+    return max(match for match, _ in found), max(f1 for _, f1 in found)
+
+
+texts = st.text(st.sampled_from("青溪鎮, 3元a"), max_size=6)
+
+
+@drawn(
+    st.lists(
+        st.tuples(st.lists(texts.filter(lambda t: bool(t.strip(" ,"))), min_size=1, max_size=3), texts), min_size=1
+    )
+)
+def test_both_metrics_are_the_references(rows: list[tuple[list[str], str]]) -> None:
+    answers = {TARGET: np.array(["\n".join(right) for right, _ in rows])}
+    said = {TARGET: np.array([guess for _, guess in rows])}
+    wanted = [reference(right, guess) for right, guess in rows]
+    assert ANSWER_MATCH.rows(answers, said).tolist() == [bool(match) for match, _ in wanted]
+    assert CHARACTER_F1.rows(answers, said).tolist() == pytest.approx([f1 for _, f1 in wanted], abs=1e-12)
+
+
+@needs("hw7-qa")
+def test_both_metrics_are_the_references_on_real_answers_of_two_people() -> None:
+    data = json.loads((DRCD / "DRCD_dev.json").read_text(encoding="utf-8-sig"))
+    pairs = [
+        tuple(answer["text"] for answer in one["answers"])
+        for article in data["data"]
+        for paragraph in article["paragraphs"]
+        for one in paragraph["qas"]
+    ]
+    assert len(pairs) == 3524
+    answers = {TARGET: np.array([first for first, _ in pairs])}
+    said = {TARGET: np.array([second for _, second in pairs])}
+    wanted = np.array([reference([first], second) for first, second in pairs])
+    assert ANSWER_MATCH.value(ANSWER_MATCH.rows(answers, said)) == wanted[:, 0].mean()
+    assert CHARACTER_F1.value(CHARACTER_F1.rows(answers, said)) == pytest.approx(wanted[:, 1].mean(), abs=1e-12)
+
+
+# The course's files
+
+
+def given(place: Path, paragraphs: int = 60) -> Path:
+    """Files in the course's layout: three parts of a world, every tenth paragraph also in a spoken version."""
+    place.mkdir(parents=True)
+    language = lexicon.draw_language(fixed(11).random("language"))
+    for name, count in ((TRAIN_FILE, paragraphs), (DEV_FILE, paragraphs // 3), (TEST_FILE, 5)):
+        made = world.paragraphs(language, fixed(11).within(name), 3, range(count))
+        if name != TEST_FILE:
+            made += [(text.replace("三", "山").replace("還", "環"), asked) for text, asked in made[::10]]
+            made = [(text, [q for q in asked if text[q.start :].startswith(q.answers[0])]) for text, asked in made]
+        parts = world.shuffled([one for one in made if one[1]], np.random.default_rng(0))
+        world.write_questions(place / name, *parts, answers=name != TEST_FILE)
+    return place
+
+
+def take(year: str, source: Path, public: Path, seed: int = 0) -> Made:
+    public.mkdir()
+    return TASK.edition(year).make(public, fixed(seed), "small", source)
+
+
+def labelled(folder: Path, name: str) -> tuple[list[str], list[dict[str, Any]]]:
+    data = json.loads((folder / name).read_text(encoding="utf-8"))
+    return data["paragraphs"], data["questions"]
+
+
+def test_a_quarter_of_the_questions_becomes_hidden_by_whole_paragraphs_with_their_spoken_versions(
+    tmp_path: Path,
+) -> None:
+    source = given(tmp_path / "given")
+    total = sum(len(labelled(source, name)[1]) for name in (TRAIN_FILE, DEV_FILE))
+    made = take("2022", source, tmp_path / "public")
+    assert total / 4 - 6 <= len(made.answers) <= total / 4
+    sides = [labelled(tmp_path / "public", name)[0] for name in (TRAIN_FILE, DEV_FILE, TEST_FILE)]
+    kept = {text.replace("三", "山").replace("還", "環") for side in sides[:2] for text in side}
+    assert not kept & {text.replace("三", "山").replace("還", "環") for text in sides[2]}
+    before = {q["question_text"]: q for name in (TRAIN_FILE, DEV_FILE) for q in labelled(source, name)[1]}
+    for one, right in zip(labelled(tmp_path / "public", TEST_FILE)[1], made.answers.columns[TARGET], strict=True):
+        assert one["answer_text"] is None
+        assert right in {q["answer_text"] for q in before.values()}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda one: one.update(answer_end=5000), "expected an answer within the"),
+        (lambda one: one.update(answer_start=-1), "expected an answer within the"),
+        (lambda one: one.update(answer_start=one["answer_start"] - 1), "another text is there"),
+        (lambda one: one.update(paragraph_id=999), "expected a paragraph_id from 0"),
+        (lambda one: one.update(answer_start=True), "where it begins and ends"),
+        (lambda one: one.update(answer_text=None), "where it begins and ends"),
+        (lambda one: one.pop("question_text"), "expected the fields"),
+        (lambda one: one.update(question_text=7), "expected a text as question_text"),
+    ],
+)
+def test_a_question_that_does_not_fit_its_paragraph_is_named_without_its_answer(
+    change: Callable[[dict[str, Any]], object], message: str, tmp_path: Path
+) -> None:
+    source = given(tmp_path / "given")
+    data = json.loads((source / TRAIN_FILE).read_text(encoding="utf-8"))
+    answer = data["questions"][7]["answer_text"]
+    change(data["questions"][7])
+    (source / TRAIN_FILE).write_text(json.dumps(data))
+    with pytest.raises(UserError, match=re.escape(f"{TRAIN_FILE}, question 7")) as caught:
+        take("2022", source, tmp_path / "public")
+    assert message in str(caught.value)
+    assert answer not in str(caught.value)
+    assert caught.value.code == "E_SOURCE_CONTENT"
+    assert not list((tmp_path / "public").iterdir())
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"questions": [], "paragraphs": 3}', '{"questions": [3], "paragraphs": []}']
+)
+def test_what_is_not_the_courses_json_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / DEV_FILE).write_text(text)
+    with pytest.raises(UserError, match="expected"):
+        take("2021", tmp_path / "given", tmp_path / "public")
+
+
+@needs("hw7-qa")
+def test_real_paragraphs_are_imported_trained_on_and_scored(tmp_path: Path) -> None:
+    made = take("2022", COURSE, tmp_path / "public")
+    assert 1000 <= len(made.answers) <= 4131 // 4
+    folder = tmp_path / "public"
+    paragraphs = [labelled(folder, name)[0] for name in (TRAIN_FILE, DEV_FILE, TEST_FILE)]
+    assert len(set().union(*paragraphs)) == 1490
+    for name in (TRAIN_FILE, DEV_FILE, TEST_FILE):  # fewer, so that a level is done in seconds
+        data = json.loads((folder / name).read_text(encoding="utf-8"))
+        data["questions"] = data["questions"][:60]
+        (folder / name).write_text(json.dumps(data), encoding="utf-8")
+    (folder / "manifest.json").write_text("{}")
+    form = TASK.edition("2022").format.fit(Answers(range(60), {}))
+    truth = {TARGET: made.answers.columns[TARGET][:60]}
+    for level in ("simple", "medium"):
+        path = train_level("hw07", level, folder, tmp_path / level, seed=0, device="cpu", overrides=SHORT["hw07"])
+        columns = read(path.read_bytes(), form)
+        assert 0 <= ANSWER_MATCH.value(ANSWER_MATCH.rows(truth, columns)) <= 1
+
+
+@needs("hw7-qa")
+def test_drcds_own_files_are_imported_with_every_answer_that_was_given(tmp_path: Path) -> None:
+    made = take("2021", DRCD, tmp_path / "public")
+    cells = made.answers.columns[TARGET].tolist()
+    assert 7017 // 4 - 10 <= len(cells) <= 7017 // 4
+    assert sum("\n" in cell for cell in cells) > 300
+    texts, asked = labelled(tmp_path / "public", TRAIN_FILE)
+    assert all(texts[q["paragraph_id"]][q["answer_start"] : q["answer_end"] + 1] == q["answer_text"] for q in asked)
+
+
+# The baseline
+
+
+def test_windows_cover_a_paragraph_and_a_training_window_holds_its_answer() -> None:
+    rng = random.Random(0)
+    for length in (1, 40, 150, 151, 420):
+        for level in ("simple", "strong"):
+            config = baseline.LEVELS[level]
+            found = baseline.begins(length, config.window, config.stride)
+            assert {at for begin in found for at in range(begin, begin + config.window)} >= set(range(length))
+            assert max(found) == max(0, length - config.window)
+            for _ in range(20):
+                start = rng.randrange(length)
+                end = min(length - 1, start + rng.randrange(8))
+                begin = baseline.window_of(config, length, (start, end), rng)
+                assert begin <= start <= end < begin + config.window
+                assert 0 <= begin <= max(0, length - config.window)
+
+
+def test_places_whose_characters_are_in_the_question_are_marked() -> None:
+    signs = spans.Signs.of(["abcdxyab", "abcab"])
+    found = exact(signs.rows(["xabcdyab"]), signs.rows(["abcz"]))[0]
+    assert found.T.tolist() == [[0, 1, 1, 1, 0, 0, 1, 1], [0, 1, 1, 1, 0, 0, 1, 1], [0, 1, 1, 1, 0, 0, 0, 0]]
+
+
+def test_the_best_span_ends_after_its_start_where_a_longest_is_set() -> None:
+    config = partial(baseline.Config, window=6)
+    logits = torch.full((2, 6), NEVER)
+    logits[0, 4], logits[0, 1] = 0.0, -1.0
+    logits[1, 2], logits[1, 5] = 0.0, -2.0
+    found = [(baseline.Window(0, 0, "abcdef"), logits)]
+    assert baseline.best_span(config(), found) == ""
+    assert baseline.best_span(config(longest=3), found) == "bc"
+    better = [
+        *found,
+        (baseline.Window(0, 3, "xyz"), torch.cat([torch.tensor([[0.5, -9, -9]] * 2), logits[:, :3] * 0 - 9], 1)),
+    ]
+    assert baseline.best_span(config(longest=3), better) == "x"
+
+
+def test_answers_are_written_without_ascii_commas_and_read_as_they_are() -> None:
+    said = ['說"好"', "", "NA", "3600元"]
+    assert read(baseline.submission(range(4), said), form_of(4))[TARGET].tolist() == said
+    window = baseline.Window(0, 0, "3,600元")
+    logits = torch.zeros(2, 6)
+    logits[1, 5] = 1.0
+    assert baseline.answers(baseline.Config(window=6), [window], logits[None], 1) == ["3600元"]
+
+
+def test_a_level_learns_the_answers_of_a_small_world(small: tuple[Path, Answers], tmp_path: Path) -> None:
+    """A quarter of the training answers after 24 epochs of 24 paragraphs, where guessing finds one in twenty."""
+    folder = tmp_path / "public"
+    folder.mkdir()
+    for name in (TRAIN_FILE, DEV_FILE):
+        (folder / name).write_bytes((small[0] / name).read_bytes())
+    (folder / TEST_FILE).write_bytes((small[0] / TRAIN_FILE).read_bytes())  # the training questions are asked again
+    overrides = [
+        "epochs=24",
+        "dim=32",
+        "width=32",
+        "warmup=10",
+        "valid=1",
+        "pretrain=0",
+        "ensemble=1",
+        "dropout=0",
+        "lr=0.004",
+    ]
+    path = train_level("hw07", "boss", folder, tmp_path / "run", seed=0, device="cpu", overrides=overrides)
+    asked = labelled(folder, TRAIN_FILE)[1]
+    said = read(path.read_bytes(), form_of(len(asked)))
+    truth = {TARGET: np.array([one["answer_text"] for one in asked])}
+    assert ANSWER_MATCH.value(ANSWER_MATCH.rows(truth, said)) > 0.25
+
+
+# Pre-trained models
+
+
+def saved(folder: Path, tokens: Any = None) -> Path:
+    """A tiny BERT with random weights, and the tokenizer of its characters, as transformers saves them."""
+    transformers = pytest.importorskip("transformers")
+    folder.mkdir()
+    signs = sorted(set("".join(lexicon.__dict__[name] for name in ("SURNAMES", "MEN", "WOMEN", "PLACES", "SECOND"))))
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(str, range(10)), *signs, "##元", "，", "。", "？"]
+    (folder / "vocab.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(names), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=160,
+    )  # fmt: skip
+    transformers.BertForQuestionAnswering(config).save_pretrained(folder)
+    if tokens is None:
+        tokens = transformers.BertTokenizerFast(vocab_file=str(folder / "vocab.txt"))
+    tokens.save_pretrained(folder)
+    return folder
+
+
+def test_a_pretrained_model_in_a_folder_is_fine_tuned(small: tuple[Path, Answers], tmp_path: Path) -> None:
+    folder = saved(tmp_path / "bert")
+    overrides = [*SHORT["hw07"], f"pretrained={folder}", "epochs=1", "lr=0.001"]
+    said = []
+    for run in ("one", "two"):
+        path = train_level("hw07", "strong", small[0], tmp_path / run, seed=0, device="cpu", overrides=overrides)
+        columns = read(path.read_bytes(), form_of(len(small[1])))
+        said.append(columns[TARGET].tolist())
+    assert said[0] == said[1]
+    texts, asked = labelled(small[0], TEST_FILE)
+    assert all(
+        answer in texts[one["paragraph_id"]].replace(",", "") for one, answer in zip(asked, said[0], strict=True)
+    )
+
+
+def test_tokens_know_their_characters(tmp_path: Path) -> None:
+    _, make = pretrained.loaded(saved(tmp_path / "bert"), "cpu")
+    text = "林志明，1987年。"
+    batch = make([text], [(0, spans.Asked(0, "林志明？", ((14, 17),)), 10)])
+    assert isinstance(batch, pretrained.TokenBatch)
+    starts, ends = batch.places[:, 0]
+    pieces = [text[begin : end + 1] for begin, end in zip(starts.tolist(), ends.tolist(), strict=True) if begin >= 0]
+    assert "".join(pieces) == text
+    right = [(a, b) for a, b in zip(batch.starts[0].tolist(), batch.ends[0].tolist(), strict=True)]
+    assert sum(a for a, _ in right) == sum(b for _, b in right) == 1
+    assert int(starts[batch.starts[0]]) == 4
+    assert int(ends[batch.ends[0]]) == 7
+
+
+def test_a_folder_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    with pytest.raises(UserError, match="it has no config"):
+        pretrained.loaded(tmp_path, "cpu")
+    folder = saved(tmp_path / "pickle")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"pytorch_model.bin, a pickle, which can run any code"):
+        pretrained.loaded(folder, "cpu")
+    (folder / "pytorch_model.bin").unlink()
+    with pytest.raises(UserError, match="safetensors; found none"):
+        pretrained.loaded(folder, "cpu")
+    folder = saved(tmp_path / "damaged")
+    (folder / "model.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(UserError, match="transformers cannot load it"):
+        pretrained.loaded(folder, "cpu")
+    folder = saved(tmp_path / "slow", transformers.CanineTokenizer())
+    with pytest.raises(UserError, match="does not say where its tokens stand"):
+        pretrained.loaded(folder, "cpu")
+
+
+def test_a_missing_transformers_is_one_line_that_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(UserError, match=r"pip install 'lhy-grade\[bert\]'"):
+        pretrained.loaded(tmp_path, "cpu")
