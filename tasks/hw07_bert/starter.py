@@ -29,7 +29,7 @@ CONFIG = {
     "run": 1,  # the same settings go on where they stopped; after a change of code, count on
     "seed": 0,
     "dim": 64,
-    "window": 200,  # Hint: who "he" is may stand farther away; and the answer need not be in the middle
+    "window": 200,  # Hint: who "he" is may stand farther away than that
     "epochs": 8,  # Hint: longer, with a learning rate that falls
     "batch": 32,
     "lr": 2e-3,
