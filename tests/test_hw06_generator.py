@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,12 @@ from numpy.typing import NDArray
 
 from baselines.common import train_level
 from baselines.hw06_gan import Generator, exported, fix_statistics, read, suffix
+from harness.competition import find_competition, read_secret
+from harness.home import Home
 from submissions.reader import read as read_file
 from tasks import copies
-from tasks.base import Made, SubmissionError
-from tasks.hw06_gan import GENERATOR, NOISE, TASK, generator, networks, world
+from tasks.base import SubmissionError
+from tasks.hw06_gan import GENERATOR, NOISE, TASK, generator, world
 from tasks.models import Node, graph
 from tasks.streams import fixed
 
@@ -25,21 +26,10 @@ Images = NDArray[np.uint8]
 EDITION = TASK.edition("builtin-model")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Made]]:
-    """A small competition: the folder with `public` and `secret`."""
-    folder = tmp_path_factory.mktemp("world")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(networks.FACES, "small", 400)
-        patch.setitem(networks.CLUTTER, "small", 400)
-        patch.setitem(world.SIZES, "small", (300, 100))
-        patch.setattr(copies, "PAIRS", 300 * 100)
-        for name in ("public", "secret"):
-            (folder / name).mkdir()
-        one = EDITION.make(folder / "public", fixed(5), "small", None, folder / "secret")
-        (folder / "public" / "format.json").write_text(json.dumps(GENERATOR.to_json()))
-        (folder / "public" / "manifest.json").write_text("{}")
-        yield folder, one
+@pytest.fixture
+def home(homes: Callable[[str], Home], monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setattr(copies, "PAIRS", 300 * 100)
+    return homes("hw06-model")
 
 
 def memory(images: Images, sharpness: float = 50.0) -> bytes:
@@ -56,14 +46,14 @@ def memory(images: Images, sharpness: float = 50.0) -> bytes:
     return graph(GENERATOR, "memory", nodes, constants)
 
 
-def score(folder: Path, made: Made, data: bytes) -> tuple[float, float]:
+def score(home: Home, data: bytes) -> tuple[float, float]:
     """FID and face rate on all hidden images. Raises SubmissionError."""
-    judge = EDITION.judge
+    judge, predictions = EDITION.judge, read_file(data, GENERATOR)
     assert judge is not None
-    predictions = read_file(data, GENERATOR)
-    judge.check(GENERATOR, predictions, folder / "public")
-    columns = judge.judged(GENERATOR, predictions, folder / "secret").columns
-    distance, rate = (metric.value(metric.rows(made.answers.columns, columns)) for metric in EDITION.metrics)
+    judge.check(GENERATOR, predictions, home.public("hw06"))
+    columns = judge.judged(GENERATOR, predictions, home.secret("hw06", 1)).columns
+    answers = read_secret(home, find_competition(home, "hw06")).answers.columns
+    distance, rate = (metric.value(metric.rows(answers, columns)) for metric in EDITION.metrics)
     return distance, rate
 
 
@@ -82,47 +72,41 @@ def test_an_exported_generator_draws_in_the_judge_what_it_draws_in_torch() -> No
     assert np.array_equal(generator.drawn(GENERATOR, predictions, noise.numpy()), images)
 
 
-def test_a_level_hands_in_its_generator_and_the_judge_scores_it(made: tuple[Path, Made], tmp_path: Path) -> None:
-    folder, one = made
-    assert suffix(folder / "public") == ".onnx"
+def test_a_level_hands_in_its_generator_and_the_judge_scores_it(home: Home, tmp_path: Path) -> None:
+    public = home.public("hw06")
+    assert suffix(public) == ".onnx"
     settings = ["width=4", "batch=16", "epochs=2"]
-    path = train_level("hw06", "strong", folder / "public", tmp_path, seed=1, device="cpu", overrides=settings)
+    path = train_level("hw06", "strong", public, tmp_path, seed=1, device="cpu", overrides=settings)
     assert path.suffix == ".onnx"
-    first, again = (score(folder, one, path.read_bytes()) for _ in range(2))
+    first, again = (score(home, path.read_bytes()) for _ in range(2))
     assert first == again
 
 
-def test_a_generator_that_draws_as_the_world_does_beats_one_of_plain_colours(made: tuple[Path, Made]) -> None:
-    folder, one = made
-    assert one.sample is not None
-    fresh = world.draw(default_rng(8), 300, world.windows(fixed(5)))
-    (good, many), (plain, few) = score(folder, one, memory(fresh)), score(folder, one, one.sample)
+def test_a_generator_that_draws_as_the_world_does_beats_one_of_plain_colours(home: Home) -> None:
+    fresh = world.draw(default_rng(8), 300, world.windows(fixed(5).within("hw06/builtin-model/0/world")))
+    (good, many), (plain, few) = (score(home, data) for data in (memory(fresh), generator.plain()))
     assert good < plain / 4
     assert many > 0.8
     assert few < 0.2
 
 
-def test_a_generator_that_holds_training_images_is_refused_and_so_is_one_that_holds_too_many(
-    made: tuple[Path, Made],
-) -> None:
-    folder, one = made
-    images = read(folder / "public")
+def test_a_generator_that_holds_training_images_is_refused_and_so_is_one_that_holds_too_many(home: Home) -> None:
+    images = read(home.public("hw06"))
     assert GENERATOR.most_parameters // images[0].size == 325  # images of full size that a generator can hold
     for held in (images[:100], np.concatenate([images[:50, :, ::-1], images[50:100] // 2 + 60])):
         with pytest.raises(SubmissionError) as caught:
-            score(folder, one, memory(held))
+            score(home, memory(held))
         assert [problem.code for problem in caught.value.problems] == ["E_COPIES"]
     small = images.reshape(-1, 32, 2, 32, 2, 3).mean(axis=(2, 4)).astype(np.uint8)  # four times as many
     with pytest.raises(SubmissionError, match="like one of a training image"):
-        score(folder, one, memory(small.repeat(2, axis=1).repeat(2, axis=2)[:100]))
+        score(home, memory(small.repeat(2, axis=1).repeat(2, axis=2)[:100]))
     with pytest.raises(SubmissionError, match="numbers; at most"):
         read_file(memory(np.tile(images, (2, 1, 1, 1))[:330]), GENERATOR)
 
 
-def test_the_hidden_noise_follows_from_the_key_and_is_not_public(made: tuple[Path, Made]) -> None:
-    folder, _ = made
-    assert (folder / "secret" / generator.NOISE_FILE).exists()
-    assert not list((folder / "public").rglob("*noise*"))
+def test_the_hidden_noise_follows_from_the_key_and_is_not_public(home: Home) -> None:
+    assert (home.secret("hw06", 1) / generator.NOISE_FILE).exists()
+    assert not list(home.public("hw06").rglob("*noise*"))
     one, same, other = (fixed(seed).generator("noise").standard_normal(8, np.float32) for seed in (5, 5, 6))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
