@@ -162,6 +162,38 @@ def _dishes(folder: Path, figure: Figure) -> None:
     _grid(figure, pictures, titles, len(of_class), "HW3: training pictures, a column for each class")
 
 
+def _sounds(folder: Path, figure: Figure) -> None:
+    """HW2: spectrograms of three training utterances, made from their cepstra, with the places of their phonemes."""
+    import numpy as np
+
+    from tasks.speech import PHONEMES
+
+    features, labels = (
+        np.load(folder / "train" / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("features", "labels")
+    )
+    with (folder / "train" / "utterances.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    bands, number = np.arange(23) + 0.5, np.arange(13)
+    cosines = np.cos(np.pi / 23 * bands[:, None] * number) / (1 + 11 * np.sin(np.pi * number / 22))
+    named = int(labels.max()) < len(PHONEMES)
+    figure.set_size_inches(10, 5)
+    for place, row in enumerate(rows[:3]):
+        start = int(row["offset"])
+        count = min(int(row["length"]), 250)
+        axes = figure.add_subplot(3, 1, place + 1)
+        shown = np.array(features[start : start + count, :13])
+        shown[:, 0] /= 2  # of the loudness enough to see the others
+        axes.imshow(cosines @ shown.T, aspect="auto", origin="lower")
+        kinds = np.array(labels[start : start + count])
+        for at in [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist()]:
+            axes.axvline(at - 0.5, color="white", linewidth=0.6)
+            name = PHONEMES[kinds[at]] if named else str(kinds[at])
+            axes.text(at, 22.8, name, fontsize=7, color="#222222")
+        axes.set(yticks=[], ylabel=f"utterance {row['utterance']}")
+    axes.set_xlabel("frame of 10 ms; up: 23 mel bands")
+    figure.suptitle("HW2: training utterances and their phonemes", fontsize=11)
+
+
 def _speakers(folder: Path, figure: Figure) -> None:
     """HW4: the mean spectrum of some speakers, and one of their utterances."""
     import numpy as np
@@ -288,13 +320,14 @@ def _flights(folder: Path, figure: Figure) -> None:
 
 
 DRAWN = {
-    "hw01": _survey, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces, "hw07": _passages,
-    "hw08": _strangers, "hw12": _flights,
+    "hw01": _survey, "hw02": _sounds, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces,
+    "hw07": _passages, "hw08": _strangers, "hw12": _flights,
 }  # fmt: skip
 """The function that draws each homework's data."""
 
 SEEN = {
     "hw01": "some rows' share of positive tests by day, and the last day's against the day before",
+    "hw02": "spectrograms of three training utterances, cut into named phonemes",
     "hw03": "four training pictures of each of the 11 classes of food",
     "hw04": "four speakers' mean spectra over their utterances, and the spectrogram of one utterance of each",
     "hw05": "lines in English and in traditional Chinese, and test lines to be translated",

@@ -351,19 +351,20 @@ def mel_filters(bands: int, low: float = 20.0, high: float = RATE / 2) -> Sample
     return triangles
 
 
-def log_mel(samples: Samples, bands: int = 40) -> Samples:
-    """The logarithm of the energy in each mel band, (frames, bands)."""
-    energies: Samples = np.log(np.maximum(spectra(samples) @ mel_filters(bands).T, np.finfo(np.float32).eps))
+def log_mel(samples: Samples, bands: int = 40, low: float = 20.0, high: float = RATE / 2) -> Samples:
+    """The logarithm of the energy in each mel band between two frequencies, (frames, bands)."""
+    filters = mel_filters(bands, low, high)
+    energies: Samples = np.log(np.maximum(spectra(samples) @ filters.T, np.finfo(np.float32).eps))
     return energies
 
 
-def cepstra(samples: Samples, count: int = 13, bands: int = 23) -> Samples:
+def cepstra(samples: Samples, low: float = 20.0, high: float = RATE / 2, count: int = 13, bands: int = 23) -> Samples:
     """Mel-frequency cepstral coefficients, (frames, count): the cosine transform of `log_mel`, with lifter 22."""
     band, number = np.arange(bands) + 0.5, np.arange(count)[:, None]
     cosines = np.sqrt(2 / bands) * np.cos(np.pi / bands * number * band)
     cosines[0] /= np.sqrt(2)
     lifter = 1 + 11 * np.sin(np.pi * np.arange(count) / 22)
-    out: Samples = log_mel(samples, bands) @ cosines.T * lifter
+    out: Samples = log_mel(samples, bands, low, high) @ cosines.T * lifter
     return out
 
 
@@ -376,8 +377,8 @@ def deltas(features: Samples) -> Samples:
     return slope
 
 
-def mfcc(samples: Samples) -> Samples:
+def mfcc(samples: Samples, low: float = 20.0, high: float = RATE / 2) -> Samples:
     """The 39 numbers of each frame: 13 cepstral coefficients, their deltas, and the deltas of these."""
-    still = cepstra(samples)
+    still = cepstra(samples, low, high)
     moving = deltas(still)
     return np.concatenate([still, moving, deltas(moving)], axis=1)

@@ -331,6 +331,7 @@ def saved_again(
 
 SHORT = {
     "hw01": ["epochs=2", "patience=100"],
+    "hw02": ["epochs=2", "hidden=16,16", "context=1", "piece=32"],
     "hw03": ["epochs=2", "side=24", "channels=4,8,8", "hidden=16", "confidence=0.09"],
     "hw04": ["epochs=2", "dim=16", "ffn=16", "frames=40", "batch=16", "warmup=1", "lr=0.005"],
     "hw05": [
@@ -352,6 +353,7 @@ FEW_DISHES = {"2021": (8, 4, 30, 60, 40, 2), "2022": (9, 4, 0, 60, 40, 2)}
 
 def few(patch: pytest.MonkeyPatch) -> None:
     """Makes the worlds of pictures and text small, so that a test of many of their rows takes no minute."""
+    from tasks.hw02_classification import world as sounds
     from tasks.hw03_cnn import world as dishes
     from tasks.hw04_self_attention import world as speakers
     from tasks.hw05_transformer import SIZES
@@ -364,6 +366,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
     for year, counts in FEW_DISHES.items():
         patch.setitem(dishes.COUNTS, (year, "small"), dishes.Counts(*counts))
     patch.setitem(speakers.COUNTS, "small", speakers.Counts(6, 2, 3, 3, (60, 60)))
+    patch.setitem(sounds.SIZES, "small", (24, 16, 6))
     patch.setitem(SIZES, "small", (600, 100, 300))
     patch.setitem(STORIES, "small", Counts(24, 8, 24, 4, 40))
     patch.setitem(girls.SIZES, "small", (300, 400))

@@ -36,7 +36,6 @@ DOCS = ROOT / "docs"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "tasks").glob("*/sheet.md"))]
 
 PLANNED = {
-    "hw02": "phoneme classification",
     "hw09": "explainable AI",
     "hw10": "adversarial attack",
     "hw11": "domain adaptation",
@@ -163,7 +162,7 @@ def editions(task: Task) -> str:
     return "\n".join(lines)
 
 
-DIGITS = {"hw01": 4, "hw03": 4, "hw04": 4, "hw05": 2, "hw06": 1, "hw07": 4, "hw08": 4, "hw12": 1}
+DIGITS = {"hw01": 4, "hw02": 4, "hw03": 4, "hw04": 4, "hw05": 2, "hw06": 1, "hw07": 4, "hw08": 4, "hw12": 1}
 """The decimals of the first metric in the tables of results, which the spread over seeds allows."""
 ONE_BOARD = ("face_rate_score",)
 

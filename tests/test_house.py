@@ -22,11 +22,12 @@ HEAVY = {
     "sklearn", "sqlalchemy", "torch", "torchvision", "urllib3",
 }  # fmt: skip
 MAKERS = (
-    "kaggle", "pictures", "speech", "hw01_regression/official", "hw01_regression/world", "hw03_cnn/dishes",
-    "hw03_cnn/official", "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files", "hw04_self_attention/official",
-    "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world",
-    "hw06_gan/official", "hw07_bert/official", "hw07_bert/world", "hw08_anomaly/faces", "hw08_anomaly/official",
-    "hw08_anomaly/own", "hw08_anomaly/world",
+    "kaggle", "pictures", "speech", "hw01_regression/official", "hw01_regression/world",
+    "hw02_classification/official", "hw02_classification/world", "hw03_cnn/dishes", "hw03_cnn/official",
+    "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files", "hw04_self_attention/official",
+    "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world", "hw06_gan/official",
+    "hw07_bert/official", "hw07_bert/world", "hw08_anomaly/faces", "hw08_anomaly/official", "hw08_anomaly/own",
+    "hw08_anomaly/world",
 )  # fmt: skip
 JUDGES = (
     "hw06_gan/generator", "hw06_gan/inception", "hw06_gan/judge", "hw06_gan/networks", "hw06_gan/world",

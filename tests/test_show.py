@@ -38,6 +38,14 @@ def dishes_2022(folder: Path) -> None:
     pictures(folder, [f"food11/training/{label}_{number}.jpg" for label in range(11) for number in range(4)])
 
 
+def sounds(folder: Path) -> None:
+    (folder / "train").mkdir()
+    rng = np.random.default_rng(0)
+    np.save(folder / "train" / "features.npy", rng.normal(size=(90, 39)).astype(np.float32))
+    np.save(folder / "train" / "labels.npy", np.repeat(np.arange(18) % 39, 5))
+    (folder / "train" / "utterances.csv").write_text("utterance,offset,length\n0,0,30\n1,30,30\n2,60,30\n")
+
+
 def talks(folder: Path) -> None:
     for name in ("ted2020/raw.en", "ted2020/raw.zh", "test/test.en"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +65,7 @@ def strangers(folder: Path) -> None:
 
 
 MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "HW2": ("hw02", sounds),
     "HW3": ("hw03", dishes),
     "HW3 of 2022": ("hw03", dishes_2022),
     "HW5": ("hw05", talks),

@@ -189,10 +189,13 @@ def test_noise_has_its_power_and_its_slope(slope: float) -> None:
 # Features
 
 
-def kaldi(samples: NDArray[np.float64], bands: int | None) -> NDArray[np.float32]:
+def kaldi(
+    samples: NDArray[np.float64], bands: int | None, low: float = 20.0, high: float = 8000.0
+) -> NDArray[np.float32]:
     """Kaldi's mel energies in so many bands, or its 13 cepstral coefficients."""
     options = kaldi_native_fbank.MfccOptions() if bands is None else kaldi_native_fbank.FbankOptions()
     options.frame_opts.dither = 0
+    options.mel_opts.low_freq, options.mel_opts.high_freq = low, high
     if bands is None:
         options.use_energy = False
         computer = kaldi_native_fbank.OnlineMfcc(options)
@@ -212,6 +215,8 @@ def test_features_are_those_of_kaldi(seconds: float) -> None:
         features = speech.mfcc(samples)
         assert features.shape == (1 + (len(samples) - LENGTH) // HOP, 39)
         assert np.abs(features[:, :13] - kaldi(samples, None)).max() < 0.05
+        narrow = speech.mfcc(samples, 150.0, 5600.0)[:, :13]
+        assert np.abs(narrow - kaldi(samples, None, 150.0, 5600.0)).max() < 0.05
 
 
 def test_features_of_a_voice_are_those_of_kaldi(speak: Speak) -> None:

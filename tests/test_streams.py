@@ -121,6 +121,7 @@ WORLDS = {
     # What decides the hidden side, and the files that are the same whatever that is.
     "hw01": (world("hw01", "builtin"), CHANCE, TRAIN_FILE),
     "hw01-2022": (world("hw01", "builtin-2022"), CHANCE, TRAIN_FILE),
+    "hw02": (world("hw02", "builtin"), "test/", "train/"),
     "hw03": (world("hw03", "builtin"), "test/", "food-11/(training|validation)/"),
     "hw05": (world("hw05", "builtin"), "test", None),
     "hw06": (hw06, "hidden faces", "faces/"),
