@@ -84,6 +84,7 @@ def test_the_bench_of_trainings_prints_rate_memory_seconds_and_score_of_the_base
 
 QUICK = {
     "training_hw01": ["--epochs", "2"],
+    "training_hw02": ["--epochs", "2", "--level", "simple", "--device", "cpu"],
     "training_hw03": ["--epochs", "2", "--level", "simple", "--device", "cpu"],
     "training_hw05": ["--epochs", "1", "--pairs", "200", "--device", "cpu"],
     "training_hw06": ["--epochs", "1", "--device", "cpu"],
