@@ -362,6 +362,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
     from tasks.hw07_bert import SIZES as STORIES
     from tasks.hw07_bert import Counts
     from tasks.hw08_anomaly import world as faces
+    from tasks.hw12_reinforcement import EPISODES
 
     for year, counts in FEW_DISHES.items():
         patch.setitem(dishes.COUNTS, (year, "small"), dishes.Counts(*counts))
@@ -372,6 +373,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(girls.SIZES, "small", (300, 400))
     patch.setitem(networks.FACES, "small", 300)
     patch.setitem(networks.CLUTTER, "small", 300)
+    patch.setitem(EPISODES, "small", 80)
     patch.setitem(faces.COUNTS, "small", (72, 96))
 
 
