@@ -1,5 +1,8 @@
 """HW4 in four levels: a Transformer layer, a tuned one, a Conformer, attentive pooling with AM-softmax.
 
+On `builtin`, small, the mean of three seeds: accuracy .135, .372, .516 and .641 on the public board in 21, 14, 45 and
+58 seconds of one core (November 2026; docs/homeworks/hw04.md has spreads, both boards and known tricks).
+
 The network reads a part of an utterance in training and the whole of it in the test, and is a classifier of the known
 speakers. From medium on, the mean of each band is taken away, since a microphone adds to it (cepstral mean
 normalisation, Furui 1981), and each training part is heard through another microphone and in other noise
@@ -10,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,10 +24,10 @@ from torch.nn import functional
 
 from baselines.common import main, rate, size_of, table
 from baselines.run import Run
+from tasks.hw04_self_attention import N_MELS
 
 FILES = ("manifest.json",)
 SUFFIX, THREADS, AUTO = ".csv", 1, "cuda"
-N_MELS = 40
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Config:
     augment: bool = False  # see `through_another_channel`
     frames: int = 128  # of a training part
     valid: float = 0.1  # share of the utterances that are held out for validation
-    epochs: int = 16
+    epochs: int = 8
     batch: int = 32
     lr: float = 1e-3
     weight_decay: float = 0.01
@@ -55,13 +57,14 @@ class Config:
 
 
 TUNED = Config(
-    dim=96, stride=2, normalise=True, augment=True, epochs=40, lr=2e-3, warmup=4, batch=64, weight_decay=0.05
+    dim=64, ffn=128, stride=3, normalise=True, augment=True, epochs=24, batch=64, lr=2e-3, weight_decay=0.05, warmup=4
 )
+CONFORMER = replace(TUNED, block="conformer", epochs=40, batch=32)
 LEVELS = {
     "simple": Config(),
     "medium": TUNED,
-    "strong": replace(TUNED, block="conformer"),
-    "boss": replace(TUNED, block="conformer", pooling="attention", margin=0.2, epochs=60),
+    "strong": CONFORMER,
+    "boss": replace(CONFORMER, pooling="attention", margin=0.2, epochs=50),
 }
 
 
@@ -88,9 +91,6 @@ class Utterances:
     def __getitem__(self, rows: torch.Tensor) -> Utterances:
         return Utterances(self.starts[rows], self.lengths[rows], self.speakers[rows])
 
-    def __len__(self) -> int:
-        return len(self.starts)
-
 
 @dataclass(frozen=True)
 class Speech:
@@ -110,16 +110,13 @@ def read(public: Path, device: str) -> Speech:
     )
     numbers: dict[str, int] = mapping["speaker2id"]
     labelled = [(entry, numbers[who]) for who, entries in metadata["speakers"].items() for entry in entries]
-    asked = [(entry, 0) for entry in testdata["utterances"]]
+    known, asked = (
+        Utterances(*torch.tensor([[entry["offset"], entry["mel_len"], number] for entry, number in some]).T)
+        for some in (labelled, [(entry, 0) for entry in testdata["utterances"]])
+    )
     frames = torch.from_numpy(np.load(public / "features.npy", allow_pickle=False)).to(device)
-    ids = [entry["feature_path"] for entry, _ in asked]
-    return Speech(frames, listed(labelled), listed(asked), ids, sorted(numbers, key=numbers.__getitem__))
-
-
-def listed(entries: list[tuple[dict[str, int], int]]) -> Utterances:
-    """Entries of the JSON files, each with the number of its speaker."""
-    places = [[entry["offset"], entry["mel_len"], number] for entry, number in entries]
-    return Utterances(*torch.tensor(places).T)
+    ids = [entry["feature_path"] for entry in testdata["utterances"]]
+    return Speech(frames, known, asked, ids, sorted(numbers, key=numbers.__getitem__))
 
 
 def parts_of(speech: Speech, some: Utterances, frames: int, draws: torch.Tensor) -> torch.Tensor:
@@ -142,8 +139,7 @@ def through_another_channel(x: torch.Tensor, rng: torch.Generator) -> torch.Tens
 
     place = torch.linspace(0, math.pi, bands, device=x.device)
     waves = torch.cos(torch.arange(5, device=x.device)[:, None] * place)  # (5, bands)
-    curve = (2 * uniform(n, 5) - 1) @ waves * 1.2
-    x = x + curve[:, None]
+    x = x + ((2 * uniform(n, 5) - 1) @ waves * 1.2)[:, None]
     noise = (2 * uniform(n, 5) - 1) @ waves * 0.7 + x.mean(dim=(1, 2))[:, None] + 4 * uniform(n, 1) - 4
     x = torch.logaddexp(x, noise[:, None] + torch.log(-torch.log(uniform(n, frames, bands).clamp(1e-6, 1 - 1e-6))) / 3)
     for axis, most in ((1, frames // 6), (2, bands // 6)):
@@ -168,7 +164,14 @@ class Subsampling(nn.Conv1d):
         return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
+class TransformerBlock(nn.TransformerEncoderLayer):
+    def __init__(self, config: Config) -> None:
+        super().__init__(config.dim, config.heads, config.ffn, config.dropout, batch_first=True)
+
+
 class FeedForward(nn.Sequential):
+    """Two linear layers over each frame on its own."""
+
     def __init__(self, config: Config) -> None:
         super().__init__(
             nn.LayerNorm(config.dim), nn.Linear(config.dim, config.ffn), nn.SiLU(), nn.Dropout(config.dropout),
@@ -176,23 +179,18 @@ class FeedForward(nn.Sequential):
         )  # fmt: skip
 
 
-class Convolution(nn.Module):
+class Convolution(nn.Sequential):
     """The Conformer's convolution: a gate, then each channel over time on its own."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        dim = config.dim
-        self.norm = nn.LayerNorm(dim)
-        self.gate = nn.Conv1d(dim, 2 * dim, 1)
-        self.depthwise = nn.Conv1d(dim, dim, config.kernel, padding=config.kernel // 2, groups=dim)
-        self.batch_norm = nn.BatchNorm1d(dim)
-        self.out = nn.Conv1d(dim, dim, 1)
-        self.dropout = nn.Dropout(config.dropout)
+        dim, side = config.dim, config.kernel // 2
+        super().__init__(
+            nn.Conv1d(dim, 2 * dim, 1), nn.GLU(dim=1), nn.Conv1d(dim, dim, config.kernel, padding=side, groups=dim),
+            nn.BatchNorm1d(dim), nn.SiLU(), nn.Conv1d(dim, dim, 1), nn.Dropout(config.dropout),
+        )  # fmt: skip
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (n, t, dim), and the same out
-        x = functional.glu(self.gate(self.norm(x).transpose(1, 2)), dim=1)  # (n, dim, t)
-        x = self.out(functional.silu(self.batch_norm(self.depthwise(x))))
-        return self.dropout(x.transpose(1, 2))  # type: ignore[no-any-return]
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class ConformerBlock(nn.Module):
@@ -201,17 +199,18 @@ class ConformerBlock(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.first, self.last = FeedForward(config), FeedForward(config)
-        self.norm = nn.LayerNorm(config.dim)
+        self.attention_norm = nn.LayerNorm(config.dim)
         self.attention = nn.MultiheadAttention(config.dim, config.heads, config.dropout, batch_first=True)
+        self.convolution_norm = nn.LayerNorm(config.dim)
         self.convolution = Convolution(config)
-        self.end = nn.LayerNorm(config.dim)
+        self.norm = nn.LayerNorm(config.dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (n, t, dim), and the same out
         x = x + 0.5 * self.first(x)
-        y = self.norm(x)
+        y = self.attention_norm(x)
         x = x + self.attention(y, y, y, need_weights=False)[0]
-        x = x + self.convolution(x)
-        return self.end(x + 0.5 * self.last(x))  # type: ignore[no-any-return]
+        x = x + self.convolution(self.convolution_norm(x))
+        return self.norm(x + 0.5 * self.last(x))  # type: ignore[no-any-return]
 
 
 class Network(nn.Module):
@@ -222,16 +221,10 @@ class Network(nn.Module):
         self.config = config
         dim = config.dim
         self.first = nn.Linear(N_MELS, dim) if config.stride == 1 else Subsampling(config)
-        if config.block == "transformer":
-            layers: list[nn.Module] = [
-                nn.TransformerEncoderLayer(dim, config.heads, config.ffn, config.dropout, batch_first=True)
-                for _ in range(config.layers)
-            ]
-        else:
-            layers = [ConformerBlock(config) for _ in range(config.layers)]
-        self.encoder = nn.Sequential(*layers)
+        block = ConformerBlock if config.block == "conformer" else TransformerBlock
+        self.encoder = nn.Sequential(*(block(config) for _ in range(config.layers)))
         self.attention = nn.Linear(dim, 1) if config.pooling == "attention" else None
-        self.hidden = nn.Sequential(nn.Linear(dim, dim), nn.ReLU() if not config.margin else nn.Identity())
+        self.hidden = nn.Sequential(nn.Linear(dim, dim), nn.Identity() if config.margin else nn.ReLU())
         self.out = nn.Linear(dim, speakers, bias=not config.margin)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -261,51 +254,40 @@ def new_network(config: Config, speakers: int, seed: int, device: str) -> Networ
     """A network with weights drawn by the seed on the CPU."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(config, speakers)
-    return network.to(device)
+        return Network(config, speakers).to(device)
 
 
 # Training
 
 
-def batches(speech: Speech, some: Utterances, most: int = 20_000) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The places of utterances of one length, and all of their frames (n, length, 40), at most so many at once."""
-    for length in sorted(set(some.lengths.tolist())):
-        for rows in torch.split((some.lengths == length).nonzero()[:, 0], max(1, most // length)):
-            yield rows, parts_of(speech, some[rows], length, torch.zeros(len(rows)))
-
-
-def guesses(network: Network, speech: Speech, some: Utterances, device: str) -> torch.Tensor:
-    """The number of the speaker of each whole utterance (n,)."""
+def guesses(network: Network, speech: Speech, some: Utterances, most: int = 20_000) -> torch.Tensor:
+    """The number of the speaker of each whole utterance (n,); those of one length at once, at most so many frames."""
+    device = speech.frames.device.type
+    out = torch.zeros(len(some.starts), dtype=torch.long)
     network.eval()
-    out = torch.zeros(len(some), dtype=torch.long)
     with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-        for rows, x in batches(speech, some):
-            out[rows] = network(x).argmax(dim=1).cpu()
+        for length in sorted(set(some.lengths.tolist())):
+            for rows in torch.split((some.lengths == length).nonzero()[:, 0], max(1, most // length)):
+                x = parts_of(speech, some[rows], length, torch.zeros(len(rows)))
+                out[rows] = network(x).argmax(dim=1).cpu()
     network.train()
     return out
 
 
 def learn(
-    config: Config,
-    network: Network,
-    optimiser: torch.optim.Optimizer,
-    speech: Speech,
-    known: Utterances,
-    generator: torch.Generator,
-    epoch: int,
+    config: Config, network: Network, optimiser: torch.optim.Optimizer, speech: Speech, rng: torch.Generator, epoch: int
 ) -> float:
     """One epoch over the known utterances in whole batches; the mean loss."""
-    device = str(speech.frames.device).partition(":")[0]
-    batch = min(config.batch, len(known))
-    steps, weights = len(known) // batch, list(network.parameters())
-    total = torch.zeros((), device=device)
-    order = torch.randperm(len(known), generator=generator)[: steps * batch]
+    device, known = speech.frames.device.type, speech.known
+    count = len(known.starts)
+    batch = min(config.batch, count)
+    steps, total = count // batch, torch.zeros((), device=device)
+    order = torch.randperm(count, generator=rng)[: steps * batch]
     for step, rows in enumerate(torch.split(order, batch), start=epoch * steps):
         for group in optimiser.param_groups:
             group["lr"] = config.lr * rate("cosine", step, config.epochs * steps, config.warmup * steps)
-        x = parts_of(speech, known[rows], config.frames, torch.rand(batch, generator=generator))
-        x = through_another_channel(x, generator) if config.augment else x
+        x = parts_of(speech, known[rows], config.frames, torch.rand(batch, generator=rng))
+        x = through_another_channel(x, rng) if config.augment else x
         speakers = known.speakers[rows].to(device)
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             scores = network(x).float()
@@ -315,7 +297,7 @@ def learn(
             loss = functional.cross_entropy(scores, speakers)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(weights, 5.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
         total += loss.detach()
     return float(total) / steps
@@ -324,18 +306,17 @@ def learn(
 def train(config: Config, public: Path, run: Run) -> None:
     """Train a level, and write the speaker of the highest score for each asked utterance."""
     speech = read(public, run.device)
-    generator = torch.Generator().manual_seed(run.seed)
-    order = torch.randperm(len(speech.known), generator=generator)
+    rng = torch.Generator().manual_seed(run.seed)
+    order = torch.randperm(len(speech.known.starts), generator=rng)
     held, known = (speech.known[rows] for rows in order.tensor_split([round(config.valid * len(order))]))
     network = new_network(config, len(speech.speakers), run.seed, run.device)
     run.compiled(network)
     optimiser = torch.optim.AdamW(network.parameters(), config.lr, weight_decay=config.weight_decay, fused=True)
-    parts = {"network": network, "optimiser": optimiser, "rng": generator}
-    for epoch in run.epochs(config.epochs, parts):
-        loss = learn(config, network, optimiser, speech, known, generator, epoch)
-        accuracy = float((guesses(network, speech, held, run.device) == held.speakers).float().mean())
+    for epoch in run.epochs(config.epochs, {"network": network, "optimiser": optimiser, "rng": rng}):
+        loss = learn(config, network, optimiser, replace(speech, known=known), rng, epoch)
+        accuracy = float((guesses(network, speech, held) == held.speakers).float().mean())
         run.log({"train_loss": loss, "valid_accuracy": accuracy})
-    said = guesses(network, speech, speech.asked, run.device).tolist()
+    said = guesses(network, speech, speech.asked).tolist()
     run.finish(table(("Id", "Category"), speech.ids, [speech.speakers[number] for number in said]))
 
 

@@ -366,7 +366,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
 
     for year, counts in FEW_DISHES.items():
         patch.setitem(dishes.COUNTS, (year, "small"), dishes.Counts(*counts))
-    patch.setitem(speakers.COUNTS, "small", speakers.Counts(6, 2, 3, 3, (60, 60)))
+    patch.setitem(speakers.COUNTS, "small", speakers.Counts(12, 2, 2, 2, (60, 60)))
     patch.setitem(sounds.SIZES, "small", (24, 16, 6))
     patch.setitem(SIZES, "small", (600, 100, 300))
     patch.setitem(STORIES, "small", Counts(24, 8, 24, 4, 40))

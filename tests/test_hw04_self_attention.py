@@ -360,8 +360,8 @@ def test_an_unknown_speaker_a_number_and_an_utterance_twice_are_refused_all_at_o
     codes = {problem.code for problem in caught.value.problems}
     assert codes == {"E_CHOICE", "E_ID_TWICE", "E_ID_MISSING"}
     said = " ".join(problem.message for problem in caught.value.problems)
-    assert '"id99999": expected one of 6 names' in said
-    assert '"3": expected one of 6 names' in said
+    assert '"id99999": expected one of 12 names' in said
+    assert '"3": expected one of 12 names' in said
 
 
 # Real voices
@@ -418,8 +418,13 @@ def test_the_utterances_are_read_with_their_speakers_and_ids(home: Home) -> None
     whole = baseline.parts_of(speech, speech.known[torch.tensor([-1])], last["mel_len"], torch.zeros(1))
     assert np.array_equal(whole[0].half().numpy(), read_frames(public, last))
     assert int(speech.known.speakers[-1]) == len(spoken) - 1
-    seen = torch.cat([rows for rows, _ in baseline.batches(speech, speech.asked, most=200)])
-    assert sorted(seen.tolist()) == list(range(len(speech.ids)))
+    lengths = torch.tensor([20, 30, 40]).repeat(len(speech.ids))[: len(speech.ids)]
+    some = baseline.Utterances(speech.asked.starts, lengths, speech.asked.speakers)
+    network = baseline.new_network(baseline.LEVELS["boss"], 12, 0, "cpu")
+    said = baseline.guesses(network, speech, some)
+    assert torch.equal(baseline.guesses(network, speech, some, most=90), said)
+    alone = [baseline.guesses(network, speech, some[torch.tensor([row])]) for row in range(9)]
+    assert torch.equal(torch.cat(alone), said[:9])
 
 
 def test_a_part_begins_where_its_draw_says_and_a_short_utterance_repeats() -> None:

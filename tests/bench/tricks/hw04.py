@@ -141,12 +141,12 @@ def fitted(config: baseline.Config, network: baseline.Network, speech: baseline.
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     torch.manual_seed(seed)
     for epoch in range(config.epochs):
-        baseline.learn(config, network, optimiser, speech, speech.known, generator, epoch)
+        baseline.learn(config, network, optimiser, speech, generator, epoch)
     return network
 
 
 def said_by(form: Format, network: baseline.Network, speech: baseline.Speech) -> bytes:
-    guesses = baseline.guesses(network, speech, speech.asked, "cpu").tolist()
+    guesses = baseline.guesses(network, speech, speech.asked).tolist()
     return general.table(form, [speech.speakers[number] for number in guesses])
 
 
