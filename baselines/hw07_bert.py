@@ -1,4 +1,4 @@
-"""HW7 in four levels: a small reader from nothing, pre-training on text, whole paragraphs, an ensemble of spans.
+"""HW7 in four levels: windows of a paragraph, whole paragraphs, pre-training on text, an ensemble over spans.
 
 The reader (baselines/reading.py) learns on one core in place of a BERT; `--set pretrained=FOLDER` fine-tunes a model of
 Hugging Face instead (baselines/pretrained.py).
@@ -20,11 +20,12 @@ from baselines import checkpoint, pretrained
 from baselines.common import main, size_of
 from baselines.reading import NEVER, Reader
 from baselines.run import Run
-from baselines.spans import Asked, Batch, Maker, Signs, Spans, clozes, read_questions
+from baselines.spans import Asked, Batch, Maker, Signs, Spans, clozes, read_questions, submission
 
-FILES = ("hw7_train.json", "hw7_dev.json", "hw7_test.json")
-TEXT = "hw7_text.txt"
+FILES = ("manifest.json",)
+PARTS, TEXT = ("hw7_train.json", "hw7_dev.json", "hw7_test.json"), "hw7_text.txt"
 SUFFIX, THREADS, AUTO = ".csv", 1, "cuda"
+LONGEST = 1000  # characters of a line of text
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Config:
 WHOLE = Config(window=480, stride=240, centred=False, pretrain=1, epochs=6, schedule="linear")
 LEVELS = {
     "simple": Config(),
-    "medium": Config(pretrain=1),
+    "medium": replace(WHOLE, pretrain=0),
     "strong": WHOLE,
     "boss": replace(WHOLE, ensemble=2, epochs=7, longest=30),
 }
@@ -115,8 +116,8 @@ def cloze_batches(config: Config, make: Maker, text: Sequence[str], rng: random.
     """Questions that some lines of text give, a sentence of each line, in random order."""
     order = rng.sample(range(len(text)), min(config.lines, len(text)))
     for at in range(0, len(order), config.batch):
-        made = [clozes(text[number], rng) for number in order[at : at + config.batch]]
-        made = [(rest[:1000], asked) for rest, asked in made if asked]
+        made = [clozes(text[number][-LONGEST:], rng) for number in order[at : at + config.batch]]
+        made = [one for one in made if one[1]]
         if made:
             rows = [(window, one, 0) for window, (_, asked) in enumerate(made) for one in asked]
             yield make([rest for rest, _ in made], rows)
@@ -248,19 +249,14 @@ def answers(config: Config, windows: Sequence[Window], found: Tensor, count: int
     return [best_span(config, here).replace(",", "") for here in of_question]
 
 
-def submission(ids: Sequence[int], said: Sequence[str]) -> bytes:
-    """The table of answers, quoted where a cell begins with a quote."""
-    cells = ['"' + text.replace('"', '""') + '"' if '"' in text else text for text in said]
-    return "".join(f"{cell}\n" for cell in ["ID,Answer", *map("{},{}".format, ids, cells)]).encode()
-
-
 def train(config: Config, public: Path, run: Run) -> None:
     """Train the networks of a level one after another, and write the answers that they give together."""
-    texts, known, _ = read_questions(public / FILES[0])
-    valid_texts, valid, _ = read_questions(public / FILES[1])
-    test_texts, asked, ids = read_questions(public / FILES[2])
+    texts, known, _ = read_questions(public / PARTS[0])
+    valid_texts, valid, _ = read_questions(public / PARTS[1])
+    test_texts, asked, ids = read_questions(public / PARTS[2])
     make: Maker
     if config.pretrained:
+        torch.manual_seed(run.seed)  # for the head, where the folder has none
         network, make = pretrained.loaded(Path(config.pretrained), run.device)
         starts = [checkpoint.captured(network)] * config.ensemble
     else:

@@ -111,9 +111,10 @@ class Reader(nn.Module):
         number = ends.cumsum(1)[owner]  # (q, t)
         place = number[:, :, None].expand_as(x)
         y = self.norm(x).masked_fill(~mask[:, :, None], NEVER)
-        pooled = torch.full((len(x), int(number.max()) + 1, x.shape[2]), NEVER, device=x.device, dtype=x.dtype)
+        pooled = torch.full((len(x), int(number.max()) + 1, x.shape[2]), NEVER, device=y.device, dtype=y.dtype)
         pooled = pooled.scatter_reduce(1, place, y, "amax").clamp(min=-10)
-        read = self.back(self.sentences(pooled)[0])  # (q, sentences, w)
+        with torch.autocast(x.device.type, enabled=False):
+            read = self.back(self.sentences(pooled.float())[0])  # (q, sentences, w)
         x = x + read.gather(1, place)
         x = self.third(self.second(x, mask), mask)
         start, end = self.span(x).float().masked_fill(~mask[:, :, None], NEVER).unbind(2)

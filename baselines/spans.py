@@ -39,6 +39,12 @@ def read_questions(path: Path) -> tuple[list[str], list[Asked], list[int]]:
     return data["paragraphs"], asked, [one["id"] for one in data["questions"]]
 
 
+def submission(ids: Sequence[int], said: Sequence[str]) -> bytes:
+    """The table of answers, quoted where a cell begins with a quote."""
+    cells = ['"' + text.replace('"', '""') + '"' if '"' in text else text for text in said]
+    return "".join(f"{cell}\n" for cell in ["ID,Answer", *map("{},{}".format, ids, cells)]).encode()
+
+
 @dataclass(frozen=True)
 class Signs:
     """The numbers of characters."""
@@ -106,10 +112,14 @@ class Batch:
 
 
 def span_loss(found: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> Tensor:
-    """The mean negative log-probability of a right start and of a right end (q, t), whichever of several it is."""
+    """The mean negative log-probability of a right start and of a right end (q, t), whichever of several it is.
+
+    A question whose answers are all outside of its window does not count.
+    """
     losses = []
     for logits, right in zip(found, wanted, strict=True):
-        losses.append((logits.logsumexp(1) - logits.masked_fill(~right, 2 * NEVER).logsumexp(1)).mean())
+        loss = logits.logsumexp(1) - logits.masked_fill(~right, 2 * NEVER).logsumexp(1)
+        losses.append(loss[right.any(1)].mean())
     return torch.stack(losses).mean()
 
 

@@ -393,7 +393,7 @@ def test_the_best_span_ends_after_its_start_where_a_longest_is_set() -> None:
 
 def test_answers_are_written_without_ascii_commas_and_read_as_they_are() -> None:
     said = ['說"好"', "", "NA", "3600元"]
-    assert read(baseline.submission(range(4), said), form_of(4))[TARGET].tolist() == said
+    assert read(spans.submission(range(4), said), form_of(4))[TARGET].tolist() == said
     window = baseline.Window(0, 0, "3,600元")
     logits = torch.zeros(2, 6)
     logits[1, 5] = 1.0
@@ -406,6 +406,7 @@ def test_a_level_learns_the_answers_of_a_small_world(small: tuple[Path, Answers]
     folder.mkdir()
     for name in (TRAIN_FILE, DEV_FILE):
         (folder / name).write_bytes((small[0] / name).read_bytes())
+    (folder / "manifest.json").write_text("{}")
     (folder / TEST_FILE).write_bytes((small[0] / TRAIN_FILE).read_bytes())  # the training questions are asked again
     overrides = [
         "epochs=24",

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from baselines.common import train_level
-from baselines.hw07_bert import submission
-from baselines.spans import sentences
+from baselines.spans import sentences, submission
 from tasks.hw07_bert import DEV_FILE, TARGET, TEST_FILE, TEXT_FILE, TRAIN_FILE, lexicon, story
 from tasks.streams import Streams
 from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given, Reference, Trick, World
