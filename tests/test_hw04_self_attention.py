@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import wave
 import zipfile
 from collections import Counter
@@ -125,7 +126,7 @@ def test_the_full_world_has_the_courses_own_counts() -> None:
 
 def test_without_the_synthesiser_prepare_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(world.COUNTS, "small", FEW)
-    monkeypatch.setitem(__import__("sys").modules, "espeakng_loader", None)
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(UserError, match=r"pip install \"lhy-grade\[speech\]\""):
         made(tmp_path / "public", 1)
 
