@@ -123,6 +123,7 @@ WORLDS = {
     "hw01-2022": (world("hw01", "builtin-2022"), CHANCE, TRAIN_FILE),
     "hw02": (world("hw02", "builtin"), "test/", "train/"),
     "hw03": (world("hw03", "builtin"), "test/", "food-11/(training|validation)/"),
+    "hw04": (world("hw04", "builtin"), "test/", "metadata|mapping"),
     "hw05": (world("hw05", "builtin"), "test", None),
     "hw06": (hw06, "hidden faces", "faces/"),
     "hw07": (world("hw07", "builtin"), "test", "hw7_(train|dev|text)"),

@@ -13,6 +13,7 @@ Every speaker, session and utterance has its own random stream.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from tasks.base import Made, UserError
 from tasks.hw04_self_attention.files import Utterance, new_names, write
-from tasks.hw05_transformer.language import language
+from tasks.hw05_transformer.language import Language, language
 from tasks.hw05_transformer.language import speaker as writer
 from tasks.hw05_transformer.sentences import sentence
 from tasks.processes import mapped
@@ -136,11 +137,12 @@ def utterance(speak: Speak, voice: Voice, session: Session, texts: list[str], fr
     return log_mel(noisy(heard, rng, session.snr, session.slope))
 
 
-def speak_all(streams: Streams, counts: Counts, sessions: range, number: int) -> list[list[NDArray[np.float16]]]:
+def speak_all(
+    streams: Streams, family: Family, english: Language, counts: Counts, sessions: range, number: int
+) -> list[list[NDArray[np.float16]]]:
     """All utterances of a speaker, for each of these sessions."""
     own = streams.within(f"speaker/{number}")
-    voice = draw_speaker(draw_family(streams.generator("family")), own.generator("voice"))
-    english = language(streams.random("language"))
+    voice = draw_speaker(family, own.generator("voice"))
     spoken = []
     with synthesiser() as speak:
         for at in sessions:
@@ -157,6 +159,12 @@ def speak_all(streams: Streams, counts: Counts, sessions: range, number: int) ->
     return spoken
 
 
+def voices(streams: Streams, counts: Counts, sessions: range) -> Callable[[int], list[list[NDArray[np.float16]]]]:
+    """What gives the utterances of a speaker, by number."""
+    family, english = draw_family(streams.generator("family")), language(streams.random("language"))
+    return partial(speak_all, streams, family, english, counts, sessions)
+
+
 def make(
     public: Path,
     streams: Streams,
@@ -171,7 +179,7 @@ def make(
     counts = COUNTS[size]
     numbers = 10_000 + np.sort(streams.generator("numbers").choice(10_000, counts.speakers, replace=False))
     speakers = [f"id{number}" for number in numbers.tolist()]
-    work = partial(speak_all, streams, counts, range(counts.training + counts.test))
+    work = voices(streams, counts, range(counts.training + counts.test))
     spoken = mapped(work, range(counts.speakers), processes)
     parts: dict[bool, list[tuple[str, str, NDArray[np.float16]]]] = {False: [], True: []}
     for speaker, sessions in zip(speakers, spoken, strict=True):

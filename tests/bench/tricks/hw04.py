@@ -166,7 +166,7 @@ def more_sessions(world_: World, streams: Streams, size: str) -> bytes:
     """Boss's network, which hears the same speakers in three times as many sessions."""
     counts, speech = world.COUNTS[size], baseline.read(world_.public, "cpu")
     first = counts.training + counts.test
-    spoken = mapped(partial(world.speak_all, streams, counts, range(first, first + MORE)), range(counts.speakers), 1)
+    spoken = mapped(world.voices(streams, counts, range(first, first + MORE)), range(counts.speakers), 1)
     parts = [(number, part) for number, some in enumerate(spoken) for session in some for part in session]
     lengths = torch.tensor([len(part) for _, part in parts])
     more = baseline.Utterances(
