@@ -23,6 +23,9 @@ SPARE_BYTES = 2**17
 """Bytes allowed beyond what the rows need, so that an odd file is still read and its problems are listed."""
 NUMBER_BYTES, LINE_BYTES = 40, 1_000
 """Bytes of a number's cell, and of a line of text on average."""
+MANY_ROWS, WHOLE_NUMBER_BYTES = 100_000, 18
+"""A table of more rows has less room: this for a whole number (with the room for quotes that is enough for what
+`numpy.savetxt` writes), and in another year's file only what it needs."""
 HEADER_BYTES = 2**16
 """Bytes of the header of a file of arrays, beyond what its arrays need."""
 
@@ -112,13 +115,21 @@ class TableFormat:
 
     @cached_property
     def max_bytes(self) -> int:
-        """The maximum file size in bytes: enough for the rows, or for another year's file, and some more."""
+        """The maximum file size in bytes: enough for the rows, or for another year's file, and some more.
+
+        Every byte of it is room on the grader's disk that a participant can fill.
+        """
         ends = (self.ids[0], self.ids[-1]) if isinstance(self.ids, range) and self.ids else self.ids
         longest = max((len(str(name).encode()) for name in ends), default=0)
         cells = sum(column.cell_bytes for column in self.columns)
         row = longest + cells + 3 * len(self.header) + 3  # quotes and a comma for each cell, CR CR LF
         rows = max(len(self.ids), *(year.rows for year in self.years), 0)
-        return min(MOST_BYTES, SPARE_BYTES + rows * row)
+        if rows <= MANY_ROWS or any(column.kind != "int" for column in self.columns):
+            return min(MOST_BYTES, SPARE_BYTES + rows * row)
+        own = row - (NUMBER_BYTES - WHOLE_NUMBER_BYTES) * len(self.columns)
+        digits = sum(max(len(f"{bound:.0f}") for bound in (one.minimum, one.maximum)) for one in self.columns)
+        other = max((year.rows * (len(year.last) + digits + len(self.header) + 1) for year in self.years), default=0)
+        return min(MOST_BYTES, SPARE_BYTES + max(len(self.ids) * own, other))
 
     def to_json(self) -> dict[str, Any]:
         if isinstance(self.ids, range):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness import audit, grading
@@ -22,6 +23,9 @@ from tasks.base import Edition, SubmissionError
 from tasks.formats import EpisodesFormat, Format, TableFormat
 from tasks.homeworks import all_tasks
 from tasks.hw01_regression.world import YEARS
+from tasks.hw02_classification import world as phonemes
+from tasks.hw04_self_attention import world as speakers
+from tasks.hw04_self_attention.files import new_names
 from tasks.hw12_reinforcement import ACTION_EPISODES
 from tests.conftest import books_balance
 from tests.test_leaderboard import hand_in
@@ -140,6 +144,12 @@ def fitted(homework: str, edition: Edition, size: str) -> Format:
         return replace(form, seeds=tuple(range(ACTION_EPISODES[size])))
     if isinstance(form, TableFormat) and homework == "hw01":
         return replace(form, ids=range(len(form) * YEARS[size]))
+    if homework == "hw02" and edition.name == "builtin" and isinstance(form, TableFormat):
+        return replace(form, ids=range(400 * phonemes.SIZES[size][1]))  # frames of an utterance, on average
+    if homework == "hw04" and edition.name == "builtin" and isinstance(form, TableFormat):
+        count = speakers.COUNTS[size]
+        names = new_names(np.random.default_rng(0), count.speakers * count.test * count.utterances)
+        return replace(form, ids=tuple(names))
     return form
 
 
@@ -152,9 +162,12 @@ def test_a_student_can_make_the_disk_hold_little_in_a_day(name: str, size: str) 
     assert len(form) > 0
     most = edition.rules.quota * form.max_bytes + KEPT_BYTES
     larger = {
-        ("hw12/builtin-actions", "full"): 26,
-        ("hw06/builtin-model", size): 38,
-    }  # many episodes; 4,000,000 numbers
+        ("hw12/builtin-actions", "full"): 26,  # many episodes
+        ("hw06/builtin-model", size): 38,  # 4,000,000 numbers
+        # a row for each 10 ms of speech: a plain file of the course has 4 to 7 MB
+        ("hw02/builtin", "small"): 41, ("hw02/builtin", "full"): 76,
+        ("hw02/2021", size): 76, ("hw02/2022", size): 107, ("hw02/2023", size): 88,
+    }  # fmt: skip
     assert most < larger.get((name, size), 15) * 2**20
 
 
