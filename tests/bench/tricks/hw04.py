@@ -188,6 +188,10 @@ KNOWN = (
     "A network that has learned to tell the speakers of another key apart needs fewer utterances of these. Speech of"
     " your own in the course's layout is known to no generator."
 )
+NEAR = (
+    "a sound method that no microphone disturbs: in the mean of three worlds it stays 0.02 below strong, and in single"
+    " worlds it reaches the bar (seed 100: 0.477 public, 0.521 private)"
+)
 REFERENCES = (Reference("three times as many sessions", more_sessions),)
 TRICKS = (
     Trick("the most frequent speaker", NO_LEARNING, constant),
@@ -198,6 +202,6 @@ TRICKS = (
     Trick("histogram of the strongest low band, LDA", PUBLIC_DATA, described(low_bands, discriminant)),
     Trick("mean and spread, LDA", PUBLIC_DATA, described(mean_and_spread, discriminant)),
     Trick("mean and covariance, LDA", PUBLIC_DATA, described(covariance, discriminant)),
-    Trick("cepstral covariance, LDA", PUBLIC_DATA, described(cepstral_covariance, discriminant)),
+    Trick("cepstral covariance, LDA", PUBLIC_DATA, described(cepstral_covariance, discriminant), NEAR),
     Trick("own generator, boss trained on with the public data", OTHER_DATA, another_key, KNOWN, long=True),
 )
