@@ -23,6 +23,7 @@ from torch import nn
 from torch.nn import functional
 
 from baselines.common import main, rate, size_of, table
+from baselines.conformer import ConformerBlock
 from baselines.run import Run
 from tasks.hw04_self_attention import N_MELS
 
@@ -169,50 +170,6 @@ class TransformerBlock(nn.TransformerEncoderLayer):
         super().__init__(config.dim, config.heads, config.ffn, config.dropout, batch_first=True)
 
 
-class FeedForward(nn.Sequential):
-    """Two linear layers over each frame on its own."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__(
-            nn.LayerNorm(config.dim), nn.Linear(config.dim, config.ffn), nn.SiLU(), nn.Dropout(config.dropout),
-            nn.Linear(config.ffn, config.dim), nn.Dropout(config.dropout),
-        )  # fmt: skip
-
-
-class Convolution(nn.Sequential):
-    """The Conformer's convolution: a gate, then each channel over time on its own."""
-
-    def __init__(self, config: Config) -> None:
-        dim, side = config.dim, config.kernel // 2
-        super().__init__(
-            nn.Conv1d(dim, 2 * dim, 1), nn.GLU(dim=1), nn.Conv1d(dim, dim, config.kernel, padding=side, groups=dim),
-            nn.BatchNorm1d(dim), nn.SiLU(), nn.Conv1d(dim, dim, 1), nn.Dropout(config.dropout),
-        )  # fmt: skip
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (n, t, dim), and the same out
-        return super().forward(x.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]
-
-
-class ConformerBlock(nn.Module):
-    """Half a feed-forward layer, attention, convolution, the other half (Gulati et al., arXiv 2005.08100)."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.first, self.last = FeedForward(config), FeedForward(config)
-        self.attention_norm = nn.LayerNorm(config.dim)
-        self.attention = nn.MultiheadAttention(config.dim, config.heads, config.dropout, batch_first=True)
-        self.convolution_norm = nn.LayerNorm(config.dim)
-        self.convolution = Convolution(config)
-        self.norm = nn.LayerNorm(config.dim)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:  # (n, t, dim), and the same out
-        x = x + 0.5 * self.first(x)
-        y = self.attention_norm(x)
-        x = x + self.attention(y, y, y, need_weights=False)[0]
-        x = x + self.convolution(self.convolution_norm(x))
-        return self.norm(x + 0.5 * self.last(x))  # type: ignore[no-any-return]
-
-
 class Network(nn.Module):
     """The score of each speaker (n, speakers), for log-mel spectrograms (n, frames, 40)."""
 
@@ -221,8 +178,10 @@ class Network(nn.Module):
         self.config = config
         dim = config.dim
         self.first = nn.Linear(N_MELS, dim) if config.stride == 1 else Subsampling(config)
-        block = ConformerBlock if config.block == "conformer" else TransformerBlock
-        self.encoder = nn.Sequential(*(block(config) for _ in range(config.layers)))
+        sizes = (dim, config.heads, config.ffn, config.kernel, config.dropout)
+        conformer = config.block == "conformer"
+        blocks = (ConformerBlock(*sizes) if conformer else TransformerBlock(config) for _ in range(config.layers))
+        self.encoder = nn.Sequential(*blocks)
         self.attention = nn.Linear(dim, 1) if config.pooling == "attention" else None
         self.hidden = nn.Sequential(nn.Linear(dim, dim), nn.Identity() if config.margin else nn.ReLU())
         self.out = nn.Linear(dim, speakers, bias=not config.margin)
