@@ -120,7 +120,8 @@ def ink(lines: Sequence[Stroke], side: int, width: float) -> NDArray[np.float32]
     part = np.clip(along / lengths, 0, 1)
     squared = (y**2)[:, None] + (x**2)[None] + part * (part * lengths - 2 * along)
     nearest = np.sqrt(np.maximum(squared.min(axis=2), 0))
-    return np.clip(np.float32(width / 2 + 0.5) - nearest, 0, 1)
+    covered: NDArray[np.float32] = np.clip(np.float32(width / 2 + 0.5) - nearest, 0, 1)
+    return covered
 
 
 def written(strokes: Sequence[Stroke], hand: Hand, rng: np.random.Generator, side: int = 28) -> NDArray[np.uint8]:
