@@ -54,6 +54,21 @@ def weighted_mean(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any
     return sums / total if weight.ndim == 2 else float(sums) / float(total)
 
 
+def numbered(names: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The different names, sorted, and the place of each row's name in them; fast where equal names are side by side.
+
+    >>> import numpy as np
+    >>> [found.tolist() for found in numbered(np.array(["b", "b", "a", "b"]))]
+    [['a', 'b'], [1, 1, 0, 1]]
+    """
+    import numpy as np
+
+    fresh = np.ones(len(names), dtype=bool)
+    fresh[1:] = names[1:] != names[:-1]
+    unique, which = np.unique(names[fresh], return_inverse=True)
+    return unique, which[np.cumsum(fresh) - 1]
+
+
 def moments(rows: NDArray[Any], weight: NDArray[Any]) -> tuple[int, float, float, float]:
     """Number, mean, and sums of squared and cubed deviations of the rows of weight 1, in pieces that fit the cache.
 
@@ -111,7 +126,7 @@ def estimate_mean(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any]
         places = np.flatnonzero(weight)
         deviations = rows.take(places).astype(np.float64) - mean
         if groups is not None:
-            which = np.unique(groups.take(places), return_inverse=True)[1]
+            which = numbered(groups.take(places))[1]
             deviations = np.bincount(which, weights=deviations).astype(np.float64, copy=False)
             units = len(deviations)
     if units < 2:
@@ -186,7 +201,7 @@ def resample_counts(
     import numpy as np
 
     generator = np.random.default_rng(seed)
-    which = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+    which = np.arange(n) if groups is None else numbered(groups)[1]
     units = int(which.max()) + 1 if n else 0
     counts = np.empty((resamples, n), dtype=np.uint16)
     for row in range(resamples):
@@ -213,7 +228,7 @@ def resampled(
 
     places = np.flatnonzero(weight)
     kept = rows[places]
-    which = None if groups is None else np.unique(groups[places], return_inverse=True)[1]
+    which = None if groups is None else numbered(groups[places])[1]
     units = len(places) if which is None else len(np.unique(which))
     if units < 2:
         return None

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import PRIVATE, PUBLIC, Answers, UserError
+from tasks.metrics import numbered
 from tasks.streams import derive as derive
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _units(answers: Answers) -> tuple[list[str], NDArray[Any]]:
         names = [str(number) for number in answers.ids] if isinstance(answers.ids, range) else list(answers.ids)
         assert len(set(names)) == len(names), "ids must be unique"
         return names, np.arange(len(names))
-    unique, which = np.unique(answers.groups, return_inverse=True)
+    unique, which = numbered(answers.groups)
     return unique.tolist(), which
 
 
@@ -110,7 +111,7 @@ def _strata(answers: Answers, which: NDArray[Any], units: int) -> tuple[list[str
 
     if answers.strata is None:
         return [""], [0] * units
-    unique, stratum = np.unique(answers.strata, return_inverse=True)
+    unique, stratum = numbered(answers.strata)
     of_unit = np.zeros(units, dtype=np.int64)
     of_unit[which] = stratum
     if not np.array_equal(of_unit[which], stratum):

@@ -582,6 +582,78 @@ def test_a_file_that_only_seems_plain_is_declined_by_the_fast_way_and_refused(wa
     assert refusal(data, format).total > 0
 
 
+CLASSES = TableFormat("id", (Column("y", "int", 0, 38),), range(95, 10_005))
+"""Whole numbers of few digits, with ids of two to five."""
+
+
+def class_rows() -> list[bytes]:
+    return [f"{name},{int(name) % 39}".encode() for name in CLASSES.ids]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "BOM"])
+def test_a_column_of_classes_is_read_word_by_word(
+    monkeypatch: pytest.MonkeyPatch, end: bytes, last: bool, mark: bytes
+) -> None:
+    monkeypatch.setattr(plain, "SMALL", 0)
+    monkeypatch.setattr(plain, "_large_is_plain", lambda *_, **__: False)  # the way by polars is shut
+    data = mark + end.join([b"id,y", *class_rows()]) + end * last
+    columns = plain.read_plain(data, CLASSES)
+    assert columns is not None
+    assert columns["y"].tolist() == [int(name) % 39 for name in CLASSES.ids]
+    assert same(columns, table._read_anything(data, CLASSES))
+
+
+@pytest.mark.parametrize("place", [0, 5, 900, 4905, 9909])  # ids of two to five digits, the first and the last
+@pytest.mark.parametrize("kind", ["", " 7", "7 ", "+7", "-1", "39", "99", "100", "1.0", "7,7", "1e1", "/", ":", "\x00"])
+def test_one_wrong_class_is_declined_by_the_fast_ways_and_refused_with_its_line(
+    monkeypatch: pytest.MonkeyPatch, place: int, kind: str
+) -> None:
+    monkeypatch.setattr(plain, "SMALL", 0)
+    rows = class_rows()
+    rows[place] = f"{CLASSES.ids[place]},{kind}".encode()
+    data = b"\n".join([b"id,y", *rows])
+    columns = plain.read_plain(data, CLASSES)
+    if kind == "+7":  # another spelling of a whole number, which the way by polars reads
+        assert columns is not None
+        assert columns["y"][place] == 7
+    elif kind in (" 7", "7 "):
+        assert columns is None
+        assert read_table(data, CLASSES)["y"][place] == 7
+    else:
+        assert columns is None
+        assert f"line {place + 2:,}" in str(refusal(data, CLASSES))
+
+
+@pytest.mark.parametrize("name", ["", "0", "95", "096", "+96", "96.0", "97", "10005", " 96", "9\n6"])
+def test_one_wrong_id_beside_classes_is_declined_by_the_fast_ways_and_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(plain, "SMALL", 0)
+    rows = class_rows()
+    rows[1] = f"{name},{96 % 39}".encode()
+    data = b"\n".join([b"id,y", *rows])
+    assert plain.read_plain(data, CLASSES) is None
+    assert refusal(data, CLASSES).total > 0
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_001_000), st.integers(1, 300), st.integers(0, 9999), st.data())
+def test_rows_of_few_digits_are_read_as_the_reference_reads_them(
+    first: int, n: int, most: int, data: st.DataObject
+) -> None:
+    format = TableFormat("id", (Column("y", "int", 0, most),), range(first, first + n))
+    values = data.draw(st.lists(st.integers(0, most), min_size=n, max_size=n))
+    text = "id,y\n" + "".join(f"{name},{value}\n" for name, value in zip(format.ids, values, strict=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "SMALL", 0)
+        columns = plain.read_plain(text.encode(), format)
+    assert columns is not None
+    assert columns["y"].tolist() == values
+    assert columns["y"].dtype == np.int64
+
+
 @settings(deadline=None, max_examples=500)
 @given(files())
 def test_both_ways_inside_give_the_same_values_or_the_fast_one_declines(made: tuple[bytes, TableFormat]) -> None:

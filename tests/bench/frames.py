@@ -1,9 +1,10 @@
-"""How fast a submission of HW2 is read, checked and scored, next to pandas and scikit-learn.
+"""How fast a submission of HW2 is read, checked and scored, and how fast its rows are split, next to pandas and
+scikit-learn.
 
     OMP_NUM_THREADS=1 python tests/bench/frames.py [--rows N] [--rounds N]
 
 Both sides get the bytes of the file and the answers, and give the public and the private accuracy. The marks of the
-split are made once, since they come with the answers.
+split are made once for all files, by whole utterances; scikit-learn's `GroupShuffleSplit` does the same by chance.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GroupShuffleSplit
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
@@ -35,12 +37,13 @@ from tasks.split import split  # noqa: E402
 
 
 def made(rows: int) -> tuple[bytes, Answers]:
-    """A file, 60 % of it right, and the answers, in utterances of some 600 frames."""
+    """A file, 60 % of it right, and the answers, in utterances of 200 to 1,000 frames."""
     rng = np.random.default_rng(0)
     truth = rng.integers(0, LAYOUT_2022.classes, rows)
     guess = np.where(rng.random(rows) < 0.6, truth, rng.integers(0, LAYOUT_2022.classes, rows))
     lines = "".join(f"{number},{kind}\n" for number, kind in enumerate(guess.tolist()))
-    groups = np.char.add("u", (np.arange(rows) // 600).astype(str))
+    lengths = rng.integers(200, 1001, rows // 200 + 1)
+    groups = np.char.add("u", np.repeat(np.arange(len(lengths)), lengths)[:rows].astype(str))
     return f"Id,Class\n{lines}".encode(), Answers(range(rows), {TARGET: truth}, groups=groups)
 
 
@@ -79,18 +82,18 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=LAYOUT_2022.test_frames)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    data, answers = made(given.rows)
-    start = time.process_time()
-    answers = split(answers, b"key", "hw02", 0.5)
-    marked = time.process_time() - start
+    data, plain = made(given.rows)
+    marked, answers = seconds(lambda: split(plain, b"key", "hw02", 0.5), given.rounds)
+    shuffle = GroupShuffleSplit(1, train_size=0.5, random_state=0)
+    drawn, _ = seconds(lambda: next(shuffle.split(plain.groups, groups=plain.groups)), given.rounds)
     usage: NDArray[Any] | None = answers.usage
     key = pd.DataFrame({"Id": range(given.rows), TARGET: answers.columns[TARGET], "usage": usage})
     mine, found = seconds(lambda: ours(data, answers), given.rounds)
     usual, wanted = seconds(lambda: theirs(data, key), given.rounds)
     assert np.allclose(found, wanted, rtol=0, atol=1e-15), (found, wanted)
     print(f"{given.rows:,} rows, {len(data):,} bytes, {os.environ.get('OMP_NUM_THREADS', 'all')} threads")
-    print(f"split {marked:.3f} s; read and score {mine * 1000:.0f} ms")
-    print(f"pandas and scikit-learn {usual * 1000:.0f} ms; ratio {usual / mine:.1f}")
+    for what, ours_, theirs_ in (("read and score", mine, usual), ("split", marked, drawn)):
+        print(f"{what}: {ours_ * 1000:.0f} ms; the usual program {theirs_ * 1000:.0f} ms; ratio {theirs_ / ours_:.1f}")
 
 
 if __name__ == "__main__":
