@@ -25,10 +25,8 @@ from baselines.seq2seq import Seq2Seq, beam_search
 from baselines.text import BOS, EOS, PAD, TAG, Pairs, batches
 from harness.home import Home
 from tasks.base import PRIVATE, PUBLIC, Made, UserError
-from tasks.formats import LinesFormat
-from tasks.hw05_transformer import MONO_FILE, RAW_FILES, TASK, TEST_FILES, official
-from tasks.hw05_transformer import lexicon as words
-from tasks.hw05_transformer.grammar import (
+from tasks.bilingual import lexicon as words
+from tasks.bilingual.grammar import (
     FIRST,
     NONE,
     PRONOUNS,
@@ -47,9 +45,11 @@ from tasks.hw05_transformer.grammar import (
     plural,
     verb_form,
 )  # fmt: skip
-from tasks.hw05_transformer.language import FORMAL, PLAIN, language, lists_of_the_lexicon, speaker
-from tasks.hw05_transformer.lexicon import Entry, entries
-from tasks.hw05_transformer.sentences import ALL_SENSES, SENTENCES, ended, nth_of, sentence
+from tasks.bilingual.language import FORMAL, PLAIN, language, lists_of_the_lexicon, speaker
+from tasks.bilingual.lexicon import Entry, entries
+from tasks.bilingual.sentences import ALL_SENSES, SENTENCES, ended, nth_of, sentence
+from tasks.formats import LinesFormat
+from tasks.hw05_transformer import MONO_FILE, RAW_FILES, TASK, TEST_FILES, official
 from tasks.hw05_transformer.world import WORDS
 from tasks.streams import fixed
 from tests.conftest import SHARED, SHORT, needs
@@ -112,7 +112,7 @@ def traditional(text: str) -> bool:
 
 
 def test_every_countable_noun_has_a_measure_word() -> None:
-    from tasks.hw05_transformer.sentences import NOUNS
+    from tasks.bilingual.sentences import NOUNS
 
     measures = set()
     for nouns, _ in NOUNS.values():

@@ -15,9 +15,9 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from tasks import speech
+from tasks.bilingual.language import language, speaker
+from tasks.bilingual.sentences import sentence
 from tasks.errors import UserError
-from tasks.hw05_transformer.language import language, speaker
-from tasks.hw05_transformer.sentences import sentence
 from tasks.speech import HOP, LENGTH, PHONEMES, RATE, Sounds, Speak, Voice, draw_voice, synthesiser
 from tasks.streams import fixed
 

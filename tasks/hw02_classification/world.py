@@ -1,4 +1,4 @@
-"""The built-in world of HW2: sentences of HW5's grammar, read by espeak-ng, with the true times of all phonemes.
+"""The built-in world of HW2: sentences of HW5's English, read by espeak-ng, with the true times of all phonemes.
 
 A key draws its words, its cast of voices, how it records, and the band of the features. Each utterance has a voice of
 the cast, a little higher or lower and faster or slower than its others, a room, a microphone, and noise of its own. A
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from tasks import speech
 from tasks.base import Answers, Made
+from tasks.bilingual.language import language, speaker
+from tasks.bilingual.sentences import sentence
 from tasks.hw02_classification import FEATURES_FILE, LABELS_FILE, PARTS, TARGET, UTTERANCES_FILE
-from tasks.hw05_transformer.language import language, speaker
-from tasks.hw05_transformer.sentences import sentence
 from tasks.processes import mapped
 from tasks.speech import PHONEMES, RATE, Random, Voice, draw_voice, synthesiser
 from tasks.streams import Streams
@@ -27,7 +27,7 @@ from tasks.streams import Streams
 SIZES = {"small": (260, 100, 48), "full": (4286, 1078, 400)}
 """Size to the utterances of training and of the test, and the voices of training."""
 WORDS = {"small": (0.4, 30), "full": (0.9, 400)}
-"""Size to the share of each list of HW5's lexicon, and the invented names."""
+"""Size to the share of each list of the lexicon, and the invented names."""
 ZIPF = 0.6
 STRANGERS = 1 / 3
 """The share of test utterances whose voice is not in training."""

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Made, UserError
+from tasks.bilingual.language import Language, language
+from tasks.bilingual.language import speaker as writer
+from tasks.bilingual.sentences import sentence
 from tasks.hw04_self_attention.files import Utterance, new_names, write
-from tasks.hw05_transformer.language import Language, language
-from tasks.hw05_transformer.language import speaker as writer
-from tasks.hw05_transformer.sentences import sentence
 from tasks.processes import mapped
 from tasks.speech import (
     HOP,

@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 
 from tasks.base import Answers, Made
+from tasks.bilingual import lexicon as words
+from tasks.bilingual.language import Language, Speaker, language, speaker
+from tasks.bilingual.sentences import Pair, sentence
 from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, SIZES, TEST_FILES
-from tasks.hw05_transformer import lexicon as words
-from tasks.hw05_transformer.language import Language, Speaker, language, speaker
-from tasks.hw05_transformer.sentences import Pair, sentence
 from tasks.processes import mapped
 from tasks.streams import Streams
 

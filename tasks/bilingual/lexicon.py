@@ -1,4 +1,4 @@
-"""The words of HW5's built-in world: English, Traditional Chinese as written in Taiwan, and their grammatical forms.
+"""The words of the built-in worlds: English, Traditional Chinese as written in Taiwan, and their grammatical forms.
 
 An entry is English words, then Chinese ones. A slash precedes the irregular English forms: the plural of a noun (`-`
 for a mass noun, `=` for one that is only plural), past and participle of a verb. A noun's second Chinese word is its

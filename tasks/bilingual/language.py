@@ -1,4 +1,4 @@
-"""What a key decides of HW5's pair of languages: its words, their translations, word orders, and kinds of sentences.
+"""What a key decides of a pair of languages: its words, their translations, word orders, and kinds of sentences.
 
 A sentence is in plain or in formal style. Formal ones have a cue in English, at one end of the sentence: an address or
 the source of the news; it decides words and frames over the whole Chinese sentence. In the tables below a bar separates
@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TypeVar
 
-from tasks.hw05_transformer import lexicon as words
-from tasks.hw05_transformer.grammar import FRAMES, OWNERS, PRONOUNS, Adverbial, Phrase
-from tasks.hw05_transformer.lexicon import Entry, cells, entries, variants
+from tasks.bilingual import lexicon as words
+from tasks.bilingual.grammar import FRAMES, OWNERS, PRONOUNS, Adverbial, Phrase
+from tasks.bilingual.lexicon import Entry, cells, entries, variants
 
 T = TypeVar("T")
 PLAIN, FORMAL = 0, 1

@@ -1,12 +1,12 @@
-"""Clauses in English and Chinese from the same parts: the deterministic grammar of HW5's built-in world."""
+"""Clauses in English and Chinese from the same parts: the deterministic grammar of the built-in worlds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.hw05_transformer import lexicon as words
-from tasks.hw05_transformer.lexicon import Entry, cells, variants
+from tasks.bilingual import lexicon as words
+from tasks.bilingual.lexicon import Entry, cells, variants
 
 STATIVE = frozenset(words.STATIVE.split())
 NO_LE = frozenset(words.NO_LE.split())

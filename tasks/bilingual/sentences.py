@@ -1,4 +1,4 @@
-"""Sentences of HW5's built-in world in both languages, chosen by a speaker from the grammar and the lexicon."""
+"""Sentences of the built-in worlds in both languages, chosen by a speaker from the grammar and the lexicon."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from tasks.hw05_transformer import lexicon as words
-from tasks.hw05_transformer.grammar import (
+from tasks.bilingual import lexicon as words
+from tasks.bilingual.grammar import (
     DIGITS,
     NONE,
     OWNERS,
@@ -39,8 +39,8 @@ from tasks.hw05_transformer.grammar import (
     verb_form,
     with_s,
 )
-from tasks.hw05_transformer.language import FORMAL, Speaker
-from tasks.hw05_transformer.lexicon import Entry, cells, entries
+from tasks.bilingual.language import FORMAL, Speaker
+from tasks.bilingual.lexicon import Entry, cells, entries
 
 Pair = tuple[str, str]
 MARKS = {".": "。", "?": "？", "!": "！"}
