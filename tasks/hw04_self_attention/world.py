@@ -13,6 +13,7 @@ Every speaker, session and utterance has its own random stream.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +26,7 @@ from tasks.base import Made, UserError
 from tasks.bilingual.language import Language, language
 from tasks.bilingual.language import speaker as writer
 from tasks.bilingual.sentences import sentence
+from tasks.hw04_self_attention import N_MELS
 from tasks.hw04_self_attention.files import Utterance, new_names, write
 from tasks.processes import mapped
 from tasks.speech import (
@@ -60,6 +62,7 @@ class Counts:
 COUNTS = {"small": Counts(60, 12, 8, 2, (150, 150)), "full": Counts(600, 23, 2, 5, (200, 500))}
 DEPTH = 10.0  # dB, the standard deviation of a microphone's response
 SNR = (0.0, 15.0)  # dB
+BLOCK = 100  # speakers whose utterances are in memory at once
 
 
 @dataclass(frozen=True)
@@ -180,18 +183,28 @@ def make(
     numbers = 10_000 + np.sort(streams.generator("numbers").choice(10_000, counts.speakers, replace=False))
     speakers = [f"id{number}" for number in numbers.tolist()]
     work = voices(streams, counts, range(counts.training + counts.test))
-    spoken = mapped(work, range(counts.speakers), processes)
-    parts: dict[bool, list[tuple[str, str, NDArray[np.float16]]]] = {False: [], True: []}
-    for speaker, sessions in zip(speakers, spoken, strict=True):
-        for at, session in enumerate(sessions):
-            parts[at >= counts.training] += [(speaker, f"{speaker} {at}", log_mel) for log_mel in session]
-    train: list[Utterance] = []
-    test: list[Utterance] = []
-    log_mels: list[NDArray[np.float16]] = []
-    for side, name, some in ((False, "training", train), (True, "test", test)):
-        order = streams.generator(f"{name}/order").permutation(len(parts[side])).tolist()
-        names = new_names(streams.generator(f"{name}/names"), len(order))
-        chosen = [parts[side][place] for place in order]
-        some += [Utterance(name, who, len(x), group) for name, (who, group, x) in zip(names, chosen, strict=True)]
-        log_mels += [x for _, _, x in chosen]
-    return write(public, speakers, train, test, log_mels)
+    parts: dict[bool, list[tuple[Utterance, int]]] = {False: [], True: []}  # each with its first frame in the file
+    with tempfile.TemporaryFile(dir=public) as file:  # in the order of the speakers
+        for start in range(0, counts.speakers, BLOCK):
+            block = range(start, min(start + BLOCK, counts.speakers))
+            for number, sessions in zip(block, mapped(work, block, processes), strict=True):
+                speaker = speakers[number]
+                for at, session in enumerate(sessions):
+                    for log_mel in session:
+                        place = file.tell() // (N_MELS * log_mel.itemsize)
+                        one = Utterance("", speaker, len(log_mel), f"{speaker} {at}")
+                        parts[at >= counts.training].append((one, place))
+                        file.write(log_mel.tobytes())
+        file.flush()
+        frames = np.asarray(np.memmap(file, np.float16, mode="r")).reshape(-1, N_MELS)
+        chosen: dict[bool, list[tuple[Utterance, int]]] = {}
+        for side, name in ((False, "training"), (True, "test")):
+            order = streams.generator(f"{name}/order").permutation(len(parts[side])).tolist()
+            names = new_names(streams.generator(f"{name}/names"), len(order))
+            some = (parts[side][place] for place in order)
+            chosen[side] = [(replace(one, name=new), place) for new, (one, place) in zip(names, some, strict=True)]
+        log_mels = (frames[place : place + one.frames] for one, place in (*chosen[False], *chosen[True]))
+        train, test = ([one for one, _ in chosen[side]] for side in (False, True))
+        made = write(public, speakers, train, test, log_mels)
+        del frames, log_mels  # or Windows cannot remove the file
+    return made
