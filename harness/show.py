@@ -319,9 +319,29 @@ def _flights(folder: Path, figure: Figure) -> None:
     axes.annotate("landing pad", (0, 0), (0, -0.12), ha="center", fontsize=8, color="#c0392b")
 
 
+def _tasks(folder: Path, figure: Figure) -> None:
+    """HW14: training pictures of each task, of the same digits."""
+    import numpy as np
+
+    figure.set_size_inches(8, 2.6)
+    figure.suptitle("HW14: the same digits in five tasks, learned from top to bottom", fontsize=11)
+    parts = sorted(folder.glob("task_*"))
+    for place, part in enumerate(parts):
+        images, labels = (
+            np.load(part / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("images", "labels")
+        )
+        chosen = [np.flatnonzero(labels == label)[way] for way in range(2) for label in range(10)]
+        axes = figure.add_subplot(len(parts), 1, place + 1)
+        axes.imshow(np.concatenate([images[at] for at in chosen], axis=1), cmap="gray", vmin=0, vmax=255)
+        axes.set(xticks=[], yticks=[])
+        axes.set_ylabel(f"task {place + 1}", fontsize=8)
+    if not parts:
+        raise ValueError("no pictures")
+
+
 DRAWN = {
     "hw01": _survey, "hw02": _sounds, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces,
-    "hw07": _passages, "hw08": _strangers, "hw12": _flights,
+    "hw07": _passages, "hw08": _strangers, "hw12": _flights, "hw14": _tasks,
 }  # fmt: skip
 """The function that draws each homework's data."""
 
@@ -335,5 +355,6 @@ SEEN = {
     "hw07": "two paragraphs, each with a question in blue and its answer in red",
     "hw08": "twenty training images, all normal, above twenty test images, some of which are not",
     "hw12": "flights without engines, which crash, and flights of a simple controller to the landing pad",
+    "hw14": "the digits 0 to 9 in each of the five tasks, each task turned further than the one before",
 }
 """What each picture shows, for readers who cannot see it."""

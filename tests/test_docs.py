@@ -40,7 +40,6 @@ PLANNED = {
     "hw10": "adversarial attack",
     "hw11": "domain adaptation",
     "hw13": "network compression",
-    "hw14": "lifelong learning",
     "hw15": "meta learning",
 }
 """The homeworks of the course that are not built yet."""
@@ -141,7 +140,12 @@ def homeworks() -> str:
         edition = task.editions[0]
         bars = " · ".join(shown_bar(bar, edition) for bar in edition.bars) or "not measured yet"
         suffix = edition.format.suffix
-        kinds = {".csv": "CSV", ".txt": "text, a line a sentence", ".tgz": "`.tgz` of JPEGs", ".onnx": "a model: ONNX"}
+        kinds = {
+            ".csv": "CSV",
+            ".txt": "text, a line a sentence",
+            ".tgz": "`.tgz` of JPEGs",
+            ".onnx": "a model: ONNX",
+        } | {".safetensors": "five networks: safetensors"}
         kind = kinds[suffix]
         labels = " and ".join(metric.label for metric in edition.metrics)
         lines.append(f"| [{number}](docs/homeworks/{name}.md) | {task.title} | {kind} | {labels} | {bars} |")
@@ -162,7 +166,7 @@ def editions(task: Task) -> str:
     return "\n".join(lines)
 
 
-DIGITS = {"hw01": 4, "hw02": 4, "hw03": 4, "hw04": 4, "hw05": 2, "hw06": 1, "hw07": 4, "hw08": 4, "hw12": 1}
+DIGITS = {"hw01": 4, "hw02": 4, "hw03": 4, "hw04": 4, "hw05": 2, "hw06": 1, "hw07": 4, "hw08": 4, "hw12": 1, "hw14": 4}
 """The decimals of the first metric in the tables of results, which the spread over seeds allows."""
 ONE_BOARD = ("face_rate_score",)
 

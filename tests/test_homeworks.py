@@ -44,6 +44,7 @@ from tests import test_hw06_judge as hw06
 from tests import test_hw07_bert as hw07
 from tests import test_hw08_anomaly as hw08
 from tests import test_hw08_own as hw08_own
+from tests import test_hw14_lifelong as hw14
 from tests.conftest import SHORT, reseal
 
 SEED = 5
@@ -199,6 +200,13 @@ CASES = {
     "hw07": Case(first_answers, WRONG_TEXTS, rows_turned, {"answer_match_score": 1.0, "character_f1_score": 1.0}, 2),
     "hw08": Case(table_of_answers, WRONG_ROWS, rows_turned, {"roc_auc_score": 1.0}, 80),
     "hw12": Case(landings, WRONG_MODEL, None, {}, 1, frozenset({"boss"})),
+    "hw14": Case(
+        hw14.winner,
+        ANY_FILE | hw14.WRONG,
+        hw14.turned,
+        {"average_accuracy_score": 1.0, "backward_transfer_score": 0.0, "forgetting_loss": 0.0},
+        2,
+    ),
 }
 
 
@@ -383,6 +391,8 @@ COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list
     ("hw07", "2023"): (0.5, [0.46481, 0.67139, 0.75936, 0.84108], None, [0.5] * 4),
     ("hw08", "2021"): (0.5, [0.64046, 0.75719, 0.81304, 0.86590], None, [1, 1, 0.5, 0.5]),
     ("hw08", "2022"): (0.5, [], None, []),
+    ("hw14", "2021"): (0.5, [], None, []),
+    ("hw14", "2022"): (0.5, [], None, []),
 }
 """The public share, the thresholds of both boards, one where they are the same, and the points on each of them."""
 
@@ -487,6 +497,7 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw07", "2022"): hw07.given,
     ("hw08", "2021"): lambda place: hw08.course_folder(place, hw08.faces(120), "data-bin"),
     ("hw08", "own"): hw08_own.given,
+    ("hw14", "2022"): hw14.given,
 }
 """Writes files as they are given for an edition."""
 

@@ -230,8 +230,8 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     f"GET /submissions/{2**63}": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/hw1/quota": (LOGIN, OK, OK, OK, OK),
     "GET /homeworks/hw1/selection": (LOGIN, OK, OK, OK, OK),
-    "GET /homeworks/hw14": (GONE, GONE, GONE, GONE, GONE),
-    "GET /homeworks/hw14/board": (GONE, GONE, GONE, GONE, GONE),
+    "GET /homeworks/hw13": (GONE, GONE, GONE, GONE, GONE),
+    "GET /homeworks/hw13/board": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/%2e%2e%2fsecret/sheet": (GONE, GONE, GONE, GONE, GONE),
     "GET /session": (LOGIN, OK, OK, OK, OK),
     "GET /tokens": (LOGIN, OK, OK, OK, OK),
@@ -240,8 +240,8 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "DELETE /tokens/99": (LOGIN, GONE, GONE, GONE, GONE),
     "DELETE /homeworks": (405, 405, 405, 405, 405),
     "PUT /homeworks/hw1/selection": (LOGIN, OK, OK, OK, OK),
-    "PUT /homeworks/hw14/selection": (LOGIN, GONE, GONE, GONE, GONE),
-    "POST /homeworks/hw14/submissions": (LOGIN, GONE, GONE, GONE, GONE),
+    "PUT /homeworks/hw13/selection": (LOGIN, GONE, GONE, GONE, GONE),
+    "POST /homeworks/hw13/submissions": (LOGIN, GONE, GONE, GONE, GONE),
     "POST /homeworks/hw1/submissions": (LOGIN, 202, 202, 202, 202),
 }
 

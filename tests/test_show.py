@@ -64,6 +64,14 @@ def strangers(folder: Path) -> None:
         np.save(folder / "data" / name, np.zeros((40, 64, 64, 3), dtype=np.uint8))
 
 
+def turned(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for task in range(1, 6):
+        (folder / f"task_{task}").mkdir()
+        np.save(folder / f"task_{task}" / "images.npy", rng.integers(0, 256, (40, 28, 28), dtype=np.uint8))
+        np.save(folder / f"task_{task}" / "labels.npy", np.arange(40) % 10)
+
+
 MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW2": ("hw02", sounds),
     "HW3": ("hw03", dishes),
@@ -72,6 +80,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW6": ("hw06", lambda folder: pictures(folder, [f"faces/{number}.jpg" for number in range(50)])),
     "HW7": ("hw07", passages),
     "HW8": ("hw08", strangers),
+    "HW14": ("hw14", turned),
     "HW12": ("hw12", lambda folder: (folder / "episodes.csv").write_text("episode,seed\n0,5\n1,6\n")),
 }
 

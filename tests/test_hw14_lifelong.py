@@ -1,0 +1,524 @@
+"""HW14: the world, the format, the judge's matrix, its metrics and notes, the course's stream, and the methods."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+from scipy.ndimage import rotate
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from baselines import hw14_lifelong as baseline
+from baselines.run import Run
+from harness.competition import Secret, find_competition, read_secret
+from harness.grading import grade_here
+from harness.home import Home
+from submissions.reader import read
+from tasks.base import PUBLIC, Columns, Judged, Made, SubmissionError, UserError
+from tasks.hw14_lifelong import (
+    AVERAGE,
+    COURSE_LAYERS,
+    LAYERS,
+    METRICS,
+    TASK,
+    TASKS,
+    form_of,
+    hits,
+    judge,
+    matrix,
+    official,
+    world,
+)
+from tasks.streams import fixed
+from tests.bench.tricks import hw14 as tricks
+from tests.conftest import SHARED, few, needs
+
+FORM = form_of(LAYERS)
+Arrays = dict[str, NDArray[Any]]
+
+
+def taught(pictures: NDArray[np.uint8], labels: NDArray[np.int64]) -> Arrays:
+    """A network that knows these pictures, fewer than pixels, by least squares; by torch's names."""
+    x, y = tricks.flat(pictures), 2 * np.eye(10)[labels] - 1
+    weight = x.T @ np.linalg.solve(x @ x.T + 1e-3 * np.eye(len(x)), y)
+    layers = tricks.linear(weight, np.zeros(10))
+    arrays: Arrays = {}
+    for at, (w, b) in enumerate(layers):
+        arrays |= {f"{2 * at}.weight": w.T.astype(np.float32), f"{2 * at}.bias": b.astype(np.float32)}
+    return arrays
+
+
+def file_of(*networks: Arrays) -> bytes:
+    """A submission of the networks after each task; one stands for all."""
+    every = networks * TASKS if len(networks) == 1 else networks
+    named = {f"after_{task}/{name}": value for task, one in enumerate(every, 1) for name, value in one.items()}
+    return save({name: np.ascontiguousarray(value) for name, value in named.items()})
+
+
+def winner(home: Home, secret: Secret) -> bytes:
+    """Networks that were taught the hidden pictures."""
+    assert secret.folder is not None
+    return file_of(taught(np.load(secret.folder / judge.HIDDEN_FILE), secret.answers.columns["label"]))
+
+
+def written(arrays: Arrays) -> bytes:
+    """A safetensors file with the arrays in this order, which the library would sort."""
+    header, at = {}, 0
+    for name, value in arrays.items():
+        end = at + value.nbytes
+        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [at, end]}
+        at = end
+    head = json.dumps(header).encode()
+    return struct.pack("<Q", len(head)) + head + b"".join(value.tobytes() for value in arrays.values())
+
+
+def turned(data: bytes) -> bytes:
+    return written(dict(reversed(load(data).items())))
+
+
+def changed(change: Callable[[Arrays], object]) -> Callable[[bytes], bytes]:
+    """A file with something changed in its arrays."""
+
+    def make(data: bytes) -> bytes:
+        arrays = {name: value.copy() for name, value in load(data).items()}
+        change(arrays)
+        return save(arrays)
+
+    return make
+
+
+def put(value: float) -> Callable[[Arrays], object]:
+    return lambda arrays: arrays["after_3/2.weight"].__setitem__((7, 7), value)
+
+
+WRONG: dict[str, Callable[[bytes], bytes]] = {
+    "no network after task 5": changed(lambda a: [a.pop(name) for name in list(a) if name.startswith("after_5")]),
+    "an array too few": changed(lambda a: a.pop("after_2/0.bias")),
+    "an array too many": changed(lambda a: a.update({"after_6/0.bias": a["after_5/0.bias"]})),
+    "inputs before outputs": changed(lambda a: a.update({"after_1/0.weight": a["after_1/0.weight"].T.copy()})),
+    "the course's larger network": lambda data: world.empty(form_of(COURSE_LAYERS)),
+    "half precision": changed(lambda a: a.update({name: value.astype(np.float16) for name, value in a.items()})),
+    "not a number": changed(put(np.nan)),
+    "infinity": changed(put(-np.inf)),
+    "too large a number": changed(put(1e4)),
+    "a pickle": lambda data: b"\x80\x04" + data,
+    "bytes at the end": lambda data: data + b"0",
+}
+
+
+# The world
+
+
+def made(folder: Path, seed: int = 1, kind: str = "turned", processes: int | None = 1) -> Made:
+    """A world in `folder`, with the judge's files beside it."""
+    secret = folder.with_name(f"{folder.name}.secret")
+    for place in (folder, secret):
+        place.mkdir()
+    return world.make(kind, folder, fixed(seed), "small", None, secret, processes)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch)
+
+
+def test_students_get_the_training_pictures_of_each_task_and_nothing_else(small: None, tmp_path: Path) -> None:
+    result = made(tmp_path / "public")
+    files = sorted(path.relative_to(tmp_path / "public").as_posix() for path in (tmp_path / "public").rglob("*.*"))
+    assert files == [f"task_{task}/{name}.npy" for task in range(1, 6) for name in ("images", "labels")]
+    every = []
+    for task in range(1, 6):
+        pictures, labels = (np.load(tmp_path / "public" / f"task_{task}" / f"{n}.npy") for n in ("images", "labels"))
+        assert (pictures.dtype, pictures.shape, labels.dtype) == (np.uint8, (60, 28, 28), np.int64)
+        assert np.bincount(labels).tolist() == [6] * 10
+        assert 10 < pictures.mean() < 80
+        every.append(pictures)
+    hidden = np.load(tmp_path / "public.secret" / judge.HIDDEN_FILE)
+    assert hidden.shape == (200, 28, 28)
+    flat = np.concatenate([*every, hidden]).reshape(-1, 784)
+    assert len(np.unique(flat, axis=0)) == len(flat), "no picture is there twice"
+    counts = np.unique(np.stack([*result.answers.columns.values()]), axis=1, return_counts=True)[1]
+    assert counts.tolist() == [4] * 50
+
+
+def test_two_processes_make_what_one_does_and_each_kind_its_own(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path / "one")
+    with monkeypatch.context() as patched:
+        patched.setattr(world, "JOB", 100)
+        made(tmp_path / "two", processes=2)
+    made(tmp_path / "permuted", kind="permuted")
+    of = {
+        name: [np.load(tmp_path / name / f"task_{task}" / "images.npy") for task in range(1, 6)]
+        for name in ("one", "two", "permuted")
+    }
+    assert all(np.array_equal(one, two) for one, two in zip(of["one"], of["two"], strict=True))
+    assert not np.array_equal(of["one"][0], of["permuted"][0])
+
+
+def test_a_turn_is_scipys_and_a_move_goes_right_and_down() -> None:
+    picture = np.zeros((28, 28), np.float32)
+    picture[8:20, 10:15] = 1
+    picture[8:11, 10:22] = 1
+    for degrees in (0.0, 36.0, -72.0, 144.0):
+        ours = (picture.ravel() @ world.Change(degrees).matrix()).reshape(28, 28)
+        theirs = rotate(picture, degrees, reshape=False, order=1)
+        assert np.abs(ours - theirs).max() < 1e-4
+    moved = (picture.ravel() @ world.Change(0.0, (2.0, 1.0)).matrix()).reshape(28, 28)
+    assert np.array_equal(moved, np.roll(picture, (1, 2), (0, 1)))
+
+
+def test_a_key_draws_how_tasks_differ_and_a_permuted_task_is_an_order_of_pixels() -> None:
+    turns = [world.draw_changes(np.random.default_rng(seed), "turned") for seed in range(20)]
+    steps = {round(after.degrees - before.degrees, 6) for one in turns for before, after in pairwise(one)}
+    assert steps == {36.0, -36.0}
+    assert len({one[0].degrees for one in turns}) == 20
+    orders = world.draw_changes(np.random.default_rng(0), "permuted")
+    assert np.array_equal(orders[0].matrix(), np.eye(784))
+    assert len({one.order for one in orders}) == 5
+    assert sorted(orders[3].order) == list(range(784))
+
+
+# The metrics
+
+
+def answers_of(rng: np.random.Generator, n: int = 300) -> tuple[Columns, Columns]:
+    """Classes of five networks, right more often for later tasks."""
+    labels, tasks = rng.integers(10, size=n), np.arange(n) % TASKS
+    right = rng.random((n, TASKS)) < 0.3 + 0.1 * tasks[:, None]
+    wrong = (labels[:, None] + rng.integers(1, 10, (n, TASKS))) % 10
+    return {"label": labels, "task": tasks}, {"classes": np.where(right, labels[:, None], wrong).astype(np.int8)}
+
+
+def by_hand(answers: Columns, predictions: Columns) -> list[float]:
+    """The three scores by loops over the published formulas."""
+    tasks = sorted({int(task) for task in answers["task"]})
+    found = {
+        (network, task): sum(
+            bool(guess[network] == label)
+            for guess, label, own in zip(predictions["classes"], answers["label"], answers["task"], strict=True)
+            if own == task
+        )
+        / sum(own == task for own in answers["task"])
+        for network in range(TASKS)
+        for task in tasks
+    }
+    early = [task for task in tasks if task < TASKS - 1]
+    average = sum(found[TASKS - 1, task] for task in tasks) / len(tasks)
+    gain = sum(found[TASKS - 1, task] - found[task, task] for task in early) / len(early)
+    lost = sum(max(found[k, task] for k in range(TASKS - 1)) - found[TASKS - 1, task] for task in early) / len(early)
+    return [average, gain, lost]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_metrics_are_the_published_formulas_and_weights_are_repeated_rows(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    answers, predictions = answers_of(rng)
+    rows = hits(answers, predictions)
+    assert [metric.value(rows) for metric in METRICS] == pytest.approx(by_hand(answers, predictions))
+    weights = rng.integers(0, 4, (3, len(rows)))
+    weights[0, answers["task"] == 2] = 0  # a task that has no rows
+    for metric in METRICS:
+        many = metric.value(rows, weights)
+        assert many.shape == (3,)
+        for weight, value in zip(weights, many, strict=True):
+            again = np.repeat(np.arange(len(rows)), weight)
+            assert metric.value(rows[again]) == pytest.approx(value)
+            assert metric.value(rows, weight.astype(np.uint16)) == pytest.approx(value)
+        mask = weights[1] > 0
+        assert metric.value(rows, mask) == pytest.approx(metric.value(rows[mask]))
+        order = rng.permutation(len(rows))
+        assert metric.value(rows[order]) == pytest.approx(metric.value(rows))
+
+
+def test_intervals_hold_their_value_and_take_whole_groups() -> None:
+    rng = np.random.default_rng(0)
+    answers, predictions = answers_of(rng, 500)
+    rows, weight = hits(answers, predictions), np.arange(500) % 2 == 0
+    wide = []
+    for metric in METRICS:
+        low, high = metric.interval(rows, weight) or (1.0, 0.0)
+        assert low <= metric.value(rows, weight) <= high
+        wide.append(high - low)
+    assert 0.1 < wide[0] < 0.2  # 1.96 * sqrt(0.25 / 250) on each side
+    ten = np.repeat(np.arange(50), 10).astype(np.str_)
+    grouped = np.repeat(rows[:50], 10, axis=0)
+    one, same = (AVERAGE.interval(grouped, np.ones(500, bool), groups) for groups in (None, ten))
+    assert one is not None
+    assert same is not None
+    assert same[1] - same[0] > 2 * (one[1] - one[0])
+
+
+def test_perfect_networks_have_the_best_average_and_nothing_to_gain() -> None:
+    answers = answers_of(np.random.default_rng(0))[0]
+    rows = hits(answers, {"classes": np.repeat(answers["label"][:, None], TASKS, axis=1)})
+    assert [metric.value(rows) for metric in METRICS] == [1.0, 0.0, 0.0]
+    assert np.array_equal(matrix(rows), np.ones((TASKS, TASKS)))
+
+
+# The judge
+
+
+@pytest.fixture
+def public(homes: Callable[[str], Home]) -> Path:
+    return homes("hw14").public("hw14")
+
+
+@pytest.fixture
+def secret(homes: Callable[[str], Home]) -> Path:
+    return homes("hw14").secret("hw14", 1)
+
+
+def random_networks(seed: int = 0) -> Columns:
+    rng = np.random.default_rng(seed)
+    return {one.name: rng.normal(0, 0.1, one.shape).astype(np.float32) for one in FORM.arrays}
+
+
+def test_the_judge_says_what_torch_says_whatever_the_threads_and_the_other_pictures(secret: Path) -> None:
+    columns = random_networks()
+    with threadpool_limits(1):
+        first = judge.run(FORM, columns, secret).columns["classes"]
+    with threadpool_limits(2):
+        assert np.array_equal(judge.run(FORM, columns, secret).columns["classes"], first)
+    pictures = np.load(secret / judge.HIDDEN_FILE)
+    for task in range(TASKS):
+        network = baseline.Network(LAYERS[1:-1]).double()
+        prefix = f"after_{task + 1}/"
+        state = {name.removeprefix(prefix): torch.from_numpy(v) for name, v in columns.items() if prefix in name}
+        network.load_state_dict(state)
+        with torch.no_grad():
+            theirs = network(torch.from_numpy(pictures).flatten(1).double() / 255).argmax(1).numpy()
+        assert np.array_equal(first[:, task], theirs)
+        layers = judge.networks(FORM, columns)[task]
+        alone = np.concatenate([judge.classes(layers, pictures[at : at + 1]) for at in range(7)])
+        assert np.array_equal(alone, theirs[:7])
+
+
+def test_equal_outputs_are_the_first_class_and_the_largest_numbers_stay_finite() -> None:
+    largest = [(np.full((n, m), 1000.0), np.full(m, 1000.0)) for n, m in pairwise(LAYERS)]
+    with np.errstate(all="raise"):
+        assert judge.classes(largest, np.full((3, 28, 28), 255, np.uint8)).tolist() == [0, 0, 0]
+
+
+def judged(secret: Path, *networks: Arrays) -> Judged:
+    return judge.run(FORM, read(file_of(*networks), FORM), secret)
+
+
+def test_notes_name_what_cannot_have_been_and_follow_from_training_pictures_alone(
+    secret: Path, public: Path, tmp_path: Path
+) -> None:
+    known, labels = np.load(secret / judge.KNOWN_FILE), np.load(secret / judge.KNOWN_LABELS_FILE)
+    assert np.array_equal(known[1], np.load(public / "task_2" / "images.npy")[: len(known[1])])
+    one_by_one = [taught(pictures, own) for pictures, own in zip(known, labels, strict=True)]
+    assert judged(secret, *one_by_one).notes == (), "what learns one task after another is not noted"
+    joint = taught(known.reshape(-1, 28, 28), labels.ravel())
+    found = judged(secret, joint)
+    assert sum("are equal" in note for note in found.notes) == 4
+    assert sum("already names" in note for note in found.notes) == 4
+    late = judged(secret, *one_by_one[:4], joint)
+    assert len(late.notes) <= 1, "a last network that saw everything at once shows in its backward transfer at most"
+    poor = taught(known[0][::2], labels[0][::2])
+    better = judged(secret, poor, *one_by_one[1:4], joint)
+    assert any("better than when they were learned" in note for note in better.notes)
+    shutil.copytree(secret, tmp_path / "other")
+    np.save(tmp_path / "other" / judge.HIDDEN_FILE, np.load(secret / judge.HIDDEN_FILE)[::-1])
+    assert judged(tmp_path / "other", joint).notes == found.notes
+
+
+def test_all_problems_of_a_file_are_named_at_once() -> None:
+    arrays = {name: value.copy() for name, value in load(world.empty(FORM)).items()}
+    arrays["after_1/0.weight"][3, 3] = np.nan
+    arrays["after_2/4.bias"][0] = 2000
+    arrays["after_4/2.weight"] = arrays["after_4/2.weight"][:, :-1].copy()
+    del arrays["after_5/2.bias"]
+    with pytest.raises(SubmissionError) as caught:
+        read(save(arrays), FORM)
+    codes = sorted(problem.code for problem in caught.value.problems)
+    assert codes == ["E_ARRAY_FINITE", "E_ARRAY_MISSING", "E_ARRAY_RANGE", "E_ARRAY_SHAPE"]
+
+
+# The course's stream
+
+
+def idx(values: NDArray[np.uint8]) -> bytes:
+    magic = {3: 2051, 1: 2049}[values.ndim]
+    return struct.pack(f">{values.ndim + 1}I", magic, *values.shape) + values.tobytes()
+
+
+def given(place: Path, count: int = 200) -> Path:
+    """Files as MNIST has them, of random pictures."""
+    rng = np.random.default_rng(0)
+    place.mkdir()
+    for part in ("train", "t10k"):
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        pictures = rng.integers(0, 256, (count, 28, 28)).astype(np.uint8)
+        (place / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(pictures), mtime=0))
+        (place / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels), mtime=0))
+    return place
+
+
+def course(place: Path, folder: Path, year: str = "2022", seed: int = 1) -> Made:
+    secret = folder.with_name(f"{folder.name}.secret")
+    for new in (folder, secret):
+        new.mkdir()
+    made: Made = TASK.edition(year).make(folder, fixed(seed), "small", place, secret)
+    return made
+
+
+def test_a_picture_is_in_all_five_tasks_and_never_on_both_boards(tmp_path: Path) -> None:
+    result = course(given(tmp_path / "mnist"), tmp_path / "public")
+    answers = result.answers
+    assert answers.groups is not None
+    names, counts = np.unique(answers.groups, return_counts=True)
+    assert (len(names), set(counts.tolist())) == (200, {5})
+    upright = [np.load(tmp_path / "public" / f"task_{task}" / "images.npy") for task in range(1, 6)]
+    order = {np.load(tmp_path / "public" / f"task_{task}" / "labels.npy").tobytes() for task in range(1, 6)}
+    assert len(order) == 1
+    assert np.array_equal(
+        upright[4][:, 13:15, 13:15], official.changed(upright[0], official.changes("2022")[4])[:, 13:15, 13:15]
+    )
+
+
+def test_the_courses_orders_and_turns_are_numpys_and_pillows() -> None:
+    from PIL import Image
+
+    rng = np.random.RandomState(0)
+    for places in official.changes("2021")[1:]:
+        assert np.array_equal(places, rng.permutation(784))
+    picture = np.random.default_rng(0).integers(0, 256, (1, 28, 28)).astype(np.uint8)
+    for task, places in enumerate(official.changes("2022")):
+        theirs = np.asarray(Image.fromarray(picture[0]).rotate(20 * task))
+        assert np.array_equal(official.changed(picture, places)[0], theirs)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("train-images-idx3-ubyte", lambda data: data[:-1], "says 200 images"),
+        ("train-images-idx3-ubyte", lambda data: b"\0\0\0\0" + data[4:], "in the idx format"),
+        ("t10k-images-idx3-ubyte", lambda data: data[:8] + struct.pack(">2I", 14, 56) + data[16:], "in the idx format"),
+        ("t10k-labels-idx1-ubyte", lambda data: data[:-1] + b"\x0a", "labels from 0 to 9; found 10"),
+        ("t10k-labels-idx1-ubyte", lambda data: struct.pack(">2I", 2049, 150) + data[8:158], "150 labels"),
+        ("train-labels-idx1-ubyte", lambda data: b"", "in the idx format"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_file_that_is_not_mnists_is_refused_with_what_it_is(
+    name: str, damage: Callable[[bytes], bytes], words: str, zipped: bool, tmp_path: Path
+) -> None:
+    place = given(tmp_path / "mnist")
+    data = damage(gzip.decompress((place / f"{name}.gz").read_bytes()))
+    (place / f"{name}.gz").unlink()
+    (place / f"{name}{'.gz' * zipped}").write_bytes(gzip.compress(data) if zipped else data)
+    with pytest.raises(UserError, match=words):
+        course(place, tmp_path / "public")
+    assert list((tmp_path / "public").iterdir()) == []
+
+
+def test_a_gzip_file_that_is_cut_or_never_ends_is_refused(tmp_path: Path) -> None:
+    place = given(tmp_path / "mnist")
+    path = place / "train-images-idx3-ubyte.gz"
+    whole = path.read_bytes()
+    for data in (whole[:-9], gzip.compress(b"\0" * (official.MOST_BYTES + 1))):
+        path.write_bytes(data)
+        with pytest.raises(UserError, match="whole gzip file"):
+            course(place, tmp_path / f"public{len(data)}")
+
+
+@needs("mnist")
+@pytest.mark.slow
+def test_mnist_is_read_and_its_tasks_are_the_courses(tmp_path: Path) -> None:
+    result = course(SHARED / "mnist", tmp_path / "public")
+    assert len(result.answers) == 5 * official.HIDDEN
+    pictures = np.load(tmp_path / "public" / "task_5" / "images.npy", mmap_mode="r")
+    assert pictures.shape == (60_000, 28, 28)
+
+
+# The methods
+
+
+def tiny() -> tuple[baseline.Network, baseline.Part]:
+    torch.manual_seed(0)
+    network = baseline.Network((6, 5), pixels=12)
+    return network, baseline.Part(torch.rand(8, 12), torch.arange(8) % 10)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_sensitivity_of_every_weight_is_that_of_a_loop_over_pictures(power: int) -> None:
+    network, part = tiny()
+    ours = baseline.sensitivity(network, part.x, lambda z: (z**2).sum(1), power)
+    total = torch.zeros_like(ours)
+    for x in part.x:
+        slopes = torch.autograd.grad((network(x[None]) ** 2).sum(), list(network.parameters()))
+        total += torch.cat([slope.flatten() for slope in slopes]).abs() ** power
+    assert torch.allclose(ours, total / len(part.x), atol=1e-6)
+
+
+def test_importances_are_not_negative_and_mas_needs_no_labels() -> None:
+    network, part = tiny()
+    p = sum(weight.numel() for weight in network.parameters())
+    other = replace(part, y=part.y.flip(0))
+    assert torch.equal(baseline.mas(network, part), baseline.mas(network, other))
+    assert not torch.equal(baseline.ewc(network, part), baseline.ewc(network, other))
+    generator = torch.Generator().manual_seed(0)
+    path, moved = torch.randn(p), torch.randn(p)
+    for found in (
+        baseline.ewc(network, part), baseline.mas(network, part), baseline.scp(network, part, generator),
+        baseline.si(path, moved), baseline.rwalk(path, moved, baseline.ewc(network, part)),
+    ):  # fmt: skip
+        assert found.shape == (p,)
+        assert torch.isfinite(found).all()
+        assert (found >= 0).all()
+        assert found.max() > 0
+
+
+def test_a_buffer_keeps_as_many_of_each_class_as_can_be_and_what_was_said_of_them() -> None:
+    network, _ = tiny()
+    x, y = torch.rand(100, 12), torch.arange(100) % 10
+    buffer = baseline.Buffer(baseline.Config(buffer=23), x)
+    generator = torch.Generator().manual_seed(0)
+    for task in range(2):
+        buffer.keep(task, network, baseline.Part(x, y), generator)
+    kept = buffer.parts["y"][23:46]
+    assert sorted(kept.bincount(minlength=10).tolist()) == [2] * 7 + [3] * 3
+    assert torch.allclose(network(buffer.parts["x"][:46]), buffer.parts["logits"][:46])
+    assert len(torch.unique(buffer.parts["x"][23:46], dim=0)) == 23
+    assert torch.equal(
+        y[(x[:, None] == buffer.parts["x"][None, 23:46]).all(2).nonzero()[:, 0].sort()[0]].sort()[0], kept.sort()[0]
+    )
+
+
+@pytest.mark.parametrize("method", ["ewc", "mas", "si", "rwalk", "scp"])
+def test_each_method_holds_the_weights_of_the_first_task(method: baseline.Method, public: Path, tmp_path: Path) -> None:
+    moved = []
+    for strength in (0.0, 1e3):
+        config = baseline.Config(method=method, strength=strength, epochs=2, batch=20, samples=20)
+        run = Run(tmp_path / f"run{strength}", 0, "cpu", ".safetensors")
+        run.folder.mkdir()
+        baseline.train(config, public, run)
+        weights = load(run.submission.read_bytes())
+        moved.append(float(np.abs(weights["after_5/0.weight"] - weights["after_1/0.weight"]).sum()))
+    assert moved[1] < moved[0]
+
+
+@pytest.mark.parametrize("name", ["hw14", "hw14-permuted"])
+def test_the_sample_submission_says_zero_to_everything(name: str, homes: Callable[[str], Home]) -> None:
+    home = homes(name)
+    secret = read_secret(home, find_competition(home, "hw14"))
+    grade = grade_here(secret, (home.public("hw14") / "sample_submission.safetensors").read_bytes())
+    assert [score.public for score in grade.scores] == pytest.approx([0.1, 0.0, 0.0])
+    assert secret.answers.usage is not None
+    assert (secret.answers.usage == PUBLIC).sum() == 100
