@@ -81,7 +81,13 @@ def leaderboard(
     if len(names) > 1 and format != "table":
         raise UserError(f"name one homework for --format {format}: {', '.join(names)}.")
     for each in names:
-        _show(source.board(each, private, unrevealed, exact, version), top, format, version)
+        try:
+            body = source.board(each, private, unrevealed, exact, version)
+        except UserError as error:
+            if homework is not None or error.code != "E_NO_BOARD":
+                raise
+            continue  # a quiz
+        _show(body, top, format, version)
 
 
 def _show(body: dict[str, Any], top: int | None, format: Any, version: int | None) -> None:

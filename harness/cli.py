@@ -24,7 +24,7 @@ ELSEWHERE = {
     "grade": ("staff", "Finish grading that a crash interrupted."),
     "gradebook": ("course", "Show each student's points, by bars and by hand."),
     "leaderboard": ("board", "Show the board of a homework, or all boards."),
-    "new": ("staff", "Create your own competition from a solution file."),
+    "new": ("staff", "Create your own competition, or a quiz."),
     "points": ("course", "Enter points given by hand; the latest entry wins."),
     "prepare": ("staff", "Prepare a homework: its data, hidden answers and split."),
     "reveal": ("staff", "Show the private board to everyone; this cannot be undone."),

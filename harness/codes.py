@@ -33,6 +33,7 @@ CODES: dict[str, str] = {
     "E_NOT_FOUND": "There is no such homework in this version, submission, token or page. Check the spelling.",
     "E_NOT_REVEALED": "The private board has not been revealed. Wait for the end of the competition.",
     "E_ONE_BOARD": "This edition has one board, so there is nothing to reveal. To end it, set a deadline.",
+    "E_NO_BOARD": "A quiz has no board. Its points open after the deadline: lhy-grade submissions NAME",
     "E_NO_ANSWERS": "The answers or the key are not in this home. Prepare the homework here, or restore a backup.",
     "E_RATE": "Too many requests in a short time. Wait as long as the message says.",
     "E_REDIRECT": "The server redirects to another address; the token is not sent there. Log in to that address.",

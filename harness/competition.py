@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.home import Home, keep_file, locked, making, sync_folder, write_file
 from tasks.base import METRICS_VERSION, Answers, Bar, Judge, Rules, UserError
-from tasks.formats import Format, TableFormat, format_from_json
+from tasks.formats import Format, QuizFormat, TableFormat, format_from_json
 from tasks.homeworks import canonical, find_task, module_of, unknown
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ class Competition:
     @property
     def ranking(self) -> MetricCard:
         return self.metrics[0]
+
+    @property
+    def quiz(self) -> bool:
+        """Whether it has no public score and no board, and its points open by themselves after the deadline."""
+        return isinstance(self.format, QuizFormat)
 
     @property
     def higher_is_better(self) -> dict[str, bool]:
@@ -203,7 +208,15 @@ def find_competition(home: Home, name: str, version: int | None = None) -> Compe
     if version is not None:
         return _of_version(home, name, version)
     competition = read_competition(home.public(name))
-    return replace(competition, rules=home.rules(name, competition.rules))
+    competition = replace(competition, rules=home.rules(name, competition.rules))
+    refuse_best(competition)
+    return competition
+
+
+def refuse_best(competition: Competition) -> None:
+    """Raises UserError for a quiz of which the best public score would count: it has none."""
+    if competition.quiz and competition.rules.unselected == "best_public":
+        raise UserError(f"config.toml: [{competition.name}] unselected must be first, last or all: it is a quiz.")
 
 
 def _of_version(home: Home, name: str, version: int) -> Competition:
@@ -572,7 +585,12 @@ def _metric_version(values: Mapping[str, Any]) -> str:
 
 
 def refuse_one_board(competition: Competition) -> None:
-    """Raises UserError if there is no private board."""
+    """Raises UserError if there is no private board, or none that somebody opens."""
+    if competition.quiz:
+        raise UserError(
+            f"{competition.name} is a quiz: its points open by themselves after its deadline, extensions included.",
+            code="E_NO_BOARD",
+        )
     if not competition.two_boards:
         raise UserError(
             f"{competition.name} has only a public board: its edition {competition.edition} has no private"

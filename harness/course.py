@@ -376,7 +376,7 @@ def extend(
     from harness.competition import find_competition
     from harness.home import local
     from harness.render import inert
-    from harness.rules import closing, last_instant, quota_day
+    from harness.rules import closing, last_instant, opened, quota_day
     from leaderboard import roster as people
 
     home, now = options.find_home(), options.clock()
@@ -396,6 +396,13 @@ def extend(
             database, competition.key, kind, who if team is None else people.find_team(database, who).handle
         )
     closes = closing(competition.rules)
+    with home.database() as database:
+        if competition.quiz and (shown := opened(database, competition, now)) is not None:
+            raise UserError(
+                f"the points of {competition.name} are open since {local(home, shown)}, so nobody gets more time.",
+                code="E_CLOSED",
+                exit_code=5,
+            )
     end: datetime | None = None
     if until is not None or hours is not None:
         if closes is None:
@@ -581,13 +588,16 @@ def gradebook(homework: str | None, unrevealed: bool, version: int | None, name:
 
         click.echo(write_rows(table["header"], table["rows"]), nl=False)
     else:
-        _show_gradebook(body["homeworks"], body["students"], homework is not None)
+        _show_gradebook(body["homeworks"], body["students"], homework is not None, body["total"]["rule"])
     if hidden:
         say(f"Private points of {', '.join(hidden)} are left out: not revealed yet; --unrevealed includes them.")
 
 
-def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, Any]], one: bool) -> None:
-    """Prints the gradebook: for one homework the sums of both boards and each part, for all of them the totals."""
+def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, Any]], one: bool, rule: str) -> None:
+    """Prints the gradebook: for one homework the sums of both boards and each part, for all of them the totals.
+
+    `rule` says which homeworks count in the course total; empty where all do.
+    """
     from harness.render import Field, emit
 
     def points(scores: dict[str, dict[str, Any]]) -> dict[str, float | None]:
@@ -602,13 +612,12 @@ def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, An
     rows = []
     for student in students:
         told = {name: student[name] for name in ("id", "name", "email", "team")}
-        total = math.fsum(score["total"] for score in student["homeworks"].values())
-        rows.append(told | points(student["homeworks"]) | {"total": total})
+        rows.append(told | points(student["homeworks"]) | {"total": student["total"]})
     fields = [Field("id", "id"), Field("name", "name"), Field("email", "email", rank=2), Field("team", "team", rank=1)]
     shown = rows[0] if rows else {"total": 0.0}
     fields += [Field(name, name, "{:g}".format, right=True) for name in shown if name not in {f.key for f in fields}]
     most = ", ".join(f"{homework['name']} {homework['maximum']:g}" for homework in homeworks)
-    emit("table", "gradebook", rows, fields, title=f"points; maximum: {most}")
+    emit("table", "gradebook", rows, fields, title=f"points{f'; in the total {rule}' if rule else ''}; maximum: {most}")
 
 
 @click.command()

@@ -37,8 +37,11 @@ from tasks.formats import (
     ImagesFormat,
     LinesFormat,
     ModelFormat,
+    Question,
+    QuizFormat,
     TableFormat,
 )
+from tasks.quiz import words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -197,9 +200,11 @@ def _warm() -> None:
     forms: tuple[Format, ...] = (
         TableFormat("id", columns[:1], range(2)), TableFormat("id", columns, ("a", "b")),
         LinesFormat("y", range(1, 3), 1000), ImagesFormat(1, 8, 8), EpisodesFormat((1, 2)), arrays,
+        QuizFormat((Question("a", (("x", ""), ("1", "")), 1.0), Question("b", (("y", ""), ("1", "")), 1.0, one=True))),
     )  # fmt: skip
     broken = (
         b"", b"\xff\xfe\xfd", b"\x89PNG\r\n\x1a\n", b"\x1f\x8b", b"id,y\n0,1\n1,x\n", b"id,y\n0,1\n1,2\n",
+        b"question,answer\na,x 1\nb,y 1\n", b"question,answer\na,x\nb,y\n",
         b"id,y,n,t\na,1,2,x\nb,1e999,2.5,\n", b"[[0],[1]]", b"[[0],[7", b"\x93NUMPY\x01\x00", b"\x80\x04", b"a\nb\n",
         *map(_arrays_file, (b"\x00\x00\x00\x00", b"\x00\x00\xc0\x7f", b"\x00\x00\x80\x41")), _arrays_file(b"")[:20],
         "id,y\n０,1\n1,é\n".encode(), "id;y\n0;1\n".encode("utf-16"),
@@ -295,6 +300,8 @@ def _wanted(form: Format, cells: bool) -> list[tuple[str, str, tuple[int, ...] |
 
     n = len(form)
     match form:
+        case QuizFormat():
+            return [("answer", "text", (n,))]
         case TableFormat():
             types = {"float": "<f8", "int": "<i8", "text": "text"}
             return [(one.name, "text" if cells else types[one.kind], (n,)) for one in form.columns]
@@ -377,6 +384,11 @@ def _fits(columns: Columns, form: Format, cells: bool) -> bool:
     import numpy as np
 
     match form:
+        case QuizFormat():
+            return all(
+                set(words(cell)) <= set(one.names)
+                for one, cell in zip(form.questions, columns["answer"].tolist(), strict=True)
+            )
         case TableFormat():
             numbers = [] if cells else [one for one in form.columns if one.kind != "text"]
             named = [one for one in form.columns if one.choices]

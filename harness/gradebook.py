@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.competition import Competition, find_competition, prepared, read_versions
-from harness.home import FOR_POINTS, Home
+from harness.home import FOR_POINTS, TOTAL, Home
 from tasks.errors import UserError
+from tasks.formats import QuizFormat
 from tasks.homeworks import canonical, find_task, module_of, unknown
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ LEVELS = {"2021": (1.0, 1.0), "2022": (0.5, 0.5)}
 
 BONUS = "bonus"
 """A part on top of the maximum: half a point for a report by those who passed everything else."""
+
+QUIZ = "quiz"
+"""The part with the points of a quiz; points entered by hand for it replace those of the file that counts."""
 
 BONUS_2022 = ("hw01", "hw07", "hw10", "hw11", "hw12", "hw13", "hw15")
 """The homeworks with a bonus in 2022; in 2021 all except the quizzes."""
@@ -59,6 +63,56 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Total:
+    """How the course total is made: of the homeworks in `among` (empty: of all), only the `best` with the most points
+    count (0: all of them). Homeworks beside `among` always count.
+    """
+
+    best: int = 0
+    among: tuple[str, ...] = ()
+
+    def counts(self, points: Mapping[str, float]) -> tuple[str, ...]:
+        """The homeworks that count, in the order given; of equal points the earlier homework counts.
+
+        >>> Total(2).counts({"hw01": 1.0, "hw02": 3.0, "hw03": 1.0})
+        ('hw01', 'hw02')
+        >>> Total(1, ("hw01", "hw02")).counts({"hw01": 1.0, "hw02": 3.0, "exam": 0.0})
+        ('hw02', 'exam')
+        """
+        chosen = [name for name in points if not self.among or name in self.among]
+        if self.best:
+            kept = sorted(chosen, key=lambda name: -points[name])[: self.best]
+            return tuple(name for name in points if name in kept or name not in chosen)
+        return tuple(points)
+
+    def of(self, points: Mapping[str, float]) -> float:
+        return math.fsum(points[name] for name in self.counts(points))
+
+    @property
+    def words(self) -> str:
+        """The rule, in words; empty where all homeworks count."""
+        among = f" of {', '.join(self.among)}" if self.among else ""
+        return f"only the best {self.best}{among} count" if self.best else ""
+
+
+def find_total(home: Home, schemes: Mapping[str, Scheme]) -> Total:
+    """The rule of the course total, from the section [total] of config.toml. Raises UserError for an invalid one."""
+    settings = _table(home.settings.get("total", {}), "config.toml: [total]")
+    if strange := [key for key in settings if key not in TOTAL]:
+        raise UserError(f"config.toml: [total] has an unknown key {strange[0]!r}; the keys are: {', '.join(TOTAL)}.")
+    best, among = settings.get("best", 0), settings.get("among", [])
+    if type(best) is not int or best < 0:
+        raise UserError(f"config.toml: [total] best must be a whole number, 0 where all count; got {best!r}.")
+    if not isinstance(among, list) or not all(isinstance(name, str) for name in among):
+        raise UserError(f"config.toml: [total] among must be a list of names, like ['hw01', 'hw02']; got {among!r}.")
+    names = tuple(canonical(name) for name in among)
+    if unknown_ones := [name for name in names if name not in schemes]:
+        have = ", ".join(schemes)
+        raise UserError(f"config.toml: [total] among: {unknown_ones[0]} is not in the gradebook; there are: {have}.")
+    return Total(best, names)
+
+
+@dataclass(frozen=True)
 class Line:
     """One student of the gradebook, with the scores by homework; `disabled` if taken off the roster."""
 
@@ -68,6 +122,11 @@ class Line:
     team: str | None
     scores: Mapping[str, Score]
     disabled: bool = False
+
+    @property
+    def points(self) -> dict[str, float]:
+        """The points of each homework."""
+        return {name: score.total for name, score in self.scores.items()}
 
 
 def parts_of(name: str, year: str) -> dict[str, float]:
@@ -106,6 +165,10 @@ def find_scheme(home: Home, name: str, competition: Competition | None) -> Schem
     parts = parts_of(name, year) if official else {}
     if "parts" in settings:
         parts = _numbers(settings["parts"], f"config.toml: [{name}] parts")
+    if competition is not None and isinstance(competition.format, QuizFormat):
+        if "points" in settings:
+            raise UserError(f"config.toml: [{name}] points: the points of a quiz are those of its key.")
+        parts = {QUIZ: competition.format.points} | {part: most for part, most in parts.items() if part != QUIZ}
     bars: dict[str, tuple[float, float]] = {}
     for bar in competition.bars if competition is not None else ():
         bars[bar.name] = bar.points
@@ -193,7 +256,10 @@ def gradebook(
         for key, *_ in people:
             who = boards.acts.get(key, key)
             told = boards.private
-            entered = {part: by_hand.get((key, part)) for part in scheme.parts}
+            entered = {part: None if (entry := by_hand.get((key, part))) is None else entry.points
+                       for part in scheme.parts}  # fmt: skip
+            if boards.quiz is not None and entered[QUIZ] is None:
+                entered[QUIZ] = boards.quiz.get(who, 0.0)
             scores[key][name] = Score(
                 public={
                     bar: points[0] if bar in boards.public.get(who, ()) else 0.0 for bar, points in scheme.bars.items()
@@ -201,7 +267,7 @@ def gradebook(
                 private=None
                 if told is None
                 else {bar: points[1] if bar in told.get(who, ()) else 0.0 for bar, points in scheme.bars.items()},
-                parts={part: None if entry is None else entry.points for part, entry in entered.items()},
+                parts=entered,
                 submissions=boards.counting.get(who, ()),
             )
     return [Line(key, name, email, team, scores[key], disabled) for key, name, email, team, disabled in people]
@@ -211,13 +277,14 @@ def gradebook(
 class _Boards:
     """The bars each participant passes on the public and private board, and the submissions that count.
 
-    `acts` gives the participant of each person.
+    `acts` gives the participant of each person, `quiz` the points of a quiz that are shown.
     """
 
     public: Mapping[str, Sequence[str]]
     private: Mapping[str, Sequence[str]] | None
     counting: Mapping[str, tuple[int, ...]]
     acts: Mapping[str, str]
+    quiz: Mapping[str, float] | None = None
 
 
 def _boards(home: Home, database: Database, name: str, private: bool, version: int | None = None) -> _Boards:
@@ -235,6 +302,10 @@ def _boards(home: Home, database: Database, name: str, private: bool, version: i
     )  # fmt: skip
     counting = {who: one.submissions for who, one in found.items()}
     acts = roster.participants_of(database, competition.key)
+    if competition.quiz:
+        scores = store.private_scores(database, competition.key, *versions) if private else {}
+        points = {who: max((scores.get(n, 0.0) for n in numbers), default=0.0) for who, numbers in counting.items()}
+        return _Boards({}, {} if private else None, counting, acts, points if private else None)
     if not competition.two_boards:
         grades = store.public_grades(database, competition.key, *versions)
         best: dict[str, Sequence[str]] = {}
@@ -255,10 +326,12 @@ def _boards(home: Home, database: Database, name: str, private: bool, version: i
     return _Boards(sides[0], sides[1] if private else None, counting, acts)
 
 
-def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line]) -> dict[str, Any]:
-    """The gradebook as plain values."""
+def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line], total: Total) -> dict[str, Any]:
+    """The gradebook as plain values; `total` is the rule of the total, and its maximum."""
+    most = total.of({name: scheme.maximum for name, scheme in schemes.items()})
     return {
         "schema": 1,
+        "total": {"best": total.best, "among": list(total.among), "maximum": most, "rule": total.words},
         "homeworks": [
             {"name": name, "bars": dict(scheme.bars), "parts": dict(scheme.parts), "maximum": scheme.maximum}
             for name, scheme in schemes.items()
@@ -271,6 +344,8 @@ def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line]) -> dict
                 "team": line.team,
                 "disabled": line.disabled,
                 "homeworks": {name: asdict(score) | {"total": score.total} for name, score in line.scores.items()},
+                "total": total.of(line.points),
+                "counts": list(total.counts(line.points)),
             }
             for line in lines
         ],
@@ -278,13 +353,13 @@ def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line]) -> dict
 
 
 def gradebook_table(
-    schemes: Mapping[str, Scheme], lines: Sequence[Line], one: bool
+    schemes: Mapping[str, Scheme], lines: Sequence[Line], one: bool, total: Total
 ) -> tuple[list[str], list[list[Any]]]:
     """Header and rows: each bar and part of one homework, or the totals of all homeworks."""
     header = ["id", "name", "email", "team"]
     if not one:
-        rows = [[line.key, line.name, line.email, line.team, *(score.total for score in line.scores.values()),
-                 math.fsum(score.total for score in line.scores.values())] for line in lines]  # fmt: skip
+        rows = [[line.key, line.name, line.email, line.team, *line.points.values(), total.of(line.points)]
+                for line in lines]  # fmt: skip
         return [*header, *schemes, "total"], rows
     ((name, scheme),) = schemes.items()
     private = [bar for bar, (_, points) in scheme.bars.items() if points]

@@ -25,6 +25,7 @@ from harness.home import Home
 from harness.rules import closing as closing
 from harness.rules import quota_day as quota_day
 from harness.rules import terms
+from submissions.quiz import remarks
 from submissions.reader import load, read
 from tasks.base import (
     METRICS_VERSION,
@@ -40,7 +41,7 @@ from tasks.base import (
     UserError,
 )
 from tasks.errors import internal
-from tasks.formats import Format, TableFormat
+from tasks.formats import Format, QuizFormat, TableFormat
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
@@ -56,11 +57,16 @@ def check(path: Path, form: Format, judge: Judge | None, public: Path | None) ->
     """
     predictions = read(load(path, form.max_bytes), form)
     if judge is None:
-        return Judged(predictions)
+        return unjudged(form, predictions)
     if lacking := judge.lacks(public):
         note = f"not checked against {' and '.join(lacking)}, which are not here; the course checks that too"
         return Judged(predictions, (note,))
     return judge.check(form, predictions, public)
+
+
+def unjudged(form: Format, predictions: Columns) -> Judged:
+    """Predictions that are scored as they are; of a quiz, with a note on blanks."""
+    return Judged(predictions, remarks(form, predictions) if isinstance(form, QuizFormat) else ())
 
 
 def grade(secret: Secret, predictions: Columns) -> Grade:
@@ -72,7 +78,7 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
 
     answers, judge = secret.answers, secret.judge
     form = secret.competition.format
-    judged = Judged(predictions) if judge is None else judge.judged(form, predictions, secret.folder)
+    judged = unjudged(form, predictions) if judge is None else judge.judged(form, predictions, secret.folder)
     assert answers.usage is not None
     public, private = answers.usage == PUBLIC, answers.usage == PRIVATE
     n_public, n_private = int(public.sum()), int(private.sum())
@@ -237,6 +243,7 @@ def accept_file(
         sign=receipts.signer(receipts_key(home)),
         late="practice" if limited else "never",
         person=person,
+        again="latest" if competition.quiz else "any",
         step=step,
     )
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tasks.formats import Format
 
 
+HIDDEN = "recorded and read; its points appear after the deadline"
+"""The state of an answer to a quiz that is graded while nobody sees points."""
+
+
 def valid_line(form: Format, name: str, edition: str) -> str:
     """The line for a valid file."""
     from harness.render import inert
@@ -113,13 +117,16 @@ def result_lines(body: dict[str, Any]) -> tuple[list[str], list[str]]:
             said.append(f"… and {more} more of the same kinds.")
         return [standing(body)], said
     shown = []
-    for score, card in zip(body["scores"], body["metrics"], strict=True):
+    if not body["scores"] and body.get("private") is None:
+        shown.append(HIDDEN)
+    for score, card in zip(body["scores"], body["metrics"], strict=False):
         digits = card["digits"]
         between = f"  (95 % interval {interval(digits)(score['interval'])})" if score["interval"] else ""
         shown.append(f"public {card['label']} {number(digits)(score['public'])}{between}")
     if body.get("private") is not None:
         card = body["metrics"][0]
-        shown.append(f"private {card['label']} {number(card['digits'])(body['private'])}")
+        side = "private " if body["scores"] else ""
+        shown.append(f"{side}{card['label']} {number(card['digits'])(body['private'])}")
     if body["has_bars"]:
         shown.append(f"bars passed: {', '.join(body['bars']) or 'none'}")
     if body["practice"]:
@@ -321,5 +328,7 @@ def why_it_counts(body: dict[str, Any]) -> str:
     why = "You chose these." if body["selected"] else f"You have not chosen any: {unselected_words(body)}."
     if body["locked"]:
         return f"{why} The choice is locked."
+    if not most:
+        return f"{unselected_words(body)[:1].upper()}{unselected_words(body)[1:]}."
     until = f" until {body['closes']}" if body["closes"] else ""
     return f"{why} You can choose up to {most}{until}: lhy-grade select {body['homework']} ID..."

@@ -51,6 +51,10 @@ CONFIG = """\
 # points = { boss = [0.5, 0.5] }    # public and private points of a bar; overrides the scheme
 # parts = { code = 2, report = 4 }  # parts entered by hand and their maximum points; overrides the scheme
 
+# [total]                           # the course total of the gradebook
+# best = 10                         # only the ten homeworks with the most points count; default: all of them
+# among = ["hw01", "hw02"]          # of these homeworks; the others always count. Default: of all
+
 # [server]                          # for `lhy-grade serve`
 # host = "127.0.0.1"                # address to listen on; put a proxy with TLS in front
 # port = 8600
@@ -72,6 +76,9 @@ WEB_KEYS = ("receipts", "sessions")
 
 FOR_POINTS = ("scheme", "points", "parts")
 """The keys of a homework's section in config.toml for the gradebook (see `harness.gradebook`)."""
+
+TOTAL = ("best", "among")
+"""The keys of the section [total] in config.toml, for the course total of the gradebook."""
 
 
 @dataclass(frozen=True)

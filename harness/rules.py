@@ -107,6 +107,16 @@ def last_closing(database: Database, competition: Competition) -> datetime | Non
     return max([closes, *newest.values()])
 
 
+def opened(database: Database, competition: Competition, now: datetime) -> datetime | None:
+    """When the private scores were revealed, or None; those of a quiz open once nobody has time left."""
+    from leaderboard import store
+
+    if not competition.quiz:
+        return store.revealed(database, competition.key)
+    end = last_closing(database, competition)
+    return end if end is not None and now > end else None
+
+
 def quota_day(now: datetime, zone: str) -> tuple[str, datetime]:
     """The quota day of an instant in that zone, and when the next one begins."""
     local = now.astimezone(zone_of(zone, "quota_zone"))
@@ -126,8 +136,8 @@ def change_rules(
     """
     from dataclasses import asdict, replace
 
-    from harness.competition import read_competition
-    from leaderboard import events, roster, store
+    from harness.competition import read_competition, refuse_best
+    from leaderboard import events, roster
 
     before, section = asdict(competition.rules), dict(home.settings.get(competition.name, {}))
     path = home.root / "config.toml"
@@ -145,11 +155,12 @@ def change_rules(
         replace(home, settings=settings).rules(competition.name, read_competition(home.public(competition.name)).rules)
     )
     closing(Rules(**after))
+    refuse_best(replace(competition, rules=Rules(**after)))
     changes = {rule: [before[rule], after[rule]] for rule in wanted if before[rule] != after[rule]}
     if not changes:
         return
     with home.database() as database:
-        if store.revealed(database, competition.key) is not None:
+        if opened(database, competition, now) is not None:
             raise UserError(f"{competition.name} was revealed; its rules are final.", code="E_CLOSED", exit_code=5)
         new = path.with_name(f".config.{os.getpid()}")
         try:

@@ -10,6 +10,7 @@ import click
 
 from harness import options
 from tasks.errors import UserError
+from tasks.formats import QuizFormat
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +78,10 @@ def _prepare(
         click.echo(f"{plan.name} is already prepared: same data, version {version}. To replace them, add --new-data")
         return
     parts = f"{done.n_public:,} public and {done.n_private:,} private hidden rows"
-    if not done.competition.two_boards:
+    form = done.competition.format
+    if isinstance(form, QuizFormat):
+        parts = f"{len(form)} questions, {form.points:g} points; they open after {done.competition.rules.deadline}"
+    elif not done.competition.two_boards:
         parts = f"{done.n_public:,} rows, all on the single public board"
     ignored = f", {done.n_ignored:,} not scored" if done.n_ignored else ""
     click.echo(
@@ -109,11 +113,12 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 
 @click.command()
 @click.argument("competition", metavar="NAME")
-@click.option("--solution", required=True, type=click.Path(exists=True, dir_okay=False),
+@click.option("--solution", type=click.Path(exists=True, dir_okay=False),
               help="CSV: id, answer columns and optionally Usage (Public/Private/Ignored).")  # fmt: skip
-@click.option(
-    "--metric", required=True, help="rmse, mse, mae, accuracy, exact_match, auc, or a Python file with score()."
-)
+@click.option("--metric", help="rmse, mse, mae, accuracy, exact_match, auc, or a Python file with score().")
+@click.option("--quiz", metavar="KEY", type=click.Path(exists=True, dir_okay=False),
+              help="A quiz, from a CSV: question, options, answer, points.")  # fmt: skip
+@click.option("--deadline", metavar="TIME", help="The deadline of a quiz, like 2027-03-26T23:59+08:00.")
 @click.option("--public", type=click.Path(), metavar="DIR", help="The files for students.")
 @click.option("--title", help="The title on the board.")
 @click.option("--higher-is-better/--lower-is-better", default=None, help="Which scores are better, for a metric file.")
@@ -126,8 +131,10 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 @options.command
 def new(
     competition: str,
-    solution: str,
-    metric: str,
+    solution: str | None,
+    metric: str | None,
+    quiz: str | None,
+    deadline: str | None,
     public: str | None,
     title: str | None,
     higher_is_better: bool | None,
@@ -138,11 +145,28 @@ def new(
     name: str | None,
     yes: bool,
 ) -> None:
-    """Create your own competition from a solution file."""
+    """Create your own competition, or a quiz.
+
+    A competition is made from a solution file and a metric, a quiz from its key.
+    """
     from pathlib import Path
 
     from harness.prepare import plan_own
 
+    if quiz is not None:
+        from harness.quiz import plan_quiz
+
+        given = {"--solution": solution, "--metric": metric, "--public": public, "--higher-is-better": higher_is_better}
+        if strange := [option for option, value in given.items() if value is not None]:
+            raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
+        key, now = Path(quiz), options.clock()
+        quiz_plan = plan_quiz(options.find_home(), competition, key, title=title, deadline=deadline, now=now)
+        _prepare(quiz_plan, None, new_data, reason, accept_leaks, name, yes)
+        return
+    if solution is None or metric is None:
+        raise UserError("name the solution and the metric (--solution FILE --metric METRIC), or a quiz (--quiz KEY).")
+    if deadline is not None:
+        raise UserError(f"--deadline is for quizzes; here: lhy-grade rules {competition} deadline={deadline}")
     plan = plan_own(
         competition,
         Path(solution),

@@ -48,6 +48,7 @@ from harness.competition import (
     refuse_one_board,
 )
 from harness.home import Home, local, locked
+from harness.rules import opened as opened_at
 from harness.shown import Cut
 from tasks.base import clears
 from tasks.errors import UserError
@@ -166,6 +167,8 @@ def homeworks(home: Home, viewer: Viewer, now: datetime) -> Body:
             "metric": competition.ranking.label,
             "prepared": True,
         }
+        if competition.quiz:
+            row["quiz"] = True
         if not viewer.at_home:
             row |= _clocks(home, viewer, competition, now)
             row["bars"] = [bar.name for bar in competition.bars if bar.comparable]
@@ -179,7 +182,7 @@ def _place(home: Home, database: Database, competition: Competition, participant
     """A participant's row of the public board, without computing the rest of the board."""
     from leaderboard import ranking
 
-    if not participant:
+    if not participant or competition.quiz:
         return None
     versions = read_versions(home, competition)
     found = ranking.place(database, competition.key, *versions, participant)
@@ -204,11 +207,10 @@ def homework(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
 
 def _clocks(home: Home, viewer: Viewer, competition: Competition, now: datetime) -> Body:
     """The deadline for the viewer, whether it has passed, the time of the reveal, and the viewer's quota."""
-    from leaderboard import store
 
     with home.database() as database:
         terms = _terms(home, database, competition, viewer, now)
-        opened = store.revealed(database, competition.key)
+        opened = opened_at(database, competition, now)
         body: Body = {
             "closes": local(home, terms.closes),
             "closed": _over(database, competition, terms, now),
@@ -296,6 +298,11 @@ def board(
 
     _allow_exact(viewer, exact)
     competition = _find(home, viewer, hw, version)
+    if competition.quiz:
+        raise UserError(
+            f"{competition.name} is a quiz and has no board; your points: lhy-grade submissions {competition.name}",
+            code="E_NO_BOARD",
+        )
     versions = read_versions(home, competition)
     with home.database() as database:
         if private:
@@ -443,7 +450,7 @@ def gradebook(
     `version` selects an older data version of the one homework.
     `hidden` names the homeworks whose private points are left out, `table` is the content of the CSV.
     """
-    from harness.gradebook import find_schemes, gradebook_body, gradebook_table
+    from harness.gradebook import Total, find_schemes, find_total, gradebook_body, gradebook_table
     from harness.gradebook import gradebook as make
     from leaderboard import store
 
@@ -455,11 +462,12 @@ def gradebook(
     if version is not None and hw is None:
         raise UserError("an older data version belongs to one homework: name the homework.")
     schemes = find_schemes(home, hw, version)
+    total = Total() if hw is not None else find_total(home, schemes)
     hidden, included = [], []
     with home.database() as database:
         for name in schemes:
             competition = find_competition(home, name, version) if name in prepared(home) else None
-            if competition is None or not competition.two_boards or store.revealed(database, competition.key):
+            if competition is None or not competition.two_boards or opened_at(database, competition, now):
                 included.append(name)
             elif unrevealed:
                 store.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
@@ -467,8 +475,8 @@ def gradebook(
             else:
                 hidden.append(name)
         lines = make(home, database, schemes, included, version)
-    header, rows = gradebook_table(schemes, lines, hw is not None)
-    return gradebook_body(schemes, lines) | {"hidden": hidden, "table": {"header": header, "rows": rows}}
+    header, rows = gradebook_table(schemes, lines, hw is not None, total)
+    return gradebook_body(schemes, lines, total) | {"hidden": hidden, "table": {"header": header, "rows": rows}}
 
 
 def submissions(
@@ -502,7 +510,7 @@ def submissions(
             grades = store.public_grades(database, competition.key, *versions, person)
             entries = store.submissions(database, competition.key, person)
             states = _states(home, database, competition, entries, grades, now)
-            private = _private_scores(database, competition, versions, person)
+            private = _private_scores(database, competition, versions, person, now)
         for entry in entries:
             grade = grades.get(entry.id)
             rows.append(
@@ -510,7 +518,7 @@ def submissions(
                     **_entry(home, competition, entry),
                     "name": names.get(entry.participant, entry.participant),
                     **states[entry.id],
-                    "score": cut.score(grade.public if grade else None),
+                    "score": cut.score(grade.public if grade and not competition.quiz else None),
                     "private": cut.score(private.get(entry.id)),
                     "metric": competition.ranking.label,
                     "digits": competition.ranking.digits,
@@ -538,9 +546,9 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         grades = store.public_grades(database, competition.key, *versions, entry.participant)
         grade = grades.get(entry.id)
         states = _states(home, database, competition, [entry], grades, now)
-        private = _private_scores(database, competition, versions, entry.participant)
+        private = _private_scores(database, competition, versions, entry.participant, now)
         entries = store.submissions(database, competition.key, entry.participant)
-        cut, counts = _cut(competition), grade is not None and not entry.practice
+        cut, counts = _cut(competition), grade is not None and not entry.practice and not competition.quiz
         place = _place(home, database, competition, entry.participant) if counts else None
     details = json.loads(grade.details) if grade else {}
     found = json.loads(entry.rejected_details or "[]")
@@ -560,7 +568,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         "total": total,
         "scores": [
             {"metric": score["metric"], "public": score["value"], "interval": score["interval"]}
-            for score in map(cut.recorded, details.get("scores", []))
+            for score in map(cut.recorded, [] if competition.quiz else details.get("scores", []))
         ],
         "private": cut.score(private.get(entry.id)),
         "metrics": [asdict(metric) for metric in competition.metrics],
@@ -597,12 +605,12 @@ def _entry(home: Home, competition: Competition, entry: Submission) -> Body:
 
 
 def _private_scores(
-    database: Database, competition: Competition, versions: tuple[str, str], participant: str | None
+    database: Database, competition: Competition, versions: tuple[str, str], participant: str | None, now: datetime
 ) -> dict[int, float]:
     """The private scores by submission after the reveal; before, none for any viewer."""
     from leaderboard import store
 
-    if not competition.two_boards or store.revealed(database, competition.key) is None:
+    if not competition.two_boards or opened_at(database, competition, now) is None:
         return {}
     return store.private_scores(database, competition.key, *versions, participant)
 
@@ -669,7 +677,7 @@ def _quota(home: Home, database: Database, competition: Competition, viewer: Vie
     state = store.quota_state(database, competition.key, acts, terms.day, practice=over)
     return {
         "practice": over,
-        "revealed": local(home, store.revealed(database, competition.key)),
+        "revealed": local(home, opened_at(database, competition, now)),
         "used": state.used,
         "left": max(0, terms.quota - state.used),
         "limit": terms.quota,
@@ -721,7 +729,9 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
             {
                 **_entry(home, competition, entry),
                 "state": "graded" if entry.id in grades else "queued",
-                "score": _cut(competition).score(grades[entry.id].public) if entry.id in grades else None,
+                "score": _cut(competition).score(grades[entry.id].public)
+                if entry.id in grades and not competition.quiz
+                else None,
             }
             for entry in entries
             if entry.id in numbers
@@ -767,6 +777,8 @@ def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetim
 
     _may_write(viewer)
     competition = _find(home, viewer, hw)
+    if competition.rules.selections == 0:
+        raise UserError(f"nothing is selected in {competition.name}: {unselected_words(asdict(competition.rules))}.")
     with home.database() as database:
         closes = _terms(home, database, competition, viewer, now).closes
         most = competition.rules.selections

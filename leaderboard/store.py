@@ -148,6 +148,7 @@ def accept(
     sign: Callable[[bytes], bytes],
     late: Literal["refuse", "practice", "never"] = "refuse",
     person: str | None = None,
+    again: Literal["any", "latest"] = "any",
     step: Callable[[str], None] | None = None,
 ) -> Accepted:
     """Accept one file in one transaction, with identity, deadline, quota, hash, event and receipt, or change nothing.
@@ -158,8 +159,10 @@ def accept(
     on it: `person`, if the caller knows who sent the file. The first file of a participant fixes its members in this
     competition (`roster.participant_of`). The same bytes from the same participant give the same receipt again,
     whatever their client key and even after the deadline, unless they were rejected since, or were practice and are in
-    time now; a client key that was used with other bytes is refused. If the clock has stepped back to a day before the
-    participant's last one, the submission counts against that last day, so that a wrong clock never opens fresh slots.
+    time now; a client key that was used with other bytes is refused. With `again` "latest", for a competition in which
+    the last file counts, bytes in time are the same submission only if they are those of the latest file. If the clock
+    has stepped back to a day before the participant's last one, the submission counts against that last day, so that a
+    wrong clock never opens fresh slots.
 
     Raises LeaderboardError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) if the key was
     used with other bytes, E_NAME (exit 2 or 6), E_DISABLED and E_ROSTER (exit 6).
@@ -181,6 +184,10 @@ def accept(
         over = "" if late == "never" else _over(db, competition, closes, now)
         practice = bool(over)
         earlier = _earlier(db, participant_id, sha256, client_key, practice)
+        if earlier is not None and again == "latest" and not practice:
+            earlier = _latest(db, participant_id, sha256)
+            if earlier is None:  # the key may be that of the earlier submission
+                client_key = f"{client_key[: MAX_NAME - 20]}/{_last_entry(db, participant_id, day)[0] + 1}"
         if earlier is not None:
             return earlier
         if over and late == "refuse":
@@ -686,9 +693,20 @@ def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, pr
         f"SELECT id, entry, receipt FROM submissions WHERE {live} AND sha256 = :sha ORDER BY practice, id LIMIT 1",
         id=participant_id, practice=practice, sha=sha256,
     )  # fmt: skip
-    if row is None:
-        return None
-    number, entry, text = row
+    return None if row is None else _accepted_again(*row)
+
+
+def _latest(db: Database, participant_id: int, sha256: str) -> Accepted | None:
+    """The acceptance of the participant's latest valid file in time, if it has these bytes."""
+    row = db.one(
+        "SELECT id, entry, receipt, sha256 FROM submissions WHERE participant_id = :id AND rejected_at IS NULL "
+        "AND NOT practice ORDER BY entry DESC LIMIT 1",
+        id=participant_id,
+    )
+    return None if row is None or row[3] != sha256 else _accepted_again(*row[:3])
+
+
+def _accepted_again(number: int, entry: int, text: str) -> Accepted:
     fields = json.loads(text)
     next_slot = fields["next_slot"] and datetime.fromisoformat(fields["next_slot"])
     practice = fields.get("practice", False)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from submissions.text import load as load
 from tasks.base import Columns
-from tasks.formats import ArraysFormat, EpisodesFormat, Format, ImagesFormat, LinesFormat, ModelFormat, TableFormat
+from tasks.formats import (
+    ArraysFormat,
+    EpisodesFormat,
+    Format,
+    ImagesFormat,
+    LinesFormat,
+    ModelFormat,
+    QuizFormat,
+    TableFormat,
+)
 
 
 def read(data: bytes, form: Format) -> Columns:
@@ -37,3 +46,7 @@ def read(data: bytes, form: Format) -> Columns:
             from submissions.models import read_model
 
             return read_model(data, form)
+        case QuizFormat():
+            from submissions.quiz import read_quiz
+
+            return read_quiz(data, form)

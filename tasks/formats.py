@@ -436,7 +436,79 @@ class ModelFormat:
         return ModelFormat(inputs, outputs, *limits, tuple(values["operators"]))
 
 
-Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat | ArraysFormat | ModelFormat
+@dataclass(frozen=True)
+class Question:
+    """One question of a quiz: its options as (name, text), and what it is worth.
+
+    Where `one`, a single option may be chosen. With the credit "share" part of the points can be had, see
+    `tasks.quiz.gained`.
+    """
+
+    name: str
+    options: tuple[tuple[str, str], ...]
+    points: float
+    text: str = ""
+    one: bool = False
+    credit: Literal["all", "share"] = "all"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.options)
+
+
+@dataclass(frozen=True)
+class QuizFormat:
+    """The chosen options of each question of a quiz, as a table `question,answer` with a row for each question.
+
+    It is read as "answer": the names of the chosen options in the question's own order, with blanks between them, or
+    the empty text where nothing is chosen.
+    """
+
+    questions: tuple[Question, ...]
+
+    unit: ClassVar[str] = "questions"
+    suffix: ClassVar[str] = ".csv"
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(question.name for question in self.questions)
+
+    @property
+    def table(self) -> TableFormat:
+        """The table that is read, before its options are looked at."""
+        room = max(sum(len(name.encode()) + 2 for name in question.names) for question in self.questions)
+        return TableFormat("question", (Column("answer", "text", room=room),), self.ids)
+
+    @property
+    def max_bytes(self) -> int:
+        return self.table.max_bytes
+
+    @property
+    def points(self) -> float:
+        """The points of all questions."""
+        return round(math.fsum(question.points for question in self.questions), 9)
+
+    def fit(self, answers: Answers) -> QuizFormat:
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        questions = [asdict(question) | {"options": list(map(list, question.options))} for question in self.questions]
+        return {"kind": "quiz", "questions": questions, "max_bytes": self.max_bytes}
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> QuizFormat:
+        """The inverse of `to_json`; `max_bytes` is computed again, whatever another release wrote."""
+        questions = (
+            Question(**{**one, "options": tuple((name, text) for name, text in one["options"])})
+            for one in values["questions"]
+        )
+        return QuizFormat(tuple(questions))
+
+
+Format = TableFormat | LinesFormat | ImagesFormat | EpisodesFormat | ArraysFormat | ModelFormat | QuizFormat
 """The submission formats. `unit` is what `ids` count, `suffix` is the ending of a file's name.
 
 `to_json` gives a format as plain values, for `format.json`, and `from_json` is its inverse. `fit` gives it for a
@@ -448,7 +520,7 @@ def format_from_json(values: Mapping[str, Any]) -> Format:
     """The format that a `format.json` describes. Raises UserError for a kind that this release does not know."""
     kinds: dict[str, type[Format]] = {
         "table": TableFormat, "lines": LinesFormat, "images": ImagesFormat, "episodes": EpisodesFormat,
-        "arrays": ArraysFormat, "model": ModelFormat,
+        "arrays": ArraysFormat, "model": ModelFormat, "quiz": QuizFormat,
     }  # fmt: skip
     kind = values["kind"]
     if kind not in kinds:

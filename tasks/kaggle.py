@@ -61,7 +61,7 @@ def read_solution(path: Path, id_column: str | None = None) -> Solution:
     is a plain decimal number, else "text"; `0001`, `NA`, `inf` and `1_000` are text. Raises UserError with the line,
     never with the value of an answer.
     """
-    header, cells, lines = _read_csv(path)
+    header, cells, lines = read_csv(path, "a solution CSV")
     usage_at = [at for at, name in enumerate(header) if name.lower() == "usage"]
     if len(usage_at) > 1:
         raise UserError(f"{path.name}: more than one Usage column.")
@@ -96,12 +96,12 @@ def read_solution(path: Path, id_column: str | None = None) -> Solution:
     return Solution(path, id_column, tuple(columns), Answers(tuple(seen), values, usage=usage), tuple(lines))
 
 
-def _read_csv(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
+def read_csv(path: Path, what: str) -> tuple[list[str], list[list[str]], list[int]]:
     """Header, rows and the line on which each row begins, all rows of the header's width."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist; give the path of a solution CSV.") from None
+        raise UserError(f"{path} does not exist; give the path of {what}.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -169,6 +169,11 @@ OWN_METRICS = (*METRICS, "auc")
 
 
 def named_metric(name: str) -> Metric:
+    """The metric of a name: one of `OWN_METRICS`, or "points" of a quiz."""
+    if name == "points":
+        from tasks.quiz import POINTS
+
+        return POINTS
     if name == "auc":
         from tasks.auc import AUC
 
@@ -482,7 +487,7 @@ class ScoreFile:
 
 def solution_cells(path: Path, form: TableFormat) -> Columns:
     """The answer columns of a solution file as written, in the order of the format."""
-    header, cells, _ = _read_csv(path)
+    header, cells, _ = read_csv(path, "a solution CSV")
     row_of = {row[header.index(form.id)]: row for row in cells}
     rows = [row_of[str(text)] for text in form.ids]
     return {column.name: np.array([row[header.index(column.name)] for row in rows]) for column in form.columns}

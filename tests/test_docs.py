@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)] if __name__ == "__main__" else []
 
 from harness.cli import ELSEWHERE, LINE, cli  # noqa: E402
-from harness.home import CONFIG, FOR_POINTS  # noqa: E402
+from harness.gradebook import Total  # noqa: E402
+from harness.home import CONFIG, FOR_POINTS, TOTAL  # noqa: E402
 from harness.server.settings import Settings  # noqa: E402
 from tasks.base import Bar, Edition, Rules, Task  # noqa: E402
 from tasks.homeworks import MODULES, all_tasks, find_task  # noqa: E402
@@ -52,6 +53,7 @@ ERRORS = {
     "Arrays": "submissions.arrays",
     "Episodes": "submissions.episodes",
     "A model": "submissions.models",
+    "A quiz": "submissions.quiz",
     "A model that is run": "tasks.models",
     "The images of HW6": "tasks.hw06_gan.judge",
     "The replay of HW12": "tasks.hw12_reinforcement.judge",
@@ -444,10 +446,12 @@ def test_the_settings_of_config_toml_are_those_that_exist() -> None:
     assert set(keys_under("Of the server")) == {field.name for field in fields(Settings)}
     assert set(keys_under("Of one homework")) == {field.name for field in fields(Rules)} | set(FOR_POINTS)
     template = re.findall(r"^# (\w+) = ", CONFIG, flags=re.MULTILINE)
-    own, server = CONFIG.index("[hw01]"), CONFIG.index("[server]")
+    assert set(keys_under("Of the course total")) == {field.name for field in fields(Total)} == set(TOTAL)
+    own, total, server = CONFIG.index("[hw01]"), CONFIG.index("[total]"), CONFIG.index("[server]")
     assert template
     for heading, part in {
-        "Of the course": CONFIG[:own], "Of one homework": CONFIG[own:server], "Of the server": CONFIG[server:],
+        "Of the course": CONFIG[:own], "Of one homework": CONFIG[own:total],
+        "Of the course total": CONFIG[total:server], "Of the server": CONFIG[server:],
     }.items():  # fmt: skip
         known = set(re.findall(r"^# (\w+) = ", part, flags=re.MULTILINE))
         assert known

@@ -22,6 +22,8 @@ from tasks.formats import (
     Format,
     ImagesFormat,
     LinesFormat,
+    Question,
+    QuizFormat,
     TableFormat,
     format_from_json,
 )
@@ -59,6 +61,11 @@ WRITTEN: list[tuple[Format, str]] = [
         '{"kind": "arrays", "arrays": [{"name": "a", "shape": [2, 3], "dtype": "float32", "minimum": -1e+100, '
         '"maximum": 1e+100}, {"name": "b", "shape": [4], "dtype": "uint8", "minimum": 0, "maximum": 9}], '
         '"max_bytes": 65924}',
+    ),
+    (
+        QuizFormat((Question("q1", (("A", "x"), ("B", "")), 0.4, "What?", one=True),)),
+        '{"kind": "quiz", "questions": [{"name": "q1", "options": [["A", "x"], ["B", ""]], "points": 0.4, "text": '
+        '"What?", "one": true, "credit": "all"}], "max_bytes": 131089}',
     ),
 ]  # fmt: skip
 FORMS: list[Format] = [

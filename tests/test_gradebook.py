@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import combinations, count
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from harness import gradebook as module
 from harness import options
 from harness.cli import cli
 from harness.competition import find_competition, read_versions
-from harness.gradebook import BONUS, Scheme, find_scheme, find_schemes, gradebook, parts_of
+from harness.gradebook import BONUS, Scheme, Total, find_scheme, find_schemes, gradebook, parts_of
 from harness.home import Home, open_home
 from harness.sheets import cell, uncell, write_rows
 from leaderboard import events, roster, store
@@ -463,3 +463,67 @@ def test_the_gradebook_of_a_random_class_is_what_a_data_frame_gives(home: Home, 
                 told = sum(each for name, each in worth.items() for side in (one, other)
                            if who in side.index and side[who] <= LINES[name])  # fmt: skip
                 assert rows.loc[person.key, "total"] == pytest.approx(told + code.get(person.key, 0.0), abs=1e-12)
+
+
+# The course total.
+
+
+@given(
+    st.dictionaries(st.sampled_from([f"hw{n:02d}" for n in range(1, 16)]), st.integers(0, 40), max_size=15),
+    st.integers(0, 16),
+    st.sets(st.sampled_from([f"hw{n:02d}" for n in range(1, 16)])),
+)
+def test_the_best_of_the_homeworks_make_the_largest_total_of_so_many(
+    quarters: dict[str, int], best: int, among: set[str]
+) -> None:
+    points = {name: value / 4 for name, value in quarters.items()}
+    rule = Total(best, tuple(among))
+    chosen = [name for name in points if not among or name in among]
+    fixed = sum(value for name, value in points.items() if name not in chosen)
+    most = min(best or len(chosen), len(chosen))
+    largest = max(sum(points[name] for name in some) for some in combinations(chosen, most))
+    assert rule.of(points) == fixed + largest
+    counts = rule.counts(points)
+    assert list(counts) == [name for name in points if name in counts], "in the order of the gradebook"
+    assert len(counts) == most + len(points) - len(chosen)
+
+
+def test_of_equal_points_the_earlier_homework_counts_and_a_missing_one_counts_nothing() -> None:
+    assert Total(2).counts({"hw01": 5.0, "hw02": 0.0, "hw03": 5.0, "hw04": 5.0}) == ("hw01", "hw03")
+    assert Total(3).of({"hw01": 5.0, "hw02": 0.0, "hw03": 0.0}) == 5.0
+    assert Total(10).of({"hw01": 5.0}) == 5.0, "there may be fewer than count"
+
+
+def test_the_total_of_2023_counts_the_best_ten_of_fifteen_with_points_by_hand(tmp_path: Path) -> None:
+    parts = "".join(f"[hw{n:02d}]\nparts = {{ code = 10 }}\n" for n in range(1, 16))
+    home = configure(tmp_path, f"sqlite:///{tmp_path / 'leaderboard.db'}", f"{parts}[total]\nbest = 10\n")
+    with home.database() as database:
+        roster.import_people(database, CLASS, **WHY)
+        for n in range(1, 16):
+            roster.enter_points(database, f"hw{n:02d}", "0012", "code", n / 2, **WHY)
+    body = json.loads(call(home, "gradebook", "--format", "json").stdout)
+    ada, bob = (next(one for one in body["students"] if one["id"] == key) for key in ("0012", "b02"))
+    assert ada["total"] == sum(n / 2 for n in range(6, 16))
+    assert ada["counts"] == [f"hw{n:02d}" for n in range(6, 16)]
+    assert bob["total"] == 0
+    assert body["total"] == {"best": 10, "among": [], "maximum": 100, "rule": "only the best 10 count"}
+    table = list(csv.DictReader(io.StringIO(call(home, "gradebook", "--format", "csv").stdout)))
+    assert float(table[0]["total"]) == ada["total"]
+    assert "only the best 10 count" in call(home, "gradebook").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("total = 3\n", "must be a table"),
+        ("[total]\nworst = 3\n", "unknown key 'worst'"),
+        ("[total]\nbest = -1\n", "must be a whole number"),
+        ("[total]\nbest = true\n", "must be a whole number"),
+        ("[total]\namong = 'hw01'\n", "must be a list of names"),
+        ("[total]\namong = ['hw1', 'hw2']\n", "hw02 is not in the gradebook"),
+    ],
+)
+def test_a_wrong_rule_of_the_total_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    parts = "" if text.startswith("total") else "[hw01]\nparts = { code = 10 }\n"
+    home = configure(tmp_path, f"sqlite:///{tmp_path / 'leaderboard.db'}", f"{text}{parts}")
+    assert said in call(home, "gradebook").stderr

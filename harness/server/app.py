@@ -73,6 +73,7 @@ HEADERS = {
 STATUS = {
     "E_LOGIN": 401,
     "E_NOT_FOUND": 404,
+    "E_NO_BOARD": 404,
     "E_NO_SUBMISSION": 404,
     "E_METHOD": 405,
     "E_SLOW": 408,

@@ -30,7 +30,7 @@ from harness import view
 from harness.archive import grouped
 from harness.board import with_bars
 from harness.competition import MetricCard
-from harness.handin import best_words
+from harness.handin import HIDDEN, best_words
 from harness.home import Home
 from harness.render import inert, interval, number, short_time
 from harness.server import app, auth
@@ -353,6 +353,7 @@ def homework(ask: Ask, hw: str) -> Page:
         "homework.html",
         {"hw": body, "tab": "sheet", "sheet": markdown(view.sheet(ask.home, ask.viewer, name)), "bars": bars}
         | {"files": grouped([file for file in data["files"] if file["file"] != "sheet.md"])}
+        | {"unselected": view.unselected_words(body["rules"])}
         | {"archive": data["archive"], "count": len(data["files"]), "picture": picture, "seen": SEEN.get(name, "")},
     )
 
@@ -469,6 +470,10 @@ def submission(ask: Ask, number: int) -> Page:
 
 def standing(body: Body, cards: Mapping[str, Body], own: bool = True) -> str:
     """The state of a submission as a sentence."""
+    if body["state"] == "graded" and not body["scores"]:
+        card = body["metrics"][0]
+        points = None if body["private"] is None else _score(body["private"], card["digits"])
+        return f"{HIDDEN[:1].upper()}{HIDDEN[1:]}." if points is None else f"Graded: {points} {card['label']}."
     if body["state"] == "graded":
         score = body["scores"][0]
         card = cards[score["metric"]]

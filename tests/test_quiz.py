@@ -1,0 +1,454 @@
+"""Quizzes: the key, the reader, points against a count by hand, and that nothing tells a score before the deadline."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import options
+from harness.cli import cli
+from harness.home import open_home
+from harness.serve import make_ready
+from leaderboard import roster
+from submissions.quiz import read_quiz, remarks
+from tasks.base import SubmissionError, UserError
+from tasks.formats import Question, QuizFormat
+from tasks.quiz import POINTS, gained, read_key, sample, sheet
+from tests.test_server import Class
+
+KEY = """\
+question,options,answer,points,text,choose,credit
+q1,A: a minimum|B: a saddle point|C: both,B,0.4,"Where is *the* gradient <b>zero</b>?
+=1+1",one,all
+q2,A|B|C|D,A C,0.4,Which forget less?,any,share
+q3,yes|no,no,1.2,,,
+"""
+FLIPPED = KEY.replace(",B,0.4", ",C,0.4").replace("A C,", "B D,").replace(",no,1.2", ",yes,1.2")
+"""The same questions with other right options, as many of them for each."""
+
+ANSWERS = {
+    "a": "question,answer\nq1,B\nq2,A\nq3,no\n",  # 0.4 + 0.2 + 1.2
+    "b": 'question,answer\nq3,yes\nq2,"D, B"\nq1,C\n',  # 0, and all of it with the other key
+    "c": "question,answer\nq1,\nq2,\nq3,\n",
+}
+END = datetime(2027, 3, 26, 15, 59, 59, 999_999, tzinfo=UTC)
+DEADLINE = "2027-03-26T23:59+08:00"
+BEFORE, AFTER = END - timedelta(days=1), END + timedelta(seconds=1)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
+    def write(text: str | bytes, name: str = "key.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+# The key.
+
+
+def test_a_key_is_read_with_a_byte_order_mark_windows_lines_and_quotes(write: Callable[..., Path]) -> None:
+    plain = read_key(write(KEY))
+    assert [(one.name, one.names, one.points, one.one, one.credit) for one in plain.form.questions] == [
+        ("q1", ("A", "B", "C"), 0.4, True, "all"),
+        ("q2", ("A", "B", "C", "D"), 0.4, False, "share"),
+        ("q3", ("yes", "no"), 1.2, False, "all"),
+    ]
+    assert plain.right == (("B",), ("A", "C"), ("no",))
+    assert plain.form.points == 2.0
+    assert read_key(write(b"\xef\xbb\xbf" + KEY.replace(",A C,", ',"C, A",').encode())) == plain
+    windows = read_key(write(KEY.replace("\n", "\r\n")))
+    assert (windows.right, windows.form.ids) == (plain.right, plain.form.ids)
+
+
+HEAD = "question,options,answer,points\n"
+BAD = {
+    "question,options,answer\nq1,A|B,A\n": ["missing points"],
+    HEAD.replace("points", "points,weight") + "q1,A|B,A,1,2\n": ["unexpected 'weight'"],
+    HEAD: ["at least one row"],
+    HEAD + "q1,A|B,A,1\nq1,A|B,B,1\n": ["line 3", "'q1' is already on line 2"],
+    HEAD + "q1,A|B,X,1\n": ["line 2", "1 of the options in the answer are not options"],
+    HEAD + "q1,A|B,,1\n": ["the answer is empty"],
+    HEAD + "q1,A|B,A A,1\n": ["names an option twice"],
+    HEAD + "q1,A|B|A,A,1\n": ["the option 'A' is there twice"],
+    HEAD + "q1,A,A,1\n": ["expected 2 to 40 options"],
+    HEAD + f"q1,{'|'.join(map(str, range(41)))},1,1\n": ["expected 2 to 40 options", "got 41"],
+    HEAD + "q1,A|B,A,-1\n": ["points must be a number from 0"],
+    HEAD + "q1,A|B,A,nan\n": ["points must be"],
+    HEAD + "q1,A|B,A,1e3\n": ["points must be"],
+    HEAD + "q1,A|B,A,１\n": ["points must be"],
+    HEAD + "q1,A|B,A,0\n": ["no question has points"],
+    HEAD + "=1+1,A|B,A,1\n": ["'=1+1' is no name of a question"],
+    HEAD + "q1,@A|B,B,1\n": ["'@A' is no name of an option"],
+    HEAD + f"q1,A: {'x' * 5001}|B,B,1\n": ["more than 5,000 characters"],
+    HEAD.replace("points", "points,choose") + "q1,A|B,A B,1,one\n": ["one option may be chosen"],
+    HEAD.replace("points", "points,choose") + "q1,A|B,A,1,two\n": ["choose must be one or any"],
+    HEAD.replace("points", "points,credit") + "q1,A|B,A,1,some\n": ["credit must be all or share"],
+    HEAD + "".join(f"q{n},A|B,A,1\n" for n in range(10_000)): ["10,000 questions; a quiz has at most 200"],
+    HEAD + 'q1,"A|B,A,1\n': ["not a well-formed CSV row"],
+    HEAD + "q1,A|B,A\n": ["expected 4 cells, got 3"],
+}
+
+
+@pytest.mark.parametrize("text", BAD, ids=[words[-1][:40] for words in BAD.values()])
+def test_a_bad_key_is_refused_with_its_line(text: str, write: Callable[..., Path]) -> None:
+    with pytest.raises(UserError) as error:
+        read_key(write(text))
+    for words in BAD[text]:
+        assert words in str(error.value)
+
+
+def test_all_problems_of_a_key_are_said_at_once(write: Callable[..., Path]) -> None:
+    with pytest.raises(UserError) as error:
+        read_key(write(HEAD + "q1,A|B,secret,1\nq1,A|B,,-1\n" + "?,A,A,1\n" * 30))
+    text = str(error.value)
+    assert text.count("\n") == 20
+    assert "more" in text.splitlines()[-1]
+    assert "secret" not in text
+    assert all(words in text for words in ("not options", "already on line 2", "answer is empty", "points must be"))
+
+
+# The reader.
+
+FORM = QuizFormat(
+    (
+        Question("q1", (("A", ""), ("B", ""), ("C", "")), 0.4, one=True),
+        Question("q2", tuple((name, "") for name in "ABCD"), 0.4),
+        Question("是", (("yes", ""), ("No", "")), 1.2),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("question,answer\nq1,B\nq2,A C\n是,No\n", ["B", "A C", "No"]),
+        ("answer,question\nNo yes,是\nD;A,q2\n C ,q1", ["C", "A D", "yes No"]),
+        ('\ufeffquestion,answer\r\nq2,"C, B"\r\nq1,\r\n是, \r\n', ["", "B C", ""]),
+    ],
+)
+def test_an_answer_is_a_set_of_options_in_any_order(text: str, found: list[str]) -> None:
+    assert read_quiz(text.encode(), FORM)["answer"].tolist() == found
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("question,answer\nq1,X\nq2,AC\n是,no\n", [("E_OPTION", 2), ("E_OPTION", 3), ("E_OPTION", 4)]),
+        ("question,answer\n是,\nq2,A A\nq1,A B\n", [("E_OPTION_TWICE", 3), ("E_OPTIONS", 4)]),
+        ("question,answer\nq1,A\nq2,A\n", [("E_ID_MISSING", None)]),
+        ("question,answer\nq1,A\nq1,B\nq2,A\n是,No\n", [("E_ID_TWICE", 3)]),
+        ("question,answer\nq1,A\nq9,B\nq2,X\n是,No\n", [("E_ID_UNKNOWN", 3), ("E_OPTION", 4)]),
+        (f"question,answer\nq1,\nq2,{' '.join(f'X{n}' for n in range(1000))}\n是,\n", [("E_OPTION", 3)]),
+        (f"question,answer\nq1,\nq2,{' '.join('ABCD' * 250)}\n是,\n", [("E_OPTION_TWICE", 3)]),
+        ("q,a\nq1,A\n", [("E_COLUMNS", 1), ("E_COLUMNS", 1)]),
+        ("", [("E_EMPTY", None)]),
+    ],
+)
+def test_what_is_no_answer_is_refused_with_code_and_line(text: str, problems: list[tuple[str, int | None]]) -> None:
+    with pytest.raises(SubmissionError) as error:
+        read_quiz(text.encode(), FORM)
+    assert [(one.code, one.line) for one in error.value.problems] == problems
+
+
+def test_blanks_are_remarked_and_the_sample_is_all_blank() -> None:
+    columns = read_quiz(sample(FORM), FORM)
+    assert remarks(FORM, columns) == ("left blank: q1, q2, 是 (3 of 3 questions)",)
+    assert remarks(FORM, read_quiz("question,answer\nq1,B\nq2,A\n是,No\n".encode(), FORM)) == ()
+
+
+# Points.
+
+
+def by_hand(points: str, options: str, right: str, chosen: str, share: bool) -> Fraction:
+    """The points of an answer, counted option by option."""
+    if not share:
+        return Fraction(points) if all((o in right) == (o in chosen) for o in options) else Fraction(0)
+    gain = Fraction(0)
+    for option in options:
+        if option in chosen:
+            gain += Fraction(1, len(right)) if option in right else -Fraction(1, len(options) - len(right))
+    return Fraction(points) * max(gain, Fraction(0))
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_points_are_those_counted_by_hand_for_every_answer_to_every_key_of_up_to_five_options(share: bool) -> None:
+    count = 0
+    for n in range(2, 6):
+        options = "ABCDE"[:n]
+        sets = ["".join(some) for k in range(n + 1) for some in itertools.combinations(options, k)]
+        for right, chosen in itertools.product(sets[1:], sets):
+            found = gained(0.3, n, share, set(right), set(chosen))
+            assert found == pytest.approx(float(by_hand("0.3", options, right, chosen, share)), abs=1e-12)
+            assert 0 <= found <= 0.3
+            count += 1
+    assert count > 1000
+
+
+def test_the_right_answers_get_all_points_to_the_last_digit_and_no_order_matters() -> None:
+    rng = random.Random(1)
+    for n, worth in ((20, "0.4"), (25, "0.3"), (25, "0.4"), (30, "0.333333"), (200, "0.1")):
+        questions = tuple(Question(f"q{k}", tuple((name, "") for name in "ABCD"), float(worth)) for k in range(n))
+        form = QuizFormat(questions)
+        right = np.array([" ".join(sorted(rng.sample("ABCD", rng.randint(1, 4)))) for _ in range(n)])
+        answers = {"answer": right, "worth": np.array([(float(worth), 4, k % 2) for k in range(n)])}
+        rows = POINTS.rows(answers, {"answer": right})
+        assert POINTS.value(rows) == form.points == float(n * Fraction(worth))
+        lines = [f'{one.name},"{cell}"' for one, cell in zip(questions, right.tolist(), strict=True)]
+        rng.shuffle(lines)
+        read = read_quiz("\n".join(["question,answer", *lines]).encode(), form)
+        assert POINTS.value(POINTS.rows(answers, read)) == form.points
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), min_size=1, max_size=30))
+def test_points_weigh_like_repeated_rows(rows: list[tuple[int, int]]) -> None:
+    values, weight = np.array([points / 40 for points, _ in rows]), np.array([count for _, count in rows])
+    assert POINTS.value(values, weight) == POINTS.value(np.repeat(values, weight))
+    both = POINTS.value(values, np.stack([weight, weight + 1]))
+    assert both == pytest.approx([POINTS.value(values, weight), POINTS.value(np.repeat(values, weight + 1))])
+
+
+# A quiz in a home.
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., Path]) -> Callable[..., Result]:
+    """Runs a command in a new home with a clock that stands still, with files by the names of `ANSWERS`."""
+    for name, text in ANSWERS.items():
+        write(text, f"{name}.csv")
+    write(KEY)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, now: datetime = BEFORE, code: int = 0) -> Result:
+        monkeypatch.setattr(options, "clock", lambda: now)
+        result = CliRunner().invoke(cli, ["--home", str(tmp_path / "home"), *words], env={"COLUMNS": "160"})
+        assert result.exit_code == code, result.output + repr(result.exception)
+        return result
+
+    return run
+
+
+def make(run: Callable[..., Result], key: str = "key.csv") -> None:
+    run("new", "quiz1", "--quiz", key, "--deadline", DEADLINE, "--title", "Quiz <1>")
+
+
+def points(run: Callable[..., Result], who: str, now: datetime = AFTER) -> dict[int, float | None]:
+    rows = json.loads(run("submissions", "quiz1", "--as", who, "--format", "json", now=now).stdout)["submissions"]
+    assert all(row["score"] is None for row in rows)
+    return {row["id"]: row["private"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "a quiz needs a deadline"),
+        (("--deadline", "soon"), "must be a time"),
+        (("--deadline", "2027-03-25T15:59:59Z"), "has passed"),
+        (("--deadline", DEADLINE, "--metric", "rmse"), "leave out --metric"),
+    ],
+)
+def test_a_quiz_without_a_deadline_to_come_is_refused(
+    run: Callable[..., Result], words: tuple[str, ...], said: str
+) -> None:
+    assert said in run("new", "quiz1", "--quiz", "key.csv", *words, code=2).stderr
+    assert not Path("home", "public").exists()
+
+
+def test_the_last_file_counts_even_if_an_earlier_one_had_the_same_bytes(run: Callable[..., Result]) -> None:
+    make(run)
+    for name in ("a", "b", "a"):
+        run("submit", "quiz1", f"{name}.csv", "--as", "ada")
+    again = json.loads(run("submit", "quiz1", "a.csv", "--as", "ada", "--format", "json").stdout)
+    assert (again["submission"], again["again"], again["quota"]["used"]) == (3, True, 3)
+    assert points(run, "ada") == {1: 1.8, 2: 0.0, 3: 1.8}
+    book = json.loads(run("gradebook", "quiz1", "--format", "json", now=AFTER).stdout)
+    (student,) = book["students"]
+    assert student["homeworks"]["quiz1"]["submissions"] == [3]
+    assert student["homeworks"]["quiz1"]["parts"] == {"quiz": 1.8}
+    run("audit", "verify")
+
+
+def test_another_rule_lets_the_first_or_the_best_count(run: Callable[..., Result]) -> None:
+    make(run)
+    for name in ("c", "a", "b"):
+        run("submit", "quiz1", f"{name}.csv", "--as", "ada")
+    for rule, expected in (("first", 0.0), ("all", 1.8), ("last", 0.0)):
+        run("rules", "quiz1", f"unselected={rule}", "--reason", "the rule", "--yes")
+        row = json.loads(run("gradebook", "--unrevealed", "--format", "json").stdout)["students"][0]
+        assert row["homeworks"]["quiz1"]["total"] == expected
+    assert (
+        "unselected must be first, last or all"
+        in run("rules", "quiz1", "unselected=best_public", "--reason", "x y z", "--yes", code=2).stderr
+    )
+    assert "nothing is selected" in run("select", "quiz1", "1", "--as", "ada", code=2).stderr
+
+
+def test_points_are_hidden_until_nobody_has_time_left_and_open_by_themselves(run: Callable[..., Result]) -> None:
+    make(run)
+    run("submit", "quiz1", "a.csv", "--as", "ada")
+    run("submit", "quiz1", "c.csv", "--as", "bob")
+    later = END + timedelta(hours=24)
+    run("extend", "quiz1", "--person", "bob", "--hours", "24", "--reason", "was ill", "--yes")
+    for now in (BEFORE, END, AFTER, later):
+        assert points(run, "ada", now) == {1: None}
+        assert "appear after the deadline" in run("status", "1", now=now).stdout
+        book = json.loads(run("gradebook", "--format", "json", now=now).stdout)
+        assert book["students"][0]["homeworks"]["quiz1"]["total"] == 0
+    late = json.loads(run("submit", "quiz1", "b.csv", "--as", "ada", "--format", "json", now=AFTER).stdout)
+    assert (late["practice"], late["private"]) == (True, None)
+    run("submit", "quiz1", "b.csv", "--as", "bob", now=AFTER)
+    over = later + timedelta(microseconds=1)
+    assert points(run, "ada", over) == {1: 1.8, 3: 0.0}
+    assert "points 1.800" in run("status", "1", now=over).stdout
+    book = json.loads(run("gradebook", "--format", "json", now=over).stdout)
+    assert {one["id"]: one["homeworks"]["quiz1"]["total"] for one in book["students"]} == {"ada": 1.8, "bob": 0.0}
+    words = ("--reason", "too late", "--yes")
+    assert "are open since" in run("extend", "quiz1", "--all", "--hours", "99", *words, now=over, code=5).stderr
+    assert "rules are final" in run("rules", "quiz1", "deadline=2027-06-01T00:00Z", *words, now=over, code=5).stderr
+
+
+def test_a_quiz_has_no_board_and_nobody_reveals_it(run: Callable[..., Result]) -> None:
+    make(run)
+    run("submit", "quiz1", "a.csv", "--as", "ada")
+    for words in (("leaderboard", "quiz1"), ("leaderboard", "quiz1", "--private", "--unrevealed")):
+        for now in (BEFORE, AFTER):
+            assert "has no board" in run(*words, now=now, code=2).stderr
+    assert "open by themselves" in run("reveal", "quiz1", "--reason", "now then", "--yes", code=2).stderr
+    assert run("leaderboard").stdout == ""
+
+
+def test_points_entered_by_hand_replace_those_of_the_file(run: Callable[..., Result]) -> None:
+    make(run)
+    run("submit", "quiz1", "a.csv", "--as", "ada")
+    Path("home", "config.toml").write_text("[quiz1]\nparts = { report = 2 }\n")
+    with open_home(Path("home")).database() as database:
+        entries = [roster.Entry("ada", "Ada", "", "student"), roster.Entry("bob", "Bob", "", "student")]
+        roster.import_people(database, entries, actor="ian", reason="the class", now=BEFORE)
+    run("points", "quiz1", "ada", "report", "1.5", "--reason", "a report", "--yes")
+    run("points", "quiz1", "bob", "quiz", "2", "--reason", "on paper", "--yes")
+    body = json.loads(run("gradebook", "quiz1", "--format", "json", now=AFTER).stdout)
+    assert body["homeworks"][0]["maximum"] == 4
+    found = {one["id"]: one["homeworks"]["quiz1"]["parts"] for one in body["students"]}
+    assert found == {"ada": {"quiz": 1.8, "report": 1.5}, "bob": {"quiz": 2.0, "report": None}}
+    assert (
+        run("gradebook", "quiz1", "--format", "csv", now=AFTER)
+        .stdout.splitlines()[0]
+        .endswith('"quiz","report","total"')
+    )
+    Path("home", "config.toml").write_text("[quiz1]\npoints = { quiz = [1, 1] }\n")
+    assert "those of its key" in run("gradebook", code=2).stderr
+
+
+def test_the_texts_of_a_key_stand_for_themselves_on_the_sheet(write: Callable[..., Path]) -> None:
+    from harness.server.pages import markdown
+
+    html = markdown(sheet("# *T* <i>", read_key(write(KEY)).form))
+    assert "Where is *the* gradient &lt;b&gt;zero&lt;/b&gt;?" in html
+    assert "=1+1" in html
+    assert [mark for mark in ("<em>", "<i>", "<b>") if mark in html] == []
+
+
+# Nothing tells a score before the deadline.
+
+
+OF_THE_MOMENT = ("x-request-id", "last-modified", "etag")
+"""Headers of a number drawn for each request, and of the time at which a file was written."""
+
+
+def all_that_a_student_gets(root: Path, key: str, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Makes a quiz from that key, and everything that students get before the deadline, byte by byte."""
+    root.mkdir()
+    home, seen = root / "home", list[tuple[Any, ...]]()
+    (home / "secret").mkdir(parents=True, mode=0o700)
+    (home / "secret" / "key").write_bytes(bytes(range(32)))
+    monkeypatch.chdir(root)
+    for name, text in {**ANSWERS, "key": key, "bad": "question,answer\nq1,X\n"}.items():
+        Path(f"{name}.csv").write_text(text)
+    moments = (datetime(2027, 3, 25, tzinfo=UTC) + timedelta(seconds=n) for n in range(10_000))
+    monkeypatch.setattr(options, "clock", lambda: next(moments))
+
+    def run(*words: str) -> None:
+        result = CliRunner().invoke(cli, ["--home", str(home), *words], env={"COLUMNS": "160"})
+        seen.append((words, result.exit_code, result.stdout_bytes, result.stderr_bytes))
+
+    run("new", "quiz1", "--quiz", "key.csv", "--deadline", DEADLINE)
+    for name in ("a", "b", "c", "bad", "a"):
+        run("check", "quiz1", f"{name}.csv")
+        for form in ("table", "json", "csv"):
+            run("submit", "quiz1", f"{name}.csv", "--as", form, "--format", form)
+    shown = ("leaderboard quiz1", "leaderboard quiz1 --private", "submissions quiz1 --all", "tasks", "files quiz1",
+             "quota quiz1 --as json",
+             "select quiz1 --preview --as csv", *(f"status {n}" for n in (1, 2, 7)))  # fmt: skip
+    for form, words in itertools.product(("table", "json", "csv"), shown):
+        run(*words.split(), "--format", form)
+    for words in (
+        "tasks quiz1",
+        "receipt 1",
+        "leaderboard",
+        "select quiz1 1 --as csv",
+        "reveal quiz1 --reason now --yes",
+    ):
+        run(*words.split())
+    made = Class(open_home(home), now=END)
+    with made.home.database() as database:
+        entries = [roster.Entry(name, name.title(), "", "student") for name in ("table", "json", "csv")]
+        roster.import_people(database, entries, actor="ian", reason="the class", now=BEFORE)
+    monkeypatch.setattr(roster, "new_token", lambda: "lhy_" + "x" * 43)
+    make_ready(made.home)
+    made.tokens = {"table": made.token("table")}
+    for path in ("", "/board", "/submissions", "/submit", "/quiz", "/everyone"):
+        for role in ("nobody", "table"):
+            page = made.client(role).get(f"/homeworks/quiz1{path}")
+            seen.append((path, role, page.status_code, page.text))
+    api = ("homeworks", "homeworks/quiz1", "homeworks/quiz1/submissions", "homeworks/quiz1/board",
+           "homeworks/quiz1/selection", "homeworks/quiz1/files", "homeworks/quiz1/archive", "homeworks/quiz1/quota",
+           "submissions", "submissions/1", "submissions/1/receipt", "submissions?everyone=true")  # fmt: skip
+    pages = ("/", "/submissions/1", "/submissions/2", "/gradebook", "/gradebook.csv?hw=quiz1")
+    for path in (*pages, *(f"/api/v1/{path}" for path in api)):
+        answer = made.client("table").get(path)
+        number = answer.headers["x-request-id"].encode()
+        kept = {name: value for name, value in answer.headers.items() if name not in OF_THE_MOMENT}
+        seen.append((path, answer.status_code, kept, answer.content.replace(number, b"")))
+    made.close()
+    for place in (home / "public", home / "submissions"):
+        for file in sorted(place.rglob("*")):
+            if file.is_file():
+                seen.append((str(file.relative_to(home)), file.stat().st_size, file.read_bytes()))
+    return seen
+
+
+def test_another_key_changes_no_byte_that_a_student_can_obtain_before_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = all_that_a_student_gets(tmp_path / "one", KEY, monkeypatch)
+    two = all_that_a_student_gets(tmp_path / "two", FLIPPED, monkeypatch)
+    assert len(one) == len(two) > 90
+    places = [os.fsencode(tmp_path / name) for name in ("one", "two")]
+
+    def plain(value: Any, place: bytes) -> Any:
+        return value.replace(place, b"") if isinstance(value, bytes) else value
+
+    for left, right in zip(one, two, strict=True):
+        assert [plain(v, places[0]) for v in left] == [plain(v, places[1]) for v in right], left[:2]
+    assert {0, 2, 3} <= {code for _, code, *_ in one if isinstance(code, int)}
+    monkeypatch.setattr(options, "clock", lambda: AFTER)
+    words = ["submissions", "quiz1", "--all", "--format", "csv"]
+    told = [
+        CliRunner().invoke(cli, ["--home", str(tmp_path / name / "home"), *words]).stdout for name in ("one", "two")
+    ]
+    assert told[0] != told[1], "the comparison can fail"
