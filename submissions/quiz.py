@@ -51,7 +51,7 @@ def read_quiz(data: bytes, form: QuizFormat) -> Columns:
 def _odd_options(data: bytes, form: QuizFormat) -> SubmissionError | None:
     """What is wrong with the options in the rows that can be read; None if nothing is."""
     report, questions = Report(), {question.name: question for question in form.questions}
-    header, *rows = csv.reader(without_end(line) for line in text_of(data).split("\n"))
+    header, *rows = (_cells(without_end(line)) for line in text_of(data).split("\n"))
     names = [cell.strip() for cell in header]
     for line, row in enumerate(rows, 2):
         cells = dict(zip(names, row, strict=False))
@@ -63,6 +63,13 @@ def _odd_options(data: bytes, form: QuizFormat) -> SubmissionError | None:
     except SubmissionError as error:
         return error
     return None
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:  # a carriage return, which the table's reader reports
+        return []
 
 
 def _odd(question: Question, chosen: list[str]) -> tuple[str, str] | None:

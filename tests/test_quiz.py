@@ -156,6 +156,7 @@ def test_an_answer_is_a_set_of_options_in_any_order(text: str, found: list[str])
         ("question,answer\nq1,A\nq9,B\nq2,X\n是,No\n", [("E_ID_UNKNOWN", 3), ("E_OPTION", 4)]),
         (f"question,answer\nq1,\nq2,{' '.join(f'X{n}' for n in range(1000))}\n是,\n", [("E_OPTION", 3)]),
         (f"question,answer\nq1,\nq2,{' '.join('ABCD' * 250)}\n是,\n", [("E_OPTION_TWICE", 3)]),
+        ("question,answer\nq1,A\rB\nq2,X\n", [("E_ID_MISSING", None), ("E_LINE_END", 2), ("E_OPTION", 3)]),
         ("q,a\nq1,A\n", [("E_COLUMNS", 1), ("E_COLUMNS", 1)]),
         ("", [("E_EMPTY", None)]),
     ],
