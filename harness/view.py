@@ -13,6 +13,7 @@ UserError or LeaderboardError. Scores and intervals are cut by `harness.shown`, 
     submission(home, viewer, id, now)            selection(home, viewer, hw, now)
     submit_limit(home, viewer, hw, now) -> int   select(home, viewer, hw, ids, now)
     submit_accept(home, viewer, hw, *, sha256, size, filename, message, client_key, now, step=…)
+    draft(home, viewer, hw, now)                 save_draft(home, viewer, hw, answers, now, seen=None)
     submit(home, viewer, hw, path, message, now)     accepts and grades at once, at home
     gradebook(home, viewer, hw or None, *, unrevealed=False, version=None, now)     staff only
 
@@ -28,7 +29,7 @@ import contextlib
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -52,6 +53,7 @@ from harness.rules import opened as opened_at
 from harness.shown import Cut
 from tasks.base import clears
 from tasks.errors import UserError
+from tasks.formats import QuizFormat
 from tasks.homeworks import did_you_mean
 from tasks.metrics import interval_note
 
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from harness.rules import Terms
     from harness.show import Picture
     from leaderboard.database import Database
+    from leaderboard.drafts import Draft
     from leaderboard.ranking import BoardRow
     from leaderboard.store import Accepted, PublicGrade, Submission
 
@@ -785,6 +788,59 @@ def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetim
         acts = participant_of(database, competition, viewer)
         store.select(database, competition.key, acts, list(ids), most, now, closes)
     return selection(home, viewer, hw, now)
+
+
+def draft(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+    """The questions of a quiz with the viewer's saved answers, which the members of a team share."""
+    from leaderboard import drafts
+
+    _logged_in(viewer)
+    competition, form = _find(home, viewer, hw), quiz(home, viewer, hw)
+    with home.database() as database:
+        found = drafts.find(database, competition.key, participant_of(database, competition, viewer))
+    return _draft(home, competition, form, found)
+
+
+def save_draft(
+    home: Home, viewer: Viewer, hw: str, answers: Mapping[str, Sequence[str]], now: datetime, seen: int | None = None
+) -> Body:
+    """Saves the chosen options of some questions, while the quiz is open for the viewer.
+
+    `seen` is the revision of the draft that the viewer saw. Where somebody saved other answers meanwhile, nothing is
+    changed, and `conflict` names those questions. Raises UserError for what is no question or option, and E_CLOSED.
+    """
+    from leaderboard import drafts
+    from submissions.quiz import checked
+
+    _may_write(viewer)
+    competition, form = _find(home, viewer, hw), quiz(home, viewer, hw)
+    cells = checked(form, answers)
+    with home.database() as database:
+        terms = _terms(home, database, competition, viewer, now)
+        if _over(database, competition, terms, now):
+            text = f"{competition.name} closed at {local(home, terms.closes)}; these answers were not saved."
+            raise UserError(text, code="E_CLOSED", exit_code=5)
+        acts = participant_of(database, competition, viewer)
+        found, other = drafts.save(database, competition.key, acts, cells, now, seen)
+    return _draft(home, competition, form, found) | {"conflict": list(other)}
+
+
+def quiz(home: Home, viewer: Viewer, hw: str) -> QuizFormat:
+    """The questions of a quiz. Raises UserError for another competition."""
+    competition = _find(home, viewer, hw)
+    if not isinstance(competition.format, QuizFormat):
+        raise _not_found(f"{competition.name} is no quiz")
+    return competition.format
+
+
+def _draft(home: Home, competition: Competition, form: QuizFormat, found: Draft) -> Body:
+    return {
+        "schema": 1,
+        "homework": competition.name,
+        "revision": found.revision,
+        "saved_at": local(home, found.saved_at),
+        "answers": {name: found.answers.get(name, "").split() for name in form.ids},
+    }
 
 
 def submit_limit(home: Home, viewer: Viewer, hw: str, now: datetime) -> int:

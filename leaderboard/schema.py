@@ -332,6 +332,17 @@ PARTS = Table(
 
 Index("ix_parts_person", PARTS.c.competition, PARTS.c.person_key, PARTS.c.part)
 
+DRAFTS = Table(
+    "drafts",
+    METADATA,
+    Column("competition", Text, primary_key=True),
+    Column("participant", Text, primary_key=True),
+    Column("answers", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("saved_at", WHOLE, nullable=False),
+)
+"""The saved answers of a participant to a quiz, not handed in: JSON by question. `revision` counts changes."""
+
 LEASES = Table(
     "leases",
     METADATA,

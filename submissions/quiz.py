@@ -8,10 +8,11 @@ id without a row is in any table.
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 
 from submissions.table import read_table
 from submissions.text import SHOWN, Report, inert, text_of, without_end
-from tasks.base import Columns, SubmissionError
+from tasks.base import Columns, SubmissionError, UserError
 from tasks.formats import Question, QuizFormat
 from tasks.quiz import words
 
@@ -72,7 +73,7 @@ def _cells(line: str) -> list[str]:
         return []
 
 
-def _odd(question: Question, chosen: list[str]) -> tuple[str, str] | None:
+def _odd(question: Question, chosen: Sequence[str]) -> tuple[str, str] | None:
     """The code and the message for an answer that the question cannot have; None for one that it can have."""
     if strange := [name for name in chosen if name not in question.names]:
         what = f"question {question.name} has no option {inert(strange[0])}; it has {', '.join(question.names)}"
@@ -84,6 +85,24 @@ def _odd(question: Question, chosen: list[str]) -> tuple[str, str] | None:
     if question.one and len(chosen) > 1:
         return "E_OPTIONS", f"one option of question {question.name} may be chosen; got {len(chosen)}."
     return None
+
+
+def checked(form: QuizFormat, answers: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The cell of each question from its chosen options. Raises UserError for what is no answer of this quiz."""
+    questions, cells = {question.name: question for question in form.questions}, {}
+    for name, chosen in answers.items():
+        if name not in questions:
+            raise UserError(f"there is no question {inert(name)} in this quiz; reload the page.")
+        if (odd := _odd(questions[name], chosen)) is not None:
+            raise UserError(odd[1], code=odd[0], exit_code=3)
+        cells[name] = " ".join(option for option in questions[name].names if option in chosen)
+    return cells
+
+
+def written(form: QuizFormat, answers: Mapping[str, Sequence[str]]) -> bytes:
+    """The file of these answers, which `read_quiz` reads."""
+    cells = checked(form, answers)
+    return "".join(["question,answer\n", *(f"{name},{cells.get(name, '')}\n" for name in form.ids)]).encode()
 
 
 def remarks(form: QuizFormat, predictions: Columns) -> tuple[str, ...]:

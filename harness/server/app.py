@@ -506,17 +506,17 @@ def _add_handing_in(api: FastAPI) -> None:
         length = _length(request)
         if length > most:
             raise _too_large(length, most)
-        with _one_of_few(server, login), receiving(server.home.submissions, most) as arriving:
+        with one_of_few(server, login), receiving(server.home.submissions, most) as arriving:
             limit(server.uploads, str(login.token))
             await _receive(request, length, server.grace, arriving.write)
             sha256 = await server.call(arriving.sync)
-            accepted = await _accept(server, login, hw, arriving, sha256, filename, message, key or sha256)
+            accepted = await accept(server, login, hw, arriving, sha256, filename, message, key or sha256)
         if accepted.get("again"):
             response.status_code = 200
         return accepted
 
 
-async def _accept(
+async def accept(
     server: Server, login: Login, hw: str, arriving: Arriving, sha256: str, filename: str, message: str, key: str
 ) -> dict[str, Any]:
     """Records a completely received file; its bytes are stored inside the same transaction."""
@@ -550,7 +550,7 @@ async def _accept(
 
 
 @contextlib.contextmanager
-def _one_of_few(server: Server, login: Login) -> Iterator[None]:
+def one_of_few(server: Server, login: Login) -> Iterator[None]:
     """Counts a token's uploads in progress."""
     token = login.token or 0
     if server.sending[token] >= UPLOADS_AT_ONCE:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
@@ -33,13 +33,14 @@ from harness.competition import MetricCard
 from harness.handin import HIDDEN, best_words
 from harness.home import Home
 from harness.render import inert, interval, number, short_time
-from harness.server import app, auth
+from harness.server import app, auth, quiz
 from harness.server.settings import Settings
 from harness.show import SEEN
 from harness.view import Body, Viewer
 from leaderboard.database import LeaderboardError
 from tasks.base import as_written
 from tasks.errors import UserError
+from tasks.formats import QuizFormat
 
 HERE = Path(__file__).parent
 STATIC = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -88,6 +89,7 @@ def make_site(
     _add_session(api)
     _add_reading(api)
     _add_own(api)
+    _add_quiz(api)
     _add_staff(api)
     for route in api.routes:  # uptime monitors send HEAD requests
         if isinstance(route, APIRoute) and not route.include_in_schema and route.methods == {"GET"}:
@@ -142,8 +144,45 @@ def _add_own(api: FastAPI) -> None:
         return _see(f"/homeworks/{quote(hw, safe='')}/submissions?saved=1#selection")
 
     @api.get("/submissions/{number}", include_in_schema=False)
-    async def _submission(request: Request, number: app.Number) -> Response:
-        return await _answer(request, submission, number)
+    async def _submission(request: Request, number: app.Number, handed: bool = False) -> Response:
+        return await _answer(request, submission, number, handed)
+
+
+def _add_quiz(api: FastAPI) -> None:
+    async def told(request: Request, hw: str) -> tuple[auth.Login, Form, QuizFormat, quiz.Answers, int]:
+        """The login, the quiz and the answers of a form that was sent."""
+        form, login = await _read_post(request, quiz.FIELDS)
+        server = app_server(request)
+        of_quiz = await server.call(view.quiz, server.home, login.viewer, hw)
+        return login, form, of_quiz, *quiz.answers_of(of_quiz, form)
+
+    @api.get("/homeworks/{hw}/quiz", include_in_schema=False)
+    async def _quiz(request: Request, hw: str, saved: bool = False) -> Response:
+        return await _answer(request, quiz_form, hw, saved)
+
+    @api.post("/homeworks/{hw}/quiz", include_in_schema=False)
+    async def _hand_in_quiz(request: Request, hw: str) -> Response:
+        login, form, of_quiz, answers, seen = await told(request, hw)
+        server = app_server(request)
+        body = await server.call(view.save_draft, server.home, login.viewer, hw, answers, server.clock(), seen)
+        if body["conflict"]:
+            return await _answer(request, quiz_form, hw, False, answers, body["conflict"], login=login)
+        if first(form, "go") != "submit":
+            return _see(f"/homeworks/{quote(hw, safe='')}/quiz?saved=1#saved")
+        number = await quiz.hand_in(server, login, hw, of_quiz, answers)
+        return _see(f"/submissions/{number}?handed=1")
+
+    @api.post("/homeworks/{hw}/quiz/answer", include_in_schema=False)
+    async def _save_answer(request: Request, hw: str) -> Response:
+        """Saves the answers to some questions, for a script; its errors are JSON."""
+        try:
+            login, form, _, answers, _ = await told(request, hw)
+            server = app_server(request)
+            some = {name: chosen for name, chosen in answers.items() if name in form.get("question", [])}
+            body = await server.call(view.save_draft, server.home, login.viewer, hw, some, server.clock())
+        except (UserError, LeaderboardError) as error:
+            return app.refusal(request.scope.get("lhy.id", "-"), error)
+        return JSONResponse({"revision": body["revision"], "saved_at": body["saved_at"]})
 
 
 def _add_staff(api: FastAPI) -> None:
@@ -285,8 +324,8 @@ def _see(target: str) -> RedirectResponse:
 Form = dict[str, list[str]]
 
 
-async def _read_post(request: Request) -> tuple[Form, auth.Login]:
-    """The fields of a form and the login that sent it; the form must come from a page of this server."""
+async def _read_post(request: Request, fields: int = 200) -> tuple[Form, auth.Login]:
+    """The fields of a form, so many at most, and the login that sent it; it must come from a page of this server."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
     ours = (request.headers.get("host"), urlsplit(app_server(request).settings.address).netloc)
     strange = origin is not None and urlsplit(origin).netloc not in ours
@@ -296,7 +335,7 @@ async def _read_post(request: Request) -> tuple[Form, auth.Login]:
         raise UserError("expected a form of a page of this server (application/x-www-form-urlencoded).")
     data = await app.read_body(request)
     try:
-        form = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=200)
+        form = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=fields)
     except ValueError:
         raise UserError("this form cannot be read; reload the page.") from None
     sealed = (b"x-csrf-token", first(form, "csrf").encode())  # a form sends as a field what a script sends as a header
@@ -440,6 +479,18 @@ def hand_in(ask: Ask, hw: str) -> Page:
     return Page("submit.html", {"hw": body, "tab": "submit"})
 
 
+def quiz_form(
+    ask: Ask, hw: str, saved: bool = False, kept: quiz.Answers | None = None, conflict: Sequence[str] = ()
+) -> Page:
+    """The questions of a quiz with the saved answers, or with those of a form whose draft was changed meanwhile."""
+    homework, draft = view.homework(ask.home, ask.viewer, hw, ask.now), view.draft(ask.home, ask.viewer, hw, ask.now)
+    questions = quiz.shown(view.quiz(ask.home, ask.viewer, hw), draft["answers"] if kept is None else kept)
+    found = [(name, " ".join(draft["answers"][name]) or "nothing") for name in conflict]
+    blank = [one["name"] for one in questions if not one["chosen"]]
+    values = {"hw": homework, "tab": "submit", "questions": questions, "draft": draft, "conflict": found}
+    return Page("quiz.html", values | {"saved": saved, "blank": blank}, 409 if conflict else 200)
+
+
 def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", status: int = 200) -> Page:
     """The viewer's submissions, their score history and the selection."""
     homework = view.homework(ask.home, ask.viewer, hw, ask.now)
@@ -457,7 +508,7 @@ def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", statu
     )
 
 
-def submission(ask: Ask, number: int) -> Page:
+def submission(ask: Ask, number: int, handed: bool = False) -> Page:
     """One submission: its state, its score or the problems of its file, and its receipt."""
     body = view.submission(ask.home, ask.viewer, number, ask.now)
     homework = view.homework(ask.home, ask.viewer, body["homework"], ask.now)
@@ -465,6 +516,7 @@ def submission(ask: Ask, number: int) -> Page:
     own = body["own"]
     cards = {card["name"]: card for card in body["metrics"]}
     values = {"hw": homework, "tab": "submissions" if own else "everyone", "one": body, "receipt": receipt.split("\n")}
+    values["handed"] = handed and own
     return Page("submission.html", values | {"cards": cards, "own": own, "said": standing(body, cards, own)})
 
 

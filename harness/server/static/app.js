@@ -1,5 +1,6 @@
 "use strict";
-/* Uploads files, and refreshes elements marked data-live by fetching the page again. Everything else works without. */
+/* Uploads files, saves the answers of a quiz, and refreshes elements marked data-live by fetching the page again.
+   Everything else works without. */
 (() => {
   const announcer = document.getElementById("said");
 
@@ -109,6 +110,68 @@
       location.href = address;
     }
   });
+
+  const quiz = document.getElementById("quiz");
+  if (quiz) saving(quiz, document.getElementById("saved"));
+
+  /* Saves each question once it is changed, one request after the other; what fails is tried again. */
+  function saving(quiz, status) {
+    const changed = new Set();
+    const seen = quiz.elements.revision;
+    let busy = false;
+    let go = null; /* the button that was pressed meanwhile */
+    quiz.addEventListener("submit", (event) => {
+      if (!busy && !changed.size) return;
+      event.preventDefault();
+      go = event.submitter;
+    });
+    quiz.addEventListener("change", (event) => {
+      changed.add(event.target.closest("fieldset"));
+      save();
+    });
+
+    async function save() {
+      if (busy || !changed.size) return;
+      busy = true;
+      const fields = [...changed];
+      changed.clear();
+      const body = new URLSearchParams({ csrf: quiz.elements.csrf.value, revision: seen.value });
+      for (const field of fields) {
+        body.append("question", field.dataset.question);
+        for (const box of field.querySelectorAll("input:checked")) body.append(box.name, box.value);
+      }
+      let wait = 0;
+      try {
+        const response = await fetch(quiz.dataset.save, { method: "POST", body });
+        const told = await response.json();
+        if (response.ok) {
+          if (told.revision === Number(seen.value) + 1) seen.value = told.revision;
+          const mine = told.revision <= Number(seen.value);
+          status.textContent = mine
+            ? `Saved ${new Date().toLocaleTimeString()}; not handed in yet.`
+            : "Saved. Other answers were changed in another tab or by your team: reload the page to see them.";
+        } else {
+          status.textContent = `Not saved: ${told.error.message}`;
+          if (response.status >= 500 || response.status === 429) wait = 5;
+        }
+      } catch {
+        status.textContent = "Not saved: no connection. It is tried again.";
+        wait = 5;
+      }
+      if (go) {
+        changed.clear(); /* the form has everything */
+        busy = false;
+        quiz.requestSubmit(go);
+        go = null;
+        return;
+      }
+      if (wait) fields.forEach((field) => changed.add(field));
+      setTimeout(() => {
+        busy = false;
+        save();
+      }, wait * 1000);
+    }
+  }
 
   const form = document.getElementById("hand-in");
   if (!form) return;

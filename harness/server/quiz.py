@@ -1,0 +1,61 @@
+"""The form of a quiz: what it sends, and handing it in as the file that anybody could have sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness import view
+from harness.server import app
+from harness.server.auth import Login
+from submissions.quiz import written
+from submissions.store import receiving
+from tasks.errors import UserError
+from tasks.formats import QuizFormat
+from tasks.quiz import MOST_OPTIONS, MOST_QUESTIONS
+
+FIELDS = MOST_QUESTIONS * (MOST_OPTIONS + 1) + 10
+"""The most fields of a form: every option of every question chosen."""
+
+Answers = dict[str, list[str]]
+
+
+def answers_of(form: QuizFormat, fields: Mapping[str, Sequence[str]]) -> tuple[Answers, int]:
+    """The chosen options of each question, and the revision of the draft that the form was made of.
+
+    The options of the first question are in `q0`; an empty value chooses nothing. Raises UserError for other fields.
+    """
+    names = {f"q{place}": question.name for place, question in enumerate(form.questions)}
+    if not set(fields) <= {"csrf", "revision", "go", "question", *names}:
+        raise UserError("this form is not of this quiz; reload the page. Nothing was saved.")
+    revision = fields.get("revision", [""])[0]
+    if not (revision.isascii() and revision.isdigit() and len(revision) < 10):
+        raise UserError("the form lacks its revision; reload the page. Nothing was saved.")
+    return {name: [one for one in fields.get(field, ()) if one] for field, name in names.items()}, int(revision)
+
+
+async def hand_in(server: app.Server, login: Login, hw: str, form: QuizFormat, answers: Answers) -> int:
+    """Hands in the answers as a file of the quiz; the number of the submission."""
+    data = written(form, answers)
+    with app.one_of_few(server, login), receiving(server.home.submissions, form.max_bytes) as arriving:
+        app.limit(server.uploads, str(login.token))
+        arriving.write(data)
+        sha256 = await server.call(arriving.sync)
+        body = await app.accept(server, login, hw, arriving, sha256, "answers.csv", "", sha256)
+    return int(body["submission"])
+
+
+def shown(form: QuizFormat, answers: Mapping[str, Sequence[str]]) -> list[view.Body]:
+    """The questions with what is chosen, for the page."""
+    return [
+        {
+            "name": one.name,
+            "lines": one.text.splitlines(),
+            "points": one.points,
+            "one": one.one,
+            "credit": one.credit,
+            "field": f"q{place}",
+            "chosen": set(answers.get(one.name, ())),
+            "options": [(name, " ".join(text.split())) for name, text in one.options],
+        }
+        for place, one in enumerate(form.questions)
+    ]
