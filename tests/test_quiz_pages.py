@@ -61,7 +61,7 @@ def test_the_form_shows_the_questions_as_text_each_in_a_group_with_a_name(site: 
     page = signed_in(site, "b01").get(FORM).text
     assert "Where is *the* gradient &lt;b&gt;zero&lt;/b&gt;?<br>=1+1</div>" in page
     assert page.count("<fieldset") == page.count("<legend>") == 3
-    assert 'aria-describedby="q0-text"' in page
+    assert 'aria-describedby="q0-how q0-text"' in page
     assert page.count('type="radio"') == 4, "one may be chosen, or none"
     assert page.count('type="checkbox"') == 6, "nothing says how many are right"
     assert chosen(page) == []

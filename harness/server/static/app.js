@@ -148,7 +148,7 @@
           if (told.revision === Number(seen.value) + 1) seen.value = told.revision;
           const mine = told.revision <= Number(seen.value);
           status.textContent = mine
-            ? `Saved ${new Date().toLocaleTimeString()}; not handed in yet.`
+            ? "Saved; not handed in yet."
             : "Saved. Other answers were changed in another tab or by your team: reload the page to see them.";
         } else {
           status.textContent = `Not saved: ${told.error.message}`;
