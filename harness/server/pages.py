@@ -516,8 +516,8 @@ def submission(ask: Ask, number: int, handed: bool = False) -> Page:
     own = body["own"]
     cards = {card["name"]: card for card in body["metrics"]}
     values = {"hw": homework, "tab": "submissions" if own else "everyone", "one": body, "receipt": receipt.split("\n")}
-    values["handed"] = handed and own
-    return Page("submission.html", values | {"cards": cards, "own": own, "said": standing(body, cards, own)})
+    values |= {"cards": cards, "own": own, "said": standing(body, cards, own)}
+    return Page("submission.html", {**values, "handed": handed and own})
 
 
 def standing(body: Body, cards: Mapping[str, Body], own: bool = True) -> str:
