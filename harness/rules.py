@@ -108,11 +108,17 @@ def last_closing(database: Database, competition: Competition) -> datetime | Non
 
 
 def opened(database: Database, competition: Competition, now: datetime) -> datetime | None:
-    """When the private scores were revealed, or None; those of a quiz open once nobody has time left."""
-    from leaderboard import store
+    """When the private scores were revealed, or None; those of a quiz open once nobody has time left.
+
+    Those of a quiz whose data were replaced never open: the questions may still be asked in the new ones.
+    """
+    from leaderboard import competitions, store
 
     if not competition.quiz:
         return store.revealed(database, competition.key)
+    current = competitions.current(database, competition.name)
+    if current is not None and current.number != competition.version:
+        return None
     end = last_closing(database, competition)
     return end if end is not None and now > end else None
 

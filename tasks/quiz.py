@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tasks.errors import UserError
 from tasks.formats import Question, QuizFormat
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 NEEDED, OPTIONAL = ("question", "options", "answer", "points"), ("text", "choose", "credit")
 MOST_QUESTIONS, MOST_OPTIONS, MOST_TEXT, MOST_POINTS = 200, 40, 5000, 1000
+MOST_FORM = 2**19
+"""The most bytes of a form in which every option of a quiz is chosen."""
 SHOWN = 20
 
 _NAME = re.compile(r"\w[\w.\-]{0,39}")
@@ -141,6 +144,8 @@ def read_key(path: Path) -> Key:
         problems += [f"{path.name}, line {line}: {what}." for what in found]
         questions.append(question)
         right.append(tuple(name for name in question.names if name in chosen))
+    if sum(len(quote(name)) + 6 for question in questions for name in question.names) > MOST_FORM:
+        problems.append(f"{path.name}: the names of the options are too long; put their texts behind colons.")
     if not problems and not any(question.points for question in questions):
         problems.append(f"{path.name}: no question has points.")
     if problems:

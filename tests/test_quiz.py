@@ -77,6 +77,7 @@ def test_a_key_is_read_with_a_byte_order_mark_windows_lines_and_quotes(write: Ca
 
 
 HEAD = "question,options,answer,points\n"
+LONG = "|".join(f"{'選' * n}0" for n in range(1, 39))
 BAD = {
     "question,options,answer\nq1,A|B,A\n": ["missing points"],
     HEAD.replace("points", "points,weight") + "q1,A|B,A,1,2\n": ["unexpected 'weight'"],
@@ -100,6 +101,7 @@ BAD = {
     HEAD.replace("points", "points,choose") + "q1,A|B,A,1,two\n": ["choose must be one or any"],
     HEAD.replace("points", "points,credit") + "q1,A|B,A,1,some\n": ["credit must be all or share"],
     HEAD + "".join(f"q{n},A|B,A,1\n" for n in range(10_000)): ["10,000 questions; a quiz has at most 200"],
+    HEAD + "".join(f"q{n},{LONG},選0,1\n" for n in range(200)): ["names of the options are too long"],
     HEAD + 'q1,"A|B,A,1\n': ["not a well-formed CSV row"],
     HEAD + "q1,A|B,A\n": ["expected 4 cells, got 3"],
 }
@@ -331,6 +333,18 @@ def test_a_quiz_has_no_board_and_nobody_reveals_it(run: Callable[..., Result]) -
             assert "has no board" in run(*words, now=now, code=2).stderr
     assert "open by themselves" in run("reveal", "quiz1", "--reason", "now then", "--yes", code=2).stderr
     assert run("leaderboard").stdout == ""
+
+
+def test_points_of_replaced_data_never_open_since_the_questions_may_still_be_asked(run: Callable[..., Result]) -> None:
+    make(run)
+    run("submit", "quiz1", "a.csv", "--as", "ada")
+    words = ("new", "quiz1", "--quiz", "key.csv", "--deadline", "2027-04-30T23:59+08:00")
+    run(*words, "--new-data", "--reason", "one more month", "--yes")
+    row = json.loads(run("submissions", "quiz1", "--version", "1", "--format", "json", "--as", "ada", now=AFTER).stdout)
+    assert [one["private"] for one in row["submissions"]] == [None]
+    book = run("gradebook", "quiz1", "--version", "1", "--format", "json", now=AFTER)
+    assert json.loads(book.stdout)["students"][0]["homeworks"]["quiz1"]["parts"] == {"quiz": None}
+    run("gradebook", "quiz1", "--version", "1", "--unrevealed", "--format", "json", now=AFTER)
 
 
 def test_points_entered_by_hand_replace_those_of_the_file(run: Callable[..., Result]) -> None:

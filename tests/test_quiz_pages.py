@@ -182,6 +182,21 @@ def test_a_form_that_is_not_of_the_quiz_is_refused_and_changes_nothing(
         assert store.submissions(database) == []
 
 
+def test_the_largest_quiz_with_everything_chosen_is_saved_and_handed_in(site: Class, tmp_path: Path) -> None:
+    names = [f"{'選' * 6}{n}" for n in range(40)]
+    rows = [f"q{n},{'|'.join(names)},{names[0]},1" for n in range(200)]
+    (tmp_path / "large.csv").write_text("\n".join(["question,options,answer,points", *rows]))
+    words = ["new", "quiz2", "--quiz", str(tmp_path / "large.csv"), "--deadline", DEADLINE, "--accept-leaks"]
+    result = CliRunner().invoke(cli, ["--home", str(site.home.root), *words])
+    assert result.exit_code == 0, result.output
+    client = signed_in(site, "b01")
+    page = client.get("/homeworks/quiz2/quiz").text
+    full = {f"q{n}": names for n in range(200)}
+    assert send(client, page, "/homeworks/quiz2/quiz", **full, go="submit").status_code == 303
+    assert site.work() == []
+    assert "its points appear" in client.get("/submissions/1").text
+
+
 def test_who_may_see_and_send_the_form(site: Class) -> None:
     assert site.client().get(FORM).status_code == 303
     assert site.client("b01").get("/homeworks/hw1/quiz").status_code == 404

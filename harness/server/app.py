@@ -617,11 +617,11 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-async def read_body(request: Request) -> bytes:
-    """A small body, of at most `JSON_BYTES`, which must arrive fast enough."""
+async def read_body(request: Request, most: int = JSON_BYTES) -> bytes:
+    """A small body, of at most so many bytes, which must arrive fast enough."""
     length = _length(request)
-    if length > JSON_BYTES:
-        raise _too_large(length, JSON_BYTES)
+    if length > most:
+        raise _too_large(length, most)
     data = bytearray()
     await _receive(request, length, _server(request).grace, data.extend)
     return bytes(data)

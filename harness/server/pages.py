@@ -151,7 +151,7 @@ def _add_own(api: FastAPI) -> None:
 def _add_quiz(api: FastAPI) -> None:
     async def told(request: Request, hw: str) -> tuple[auth.Login, Form, QuizFormat, quiz.Answers, int]:
         """The login, the quiz and the answers of a form that was sent."""
-        form, login = await _read_post(request, quiz.FIELDS)
+        form, login = await _read_post(request, quiz.FIELDS, quiz.BYTES)
         server = app_server(request)
         of_quiz = await server.call(view.quiz, server.home, login.viewer, hw)
         return login, form, of_quiz, *quiz.answers_of(of_quiz, form)
@@ -324,8 +324,11 @@ def _see(target: str) -> RedirectResponse:
 Form = dict[str, list[str]]
 
 
-async def _read_post(request: Request, fields: int = 200) -> tuple[Form, auth.Login]:
-    """The fields of a form, so many at most, and the login that sent it; it must come from a page of this server."""
+async def _read_post(request: Request, fields: int = 200, most: int = app.JSON_BYTES) -> tuple[Form, auth.Login]:
+    """The fields of a form and the login that sent it; the form must come from a page of this server.
+
+    It has so many fields and bytes at most.
+    """
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
     ours = (request.headers.get("host"), urlsplit(app_server(request).settings.address).netloc)
     strange = origin is not None and urlsplit(origin).netloc not in ours
@@ -333,7 +336,7 @@ async def _read_post(request: Request, fields: int = 200) -> tuple[Form, auth.Lo
         raise UserError("this form was not sent from a page of this server.", code="E_CSRF", exit_code=6)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise UserError("expected a form of a page of this server (application/x-www-form-urlencoded).")
-    data = await app.read_body(request)
+    data = await app.read_body(request, most)
     try:
         form = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=fields)
     except ValueError:

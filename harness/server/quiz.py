@@ -11,10 +11,13 @@ from submissions.quiz import written
 from submissions.store import receiving
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
-from tasks.quiz import MOST_OPTIONS, MOST_QUESTIONS
+from tasks.quiz import MOST_FORM, MOST_OPTIONS, MOST_QUESTIONS
 
 FIELDS = MOST_QUESTIONS * (MOST_OPTIONS + 1) + 10
 """The most fields of a form: every option of every question chosen."""
+
+BYTES = MOST_FORM + 2**15
+"""The most bytes of such a form."""
 
 Answers = dict[str, list[str]]
 
