@@ -1,5 +1,9 @@
 """HW14 in four levels: fine-tuning, elastic weight consolidation, rehearsal with logits, the same with more pictures.
 
+On `builtin`, small, the mean of three seeds: average accuracy .407, .533, .825 and .891 on the public board, backward
+transfer -.65, -.39, -.12 and -.02, in 7 to 8 seconds of one core each (November 2026; docs/homeworks/hw14.md has
+spreads, both boards and known tricks).
+
 Every level trains the given network on one task after another with a new Adam for each; they differ in what they keep:
 nothing, how much each weight mattered, or some pictures with the network's own logits. EWC, MAS, SI, RWalk and SCP are
 settings (`--set method=mas --set strength=0.02`), and so are joint training and the mean of the weights.

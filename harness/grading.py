@@ -83,6 +83,7 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
     public, private = answers.usage == PUBLIC, answers.usage == PRIVATE
     n_public, n_private = int(public.sum()), int(private.sum())
     scores, notes = [], list(judged.notes)
+    matrix: tuple[tuple[float, ...], ...] = ()
     for metric in secret.metrics:
         rows = metric.rows(answers.columns, judged.columns)
         own = np.ones(len(rows) - len(answers), dtype=bool)
@@ -95,6 +96,8 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
             private_interval=metric.interval(rows, weights[1], answers.groups) if n_private else None,
         )
         scores.append(score)
+        if metric.matrix is not None:
+            matrix = tuple(map(tuple, np.nan_to_num(metric.matrix(rows, weights[0])).tolist()))
         if metric.hint is not None and (hint := metric.hint(score.public)) is not None:
             notes.append(hint)
     signature = "|".join(
@@ -105,7 +108,7 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
             f"n:{n_public}+{n_private}",
         )
     )
-    return Grade(tuple(scores), n_public, n_private, signature, tuple(notes))
+    return Grade(tuple(scores), n_public, n_private, signature, tuple(notes), matrix)
 
 
 def public_side(grade: Grade) -> Grade:
@@ -369,6 +372,7 @@ def record(database: Database, key: bytes, secret: Secret, submission: int, resu
                 ],
                 "notes": list(result.notes),
             }
+            | ({"matrix": result.matrix} if result.matrix else {})
         ),
         "private_details": _json(
             {

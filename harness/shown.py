@@ -19,6 +19,9 @@ SIGNIFICANT = 6
 SIGNIFICANT_ENDS = 3
 """The same for the larger end of an interval: lower digits reveal single rows, not the quality of a file."""
 
+SHARE_DIGITS = 2
+"""The decimals of a share in a matrix."""
+
 
 @lru_cache(2**14)  # boards are requested often
 def shown(value: float, digits: int) -> float:
@@ -84,6 +87,10 @@ class Cut:
         if value is None or self.exact:
             return value
         return shown(value, self.digits[metric] if metric is not None else next(iter(self.digits.values())))
+
+    def matrix(self, shares: Sequence[Sequence[float]]) -> list[list[float]]:
+        """Shares cut to two decimals."""
+        return [[one if self.exact else shown(one, SHARE_DIGITS) for one in row] for row in shares]
 
     def recorded(self, score: Mapping[str, Any]) -> dict[str, Any]:
         """The metric, value and interval of a score, as stored by `harness.grading.record`."""

@@ -582,6 +582,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         "best": place and {key: place[key] for key in ("submission", "score", "rank")},
         "improved": _improved(competition, entry, entries, grades) if counts else None,
         "demo": competition.demo,
+        **({"matrix": cut.matrix(details["matrix"])} if details.get("matrix") else {}),
     }
 
 
@@ -943,7 +944,7 @@ FINISHED = (
 def finished(accepted: Body, graded: Body) -> Body:
     """Merges the answer of `submit_accept` with a later one of `submission`."""
     both = accepted | graded
-    return {key: both[key] for key in FINISHED}
+    return {key: both[key] for key in (*FINISHED, "matrix") if key in both}
 
 
 def check_message(message: str) -> None:

@@ -310,7 +310,8 @@ class Score:
 class Grade:
     """The result of one submission. `scores[0]` ranks; scores of different signatures are never ranked together.
 
-    `notes` are remarks of the judge and hints of the metrics; nothing in them depends on a private answer.
+    `notes` are remarks of the judge and hints of the metrics; nothing in them depends on a private answer. `matrix` are
+    the shares behind the first score, of the public rows, where its metric has them.
     """
 
     scores: tuple[Score, ...]
@@ -318,6 +319,7 @@ class Grade:
     n_private: int
     signature: str
     notes: tuple[str, ...] = ()
+    matrix: tuple[tuple[float, ...], ...] = ()
 
 
 def clears(value: float, threshold: float, digits: int, higher_is_better: bool, rounded: bool = False) -> bool:

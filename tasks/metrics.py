@@ -308,6 +308,7 @@ class Metric:
 
     `interval(rows, weight, groups=None)` is the 95 % interval of the rows of weight 1, or None. `hint(value)` is a hint
     to the participant where a public score suggests that something is wrong with the whole file, or None.
+    `matrix(rows, weight)` gives shares (k, m) behind the value, to look at, each cut to two decimals where it is shown.
 
     `name` ends in `_score` where higher is better and in `_error`, `_loss` or `_distance` where lower is; `best` and
     `worst` are the ends of the range; `digits` are the decimals shown.
@@ -323,6 +324,7 @@ class Metric:
     value: Callable[..., Any] = weighted_mean
     interval: Callable[..., Interval] = mean_interval
     hint: Callable[[float], str | None] | None = None
+    matrix: Callable[[Any, NDArray[Any]], NDArray[Any]] | None = None
 
 
 def squared_errors(answers: Columns, predictions: Columns) -> NDArray[Any]:

@@ -174,7 +174,7 @@ ONE_BOARD = ("face_rate_score",)
 
 
 def labels_of(task: Task, edition: str) -> dict[str, tuple[str, int, bool]]:
-    digits = [DIGITS[task.name], 3]
+    digits = [DIGITS[task.name], 3, 3]
     metrics = task.edition(edition).metrics
     return {m.name: (m.label, n, m.higher_is_better) for m, n in zip(metrics, digits, strict=False)}
 

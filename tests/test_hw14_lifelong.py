@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
+import re
 import shutil
 import struct
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 from scipy.ndimage import rotate
@@ -22,9 +25,10 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from baselines import hw14_lifelong as baseline
 from baselines.run import Run
+from harness.cli import cli
 from harness.competition import Secret, find_competition, read_secret
 from harness.grading import grade_here
-from harness.home import Home
+from harness.home import Home, open_home
 from submissions.reader import read
 from tasks.base import PUBLIC, Columns, Judged, Made, SubmissionError, UserError
 from tasks.hw14_lifelong import (
@@ -44,6 +48,7 @@ from tasks.hw14_lifelong import (
 from tasks.streams import fixed
 from tests.bench.tricks import hw14 as tricks
 from tests.conftest import SHARED, few, needs
+from tests.test_server import make_class, submit
 
 FORM = form_of(LAYERS)
 Arrays = dict[str, NDArray[Any]]
@@ -522,3 +527,45 @@ def test_the_sample_submission_says_zero_to_everything(name: str, homes: Callabl
     assert [score.public for score in grade.scores] == pytest.approx([0.1, 0.0, 0.0])
     assert secret.answers.usage is not None
     assert (secret.answers.usage == PUBLIC).sum() == 100
+
+
+# The matrix on the terminal, in JSON and on a page
+
+
+def test_the_public_matrix_is_shown_as_a_heat_map_cut_to_two_decimals_and_no_private_row_is_in_it(
+    homes: Callable[[str], Home], tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(homes("hw14").root, tmp_path / "home"))
+    path = tmp_path / "five.safetensors"
+    path.write_bytes(save(random_networks()))
+    hidden = read_secret(open_home(root), find_competition(open_home(root), "hw14"))
+    usage, columns = hidden.answers.usage, hidden.answers.columns
+    assert usage is not None
+    said = judge.run(FORM, read(path.read_bytes(), FORM), hidden.folder).columns
+    exact = matrix(hits(columns, said), usage == PUBLIC)
+    words = ["--home", str(root), "submit", "hw14", str(path), "--as", "ada"]
+    first = CliRunner().invoke(cli, [*words, "--format", "json"])
+    body = json.loads(first.stdout)
+    assert body["matrix"] == [[math.trunc(share * 100 + 1e-9) / 100 for share in row] for row in exact.tolist()]
+    shown = CliRunner().invoke(cli, ["--home", str(root), "status", str(body["submission"])]).stdout
+    assert [line[:10] for line in shown.splitlines() if re.match(r"  [1-5]  0", line)] == [
+        f"  {task}  {row[0]:.2f} " for task, row in enumerate(body["matrix"], 1)
+    ]
+
+
+def test_a_page_shows_the_matrix_as_a_table_of_shades(course: Path, tmp_path: Path) -> None:
+    site = make_class(course, tmp_path / "home", f"sqlite:///{tmp_path / 'leaderboard.db'}", quota=100)
+    try:
+        number = int(submit(site.client("b01"), site.file(1.0)).json()["submission"])
+        assert site.work() == []
+        with site.home.database() as database, database.transaction():
+            (row,) = database.fetch("SELECT details FROM grades WHERE submission_id = :id", id=number)
+            details = json.loads(row[0]) | {"matrix": [[0.999, 0.0], [0.25, 1.0]]}
+            database.execute("UPDATE grades SET details = :new", new=json.dumps(details))
+        client = site.client()
+        client.post("/login", data={"token": site.tokens["b01"]}, headers={"origin": "http://testserver"})
+        text = client.get(f"/submissions/{number}").text
+        cells = re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)
+        assert cells == [("4", "0.99"), ("0", "0.00"), ("1", "0.25"), ("4", "1.00")]
+    finally:
+        site.close()

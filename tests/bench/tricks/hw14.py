@@ -236,7 +236,6 @@ REFERENCES = (
     Reference("SI", told("method=si", "strength=10")),
     Reference("RWalk", told("method=rwalk", "strength=0.5")),
     Reference("SCP", told("method=scp", "strength=10")),
-    Reference("mean of the weights so far", told("mean=true")),
 )
 TRICKS = (
     Trick("random weights", NO_LEARNING, random_weights),
