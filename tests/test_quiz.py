@@ -22,7 +22,8 @@ from harness import options
 from harness.cli import cli
 from harness.home import open_home
 from harness.serve import make_ready
-from leaderboard import roster
+from leaderboard import drafts, roster, store
+from leaderboard.database import Database
 from submissions.quiz import read_quiz, remarks
 from tasks.base import SubmissionError, UserError
 from tasks.formats import Question, QuizFormat
@@ -467,3 +468,39 @@ def test_another_key_changes_no_byte_that_a_student_can_obtain_before_the_deadli
         CliRunner().invoke(cli, ["--home", str(tmp_path / name / "home"), *words]).stdout for name in ("one", "two")
     ]
     assert told[0] != told[1], "the comparison can fail"
+
+
+# In the database, on SQLite and on PostgreSQL.
+
+
+def test_a_draft_keeps_what_others_saved_and_a_stale_form_changes_nothing(database: Database) -> None:
+    def save(answers: dict[str, str], seen: int | None = None) -> tuple[dict[str, str], int, tuple[str, ...]]:
+        found, other = drafts.save(database, "quiz1/1", "ada", answers, BEFORE, seen)
+        return dict(found.answers), found.revision, other
+
+    assert drafts.find(database, "quiz1/1", "ada") == drafts.Draft({})
+    assert save({"q1": "A"}) == ({"q1": "A"}, 1, ())
+    assert save({"q2": "B C"}) == ({"q1": "A", "q2": "B C"}, 2, ())
+    assert save({"q1": "B", "q2": ""}, seen=1) == ({"q1": "A", "q2": "B C"}, 2, ("q1", "q2"))
+    assert save({"q1": "A", "q2": "B C"}, seen=0) == ({"q1": "A", "q2": "B C"}, 2, ()), "nothing is in the way"
+    assert save({"q1": "B", "q2": ""}, seen=2) == ({"q1": "B", "q2": ""}, 3, ())
+    assert drafts.find(database, "quiz1/1", "bob").revision == drafts.find(database, "quiz1/2", "ada").revision == 0
+    assert drafts.find(database, "quiz1/1", "ada").saved_at == BEFORE
+
+
+def test_bytes_are_accepted_again_as_a_new_file_unless_they_are_those_of_the_latest(database: Database) -> None:
+    def accept(name: str, again: Any, late: bool = False) -> tuple[int, bool, bool]:
+        done = store.accept(
+            database, course="", competition="quiz1/1", participant="ada", kind="person", sha256=name * 64, size=1,
+            filename="", message="", client_key=name * 64, now=AFTER if late else BEFORE, day="2027-03-25",
+            next_slot=None, quota=None, rejections=None, closes=END, sign=lambda _: b"", late="practice", again=again,
+        )  # fmt: skip
+        return done.submission, done.again, done.practice
+
+    assert [accept(name, "latest")[:2] for name in "abaabb"] == [
+        (1, False), (2, False), (3, False), (3, True), (4, False), (4, True),
+    ]  # fmt: skip
+    assert accept("a", "any")[:2] == (1, True)
+    assert accept("a", "latest", late=True) == (1, True, False), "late, it is the one in time"
+    assert accept("c", "latest", late=True) == (5, False, True)
+    assert accept("c", "latest") == (6, False, False)
