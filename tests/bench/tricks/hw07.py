@@ -223,6 +223,10 @@ def answers(world: World, streams: Streams, size: str) -> bytes:
     return submission(range(len(cells)), cells)
 
 
+MORE = (
+    "questions of another key are asked in the same ways, so they are as good as more training data; the sheet forbids "
+    "them, and no generator knows the official editions"
+)
 PARSER = (
     "the sentences of the generator follow rules, and a reader of its source can write them down. A parser learns "
     "nothing; look at the code that is handed in, or use an official edition"
@@ -237,6 +241,10 @@ TRICKS = (
         lambda given: said(given, partial(nearest_known, given)),
     ),
     Trick("own generator: strong on another key's data", OTHER_DATA, partial(trained, level="strong", own=False)),
+    Trick(
+        "own generator: strong on the public data and another key's", OTHER_DATA,
+        partial(trained, level="strong", own=True), said=MORE, long=True,
+    ),
     Trick("a parser written after reading the generator", OTHER_DATA, partial(said, answer=parsed), said=PARSER),
 )  # fmt: skip
 REFERENCES = (Reference("the generator's answers", answers),)
