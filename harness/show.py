@@ -339,9 +339,34 @@ def _tasks(folder: Path, figure: Figure) -> None:
         raise ValueError("no pictures")
 
 
+def _characters(folder: Path, figure: Figure) -> None:
+    """HW15: characters of some alphabets to learn from, above some tasks: five supports and five queries each."""
+    rows: list[list[Path]] = []
+    for alphabet in sorted((folder / "Omniglot" / "images_background").iterdir())[:3]:
+        rows.append([sorted(character.glob("*.png"))[len(rows)] for character in sorted(alphabet.iterdir())[:11]])
+    for task in sorted((folder / "Omniglot-test" / "support").iterdir())[:4]:
+        rows.append([folder / "Omniglot-test" / part / task.name / f"image_{place}.png"
+                     for part in ("support", "query") for place in range(5)])  # fmt: skip
+    figure.set_size_inches(7.7, 5.3)
+    figure.suptitle("HW15: three alphabets to learn from; four tasks: what is each on the right?", fontsize=11)
+    grid = figure.add_gridspec(len(rows), 11)
+    for row, paths in enumerate(rows):
+        for place, path in enumerate(paths):
+            is_task = len(paths) == 10 and "Omniglot-test" in path.parts
+            axes = figure.add_subplot(grid[row, place + (is_task and place >= 5)])
+            axes.imshow(_open(path))
+            axes.set(xticks=[], yticks=[])
+            colour = "#c0392b" if is_task and place >= 5 else "#2c6fbb" if is_task else "#cccccc"
+            for side in axes.spines.values():
+                side.set_color(colour)
+            if is_task and place < 5:
+                axes.set_title(str(place), fontsize=7, pad=2)
+
+
 DRAWN = {
     "hw01": _survey, "hw02": _sounds, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces,
     "hw07": _passages, "hw08": _strangers, "hw12": _flights, "hw14": _tasks,
+    "hw15": _characters,
 }  # fmt: skip
 """The function that draws each homework's data."""
 
@@ -356,5 +381,6 @@ SEEN = {
     "hw08": "twenty training images, all normal, above twenty test images, some of which are not",
     "hw12": "flights without engines, which crash, and flights of a simple controller to the landing pad",
     "hw14": "the digits 0 to 9 in each of the five tasks, each task turned further than the one before",
+    "hw15": "characters of three alphabets, and four tasks of five characters in blue and five pictures of them in red",
 }
 """What each picture shows, for readers who cannot see it."""

@@ -346,6 +346,7 @@ SHORT = {
     "hw08": ["epochs=2"],
     "hw12": ["iterations=2", "episodes=2", "hidden=8", "n_envs=2", "max_steps=80"],
     "hw14": ["epochs=2", "batch=20", "samples=20"],
+    "hw15": ["epochs=2", "steps=2", "channels=8", "ways=5", "queries=2", "batch=8", "test_steps=1"],
 }  # fmt: skip
 """Settings of each homework with which every level is done in seconds."""
 FEW_DISHES = {"2021": (8, 4, 30, 60, 40, 2), "2022": (9, 4, 0, 60, 40, 2)}
@@ -365,6 +366,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
     from tasks.hw08_anomaly import world as faces
     from tasks.hw12_reinforcement import EPISODES
     from tasks.hw14_lifelong import world as numerals
+    from tasks.hw15_meta import world as alphabets
 
     for year, counts in FEW_DISHES.items():
         patch.setitem(dishes.COUNTS, (year, "small"), dishes.Counts(*counts))
@@ -377,6 +379,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(networks.CLUTTER, "small", 300)
     patch.setitem(EPISODES, "small", 80)
     patch.setitem(numerals.SIZES, "small", (60, 40))
+    patch.setitem(alphabets.SIZES, "small", alphabets.Counts(3, 21, 24))
     patch.setitem(faces.COUNTS, "small", (72, 96))
 
 

@@ -41,7 +41,6 @@ PLANNED = {
     "hw10": "adversarial attack",
     "hw11": "domain adaptation",
     "hw13": "network compression",
-    "hw15": "meta learning",
 }
 """The homeworks of the course that are not built yet."""
 
@@ -168,7 +167,19 @@ def editions(task: Task) -> str:
     return "\n".join(lines)
 
 
-DIGITS = {"hw01": 4, "hw02": 4, "hw03": 4, "hw04": 4, "hw05": 2, "hw06": 1, "hw07": 4, "hw08": 4, "hw12": 1, "hw14": 4}
+DIGITS = {
+    "hw01": 4,
+    "hw02": 4,
+    "hw03": 4,
+    "hw04": 4,
+    "hw05": 2,
+    "hw06": 1,
+    "hw07": 4,
+    "hw08": 4,
+    "hw12": 1,
+    "hw14": 4,
+    "hw15": 4,
+}
 """The decimals of the first metric in the tables of results, which the spread over seeds allows."""
 ONE_BOARD = ("face_rate_score",)
 

@@ -45,6 +45,7 @@ from tests import test_hw07_bert as hw07
 from tests import test_hw08_anomaly as hw08
 from tests import test_hw08_own as hw08_own
 from tests import test_hw14_lifelong as hw14
+from tests import test_hw15_meta as hw15
 from tests.conftest import SHORT, reseal
 
 SEED = 5
@@ -207,6 +208,7 @@ CASES = {
         {"average_accuracy_score": 1.0, "backward_transfer_score": 0.0, "forgetting_loss": 0.0},
         2,
     ),
+    "hw15": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 2),
 }
 
 
@@ -365,7 +367,7 @@ def test_every_edition_has_bars_with_a_source_and_a_format_of_its_own_kind(name:
     task = task_of(name)
     names = [edition.name for edition in task.editions]
     assert names[0] == "builtin"
-    assert {"2021", "2022"} <= set(names)
+    assert {"2021", "2022"} <= set(names) | QUIZZES.get(name, set())
     for edition in task.editions:
         metrics = {metric.name for metric in edition.metrics}
         for bar in edition.bars:
@@ -373,6 +375,8 @@ def test_every_edition_has_bars_with_a_source_and_a_format_of_its_own_kind(name:
             assert {metric for metric, _ in (*bar.public, *(bar.private or ()))} <= metrics
 
 
+QUIZZES = {"hw15": {"2021"}}
+"""The years in which a homework was a quiz."""
 COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list[float]]] = {
     ("hw01", "2021"): (0.5, [2.03004, 1.28359, 0.88017], None, [1, 1, 1]),
     ("hw01", "2022"): (0.5, [2.28371, 1.49430, 1.05728, 0.86161], None, [1, 1, 1, 1]),
@@ -393,6 +397,8 @@ COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list
     ("hw08", "2022"): (0.5, [], None, []),
     ("hw14", "2021"): (0.5, [], None, []),
     ("hw14", "2022"): (0.5, [], None, []),
+    ("hw15", "2022"): (0.5, [0.6, 0.7, 0.9, 0.95], None, [0.5] * 4),
+    ("hw15", "2023"): (0.5, [0.6, 0.7, 0.9, 0.95], None, [0.5] * 4),
 }
 """The public share, the thresholds of both boards, one where they are the same, and the points on each of them."""
 
@@ -498,6 +504,7 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw08", "2021"): lambda place: hw08.course_folder(place, hw08.faces(120), "data-bin"),
     ("hw08", "own"): hw08_own.given,
     ("hw14", "2022"): hw14.given,
+    ("hw15", "2022"): hw15.given,
 }
 """Writes files as they are given for an edition."""
 

@@ -72,6 +72,17 @@ def turned(folder: Path) -> None:
         np.save(folder / f"task_{task}" / "labels.npy", np.arange(40) % 10)
 
 
+def characters(folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    names = [f"Omniglot/images_background/{a}/character{c:02d}/000{c}_{h:02d}.png"
+             for a in "AB" for c in range(1, 8) for h in range(1, 7)]  # fmt: skip
+    names += [f"Omniglot-test/{part}/{task:04d}/image_{n}.png"
+              for part in ("support", "query") for task in range(6) for n in range(5)]  # fmt: skip
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (28, 28), dtype=np.uint8)).save(folder / name)
+
+
 MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW2": ("hw02", sounds),
     "HW3": ("hw03", dishes),
@@ -81,6 +92,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW7": ("hw07", passages),
     "HW8": ("hw08", strangers),
     "HW14": ("hw14", turned),
+    "HW15": ("hw15", characters),
     "HW12": ("hw12", lambda folder: (folder / "episodes.csv").write_text("episode,seed\n0,5\n1,6\n")),
 }
 

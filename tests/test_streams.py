@@ -130,6 +130,7 @@ WORLDS = {
     "hw08": (world("hw08", "builtin"), "test/", "trainingset"),
     "hw14": (world("hw14", "builtin"), "test/", "task_"),
     "hw14-permuted": (world("hw14", "builtin-permuted"), "test/", "task_"),
+    "hw15": (world("hw15", "builtin"), "test/", "Omniglot/"),
 }
 
 
