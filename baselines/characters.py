@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 WAYS = 5
 
@@ -41,6 +40,8 @@ class Characters:
 
 
 def read_ink(path: Path) -> NDArray[np.uint8]:
+    from PIL import Image
+
     with Image.open(path) as image:
         return 255 - np.asarray(image.convert("L"), dtype=np.uint8)
 

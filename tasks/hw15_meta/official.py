@@ -76,7 +76,8 @@ def draw_tasks(counts: list[int], rng: Random, most: int = TASKS) -> list[tuple[
 
     Queries are drawn with replacement. No picture is needed twice, and characters with many left are drawn more often.
     """
-    left, tasks = np.array(counts), []
+    left = np.array(counts)
+    tasks: list[tuple[list[int], list[int]]] = []
     while len(tasks) < most and np.count_nonzero(left > QUERIES) >= WAYS:
         weights = np.where(left > QUERIES, left, 0)
         chosen = rng.choice(len(left), WAYS, replace=False, p=weights / weights.sum())
