@@ -62,7 +62,7 @@ class Config:
 CLASSIFIER = Config("classifier", epochs=5, steps=40, lr=2e-3, schedule="cosine")
 LEVELS = {
     "simple": Config(head_only=True, steps=40, test_steps=10),
-    "medium": Config("prototypes", ways=40, queries=4, epochs=6, lr=2e-3, schedule="cosine"),
+    "medium": Config("prototypes", epochs=6, lr=2e-3, schedule="cosine"),
     "strong": CLASSIFIER,
     "boss": replace(CLASSIFIER, epochs=16, turned=True),
 }
