@@ -286,6 +286,19 @@ def _strangers(folder: Path, figure: Figure) -> None:
     _grid(figure, pictures, titles, 10, "HW8: normal faces for training, and test images: which are not normal?")
 
 
+def _things(folder: Path, figure: Figure) -> None:
+    """HW11: two paintings of each class, and drawings whose class is to be found."""
+    root = folder / "real_or_drawing"
+    kinds = [
+        sorted((root / "train_data" / str(label)).iterdir(), key=lambda path: int(path.stem)) for label in range(10)
+    ]
+    paths = [paths[row] for row in range(2) for paths in kinds] + sorted((root / "test_data" / "0").iterdir())[:20]
+    titles = [f"class {label}" for label in range(10)] + [""] * 10 + ["?"] * 20
+    _grid(
+        figure, [_open(path) for path in paths], titles, 10, "HW11: paintings with their classes, and drawings without"
+    )
+
+
 def _flights(folder: Path, figure: Figure) -> None:
     """HW12: the first flights with the engines off, and with gymnasium's own simple controller."""
     from tasks.hw12_reinforcement.judge import faulty_environment, new_environment
@@ -365,7 +378,7 @@ def _characters(folder: Path, figure: Figure) -> None:
 
 DRAWN = {
     "hw01": _survey, "hw02": _sounds, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces,
-    "hw07": _passages, "hw08": _strangers, "hw12": _flights, "hw14": _tasks,
+    "hw07": _passages, "hw08": _strangers, "hw11": _things, "hw12": _flights, "hw14": _tasks,
     "hw15": _characters,
 }  # fmt: skip
 """The function that draws each homework's data."""
@@ -379,6 +392,7 @@ SEEN = {
     "hw06": "forty of the faces to learn from",
     "hw07": "two paragraphs, each with a question in blue and its answer in red",
     "hw08": "twenty training images, all normal, above twenty test images, some of which are not",
+    "hw11": "two paintings of each class above twenty drawings, whose class is to be found",
     "hw12": "flights without engines, which crash, and flights of a simple controller to the landing pad",
     "hw14": "the digits 0 to 9 in each of the five tasks, each task turned further than the one before",
     "hw15": "characters of three alphabets, and four tasks of five characters in blue and five pictures of them in red",

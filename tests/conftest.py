@@ -344,6 +344,7 @@ SHORT = {
         "stride=100",
     ],
     "hw08": ["epochs=2"],
+    "hw11": ["epochs=2", "steps=2", "batch=16", "channels=4,8", "confidence=0.1"],
     "hw12": ["iterations=2", "episodes=2", "hidden=8", "n_envs=2", "max_steps=80"],
     "hw14": ["epochs=2", "batch=20", "samples=20"],
     "hw15": ["epochs=2", "steps=2", "channels=8", "ways=5", "queries=2", "batch=8", "test_steps=1"],
@@ -364,6 +365,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
     from tasks.hw07_bert import SIZES as STORIES
     from tasks.hw07_bert import Counts
     from tasks.hw08_anomaly import world as faces
+    from tasks.hw11_adaptation import world as things
     from tasks.hw12_reinforcement import EPISODES
     from tasks.hw14_lifelong import world as numerals
     from tasks.hw15_meta import world as alphabets
@@ -381,6 +383,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(numerals.SIZES, "small", (60, 40))
     patch.setitem(alphabets.SIZES, "small", alphabets.Counts(3, 21, 24))
     patch.setitem(faces.COUNTS, "small", (72, 96))
+    patch.setitem(things.COUNTS, "small", (12, 120))
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,6 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")), *sorted(
 PLANNED = {
     "hw09": "explainable AI",
     "hw10": "adversarial attack",
-    "hw11": "domain adaptation",
     "hw13": "network compression",
 }
 """The homeworks of the course that are not built yet."""
@@ -176,6 +175,7 @@ DIGITS = {
     "hw06": 1,
     "hw07": 4,
     "hw08": 4,
+    "hw11": 4,
     "hw12": 1,
     "hw14": 4,
     "hw15": 4,

@@ -44,6 +44,7 @@ from tests import test_hw06_judge as hw06
 from tests import test_hw07_bert as hw07
 from tests import test_hw08_anomaly as hw08
 from tests import test_hw08_own as hw08_own
+from tests import test_hw11_adaptation as hw11
 from tests import test_hw14_lifelong as hw14
 from tests import test_hw15_meta as hw15
 from tests.conftest import SHORT, reseal
@@ -200,6 +201,7 @@ CASES = {
     "hw06": Case(hidden_images, WRONG_ARCHIVE, members_turned, {}, 500, frozenset({"boss"})),  # a judge of few faces
     "hw07": Case(first_answers, WRONG_TEXTS, rows_turned, {"answer_match_score": 1.0, "character_f1_score": 1.0}, 2),
     "hw08": Case(table_of_answers, WRONG_ROWS, rows_turned, {"roc_auc_score": 1.0}, 80),
+    "hw11": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 1),
     "hw12": Case(landings, WRONG_MODEL, None, {}, 1, frozenset({"boss"})),
     "hw14": Case(
         hw14.winner,
@@ -395,6 +397,9 @@ COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list
     ("hw07", "2023"): (0.5, [0.46481, 0.67139, 0.75936, 0.84108], None, [0.5] * 4),
     ("hw08", "2021"): (0.5, [0.64046, 0.75719, 0.81304, 0.86590], None, [1, 1, 0.5, 0.5]),
     ("hw08", "2022"): (0.5, [], None, []),
+    ("hw11", "2021"): (0.5, [0.41962, 0.59980, 0.71874, 0.77956], None, [1, 1, 0.75, 0.25]),
+    ("hw11", "2022"): (0.5, [0.44616, 0.64576, 0.75840, 0.80640], None, [0.5] * 4),
+    ("hw11", "2023"): (0.5, [0.44280, 0.65994, 0.75342, 0.81072], None, [0.5] * 4),
     ("hw14", "2021"): (0.5, [], None, []),
     ("hw14", "2022"): (0.5, [], None, []),
     ("hw15", "2022"): (0.5, [0.6, 0.7, 0.9, 0.95], None, [0.5] * 4),
@@ -503,6 +508,7 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw07", "2022"): hw07.given,
     ("hw08", "2021"): lambda place: hw08.course_folder(place, hw08.faces(120), "data-bin"),
     ("hw08", "own"): hw08_own.given,
+    ("hw11", "2022"): hw11.given,
     ("hw14", "2022"): hw14.given,
     ("hw15", "2022"): hw15.given,
 }
@@ -591,7 +597,7 @@ ONLY = {
     ("hw03", "pseudo_labels"): ("strong", "boss"), ("hw03-2022", "pseudo_labels"): (), ("hw08", "image_loss"): ("boss",)
 }  # fmt: skip
 """What is logged above 0 by these levels alone, by edition."""
-PICTURES = {"hw12": {"curves.png", "flights.png"}}
+PICTURES = {"hw11": {"curves.png", "features.png"}, "hw12": {"curves.png", "flights.png"}}
 
 
 class Training:

@@ -64,6 +64,13 @@ def strangers(folder: Path) -> None:
         np.save(folder / "data" / name, np.zeros((40, 64, 64, 3), dtype=np.uint8))
 
 
+def things(folder: Path) -> None:
+    pictures(
+        folder, [f"real_or_drawing/train_data/{label}/{4 * label + n}.bmp" for label in range(10) for n in range(4)]
+    )
+    pictures(folder, [f"real_or_drawing/test_data/0/{number:05d}.bmp" for number in range(40)])
+
+
 def turned(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for task in range(1, 6):
@@ -91,6 +98,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW6": ("hw06", lambda folder: pictures(folder, [f"faces/{number}.jpg" for number in range(50)])),
     "HW7": ("hw07", passages),
     "HW8": ("hw08", strangers),
+    "HW11": ("hw11", things),
     "HW14": ("hw14", turned),
     "HW15": ("hw15", characters),
     "HW12": ("hw12", lambda folder: (folder / "episodes.csv").write_text("episode,seed\n0,5\n1,6\n")),

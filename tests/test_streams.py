@@ -128,6 +128,7 @@ WORLDS = {
     "hw06": (hw06, "hidden faces", "faces/"),
     "hw07": (world("hw07", "builtin"), "test", "hw7_(train|dev|text)"),
     "hw08": (world("hw08", "builtin"), "test/", "trainingset"),
+    "hw11": (world("hw11", "builtin"), "test/", "train_data/"),
     "hw14": (world("hw14", "builtin"), "test/", "task_"),
     "hw14-permuted": (world("hw14", "builtin-permuted"), "test/", "task_"),
     "hw15": (world("hw15", "builtin"), "test/", "Omniglot/"),

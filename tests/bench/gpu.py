@@ -7,7 +7,7 @@ which is printed, and what still takes too long is stopped without a score. The 
 `training_hwNN.py`: a DataLoader over a Dataset of one item at a time) is stopped after a fifth of a share. A rate is of
 optimiser steps after the first tenth, with the epochs' validation in between; a GAN's step counts twice.
 
-    python tests/bench/gpu.py hw2:boss hw3:boss hw4:strong hw5:strong hw6:boss hw7:medium hw8:boss --size full
+    python tests/bench/gpu.py --size full
     python tests/bench/gpu.py hw8:simple --seconds 10
 """
 
@@ -82,6 +82,7 @@ def make_do() -> list[str]:
         checkpoint.write = lambda path, state: None
         checkpoint.read = lambda path: None
         importlib.import_module("baselines.run").draw_curves = lambda folder: None  # type: ignore[attr-defined]
+        importlib.import_module("baselines.lines").draw_features = lambda *_: None  # type: ignore[attr-defined]
     return lost
 
 
@@ -234,7 +235,16 @@ def main() -> None:
         "levels",
         nargs="*",
         metavar="HW:LEVEL",
-        default=["hw2:boss", "hw3:boss", "hw4:strong", "hw5:strong", "hw6:boss", "hw7:medium", "hw8:boss"],
+        default=[
+            "hw2:boss",
+            "hw3:boss",
+            "hw4:strong",
+            "hw5:strong",
+            "hw6:boss",
+            "hw7:medium",
+            "hw8:boss",
+            "hw11:strong",
+        ],
     )
     parser.add_argument("--size", default="small", choices=("small", "full"))
     parser.add_argument("--seconds", type=float, default=540.0, help="of all trainings together")
