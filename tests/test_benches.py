@@ -86,8 +86,10 @@ QUICK = {
     "training_hw01": ["--epochs", "2"],
     "training_hw02": ["--epochs", "2", "--level", "simple", "--device", "cpu"],
     "training_hw03": ["--epochs", "2", "--level", "simple", "--device", "cpu"],
+    "training_hw04": ["--epochs", "2", "--level", "medium", "--device", "cpu"],
     "training_hw05": ["--epochs", "1", "--pairs", "200", "--device", "cpu"],
     "training_hw06": ["--epochs", "1", "--device", "cpu"],
+    "training_hw07": ["--epochs", "2", "--level", "simple", "--device", "cpu"],
     "training_hw08": ["--epochs", "1", "--images", "128", "--level", "boss"],
     "training_hw12": ["--iterations", "2"],
 }

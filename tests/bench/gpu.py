@@ -211,11 +211,11 @@ def loop_row(name: str, level: str, public: Path, given: argparse.Namespace, sha
         bench: Any = importlib.import_module(f"tests.bench.training_{name}")
         module: Any = importlib.import_module(f"baselines.{module_of(name)}")
         config, device, seed = override(module.settings(level, public), given.set), given.device, given.seed
-        if name in ("hw02", "hw03"):
-            if name == "hw02":
-                theirs = bench.Theirs(config, public, seed, device)
-            else:
+        if name in ("hw02", "hw03", "hw04", "hw07"):
+            if name == "hw03":
                 theirs = bench.Theirs(config, module.root_of(public), seed, device, min(8, cores() - 1))
+            else:
+                theirs = bench.Theirs(config, public, seed, device)
             while True:
                 theirs.epoch()
         elif name == "hw05":

@@ -15,8 +15,8 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,9 @@ sys.path[:0] = [str(ROOT)]
 
 from baselines import hw02_classification as baseline  # noqa: E402
 from baselines.common import pick_device, rate, tuned  # noqa: E402
-from baselines.run import Run  # noqa: E402
 from tasks.hw02_classification import TARGET, TASK  # noqa: E402
 from tasks.streams import fixed  # noqa: E402
+from tests.bench.turns import in_turns  # noqa: E402
 
 
 def joined(config: baseline.Config, speech: baseline.Speech) -> TensorDataset:
@@ -95,36 +95,12 @@ def main() -> None:
         config = baseline.settings(given.level, public)
         config = replace(config, epochs=given.epochs or config.epochs)
         theirs = Theirs(config, public, given.seed, device)
-        seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
-
-        def now() -> float:
-            if device == "cuda":
-                torch.cuda.synchronize()
-                return time.perf_counter()
-            return time.process_time()
-
-        steps, mark = 0, now()
-
-        def turn(done: int, total: int, metrics: Any) -> None:
-            """After each of our epochs: one of theirs."""
-            nonlocal mark, steps
-            between = now()
-            steps = theirs.epoch()
-            end = now()
-            if done > 1:
-                seconds["ours"].append(between - mark)
-                seconds["theirs"].append(end - between)
-            mark = now()
-
-        run = Run(Path(name) / "run", given.seed, device, progress=turn)
-        run.folder.mkdir()
-        baseline.train(config, public, run)
-        mine = np.loadtxt(run.submission, delimiter=",", skiprows=1)[:, 1]
+        turns = in_turns(partial(baseline.train, config, public), theirs.epoch, Path(name) / "run", given.seed, device)
+        mine = np.loadtxt(turns.run.submission, delimiter=",", skiprows=1)[:, 1]
         their_score = float(np.mean(np.array(theirs.classes(theirs.test)) == truth))
-    rates = {side: steps * len(values) / sum(values) for side, values in seconds.items()}
-    print(f"DataLoader loop  {rates['theirs']:8.1f} steps a second   accuracy {their_score:.4f}")
-    print(f"baseline         {rates['ours']:8.1f} steps a second   accuracy {np.mean(mine == truth):.4f}")
-    ratio = rates["ours"] / rates["theirs"]
+    print(f"DataLoader loop  {turns.theirs:8.1f} steps a second   accuracy {their_score:.4f}")
+    print(f"baseline         {turns.ours:8.1f} steps a second   accuracy {np.mean(mine == truth):.4f}")
+    ratio = turns.ours / turns.theirs
     print(f"ratio {ratio:.2f} at batches of {config.batch}, {given.level}, {config.epochs} epochs")
 
 
