@@ -243,6 +243,7 @@ def main() -> None:
             "hw6:boss",
             "hw7:medium",
             "hw8:boss",
+            "hw15:boss",
             "hw11:strong",
         ],
     )
