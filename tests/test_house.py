@@ -28,7 +28,8 @@ MAKERS = (
     "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world", "hw06_gan/official",
     "hw07_bert/official", "hw07_bert/world", "hw08_anomaly/faces", "hw08_anomaly/official", "hw08_anomaly/own",
     "hw08_anomaly/world", "hw11_adaptation/official", "hw11_adaptation/world", "hw14_lifelong/digits",
-    "hw14_lifelong/official", "hw14_lifelong/world", "hw15_meta/alphabets", "hw15_meta/official", "hw15_meta/world", "things",
+    "hw14_lifelong/official", "hw14_lifelong/world", "hw15_meta/alphabets", "hw15_meta/official",
+    "hw15_meta/world", "things",
 )  # fmt: skip
 JUDGES = (
     "hw06_gan/generator", "hw06_gan/inception", "hw06_gan/judge", "hw06_gan/networks", "hw06_gan/world",
