@@ -4,9 +4,8 @@ On `builtin`, small, the mean of three seeds: accuracy .524, .668, .836 and .890
 47 seconds of one core (November 2026; docs/homeworks/hw11.md has spreads, both boards and known tricks).
 
 All levels see the edges of the paintings (Canny), as the course's sample code does, and the drawings as they are.
-DaNN (Ganin et al., JMLR 17, 2016, arXiv 1505.07818) wants features of which a second head cannot say from which domain
-they come. Self-ensembling (French et al., ICLR 2018, arXiv 1706.05208) learns from what the mean of its own past says
-of the drawings.
+DaNN (Ganin et al., JMLR 17, 2016, arXiv 1505.07818) wants features of which a second head cannot tell the domain.
+Self-ensembling (French et al., ICLR 2018, arXiv 1706.05208) learns from what the mean of its own past says.
 """
 
 from __future__ import annotations
@@ -197,7 +196,8 @@ class Networks(nn.Module):
 
 def domain_loss(head: nn.Module, source: torch.Tensor, target: torch.Tensor, weight: float) -> torch.Tensor:
     """How badly the head tells the domains of reversed features apart."""
-    out = head(Reversal.apply(torch.cat([source, target]), weight))[:, 0]
+    turned = Reversal.apply(torch.cat([source, target]), weight)  # type: ignore[no-untyped-call]
+    out = head(turned)[:, 0]
     is_source = torch.arange(len(out), device=out.device) < len(source)
     return functional.binary_cross_entropy_with_logits(out, is_source.float())
 
@@ -233,7 +233,7 @@ def classes(network: Network, x: torch.Tensor, domain: int) -> torch.Tensor:
 def batches(count: int, size: int, generator: torch.Generator, device: str) -> Iterator[torch.Tensor]:
     """Rows in one random order after another, without end."""
     while True:
-        for rows in torch.randperm(count, generator=generator).split(size):
+        for rows in torch.split(torch.randperm(count, generator=generator), size):
             if len(rows) == size:
                 yield rows.to(device)
 
@@ -274,14 +274,14 @@ def train(config: Config, public: Path, run: Run) -> None:
                 ramp = config.teacher_weight * min(1.0, 3 * progress)
                 loss = loss + ramp * teacher_loss(teacher, drawings, network.head(lines), config.confidence)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             if taught:
                 follow(teacher, network, min(config.decay, 1 - 1 / (step + 1)))
         accuracy = (classes(best, data.source[held], SOURCE) == data.labels[held]).float().mean()
         losses = {"train_loss": float(sums[0]) / config.steps, "domain_loss": float(sums[1]) / config.steps}
         run.log(losses | {"source_accuracy": float(accuracy)})
-    guess = torch.cat([classes(best, resized(part), TARGET) for part in data.target.split(1000)])
+    guess = torch.cat([classes(best, resized(part), TARGET) for part in torch.split(data.target, 1000)])
     show_features(best, data, guess, run.folder / "features.png")
     run.finish(table(("id", "label"), list(map(str, range(len(guess)))), list(map(str, guess.tolist()))))
 

@@ -69,21 +69,21 @@ def mean_edges(given: Given) -> bytes:
     return general.table(given.form, (lines @ means.T).argmax(dim=1).numpy())
 
 
-def hog(x: torch.Tensor) -> NDArray[np.float32]:
+def hog(x: torch.Tensor, cell: int = 8) -> NDArray[np.float32]:
     pixels = (x[:, 0].clamp(0, 1) * 255).numpy().astype(np.uint8)
-    return general.hog(np.repeat(pixels[..., None], 3, axis=3))
+    return general.hog(np.repeat(pixels[..., None], 3, axis=3), cell=cell)
 
 
 @lru_cache(maxsize=2)
-def hog_scores(public: Path, copies: int) -> NDArray[np.float64]:
+def hog_scores(public: Path, copies: int, cell: int = 8) -> NDArray[np.float64]:
     """What an SVM says of the HOG features of each drawing (m, 10), with moved copies of the edges beside them."""
     known, generator = files(public), torch.Generator().manual_seed(0)
     parts = [known.source]
     for _ in range(copies):
         parts.append(moved(known.source, torch.rand(len(known.source), baseline.DRAWS, generator=generator), WIDE))
     model = make_pipeline(StandardScaler(), SVC(C=10.0, cache_size=500))
-    model.fit(hog(torch.cat(parts)), known.labels.repeat(1 + copies).numpy())
-    scores: NDArray[np.float64] = model.decision_function(hog(baseline.resized(known.target)))
+    model.fit(hog(torch.cat(parts), cell), known.labels.repeat(1 + copies).numpy())
+    scores: NDArray[np.float64] = model.decision_function(hog(baseline.resized(known.target), cell))
     return scores
 
 
@@ -93,6 +93,10 @@ def hog_svm(given: Given) -> bytes:
 
 def moved_hog_svm(given: Given) -> bytes:
     return general.table(given.form, hog_scores(given.public, 3).argmax(axis=1))
+
+
+def fine_hog_svm(given: Given) -> bytes:
+    return general.table(given.form, hog_scores(given.public, 3, 4).argmax(axis=1))
 
 
 def balanced(given: Given) -> bytes:
@@ -117,11 +121,11 @@ def network_on(x: torch.Tensor, y: torch.Tensor, seen: torch.Tensor, seed: int) 
         draws = torch.rand(len(rows), baseline.DRAWS, generator=generator)
         loss = functional.cross_entropy(network(moved(x[rows], draws, WIDE), 0), y[rows])
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     network.eval()
     with torch.inference_mode():
-        found: Labels = torch.cat([network(part, 0).argmax(1) for part in seen.split(500)]).numpy()
+        found: Labels = torch.cat([network(part, 0).argmax(1) for part in torch.split(seen, 500)]).numpy()
     return found
 
 
@@ -177,6 +181,7 @@ TRICKS = (
     Trick("nearest mean of edges", PUBLIC_DATA, mean_edges),
     Trick("HOG + SVM on edges", PUBLIC_DATA, hog_svm),
     Trick("HOG + SVM on edges, moved", PUBLIC_DATA, moved_hog_svm),
+    Trick("HOG of cells half as wide + SVM on edges, moved", PUBLIC_DATA, fine_hog_svm, long=True),
     Trick("HOG + SVM on edges, moved, equal shares", PUBLIC_DATA, balanced),
     Trick("labels of level simple", PUBLIC_DATA, own_labels),
     Trick("own generator, drawings", OTHER_DATA, other_key, KNOWN),
