@@ -150,15 +150,20 @@ FORGETTING = Metric(
 
 
 def _measured(edition: str, *levels: tuple[str, float, float, float, float]) -> tuple[Bar, ...]:
-    """Bars at both means of a level (name, average ± spread, transfer ± spread), the transfer less one deviation."""
+    """Bars at both means of a level (name, average ± spread, transfer ± spread), the transfer less one deviation.
+
+    The lowest bar asks for no transfer: who trains longer on each task forgets more.
+    """
     command = "python tests/bench/ladder.py hw14" + ("" if edition == "builtin" else f" --edition {edition}")
+    asked = {"simple": "not asked for"}
     return tuple(
         Bar(
             name,
-            ((AVERAGE.name, mean), (TRANSFER.name, round(gain - gains, 4))),
+            ((AVERAGE.name, mean), *([] if name in asked else [(TRANSFER.name, round(gain - gains, 4))])),
             f"measured: level {name}, seeds 300-302 (world, split and training) of edition {edition}, public average "
             f"accuracy mean {mean:.4f} ± {spread:.4f} (standard deviation), backward transfer {gain:.4f} ± "
-            f"{gains:.4f}, for which the bar is the mean minus one deviation, {command} --seeds 300-302 --no-tricks",
+            f"{gains:.4f}, {asked.get(name, 'for which the bar is the mean minus one deviation')}, "
+            f"{command} --seeds 300-302 --no-tricks",
             size="small",
         )
         for name, mean, spread, gain, gains in levels
@@ -199,7 +204,7 @@ TASK = Task(
             METRICS,
             _measured(
                 "builtin",
-                ("simple", 0.4068, 0.0130, -0.6537, 0.0251), ("medium", 0.5325, 0.0478, -0.3937, 0.0153),
+                ("simple", 0.3477, 0.0367, -0.6008, 0.0502), ("medium", 0.5325, 0.0478, -0.3937, 0.0153),
                 ("strong", 0.8248, 0.0318, -0.1203, 0.0257), ("boss", 0.8908, 0.0251, -0.0242, 0.0028),
             ),
             _RULES,

@@ -28,7 +28,7 @@ from harness.notebook import check, data_folder, submit, work_folder
 CONFIG = {
     "run": 1,  # the same settings go on where they stopped; after a change of code, count on
     "seed": 0,
-    "epochs": 4,  # of each task
+    "epochs": 10,  # of each task
     "batch": 64,
     "lr": 1e-3,
 }
