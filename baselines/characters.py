@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-WAYS = 5
+WAYS, SIDE = 5, 28
 
 
 @dataclass(frozen=True)
@@ -64,5 +64,5 @@ def read_tasks(folder: Path) -> torch.Tensor:
         [read_ink(task / f"image_{place}.png") for task in sorted((folder / part).iterdir()) for place in range(WAYS)]
         for part in ("support", "query")
     ]
-    both = [torch.from_numpy(np.array(part)).unflatten(0, (-1, WAYS)) for part in parts]
+    both = [torch.from_numpy(np.array(part)).reshape(-1, WAYS, SIDE, SIDE) for part in parts]
     return torch.cat(both, dim=1).float() / 255

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -20,12 +21,17 @@ from baselines.common import train_level
 from baselines.run import Run
 from submissions.reader import read
 from tasks.hw15_meta import SIDE, TARGET, TEST, TRAINING
+from tasks.hw15_meta.alphabets import alphabet, draw_family
+from tasks.hw15_meta.world import draw_writing, picture
+from tasks.pen import draw_hand
+from tasks.streams import Streams
 from tests.bench.tricks import general
-from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given, Trick
+from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given, Reference, Trick, World
 
 Pictures = NDArray[np.float32]
 Classes = NDArray[np.int64]
 MAPS = [(turn, slant) for turn in (-0.4, -0.2, 0.0, 0.2, 0.4) for slant in (-0.4, 0.0, 0.4)]
+MORE = 5
 SHIFTS = [(dy, dx) for dy in (-2, 0, 2) for dx in (-2, 0, 2)]
 
 
@@ -105,13 +111,13 @@ def hausdorff(given: Given) -> bytes:
     found = []
     for task in tasks_of(given) > 0.5:
         inks, fields = [], []
-        for picture in task:
-            points = np.argwhere(picture) if picture.any() else np.full((1, 2), SIDE // 2)
+        for there in task:
+            points = np.argwhere(there) if there.any() else np.full((1, 2), SIDE // 2)
             moved = np.rint(points - points.mean(axis=0)).astype(int) + SIDE
-            there = np.ones((2 * SIDE, 2 * SIDE), bool)
-            there[tuple(moved.T)] = False
+            blank = np.ones((2 * SIDE, 2 * SIDE), bool)
+            blank[tuple(moved.T)] = False
             inks.append(tuple(moved.T))
-            fields.append(distance_transform_edt(there))
+            fields.append(distance_transform_edt(blank))
         for q in range(WAYS, 2 * WAYS):
             far = [max(fields[s][inks[q]].mean(), fields[q][inks[s]].mean()) for s in range(WAYS)]
             found.append(int(np.argmin(far)))
@@ -182,7 +188,34 @@ def other_keys(count: int, public_too: bool, *settings: str) -> Callable[[Given]
     return make
 
 
+# The reference
+
+
+def prototypes(world: World, streams: Streams, size: str) -> bytes:
+    """The level strong, which sees each character of a task written by `MORE` hands, not one."""
+    family, writing = draw_family(streams.generator("family")), draw_writing(streams.generator("writing"))
+    tasks, rng = read_tasks(world.public / TEST), np.random.default_rng(0)
+    with TemporaryDirectory() as folder:
+        config = baseline.settings("strong", world.public)
+        network = baseline.learn(config, read_characters(world.public / TRAINING), Run(Path(folder), 0, "cpu"))
+    network.eval()
+    found = []
+    with torch.inference_mode():
+        for number, task in enumerate(tasks):
+            characters = alphabet(family, WAYS, streams.generator(f"test/{number}/characters"))
+            more = [
+                255 - picture(strokes, draw_hand(rng, writing.hands), writing, rng)
+                for strokes in characters
+                for _ in range(MORE)
+            ]
+            known = network.embed(torch.from_numpy(np.array(more)).float() / 255)
+            means = functional.normalize(known, dim=-1).reshape(WAYS, MORE, -1).mean(1)
+            found.append(baseline.cosines(network.embed(task[WAYS:]), means).argmax(1).numpy())
+    return general.table(world.secret.competition.format, np.concatenate(found))
+
+
 MAML = ("method=maml", "pretrained=true", "batch=8", "epochs=3", "steps=10", "lr=0.0005", "inner_lr=0.1")
+REFERENCES = (Reference("level strong, five pictures of each character as supports", prototypes),)
 TRICKS = (
     Trick("always class 0", NO_LEARNING, lambda given: general.table(given.form, np.zeros(len(given.form), int))),
     Trick("nearest blurred pixels", NO_LEARNING, blurred),
