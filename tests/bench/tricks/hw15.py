@@ -214,6 +214,10 @@ def prototypes(world: World, streams: Streams, size: str) -> bytes:
     return general.table(world.secret.competition.format, np.concatenate(found))
 
 
+KNOWN = (
+    "alphabets of another key are drawn by the same program, so they teach as much as the given ones; the sheet forbids"
+    " them, and no generator knows the official editions"
+)
 MAML = ("method=maml", "pretrained=true", "batch=8", "epochs=3", "steps=10", "lr=0.0005", "inner_lr=0.1")
 REFERENCES = (Reference("level strong, five pictures of each character as supports", prototypes),)
 TRICKS = (
@@ -231,7 +235,7 @@ TRICKS = (
         level("simple", "head_only=false", "first_order=true", *MAML), long=True,
     ),
     Trick("ANIL from the classifier", PUBLIC_DATA, level("simple", *MAML), long=True),
-    Trick("own generator, another key's alphabets", OTHER_DATA, other_keys(1, False)),
-    Trick("own generator, with the public alphabets", OTHER_DATA, other_keys(1, True), long=True),
-    Trick("own generator, ten keys", OTHER_DATA, other_keys(10, True, "epochs=30"), long=True),
+    Trick("own generator, another key's alphabets", OTHER_DATA, other_keys(1, False), KNOWN),
+    Trick("own generator, with the public alphabets", OTHER_DATA, other_keys(1, True), KNOWN, long=True),
+    Trick("own generator, ten keys", OTHER_DATA, other_keys(10, True, "epochs=30"), KNOWN, long=True),
 )  # fmt: skip
