@@ -107,7 +107,7 @@ def test_the_queries_of_a_class_are_more_like_its_support_than_like_others(small
     """Where the answers were shifted by a row, no distance would find them."""
     public, made = small
     tasks = read_tasks(public / TEST)
-    blurred = torch.nn.functional.avg_pool2d(tasks.flatten(0, 1)[:, None], 4).flatten(1).unflatten(0, tasks.shape[:2])
+    blurred = torch.nn.functional.avg_pool2d(tasks.flatten(0, 1)[:, None], 4).reshape(*tasks.shape[:2], -1)
     near = torch.cdist(blurred[:, WAYS:], blurred[:, :WAYS]).argmin(2).flatten().numpy()
     assert (near == made.answers.columns[TARGET]).mean() > 0.3
 
@@ -272,7 +272,7 @@ def task(seed: int = 0) -> torch.Tensor:
 def test_adapting_is_gradient_descent_on_the_supports() -> None:
     net, config = network(), baseline.Config(inner_lr=0.3)
     net.normalised_by(WAYS)
-    weights = dict(net.named_parameters())
+    weights: baseline.Weights = dict(net.named_parameters())
     x = task()[:WAYS, None]
     found = baseline.adapt(net, config, 1, weights, x)
     loss = torch.nn.functional.cross_entropy(functional_call(net, weights, (x,)), torch.arange(WAYS))

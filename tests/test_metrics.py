@@ -231,8 +231,9 @@ def drawn(name: str, rng: np.random.Generator, n: int) -> tuple[Columns, Columns
         return {}, {"return": rng.normal(size=n)}
     if name == "attribution_score":
         return {"kind": label % 2}, {"share": rng.normal(size=n)}
-    if name == "average_accuracy_score":
-        return {"label": label}, {"label": rng.integers(0, 3, (n, 5))}
+    if name in ("average_accuracy_score", "backward_transfer_score", "forgetting_loss"):
+        said = rng.integers(0, 3, (n, 5))
+        return {"label": label, "task": rng.permutation(np.arange(n) % 5)}, {"label": said, "classes": said}
     if name == "exact_match_score":
         return {"right": np.array(["a\nb", "b", "c"])[label]}, {"answer": np.array(["a", "b", "c"])[guess]}
     if name in ("accuracy_score", "robust_accuracy_error"):

@@ -371,8 +371,12 @@ def test_no_form_of_the_site_is_taken_from_a_browser_without_the_word_of_its_pag
     routes = [route for route in site.apps[WIDE].routes if "/api/" not in route.path]
     changing = {(method, route.path) for route in routes for method in route.methods - {"GET", "HEAD"}}
     assert changing == {
-        ("POST", f"/{path}") for path in ("login", "logout", "homeworks/{hw}/selection", "homeworks/{hw}/board")
-    }
+        ("POST", f"/{path}")
+        for path in (
+            "login", "logout", "homeworks/{hw}/selection", "homeworks/{hw}/board",
+            "homeworks/{hw}/quiz", "homeworks/{hw}/quiz/answer",
+        )
+    }  # fmt: skip
     for method, path in changing:
         for word in ({}, {"csrf": "0" * 64}, {"csrf": ""}):
             data = {"token": site.tokens["b01"], **word}
