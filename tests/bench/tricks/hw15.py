@@ -235,7 +235,7 @@ TRICKS = (
         level("simple", "head_only=false", "first_order=true", *MAML), long=True,
     ),
     Trick("ANIL from the classifier", PUBLIC_DATA, level("simple", *MAML), long=True),
-    Trick("own generator, another key's alphabets", OTHER_DATA, other_keys(1, False), KNOWN),
+    Trick("own generator, another key's alphabets", OTHER_DATA, other_keys(1, False), KNOWN, long=True),
     Trick("own generator, with the public alphabets", OTHER_DATA, other_keys(1, True), KNOWN, long=True),
     Trick("own generator, ten keys", OTHER_DATA, other_keys(10, True, "epochs=30"), KNOWN, long=True),
 )  # fmt: skip
