@@ -41,7 +41,7 @@ def _show(home: Path, seed: int | None) -> None:
     broken = home / "broken.csv"
     fixed = [] if seed is None else ["--seed", str(seed)]
     _call(home, ["prepare", "hw1", *fixed])
-    for level in ("simple", "strong"):
+    for level in ("medium", "strong"):
         _call(home, ["train", "hw1", "--level", level, "--submit"])
     _call(home, ["submit", "hw1", str(sample), "--as", "sample submission"])
     lines = sample.read_text(encoding="utf-8").splitlines()
