@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct-horse"
 os.environ["TZ"] = "Asia/Taipei"  # a home of one's own shows times in the machine's zone
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes of the test run share the cores; torch is not loaded yet
 
 settings.register_profile("suite", deadline=None)  # no test asserts a time
 settings.load_profile("suite")

@@ -369,7 +369,7 @@ TRICKS = (
     Trick("phrase table with a 5-gram", PUBLIC_DATA, phrase_table),
     Trick(
         "own generator: strong on two other keys' pairs", OTHER_DATA,
-        partial(trained, level="strong", own=False, worlds=2),
+        partial(trained, level="strong", own=False, worlds=2), long=True,
     ),
     Trick(
         "own generator: strong on these and another key's pairs", OTHER_DATA,

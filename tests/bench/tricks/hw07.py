@@ -240,7 +240,10 @@ TRICKS = (
         "known answers where most characters are shared", PUBLIC_DATA,
         lambda given: said(given, partial(nearest_known, given)),
     ),
-    Trick("own generator: strong on another key's data", OTHER_DATA, partial(trained, level="strong", own=False)),
+    Trick(
+        "own generator: strong on another key's data", OTHER_DATA, partial(trained, level="strong", own=False),
+        long=True,
+    ),
     Trick(
         "own generator: strong on the public data and another key's", OTHER_DATA,
         partial(trained, level="strong", own=True), said=MORE, long=True,
