@@ -80,6 +80,19 @@ FOR_POINTS = ("scheme", "points", "parts")
 TOTAL = ("best", "among")
 """The keys of the section [total] in config.toml, for the course total of the gradebook."""
 
+TEXTS = ("course", "zone", "database", "name")
+TAKEN = (*TEXTS, "total", "server")
+"""The keys and sections of config.toml that no competition can be called: its rules would be in the same place."""
+
+
+def check_free(name: str) -> None:
+    """Raises UserError for the name of a new competition that config.toml uses for something else."""
+    if name in TAKEN:
+        raise UserError(
+            f"a competition cannot be called {name}: config.toml has its own {name!r}, where the rules of the"
+            " competition would be. Choose another name."
+        )
+
 
 @dataclass(frozen=True)
 class Home:
@@ -235,7 +248,7 @@ def open_home(root: Path) -> Home:
         settings = {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
-    for key in ("course", "zone", "database", "name"):
+    for key in TEXTS:
         if key in settings and not isinstance(settings[key], str):
             raise UserError(f"{path}: {key} must be text in quotes, got {settings[key]!r}.")
     if "zone" in settings:

@@ -40,7 +40,7 @@ from harness.competition import (
     seal_of,
     written_versions,
 )
-from harness.home import CONFIG, Home, keep_keys, locked, making, sync_folder, write_file, write_json
+from harness.home import CONFIG, Home, check_free, keep_keys, locked, making, sync_folder, write_file, write_json
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Bar, Edition, Judge, Made, Rules, UserError
 from tasks.formats import Format, TableFormat
 from tasks.homeworks import canonical, find_task, module_of, unknown
@@ -165,6 +165,7 @@ def plan_own(
     name = canonical(name)
     if find_task(name) is not None:
         raise UserError(f"{name} is a homework of the course; choose another name for your own competition.")
+    check_free(name)
     if not 0 < public_share < 1:
         raise UserError(f"--public-share must be between 0 and 1, got {public_share}.")
     metric_file = None

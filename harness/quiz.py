@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime
 from pathlib import Path
 
-from harness.home import Home, local
+from harness.home import Home, check_free, local
 from harness.prepare import Plan
 from harness.rules import last_instant
 from tasks.base import Made, Rules, UserError
@@ -25,6 +25,7 @@ def plan_quiz(home: Home, name: str, key: Path, *, title: str | None, deadline: 
     name = canonical(name)
     if find_task(name) is not None:
         raise UserError(f"{name} is a homework of the course; choose another name for your quiz.")
+    check_free(name)
     if deadline is None:
         raise UserError("a quiz needs a deadline, after which its points open: add --deadline 2027-03-26T23:59+08:00")
     end = last_instant(deadline, "--deadline")

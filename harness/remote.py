@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -216,7 +217,7 @@ class Server:
     def _send_file(self, hw: str, filename: str, data: bytes, message: str) -> Body:
         headers = {
             "Content-Type": "application/octet-stream",
-            "Idempotency-Key": hashlib.sha256(data).hexdigest(),
+            "Idempotency-Key": f"{hashlib.sha256(data).hexdigest()}/{secrets.token_hex(8)}",  # the same in every retry
             "X-Filename": quote(filename.encode("utf-8", "backslashreplace"), safe=""),
             "X-Message": quote(message, safe=""),
         }

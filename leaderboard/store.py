@@ -160,8 +160,9 @@ def accept(
     competition (`roster.participant_of`). The same bytes from the same participant give the same receipt again,
     whatever their client key and even after the deadline, unless they were rejected since, or were practice and are in
     time now; a client key that was used with other bytes is refused. With `again` "latest", for a competition in which
-    the last file counts, bytes in time are the same submission only if they are those of the latest file. If the clock
-    has stepped back to a day before the participant's last one, the submission counts against that last day, so that a
+    the last file counts, bytes in time are the same submission only if they are those of the latest file, or come with
+    the key of their earlier one: a late retry does not count again. A key that is the hash is none. If the clock has
+    stepped back to a day before the participant's last one, the submission counts against that last day, so that a
     wrong clock never opens fresh slots.
 
     Raises LeaderboardError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) if the key was
@@ -185,8 +186,9 @@ def accept(
         practice = bool(over)
         earlier = _earlier(db, participant_id, sha256, client_key, practice)
         if earlier is not None and again == "latest" and not practice:
-            earlier = _latest(db, participant_id, sha256)
-            if earlier is None:  # the key may be that of the earlier submission
+            keyed = None if client_key == sha256 else _keyed(db, participant_id, client_key)
+            earlier = keyed or _latest(db, participant_id, sha256)
+            if earlier is None and client_key == sha256:  # the earlier submission has this key
                 client_key = f"{client_key[: MAX_NAME - 20]}/{_last_entry(db, participant_id, day)[0] + 1}"
         if earlier is not None:
             return earlier
@@ -704,6 +706,16 @@ def _latest(db: Database, participant_id: int, sha256: str) -> Accepted | None:
         id=participant_id,
     )
     return None if row is None or row[3] != sha256 else _accepted_again(*row[:3])
+
+
+def _keyed(db: Database, participant_id: int, client_key: str) -> Accepted | None:
+    """The acceptance of the participant's valid file in time that came with this key."""
+    row = db.one(
+        "SELECT id, entry, receipt FROM submissions WHERE participant_id = :id AND rejected_at IS NULL "
+        "AND NOT practice AND client_key = :key",
+        id=participant_id, key=client_key,
+    )  # fmt: skip
+    return None if row is None else _accepted_again(*row)
 
 
 def _accepted_again(number: int, entry: int, text: str) -> Accepted:

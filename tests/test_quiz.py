@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from harness import options
 from harness.cli import cli
-from harness.home import open_home
+from harness.home import TAKEN, open_home
 from harness.serve import make_ready
 from leaderboard import drafts, roster, store
-from leaderboard.database import Database
+from leaderboard.database import Database, LeaderboardError
 from submissions.quiz import read_quiz, remarks
 from tasks.base import SubmissionError, UserError
 from tasks.formats import Question, QuizFormat
@@ -470,6 +470,16 @@ def test_another_key_changes_no_byte_that_a_student_can_obtain_before_the_deadli
     assert told[0] != told[1], "the comparison can fail"
 
 
+@pytest.mark.parametrize("name", TAKEN)
+def test_no_competition_has_the_name_of_a_section_or_a_key_of_the_settings(tmp_path: Path, name: str) -> None:
+    (key := tmp_path / "key.csv").write_text(KEY)
+    (solution := tmp_path / "solution.csv").write_text("id,y\n" + "".join(f"{n},{n}\n" for n in range(10)))
+    for words in (["--quiz", key, "--deadline", DEADLINE], ["--solution", solution, "--metric", "rmse"]):
+        done = CliRunner().invoke(cli, ["--home", str(tmp_path / "home"), "new", name, *map(str, words)])
+        assert (done.exit_code, f"config.toml has its own '{name}'" in done.stderr) == (2, True), done.output
+    assert not (tmp_path / "home" / "public").exists()
+
+
 # In the database, on SQLite and on PostgreSQL.
 
 
@@ -490,11 +500,7 @@ def test_a_draft_keeps_what_others_saved_and_a_stale_form_changes_nothing(databa
 
 def test_bytes_are_accepted_again_as_a_new_file_unless_they_are_those_of_the_latest(database: Database) -> None:
     def accept(name: str, again: Any, late: bool = False) -> tuple[int, bool, bool]:
-        done = store.accept(
-            database, course="", competition="quiz1/1", participant="ada", kind="person", sha256=name * 64, size=1,
-            filename="", message="", client_key=name * 64, now=AFTER if late else BEFORE, day="2027-03-25",
-            next_slot=None, quota=None, rejections=None, closes=END, sign=lambda _: b"", late="practice", again=again,
-        )  # fmt: skip
+        done = accepted(database, name, again, late=late)
         return done.submission, done.again, done.practice
 
     assert [accept(name, "latest")[:2] for name in "abaabb"] == [
@@ -504,3 +510,35 @@ def test_bytes_are_accepted_again_as_a_new_file_unless_they_are_those_of_the_lat
     assert accept("a", "latest", late=True) == (1, True, False), "late, it is the one in time"
     assert accept("c", "latest", late=True) == (5, False, True)
     assert accept("c", "latest") == (6, False, False)
+
+
+def accepted(
+    database: Database, name: str, again: Any = "latest", *, key: str | None = None, late: bool = False
+) -> store.Accepted:
+    """A file of bytes named by a letter, with the client's key or, as without one, its hash."""
+    return store.accept(
+        database, course="", competition="quiz1/1", participant="ada", kind="person", sha256=name * 64, size=1,
+        filename="", message="", client_key=key or name * 64, now=AFTER if late else BEFORE, day="2027-03-25",
+        next_slot=None, quota=None, rejections=None, closes=END, sign=lambda _: b"", late="practice", again=again,
+    )  # fmt: skip
+
+
+def test_the_client_key_tells_a_late_retry_from_the_same_answers_handed_in_again(database: Database) -> None:
+    def accept(name: str, key: str | None, late: bool = False) -> tuple[int, bool]:
+        done = accepted(database, name, key=key, late=late)
+        return done.submission, done.again
+
+    assert [accept("a", "k1"), accept("b", "k2")] == [(1, False), (2, False)]
+    assert accept("a", "k1") == (1, True), "a retry of the first, after the second: it does not count again"
+    assert accept("b", None) == (2, True), "the second is still the latest"
+    assert accept("a", "k3") == (3, False), "a new key: handed in again"
+    assert [accept("a", "k1"), accept("b", "k2"), accept("a", "k3")] == [(1, True), (2, True), (3, True)]
+    assert accept("a", "k4") == (3, True), "the bytes of the latest need no second entry"
+    assert accept("b", None) == (4, False), "without a key, earlier bytes are handed in again"
+    assert accept("b", "b" * 64 + "/4") == (4, True)
+    with pytest.raises(LeaderboardError) as caught:
+        accept("c", "k1")
+    assert caught.value.code == "E_CLIENT_KEY"
+    assert store.reject(database, 3, "E_CELL", BEFORE)
+    assert accept("a", "k3") == (5, False), "a refused file is no earlier one"
+    assert accept("a", "k1", late=True) == (1, True)

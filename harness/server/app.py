@@ -476,7 +476,11 @@ def _add_handing_in(api: FastAPI) -> None:
     headers = [
         {"name": name, "in": "header", "required": False, "description": words, "schema": texts}
         for name, words in (
-            ("Idempotency-Key", "The same key needs the same bytes; the same bytes are one submission."),
+            (
+                "Idempotency-Key",
+                "Of one file and its retries: other bytes are refused. The same bytes are one submission; with a new "
+                "key after another file, a quiz takes them again.",
+            ),
             ("X-Filename", "The file's name, percent-encoded UTF-8."),
             ("X-Message", "A note to yourself, percent-encoded UTF-8."),
         )
