@@ -83,7 +83,7 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
     public, private = answers.usage == PUBLIC, answers.usage == PRIVATE
     n_public, n_private = int(public.sum()), int(private.sum())
     scores, notes = [], list(judged.notes)
-    matrix: tuple[tuple[float, ...], ...] = ()
+    matrices: list[tuple[tuple[float, ...], ...]] = []
     for metric in secret.metrics:
         rows = metric.rows(answers.columns, judged.columns)
         own = np.ones(len(rows) - len(answers), dtype=bool)
@@ -97,7 +97,8 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
         )
         scores.append(score)
         if metric.matrix is not None:
-            matrix = tuple(map(tuple, np.nan_to_num(metric.matrix(rows, weights[0])).tolist()))
+            sides = weights if n_private else weights[:1]
+            matrices = [tuple(map(tuple, np.nan_to_num(metric.matrix(rows, side)).tolist())) for side in sides]
         if metric.hint is not None and (hint := metric.hint(score.public)) is not None:
             notes.append(hint)
     signature = "|".join(
@@ -108,7 +109,7 @@ def grade(secret: Secret, predictions: Columns) -> Grade:
             f"n:{n_public}+{n_private}",
         )
     )
-    return Grade(tuple(scores), n_public, n_private, signature, tuple(notes), matrix)
+    return Grade(tuple(scores), n_public, n_private, signature, tuple(notes), *matrices)
 
 
 def public_side(grade: Grade) -> Grade:
@@ -383,6 +384,7 @@ def record(database: Database, key: bytes, secret: Secret, submission: int, resu
                     for score in result.scores
                 ],
             }
+            | ({"matrix": result.private_matrix} if result.private_matrix else {})
         ),
         "passed_public": list(cleared(competition, result, secret.bars, private=False)),
         "passed_private": list(cleared(competition, result, secret.bars, private=True)),

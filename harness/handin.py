@@ -127,7 +127,7 @@ def result_lines(body: dict[str, Any]) -> tuple[list[str], list[str]]:
         card = body["metrics"][0]
         side = "private " if body["scores"] else ""
         shown.append(f"{side}{card['label']} {number(card['digits'])(body['private'])}")
-    shown += matrix_lines(body.get("matrix", []))
+    shown += matrix_lines(body.get("matrix", [])) + matrix_lines(body.get("private_matrix", []), "private")
     if body["has_bars"]:
         shown.append(f"bars passed: {', '.join(body['bars']) or 'none'}")
     if body["practice"]:
@@ -143,7 +143,7 @@ SHADES = " ░▒▓█"
 """Nothing to all, a fifth each."""
 
 
-def matrix_lines(matrix: list[list[float]]) -> list[str]:
+def matrix_lines(matrix: list[list[float]], side: str = "public") -> list[str]:
     """A heat map of shares, such as the accuracies after each task (rows) on each task (columns).
 
     >>> print("\\n".join(matrix_lines([[0.9, 0.3], [0.55, 1.0]])))
@@ -155,7 +155,7 @@ def matrix_lines(matrix: list[list[float]]) -> list[str]:
         "  ".join(f"{share:.2f} {SHADES[min(4, max(0, int(share * 5)))] * 2}" for share in row).rstrip()
         for row in matrix
     ]
-    head = ["public accuracy after each task (rows) on each task (columns):"] if rows else []
+    head = [f"{side} accuracy after each task (rows) on each task (columns):"] if rows else []
     return head + [f"{number:3}  {row}" for number, row in enumerate(rows, 1)]
 
 

@@ -535,7 +535,8 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
     """One submission: its state, its problems, its public scores, and its rank on the public board.
 
     `state` is queued (with its `position`), grading, graded, rejected (with `code`, those of the `total` problems that
-    the reader showed) or failed; `private` is its private score after the reveal, None before. `best` is the
+    the reader showed) or failed; `private` is its private score after the reveal, None before, and `private_matrix` is
+    there from then on where its metric has one. `best` is the
     participant's best so far, `rank` the rank of this one if it is that best, and `improved` whether it was better
     than all before it; all by exact scores, and None if it does not count.
     """
@@ -550,10 +551,11 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         grade = grades.get(entry.id)
         states = _states(home, database, competition, [entry], grades, now)
         private = _private_scores(database, competition, versions, entry.participant, now)
+        opened = store.private_details(database, entry.id, *versions) if entry.id in private else None
         entries = store.submissions(database, competition.key, entry.participant)
         cut, counts = _cut(competition), grade is not None and not entry.practice and not competition.quiz
         place = _place(home, database, competition, entry.participant) if counts else None
-    details = json.loads(grade.details) if grade else {}
+    details, hidden = json.loads(grade.details) if grade else {}, json.loads(opened or "{}")
     found = json.loads(entry.rejected_details or "[]")
     problems, total = (found, len(found)) if isinstance(found, list) else (found["problems"], found["total"])
     return {
@@ -583,6 +585,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         "improved": _improved(competition, entry, entries, grades) if counts else None,
         "demo": competition.demo,
         **({"matrix": cut.matrix(details["matrix"])} if details.get("matrix") else {}),
+        **({"private_matrix": cut.matrix(hidden["matrix"])} if hidden.get("matrix") else {}),
     }
 
 
@@ -944,7 +947,7 @@ FINISHED = (
 def finished(accepted: Body, graded: Body) -> Body:
     """Merges the answer of `submit_accept` with a later one of `submission`."""
     both = accepted | graded
-    return {key: both[key] for key in (*FINISHED, "matrix") if key in both}
+    return {key: both[key] for key in (*FINISHED, "matrix", "private_matrix") if key in both}
 
 
 def check_message(message: str) -> None:

@@ -269,8 +269,8 @@ def _answer(values: Any) -> Answer:
             for name in ("public_interval", "private_interval"):
                 score[name] = score[name] and tuple(score[name])
         scores = tuple(Score(**score) for score in fields["scores"])
-        matrix = tuple(map(tuple, fields["matrix"]))
-        return Answer(Grade(**{**fields, "scores": scores, "notes": tuple(fields["notes"]), "matrix": matrix}))
+        matrices = {name: tuple(map(tuple, fields[name])) for name in ("matrix", "private_matrix")}
+        return Answer(Grade(**{**fields, "scores": scores, "notes": tuple(fields["notes"]), **matrices}))
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         return Answer(failure="its process sent an unreadable answer")
 

@@ -429,6 +429,16 @@ def private_scores(
     return {number: score for number, score in rows if score is not None}
 
 
+def private_details(db: Database, submission_id: int, data_version: str, metric_version: str) -> str | None:
+    """The JSON of a submission's private grade of one version. The caller checks who may see it."""
+    row = db.one(
+        "SELECT g.private_details FROM grades g JOIN versions v ON v.id = g.version_id WHERE g.submission_id = :id "
+        "AND v.data_version = :data AND v.metric_version = :metric",
+        id=submission_id, data=data_version, metric=metric_version,
+    )  # fmt: skip
+    return None if row is None else str(row[0])
+
+
 def _grades(
     db: Database, columns: str, competition: str, data_version: str, metric_version: str, participant: str | None
 ) -> list[tuple[Any, ...]]:

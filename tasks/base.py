@@ -311,7 +311,7 @@ class Grade:
     """The result of one submission. `scores[0]` ranks; scores of different signatures are never ranked together.
 
     `notes` are remarks of the judge and hints of the metrics; nothing in them depends on a private answer. `matrix` are
-    the shares behind the first score, of the public rows, where its metric has them.
+    the shares behind the first score, of the public rows, where its metric has them; `private_matrix` of the private.
     """
 
     scores: tuple[Score, ...]
@@ -320,6 +320,7 @@ class Grade:
     signature: str
     notes: tuple[str, ...] = ()
     matrix: tuple[tuple[float, ...], ...] = ()
+    private_matrix: tuple[tuple[float, ...], ...] = ()
 
 
 def clears(value: float, threshold: float, digits: int, higher_is_better: bool, rounded: bool = False) -> bool:

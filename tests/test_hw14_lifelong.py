@@ -532,7 +532,7 @@ def test_the_sample_submission_says_zero_to_everything(name: str, homes: Callabl
 # The matrix on the terminal, in JSON and on a page
 
 
-def test_the_public_matrix_is_shown_as_a_heat_map_cut_to_two_decimals_and_no_private_row_is_in_it(
+def test_the_public_matrix_is_shown_as_a_heat_map_and_the_private_one_after_the_reveal_both_cut_to_two_decimals(
     homes: Callable[[str], Home], tmp_path: Path
 ) -> None:
     root = Path(shutil.copytree(homes("hw14").root, tmp_path / "home"))
@@ -542,14 +542,24 @@ def test_the_public_matrix_is_shown_as_a_heat_map_cut_to_two_decimals_and_no_pri
     usage, columns = hidden.answers.usage, hidden.answers.columns
     assert usage is not None
     said = judge.run(FORM, read(path.read_bytes(), FORM), hidden.folder).columns
-    exact = matrix(hits(columns, said), usage == PUBLIC)
+    public, private = (
+        [[math.trunc(share * 100 + 1e-9) / 100 for share in row] for row in matrix(hits(columns, said), side).tolist()]
+        for side in (usage == PUBLIC, usage != PUBLIC)
+    )
     words = ["--home", str(root), "submit", "hw14", str(path), "--as", "ada"]
     first = CliRunner().invoke(cli, [*words, "--format", "json"])
     body = json.loads(first.stdout)
-    assert body["matrix"] == [[math.trunc(share * 100 + 1e-9) / 100 for share in row] for row in exact.tolist()]
-    shown = CliRunner().invoke(cli, ["--home", str(root), "status", str(body["submission"])]).stdout
+    assert body["matrix"] == public != private
+    status = ["--home", str(root), "status", str(body["submission"])]
+    for step in ((), ("reveal", "hw14", "--yes", "--reason", "the end")):
+        assert not step or CliRunner().invoke(cli, ["--home", str(root), *step]).exit_code == 0
+        told = json.loads(CliRunner().invoke(cli, [*status, "--format", "json"]).stdout)
+        assert told["matrix"] == public
+        assert told.get("private_matrix") == (private if step else None)
+        assert ("private accuracy" in CliRunner().invoke(cli, status).stdout) == bool(step)
+    shown = CliRunner().invoke(cli, status).stdout
     assert [line[:10] for line in shown.splitlines() if re.match(r"  [1-5]  0", line)] == [
-        f"  {task}  {row[0]:.2f} " for task, row in enumerate(body["matrix"], 1)
+        f"  {task}  {row[0]:.2f} " for rows in (public, private) for task, row in enumerate(rows, 1)
     ]
 
 
