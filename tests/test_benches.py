@@ -91,7 +91,10 @@ QUICK = {
     "training_hw06": ["--epochs", "1", "--device", "cpu"],
     "training_hw07": ["--epochs", "2", "--level", "simple", "--device", "cpu"],
     "training_hw08": ["--epochs", "1", "--images", "128", "--level", "boss"],
+    "training_hw11": ["--epochs", "2", "--level", "medium", "--device", "cpu"],
     "training_hw12": ["--iterations", "2"],
+    "training_hw14": ["--epochs", "1", "--level", "strong", "--device", "cpu"],
+    "training_hw15": ["--epochs", "2", "--level", "medium", "--device", "cpu"],
 }
 
 

@@ -22,7 +22,14 @@ class Turns:
     theirs: float
 
 
-def in_turns(train: Callable[[Run], None], theirs: Callable[[], int], folder: Path, seed: int, device: str) -> Turns:
+def in_turns(
+    train: Callable[[Run], None],
+    theirs: Callable[[], int],
+    folder: Path,
+    seed: int,
+    device: str,
+    suffix: str = ".csv",
+) -> Turns:
     """Run `train`, and after each of its epochs one of `theirs`, which returns the number of its steps.
 
     Seconds are those of whole epochs with their validation, of the processor on the CPU.
@@ -48,7 +55,7 @@ def in_turns(train: Callable[[Run], None], theirs: Callable[[], int], folder: Pa
             seconds["theirs"].append(end - between)
         mark = now()
 
-    run = Run(folder, seed, device, progress=turn)
+    run = Run(folder, seed, device, suffix, progress=turn)
     run.folder.mkdir()
     train(run)
     rates = {side: steps * len(values) / sum(values) for side, values in seconds.items()}

@@ -1,0 +1,145 @@
+"""How fast HW14 trains, next to the straightforward loop: a DataLoader over pictures, one at a time.
+
+    python tests/bench/training_hw14.py [--level boss] [--epochs N] [--device cpu]
+
+Both sides train the same network on the same tasks for the same steps, with the settings of one level. Ours is the
+baseline itself. Theirs scales one picture at a time; its penalty goes through the layers, and its Fisher information
+through the pictures, one step back for each; what it keeps of finished tasks is a list. They take turns epoch by epoch;
+the first is not counted. The score is the average accuracy of the hidden test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT)]
+
+from baselines import hw14_lifelong as baseline  # noqa: E402
+from baselines.common import pick_device, tuned  # noqa: E402
+from submissions.reader import read  # noqa: E402
+from tasks.hw14_lifelong import AVERAGE, LAYERS, TASK, TASKS, form_of, hits, judge, task_folder  # noqa: E402
+from tasks.streams import fixed  # noqa: E402
+from tests.bench.turns import in_turns  # noqa: E402
+
+LEVELS = ("simple", "medium", "strong", "boss")
+
+
+class Pictures(Dataset[tuple[torch.Tensor, int]]):
+    """The training pictures of a task, scaled one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.images, self.labels = (np.load(folder / f"{name}.npy") for name in ("images", "labels"))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
+        return torch.from_numpy(self.images[row].reshape(-1)).float() / 255, int(self.labels[row])
+
+
+class Theirs:
+    """The straightforward loop, an epoch a call."""
+
+    def __init__(self, config: baseline.Config, public: Path, seed: int, device: str) -> None:
+        torch.manual_seed(seed)
+        self.config, self.device, self.done, self.rng = config, device, 0, random.Random(seed)
+        self.tasks = [Pictures(public / task_folder(task)) for task in range(1, TASKS + 1)]
+        self.network = baseline.Network(config.hidden).to(device)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), config.lr)
+        self.kept: list[tuple[torch.Tensor, int, torch.Tensor]] = []
+        self.held: list[tuple[torch.Tensor, torch.Tensor]] = []  # where each tensor was last, and its importance
+        self.after: list[torch.Tensor] = []
+
+    def epoch(self) -> int:
+        """Train for an epoch, at the end of a task keep what the level keeps, and return the number of steps."""
+        config, device, network = self.config, self.device, self.network
+        task, own = divmod(self.done, config.epochs)
+        if own == 0:
+            self.optimiser = torch.optim.Adam(network.parameters(), config.lr)
+        loader = DataLoader(self.tasks[task], config.batch, shuffle=True)
+        for x, y in loader:
+            loss = functional.cross_entropy(network(x.to(device)), y.to(device))
+            for weight, (before, importance) in zip(network.parameters(), self.held, strict=False):
+                loss = loss + config.strength * (importance * (weight - before) ** 2).sum()
+            if self.kept:
+                some = self.rng.choices(self.kept, k=config.batch)
+                inputs, logits = (torch.stack([row[at] for row in some]).to(device) for at in (0, 2))  # type: ignore[arg-type]
+                labels = torch.tensor([row[1] for row in some], device=device)
+                said = network(inputs)
+                loss = loss + config.rehearse * functional.cross_entropy(said, labels)
+                loss = loss + config.distil * functional.mse_loss(said, logits)
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
+            self.optimiser.step()
+            loss.item()
+        self.done += 1
+        if own + 1 == config.epochs:
+            self.finish(self.tasks[task])
+        return len(loader)
+
+    def finish(self, pictures: Pictures) -> None:
+        config, network = self.config, self.network
+        weights = list(network.parameters())
+        if config.method == "ewc":
+            importance = [one for _, one in self.held] or [torch.zeros_like(weight) for weight in weights]
+            for row in self.rng.sample(range(len(pictures)), min(config.samples, len(pictures))):
+                x, y = pictures[row]
+                loss = functional.cross_entropy(network(x[None].to(self.device)), torch.tensor([y], device=self.device))
+                for one, slope in zip(importance, torch.autograd.grad(loss, weights), strict=True):
+                    one.add_(slope**2, alpha=1 / config.samples)
+            self.held = [(weight.detach().clone(), one) for weight, one in zip(weights, importance, strict=True)]
+        for row in self.rng.sample(range(len(pictures)), config.buffer):
+            x, y = pictures[row]
+            with torch.no_grad():
+                self.kept.append((x, y, network(x[None].to(self.device))[0].cpu()))
+        self.after.append(torch.nn.utils.parameters_to_vector(network.parameters()).detach())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--level", default="boss", choices=LEVELS)
+    parser.add_argument("--epochs", type=int, help="of each task; default: those of the level")
+    parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    device = pick_device(given.device)
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}")
+    form = form_of(LAYERS)
+    with tempfile.TemporaryDirectory() as name, tuned(device, 1):
+        public, secret = Path(name) / "public", Path(name) / "secret"
+        public.mkdir()
+        secret.mkdir()
+        answers = TASK.edition("builtin").make(public, fixed(given.seed), "small", None, secret).answers.columns
+        config = baseline.settings(given.level, public)
+        config = replace(config, epochs=given.epochs or config.epochs)
+        theirs = Theirs(config, public, given.seed, device)
+        turns = in_turns(
+            partial(baseline.train, config, public), theirs.epoch, Path(name) / "run", given.seed, device,
+            suffix=".safetensors",
+        )  # fmt: skip
+        scores = []
+        for file in (baseline.submission(theirs.network, torch.stack(theirs.after)), turns.run.submission.read_bytes()):
+            said = judge.run(form, read(file, form), secret).columns
+            scores.append(AVERAGE.value(hits(answers, said)))
+    print(f"DataLoader loop  {turns.theirs:8.1f} steps a second   average accuracy {scores[0]:.4f}")
+    print(f"baseline         {turns.ours:8.1f} steps a second   average accuracy {scores[1]:.4f}")
+    ratio = turns.ours / turns.theirs
+    print(f"ratio {ratio:.2f} at batches of {config.batch}, {given.level}, {config.epochs} epochs of each task")
+
+
+if __name__ == "__main__":
+    main()
