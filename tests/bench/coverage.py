@@ -7,7 +7,8 @@ are 93.5 to 96.5 %; what lies outside is marked. Of 10,000 draws the standard er
 intervals are resampled, gets a tenth of the draws, and its rows come from a fixed pool of 4,000 sentences whose own
 BLEU is the truth. FID has no interval. Laws named after a homework draw n whole groups of it: utterances of 96 to 704
 frames, of which 8 are hit or missed together (a tenth of the draws); sessions of 2 utterances; paragraphs of 1 to 4
-questions.
+questions; n pictures of five tasks, a fifth of each, or n pictures each of which is in all five tasks (a twentieth of
+the draws); tasks of 5 queries.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tasks.bilingual.language import language, speaker  # noqa: E402
 from tasks.bilingual.sentences import sentence  # noqa: E402
 from tasks.bleu import BLEU, statistics  # noqa: E402
 from tasks.hw12_reinforcement import REWARD  # noqa: E402
+from tasks.hw14_lifelong import AVERAGE, FORGETTING, TASKS, TRANSFER  # noqa: E402
 from tasks.metrics import ACCURACY, ANSWER_MATCH, MAE, MSE, RMSE, Metric  # noqa: E402
 
 SIZES = (50, 500, 5000)
@@ -95,6 +97,30 @@ def clustered(share: float, runs: tuple[int, int], alike: int, apart: float) -> 
             lengths = rng.integers(runs[0], runs[1] + 1, n)
             hit = np.repeat(rng.normal(0, apart, n), lengths) + rng.normal(size=lengths.sum()) < line
             yield np.repeat(hit, alike), np.repeat(np.arange(n), lengths * alike)
+
+    return draw
+
+
+KEPT = np.array([
+    [0.95, 0.40, 0.20, 0.15, 0.12], [0.85, 0.95, 0.40, 0.20, 0.15], [0.75, 0.85, 0.94, 0.40, 0.20],
+    [0.65, 0.75, 0.85, 0.93, 0.40], [0.55, 0.65, 0.75, 0.85, 0.92],
+])  # fmt: skip
+"""The true accuracy after each task (first) on each task (second)."""
+
+
+def lifelong(together: bool) -> Draw:
+    """Boards of HW14: whether each network names each of n pictures, which share half of what decides.
+
+    A picture is in one task or, `together`, in all five, as one group.
+    """
+    lines = math.sqrt(2) * np.array([[_normal_point(share) for share in row] for row in KEPT])
+
+    def draw(rng: np.random.Generator, k: int, n: int) -> Iterator[tuple[Rows, NDArray[Any] | None]]:
+        task = np.tile(np.arange(TASKS), n) if together else np.arange(n) % TASKS
+        group = np.repeat(np.arange(n), TASKS) if together else np.arange(n)
+        for _ in range(k):
+            hit = rng.normal(size=n)[group, None] + rng.normal(size=(len(task), TASKS)) < lines.T[task]
+            yield np.concatenate([hit, task[:, None]], axis=1, dtype=np.int8), group if together else None
 
     return draw
 
@@ -183,7 +209,15 @@ def laws() -> tuple[Law, ...]:
         Law("HW2, frames by utterance", ACCURACY, 0.7, clustered(0.7, (12, 88), 8, 0.5), 0.1, SIZES[:2]),
         Law("HW4, utterances by session", ACCURACY, 0.6, clustered(0.6, (2, 2), 1, 1.0), sizes=SIZES[:2]),
         Law("HW7, questions by paragraph", ANSWER_MATCH, 0.5, clustered(0.5, (1, 4), 1, 0.5), sizes=SIZES[:2]),
+        Law("HW15, queries by task", ACCURACY, 0.8, clustered(0.8, (5, 5), 1, 1.0), sizes=SIZES[:2]),
     ]
+    gains, best = (KEPT[-1] - KEPT.diagonal())[:-1], KEPT[:-1, :-1].max(axis=0)
+    for metric, truth, together in (
+        (AVERAGE, KEPT[-1].mean(), False), (AVERAGE, KEPT[-1].mean(), True), (TRANSFER, gains.mean(), False),
+        (FORGETTING, (best - KEPT[-1, :-1]).mean(), False),
+    ):  # fmt: skip
+        name = "HW14, pictures in all five tasks" if together else "HW14, pictures of one task"
+        found.append(Law(name, metric, float(truth), lifelong(together), 0.05, SIZES[:2]))
     return tuple(found)
 
 
