@@ -111,7 +111,7 @@ class Theirs:
                 taught = baseline.teacher_loss(self.networks.teacher, seen, out, config.confidence)
                 loss = loss + config.teacher_weight * min(1.0, 3 * progress) * taught
             self.optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
             loss.item()
             if config.teacher_weight:

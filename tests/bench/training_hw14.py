@@ -76,8 +76,9 @@ class Theirs:
                 loss = loss + config.strength * (importance * (weight - before) ** 2).sum()
             if self.kept:
                 some = self.rng.choices(self.kept, k=config.batch)
-                inputs, logits = (torch.stack([row[at] for row in some]).to(device) for at in (0, 2))  # type: ignore[arg-type]
-                labels = torch.tensor([row[1] for row in some], device=device)
+                inputs = torch.stack([x for x, _, _ in some]).to(device)
+                logits = torch.stack([out for _, _, out in some]).to(device)
+                labels = torch.tensor([y for _, y, _ in some], device=device)
                 said = network(inputs)
                 loss = loss + config.rehearse * functional.cross_entropy(said, labels)
                 loss = loss + config.distil * functional.mse_loss(said, logits)
