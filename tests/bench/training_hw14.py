@@ -103,7 +103,7 @@ class Theirs:
                 for one, slope in zip(importance, torch.autograd.grad(loss, weights), strict=True):
                     one.add_(slope**2, alpha=1 / config.samples)
             self.held = [(weight.detach().clone(), one) for weight, one in zip(weights, importance, strict=True)]
-        for row in self.rng.sample(range(len(pictures)), config.buffer):
+        for row in self.rng.sample(range(len(pictures)), min(config.buffer, len(pictures))):
             x, y = pictures[row]
             with torch.no_grad():
                 self.kept.append((x, y, network(x[None].to(self.device))[0].cpu()))
