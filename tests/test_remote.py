@@ -561,8 +561,11 @@ def test_a_file_that_was_never_checked_is_kept_too_when_there_is_no_network(
 
 
 @contextlib.contextmanager
-def forgetful(url: str, lost: int, part: float = 1.0) -> Iterator[str]:
-    """A network that loses the answers of the first `lost` uploads, and delivers only a part of their bodies."""
+def forgetful(url: str, lost: int, part: float = 1.0, keys: list[str] | None = None) -> Iterator[str]:
+    """A network that loses the answers of the first `lost` uploads, and delivers only a part of their bodies.
+
+    `keys` gets the key of each upload.
+    """
     target = int(url.rpartition(":")[2])
     left = [lost]
 
@@ -572,6 +575,8 @@ def forgetful(url: str, lost: int, part: float = 1.0) -> Iterator[str]:
 
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             there = http.client.HTTPConnection("127.0.0.1", target, timeout=30)
+            if keys is not None and self.command == "POST":
+                keys.append(self.headers["Idempotency-Key"])
             if self.command == "POST" and left[0] and part < 1:
                 left[0] -= 1
                 there.request(self.command, self.path, body[: int(part * len(body))], dict(self.headers))
@@ -620,8 +625,8 @@ def standing(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 
 @pytest.mark.parametrize("lost", [1, 2, 3])
 def test_a_lost_answer_never_costs_a_second_slot(served: Served, tmp_path: Path, lost: int) -> None:
-    file = constant(served.home, tmp_path, 9)
-    with forgetful(served.url, lost) as url:
+    file, keys = constant(served.home, tmp_path, 9), list[str]()
+    with forgetful(served.url, lost, keys=keys) as url:
         remote.write_login(options.login_file(), remote.Server(url, issue(served.home, "ada")))
         done = call("submit", "hw1", str(file), "--no-wait")
         assert done.exit_code == (7 if lost == 3 else 0)
@@ -634,6 +639,8 @@ def test_a_lost_answer_never_costs_a_second_slot(served: Served, tmp_path: Path,
     served.stop()
     assert served.uploads()[0] == 202
     assert set(served.uploads()[1:]) == {200}
+    assert len(set(keys[:-1])) == 1, "a retry has the key of the first try"
+    assert keys[-1] != keys[0], "and who hands the file in again has a new one"
 
 
 def test_when_the_network_fails_while_waiting_the_submission_is_known_to_be_recorded(
