@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 from torch.func import functional_call
@@ -17,10 +16,9 @@ from torch.func import functional_call
 from baselines import hw15_meta as baseline
 from baselines.characters import Characters, read_tasks
 from baselines.common import train_level
-from harness.cli import cli
-from harness.competition import find_competition, read_competition, read_secret
+from harness.competition import read_competition
 from harness.grading import grade_here
-from harness.home import Home, open_home
+from harness.home import Home
 from submissions.reader import read
 from tasks.base import Made, SubmissionError, UserError
 from tasks.hw15_meta import FORM, HANDS, QUERIES, SIDE, TARGET, TASK, TEST, TRAINING, WAYS, official, world
@@ -28,6 +26,7 @@ from tasks.hw15_meta.alphabets import LEAST, THIN, alphabet, character, differen
 from tasks.pen import curve, ink
 from tasks.split import split
 from tasks.streams import fixed
+from tests.bench.tricks.frame import prepared
 from tests.conftest import SHARED, needs
 
 SMALL = world.Counts(3, 16, 20)
@@ -409,17 +408,14 @@ def test_real_submissions_of_students_are_accepted() -> None:
 @pytest.mark.slow
 @needs("omniglot/images_background_small1.zip")
 def test_five_alphabets_of_omniglot_are_imported_learned_from_and_scored(tmp_path: Path) -> None:
-    words = ["prepare", "hw15", "--edition", "2022", "--from", str(SHARED / "omniglot/images_background_small1.zip")]
-    assert CliRunner().invoke(cli, ["--home", str(tmp_path / "home"), *words]).exit_code == 0
-    home = open_home(tmp_path / "home")
-    public, secret = home.public("hw15"), read_secret(home, find_competition(home, "hw15"))
-    assert len(list((public / TRAINING).iterdir())) == 3
-    assert len(secret.competition.format) >= 100 * QUERIES
-    path = train_level("hw15", "strong", public, tmp_path / "run", seed=0, device="cpu", overrides=("epochs=2",))
+    archive = SHARED / "omniglot/images_background_small1.zip"
+    made = prepared(tmp_path / "home", "hw15", "2022", "small", 0, archive)
+    assert len(list((made.public / TRAINING).iterdir())) == 3
+    assert len(made.secret.competition.format) >= 70 * QUERIES
+    path = train_level("hw15", "strong", made.public, tmp_path / "run", seed=0, device="cpu", overrides=("epochs=2",))
     (learned,), (guessed,) = (
-        grade_here(secret, file.read_bytes()).scores for file in (path, public / "sample_submission.csv")
+        grade_here(made.secret, file.read_bytes()).scores for file in (path, made.public / "sample_submission.csv")
     )
-    assert guessed.public < 0.3
-    assert learned.public > 0.6
-    assert learned.private is not None
-    assert learned.private > 0.6
+    for board in ("public", "private"):
+        assert getattr(guessed, board) < 0.3
+        assert getattr(learned, board) > 0.6
