@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,9 @@ from hypothesis import settings
 from leaderboard.database import Database, open_database
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from harness.home import Home
 
 PASSWORD = "correct-horse"
@@ -345,6 +348,7 @@ SHORT = {
         "stride=100",
     ],
     "hw08": ["epochs=2"],
+    "hw10": ["epochs=2", "copies=1"],
     "hw11": ["epochs=2", "steps=2", "batch=16", "channels=4,8", "confidence=0.1"],
     "hw12": ["iterations=2", "episodes=2", "hidden=8", "n_envs=2", "max_steps=80"],
     "hw14": ["epochs=2", "batch=20", "samples=20"],
@@ -353,6 +357,15 @@ SHORT = {
 """Settings of each homework with which every level is done in seconds."""
 FEW_DISHES = {"2021": (8, 4, 30, 60, 40, 2), "2022": (9, 4, 0, 60, 40, 2)}
 """Pictures of each class in training and validation, unlabelled ones and test pictures; pixels and recipes."""
+
+
+def coloured(maker: object, kind: int, rng: np.random.Generator, side: int) -> NDArray[np.uint8]:
+    """In place of HW10's paintings: noise around a grey that leans to the class's colour, which is learned at once."""
+    import numpy as np
+
+    lean = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [1, -1, -1], [-1, 1, 1], [-1, 1, -1], [-1, -1, 1],
+                     [-1, -1, -1], [2, 0, 0], [0, 2, -0.5]])[kind]  # fmt: skip
+    return (128 + 12 * lean + rng.normal(0, 20, (side, side, 3))).clip(0, 255).astype(np.uint8)
 
 
 def few(patch: pytest.MonkeyPatch) -> None:
@@ -366,6 +379,8 @@ def few(patch: pytest.MonkeyPatch) -> None:
     from tasks.hw07_bert import SIZES as STORIES
     from tasks.hw07_bert import Counts
     from tasks.hw08_anomaly import world as faces
+    from tasks.hw10_attack import victims
+    from tasks.hw10_attack import world as paintings
     from tasks.hw11_adaptation import world as things
     from tasks.hw12_reinforcement import EPISODES
     from tasks.hw14_lifelong import world as numerals
@@ -385,6 +400,12 @@ def few(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(alphabets.SIZES, "small", alphabets.Counts(3, 21, 24))
     patch.setitem(faces.COUNTS, "small", (72, 96))
     patch.setitem(things.COUNTS, "small", (12, 120))
+    patch.setitem(paintings.SIZES, "small", (120, 240, 4, 1))
+    patch.setattr(paintings, "painting", coloured)
+    patch.setattr(victims, "BATCH", 10)
+    for part in ("PROXIES", "HIDDEN"):
+        little = [replace(one, kind="plain", widths=(8, 16), noise=0.0) for one in getattr(victims, part)]
+        patch.setattr(victims, part, tuple(little))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,604 @@
+"""HW10: the world, the networks, the ball to the pixel, the black box and its secrets, the attacks, the course's."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn import functional
+
+from baselines import hw10_attack as baseline
+from harness.cli import cli
+from harness.competition import Secret, find_competition, read_secret
+from harness.grading import grade_here
+from harness.home import Home
+from submissions.reader import read
+from tasks.base import PUBLIC, SubmissionError, UserError
+from tasks.formats import ImagesFormat
+from tasks.hw10_attack import (
+    ATTACKED,
+    CIFAR,
+    EPSILON,
+    KINDS,
+    PICTURES_FILE,
+    TASK,
+    form_of,
+    judge,
+    networks,
+    official,
+    victims,
+    world,
+)
+from tasks.hw10_attack.pack import packed, png
+from tasks.hw10_attack.victims import Pictures
+from tasks.streams import fixed
+from tests.bench.tricks import hw10 as tricks
+from tests.conftest import SHARED, few, needs
+from tests.test_images_png import END, chunk, header
+from tests.test_images_png import packed as rows_of
+
+FORM = form_of(KINDS)
+
+
+def winner(home: Home, secret: Secret) -> bytes:
+    """An attack on the hidden networks themselves."""
+    return tricks.white_box(tricks.World(home.public("hw10"), secret), fixed(0), "small")
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    import tarfile
+
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return {one.name: archive.extractfile(one).read() for one in archive if one.isfile()}  # type: ignore[union-attr]
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    import gzip
+    import tarfile
+
+    stream = io.BytesIO()
+    with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as made:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            made.addfile(entry, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def swapped(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """An archive with another file in place of one picture."""
+
+    def make(data: bytes) -> bytes:
+        files = members(data)
+        files["cat/cat7.png"] = change(files["cat/cat7.png"])
+        return archive(files)
+
+    return make
+
+
+def saved(mode: str = "RGB", kind: str = "PNG", side: int = 32) -> Callable[[bytes], bytes]:
+    def make(data: bytes) -> bytes:
+        stream = io.BytesIO()
+        Image.open(io.BytesIO(data)).convert(mode).resize((side, side)).save(stream, kind)
+        return stream.getvalue()
+
+    return make
+
+
+def moved(by: int, place: tuple[int, int, int] = (5, 9, 1)) -> Callable[[bytes], bytes]:
+    """One colour of one pixel changed, to the side where there is room."""
+
+    def make(data: bytes) -> bytes:
+        pixels = np.asarray(Image.open(io.BytesIO(data))).astype(np.int16)
+        pixels[place] += by if pixels[place] < 128 else -by
+        return png(pixels.astype(np.uint8))
+
+    return make
+
+
+def of_rows(head: bytes, data: bytes) -> bytes:
+    """A PNG of a header and given rows."""
+    return b"\x89PNG\r\n\x1a\n" + head + rows_of(data) + END
+
+
+WRONG: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "off by nine in one pixel": ("E_BALL", swapped(moved(9))),
+    "around the end of the bytes": ("E_BALL", swapped(moved(127))),
+    "another picture": ("E_BALL", swapped(lambda data: png(np.zeros((32, 32, 3), np.uint8)))),
+    "JPEG named .png": ("E_IMAGE_KIND", swapped(saved(kind="JPEG"))),
+    "a palette": ("E_IMAGE_MODE", swapped(saved("P"))),
+    "transparency": ("E_IMAGE_MODE", swapped(saved("RGBA"))),
+    "grey": ("E_IMAGE_MODE", swapped(saved("L"))),
+    "16 bits": ("E_IMAGE_KIND", swapped(lambda data: of_rows(header(32, 32, depth=16), bytes(32 * 193)))),
+    "interlaced": ("E_IMAGE_KIND", swapped(lambda data: of_rows(header(32, 32, interlaced=1), bytes(32 * 97)))),
+    "another size": ("E_IMAGE_PIXELS", swapped(saved(side=33))),
+    "a long text": (
+        "E_MEMBER_SIZE", swapped(lambda data: data[:33] + chunk(b"tEXt", b"a\0" + bytes(10**5)) + data[33:]),
+    ),
+    "a picture too few": ("E_MEMBER_MISSING", lambda data: archive(dict(list(members(data).items())[1:]))),
+    "cat07": (
+        "E_MEMBER_UNKNOWN",
+        lambda data: archive({name.replace("cat7.", "cat07."): one for name, one in members(data).items()}),
+    ),
+    "a folder around all": (
+        "E_MEMBER_FOLDER", lambda data: archive({f"data/{name}": one for name, one in members(data).items()}),
+    ),
+}  # fmt: skip
+
+
+# The world
+
+
+@pytest.fixture
+def home(homes: Callable[[str], Home]) -> Home:
+    return homes("hw10")
+
+
+@pytest.fixture
+def public(home: Home) -> Path:
+    return home.public("hw10")
+
+
+@pytest.fixture
+def secret(home: Home) -> Secret:
+    return read_secret(home, find_competition(home, "hw10"))
+
+
+def given_pictures(public: Path) -> Pictures:
+    return np.asarray(np.load(public / PICTURES_FILE))
+
+
+def test_students_get_pictures_three_networks_and_what_these_learned_from(public: Path) -> None:
+    pictures = given_pictures(public)
+    assert (pictures.dtype, pictures.shape) == (np.uint8, (200, 32, 32, 3))
+    for name, picture in zip(FORM.names, pictures, strict=True):
+        assert np.array_equal(np.asarray(Image.open(public / "images" / name)), picture)
+    assert len({picture.tobytes() for picture in pictures}) == 200
+    training, labels = np.load(public / "training_images.npy"), np.load(public / "training_labels.npy")
+    assert training.shape == (120, 32, 32, 3)
+    assert np.bincount(labels).tolist() == [12] * 10
+    assert not {picture.tobytes() for picture in pictures} & {picture.tobytes() for picture in training}
+    sample = read((public / "sample_submission.tgz").read_bytes(), FORM)["image"]
+    assert np.array_equal(sample, pictures)
+    assert (public / "sample_submission.tgz").stat().st_size < 1_000_000
+
+
+def test_the_program_that_students_get_reads_the_networks_without_this_package(public: Path) -> None:
+    path = public / "proxies" / "model.py"
+    tree = ast.parse(path.read_text())
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    roots = {str(module).partition(".")[0] for module in modules}
+    assert roots == {"__future__", "collections", "itertools", "json", "pathlib", "safetensors", "torch"}
+    spec = importlib.util.spec_from_file_location("model", path)
+    assert spec is not None
+    assert spec.loader is not None
+    model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(model)
+    x = victims.prepared(given_pictures(public)[:4])
+    for one in sorted((public / "proxies").glob("*.safetensors")):
+        assert torch.equal(model.load(one)(x), networks.load(one)(x))
+
+
+def test_the_black_box_knows_the_pictures_it_was_made_for_and_ten_of_each_class_are_public(
+    secret: Secret, public: Path
+) -> None:
+    grade = grade_here(secret, (public / "sample_submission.tgz").read_bytes())
+    assert (grade.scores[0].public, grade.scores[0].private) == (1.0, 1.0)
+    assert (grade.n_public, grade.n_private) == (100, 100)
+    usage = secret.answers.usage
+    assert usage is not None
+    assert (usage.reshape(10, 20) == PUBLIC).sum(axis=1).tolist() == [10] * 10
+    assert secret.answers.columns == {}
+
+
+def test_no_file_of_a_student_holds_the_black_box(public: Path, secret: Secret) -> None:
+    hidden = victims.hidden_files(secret.folder)
+    weights = [value.numpy().tobytes() for data in hidden.values() for value in networks.loads(data).parameters()]
+    shown = b"".join(path.read_bytes() for path in public.rglob("*") if path.is_file())
+    assert all(value not in shown for value in weights if len(value) >= 64)
+    assert not [path for path in public.rglob("*") if path.stem in hidden]
+    proxies = {path.stem for path in (public / "proxies").glob("*.safetensors")}
+    assert proxies == {one.name for one in victims.PROXIES}
+
+
+def taken(folder: Path, processes: int | None = 1, seed: int = 1) -> dict[str, bytes]:
+    secret = folder.with_name(f"{folder.name}.secret")
+    for place in (folder, secret):
+        place.mkdir()
+    world.make("builtin", folder, fixed(seed), "small", None, secret, processes)
+    return {
+        path.relative_to(folder.parent / root.name).as_posix(): path.read_bytes()
+        for root in (folder, secret)
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.slow
+def test_another_process_makes_the_same_bytes_and_another_key_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few(monkeypatch)
+    monkeypatch.setitem(world.SIZES, "small", (60, 200, 1, 1))
+    one = taken(tmp_path / "one")
+    monkeypatch.setattr(victims, "LITTLE", 0)
+    monkeypatch.setattr(victims, "BATCH", 25)  # what the other processes read
+    alone, two = taken(tmp_path / "alone"), taken(tmp_path / "two", processes=2)
+    assert alone == two
+    assert one.keys() == alone.keys()
+    other = taken(tmp_path / "other", seed=2)
+    names = [f"{part.name}.safetensors" for part in victims.HIDDEN] + [PICTURES_FILE]
+    assert all(other[name] != alone[name] for name in names)
+
+
+# The networks
+
+
+@pytest.mark.parametrize("kind", networks.KINDS)
+def test_a_network_survives_its_file_and_takes_pictures_of_any_side(kind: str) -> None:
+    torch.manual_seed(0)
+    network = networks.Network(kind, (4, 6, 8)).eval()
+    again = networks.loads(networks.dump(network))
+    x = torch.rand(3, 3, 32, 32)
+    assert torch.equal(network(x), again(x))
+    assert network(x[:, :, :24, :28]).shape == (3, 10)
+    assert not any(weight.requires_grad for weight in again.parameters())
+    x.requires_grad_()
+    again(x).sum().backward()
+    assert x.grad is not None
+    assert float(x.grad.abs().sum()) > 0
+
+
+def test_what_a_network_says_depends_neither_on_the_other_pictures_nor_on_the_threads(public: Path) -> None:
+    network, pictures = networks.load(public / "proxies/1_plain.safetensors"), given_pictures(public)
+    before = torch.get_num_threads()
+    whole = victims.says(network, pictures)
+    try:
+        torch.set_num_threads(2)
+        assert np.array_equal(victims.says(network, pictures[::-1])[::-1], whole)
+        assert np.array_equal(victims.says(network, pictures[17:18]), whole[17:18])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_defence_changes_what_is_seen_and_the_black_box_is_the_mean(secret: Secret, public: Path) -> None:
+    pictures, files = given_pictures(public), victims.hidden_files(secret.folder)
+    for defence in ("jpeg", "blur"):
+        seen = victims.defended(pictures, defence)
+        assert (seen.shape, seen.dtype) == (pictures.shape, np.uint8)
+        assert 0 < np.abs(seen.astype(int) - pictures).mean() < 25
+    by_hand = np.mean([
+        victims.says(networks.loads(files[one.name]), victims.defended(pictures, one.defence))
+        for one in victims.HIDDEN
+    ], axis=0)  # fmt: skip
+    assert [one.defence for one in victims.HIDDEN].count("none") == 2
+    assert np.array_equal(victims.black_box(files, pictures), by_hand.argmax(axis=1))
+
+
+# The ball
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_refused_with_code_and_place_offline_and_in_grading(
+    what: str, home: Home, public: Path, secret: Secret, tmp_path: Path
+) -> None:
+    code, change = WRONG[what]
+    data = change((public / "sample_submission.tgz").read_bytes())
+    with pytest.raises(SubmissionError) as caught:
+        grade_here(secret, data)
+    path = tmp_path / "wrong.tgz"
+    path.write_bytes(data)
+    done = CliRunner().invoke(cli, ["--home", str(home.root), "check", "hw10", str(path)])
+    for told in (str(caught.value), done.output):
+        assert code in told
+        assert "cat/cat7.png" in told or code.startswith("E_MEMBER")
+    assert done.exit_code == 3
+    assert code in [problem.code for problem in caught.value.problems]
+
+
+def test_eight_is_allowed_and_nine_is_named_with_its_pixel(public: Path, secret: Secret) -> None:
+    pictures = given_pictures(public)
+    x = pictures.astype(np.int16)
+    rng = np.random.default_rng(0)
+    far = (x + EPSILON * rng.choice([-1, 1], x.shape)).clip(0, 255).astype(np.uint8)
+    assert judge.check(FORM, {"image": far}, public).notes == ()
+    for place in ((0, 0, 0, 0), (45, 31, 2, 2), (199, 31, 31, 1)):
+        wrong = far.copy()
+        at = int(pictures[place])
+        wrong[place] = at + 9 if at < 128 else at - 9
+        for folder in (public, secret.folder):
+            with pytest.raises(SubmissionError) as caught:
+                judge.check(FORM, {"image": wrong}, folder)
+            (problem,) = caught.value.problems
+            colour = ("red", "green", "blue")[place[3]]
+            assert problem.message.startswith(f"{FORM.names[place[0]]}: 1 pixel differs by more than 8; ")
+            assert f"row {place[1]}, column {place[2]}, {colour}: {wrong[place]}, given {at}." in problem.message
+            assert problem.expected == f"{max(0, at - 8)} to {min(255, at + 8)}"
+
+
+def test_a_difference_around_the_end_of_the_bytes_is_none_of_eight() -> None:
+    given, moved_to = np.zeros((200, 32, 32, 3), np.uint8), np.full((200, 32, 32, 3), 250, np.uint8)
+    folder = Path("nowhere")
+    assert "not compared" in judge.check(FORM, {"image": moved_to}, folder).notes[0]
+    assert int((moved_to - given).max()) == 250
+    assert int((given - moved_to).max()) == 6, "which unsigned bytes would let through"
+
+
+def test_many_pictures_out_of_the_ball_are_counted_and_some_named(public: Path) -> None:
+    pictures = given_pictures(public)
+    with pytest.raises(SubmissionError) as caught:
+        judge.check(FORM, {"image": 255 - pictures}, public)
+    assert len(caught.value.problems) == judge.MOST_SHOWN
+    assert caught.value.total > 190
+
+
+def test_no_refusal_and_no_note_depends_on_the_black_box(public: Path, secret: Secret, tmp_path: Path) -> None:
+    data = (public / "sample_submission.tgz").read_bytes()
+    assert grade_here(secret, data).notes == ()
+    folder = Path(shutil.copytree(secret.folder, tmp_path / "secret"))
+    for one in victims.HIDDEN:
+        (folder / f"{one.name}.safetensors").write_bytes(b"damaged")
+    wrong = swapped(moved(9))(data)
+    told = []
+    for place in (secret.folder, folder):
+        with pytest.raises(SubmissionError) as caught:
+            judge.check(FORM, read(wrong, FORM), place)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+
+
+def test_the_metric_is_a_share_with_wilsons_interval() -> None:
+    rows = ATTACKED.rows({}, {"right": np.arange(200) % 4 == 0})
+    weight = np.arange(200) < 100
+    assert ATTACKED.value(rows, weight) == 0.25
+    low, high = ATTACKED.interval(rows, weight) or (0.0, 0.0)
+    assert (round(low, 4), round(high, 4)) == (0.1755, 0.3430)
+
+
+# The attacks
+
+
+def little(seed: int = 0) -> tuple[list[networks.Network], torch.Tensor, torch.Tensor]:
+    torch.manual_seed(seed)
+    proxies = [networks.Network(kind, (4, 6, 8)).eval().requires_grad_(False) for kind in networks.KINDS]
+    return proxies, torch.rand(6, 3, 32, 32), torch.arange(6)
+
+
+def test_the_gradient_is_that_of_the_loss_of_the_mean_logits() -> None:
+    proxies, x, y = little()
+    way = baseline.diverse_gradient(proxies, x, y, baseline.Config(), torch.Generator())
+    leaf = x.clone().requires_grad_()
+    logits = sum(network(leaf) for network in proxies) / 3
+    (functional.cross_entropy(logits, y) * len(y)).backward()  # type: ignore[no-untyped-call]
+    assert leaf.grad is not None
+    assert torch.allclose(way, leaf.grad, atol=1e-6)
+
+
+def test_fgsm_is_one_step_to_the_corner_of_the_ball_and_many_steps_stay_in_it() -> None:
+    proxies, x, y = little()
+    config, generator = baseline.Config(moves=2, copies=2, diversity=0.5), torch.Generator().manual_seed(0)
+    way = baseline.diverse_gradient(proxies, x, y, baseline.Config(), generator)
+    one = baseline.sign_step(x, way, x, 8 / 255)
+    assert torch.equal(one, (x + 8 / 255 * way.sign()).clamp(0, 1))
+    many = x
+    for _ in range(20):
+        many = baseline.sign_step(many, baseline.diverse_gradient(proxies, many, y, config, generator), x, 2 / 255)
+    assert float((many - x).abs().max()) <= 8 / 255 + 1e-6
+    assert float(many.min()) >= 0
+    assert float(many.max()) <= 1
+
+
+def test_momentum_sums_gradients_of_mean_size_one_and_survives_a_zero() -> None:
+    first, second = torch.full((1, 3, 2, 2), 5.0), torch.full((1, 3, 2, 2), -0.1)
+    velocity = baseline.momentum(torch.zeros_like(first), first, 1.0)
+    assert torch.allclose(velocity, torch.ones_like(first))
+    assert torch.allclose(baseline.momentum(velocity, second, 0.5), torch.full_like(first, -0.5))
+    assert torch.isfinite(baseline.momentum(velocity, torch.zeros_like(first), 1.0)).all()
+
+
+def test_a_copy_is_mirrored_moved_and_lit_and_its_gradient_comes_back_to_its_place() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.zeros(1, 3, 32, 32)
+    x[..., 10, 10] = 1.0
+    places = set()
+    for _ in range(200):
+        leaf = x.clone().requires_grad_()
+        seen = baseline.turned(leaf, 3, generator)
+        peak = int((seen[0, 0] - 0.5).argmax())
+        places.add(divmod(peak, 32))
+        (back,) = torch.autograd.grad(seen[0, 0].flatten()[peak], leaf)
+        assert back[0, 0].nonzero().tolist() == [[10, 10]]
+        assert 0.69 <= float(back[0, 0, 10, 10]) <= 1.31
+    rows, columns = ({place[axis] for place in places} for axis in (0, 1))
+    assert rows == set(range(7, 14))
+    assert columns == rows | {31 - column for column in rows}
+
+
+def test_a_resized_copy_is_smaller_and_padded() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.ones(2, 3, 32, 32)
+    sides = set()
+    for _ in range(60):
+        seen = baseline.resized(x, 1.0, 0.75, generator)
+        assert seen.shape == x.shape
+        sides.add(round(float((seen[0, 0] == 1).sum()) ** 0.5))
+    assert min(sides) == 24
+    assert max(sides) == 32
+    assert baseline.resized(x, 0.0, 0.75, generator) is x
+
+
+def test_what_is_saved_of_any_level_is_in_the_ball(public: Path) -> None:
+    pictures = given_pictures(public)[:10]
+    x = victims.prepared(pictures)
+    generator = torch.Generator().manual_seed(0)
+    for by in (8 / 255, -8 / 255, 8.4 / 255):
+        back = baseline.saved((x + by * torch.rand(x.shape, generator=generator).round()).clamp(0, 1))
+        assert int(np.abs(back.astype(int) - pictures).max()) <= EPSILON
+    assert np.array_equal(baseline.saved(x), pictures)
+
+
+def test_a_proxy_that_is_attacked_forgets_what_it_knew(public: Path) -> None:
+    pictures = given_pictures(public)
+    proxies = baseline.read_proxies(public, "cpu")
+    found = tricks.attacked(pictures, proxies[:1], baseline.Config(epochs=5, step=2.0))
+    said = victims.says(proxies[0], found).argmax(axis=1)
+    assert (said == tricks.LABELS).mean() < 0.5 * (victims.says(proxies[0], pictures).argmax(1) == tricks.LABELS).mean()
+
+
+# The course's files
+
+
+def drawn(rng: np.random.Generator, label: int) -> NDArray[np.uint8]:
+    """A picture whose mean colour tells its class."""
+    colour = np.array([40 + 20 * label, 220 - 20 * label, 30 + 90 * (label % 3)])
+    return (colour + rng.normal(0, 20, (32, 32, 3))).clip(0, 255).astype(np.uint8)
+
+
+def given(place: Path, kind: str = "course") -> Path:
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(CIFAR):
+        for number in range(24):
+            folders = {"train": f"cifar/train/{name}/{number:04d}.png"}
+            if kind == "cifar10":
+                folders["test"] = f"cifar/test/{name}/{number:04d}.png"
+            elif number < 20:
+                folders["course"] = f"data/{name}/{name}{number + 1}.png"
+            for path in folders.values():
+                (place / path).parent.mkdir(parents=True, exist_ok=True)
+                (place / path).write_bytes(png(drawn(rng, label)))
+    return place
+
+
+def imported(kind: str, place: Path, folder: Path) -> Path:
+    """What `make` writes, in tiny networks."""
+    secret = folder.with_name(f"{folder.name}.secret")
+    folder.mkdir()
+    secret.mkdir()
+    official.make(kind, folder, fixed(1), "small", place, secret, 1)
+    return folder
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    few(monkeypatch)
+    monkeypatch.setattr(official, "EPOCHS", (1, 1))
+
+
+def test_the_courses_pictures_are_found_by_name_and_two_before_ten(quick: None, tmp_path: Path) -> None:
+    place = given(tmp_path / "course")
+    public = imported("course", place, tmp_path / "public")
+    form = form_of(CIFAR)
+    pictures = given_pictures(public)
+    for at in (0, 1, 9, 10, 199):
+        assert np.array_equal(pictures[at], np.asarray(Image.open(place / "data" / form.names[at])))
+    assert form.names[1] == "airplane/airplane2.png"
+    assert len(np.load(public / "training_labels.npy")) == 120
+
+
+def test_pictures_of_ones_own_of_cifar10_are_chosen_from_its_test_part(quick: None, tmp_path: Path) -> None:
+    place = given(tmp_path / "cifar", "cifar10")
+    pictures = given_pictures(imported("cifar10", place, tmp_path / "public"))
+    test = {np.asarray(Image.open(path)).tobytes(): path.parent.name for path in place.rglob("test/*/*.png")}
+    folders = [name.partition("/")[0] for name in form_of(CIFAR).names]
+    assert [test[picture.tobytes()] for picture in pictures] == folders
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage", "words"),
+    [
+        ("course", lambda place: (place / "data/cat/cat7.png").unlink(), "1 are missing, first cat/cat7.png"),
+        ("course", lambda place: shutil.rmtree(place / "data"), "airplane/airplane1.png to truck/truck20.png"),
+        ("course", lambda place: shutil.rmtree(place / "cifar"), "pictures such as train/airplane/1.png"),
+        ("course", lambda place: shutil.rmtree(place / "cifar/train/dog"), "pictures in train/dog; found 0"),
+        (
+            "course",
+            lambda place: shutil.copytree(place / "data/dog", place / "more/cat", dirs_exist_ok=True)
+            and (place / "more/cat/dog1.png").rename(place / "more/cat/cat1.png"),
+            "expected one cat/cat1.png",
+        ),
+        ("course", lambda place: (place / "data/dog/dog1.png").write_bytes(b"GIF8"), "dog1.png: expected a whole PNG"),
+        (
+            "course",
+            lambda place: (place / "data/dog/dog1.png").write_bytes(png(np.zeros((33, 32, 3), np.uint8))),
+            "expected 32 x 32 pixels; found 32 x 33",
+        ),
+        ("cifar10", lambda place: shutil.rmtree(place / "cifar/test/ship"), "at least 20 pictures in test/ship"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_or_damaged_is_named(
+    kind: str, damage: Callable[[Path], object], words: str, tmp_path: Path
+) -> None:
+    place = given(tmp_path / "given", kind)
+    damage(place)
+    with pytest.raises(UserError, match=words):
+        imported(kind, place, tmp_path / "public")
+    assert list((tmp_path / "public").iterdir()) == []
+
+
+def test_the_editions_have_the_courses_thresholds_and_clear_none() -> None:
+    bars = {edition.name: [bar.public[0][1] for bar in edition.bars] for edition in TASK.editions}
+    assert bars["2021"] == [0.65, 0.38, 0.18, 0.05]
+    assert bars["2022"] == [0.7, 0.5, 0.3, 0.15]
+    assert bars["2023"] == [0.7, 0.5, 0.25, 0.1]
+    assert [bar.points for bar in TASK.edition("2021").bars] == [(1, 1), (1, 1), (0.5, 0.5), (0.5, 0.5)]
+    for year in ("2021", "2022", "2023"):
+        for bar in TASK.edition(year).bars:
+            assert not bar.passed({ATTACKED.name: 0.0}, {ATTACKED.name: False}, private=False)
+
+
+@needs("hw10-images")
+@needs("submissions")
+def test_the_students_archives_are_taken_against_the_courses_pictures(tmp_path: Path) -> None:
+    from tasks.sources import opened
+
+    with opened(SHARED / "hw10-images", r".+\.png") as files:
+        pictures = official.read_course(files)
+    np.save(tmp_path / PICTURES_FILE, pictures)
+    form = form_of(CIFAR)
+    paths = sorted((SHARED / "submissions/hw10-2022").glob("*.tgz"))
+    assert paths
+    for path in paths:
+        columns = read(path.read_bytes(), form)
+        assert judge.check(form, columns, tmp_path).notes == ()
+        far = np.abs(columns["image"].astype(int) - pictures).reshape(200, -1).max(axis=1)
+        assert far.max() == EPSILON
+        wrong = columns["image"].copy()
+        wrong[3, 4, 5, 1] = (int(pictures[3, 4, 5, 1]) + 9) if pictures[3, 4, 5, 1] < 128 else pictures[3, 4, 5, 1] - 9
+        with pytest.raises(SubmissionError, match=r"airplane/airplane4\.png.*row 4, column 5, green"):
+            judge.check(form, {"image": wrong}, tmp_path)
+
+
+@needs("cifar10")
+@needs("hw10-images")
+@pytest.mark.slow
+def test_the_courses_pictures_and_real_training_pictures_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few(monkeypatch)
+    monkeypatch.setattr(official, "EPOCHS", (1, 1))
+    place = tmp_path / "given"
+    place.mkdir()
+    for one in (SHARED / "hw10-images/hw10-200-reconstructed.zip", SHARED / "cifar10/cifar10-jpg-6000.zip"):
+        (place / one.name).symlink_to(one)
+        shutil.copyfile(one, place / f"copy-{one.name}")
+        (place / one.name).unlink()
+    public = imported("course", place, tmp_path / "public")
+    assert len(np.load(public / "training_labels.npy")) == 2500
+    assert isinstance(TASK.edition("2022").format, ImagesFormat)
+    data = (SHARED / "submissions/hw10-2022/shihyu-014.tgz").read_bytes()
+    columns = judge.check(form_of(CIFAR), read(data, form_of(CIFAR)), tmp_path / "public.secret").columns
+    right = judge.run(form_of(CIFAR), columns, tmp_path / "public.secret").columns["right"]
+    assert right.shape == (200,)
+    assert packed(columns["image"], form_of(CIFAR)) == packed(columns["image"], form_of(CIFAR))
