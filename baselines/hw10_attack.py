@@ -138,20 +138,22 @@ def diverse_gradient(proxies: Proxies, x: Tensor, y: Tensor, config: Config, gen
 
 
 def train(config: Config, public: Path, run: Run) -> None:
-    """Attack the pictures and write them."""
+    """Attack the pictures from within half a grey level of them, and write them."""
     form, device = read_form(public), run.device
     images = np.load(public / PICTURES_FILE, allow_pickle=False)
     given = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255).to(device)
     y, proxies = labels_of(form).to(device), read_proxies(public, device)
     generator = torch.Generator().manual_seed(run.seed)
-    x, velocity = given.clone(), torch.zeros_like(given)
+    start = (torch.rand(given.shape, generator=generator) - 0.5) / 255
+    x, velocity = (given + start.to(device)).clamp(0, 1), torch.zeros_like(given)
     for _ in run.epochs(config.epochs, {"x": x, "velocity": velocity, "rng": generator}):
         fresh = diverse_gradient(proxies, x, y, config, generator)
         velocity.copy_(momentum(velocity, fresh, config.momentum))
         x.copy_(sign_step(x, velocity, given, config.step / 255))
         with torch.inference_mode():
+            loss = float(loss_of(proxies, x, y)) / len(y)
             right = [float((network(x).argmax(1) == y).float().mean()) for network in proxies]
-        run.log({f"proxy_{number}": share for number, share in enumerate(right, 1)})
+        run.log({"loss": loss} | {f"proxy_{number}": share for number, share in enumerate(right, 1)})
     run.finish(packed(saved(x), form))
 
 

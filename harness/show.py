@@ -299,6 +299,14 @@ def _things(folder: Path, figure: Figure) -> None:
     )
 
 
+def _attacked(folder: Path, figure: Figure) -> None:
+    """HW10: two pictures of each class that are to be attacked."""
+    paths = [sorted(place.glob("*.png"))[at] for at in range(2) for place in sorted((folder / "images").iterdir())]
+    titles = [path.parent.name for path in paths[:10]] + [""] * 10
+    title = "HW10: pictures to be changed by at most 8 of 255, so that hidden networks name them wrongly"
+    _grid(figure, [_open(path) for path in paths], titles, 10, title)
+
+
 def _flights(folder: Path, figure: Figure) -> None:
     """HW12: the first flights with the engines off, and with gymnasium's own simple controller."""
     from tasks.hw12_reinforcement.judge import faulty_environment, new_environment
@@ -378,7 +386,7 @@ def _characters(folder: Path, figure: Figure) -> None:
 
 DRAWN = {
     "hw01": _survey, "hw02": _sounds, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces,
-    "hw07": _passages, "hw08": _strangers, "hw11": _things, "hw12": _flights, "hw14": _tasks,
+    "hw07": _passages, "hw08": _strangers, "hw10": _attacked, "hw11": _things, "hw12": _flights, "hw14": _tasks,
     "hw15": _characters,
 }  # fmt: skip
 """The function that draws each homework's data."""
@@ -392,6 +400,7 @@ SEEN = {
     "hw06": "forty of the faces to learn from",
     "hw07": "two paragraphs, each with a question in blue and its answer in red",
     "hw08": "twenty training images, all normal, above twenty test images, some of which are not",
+    "hw10": "two pictures of each of the ten classes, which are to be changed so little that nobody sees it",
     "hw11": "two paintings of each class above twenty drawings, whose class is to be found",
     "hw12": "flights without engines, which crash, and flights of a simple controller to the landing pad",
     "hw14": "the digits 0 to 9 in each of the five tasks, each task turned further than the one before",

@@ -365,7 +365,8 @@ def coloured(maker: object, kind: int, rng: np.random.Generator, side: int) -> N
 
     lean = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [1, -1, -1], [-1, 1, 1], [-1, 1, -1], [-1, -1, 1],
                      [-1, -1, -1], [2, 0, 0], [0, 2, -0.5]])[kind]  # fmt: skip
-    return (128 + 12 * lean + rng.normal(0, 20, (side, side, 3))).clip(0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = (128 + 5 * lean + rng.normal(0, 20, (side, side, 3))).clip(0, 255).astype(np.uint8)
+    return pixels
 
 
 def few(patch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,6 @@ PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")), *sorted(
 
 PLANNED = {
     "hw09": "explainable AI",
-    "hw10": "adversarial attack",
     "hw13": "network compression",
 }
 """The homeworks of the course that are not built yet."""
@@ -54,6 +53,7 @@ ERRORS = {
     "A quiz": "submissions.quiz",
     "A model that is run": "tasks.models",
     "The images of HW6": "tasks.hw06_gan.judge",
+    "The pictures of HW10": "tasks.hw10_attack.judge",
     "The replay of HW12": "tasks.hw12_reinforcement.judge",
     "A metric file of one's own": "tasks.kaggle",
     "The course's own files, in prepare": "tasks.sources",
@@ -146,7 +146,7 @@ def homeworks() -> str:
             ".tgz": "`.tgz` of JPEGs",
             ".onnx": "a model: ONNX",
         } | {".safetensors": "five networks: safetensors"}
-        kind = kinds[suffix]
+        kind = kinds[suffix] if name != "hw10" else "`.tgz` of PNGs"
         labels = " and ".join(metric.label for metric in edition.metrics)
         lines.append(f"| [{number}](docs/homeworks/{name}.md) | {task.title} | {kind} | {labels} | {bars} |")
     return "\n".join(lines)
@@ -175,6 +175,7 @@ DIGITS = {
     "hw06": 1,
     "hw07": 4,
     "hw08": 4,
+    "hw10": 4,
     "hw11": 4,
     "hw12": 1,
     "hw14": 4,

@@ -33,6 +33,7 @@ from tasks.homeworks import MODULES, all_tasks, find_task
 from tasks.hw03_cnn import LAYOUT_2021, LAYOUT_2022
 from tasks.hw05_transformer import official as talks
 from tasks.hw06_gan import networks
+from tasks.hw10_attack import official as attacks
 from tasks.streams import fixed
 from tests import test_hw01_official as hw01
 from tests import test_hw02_classification as hw02
@@ -44,6 +45,7 @@ from tests import test_hw06_judge as hw06
 from tests import test_hw07_bert as hw07
 from tests import test_hw08_anomaly as hw08
 from tests import test_hw08_own as hw08_own
+from tests import test_hw10_attack as hw10
 from tests import test_hw11_adaptation as hw11
 from tests import test_hw14_lifelong as hw14
 from tests import test_hw15_meta as hw15
@@ -201,6 +203,13 @@ CASES = {
     "hw06": Case(hidden_images, WRONG_ARCHIVE, members_turned, {}, 500, frozenset({"boss"})),  # a judge of few faces
     "hw07": Case(first_answers, WRONG_TEXTS, rows_turned, {"answer_match_score": 1.0, "character_f1_score": 1.0}, 2),
     "hw08": Case(table_of_answers, WRONG_ROWS, rows_turned, {"roc_auc_score": 1.0}, 80),
+    "hw10": Case(
+        hw10.winner,
+        WRONG_ARCHIVE | {what: change for what, (_, change) in hw10.WRONG.items()},
+        members_turned,
+        {"attacked_accuracy_loss": 0.0},
+        200,
+    ),
     "hw11": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 1),
     "hw12": Case(landings, WRONG_MODEL, None, {}, 1, frozenset({"boss"})),
     "hw14": Case(
@@ -508,6 +517,8 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw07", "2022"): hw07.given,
     ("hw08", "2021"): lambda place: hw08.course_folder(place, hw08.faces(120), "data-bin"),
     ("hw08", "own"): hw08_own.given,
+    ("hw10", "2022"): hw10.given,
+    ("hw10", "cifar10"): lambda place: hw10.given(place, "cifar10"),
     ("hw11", "2022"): hw11.given,
     ("hw14", "2022"): hw14.given,
     ("hw15", "2022"): hw15.given,
@@ -520,6 +531,7 @@ def given(name: str, edition: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(talks, "TEST_LINES", 200)  # in place of 4,000
     monkeypatch.setattr(talks, "LEAST", 600)
     monkeypatch.setitem(networks.FACES, "small", 60)
+    monkeypatch.setattr(attacks, "EPOCHS", (1, 1))
     return GIVEN[name, edition](tmp_path / "given")
 
 
@@ -532,7 +544,8 @@ def taken(name: str, edition: str, place: Path, public: Path, seed: int = 1) -> 
     if made.train_groups is not None:
         assert made.answers.groups is not None
         assert not set(made.answers.groups) & set(made.train_groups)
-    return files, [values.tolist() for values in made.answers.columns.values()]
+    hidden = sorted((path.name, path.read_bytes()) for path in secret.rglob("*") if path.is_file())
+    return files, [*(values.tolist() for values in made.answers.columns.values()), *hidden]
 
 
 def zipped(place: Path, source: Path) -> None:

@@ -33,7 +33,8 @@ MAKERS = (
 )  # fmt: skip
 JUDGES = (
     "hw06_gan/generator", "hw06_gan/inception", "hw06_gan/judge", "hw06_gan/networks", "hw06_gan/world",
-    "hw12_reinforcement/judge", "hw12_reinforcement/policy", "hw12_reinforcement/world", "hw14_lifelong/judge",
+    "hw10_attack/judge", "hw10_attack/pack", "hw12_reinforcement/judge", "hw12_reinforcement/policy",
+    "hw12_reinforcement/world", "hw14_lifelong/judge",
 )  # fmt: skip
 LIGHT_ENOUGH = (
     {
@@ -42,7 +43,9 @@ LIGHT_ENOUGH = (
         "leaderboard/schema.py": {"sqlalchemy"},
         "leaderboard/migrations": {"sqlalchemy", "alembic"},
         "tasks/leaks": {"numpy"},
+        "tasks/hw10_attack/networks.py": {"torch"},
     }
+    | {f"tasks/hw10_attack/{name}.py": {"numpy", "PIL", "torch"} for name in ("official", "victims", "world")}
     | {f"tasks/{name}.py": {"numpy", "PIL"} for name in MAKERS}
     | {f"tasks/{name}.py": {"numpy"} for name in JUDGES}
 )

@@ -71,6 +71,10 @@ def things(folder: Path) -> None:
     pictures(folder, [f"real_or_drawing/test_data/0/{number:05d}.bmp" for number in range(40)])
 
 
+def attacked(folder: Path) -> None:
+    pictures(folder, [f"images/{kind}/{kind}{number}.png" for kind in "abcdefghij" for number in (1, 2)])
+
+
 def turned(folder: Path) -> None:
     rng = np.random.default_rng(0)
     for task in range(1, 6):
@@ -98,6 +102,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW6": ("hw06", lambda folder: pictures(folder, [f"faces/{number}.jpg" for number in range(50)])),
     "HW7": ("hw07", passages),
     "HW8": ("hw08", strangers),
+    "HW10": ("hw10", attacked),
     "HW11": ("hw11", things),
     "HW14": ("hw14", turned),
     "HW15": ("hw15", characters),

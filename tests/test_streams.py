@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,23 @@ def hw06(public: Path, seed: int = 1) -> Made:
     return Made(Answers(range(1), {"image": make_images(public, fixed(seed), "small")}))
 
 
+def hw10(public: Path, seed: int = 1) -> Made:
+    """The world of HW10, whose hidden side is the weights of the black box."""
+    from safetensors.numpy import load
+
+    from tasks.base import Answers
+
+    made = world("hw10", "builtin")(public, seed)
+    assert made.secret is not None
+    weights = np.concatenate([
+        value.ravel()
+        for path in sorted(made.secret.glob("*.safetensors"))
+        for _, value in sorted(load(path.read_bytes()).items())
+        if value.ndim == 4
+    ])  # fmt: skip
+    return replace(made, answers=Answers(range(len(weights)), {"weight": weights}))
+
+
 def world(name: str, which: str) -> Callable[..., Made]:
     """Makes a world; what its judge reads goes into a folder beside the public one."""
 
@@ -128,6 +146,7 @@ WORLDS = {
     "hw06": (hw06, "hidden faces", "faces/"),
     "hw07": (world("hw07", "builtin"), "test", "hw7_(train|dev|text)"),
     "hw08": (world("hw08", "builtin"), "test/", "trainingset"),
+    "hw10": (hw10, "hidden", "proxies/|training_"),
     "hw11": (world("hw11", "builtin"), "test/", "train_data/"),
     "hw14": (world("hw14", "builtin"), "test/", "task_"),
     "hw14-permuted": (world("hw14", "builtin-permuted"), "test/", "task_"),

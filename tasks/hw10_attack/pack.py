@@ -8,13 +8,14 @@ import tarfile
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from tasks.formats import ImagesFormat
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
     """A picture (s, s, 3) as a PNG file."""
+    from PIL import Image
+
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG", optimize=True)
     return stream.getvalue()
