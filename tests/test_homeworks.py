@@ -518,7 +518,6 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw08", "2021"): lambda place: hw08.course_folder(place, hw08.faces(120), "data-bin"),
     ("hw08", "own"): hw08_own.given,
     ("hw10", "2022"): hw10.given,
-    ("hw10", "cifar10"): lambda place: hw10.given(place, "cifar10"),
     ("hw11", "2022"): hw11.given,
     ("hw14", "2022"): hw14.given,
     ("hw15", "2022"): hw15.given,
