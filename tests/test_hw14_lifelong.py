@@ -29,6 +29,7 @@ from harness.cli import cli
 from harness.competition import Secret, find_competition, read_secret
 from harness.grading import grade_here
 from harness.home import Home, open_home
+from leaderboard import store
 from submissions.reader import read
 from tasks.base import PUBLIC, Columns, Judged, Made, SubmissionError, UserError
 from tasks.hw14_lifelong import (
@@ -569,13 +570,23 @@ def test_a_page_shows_the_matrix_as_a_table_of_shades(course: Path, tmp_path: Pa
         number = int(submit(site.client("b01"), site.file(1.0)).json()["submission"])
         assert site.work() == []
         with site.home.database() as database, database.transaction():
-            (row,) = database.fetch("SELECT details FROM grades WHERE submission_id = :id", id=number)
-            details = json.loads(row[0]) | {"matrix": [[0.999, 0.0], [0.25, 1.0]]}
-            database.execute("UPDATE grades SET details = :new", new=json.dumps(details))
+            for column, shares in (
+                ("details", [[0.999, 0.0], [0.25, 1.0]]),
+                ("private_details", [[0.5, 0.4], [0.6, 0.7]]),
+            ):
+                (row,) = database.fetch(f"SELECT {column} FROM grades WHERE submission_id = :id", id=number)
+                text = json.dumps(json.loads(row[0]) | {"matrix": shares})
+                database.execute(f"UPDATE grades SET {column} = :new", new=text)
         client = site.client()
         client.post("/login", data={"token": site.tokens["b01"]}, headers={"origin": "http://testserver"})
         text = client.get(f"/submissions/{number}").text
         cells = re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)
         assert cells == [("4", "0.99"), ("0", "0.00"), ("1", "0.25"), ("4", "1.00")]
+        with site.home.database() as database:
+            store.reveal(database, "hw01/1", "ian", "the end", site.now)
+        text = client.get(f"/submissions/{number}").text
+        assert re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)[4:] == [
+            ("2", "0.50"), ("2", "0.40"), ("3", "0.60"), ("3", "0.70"),
+        ]  # fmt: skip
     finally:
         site.close()
