@@ -1,8 +1,8 @@
 """The command line: the commands for everyone, and the list of all commands.
 
 The commands for submissions are in `harness.handin`, the board in `harness.board`, the sample code in
-`harness.starter`, those for instructors in `harness.staff`, `harness.course` and `harness.serve`; each module is
-loaded when one of its commands is called.
+`harness.starter`, those for instructors in `harness.staff`, `harness.course`, `harness.causes` and `harness.serve`;
+each module is loaded when one of its commands is called.
 Each command gets its data from `options.source()`, a home or a server, and shows them the same way.
 """
 
@@ -18,6 +18,7 @@ from tasks.errors import UserError
 
 ELSEWHERE = {
     "audit": ("staff", "Verify the integrity of all records."),
+    "causes": ("causes", "Write a page with the causes of HW9's pictures, after the reveal."),
     "demo": ("staff", "Run a tour of everything in a new course, from data to board."),
     "doctor": ("staff", "Check this installation, and the home folder or the login."),
     "extend": ("course", "Give more time or more submissions to a person, a team or all."),

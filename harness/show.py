@@ -340,6 +340,19 @@ def _flights(folder: Path, figure: Figure) -> None:
     axes.annotate("landing pad", (0, 0), (0, -0.12), ha="center", fontsize=8, color="#c0392b")
 
 
+def _explained(folder: Path, figure: Figure) -> None:
+    """HW9: pictures of which is asked what the network looked at."""
+    paths = sorted((folder / "pictures").glob("*.png"))[:24]
+    figure.set_size_inches(8, 3.4)
+    figure.suptitle("HW9: a network names each dish. By the food, or by the sticker?", fontsize=11)
+    for place, path in enumerate(paths):
+        axes = figure.add_subplot(3, 8, place + 1)
+        axes.imshow(_open(path))
+        axes.set(xticks=[], yticks=[])
+    if not paths:
+        raise ValueError("no pictures")
+
+
 def _tasks(folder: Path, figure: Figure) -> None:
     """HW14: training pictures of each task, of the same digits."""
     import numpy as np
@@ -386,8 +399,8 @@ def _characters(folder: Path, figure: Figure) -> None:
 
 DRAWN = {
     "hw01": _survey, "hw02": _sounds, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces,
-    "hw07": _passages, "hw08": _strangers, "hw10": _attacked, "hw11": _things, "hw12": _flights, "hw14": _tasks,
-    "hw15": _characters,
+    "hw07": _passages, "hw08": _strangers, "hw09": _explained, "hw10": _attacked, "hw11": _things,
+    "hw12": _flights, "hw14": _tasks, "hw15": _characters,
 }  # fmt: skip
 """The function that draws each homework's data."""
 
@@ -400,6 +413,7 @@ SEEN = {
     "hw06": "forty of the faces to learn from",
     "hw07": "two paragraphs, each with a question in blue and its answer in red",
     "hw08": "twenty training images, all normal, above twenty test images, some of which are not",
+    "hw09": "twenty-four pictures of food with a sticker, of which one makes a network name the dish",
     "hw10": "two pictures of each of the ten classes, which are to be changed so little that nobody sees it",
     "hw11": "two paintings of each class above twenty drawings, whose class is to be found",
     "hw12": "flights without engines, which crash, and flights of a simple controller to the landing pad",

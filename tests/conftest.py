@@ -348,6 +348,7 @@ SHORT = {
         "stride=100",
     ],
     "hw08": ["epochs=2"],
+    "hw09": ["samples=2", "steps=2", "stride=16", "batch=8"],
     "hw10": ["epochs=2", "copies=1"],
     "hw11": ["epochs=2", "steps=2", "batch=16", "channels=4,8", "confidence=0.1"],
     "hw12": ["iterations=2", "episodes=2", "hidden=8", "n_envs=2", "max_steps=80"],
@@ -380,6 +381,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
     from tasks.hw07_bert import SIZES as STORIES
     from tasks.hw07_bert import Counts
     from tasks.hw08_anomaly import world as faces
+    from tasks.hw09_explainable import world as explained
     from tasks.hw10_attack import victims
     from tasks.hw10_attack import world as paintings
     from tasks.hw11_adaptation import world as things
@@ -401,6 +403,9 @@ def few(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(alphabets.SIZES, "small", alphabets.Counts(3, 21, 24))
     patch.setitem(faces.COUNTS, "small", (72, 96))
     patch.setitem(things.COUNTS, "small", (12, 120))
+    patch.setitem(explained.SIZES, "small", explained.Counts(100, 1, 48, 64))
+    for name, bound in (("SURE", -1.0), ("STAYS", -1.0), ("GONE", 2.0)):  # its network has learned next to nothing
+        patch.setattr(explained, name, bound)
     patch.setitem(paintings.SIZES, "small", (120, 240, 4, 1))
     patch.setattr(paintings, "painting", coloured)
     patch.setattr(victims, "BATCH", 10)

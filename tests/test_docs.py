@@ -37,7 +37,6 @@ DOCS = ROOT / "docs"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "tasks").glob("*/sheet.md"))]
 
 PLANNED = {
-    "hw09": "explainable AI",
     "hw13": "network compression",
 }
 """The homeworks of the course that are not built yet."""
@@ -175,6 +174,7 @@ DIGITS = {
     "hw06": 1,
     "hw07": 4,
     "hw08": 4,
+    "hw09": 4,
     "hw10": 4,
     "hw11": 4,
     "hw12": 1,

@@ -45,6 +45,7 @@ from tests import test_hw06_judge as hw06
 from tests import test_hw07_bert as hw07
 from tests import test_hw08_anomaly as hw08
 from tests import test_hw08_own as hw08_own
+from tests import test_hw09_explainable as hw09
 from tests import test_hw10_attack as hw10
 from tests import test_hw11_adaptation as hw11
 from tests import test_hw14_lifelong as hw14
@@ -203,6 +204,9 @@ CASES = {
     "hw06": Case(hidden_images, WRONG_ARCHIVE, members_turned, {}, 500, frozenset({"boss"})),  # a judge of few faces
     "hw07": Case(first_answers, WRONG_TEXTS, rows_turned, {"answer_match_score": 1.0, "character_f1_score": 1.0}, 2),
     "hw08": Case(table_of_answers, WRONG_ROWS, rows_turned, {"roc_auc_score": 1.0}, 80),
+    "hw09": Case(
+        hw09.winner, ANY_FILE | hw09.WRONG, hw09.turned, {"relevance_score": 1.0, "cause_accuracy_score": 1.0}, 1
+    ),
     "hw10": Case(
         hw10.winner,
         WRONG_ARCHIVE | {what: change for what, (_, change) in hw10.WRONG.items()},
@@ -386,7 +390,7 @@ def test_every_edition_has_bars_with_a_source_and_a_format_of_its_own_kind(name:
             assert {metric for metric, _ in (*bar.public, *(bar.private or ()))} <= metrics
 
 
-QUIZZES = {"hw15": {"2021"}}
+QUIZZES = {"hw09": {"2021", "2022"}, "hw15": {"2021"}}
 """The years in which a homework was a quiz."""
 COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list[float]]] = {
     ("hw01", "2021"): (0.5, [2.03004, 1.28359, 0.88017], None, [1, 1, 1]),

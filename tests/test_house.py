@@ -27,11 +27,13 @@ MAKERS = (
     "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files", "hw04_self_attention/official",
     "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world", "hw06_gan/official",
     "hw07_bert/official", "hw07_bert/world", "hw08_anomaly/faces", "hw08_anomaly/official", "hw08_anomaly/own",
-    "hw08_anomaly/world", "hw11_adaptation/official", "hw11_adaptation/world", "hw14_lifelong/digits",
+    "hw08_anomaly/world", "hw09_explainable/scenes", "hw09_explainable/world", "hw11_adaptation/official",
+    "hw11_adaptation/world", "hw14_lifelong/digits",
     "hw14_lifelong/official", "hw14_lifelong/world", "hw15_meta/alphabets", "hw15_meta/official",
     "hw15_meta/world", "things",
 )  # fmt: skip
 JUDGES = (
+    "hw09_explainable/judge",
     "hw06_gan/generator", "hw06_gan/inception", "hw06_gan/judge", "hw06_gan/networks", "hw06_gan/world",
     "hw10_attack/judge", "hw10_attack/pack", "hw12_reinforcement/judge", "hw12_reinforcement/policy",
     "hw12_reinforcement/world", "hw14_lifelong/judge",
@@ -43,6 +45,7 @@ LIGHT_ENOUGH = (
         "leaderboard/schema.py": {"sqlalchemy"},
         "leaderboard/migrations": {"sqlalchemy", "alembic"},
         "tasks/leaks": {"numpy"},
+        "tasks/hw09_explainable/network.py": {"torch"},  # the file that students get
         "tasks/hw10_attack/networks.py": {"torch"},
     }
     | {f"tasks/hw10_attack/{name}.py": {"numpy", "PIL", "torch"} for name in ("official", "victims", "world")}

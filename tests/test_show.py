@@ -94,6 +94,14 @@ def characters(folder: Path) -> None:
         Image.fromarray(rng.integers(0, 256, (28, 28), dtype=np.uint8)).save(folder / name)
 
 
+def explained(folder: Path) -> None:
+    (folder / "pictures").mkdir()
+    rng = np.random.default_rng(2)
+    for number in range(30):
+        picture = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(folder / "pictures" / f"{number:03d}.png")
+
+
 MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW2": ("hw02", sounds),
     "HW3": ("hw03", dishes),
@@ -102,6 +110,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW6": ("hw06", lambda folder: pictures(folder, [f"faces/{number}.jpg" for number in range(50)])),
     "HW7": ("hw07", passages),
     "HW8": ("hw08", strangers),
+    "HW9": ("hw09", explained),
     "HW10": ("hw10", attacked),
     "HW11": ("hw11", things),
     "HW14": ("hw14", turned),

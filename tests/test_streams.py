@@ -146,6 +146,7 @@ WORLDS = {
     "hw06": (hw06, "hidden faces", "faces/"),
     "hw07": (world("hw07", "builtin"), "test", "hw7_(train|dev|text)"),
     "hw08": (world("hw08", "builtin"), "test/", "trainingset"),
+    "hw09": (world("hw09", "builtin"), "test/", "model|network"),
     "hw10": (hw10, "hidden", "proxies/|training_"),
     "hw11": (world("hw11", "builtin"), "test/", "train_data/"),
     "hw14": (world("hw14", "builtin"), "test/", "task_"),
