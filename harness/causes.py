@@ -30,7 +30,7 @@ STYLE = (
 @options.NAME
 @options.command
 def causes(homework: str, file: str | None, out: str, unrevealed: bool, name: str | None) -> None:
-    """Write a page with the causes of HW9's pictures, after the reveal."""
+    """After the reveal, write a page with the causes of HW9."""
     from pathlib import Path
 
     from harness.competition import find_competition, read_secret

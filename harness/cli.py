@@ -18,7 +18,7 @@ from tasks.errors import UserError
 
 ELSEWHERE = {
     "audit": ("staff", "Verify the integrity of all records."),
-    "causes": ("causes", "Write a page with the causes of HW9's pictures, after the reveal."),
+    "causes": ("causes", "After the reveal, write a page with the causes of HW9."),
     "demo": ("staff", "Run a tour of everything in a new course, from data to board."),
     "doctor": ("staff", "Check this installation, and the home folder or the login."),
     "extend": ("course", "Give more time or more submissions to a person, a team or all."),
