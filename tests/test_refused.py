@@ -164,6 +164,7 @@ def test_a_student_can_make_the_disk_hold_little_in_a_day(name: str, size: str) 
     larger = {
         ("hw12/builtin-actions", "full"): 26,  # many episodes
         ("hw06/builtin-model", size): 38,  # 4,000,000 numbers
+        ("hw09/builtin", size): 36,  # 200 maps
         ("hw14/builtin", size): 26, ("hw14/builtin-permuted", size): 26,  # five networks
         ("hw14/2021", size): 117, ("hw14/2022", size): 117,
         **{(f"hw11/{year}", size): 31 for year in ("builtin", "2021", "2022", "2023")},  # 100,000 drawings
