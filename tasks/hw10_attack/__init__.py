@@ -61,6 +61,21 @@ CIFAR_SOURCE = (
 )
 
 
+def _measured(seed: int, *levels: tuple[str, float]) -> tuple[Bar, ...]:
+    """Bars at the public score of each (level, score) on one seed."""
+    command = f"python tests/bench/ladder.py hw10 --seeds {seed}-{seed} --no-tricks"
+    return tuple(
+        Bar(
+            name,
+            ((ATTACKED.name, score),),
+            f"measured: level {name}, public {ATTACKED.label} {score:.4f} on seed {seed} (world, split and attack) alone, "
+            f"so that its spread is not known, {command}",
+            size="small",
+        )
+        for name, score in levels
+    )
+
+
 def _course(year: str, *levels: tuple[str, float, float]) -> Edition:
     """An edition of the course: (level, accuracy, points)."""
     source = f"official {year}, not comparable: the course's black box was never published"
@@ -90,7 +105,7 @@ TASK = Task(
             "a seeded world of painted things (tasks/things.py) and networks trained on them, MIT",
             form_of(KINDS),
             (ATTACKED,),
-            (),
+            _measured(302, ("simple", 0.81), ("medium", 0.69), ("strong", 0.53), ("boss", 0.44)),
             Rules(),
             Place("tasks.hw10_attack.judge:make", ("world", "builtin")),
             judge=JUDGE,
