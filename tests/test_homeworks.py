@@ -211,7 +211,7 @@ CASES = {
         hw10.winner,
         WRONG_ARCHIVE | {what: change for what, (_, change) in hw10.WRONG.items()},
         members_turned,
-        {"attacked_accuracy_loss": 0.0},
+        {},
         200,
     ),
     "hw11": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 1),

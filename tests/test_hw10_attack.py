@@ -52,8 +52,10 @@ FORM = form_of(KINDS)
 
 
 def winner(home: Home, secret: Secret) -> bytes:
-    """An attack on the hidden networks themselves."""
-    return tricks.white_box(World(home.public("hw10"), secret), fixed(0), "small")
+    """An attack on the hidden networks themselves, but for the first five pictures."""
+    files = members(tricks.white_box(World(home.public("hw10"), secret), fixed(0), "small"))
+    given = members((home.public("hw10") / "sample_submission.tgz").read_bytes())
+    return archive(files | {name: given[name] for name in FORM.names[:5]})
 
 
 def members(data: bytes) -> dict[str, bytes]:

@@ -68,8 +68,8 @@ def _measured(seed: int, *levels: tuple[str, float]) -> tuple[Bar, ...]:
         Bar(
             name,
             ((ATTACKED.name, score),),
-            f"measured: level {name}, public {ATTACKED.label} {score:.4f} on seed {seed} (world, split and attack) alone, "
-            f"so that its spread is not known, {command}",
+            f"measured: level {name}, public {ATTACKED.label} {score:.4f} on seed {seed} (world, split and attack) "
+            f"alone, so that its spread is not known, {command}",
             size="small",
         )
         for name, score in levels
