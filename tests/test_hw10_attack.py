@@ -23,7 +23,7 @@ from harness.competition import Secret, find_competition, read_secret
 from harness.grading import grade_here
 from harness.home import Home
 from submissions.reader import read
-from tasks.base import PUBLIC, SubmissionError, UserError
+from tasks.base import PRIVATE, PUBLIC, SubmissionError, UserError
 from tasks.formats import ImagesFormat
 from tasks.hw10_attack import (
     ATTACKED,
@@ -52,10 +52,12 @@ FORM = form_of(KINDS)
 
 
 def winner(home: Home, secret: Secret) -> bytes:
-    """An attack on the hidden networks themselves, but for the first five pictures."""
+    """An attack on the hidden networks themselves, but for three private pictures."""
+    usage = secret.answers.usage
+    assert usage is not None
     files = members(tricks.white_box(World(home.public("hw10"), secret), fixed(0), "small"))
     given = members((home.public("hw10") / "sample_submission.tgz").read_bytes())
-    return archive(files | {name: given[name] for name in FORM.names[:5]})
+    return archive(files | {name: given[name] for name in np.array(FORM.names)[usage == PRIVATE][:3].tolist()})
 
 
 def members(data: bytes) -> dict[str, bytes]:
