@@ -61,18 +61,17 @@ CIFAR_SOURCE = (
 )
 
 
-def _measured(seed: int, *levels: tuple[str, float]) -> tuple[Bar, ...]:
-    """Bars at the public score of each (level, score) on one seed."""
-    command = f"python tests/bench/ladder.py hw10 --seeds {seed}-{seed} --no-tricks"
+def _measured(seeds: str, command: str, *levels: tuple[str, float, float]) -> tuple[Bar, ...]:
+    """Bars at the mean public score of each (level, mean, standard deviation)."""
     return tuple(
         Bar(
             name,
-            ((ATTACKED.name, score),),
-            f"measured: level {name}, public {ATTACKED.label} {score:.4f} on seed {seed} (world, split and attack) "
-            f"alone, so that its spread is not known, {command}",
+            ((ATTACKED.name, mean),),
+            f"measured: level {name}, seeds {seeds} (world, split and attack), public {ATTACKED.label} mean {mean:.4f} "
+            f"± {spread:.4f} (standard deviation), python tests/bench/{command}",
             size="small",
         )
-        for name, score in levels
+        for name, mean, spread in levels
     )
 
 
@@ -105,7 +104,11 @@ TASK = Task(
             "a seeded world of painted things (tasks/things.py) and networks trained on them, MIT",
             form_of(KINDS),
             (ATTACKED,),
-            _measured(302, ("simple", 0.81), ("medium", 0.69), ("strong", 0.53), ("boss", 0.44)),
+            _measured(
+                "300 and 302",
+                "ladder.py hw10 --seeds 300-302 --no-tricks",
+                ("simple", 0.805, 0.0071), ("medium", 0.73, 0.0566), ("strong", 0.58, 0.0707), ("boss", 0.505, 0.0919),
+            ),
             Rules(),
             Place("tasks.hw10_attack.judge:make", ("world", "builtin")),
             judge=JUDGE,
