@@ -33,6 +33,7 @@ from tasks.auc import AUC  # noqa: E402
 from tasks.bilingual.language import language, speaker  # noqa: E402
 from tasks.bilingual.sentences import sentence  # noqa: E402
 from tasks.bleu import BLEU, statistics  # noqa: E402
+from tasks.hw09_explainable import RELEVANCE  # noqa: E402
 from tasks.hw12_reinforcement import REWARD  # noqa: E402
 from tasks.hw14_lifelong import AVERAGE, FORGETTING, TASKS, TRANSFER  # noqa: E402
 from tasks.metrics import ACCURACY, ANSWER_MATCH, MAE, MSE, RMSE, Metric  # noqa: E402
@@ -144,6 +145,17 @@ def scores(apart: float, spread: float, share: float) -> Draw:
     return draw
 
 
+def sides(first: float, second: float) -> Draw:
+    """Boards of HW9's margins, half of the rows of each cause, with these means."""
+
+    def draw(rng: np.random.Generator, k: int, n: int) -> Iterator[tuple[Rows, None]]:
+        cause = np.arange(n) % 2
+        for margins in rng.normal(np.where(cause, second, first), 0.25, (k, n)):
+            yield np.stack([margins, cause], axis=1), None
+
+    return draw
+
+
 def area(apart: float, spread: float) -> float:
     return 0.5 * math.erfc(-apart / math.sqrt(1 + spread**2) / math.sqrt(2))
 
@@ -218,6 +230,10 @@ def laws() -> tuple[Law, ...]:
     ):  # fmt: skip
         name = "HW14, pictures in all five tasks" if together else "HW14, pictures of one task"
         found.append(Law(name, metric, float(truth), lifelong(together), 0.05, SIZES[:2]))
+    found += [
+        Law("HW9, both causes alike", RELEVANCE, 0.5, sides(0.5, 0.5), 0.1, SIZES[:2]),
+        Law("HW9, one cause lower", RELEVANCE, 0.4, sides(0.6, 0.4), 0.1, SIZES[:2]),
+    ]
     return tuple(found)
 
 
