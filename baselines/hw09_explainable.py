@@ -104,7 +104,8 @@ def painted_over(x: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     ring = box_mean(where.float(), 9).gt(0) & ~where
     out = x.clone()
     for picture, region, around in zip(out, where, ring, strict=True):
-        picture[:, region] = picture[:, around].median(dim=1).values[:, None]
+        seen = around if around.any() else torch.ones_like(around)
+        picture[:, region] = picture[:, seen].median(dim=1).values[:, None]
     return out
 
 

@@ -54,7 +54,7 @@ class Counts:
     side: int
 
 
-SIZES = {"small": Counts(1800, 9, 200, 64), "full": Counts(20_000, 15, 200, 128)}
+SIZES = {"small": Counts(1800, 9, 200, 64), "full": Counts(6000, 15, 200, 128)}
 SURE, STAYS, GONE = 0.8, 0.7, 0.2
 """The least probability of the class in the picture and without the other thing, and the most without its cause."""
 NOISE = 0.1

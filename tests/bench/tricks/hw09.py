@@ -184,10 +184,10 @@ def painted_over(given: Given) -> bytes:
 
 def segmented(given: Given) -> bytes:
     """A network that learned from the painter, of another key, where food and stickers are; causes by one test."""
-    family = scenes.draw_family(given.other_streams().generator("family"))
+    family = scenes.draw_family(given.other_streams().generator("family/0"))
     rng = np.random.default_rng(given.seed)
     side = pictures_of(given).shape[-1]
-    drawn = [world.candidate(rng, int(rng.integers(2)), int(rng.integers(world.DISHES))) for _ in range(600)]
+    drawn = [world.candidate(rng, int(rng.integers(2)), int(rng.integers(world.DISHES))) for _ in range(300)]
     seen = world.tensor(scenes.painted(family, side, drawn))
     masks = torch.from_numpy(np.stack([scenes.masks(family, side, scene) for scene in drawn])).float()
     with torch.random.fork_rng(devices=[]):
@@ -199,7 +199,7 @@ def segmented(given: Given) -> bytes:
             torch.nn.Upsample(scale_factor=2, mode="bilinear"),
         )  # fmt: skip
         optimiser = torch.optim.Adam(net.parameters(), 2e-3)
-        for _ in range(6):
+        for _ in range(5):
             for rows in torch.split(torch.randperm(len(seen)), 30):
                 loss = functional.binary_cross_entropy_with_logits(net(seen[rows]), masks[rows])
                 optimiser.zero_grad()
