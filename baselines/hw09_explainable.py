@@ -1,6 +1,8 @@
 """HW9 in four levels: saliency, SmoothGrad, integrated gradients with occlusion, the same with tests by intervention.
 
-CLAIM
+On `builtin`, small, the mean of three seeds: relevance .140, .362, .858 and .943 on the public board, accuracy of
+causes .92, .92, .95 and .97, in 1 to 4 seconds of one core each (November 2026; docs/homeworks/hw09.md has spreads,
+both boards and known tricks).
 
 All levels explain the logit of the class that the network names. LIME is a setting (`--set method=lime`). The sticker
 of a picture is where colours are strongest over a square of its size; `cause` is the mark in the half of the pictures,

@@ -145,7 +145,7 @@ def homeworks() -> str:
             ".tgz": "`.tgz` of JPEGs",
             ".onnx": "a model: ONNX",
         } | {".safetensors": "five networks: safetensors"}
-        kind = kinds[suffix] if name != "hw10" else "`.tgz` of PNGs"
+        kind = {"hw09": "maps and causes: safetensors", "hw10": "`.tgz` of PNGs"}.get(name, kinds[suffix])
         labels = " and ".join(metric.label for metric in edition.metrics)
         lines.append(f"| [{number}](docs/homeworks/{name}.md) | {task.title} | {kind} | {labels} | {bars} |")
     return "\n".join(lines)

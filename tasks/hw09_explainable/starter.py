@@ -31,7 +31,7 @@ CONFIG = {
     "seed": 0,
     "batch": 20,
     "copies": 8,  # noisy copies of each picture
-    "noise": 0.1,  # where pixels go from 0 to 1
+    "noise": 0.05,  # where pixels go from 0 to 1
 }
 SUBMIT = True  # False: only check the file
 GRID = 64
