@@ -341,6 +341,16 @@ def test_a_difference_around_the_end_of_the_bytes_is_none_of_eight() -> None:
     assert int((given - moved_to).max()) == 6, "which unsigned bytes would let through"
 
 
+@pytest.mark.parametrize("data", [b"", b"text", b"\x93NUMPY\1\0"])
+def test_given_pictures_that_are_damaged_are_an_error_that_says_so(data: bytes, public: Path, tmp_path: Path) -> None:
+    (tmp_path / PICTURES_FILE).write_bytes(data)
+    with pytest.raises(UserError, match="the given pictures are damaged"):
+        judge.check(FORM, {"image": given_pictures(public)}, tmp_path)
+    np.save(tmp_path / PICTURES_FILE, given_pictures(public)[:7])
+    with pytest.raises(UserError, match="the given pictures are damaged"):
+        judge.check(FORM, {"image": given_pictures(public)}, tmp_path)
+
+
 def test_many_pictures_out_of_the_ball_are_counted_and_some_named(public: Path) -> None:
     pictures = given_pictures(public)
     with pytest.raises(SubmissionError) as caught:

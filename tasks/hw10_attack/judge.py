@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.base import Columns, Judged, Made, Place, Problem, SubmissionError, UserError
 from tasks.formats import Format, ImagesFormat
@@ -46,7 +47,7 @@ def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
     assert isinstance(form, ImagesFormat)
     if folder is None or not (folder / PICTURES_FILE).exists():
         return Judged(predictions, ("not compared with the given pictures, which are not here; the course does that",))
-    given = np.load(folder / PICTURES_FILE, allow_pickle=False).astype(np.int16)
+    given = _given(folder / PICTURES_FILE, predictions["image"].shape)
     moved = np.abs(predictions["image"].astype(np.int16) - given)  # (n, s, s, 3)
     far = np.flatnonzero((moved > EPSILON).any(axis=(1, 2, 3)))
     problems = []
@@ -69,6 +70,17 @@ def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
     if problems:
         raise SubmissionError(problems, len(far))
     return Judged(predictions)
+
+
+def _given(path: Path, shape: tuple[int, ...]) -> NDArray[np.int16]:
+    """The given pictures. Raises UserError where they are damaged."""
+    try:
+        pictures = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        pictures = None
+    if pictures is None or pictures.dtype != np.uint8 or pictures.shape != shape:
+        raise UserError(f"{path}: the given pictures are damaged; download or prepare them again.")
+    return np.asarray(pictures, np.int16)
 
 
 def run(form: Format, predictions: Columns, secret: Path) -> Judged:
