@@ -112,4 +112,5 @@ def lime(
     keep = penalty * torch.eye(len(normal), dtype=torch.float64, device=x.device)
     keep[-1, -1] = 0  # the constant is not held back
     found = torch.linalg.solve(normal + keep, design.T @ (nearness * y))  # (k + 1, n)
-    return found[:-1].T[:, segments].to(x.dtype)
+    maps: torch.Tensor = found[:-1].T[:, segments].to(x.dtype)
+    return maps

@@ -230,8 +230,8 @@ def drawn(name: str, rng: np.random.Generator, n: int) -> tuple[Columns, Columns
     if name == "mean_return_score":
         return {}, {"return": rng.normal(size=n)}
     if name in ("relevance_score", "cause_accuracy_score", "deletion_score"):
-        said = {"cause": guess % 2, "mass": rng.dirichlet([1, 1, 1], n)[:, :2], "deletion": rng.random(n)}
-        return {"cause": label % 2}, said
+        mass = rng.dirichlet([1, 1, 1], n)[:, :2]
+        return {"cause": label % 2}, {"cause": guess % 2, "mass": mass, "deletion": rng.random(n)}
     if name == "attribution_score":
         return {"kind": label % 2}, {"share": rng.normal(size=n)}
     if name in ("average_accuracy_score", "backward_transfer_score", "forgetting_loss"):

@@ -87,7 +87,8 @@ def relevance_interval(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray
 
 def named(answers: Columns, predictions: Columns) -> NDArray[Any]:
     """Whether the cause of each picture is named, (n,)."""
-    return answers[CAUSE] == predictions[CAUSE]
+    hit: NDArray[Any] = answers[CAUSE] == predictions[CAUSE]
+    return hit
 
 
 def deleted(answers: Columns, predictions: Columns) -> NDArray[Any]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.base import Answers, Made, UserError
+from tasks.hw03_cnn.dishes import Random
 from tasks.hw09_explainable import (
     ATTRIBUTION,
     CAUSE,
@@ -37,7 +38,7 @@ from tasks.hw09_explainable import (
     picture_name,
 )  # fmt: skip
 from tasks.hw09_explainable.judge import MASKS_FILE, PICTURES_FILE, probabilities
-from tasks.hw09_explainable.scenes import PLAIN, Family, Masks, Pictures, Random, Scene, draw_family, masks, painted
+from tasks.hw09_explainable.scenes import PLAIN, Family, Masks, Pictures, Scene, draw_family, masks, painted
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
@@ -198,7 +199,9 @@ def trained(seed: int, pictures: Pictures, labels: Sequence[int], epochs: int) -
         learner.eval()
         for at, layer in enumerate(layers):
             if isinstance(layer, nn.Conv2d):
-                network.features[2 * at // 3] = fuse_conv_bn_eval(layer, layers[at + 1])
+                norm = layers[at + 1]
+                assert isinstance(norm, nn.BatchNorm2d)
+                network.features[2 * at // 3] = fuse_conv_bn_eval(layer, norm)
         return save(network.state_dict())
     finally:
         torch.set_num_threads(threads)
@@ -207,7 +210,8 @@ def trained(seed: int, pictures: Pictures, labels: Sequence[int], epochs: int) -
 def grid(masks: Masks) -> Masks:
     """Masks (2, s, s) on the grid of maps, (2, 64, 64): a cell is covered where one of its pixels is."""
     times = masks.shape[1] // GRID
-    found: Masks = masks.reshape(2, GRID, times, GRID, times).any(axis=(2, 4))
+    covered = np.maximum.reduce(masks.reshape(2, GRID, times, GRID, times), axis=(2, 4))
+    found: Masks = np.asarray(covered, dtype=np.bool_)
     return found
 
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 from baselines import explain
 from baselines import hw09_explainable as baseline
 from baselines.common import train_level
-from tasks.hw09_explainable import ATTRIBUTION, CAUSE, GRID, MARK, NETWORK_FILE, OBJECT, judge, scenes, world
+from tasks.hw09_explainable import ATTRIBUTION, CAUSE, DISHES, GRID, MARK, NETWORK_FILE, OBJECT, judge, scenes, world
 from tasks.streams import Streams
 from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given, Reference, Trick, World
 
@@ -187,7 +187,7 @@ def segmented(given: Given) -> bytes:
     family = scenes.draw_family(given.other_streams().generator("family/0"))
     rng = np.random.default_rng(given.seed)
     side = pictures_of(given).shape[-1]
-    drawn = [world.candidate(rng, int(rng.integers(2)), int(rng.integers(world.DISHES))) for _ in range(300)]
+    drawn = [world.candidate(rng, int(rng.integers(2)), int(rng.integers(DISHES))) for _ in range(300)]
     seen = world.tensor(scenes.painted(family, side, drawn))
     masks = torch.from_numpy(np.stack([scenes.masks(family, side, scene) for scene in drawn])).float()
     with torch.random.fork_rng(devices=[]):
