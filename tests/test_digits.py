@@ -201,7 +201,20 @@ WALKED: dict[str, list[list[str]]] = {
     "grade": [["grade", "--pending"]],
     "doctor": [["doctor"]],
 }
-OF_STAFF = {"demo", "extend", "new", "points", "prepare", "reveal", "roster", "rules", "serve", "starter", "train"}
+OF_STAFF = {
+    "causes",
+    "demo",
+    "extend",
+    "new",
+    "points",
+    "prepare",
+    "reveal",
+    "roster",
+    "rules",
+    "serve",
+    "starter",
+    "train",
+}
 """Commands that show no score, but for `train --submit`, which has a test of its own."""
 OF_A_LOGIN = {"login", "logout"}
 

@@ -229,6 +229,8 @@ def drawn(name: str, rng: np.random.Generator, n: int) -> tuple[Columns, Columns
         return {"features": rng.normal(size=(n, 4))}, made
     if name == "mean_return_score":
         return {}, {"return": rng.normal(size=n)}
+    if name == "attacked_accuracy_loss":
+        return {}, {"right": rng.random(n) < 0.5}
     if name in ("relevance_score", "cause_accuracy_score", "deletion_score"):
         mass = rng.dirichlet([1, 1, 1], n)[:, :2]
         return {"cause": label % 2}, {"cause": guess % 2, "mass": mass, "deletion": rng.random(n)}
