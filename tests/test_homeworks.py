@@ -639,7 +639,9 @@ class Training:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("world", BUILTIN)
+@pytest.mark.parametrize(
+    "world", [pytest.param(world, marks=pytest.mark.slow) if "-" in world else world for world in BUILTIN]
+)
 def test_every_level_writes_a_file_that_is_taken_and_a_log_of_its_epochs(
     world: str, level: str, homes: Callable[[str], Home], tmp_path: Path
 ) -> None:
