@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import UserError
-from tasks.hw06_gan.networks import one_thread
+from tasks.nets import one_thread
 
 if TYPE_CHECKING:
     import torch

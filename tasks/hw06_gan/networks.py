@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.base import UserError
 from tasks.hw06_gan import world
+from tasks.nets import one_thread
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
@@ -209,19 +210,6 @@ def _steps(
         for batch in torch.split(torch.randperm(count, generator=generator), BATCH):
             if len(batch) == BATCH:
                 yield batch, step
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread, so that sums do not depend on the number of cores."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

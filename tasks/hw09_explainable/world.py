@@ -39,6 +39,7 @@ from tasks.hw09_explainable import (
 )  # fmt: skip
 from tasks.hw09_explainable.judge import MASKS_FILE, PICTURES_FILE, probabilities
 from tasks.hw09_explainable.scenes import PLAIN, Family, Masks, Pictures, Scene, draw_family, masks, painted
+from tasks.nets import one_thread
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
@@ -165,9 +166,7 @@ def trained(seed: int, pictures: Pictures, labels: Sequence[int], epochs: int) -
 
     from tasks.hw09_explainable.network import Network
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = Network(DISHES + 1)
@@ -203,8 +202,6 @@ def trained(seed: int, pictures: Pictures, labels: Sequence[int], epochs: int) -
                 assert isinstance(norm, nn.BatchNorm2d)
                 network.features[2 * at // 3] = fuse_conv_bn_eval(layer, norm)
         return save(network.state_dict())
-    finally:
-        torch.set_num_threads(threads)
 
 
 def grid(masks: Masks) -> Masks:

@@ -8,8 +8,7 @@ Transformations, arXiv 1711.00117.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +22,7 @@ from torch.nn import functional
 from tasks.base import Columns, Judged
 from tasks.formats import Format, ImagesFormat
 from tasks.hw10_attack import EACH, PROXIES_FOLDER, networks
+from tasks.nets import one_thread
 from tasks.processes import mapped
 from tasks.streams import Streams
 
@@ -70,17 +70,6 @@ class Training:
     epochs: int
     seed: int
     wider: int = 1
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread, so that sums do not depend on the number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def prepared(images: Pictures) -> torch.Tensor:

@@ -20,6 +20,7 @@ from tasks.formats import ImagesFormat
 from tasks.hw10_attack import EACH, EPSILON, LABELS_FILE, PICTURES_FILE, TRAINING_FILE, networks, victims
 from tasks.hw10_attack.pack import packed
 from tasks.hw10_attack.victims import Pictures, Training, Victim
+from tasks.nets import one_thread
 from tasks.streams import Streams
 from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given, Reference, Trick, World
 
@@ -135,7 +136,7 @@ def attacked(x: Pictures, proxies: Sequence[networks.Network], config: baseline.
     given = victims.prepared(x)
     y, generator = torch.from_numpy(LABELS), torch.Generator().manual_seed(seed)
     moved, velocity = given.clone(), torch.zeros_like(given)
-    with victims.one_thread():
+    with one_thread():
         for _ in range(config.epochs):
             fresh = baseline.diverse_gradient(proxies, moved, y, config, generator)
             velocity = baseline.momentum(velocity, fresh, config.momentum)
@@ -176,7 +177,7 @@ def universal(given: Given) -> bytes:
     proxies, y, unused = proxies_of(given.public), torch.from_numpy(LABELS), torch.Generator()
     start = victims.prepared(x)
     pattern = torch.zeros(10, *start.shape[1:])
-    with victims.one_thread():
+    with one_thread():
         for _ in range(20):
             way = baseline.diverse_gradient(proxies, (start + pattern[y]).clamp(0, 1), y, baseline.Config(), unused)
             mean = torch.stack([way[y == label].mean(0) for label in range(10)])
