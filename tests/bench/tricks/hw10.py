@@ -230,6 +230,10 @@ def method(**changes: float) -> Callable[[World, Streams, str], bytes]:
 
 
 OWN = "networks of one's own are a sound method of the field, and allowed"
+MORE = (
+    "it is the level boss on six networks in place of three: more networks carry an attack further, also those of"
+    " another key. The sheet forbids them; nothing in the file shows them"
+)
 REFERENCES = (
     Reference("white box: gradients of the hidden networks", white_box),
     Reference("MI-FGSM without copies", method(moves=0)),
@@ -254,5 +258,5 @@ TRICKS = (
     Trick("boss on the first proxy alone", PUBLIC_DATA, one_proxy),
     Trick("one pattern for each class", PUBLIC_DATA, universal),
     Trick("boss on the six networks of another key", OTHER_DATA, other_black_box, long=True),
-    Trick("boss on the proxies and another key's black box", OTHER_DATA, with_other_black_box, long=True),
+    Trick("boss on the proxies and another key's black box", OTHER_DATA, with_other_black_box, MORE, long=True),
 )
