@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import struct
@@ -415,7 +416,7 @@ TARGET = torch.tensor([3, 1])
 
 
 def test_saliency_and_smooth_grad_are_captums(network: Network, x: torch.Tensor) -> None:
-    attr: Any = pytest.importorskip("captum.attr")
+    attr: Any = importlib.import_module("captum.attr")
     ours = explain.saliency(network, x, TARGET)
     assert torch.allclose(ours, attr.Saliency(network).attribute(x.clone().requires_grad_(), target=TARGET), atol=1e-9)
     for kind, squared in (("smoothgrad", False), ("smoothgrad_sq", True)):
@@ -432,7 +433,7 @@ def test_integrated_gradients_are_captums_and_complete(network: Network, x: torc
     baseline_ = torch.full_like(x, 0.5)
     maps, gap = explain.integrated_gradients(network, x, TARGET, baseline_, 40)
     assert gap.abs().max() < 2e-3
-    attr: Any = pytest.importorskip("captum.attr")
+    attr: Any = importlib.import_module("captum.attr")
     theirs, delta = attr.IntegratedGradients(network).attribute(
         x, baseline_, target=TARGET, n_steps=40, return_convergence_delta=True
     )
@@ -442,7 +443,7 @@ def test_integrated_gradients_are_captums_and_complete(network: Network, x: torc
 
 @pytest.mark.parametrize(("window", "stride"), [(7, 5), (32, 8)])
 def test_occlusion_is_captums(window: int, stride: int, network: Network, x: torch.Tensor) -> None:
-    attr: Any = pytest.importorskip("captum.attr")
+    attr: Any = importlib.import_module("captum.attr")
     fill = torch.tensor([0.2, 0.5, 0.7])[None, :, None, None]
     theirs = attr.Occlusion(network).attribute(
         x, sliding_window_shapes=(3, window, window), strides=(3, stride, stride), target=TARGET,
@@ -456,8 +457,8 @@ SEGMENTS = torch.arange(32)[:, None] // 8 * 4 + torch.arange(32) // 8
 
 
 def test_lime_is_captums(network: Network, x: torch.Tensor) -> None:
-    attr: Any = pytest.importorskip("captum.attr")
-    models: Any = pytest.importorskip("captum._utils.models.linear_model")
+    attr: Any = importlib.import_module("captum.attr")
+    models: Any = importlib.import_module("captum._utils.models.linear_model")
     kept = torch.rand(60, 16, generator=torch.Generator().manual_seed(2)) < 0.5
     rows = iter(kept.long())
     method = attr.Lime(
