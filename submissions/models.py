@@ -59,17 +59,21 @@ CODES: dict[str, str] = {
         "The graph is not valid: a name is defined twice, not at all or later than used, or an attribute is damaged. "
         "Export the model again."
     ),
-    "E_MODEL_LARGE": "The graph has too many nodes, constants or values in its attributes. Simplify the model.",
+    "E_MODEL_LARGE": (
+        "The graph has too many nodes, constants, joined values or values in its attributes. Simplify the model."
+    ),
     "E_MODEL_CONSTANT": (
         "Part of the graph computes constants, or weights are computed instead of stored. Export with "
-        "do_constant_folding=True, and store weights as they are used."
+        "do_constant_folding=True and store weights as they are used; a graph with pads: with dynamo=True."
     ),
 }
 """The error codes for a model before it is run. Codes are stable."""
 
 OPSETS = range(13, 23)
 IR_VERSIONS = range(7, 13)
-MOST_NODES, MOST_CONSTANTS = 2000, 2000
+MOST_NODES, MOST_CONSTANTS, MOST_JOINED = 2000, 2000, 2000
+"""The most nodes, constants, and inputs of operators that take any number of them: which values a node adds up or joins
+is a choice too, and with 64 inputs a node holds as much as 64 weights."""
 MOST_LISTED = 64
 """The most entries of a constant of a wide type, and of the lists in attributes of one node."""
 MOST_STRUCTURE = 8
@@ -106,6 +110,9 @@ STRUCTURE = {
     "ReduceL2": (1,),
 }  # fmt: skip
 """Operators with the places of shapes, axes and bounds."""
+
+JOINING = {"Concat", "Max", "Min", "Sum"}
+"""Operators that take any number of inputs."""
 
 MOVING = {"Concat", "Expand", "Flatten", "Identity", "Reshape", "Shape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
 """Operators that only copy. What they make of constants alone may be the same for every input."""
@@ -151,8 +158,9 @@ def _parsed(data: bytes, form: ModelFormat) -> onnx.ModelProto:
         raise refusal("E_SIZE", message)
     if not data.strip():
         raise empty()
-    if data.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x04", b"\x80\x05")):
-        raise refusal("E_MODEL_FILE", "this looks like a file of torch.save; export the model with torch.onnx.export.")
+    if data.startswith((b"PK", *(bytes([0x80, protocol]) for protocol in range(2, 6)))):
+        message = "this is a zip or a pickle, such as torch.save writes; export the model with torch.onnx.export."
+        raise refusal("E_MODEL_FILE", message)
     try:
         model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError:
@@ -210,9 +218,11 @@ class _Graph:
     def read(self, graph: onnx.GraphProto) -> bool:
         """Reads everything; False where the graph is too large to be looked at."""
         constants = len(graph.initializer) + sum(node.op_type == "Constant" for node in graph.node)
+        joined = sum(len(node.input) for node in graph.node if node.op_type in JOINING)
         for what, count, most in (
             ("nodes", len(graph.node), MOST_NODES),
             ("constants", constants, MOST_CONSTANTS),
+            ("inputs of Concat, Max, Min and Sum", joined, MOST_JOINED),
             ("inputs and outputs", len(graph.input) + len(graph.output), MOST_CONSTANTS),
         ):
             if count > most:
@@ -441,7 +451,8 @@ class _Graph:
             self.dependent |= {name for name in node.output if name}
         elif node.op_type not in PASSING:
             message = (
-                f"{where} does not depend on an input; export with do_constant_folding=True, and store what it gives."
+                f"{where} does not depend on an input; export with do_constant_folding=True (where it computes a pad, "
+                "with dynamo=True), and store what it gives."
             )
             self.add("E_MODEL_CONSTANT", message)
         for place in STORED.get(node.op_type, ()):

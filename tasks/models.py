@@ -42,8 +42,8 @@ CODES = {
     "E_MODEL_TIME": "The graph takes too much processor time on one thread. Make the model smaller.",
     "E_MODEL_MEMORY": "The graph takes too much memory. Make the model smaller.",
     "E_MODEL_HIDDEN": (
-        "A value inside the graph, of more than 64 numbers, is the same for different inputs: it is a constant that is "
-        "not counted. Store weights as constants."
+        "A value inside the graph, of more than 64 numbers, is the same for different inputs, or smaller ones of more "
+        "than 1,024 numbers together are: constants that are not counted. Store weights as constants."
     ),
     "E_MODEL_ROWS": (
         "The output of a row depends on the other rows of its batch. Reshape and normalise within a row only, and "
@@ -57,8 +57,8 @@ LIMITS = Limits(seconds=60.0, memory=3 * 2**30)
 """Processor time for the whole work of a model, and its address space with Python and onnxruntime in it."""
 SPARE, WALL = 60.0, 5.0
 """By the clock the work may take so many seconds, and so many times its processor time, on a busy machine."""
-MOST_LISTED = 64
-"""The most numbers of a value that may be the same for different inputs."""
+MOST_LISTED, MOST_SAME = 64, 1024
+"""The most numbers of a value that may be the same for different inputs, and of all such values together."""
 ROWS = 4
 MOST_HEADER = 2**16
 ROW_TOLERANCE = 1e-3
@@ -355,31 +355,47 @@ def _try(runtime: Any, form: ModelFormat, graph: bytes, inspected: bytes) -> Any
     import numpy as np
 
     rng = np.random.default_rng(0)
-    one, other = ([_drawn(rng, port) for port in form.inputs] for _ in range(2))
+    pairs = [[[_drawn(rng, port, kind) for port in form.inputs] for _ in range(2)] for kind in (False, True)]
     with _reported():
         session = _session(runtime, inspected)
         names = [port.name for port in session.get_outputs()]
-        values = [session.run(None, _named(form, inputs)) for inputs in (one, other)]
-    for name, mine, others in zip(names, *values, strict=True):
-        if mine.size > MOST_LISTED and mine.shape == others.shape and np.array_equal(mine, others):
-            raise _Refused("E_MODEL_HIDDEN", name)
-    del session, values
+    for pair in pairs:
+        with _reported():
+            values = [session.run(None, _named(form, inputs)) for inputs in pair]
+        _refuse_hidden(names, *values)
+        del values
+    del session
     with _reported():
         session = _session(runtime, graph)
-    whole = _run(session, form, one)
-    alone = _run(session, form, [part[:1] for part in one])
-    mixed = _run(session, form, [np.concatenate([part[:2], rest[2:]]) for part, rest in zip(one, other, strict=True)])
-    for port, mine, single, among in zip(form.outputs, whole, alone, mixed, strict=True):
-        most = ROW_TOLERANCE * max(1.0, float(np.abs(mine.astype(np.float64)).max(initial=0.0)))
-        for part, rows in ((single, 1), (among, 2)):
-            if np.abs(part[:rows].astype(np.float64) - mine[:rows]).max(initial=0.0) > most:
-                raise _Refused("E_MODEL_ROWS", port.name)
+    for one, other in pairs:
+        whole = _run(session, form, one)
+        alone = _run(session, form, [part[:1] for part in one])
+        mixed = _run(session, form, [np.concatenate([a[:2], b[2:]]) for a, b in zip(one, other, strict=True)])
+        for port, mine, single, among in zip(form.outputs, whole, alone, mixed, strict=True):
+            most = ROW_TOLERANCE * max(1.0, float(np.abs(mine.astype(np.float64)).max(initial=0.0)))
+            for part, rows in ((single, 1), (among, 2)):
+                if np.abs(part[:rows].astype(np.float64) - mine[:rows]).max(initial=0.0) > most:
+                    raise _Refused("E_MODEL_ROWS", port.name)
     return session
 
 
-def _drawn(rng: np.random.Generator, port: Tensor) -> NDArray[Any]:
-    values = rng.standard_normal((ROWS, *port.shape))
-    return (values if port.dtype != "int64" else values > 0).astype(port.dtype)
+def _refuse_hidden(names: Sequence[str], mine: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]) -> None:
+    """Refuses computed values that are the same for two inputs: a large one, or many small ones."""
+    import numpy as np
+
+    same = 0
+    for name, one, other in zip(names, mine, others, strict=True):
+        if one.shape == other.shape and np.array_equal(one, other):
+            same += one.size
+            if one.size > MOST_LISTED or same > MOST_SAME:
+                raise _Refused("E_MODEL_HIDDEN", name)
+
+
+def _drawn(rng: np.random.Generator, port: Tensor, bounded: bool) -> NDArray[Any]:
+    """An input of normal noise or, where `bounded`, of noise from 0 to 1 as in a picture; 0 and 1 for whole numbers."""
+    shape = (ROWS, *port.shape)
+    values = rng.random(shape) if bounded else rng.standard_normal(shape)
+    return (values if port.dtype != "int64" else values > bounded / 2).astype(port.dtype)
 
 
 def _named(form: ModelFormat, inputs: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
