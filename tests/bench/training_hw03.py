@@ -12,14 +12,10 @@ printed separately. The score is that of the hidden test.
 
 from __future__ import annotations
 
-import argparse
 import math
-import os
 import random
 import sys
-import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +28,9 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from baselines import hw03_cnn as baseline  # noqa: E402
-from baselines.common import pick_device, rate, tuned  # noqa: E402
-from baselines.run import Run  # noqa: E402
+from baselines.common import rate  # noqa: E402
 from tasks.hw03_cnn import TARGET, TASK  # noqa: E402
-from tasks.streams import fixed  # noqa: E402
+from tests.bench.turns import bench, options  # noqa: E402
 
 
 class Files(Dataset[tuple[torch.Tensor, int]]):
@@ -127,64 +122,26 @@ class Theirs:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = options(__doc__, ("simple", "medium"), "medium")
     parser.add_argument("--size", default="small", choices=("small", "full"))
-    parser.add_argument("--level", default="medium", choices=("simple", "medium"))
-    parser.add_argument("--epochs", type=int, help="at least 2; default: those of the level")
     parser.add_argument("--workers", type=int, default=0, help="processes of the DataLoader")
     parser.add_argument("--threads", type=int, default=1, help="of torch on the CPU, for both sides")
-    parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
-    parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    device = pick_device(given.device)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}")
-    with tempfile.TemporaryDirectory() as name, tuned(device, given.threads):
-        public = Path(name) / "public"
-        public.mkdir()
-        made = TASK.edition("builtin").make(public, fixed(given.seed), given.size, None)
-        truth = made.answers.columns[TARGET]
-        config = baseline.settings(given.level, public)
-        config = replace(config, epochs=given.epochs or config.epochs)
-        root = baseline.root_of(public)
+    with bench(given, TASK, baseline, given.size, given.threads) as at:
+        root = baseline.root_of(at.public)
         begin = time.perf_counter()
         for folder in ("training/labeled", "validation"):
-            baseline.labelled(root, folder, config.side)
-        baseline.test(root, config.side)
+            baseline.labelled(root, folder, at.config.side)
+        baseline.test(root, at.config.side)
         reading = time.perf_counter() - begin
-        theirs = Theirs(config, root, given.seed, device, given.workers)
-        seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
-        steps, mark = 0, time.perf_counter()
-
-        def now() -> float:
-            if device == "cuda":
-                torch.cuda.synchronize()
-            return time.perf_counter()
-
-        def turn(done: int, total: int, metrics: Any) -> None:
-            """After each of our epochs: one of theirs."""
-            nonlocal mark, steps
-            between = now()
-            steps = theirs.epoch()
-            end = now()
-            if done > 1:
-                seconds["ours"].append(between - mark)
-                seconds["theirs"].append(end - between)
-            mark = now()
-
-        run = Run(Path(name) / "run", given.seed, device, progress=turn)
-        run.folder.mkdir()
-        baseline.train(config, public, run)
-        mine = np.loadtxt(run.submission, delimiter=",", skiprows=1)[:, 1]
-        their_score = float(np.mean(np.array(theirs.classes(theirs.test)) == truth))
-    rates = {side: steps * len(values) / sum(values) for side, values in seconds.items()}
-    print(f"DataLoader loop  {rates['theirs']:8.1f} steps a second   accuracy {their_score:.4f}")
-    print(f"baseline         {rates['ours']:8.1f} steps a second   accuracy {np.mean(mine == truth):.4f}", end="   ")
-    print(f"(reading all pictures once: {reading:.1f} s)")
-    print(
-        f"ratio {rates['ours'] / rates['theirs']:.2f} at batches of {config.batch}, {given.size}, {given.level}",
-        end=", ",
-    )
-    print(f"{config.epochs} epochs, {given.workers} workers, {given.threads} threads")
+        theirs = Theirs(at.config, root, at.seed, at.device, given.workers)
+        turns = at.in_turns(theirs.epoch, wall=True)
+        both = theirs.classes(theirs.test), at.said(turns.run.submission.read_bytes())[TARGET]
+    at.show(
+        turns, "accuracy", *(at.accuracy(said, TARGET) for said in both),
+        size=f"{given.size}, ", more=f", {given.workers} workers, {given.threads} threads",
+    )  # fmt: skip
+    print(f"reading all pictures once: {reading:.1f} s")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,8 @@ both sides. They take turns epoch by epoch; the first is not counted. The score 
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import sys
-import tempfile
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,13 +22,10 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from baselines import hw07_bert as baseline  # noqa: E402
-from baselines.common import pick_device, tuned  # noqa: E402
 from baselines.spans import Asked, Batch, Row, Signs, read_questions, submission  # noqa: E402
-from submissions.reader import read  # noqa: E402
 from tasks.hw07_bert import TASK  # noqa: E402
 from tasks.metrics import ANSWER_MATCH  # noqa: E402
-from tasks.streams import fixed  # noqa: E402
-from tests.bench.turns import in_turns  # noqa: E402
+from tests.bench.turns import bench, options  # noqa: E402
 
 Item = tuple[str, Asked, int]
 
@@ -109,30 +102,13 @@ class Theirs:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--level", default="medium", choices=("simple", "medium"))
-    parser.add_argument("--epochs", type=int, help="at least 2; default: those of the level")
-    parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    device = pick_device(given.device)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}")
-    with tempfile.TemporaryDirectory() as name, tuned(device, 1):
-        public = Path(name) / "public"
-        public.mkdir()
-        edition = TASK.edition("builtin")
-        made = edition.make(public, fixed(given.seed), "small")
-        config = baseline.settings(given.level, public)
-        config = replace(config, epochs=given.epochs or config.epochs)
-        theirs = Theirs(config, public, given.seed, device)
-        turns = in_turns(partial(baseline.train, config, public), theirs.epoch, Path(name) / "run", given.seed, device)
-        files = (submission(theirs.test[2], theirs.answers(*theirs.test[:2])), turns.run.submission.read_bytes())
-        form = edition.format.fit(made.answers)
-        scores = [ANSWER_MATCH.value(ANSWER_MATCH.rows(made.answers.columns, read(file, form))) for file in files]
-    print(f"DataLoader loop  {turns.theirs:8.1f} steps a second   exact match {scores[0]:.4f}")
-    print(f"baseline         {turns.ours:8.1f} steps a second   exact match {scores[1]:.4f}")
-    ratio = turns.ours / turns.theirs
-    print(f"ratio {ratio:.2f} at batches of {config.batch} paragraphs, {given.level}, {config.epochs} epochs")
+    given = options(__doc__, ("simple", "medium"), "medium").parse_args()
+    with bench(given, TASK, baseline) as at:
+        theirs = Theirs(at.config, at.public, at.seed, at.device)
+        turns = at.in_turns(theirs.epoch)
+        files = submission(theirs.test[2], theirs.answers(*theirs.test[:2])), turns.run.submission.read_bytes()
+        scores = [ANSWER_MATCH.value(ANSWER_MATCH.rows(at.made.answers.columns, at.said(file))) for file in files]
+    at.show(turns, "exact match", *scores, unit=" paragraphs")
 
 
 if __name__ == "__main__":

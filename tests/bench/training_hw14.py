@@ -10,13 +10,8 @@ the first is not counted. The score is the average accuracy of the hidden test.
 
 from __future__ import annotations
 
-import argparse
-import os
 import random
 import sys
-import tempfile
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +23,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from baselines import hw14_lifelong as baseline  # noqa: E402
-from baselines.common import pick_device, tuned  # noqa: E402
-from submissions.reader import read  # noqa: E402
 from tasks.hw14_lifelong import AVERAGE, LAYERS, TASK, TASKS, form_of, hits, judge, task_folder  # noqa: E402
-from tasks.streams import fixed  # noqa: E402
-from tests.bench.turns import in_turns  # noqa: E402
+from tests.bench.turns import bench, options  # noqa: E402
 
 LEVELS = ("simple", "medium", "strong", "boss")
 
@@ -111,35 +103,16 @@ class Theirs:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--level", default="boss", choices=LEVELS)
-    parser.add_argument("--epochs", type=int, help="of each task; default: those of the level")
-    parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    device = pick_device(given.device)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}")
-    form = form_of(LAYERS)
-    with tempfile.TemporaryDirectory() as name, tuned(device, 1):
-        public, secret = Path(name) / "public", Path(name) / "secret"
-        public.mkdir()
-        secret.mkdir()
-        answers = TASK.edition("builtin").make(public, fixed(given.seed), "small", None, secret).answers.columns
-        config = baseline.settings(given.level, public)
-        config = replace(config, epochs=given.epochs or config.epochs)
-        theirs = Theirs(config, public, given.seed, device)
-        turns = in_turns(
-            partial(baseline.train, config, public), theirs.epoch, Path(name) / "run", given.seed, device,
-            suffix=".safetensors",
-        )  # fmt: skip
-        scores = []
-        for file in (baseline.submission(theirs.network, torch.stack(theirs.after)), turns.run.submission.read_bytes()):
-            said = judge.run(form, read(file, form), secret).columns
-            scores.append(AVERAGE.value(hits(answers, said)))
-    print(f"DataLoader loop  {turns.theirs:8.1f} steps a second   average accuracy {scores[0]:.4f}")
-    print(f"baseline         {turns.ours:8.1f} steps a second   average accuracy {scores[1]:.4f}")
-    ratio = turns.ours / turns.theirs
-    print(f"ratio {ratio:.2f} at batches of {config.batch}, {given.level}, {config.epochs} epochs of each task")
+    given = options(__doc__, LEVELS, "boss", epochs="of each task").parse_args()
+    with bench(given, TASK, baseline) as at:
+        theirs = Theirs(at.config, at.public, at.seed, at.device)
+        turns = at.in_turns(theirs.epoch, suffix=".safetensors")
+        files = baseline.submission(theirs.network, torch.stack(theirs.after)), turns.run.submission.read_bytes()
+        judged = [judge.run(form_of(LAYERS), at.said(file), at.secret).columns for file in files]
+    at.show(
+        turns, "average accuracy", *(AVERAGE.value(hits(at.made.answers.columns, said)) for said in judged),
+        more=" of each task",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

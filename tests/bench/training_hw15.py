@@ -10,18 +10,11 @@ They take turns epoch by epoch; the first is not counted. The score is that of t
 
 from __future__ import annotations
 
-import argparse
-import csv
-import os
 import random
 import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -31,10 +24,9 @@ sys.path[:0] = [str(ROOT)]
 
 from baselines import hw15_meta as baseline  # noqa: E402
 from baselines.characters import WAYS, read_characters, read_ink, read_tasks  # noqa: E402
-from baselines.common import pick_device, rate, tuned  # noqa: E402
+from baselines.common import rate  # noqa: E402
 from tasks.hw15_meta import TARGET, TASK, TEST, TRAINING  # noqa: E402
-from tasks.streams import fixed  # noqa: E402
-from tests.bench.turns import in_turns  # noqa: E402
+from tests.bench.turns import bench, options  # noqa: E402
 
 
 class Files(Dataset[tuple[torch.Tensor, int]]):
@@ -128,29 +120,12 @@ class Theirs:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--level", default="strong", choices=("medium", "strong", "boss"))
-    parser.add_argument("--epochs", type=int, help="at least 2; default: those of the level")
-    parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    device = pick_device(given.device)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}")
-    with tempfile.TemporaryDirectory() as name, tuned(device, 1):
-        public = Path(name) / "public"
-        public.mkdir()
-        truth = TASK.edition("builtin").make(public, fixed(given.seed), "small").answers.columns[TARGET]
-        config = baseline.LEVELS[given.level]
-        config = replace(config, epochs=given.epochs or config.epochs)
-        theirs = Theirs(config, public, given.seed, device)
-        turns = in_turns(partial(baseline.train, config, public), theirs.epoch, Path(name) / "run", given.seed, device)
-        with turns.run.submission.open(newline="") as file:
-            mine = [int(row[TARGET]) for row in csv.DictReader(file)]
-        scores = [float(np.mean(np.array(said) == truth)) for said in (theirs.classes(theirs.asked), mine)]
-    print(f"DataLoader loop  {turns.theirs:8.1f} steps a second   accuracy {scores[0]:.4f}")
-    print(f"baseline         {turns.ours:8.1f} steps a second   accuracy {scores[1]:.4f}")
-    ratio = turns.ours / turns.theirs
-    print(f"ratio {ratio:.2f} at batches of {config.batch}, {given.level}, {config.epochs} epochs")
+    given = options(__doc__, ("medium", "strong", "boss"), "strong").parse_args()
+    with bench(given, TASK, baseline) as at:
+        theirs = Theirs(at.config, at.public, at.seed, at.device)
+        turns = at.in_turns(theirs.epoch)
+        both = theirs.classes(theirs.asked), at.said(turns.run.submission.read_bytes())[TARGET]
+    at.show(turns, "accuracy", *(at.accuracy(said, TARGET) for said in both))
 
 
 if __name__ == "__main__":
