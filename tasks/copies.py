@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tasks.groups import Linked
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -34,23 +36,16 @@ def same_groups(thumbnails: NDArray[np.float64], limit: float) -> NDArray[np.int
     order = np.argsort(means, kind="stable")
     rows, means = rows[order], means[order]
     squares = np.einsum("ij,ij->i", rows, rows)
-    parent = list(range(len(rows)))
-
-    def root(one: int) -> int:
-        while parent[one] != one:
-            parent[one] = parent[parent[one]]
-            one = parent[one]
-        return one
-
+    linked = Linked(len(rows))
     for start in range(0, len(rows), PIECE):
         piece = rows[start : start + PIECE]
         # Pictures differ by at least as much as their means, so the later ones need not be compared.
         end = np.searchsorted(means, means[start : start + PIECE][-1] + limit + 0.1)
         distances = squares[start : start + PIECE, None] + squares[start:end] - 2 * piece @ rows[start:end].T
         for a, b in np.argwhere(distances <= limit**2 * rows.shape[1]).tolist():
-            parent[root(start + a)] = root(start + b)
+            linked.link(start + a, start + b)
     groups = np.empty(len(rows), dtype=np.int64)
-    groups[order] = [root(place) for place in range(len(rows))]
+    groups[order] = [linked.root(place) for place in range(len(rows))]
     _, first, which = np.unique(groups[which.ravel()], return_index=True, return_inverse=True)
     return first[which]
 

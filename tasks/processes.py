@@ -22,6 +22,15 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def blocks(count: int, size: int) -> list[range]:
+    """The numbers from 0 to `count` in blocks of `size`, the last one of the rest.
+
+    >>> blocks(5, 2)
+    [range(0, 2), range(2, 4), range(4, 5)]
+    """
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
 def mapped(work: Callable[[P], R], parts: Sequence[P], processes: int | None = None) -> list[R]:
     """`work` of each part, in order, over `processes` (default: one for each core); one is this process itself.
 

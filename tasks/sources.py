@@ -15,6 +15,7 @@ import bz2
 import contextlib
 import gzip
 import hashlib
+import json
 import lzma
 import os
 import re
@@ -134,6 +135,14 @@ class Source:
     def text(self, path: str, most: int) -> str:
         """The text of a file in UTF-8, with or without a byte order mark."""
         return decoded(self.read(path, most), f"{self.name}, {path}")
+
+    def json(self, path: str, most: int) -> Any:
+        """The content of a JSON file in UTF-8."""
+        text = self.text(path, most)
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise refused(f"{self.name}, {path}: expected JSON; it cannot be read ({error}).") from None
 
     def find(self, *names: str) -> str | None:
         """The path of the only file with one of these names, capitals aside; None where there is none.

@@ -20,6 +20,7 @@ from harness.home import Home
 from submissions.reader import read
 from tasks.base import Answers, Made, SubmissionError, UserError
 from tasks.formats import Format
+from tasks.groups import carve
 from tasks.hw11_adaptation import CLASSES, ROOT, TARGET, TASK, official, world
 from tasks.metrics import ACCURACY
 from tasks.streams import fixed
@@ -213,7 +214,7 @@ def test_copies_of_a_photograph_stay_on_one_side() -> None:
     labels = np.repeat(np.arange(CLASSES), 20)
     groups = np.arange(200) // 2  # all of them in pairs
     groups[39] = groups[40]  # and three in one of two classes
-    hidden = official.carve(labels, groups, np.random.default_rng(0))
+    hidden = carve(groups.tolist(), labels.tolist(), official.SHARE, np.random.default_rng(0))
     assert all(len(set(hidden[groups == group].tolist())) == 1 for group in groups)
     assert np.bincount(labels[hidden]).tolist() == [4] * CLASSES
     assert not hidden[39:41].any()

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from tasks.base import Answers, Made
 from tasks.copies import same_groups
+from tasks.groups import carve
 from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, Layout
 from tasks.pictures import MAX_BYTES, cells, given
 from tasks.sources import Source, opened, refused
@@ -141,28 +142,13 @@ def _check_numbers(source: Source, layout: Layout, numbers: Counter[tuple[str, i
         )
 
 
-def carve(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+def hidden_ones(pictures: list[Picture], groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
     """Which pictures become hidden: about a quarter of every class in both labelled parts, by whole groups.
 
     A group with unlabelled pictures, or with pictures of two classes, stays in the training data.
     """
-    members: dict[int, list[int]] = {}
-    for place, group in enumerate(groups.tolist()):
-        members.setdefault(group, []).append(place)
-    hidden = np.zeros(len(pictures), dtype=bool)
-    sizes = Counter((picture.part, picture.label) for picture in pictures)
-    left = {key: size // SHARE for key, size in sizes.items() if key[1] >= 0}
-    keys = list(members)
-    for at in rng.permutation(len(keys)).tolist():
-        places = members[keys[at]]
-        if len({pictures[place].label for place in places}) != 1:
-            continue
-        needed = Counter((pictures[place].part, pictures[place].label) for place in places)
-        if all(left.get(key, 0) >= count for key, count in needed.items()):
-            hidden[places] = True
-            for key, count in needed.items():
-                left[key] -= count
-    return hidden
+    kinds = [(picture.part, picture.label) if picture.label >= 0 else None for picture in pictures]
+    return carve(groups.tolist(), kinds, SHARE, rng, [picture.label for picture in pictures])
 
 
 def make(
@@ -174,7 +160,7 @@ def make(
         pictures = find_pictures(files, layout)
         thumbnails = np.array([cells(given(files, one.path, ("JPEG",))[0]) for one in pictures])
         groups = same_groups(thumbnails, SAME)
-        hidden = carve(pictures, groups, streams.generator("hidden pictures"))
+        hidden = hidden_ones(pictures, groups, streams.generator("hidden pictures"))
         if len({pictures[place].label for place in np.flatnonzero(hidden)}) < 2:
             raise refused(f"{files.name}: expected pictures that differ; almost all of them are the same.")
         names = numbered(layout, pictures, hidden, streams.generator("order").permutation(len(pictures)))

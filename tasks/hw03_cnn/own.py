@@ -24,7 +24,7 @@ from PIL import Image
 from tasks.base import Made
 from tasks.copies import same_groups
 from tasks.hw03_cnn import Layout, form_of
-from tasks.hw03_cnn.official import SAME, Picture, carve, made, numbered
+from tasks.hw03_cnn.official import SAME, Picture, hidden_ones, made, numbered
 from tasks.pictures import cells, given
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
@@ -110,7 +110,7 @@ def make(
         check_facts(files, every[known], np.array(kinds)[known], np.array(sides)[known])
         side = next(side for side in SIDES if side <= min(sides))
         groups = same_groups(np.array(thumbnails), SAME)
-        hidden = carve(pictures, groups, streams.generator("hidden pictures"))
+        hidden = hidden_ones(pictures, groups, streams.generator("hidden pictures"))
         few = np.flatnonzero(np.bincount(every[hidden], minlength=len(classes)) == 0)
         if len(few):
             raise refused(

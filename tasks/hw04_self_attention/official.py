@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Made, UserError
+from tasks.groups import carve
 from tasks.hw04_self_attention import COURSE, MAPPING_FILE, N_MELS, NAME, TEST_FILE, TRAIN_FILE
 from tasks.hw04_self_attention.files import Utterance, new_names, write
 from tasks.sources import Source, opened, refused
@@ -36,11 +36,7 @@ MOST_TENSOR = 64 * 2**20
 def read_json(source: Source, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
     """One of the course's JSON files. Raises UserError where it is missing or lacks one of the keys."""
     path = source.need(name)
-    text = source.text(path, MOST_JSON)
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise refused(f"{source.name}, {path}: expected JSON; it cannot be read ({error}).") from None
+    values = source.json(path, MOST_JSON)
     if not isinstance(values, dict) or any(key not in values for key in keys):
         raise refused(f"{source.name}, {path}: expected an object with the keys {', '.join(keys)}.")
     return values
@@ -116,24 +112,6 @@ def tensor(source: Source, path: str, frames: int) -> NDArray[np.float16]:
     return values
 
 
-def carve(utterances: list[Utterance], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which utterances become hidden: a tenth of each speaker's, by whole groups; a group of two speakers does not."""
-    of_group: dict[str, list[int]] = {}
-    left: dict[str, int] = {}
-    for place, one in enumerate(utterances):
-        of_group.setdefault(one.group, []).append(place)
-        left[one.speaker] = left.get(one.speaker, 0) + 1
-    left = {speaker: count // SHARE for speaker, count in left.items()}
-    hidden, groups = np.zeros(len(utterances), dtype=bool), list(of_group.values())
-    for at in rng.permutation(len(groups)).tolist():
-        places, speakers = groups[at], {utterances[place].speaker for place in groups[at]}
-        speaker = min(speakers)
-        if len(speakers) == 1 and len(places) <= left[speaker]:
-            hidden[places] = True
-            left[speaker] -= len(places)
-    return hidden
-
-
 def make(year: str, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None) -> Made:
     """Write the utterances that students get into `public`, and return the hidden speakers."""
     try:
@@ -155,7 +133,8 @@ def make(year: str, public: Path, streams: Streams, size: str, source: Path | No
             Utterance(one.name, one.speaker, one.frames, digest)
             for one, digest in zip(utterances, digests, strict=True)
         ]
-        hidden = carve(utterances, streams.generator("hidden utterances"))
+        groups, voices = [one.group for one in utterances], [one.speaker for one in utterances]
+        hidden = carve(groups, voices, SHARE, streams.generator("hidden utterances"))  # of each speaker
         order = streams.generator("order").permutation(len(utterances))
         train, held = ([utterances[place] for place in order if hidden[place] == side] for side in (False, True))
         names = new_names(streams.generator("names"), len(held))

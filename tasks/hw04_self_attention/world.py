@@ -28,7 +28,7 @@ from tasks.bilingual.language import speaker as writer
 from tasks.bilingual.sentences import sentence
 from tasks.hw04_self_attention import N_MELS
 from tasks.hw04_self_attention.files import Utterance, new_names, write
-from tasks.processes import mapped
+from tasks.processes import blocks, mapped
 from tasks.speech import (
     HOP,
     LENGTH,
@@ -185,8 +185,7 @@ def make(
     work = voices(streams, counts, range(counts.training + counts.test))
     parts: dict[bool, list[tuple[Utterance, int]]] = {False: [], True: []}  # each with its first frame in the file
     with tempfile.TemporaryFile(dir=public) as file:  # in the order of the speakers
-        for start in range(0, counts.speakers, BLOCK):
-            block = range(start, min(start + BLOCK, counts.speakers))
+        for block in blocks(counts.speakers, BLOCK):
             for number, sessions in zip(block, mapped(work, block, processes), strict=True):
                 speaker = speakers[number]
                 for at, session in enumerate(sessions):

@@ -8,7 +8,6 @@ Paragraphs that share long pieces of text, such as a text and its spoken version
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Made
+from tasks.groups import Linked
 from tasks.hw07_bert import DEV_FILE, TEST_FILE, TRAIN_FILE, YEARS
 from tasks.hw07_bert.story import Question
 from tasks.hw07_bert.world import made_of, write_questions
@@ -48,7 +48,7 @@ class Labelled:
 def read_course(source: Source, path: str) -> list[tuple[str, tuple[Question, ...]]]:
     """The paragraphs of a file in the course's layout that have questions. Raises UserError."""
     where = f"{source.name}, {path}"
-    data = _json(source, path)
+    data = source.json(path, MAX_BYTES)
     questions, texts = _list(data, "questions", where), _list(data, "paragraphs", where)
     if not all(isinstance(text, str) for text in texts):
         raise refused(f"{where}: expected paragraphs of text; found other values.")
@@ -75,7 +75,7 @@ def read_drcd(source: Source, path: str) -> list[tuple[str, tuple[Question, ...]
     where = f"{source.name}, {path}"
     found = []
     try:
-        for article in _list(_json(source, path), "data", where):
+        for article in _list(source.json(path, MAX_BYTES), "data", where):
             for paragraph in article["paragraphs"]:
                 text, asked = paragraph["context"], []
                 for one in paragraph["qas"]:
@@ -97,13 +97,6 @@ def _question(where: str, text: str, question: str, answers: tuple[str, ...], st
     if text[start : end + 1] != answers[0]:
         raise refused(f"{where}: expected the answer's text from {start} to {end}; another text is there.")
     return Question(question, answers, start)
-
-
-def _json(source: Source, path: str) -> Any:
-    try:
-        return json.loads(source.text(path, MAX_BYTES))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise refused(f"{source.name}, {path}: expected JSON; it cannot be read ({error}).") from None
 
 
 def _list(data: Any, name: str, where: str) -> list[Any]:
@@ -144,18 +137,11 @@ def same_texts(texts: list[str]) -> NDArray[np.int64]:
             for number, one in enumerate(places):
                 for other in places[number + 1 :]:
                     shared[one, other] += 1
-    group = list(range(len(texts)))
-
-    def root(place: int) -> int:
-        while group[place] != place:
-            group[place] = group[group[place]]
-            place = group[place]
-        return place
-
+    every = Linked(len(texts))
     for (one, other), count in shared.items():
         if count >= SAME * min(len(pieces[one]), len(pieces[other])):
-            group[root(other)] = root(one)
-    return np.array([root(place) for place in range(len(texts))], dtype=np.int64)
+            every.link(other, one)
+    return np.array([every.root(place) for place in range(len(texts))], dtype=np.int64)
 
 
 def make(public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None) -> Made:

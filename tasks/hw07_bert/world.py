@@ -22,7 +22,7 @@ from tasks.base import Answers, Made, UserError
 from tasks.hw07_bert import DEV_FILE, SIZES, TARGET, TEST_FILE, TEXT_FILE, TRAIN_FILE
 from tasks.hw07_bert.lexicon import Language, draw_language
 from tasks.hw07_bert.story import Question, ask, remember, tell
-from tasks.processes import mapped
+from tasks.processes import blocks, mapped
 from tasks.streams import Streams
 
 BLOCK = 1000
@@ -67,15 +67,11 @@ def make(
     counts = SIZES[size]
     processes = processes or (None if size == "full" else 1)
     language = draw_language(streams.random("language"))
-
-    def blocks(count: int) -> list[range]:
-        return [range(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
-
     parts = {}
     for name, count in (("train", counts.train), ("dev", counts.dev), ("test", counts.test)):
         work = partial(paragraphs, language, streams.within(name), counts.questions)
-        parts[name] = [one for made in mapped(work, blocks(count), processes) for one in made]
-    text = mapped(partial(lines, language, streams.within("text")), blocks(counts.text), processes)
+        parts[name] = [one for made in mapped(work, blocks(count, BLOCK), processes) for one in made]
+    text = mapped(partial(lines, language, streams.within("text")), blocks(counts.text, BLOCK), processes)
     public.joinpath(TEXT_FILE).write_text(
         "".join(f"{line}\n" for made in text for line in made), encoding="utf-8", newline="\n"
     )

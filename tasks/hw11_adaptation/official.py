@@ -21,6 +21,7 @@ from PIL import Image, ImageFilter
 
 from tasks.base import Answers, Made
 from tasks.copies import same_groups
+from tasks.groups import carve
 from tasks.hw11_adaptation import CLASSES, COURSE, ROOT, SIDE, TARGET, TEST_SIDE, test_name
 from tasks.hw11_adaptation.world import features, write_picture
 from tasks.pictures import MAX_BYTES, cells, given
@@ -99,19 +100,6 @@ def traced(picture: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]:
     return drawn
 
 
-def carve(labels: NDArray[np.int64], groups: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which photographs become hidden: about a fifth of every class, by whole groups; none that shows two classes."""
-    left = np.bincount(labels, minlength=CLASSES) // SHARE
-    hidden = np.zeros(len(labels), bool)
-    for group in rng.permutation(np.unique(groups)).tolist():
-        places = np.flatnonzero(groups == group)
-        kinds = np.unique(labels[places])
-        if len(kinds) == 1 and left[kinds[0]] >= len(places):
-            hidden[places] = True
-            left[kinds[0]] -= len(places)
-    return hidden
-
-
 def make(public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None) -> Made:
     """Write the photographs that stay, and the lines of the others, in the course's layout."""
     with opened(source, r".+\.bmp") as found:
@@ -120,7 +108,7 @@ def make(public: Path, streams: Streams, size: str, source: Path | None, secret:
         pictures = [photograph(files, path) for path, _ in photographs]
         labels = np.array([label for _, label in photographs])
         groups = same_groups(np.array([cells(picture) for picture in pictures]), SAME)
-        hidden = carve(labels, groups, streams.generator("hidden photographs"))
+        hidden = carve(groups.tolist(), labels.tolist(), SHARE, streams.generator("hidden photographs"))
         if len(np.unique(labels[hidden])) < CLASSES:
             raise refused(f"{files.name}: expected photographs that differ; almost all of some class are the same.")
         order = streams.generator("order").permutation(len(labels))

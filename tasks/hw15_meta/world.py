@@ -21,7 +21,7 @@ from tasks.base import Answers, Made
 from tasks.hw15_meta import HANDS, QUERIES, SIDE, TARGET, TASKS, WAYS, picture_name, task_name
 from tasks.hw15_meta.alphabets import Family, alphabet, draw_family
 from tasks.pen import Hand, Hands, Stroke, curve, draw_hand, handwritten, ink
-from tasks.processes import mapped
+from tasks.processes import blocks, mapped
 from tasks.streams import Streams
 
 Random = np.random.Generator
@@ -174,8 +174,8 @@ def make(
     parts = list(zip(range(counts.alphabets), known, sizes.tolist(), firsts.tolist(), strict=True))
     count = processes or (None if size == "full" else 1)
     train = mapped(partial(draw_alphabet, family, writing, public, streams.within("train")), parts, count)
-    blocks = [range(start, min(start + BLOCK, counts.tasks)) for start in range(0, counts.tasks, BLOCK)]
-    test = mapped(partial(draw_tasks, family, writing, public, streams.within("test")), blocks, count)
+    work = partial(draw_tasks, family, writing, public, streams.within("test"))
+    test = mapped(work, blocks(counts.tasks, BLOCK), count)
     return finished(
         np.concatenate(train),
         np.repeat(known, sizes * HANDS),
