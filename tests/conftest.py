@@ -21,12 +21,14 @@ import pytest
 from hypothesis import settings
 
 from leaderboard.database import Database, open_database
+from tasks.streams import fixed
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from harness.home import Home
+    from tasks.base import Made
 
 PASSWORD = "correct-horse"
 os.environ["TZ"] = "Asia/Taipei"  # a home of one's own shows times in the machine's zone
@@ -368,6 +370,14 @@ def coloured(maker: object, kind: int, rng: np.random.Generator, side: int) -> N
                      [-1, -1, -1], [2, 0, 0], [0, 2, -0.5]])[kind]  # fmt: skip
     pixels: NDArray[np.uint8] = (128 + 5 * lean + rng.normal(0, 20, (side, side, 3))).clip(0, 255).astype(np.uint8)
     return pixels
+
+
+def made_in(folder: Path, make: Callable[..., Made], seed: int = 1, source: Path | None = None) -> Made:
+    """What `make` writes of a seed into a new folder; what its judge reads is in FOLDER.secret."""
+    secret = folder.with_name(f"{folder.name}.secret")
+    for place in (folder, secret):
+        place.mkdir()
+    return make(folder, fixed(seed), "small", source, secret)
 
 
 def few(patch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,8 @@ from tests import test_hw10_attack as hw10
 from tests import test_hw11_adaptation as hw11
 from tests import test_hw14_lifelong as hw14
 from tests import test_hw15_meta as hw15
-from tests.conftest import SHORT, reseal
+from tests.bench import results
+from tests.conftest import SHORT, made_in, reseal
 
 SEED = 5
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
@@ -390,6 +392,30 @@ def test_every_edition_has_bars_with_a_source_and_a_format_of_its_own_kind(name:
             assert {metric for metric, _ in (*bar.public, *(bar.private or ()))} <= metrics
 
 
+def test_each_bar_asks_for_more_than_the_one_below_on_every_score_and_both_boards(name: str) -> None:
+    for edition in task_of(name).editions:
+        signs = {metric.name: 1 if metric.higher_is_better else -1 for metric in edition.metrics}
+        for size in ("small", "full", None):
+            bars = [bar for bar in edition.bars_at(size) if bar.public]  # all but a point for any file
+            assert len({bar.name for bar in bars}) == len(bars)
+            for low, high in pairwise(bars):
+                for board in ("public", "private"):
+                    below, above = (dict(getattr(bar, board) or bar.public) for bar in (low, high))
+                    steps = {metric: signs[metric] * (above[metric] - below[metric]) for metric in below}
+                    assert steps[edition.metrics[0].name] > 0, (edition.name, board, high.name)
+                    assert min(steps.values()) >= 0, (edition.name, board, high.name)
+    assert [bar.name for bar in task_of(name).editions[0].bars_at("small")] == list(LEVELS)
+
+
+def test_every_level_and_its_tricks_were_measured_on_the_built_in_data(name: str) -> None:
+    path, edition = results.FOLDER / f"{name}.jsonl", task_of(name).editions[0].name
+    rows = {row.level: row for row in results.read_rows(path) if (row.edition, row.size) == (edition, "small")}
+    assert rows.keys() >= {results.SAMPLE, *LEVELS}
+    assert all(len(rows[level].seeds) >= 3 for level in LEVELS)
+    tricks = {row.kind for row in results.read_tricks(path) if (row.edition, row.size) == (edition, "small")}
+    assert tricks >= {1, 2, 3} - ({2} if name == "hw12" else set())  # which has no data, but a craft to fly
+
+
 QUIZZES = {"hw09": {"2021", "2022"}, "hw15": {"2021"}}
 """The years in which a homework was a quiz."""
 COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list[float]]] = {
@@ -540,13 +566,12 @@ def given(name: str, edition: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def taken(name: str, edition: str, place: Path, public: Path, seed: int = 1) -> tuple[dict[str, bytes], list[object]]:
     """The files of the competition that is made from a place, and its answers."""
-    public.mkdir()
-    (secret := public.with_name(f"{public.name}.secret")).mkdir()
-    made = task_of(name).edition(edition).make(public, fixed(seed), "small", place, secret)
+    made = made_in(public, task_of(name).edition(edition).make, seed, place)
     files = {path.relative_to(public).as_posix(): path.read_bytes() for path in public.rglob("*") if path.is_file()}
     if made.train_groups is not None:
         assert made.answers.groups is not None
         assert not set(made.answers.groups) & set(made.train_groups)
+    secret = public.with_name(f"{public.name}.secret")
     hidden = sorted((path.name, path.read_bytes()) for path in secret.rglob("*") if path.is_file())
     return files, [*(values.tolist() for values in made.answers.columns.values()), *hidden]
 

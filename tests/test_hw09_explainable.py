@@ -8,6 +8,7 @@ import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from harness.competition import Secret, find_competition, read_secret
 from harness.grading import grade_here
 from harness.home import Home, open_home
 from submissions.reader import read
-from tasks.base import Made, SubmissionError
+from tasks.base import SubmissionError
 from tasks.hw09_explainable import (
     ATTRIBUTION,
     CAUSE,
@@ -43,7 +44,7 @@ from tasks.hw09_explainable import (
 )
 from tasks.hw09_explainable.network import Network
 from tasks.streams import fixed
-from tests.conftest import few
+from tests.conftest import few, made_in
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -223,13 +224,7 @@ def test_students_get_pictures_network_and_model_and_causes_are_even(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few(monkeypatch)
-    made = []
-    for name in ("a", "b"):
-        public, secret = tmp_path / name, tmp_path / f"{name}.secret"
-        public.mkdir()
-        secret.mkdir()
-        made.append(world.make(public, fixed(3), "small", None, secret, 1))
-    result: Made = made[0]
+    result, _ = (made_in(tmp_path / name, partial(world.make, processes=1), 3) for name in ("a", "b"))
     names = sorted(path.relative_to(tmp_path / "a").as_posix() for path in (tmp_path / "a").rglob("*.*"))
     assert names == ["model.py", "network.safetensors", *(picture_name(number) for number in range(48))]
     for name in names:

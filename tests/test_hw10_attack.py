@@ -7,6 +7,7 @@ import importlib.util
 import io
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ from tasks.hw10_attack.victims import Pictures
 from tasks.streams import fixed
 from tests.bench.tricks import hw10 as tricks
 from tests.bench.tricks.frame import World
-from tests.conftest import SHARED, few, needs
+from tests.conftest import SHARED, few, made_in, needs
 from tests.test_images_png import END, chunk, header
 from tests.test_images_png import packed as rows_of
 
@@ -218,13 +219,11 @@ def test_no_file_of_a_student_holds_the_black_box(public: Path, secret: Secret) 
 
 
 def taken(folder: Path, processes: int | None = 1, seed: int = 1) -> dict[str, bytes]:
-    secret = folder.with_name(f"{folder.name}.secret")
-    for place in (folder, secret):
-        place.mkdir()
-    world.make("builtin", folder, fixed(seed), "small", None, secret, processes)
+    made = made_in(folder, partial(world.make, "builtin", processes=processes), seed)
+    assert made.secret is not None
     return {
         path.relative_to(folder.parent / root.name).as_posix(): path.read_bytes()
-        for root in (folder, secret)
+        for root in (folder, made.secret)
         for path in root.rglob("*")
         if path.is_file()
     }
@@ -498,10 +497,7 @@ def given(place: Path, kind: str = "course") -> Path:
 
 def imported(kind: str, place: Path, folder: Path) -> Path:
     """What `make` writes, in tiny networks."""
-    secret = folder.with_name(f"{folder.name}.secret")
-    folder.mkdir()
-    secret.mkdir()
-    official.make(kind, folder, fixed(1), "small", place, secret, 1)
+    made_in(folder, partial(official.make, kind, processes=1), source=place)
     return folder
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
-import re
 import shutil
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 from scipy.ndimage import rotate
@@ -25,13 +23,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from baselines import hw14_lifelong as baseline
 from baselines.run import Run
-from harness.cli import cli
 from harness.competition import Secret, find_competition, read_secret
 from harness.grading import grade_here
-from harness.home import Home, open_home
-from leaderboard import store
+from harness.home import Home
 from submissions.reader import read
-from tasks.base import PUBLIC, Columns, Judged, Made, SubmissionError, UserError
+from tasks.base import PUBLIC, Columns, Judged, Made, UserError
 from tasks.hw14_lifelong import (
     AVERAGE,
     COURSE_LAYERS,
@@ -42,14 +38,11 @@ from tasks.hw14_lifelong import (
     form_of,
     hits,
     judge,
-    matrix,
     official,
     world,
 )
-from tasks.streams import fixed
 from tests.bench.tricks import hw14 as tricks
-from tests.conftest import SHARED, few, needs
-from tests.test_server import make_class, submit
+from tests.conftest import SHARED, few, made_in, needs
 
 FORM = form_of(LAYERS)
 Arrays = dict[str, NDArray[Any]]
@@ -127,12 +120,8 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
 # The world
 
 
-def made(folder: Path, seed: int = 1, kind: str = "turned", processes: int | None = 1) -> Made:
-    """A world in `folder`, with the judge's files beside it."""
-    secret = folder.with_name(f"{folder.name}.secret")
-    for place in (folder, secret):
-        place.mkdir()
-    return world.make(kind, folder, fixed(seed), "small", None, secret, processes)
+def made(folder: Path, kind: str = "turned", processes: int | None = 1) -> Made:
+    return made_in(folder, partial(world.make, kind, processes=processes))
 
 
 @pytest.fixture
@@ -268,13 +257,6 @@ def test_intervals_hold_their_value_and_take_whole_groups() -> None:
     assert same[1] - same[0] > 2 * (one[1] - one[0])
 
 
-def test_perfect_networks_have_the_best_average_and_nothing_to_gain() -> None:
-    answers = answers_of(np.random.default_rng(0))[0]
-    rows = hits(answers, {"classes": np.repeat(answers["label"][:, None], TASKS, axis=1)})
-    assert [metric.value(rows) for metric in METRICS] == [1.0, 0.0, 0.0]
-    assert np.array_equal(matrix(rows), np.ones((TASKS, TASKS)))
-
-
 # The judge
 
 
@@ -344,18 +326,6 @@ def test_notes_name_what_cannot_have_been_and_follow_from_training_pictures_alon
     assert judged(tmp_path / "other", joint).notes == found.notes
 
 
-def test_all_problems_of_a_file_are_named_at_once() -> None:
-    arrays = {name: value.copy() for name, value in load(world.empty(FORM)).items()}
-    arrays["after_1/0.weight"][3, 3] = np.nan
-    arrays["after_2/4.bias"][0] = 2000
-    arrays["after_4/2.weight"] = arrays["after_4/2.weight"][:, :-1].copy()
-    del arrays["after_5/2.bias"]
-    with pytest.raises(SubmissionError) as caught:
-        read(save(arrays), FORM)
-    codes = sorted(problem.code for problem in caught.value.problems)
-    assert codes == ["E_ARRAY_FINITE", "E_ARRAY_MISSING", "E_ARRAY_RANGE", "E_ARRAY_SHAPE"]
-
-
 # The course's stream
 
 
@@ -376,12 +346,8 @@ def given(place: Path, count: int = 200) -> Path:
     return place
 
 
-def course(place: Path, folder: Path, year: str = "2022", seed: int = 1) -> Made:
-    secret = folder.with_name(f"{folder.name}.secret")
-    for new in (folder, secret):
-        new.mkdir()
-    made: Made = TASK.edition(year).make(folder, fixed(seed), "small", place, secret)
-    return made
+def course(place: Path, folder: Path, year: str = "2022") -> Made:
+    return made_in(folder, TASK.edition(year).make, source=place)
 
 
 def test_a_picture_is_in_all_five_tasks_and_never_on_both_boards(tmp_path: Path) -> None:
@@ -528,65 +494,3 @@ def test_the_sample_submission_says_zero_to_everything(name: str, homes: Callabl
     assert [score.public for score in grade.scores] == pytest.approx([0.1, 0.0, 0.0])
     assert secret.answers.usage is not None
     assert (secret.answers.usage == PUBLIC).sum() == 100
-
-
-# The matrix on the terminal, in JSON and on a page
-
-
-def test_the_public_matrix_is_shown_as_a_heat_map_and_the_private_one_after_the_reveal_both_cut_to_two_decimals(
-    homes: Callable[[str], Home], tmp_path: Path
-) -> None:
-    root = Path(shutil.copytree(homes("hw14").root, tmp_path / "home"))
-    path = tmp_path / "five.safetensors"
-    path.write_bytes(save(random_networks()))
-    hidden = read_secret(open_home(root), find_competition(open_home(root), "hw14"))
-    usage, columns = hidden.answers.usage, hidden.answers.columns
-    assert usage is not None
-    said = judge.run(FORM, read(path.read_bytes(), FORM), hidden.folder).columns
-    public, private = (
-        [[math.trunc(share * 100 + 1e-9) / 100 for share in row] for row in matrix(hits(columns, said), side).tolist()]
-        for side in (usage == PUBLIC, usage != PUBLIC)
-    )
-    words = ["--home", str(root), "submit", "hw14", str(path), "--as", "ada"]
-    first = CliRunner().invoke(cli, [*words, "--format", "json"])
-    body = json.loads(first.stdout)
-    assert body["matrix"] == public != private
-    status = ["--home", str(root), "status", str(body["submission"])]
-    for step in ((), ("reveal", "hw14", "--yes", "--reason", "the end")):
-        assert not step or CliRunner().invoke(cli, ["--home", str(root), *step]).exit_code == 0
-        told = json.loads(CliRunner().invoke(cli, [*status, "--format", "json"]).stdout)
-        assert told["matrix"] == public
-        assert told.get("private_matrix") == (private if step else None)
-        assert ("private accuracy" in CliRunner().invoke(cli, status).stdout) == bool(step)
-    shown = CliRunner().invoke(cli, status).stdout
-    assert [line[:10] for line in shown.splitlines() if re.match(r"  [1-5]  0", line)] == [
-        f"  {task}  {row[0]:.2f} " for rows in (public, private) for task, row in enumerate(rows, 1)
-    ]
-
-
-def test_a_page_shows_the_matrix_as_a_table_of_shades(course: Path, tmp_path: Path) -> None:
-    site = make_class(course, tmp_path / "home", f"sqlite:///{tmp_path / 'leaderboard.db'}", quota=100)
-    try:
-        number = int(submit(site.client("b01"), site.file(1.0)).json()["submission"])
-        assert site.work() == []
-        with site.home.database() as database, database.transaction():
-            for column, shares in (
-                ("details", [[0.999, 0.0], [0.25, 1.0]]),
-                ("private_details", [[0.5, 0.4], [0.6, 0.7]]),
-            ):
-                (row,) = database.fetch(f"SELECT {column} FROM grades WHERE submission_id = :id", id=number)
-                text = json.dumps(json.loads(row[0]) | {"matrix": shares})
-                database.execute(f"UPDATE grades SET {column} = :new", new=text)
-        client = site.client()
-        client.post("/login", data={"token": site.tokens["b01"]}, headers={"origin": "http://testserver"})
-        text = client.get(f"/submissions/{number}").text
-        cells = re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)
-        assert cells == [("4", "0.99"), ("0", "0.00"), ("1", "0.25"), ("4", "1.00")]
-        with site.home.database() as database:
-            store.reveal(database, "hw01/1", "ian", "the end", site.now)
-        text = client.get(f"/submissions/{number}").text
-        assert re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)[4:] == [
-            ("2", "0.50"), ("2", "0.40"), ("3", "0.60"), ("3", "0.70"),
-        ]  # fmt: skip
-    finally:
-        site.close()

@@ -6,11 +6,12 @@ five tasks, so nobody claims an accuracy. In the course this homework is a quiz 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Bar, Columns, Edition, Judge, Place, Rules, Task
 from tasks.formats import Array, ArraysFormat
-from tasks.metrics import Interval, Metric, resampled
+from tasks.metrics import Metric, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,24 +113,9 @@ def forgetting(rows: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
     return _mean(lost[..., :-1])
 
 
-def average_interval(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
-    """The 95 % interval of the average accuracy, from shared resamples."""
-    return resampled(average_accuracy, rows, weight, groups)
-
-
-def transfer_interval(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
-    """The 95 % interval of the backward transfer, from the same resamples."""
-    return resampled(backward_transfer, rows, weight, groups)
-
-
-def forgetting_interval(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
-    """The 95 % interval of the forgetting, from the same resamples."""
-    return resampled(forgetting, rows, weight, groups)
-
-
 AVERAGE = Metric(
     "average_accuracy_score", "average accuracy", True, 1.0, 0.0, 5, hits,
-    value=average_accuracy, interval=average_interval, matrix=matrix,
+    value=average_accuracy, interval=partial(resampled, average_accuracy), matrix=matrix,
 )  # fmt: skip
 """The accuracy after the last task, in the mean over the tasks.
 
@@ -142,11 +128,12 @@ AVERAGE = Metric(
 """
 TRANSFER = Metric(
     "backward_transfer_score", "backward transfer", True, 1.0, -1.0, 5, hits,
-    value=backward_transfer, interval=transfer_interval,
+    value=backward_transfer, interval=partial(resampled, backward_transfer),
 )  # fmt: skip
 FORGETTING = Metric(
-    "forgetting_loss", "forgetting", False, -1.0, 1.0, 5, hits, value=forgetting, interval=forgetting_interval
-)
+    "forgetting_loss", "forgetting", False, -1.0, 1.0, 5, hits,
+    value=forgetting, interval=partial(resampled, forgetting),
+)  # fmt: skip
 
 
 def _measured(edition: str, *levels: tuple[str, float, float, float, float]) -> tuple[Bar, ...]:
