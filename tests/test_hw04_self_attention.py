@@ -10,6 +10,7 @@ import wave
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from tasks.metrics import ACCURACY
 from tasks.speech import RATE, log_mel, resampled, synthesiser
 from tasks.split import split
 from tasks.streams import fixed
-from tests.conftest import SHARED, needs, write
+from tests.conftest import SHARED, made_in, needs, write
 
 FEW = world.Counts(3, 2, 1, 2, (40, 60))
 
@@ -78,28 +79,6 @@ def test_no_session_straddles_training_and_test_or_the_two_boards(home: Home) ->
     assert all(group.split()[0] == who for group, who in zip(answers.groups, answers.columns[TARGET], strict=True))
 
 
-def made(public: Path, seed: int, processes: int | None = 1) -> Made:
-    public.mkdir()
-    return world.make(public, fixed(seed), "small", None, None, processes)
-
-
-def test_the_same_key_gives_the_same_files_in_any_number_of_processes_and_another_key_gives_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(world.COUNTS, "small", FEW)
-    one, three = (made(tmp_path / name, seed) for name, seed in (("a", 1), ("c", 2)))
-    monkeypatch.setattr(world, "BLOCK", 2)  # speakers at a time
-    two = made(tmp_path / "b", 1, processes=2)
-    files = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in "abc"]
-    assert files[0] == files[1]
-    assert one.answers.columns[TARGET].tolist() == two.answers.columns[TARGET].tolist()
-    assert all(files[0][name] != files[2][name] for name in files[0])
-    assert one.train_groups is not None
-    assert one.answers.groups is not None
-    assert not set(one.train_groups) & set(one.answers.groups)
-    assert not set(one.answers.ids) & set(three.answers.ids)
-
-
 def test_microphones_differ_by_more_than_voices_do() -> None:
     """The mean spectra of two sessions of a speaker, against those of two speakers in the same session."""
     streams = fixed(3)
@@ -130,7 +109,7 @@ def test_without_the_synthesiser_prepare_says_what_to_install(monkeypatch: pytes
     monkeypatch.setitem(world.COUNTS, "small", FEW)
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(UserError, match=r"pip install \"lhy-grade\[speech\]\""):
-        made(tmp_path / "public", 1)
+        made_in(tmp_path / "public", partial(world.make, processes=1))
 
 
 # The course's utterances

@@ -113,16 +113,6 @@ def test_classes_are_drawn_unequally_and_another_key_draws_other_shares(small: t
     assert len({one.argmax() for one in shares}) > 3
 
 
-def test_several_processes_make_the_same_files(small: tuple[Path, Made], tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(world.COUNTS, "small", (4, 150))
-        patch.setattr(world, "BLOCK", 80)
-        made = world.make(tmp_path, fixed(1), "small", processes=2)
-    assert np.array_equal(made.answers.columns[TARGET], small[1].answers.columns[TARGET])
-    for path in (path for path in small[0].rglob("*.bmp")):
-        assert (tmp_path / path.relative_to(small[0])).read_bytes() == path.read_bytes()
-
-
 # The course's files
 
 

@@ -120,17 +120,13 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
 # The world
 
 
-def made(folder: Path, kind: str = "turned", processes: int | None = 1) -> Made:
-    return made_in(folder, partial(world.make, kind, processes=processes))
-
-
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     few(monkeypatch)
 
 
 def test_students_get_the_training_pictures_of_each_task_and_nothing_else(small: None, tmp_path: Path) -> None:
-    result = made(tmp_path / "public")
+    result = made_in(tmp_path / "public", partial(world.make, "turned", processes=1))
     files = sorted(path.relative_to(tmp_path / "public").as_posix() for path in (tmp_path / "public").rglob("*.*"))
     assert files == [f"task_{task}/{name}.npy" for task in range(1, 6) for name in ("images", "labels")]
     every = []
@@ -146,22 +142,6 @@ def test_students_get_the_training_pictures_of_each_task_and_nothing_else(small:
     assert len(np.unique(flat, axis=0)) == len(flat), "no picture is there twice"
     counts = np.unique(np.stack([*result.answers.columns.values()]), axis=1, return_counts=True)[1]
     assert counts.tolist() == [4] * 50
-
-
-def test_two_processes_make_what_one_does_and_each_kind_its_own(
-    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made(tmp_path / "one")
-    with monkeypatch.context() as patched:
-        patched.setattr(world, "JOB", 100)
-        made(tmp_path / "two", processes=2)
-    made(tmp_path / "permuted", kind="permuted")
-    of = {
-        name: [np.load(tmp_path / name / f"task_{task}" / "images.npy") for task in range(1, 6)]
-        for name in ("one", "two", "permuted")
-    }
-    assert all(np.array_equal(one, two) for one, two in zip(of["one"], of["two"], strict=True))
-    assert not np.array_equal(of["one"][0], of["permuted"][0])
 
 
 def test_a_turn_is_scipys_and_a_move_goes_right_and_down() -> None:

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tasks import processes as pools
+from tasks.base import Made
 from tasks.errors import UserError
 from tasks.hw03_cnn import LAYOUT_2021 as DISHES
 from tasks.hw03_cnn import world as dish_world
+from tasks.hw04_self_attention import world as voice_world
 from tasks.hw05_transformer import SIZES as TEXT_SIZES
 from tasks.hw05_transformer import world as text_world
 from tasks.hw06_gan import world as face_world
+from tasks.hw07_bert import world as story_world
 from tasks.hw08_anomaly import LAYOUT_2021 as STRANGE
 from tasks.hw08_anomaly import world as strange_world
+from tasks.hw11_adaptation import world as thing_world
+from tasks.hw14_lifelong import world as digit_world
+from tasks.hw15_meta import world as alphabet_world
 from tasks.processes import cores, mapped
 from tasks.streams import fixed
+from tests.conftest import few, made_in
+from tests.test_hw04_self_attention import FEW
 
 
 def squared(offset: int, number: int) -> tuple[int, int]:
@@ -90,3 +102,43 @@ def test_worlds_are_the_same_bytes_however_many_processes_make_them(
     lines = one["text/ted2020/raw.zh"].decode().splitlines()
     blocks = [lines[start : start + 60] for start in range(0, 150, 60)]
     assert blocks[0] != blocks[1]
+
+
+WORLDS: dict[str, tuple[Callable[..., Made], Any, str, int]] = {
+    "hw04": (voice_world.make, voice_world, "BLOCK", 2),
+    "hw07": (story_world.make, story_world, "BLOCK", 10),
+    "hw11": (thing_world.make, thing_world, "BLOCK", 80),
+    "hw14": (partial(digit_world.make, "turned"), digit_world, "JOB", 100),
+    "hw14-permuted": (partial(digit_world.make, "permuted"), digit_world, "JOB", 100),
+    "hw15": (alphabet_world.make, alphabet_world, "BLOCK", 12),
+}
+"""How a world is made, and the name of what one process does at a time, with as little of it as needs two."""
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_two_processes_with_other_blocks_make_the_same_world_and_another_key_another(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few(monkeypatch)
+    monkeypatch.setitem(voice_world.COUNTS, "small", FEW)
+    make, module, block, size = WORLDS[name]
+    one, other = (made_in(tmp_path / str(seed), partial(make, processes=1), seed) for seed in (1, 2))
+    used: list[int] = []
+
+    def pool(count: int, **options: Any) -> Any:
+        used.append(count)
+        return ProcessPoolExecutor(count, **options)
+
+    monkeypatch.setattr(module, block, size)
+    monkeypatch.setattr(pools, "ProcessPoolExecutor", pool)
+    two = made_in(tmp_path / "two", partial(make, processes=2))
+    assert set(used) == {2}
+    files = [files_of(tmp_path / part) | files_of(tmp_path / f"{part}.secret") for part in ("1", "two", "2")]
+    columns = [{key: value.tolist() for key, value in made.answers.columns.items()} for made in (one, two, other)]
+    assert (files[0], columns[0]) == (files[1], columns[1])
+    assert columns[0] != columns[2]
+    assert isinstance(one.answers.ids, range) or not set(one.answers.ids) & set(other.answers.ids)
+    if one.train_groups is not None:
+        assert one.answers.groups is not None
+        assert not set(one.train_groups.tolist()) & set(one.answers.groups.tolist())
+    assert {data for data in files[0].values() if len(data) > 100}.isdisjoint(files[2].values())

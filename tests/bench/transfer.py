@@ -2,8 +2,8 @@
 
     python tests/bench/transfer.py --seeds 300-302
 
-A column is the share of the 200 pictures, public and private, that a network still names rightly; the first row is
-before any attack. The proxies are attacked directly, the others by transfer.
+A column is the share of the 200 pictures, public and private, that a network still names rightly, mean ± standard
+deviation over the seeds; the first row is before any attack. The proxies are attacked directly, the others by transfer.
 """
 
 from __future__ import annotations
@@ -44,6 +44,12 @@ def shares(world: World, data: bytes) -> dict[str, float]:
     return {name: float((classes == LABELS).mean()) for name, classes in named.items()}
 
 
+def spread(values: list[float]) -> str:
+    """Mean ± standard deviation; the mean alone of one value."""
+    mean = f"{statistics.fmean(values):.3f}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.3f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", default="0-2", metavar="A-B", help="the first and the last seed")
@@ -62,7 +68,7 @@ def main() -> None:
     names = list(found[SAMPLE][0])
     print(f"| level | {' | '.join(names)} |\n|{'---|' * (len(names) + 1)}")
     for level, rows in found.items():
-        print(f"| {level} | {' | '.join(f'{statistics.fmean(row[name] for row in rows):.3f}' for name in names)} |")
+        print(f"| {level} | {' | '.join(spread([row[name] for row in rows]) for name in names)} |")
 
 
 if __name__ == "__main__":
