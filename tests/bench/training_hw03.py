@@ -138,7 +138,7 @@ def main() -> None:
         turns = at.in_turns(theirs.epoch, wall=True)
         both = theirs.classes(theirs.test), at.said(turns.run.submission.read_bytes())[TARGET]
     at.show(
-        turns, "accuracy", *(at.accuracy(said, TARGET) for said in both),
+        turns, "accuracy", [at.accuracy(said, TARGET) for said in both],
         size=f"{given.size}, ", more=f", {given.workers} workers, {given.threads} threads",
     )  # fmt: skip
     print(f"reading all pictures once: {reading:.1f} s")

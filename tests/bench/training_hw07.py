@@ -108,7 +108,7 @@ def main() -> None:
         turns = at.in_turns(theirs.epoch)
         files = submission(theirs.test[2], theirs.answers(*theirs.test[:2])), turns.run.submission.read_bytes()
         scores = [ANSWER_MATCH.value(ANSWER_MATCH.rows(at.made.answers.columns, at.said(file))) for file in files]
-    at.show(turns, "exact match", *scores, unit=" paragraphs")
+    at.show(turns, "exact match", scores, unit=" paragraphs")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def main() -> None:
         theirs = Theirs(at.config, at.public, at.seed, at.device)
         turns = at.in_turns(theirs.epoch)
         both = theirs.classes(theirs.asked), at.said(turns.run.submission.read_bytes())[TARGET]
-    at.show(turns, "accuracy", *(at.accuracy(said, TARGET) for said in both))
+    at.show(turns, "accuracy", [at.accuracy(said, TARGET) for said in both])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from tasks.streams import fixed
 
 
 def options(
-    about: str | None, levels: Sequence[str], level: str, epochs: str = "at least 2"
+    about: str | None, levels: Iterable[str], level: str, epochs: str = "at least 2"
 ) -> argparse.ArgumentParser:
     """A parser with the options of every bench; `about` is its docstring, `epochs` what its help says of them."""
     parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
@@ -109,10 +109,13 @@ class Bench:
         return float(np.mean(np.asarray(said) == self.made.answers.columns[column]))
 
     def show(
-        self, turns: Turns, score: str, theirs: float, ours: float, unit: str = "", size: str = "", more: str = ""
+        self, turns: Turns, score: str, both: Sequence[float], unit: str = "", size: str = "", more: str = ""
     ) -> None:
-        """Print both rates and scores, and the ratio; `unit` is what a batch counts, `more` ends the last line."""
-        config = self.config
+        """Print the rates and scores of both sides, theirs first, and the ratio.
+
+        `unit` is what a batch counts, `more` ends the last line.
+        """
+        config, (theirs, ours) = self.config, both
         print(f"DataLoader loop  {turns.theirs:8.1f} steps a second   {score} {theirs:.4f}")
         print(f"baseline         {turns.ours:8.1f} steps a second   {score} {ours:.4f}")
         shape = f"batches of {config.batch}{unit}, {size}{self.level}, {config.epochs} epochs{more}"
