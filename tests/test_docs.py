@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ from typing import Any
 
 import click
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)] if __name__ == "__main__" else []
@@ -29,7 +31,7 @@ from harness.home import CONFIG, FOR_POINTS, TOTAL  # noqa: E402
 from harness.server.settings import Settings  # noqa: E402
 from tasks.base import Bar, Edition, Rules, Task  # noqa: E402
 from tasks.homeworks import MODULES, all_tasks, find_task  # noqa: E402
-from tests.bench import cheap, results  # noqa: E402
+from tests.bench import cheap, gallery, results  # noqa: E402
 
 FOLDERS = ("harness", "tasks", "baselines", "submissions", "leaderboard", "tests")
 README = ROOT / "README.md"
@@ -662,6 +664,13 @@ def test_every_homework_has_a_folder_sample_code_a_baseline_results_and_a_page()
         assert (results.FOLDER / f"{name}.jsonl").exists()
     assert not {task.name for task in all_tasks()} & set(PLANNED)
     assert {task.name for task in all_tasks()} | set(PLANNED) == {f"hw{number:02d}" for number in range(1, 16)}
+
+
+def test_the_gallery_has_the_pictures_of_today_and_is_small() -> None:
+    with Image.open(gallery.GALLERY) as picture:
+        shown = json.loads(picture.info["pictures"])
+    assert shown == gallery.marks(), "python tests/bench/gallery.py makes it anew"
+    assert gallery.GALLERY.stat().st_size <= 300_000
 
 
 def test_every_package_is_installed() -> None:
