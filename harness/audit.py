@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def verify(home: Home) -> tuple[list[str], dict[str, int]]:
     """All problems found, and the number of records checked. Nothing is changed."""
-    from leaderboard import events, receipts, store
+    from leaderboard import events, receipts, store, verifications
     from submissions.store import fetch
     from tasks.split import derive
 
@@ -46,6 +46,11 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             counts["events"] += 1
             if event.kind == "rejected" and (body := json.loads(event.body)).get("kept") is False:
                 told.add(body["submission"])
+        for number, verified in verifications.verifications(database).items():
+            try:
+                fetch(home.submissions, verified.model)
+            except UserError as error:
+                problems.append(f"the model of submission {number}: {error}")
         dropped = store.dropped(database)
         problems += [
             f"submission {number}: database and log disagree on whether its bytes are kept"

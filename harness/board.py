@@ -108,6 +108,7 @@ def _show(body: dict[str, Any], top: int | None, format: Any, version: int | Non
         Field("interval", "95 % interval", interval(metric.digits), rank=3),
         *([Field("public_rank", "public #", right=True), Field("move", "move", lambda n: f"{n:+d}", right=True)]
           if private else []),
+        *([Field("model", "model")] if any("model" in row for row in rows) else []),
         Field("bars", "bars passed", words, rank=2),
         Field("entries", "entries", right=True, rank=1),
         Field("last", "last", short_time, rank=4),

@@ -1,8 +1,8 @@
 """The command line: the commands for everyone, and the list of all commands.
 
 The commands for submissions are in `harness.handin`, the board in `harness.board`, the sample code in
-`harness.starter`, those for instructors in `harness.staff`, `harness.course`, `harness.causes` and `harness.serve`;
-each module is loaded when one of its commands is called.
+`harness.starter`, those for instructors in `harness.staff`, `harness.course`, `harness.causes`, `harness.verify` and
+`harness.serve`; each module is loaded when one of its commands is called.
 Each command gets its data from `options.source()`, a home or a server, and shows them the same way.
 """
 
@@ -38,6 +38,7 @@ ELSEWHERE = {
     "submissions": ("handin", "List your submissions with their scores."),
     "submit": ("handin", "Submit a file: record it, score it and put it on the board."),
     "train": ("staff", "Train a baseline, or resume an interrupted run."),
+    "verify": ("verify", "Verify an entry's size with a model that gives the same file."),
 }
 """The commands of other modules: the module of each, and its line in the list of all commands."""
 

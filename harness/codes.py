@@ -32,6 +32,14 @@ CODES: dict[str, str] = {
     "E_NOT_ALLOWED": "Only course staff may see this. Nothing to do.",
     "E_NOT_FOUND": "There is no such homework in this version, submission, token or page. Check the spelling.",
     "E_NOT_REVEALED": "The private board has not been revealed. Wait for the end of the competition.",
+    "E_NOT_REPRODUCED": (
+        "The model gives other rows than the file that it was handed in for. Hand in the model that made the file, "
+        "with the resizing that the sheet states; nothing was recorded."
+    ),
+    "E_NOT_VERIFIABLE": (
+        "Nothing can be verified of this submission: its edition asks for no model, its data were replaced, or it has "
+        "no score. The message says which."
+    ),
     "E_ONE_BOARD": "This edition has one board, so there is nothing to reveal. To end it, set a deadline.",
     "E_NO_BOARD": "A quiz has no board. Its points open after the deadline: lhy-grade submissions NAME",
     "E_NO_ANSWERS": "The answers or the key are not in this home. Prepare the homework here, or restore a backup.",

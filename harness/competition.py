@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.home import Home, keep_file, locked, making, sync_folder, write_file
-from tasks.base import METRICS_VERSION, Answers, Bar, Judge, Rules, UserError
+from tasks.base import METRICS_VERSION, Answers, Bar, Judge, Reproduction, Rules, UserError
 from tasks.formats import Format, QuizFormat, TableFormat, format_from_json
 from tasks.homeworks import canonical, find_task, module_of, unknown
 
@@ -603,6 +603,12 @@ def find_judge(competition: Competition) -> Judge | None:
     """The judge of a homework's edition, or None if submissions are scored directly."""
     task = find_task(competition.name)
     return None if task is None else task.edition_of(competition.edition, competition.format).judge
+
+
+def find_reproduction(competition: Competition) -> Reproduction | None:
+    """The rule by which a model has to give an entry's rows again, where the homework's edition has one."""
+    task = find_task(competition.name)
+    return None if task is None else task.edition_of(competition.edition, competition.format).reproduction
 
 
 def other_judge(competition: Competition) -> str | None:

@@ -609,13 +609,19 @@ def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, An
         told.update(score["parts"])
         return told
 
+    asking = [each["name"] for each in homeworks if any(one["homeworks"][each["name"]]["model"] for one in students)]
     rows = []
     for student in students:
         told = {name: student[name] for name in ("id", "name", "email", "team")}
-        rows.append(told | points(student["homeworks"]) | {"total": student["total"]})
+        rows.append(
+            told | points(student["homeworks"]) | {"total": student["total"]}
+            | {f"{name} model": student["homeworks"][name]["model"] for name in asking}
+        )  # fmt: skip
     fields = [Field("id", "id"), Field("name", "name"), Field("email", "email", rank=2), Field("team", "team", rank=1)]
     shown = rows[0] if rows else {"total": 0.0}
-    fields += [Field(name, name, "{:g}".format, right=True) for name in shown if name not in {f.key for f in fields}]
+    models = [Field(f"{name} model", "model" if one else f"{name} model") for name in asking]
+    known = {field.key for field in (*fields, *models)}
+    fields += [Field(name, name, "{:g}".format, right=True) for name in shown if name not in known] + models
     most = ", ".join(f"{homework['name']} {homework['maximum']:g}" for homework in homeworks)
     emit("table", "gradebook", rows, fields, title=f"points{f'; in the total {rule}' if rule else ''}; maximum: {most}")
 

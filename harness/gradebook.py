@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.competition import Competition, find_competition, prepared, read_versions
+from harness.competition import Competition, find_competition, find_reproduction, prepared, read_versions
 from harness.home import FOR_POINTS, TOTAL, Home
+from harness.shown import NOT_VERIFIED
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 from tasks.homeworks import canonical, find_task, module_of, unknown
@@ -48,13 +49,15 @@ class Scheme:
 class Score:
     """A person's points in one homework. `private` is None while it is hidden, a part while it is not entered.
 
-    `submissions` are the ones that count; `total` is the sum of all known points.
+    `submissions` are the ones that count; `total` is the sum of all known points. `model` says, in an edition that asks
+    for a model beside the file, whether that of each submission behind the points is verified; else it is empty.
     """
 
     public: Mapping[str, float]
     private: Mapping[str, float] | None
     parts: Mapping[str, float | None]
     submissions: tuple[int, ...]
+    model: str = ""
 
     @property
     def total(self) -> float:
@@ -269,6 +272,7 @@ def gradebook(
                 else {bar: points[1] if bar in told.get(who, ()) else 0.0 for bar, points in scheme.bars.items()},
                 parts=entered,
                 submissions=boards.counting.get(who, ()),
+                model=boards.model.get(who, ""),
             )
     return [Line(key, name, email, team, scores[key], disabled) for key, name, email, team, disabled in people]
 
@@ -277,7 +281,8 @@ def gradebook(
 class _Boards:
     """The bars each participant passes on the public and private board, and the submissions that count.
 
-    `acts` gives the participant of each person, `quiz` the points of a quiz that are shown.
+    `acts` gives the participant of each person, `quiz` the points of a quiz that are shown, `model` whether the models
+    of the submissions behind the points are verified, where the edition asks for them.
     """
 
     public: Mapping[str, Sequence[str]]
@@ -285,6 +290,7 @@ class _Boards:
     counting: Mapping[str, tuple[int, ...]]
     acts: Mapping[str, str]
     quiz: Mapping[str, float] | None = None
+    model: Mapping[str, str] = field(default_factory=dict)
 
 
 def _boards(home: Home, database: Database, name: str, private: bool, version: int | None = None) -> _Boards:
@@ -309,21 +315,35 @@ def _boards(home: Home, database: Database, name: str, private: bool, version: i
     if not competition.two_boards:
         grades = store.public_grades(database, competition.key, *versions)
         best: dict[str, Sequence[str]] = {}
+        behind: dict[str, set[int]] = {}
         for who, numbers in counting.items():
             graded = [(-grades[n].public if higher else grades[n].public, n) for n in numbers if n in grades]
             best[who] = grades[min(graded)[1]].passed if graded else ()
-        return _Boards(best, {}, counting, acts)
-    sides = [
-        {
-            row.participant: row.passed
-            for row in ranking.board(
-                database, competition.key, *versions, higher, private=side, selections=rules.selections,
-                unselected=rules.unselected, unselected_count=rules.unselected_most,
-            )
-        }
+            behind[who] = {min(graded)[1]} if graded else set()
+        return _Boards(best, {}, counting, acts, model=_models(database, competition, behind))
+    boards = [
+        ranking.board(
+            database, competition.key, *versions, higher, private=side, selections=rules.selections,
+            unselected=rules.unselected, unselected_count=rules.unselected_most,
+        )
         for side in ((False, True) if private else (False,))
     ]  # fmt: skip
-    return _Boards(sides[0], sides[1] if private else None, counting, acts)
+    sides = [{row.participant: row.passed for row in rows} for rows in boards]
+    behind = {}
+    for row in (row for rows in boards for row in rows):
+        behind.setdefault(row.participant, set()).update(() if row.submission is None else (row.submission,))
+    model = _models(database, competition, behind)
+    return _Boards(sides[0], sides[1] if private else None, counting, acts, model=model)
+
+
+def _models(database: Database, competition: Competition, behind: Mapping[str, set[int]]) -> dict[str, str]:
+    """By participant whether the models of these submissions are verified; empty where the edition asks for none."""
+    from leaderboard.verifications import verifications
+
+    if find_reproduction(competition) is None:
+        return {}
+    found = verifications(database, competition.key)
+    return {who: "verified" if numbers <= found.keys() else NOT_VERIFIED for who, numbers in behind.items() if numbers}
 
 
 def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line], total: Total) -> dict[str, Any]:
@@ -355,21 +375,25 @@ def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line], total: 
 def gradebook_table(
     schemes: Mapping[str, Scheme], lines: Sequence[Line], one: bool, total: Total
 ) -> tuple[list[str], list[list[Any]]]:
-    """Header and rows: each bar and part of one homework, or the totals of all homeworks."""
+    """Header and rows: each bar and part of one homework, or the totals of all homeworks.
+
+    Where models are to be verified, a last column for each such homework says whether those behind the points are.
+    """
     header = ["id", "name", "email", "team"]
+    asking = [name for name in schemes if any(line.scores[name].model for line in lines)]
     if not one:
-        rows = [[line.key, line.name, line.email, line.team, *line.points.values(), total.of(line.points)]
-                for line in lines]  # fmt: skip
-        return [*header, *schemes, "total"], rows
+        rows = [[line.key, line.name, line.email, line.team, *line.points.values(), total.of(line.points),
+                 *(line.scores[name].model for name in asking)] for line in lines]  # fmt: skip
+        return [*header, *schemes, "total", *(f"{name} model" for name in asking)], rows
     ((name, scheme),) = schemes.items()
     private = [bar for bar, (_, points) in scheme.bars.items() if points]
     header += (
         [f"{bar} public" for bar in scheme.bars] + [f"{bar} private" for bar in private] + [*scheme.parts, "total"]
-    )
+    ) + ["model"] * len(asking)
     rows = []
     for line in lines:
         score = line.scores[name]
         told = [None if score.private is None else score.private[bar] for bar in private]
         rows.append([line.key, line.name, line.email, line.team, *score.public.values(), *told,
-                     *score.parts.values(), score.total])  # fmt: skip
+                     *score.parts.values(), score.total, *([score.model] if asking else [])])  # fmt: skip
     return header, rows

@@ -87,6 +87,7 @@ def submit(homework: str, file: str, message: str, no_wait: bool, name: str | No
             "best": body["best"] and body["best"]["submission"],
             "quota_left": body["quota"]["left"],
             "next_day": body["quota"]["next_slot"],
+            **({"model": body["model"]} if "model" in body else {}),
         }
         emit("csv", "submission", [row], [Field(key, key) for key in row])
     else:
@@ -128,6 +129,8 @@ def result_lines(body: dict[str, Any]) -> tuple[list[str], list[str]]:
         side = "private " if body["scores"] else ""
         shown.append(f"{side}{card['label']} {number(card['digits'])(body['private'])}")
     shown += matrix_lines(body.get("matrix", [])) + matrix_lines(body.get("private_matrix", []), "private")
+    if body.get("model"):
+        shown.append(body["model"])
     if body["has_bars"]:
         shown.append(f"bars passed: {', '.join(body['bars']) or 'none'}")
     if body["practice"]:
@@ -242,6 +245,7 @@ def status(id: int, format: Any) -> None:
         row = {key: body[key] for key in ("submission", "homework", "state", "position", "code", "at", "file")}
         row |= {"public": score, "private": body.get("private"), "rank": body["rank"]}
         row |= {"improved": body.get("improved"), "best": (body.get("best") or {}).get("submission")}
+        row |= {"model": body["model"]} if "model" in body else {}
         emit("csv", "submission", [row], [Field(key, key) for key in row])
     else:
         show_result(body)
@@ -282,6 +286,7 @@ def submissions(
             Field("state", "state"),
             Field("score", "public score", right=True),
             *([Field("private", "private score", right=True)] if private else []),
+            *([Field("model", "model")] if any("model" in row for row in rows) else []),
             Field("selected", "selected", lambda yes: "yes" if yes else "", rank=2),
             Field("file", "file", rank=3),
             Field("message", "message", rank=4),

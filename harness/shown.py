@@ -22,6 +22,14 @@ SIGNIFICANT_ENDS = 3
 SHARE_DIGITS = 2
 """The decimals of a share in a matrix."""
 
+NOT_VERIFIED = "size not verified"
+"""The mark of an entry whose edition asks for a model that gives its rows again, until one has."""
+
+
+def mark(parameters: int | None) -> str:
+    """What stands beside a score in an edition that asks for a model; None while no model is verified."""
+    return NOT_VERIFIED if parameters is None else f"verified, {parameters:,} parameters"
+
 
 @lru_cache(2**14)  # boards are requested often
 def shown(value: float, digits: int) -> float:

@@ -42,6 +42,7 @@ from harness.competition import (
     all_versions,
     bar_to_json,
     find_competition,
+    find_reproduction,
     prepared,
     public_digest,
     read_bars,
@@ -50,7 +51,7 @@ from harness.competition import (
 )
 from harness.home import Home, local, locked
 from harness.rules import opened as opened_at
-from harness.shown import Cut
+from harness.shown import Cut, mark
 from tasks.base import clears
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
@@ -314,6 +315,7 @@ def board(
         own = participant_of(database, competition, viewer)
         rows = _ranked(database, competition, versions, private=private)
         ranks = {row.participant: row.rank for row in _ranked(database, competition, versions)} if private else None
+        marked = _marks(database, competition)
     n = next((count for row in rows if (count := json.loads(row.details).get("n"))), None)
     return {
         "schema": 1,
@@ -329,7 +331,11 @@ def board(
         "metrics": [asdict(metric) for metric in competition.metrics],
         "interval_note": None if n is None else interval_note(competition.ranking.name, n),
         "bars": _bars(home, competition, rows, private),
-        "board": [_board_row(home, viewer, row, own, names, ranks, _cut(competition, exact)) for row in rows],
+        "board": [
+            _board_row(home, viewer, row, own, names, ranks, _cut(competition, exact))
+            | ({} if marked is None else {"model": None if row.submission is None else marked(row.submission)})
+            for row in rows
+        ],
     }
 
 
@@ -354,6 +360,16 @@ def _bars(home: Home, competition: Competition, rows: Sequence[BoardRow], privat
             reached = bisect_left(scores, True, key=lambda score: not clearing(score))
         bodies.append(bar_to_json(bar) | ({"private": bar.private} if private else {}) | {"reached": reached})
     return bodies
+
+
+def _marks(database: Database, competition: Competition) -> Callable[[int], str] | None:
+    """The mark of a submission by its number, in an edition that asks for a model beside the file; else None."""
+    from leaderboard.verifications import verifications
+
+    if find_reproduction(competition) is None:
+        return None
+    found = verifications(database, competition.key)
+    return lambda number: mark(found[number].parameters if number in found else None)
 
 
 def _cut(competition: Competition, exact: bool = False) -> Cut:
@@ -514,6 +530,7 @@ def submissions(
             entries = store.submissions(database, competition.key, person)
             states = _states(home, database, competition, entries, grades, now)
             private = _private_scores(database, competition, versions, person, now)
+            marked = _marks(database, competition)
         for entry in entries:
             grade = grades.get(entry.id)
             rows.append(
@@ -526,6 +543,7 @@ def submissions(
                     "metric": competition.ranking.label,
                     "digits": competition.ranking.digits,
                     "notes": json.loads(grade.details).get("notes", []) if grade else [],
+                    **({} if marked is None else {"model": marked(entry.id) if grade else None}),
                 }
             )
     return {"schema": 1, "submissions": rows}
@@ -536,9 +554,9 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
 
     `state` is queued (with its `position`), grading, graded, rejected (with `code`, those of the `total` problems that
     the reader showed) or failed; `private` is its private score after the reveal, None before, and `private_matrix` is
-    there from then on where its metric has one. `best` is the
-    participant's best so far, `rank` the rank of this one if it is that best, and `improved` whether it was better
-    than all before it; all by exact scores, and None if it does not count.
+    there from then on where its metric has one. `model` is there in an edition that asks for a model beside the file,
+    and says whether it is verified. `best` is the participant's best so far, `rank` the rank of this one if it is that
+    best, and `improved` whether it was better than all before it; all by exact scores, and None if it does not count.
     """
     from leaderboard import roster, store
 
@@ -555,6 +573,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         entries = store.submissions(database, competition.key, entry.participant)
         cut, counts = _cut(competition), grade is not None and not entry.practice and not competition.quiz
         place = _place(home, database, competition, entry.participant) if counts else None
+        marked = _marks(database, competition)
     details, hidden = json.loads(grade.details) if grade else {}, json.loads(opened or "{}")
     found = json.loads(entry.rejected_details or "[]")
     problems, total = (found, len(found)) if isinstance(found, list) else (found["problems"], found["total"])
@@ -584,6 +603,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
         "best": place and {key: place[key] for key in ("submission", "score", "rank")},
         "improved": _improved(competition, entry, entries, grades) if counts else None,
         "demo": competition.demo,
+        **({} if marked is None else {"model": marked(entry.id) if grade else None}),
         **({"matrix": cut.matrix(details["matrix"])} if details.get("matrix") else {}),
         **({"private_matrix": cut.matrix(hidden["matrix"])} if hidden.get("matrix") else {}),
     }
@@ -947,7 +967,7 @@ FINISHED = (
 def finished(accepted: Body, graded: Body) -> Body:
     """Merges the answer of `submit_accept` with a later one of `submission`."""
     both = accepted | graded
-    return {key: both[key] for key in (*FINISHED, "matrix", "private_matrix") if key in both}
+    return {key: both[key] for key in (*FINISHED, "matrix", "private_matrix", "model") if key in both}
 
 
 def check_message(message: str) -> None:

@@ -104,14 +104,21 @@ def part_body(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"entry": row["id"], **{name: row[name] for name in names}}
 
 
+def verification_body(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The event body of a row of `verifications`."""
+    names = ("model", "size", "parameters", "equal_rows", "all_rows")
+    return {"verification": row["id"], "submission": row["submission_id"], **{name: row[name] for name in names}}
+
+
 def verify(db: Database, public_key: str | None = None) -> list[Finding]:
     """All inconsistencies in the log, and between the log and the tables.
 
     Locates a changed byte, a removed, inserted or reordered event, and a truncated log; then checks that each accepted
     submission, rejection, grade, selection and reveal matches its event, and so does each person, team, membership,
-    token, extension and entry of points; that every participant is on the roster; and that the signature (if the
-    public key is given) and chain hash of each receipt are correct. Scores are not in the log: `store.grade_rows` has
-    the values to check them. Findings about the chain come first; an empty list means that everything is consistent.
+    token, extension, entry of points and verified model; that every participant is on the roster; and that the
+    signature (if the public key is given) and chain hash of each receipt are correct. Scores are not in the log:
+    `store.grade_rows` has the values to check them. Findings about the chain come first; an empty list means that
+    everything is consistent.
     """
     chain: list[Finding] = []
     tables: list[Finding] = []
@@ -189,6 +196,7 @@ class _Told:
         self.revoked: set[int] = set()
         self.extended: dict[int, tuple[int, dict[str, Any], str]] = {}
         self.points: dict[int, tuple[int, dict[str, Any], str]] = {}
+        self.verified: dict[int, tuple[int, dict[str, Any], str]] = {}
         self.teams: dict[str, tuple[int, str]] = {}
         self.members: dict[tuple[str, str], tuple[int, str]] = {}
         self.roster: int | None = None
@@ -231,6 +239,8 @@ class _Told:
                     self.extended[body["extension"]] = seq, body, actor
                 case "points entered":
                     self.points[body["entry"]] = seq, body, actor
+                case "model verified":
+                    self.verified[body["verification"]] = seq, body, actor
         except (ValueError, TypeError, KeyError):
             if not any(finding.seq == seq for finding in findings):
                 findings.append(Finding(seq, f"event {seq} ({kind}) cannot be read"))
@@ -415,12 +425,15 @@ def _check_members(db: Database, told: _Told, findings: list[Finding]) -> None:
 
 
 def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
-    """Checks extensions and points against the log, both ways."""
+    """Checks extensions, points and verified models against the log, both ways."""
     tables = (
         ("extension", told.extended, extension_body,
          "SELECT id, competition, who_kind, who, until, slots, day, reason, actor, at, event_seq FROM extensions"),
         ("entry of points", told.points, part_body,
          "SELECT id, competition, person_key, part, points, reason, actor, at, event_seq FROM parts"),
+        ("verification", told.verified, verification_body,
+         "SELECT id, submission_id, model, size, parameters, equal_rows, all_rows, actor, at, event_seq "
+         "FROM verifications"),
     )  # fmt: skip
     for what, said, body_of, sql in tables:
         left = dict(said)

@@ -332,6 +332,25 @@ PARTS = Table(
 
 Index("ix_parts_person", PARTS.c.competition, PARTS.c.person_key, PARTS.c.part)
 
+VERIFICATIONS = Table(
+    "verifications",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("submission_id", WHOLE, ForeignKey("submissions.id"), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("size", WHOLE, nullable=False),
+    Column("parameters", WHOLE, nullable=False),
+    Column("equal_rows", WHOLE, nullable=False),
+    Column("all_rows", WHOLE, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", WHOLE, nullable=False),
+    Column("event_seq", WHOLE, nullable=False, unique=True),
+    UniqueConstraint("submission_id"),
+)
+"""The submissions that a model of the allowed size has reproduced, never changed. `model` is its SHA-256."""
+
+Index("ix_verifications_model", VERIFICATIONS.c.model)
+
 DRAFTS = Table(
     "drafts",
     METADATA,

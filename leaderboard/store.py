@@ -304,7 +304,7 @@ def dropped(db: Database, submission_id: int | None = None) -> dict[int, str]:
 
 
 def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
-    """Calls `remove` for bytes that no submission needs; returns whether it did.
+    """Calls `remove` for bytes that no submission and no verification needs; returns whether it did.
 
     It holds the lock of acceptance, so that nobody submits the same bytes meanwhile. A crash before it leaves unneeded
     bytes, never a submission without its bytes.
@@ -312,7 +312,8 @@ def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
     with db.transaction():
         wanted = db.one(
             "SELECT 1 FROM submissions s WHERE s.sha256 = :sha AND NOT EXISTS "
-            "(SELECT 1 FROM dropped d WHERE d.submission_id = s.id) LIMIT 1",
+            "(SELECT 1 FROM dropped d WHERE d.submission_id = s.id) UNION SELECT 1 FROM verifications "
+            "WHERE model = :sha LIMIT 1",
             sha=sha256,
         )  # fmt: skip
         if wanted is None:

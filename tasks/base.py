@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from tasks.errors import Problem as Problem
 from tasks.errors import SubmissionError as SubmissionError
 from tasks.errors import UserError as UserError
-from tasks.formats import Format
+from tasks.formats import Format, ModelFormat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -221,6 +221,20 @@ class Judge:
 
 
 @dataclass(frozen=True)
+class Reproduction:
+    """The rule by which a file of predictions is shown to come from a small model: the model gives its rows again.
+
+    `forms` are the models that are accepted, which differ in the shapes of their inputs. `run(form, model, table,
+    folder)` gives the rows of the format `table` that a model gives for the inputs in the public folder; a `share` of
+    the rows must be those of the file.
+    """
+
+    forms: tuple[ModelFormat, ...]
+    run: Callable[[ModelFormat, Columns, Format, Path], Columns]
+    share: float = 0.99
+
+
+@dataclass(frozen=True)
 class Place:
     """The function at "module:name", imported when it is first called; `first` are its leading arguments.
 
@@ -252,7 +266,8 @@ class Edition:
     """One year of a homework, or its built-in world. The year is part of the key: header, metric and bars depend on it.
 
     `format` is the course's own, with the course's ids; a prepared competition replaces the ids by its own.
-    `metrics[0]` ranks. `make` is named by its `Place`. `formerly` are its names in older releases.
+    `metrics[0]` ranks. `make` is named by its `Place`. `formerly` are its names in older releases. With a
+    `reproduction`, an entry is marked until a model has given its rows again.
     """
 
     name: str
@@ -264,6 +279,7 @@ class Edition:
     make: Make
     official: bool = False
     judge: Judge | None = None
+    reproduction: Reproduction | None = None
     formerly: tuple[str, ...] = ()
 
     def bars_at(self, size: str | None) -> tuple[Bar, ...]:

@@ -214,6 +214,7 @@ OF_STAFF = {
     "serve",
     "starter",
     "train",
+    "verify",
 }
 """Commands that show no score, but for `train --submit`, which has a test of its own."""
 OF_A_LOGIN = {"login", "logout"}

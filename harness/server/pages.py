@@ -455,6 +455,7 @@ def _headings(body: Body) -> list[Heading]:
         Heading("score", metric.label, number(metric.digits), right=True),
         *(Heading(other.name, other.label, number(other.digits), right=True) for other in others),
         *(moves if body["side"] == "private" else []),
+        *([Heading("model", "model")] if any("model" in row for row in body["board"]) else []),
         Heading("bars", "bars passed", ", ".join),
         Heading("interval", "95 % interval", interval(metric.digits), right=True),
         Heading("entries", "entries", right=True),
