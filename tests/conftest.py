@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import importlib.util
 import io
 import os
@@ -10,8 +11,9 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -378,6 +380,23 @@ def made_in(folder: Path, make: Callable[..., Made], seed: int = 1, source: Path
     for place in (folder, secret):
         place.mkdir()
     return make(folder, fixed(seed), "small", source, secret)
+
+
+def archive_of(members: Iterable[tuple[str, bytes]]) -> bytes:
+    """A `.tgz` of files by name, always the same bytes."""
+    stream = io.BytesIO()
+    with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
+        for name, data in members:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def members(data: bytes) -> list[tuple[str, bytes]]:
+    """The files of a `.tgz` by name, in its order."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return [(member.name, archive.extractfile(member).read()) for member in archive]  # type: ignore[union-attr]
 
 
 def few(patch: pytest.MonkeyPatch) -> None:

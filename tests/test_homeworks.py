@@ -52,7 +52,7 @@ from tests import test_hw11_adaptation as hw11
 from tests import test_hw14_lifelong as hw14
 from tests import test_hw15_meta as hw15
 from tests.bench import results
-from tests.conftest import SHORT, made_in, reseal
+from tests.conftest import SHORT, archive_of, made_in, members, reseal
 
 SEED = 5
 NOW = datetime(2027, 2, 1, tzinfo=UTC)
@@ -117,21 +117,6 @@ def rows_turned(data: bytes) -> bytes:
 
 def members_turned(data: bytes) -> bytes:
     return archive_of(members(data)[::-1])
-
-
-def archive_of(members: list[tuple[str, bytes]]) -> bytes:
-    stream = io.BytesIO()
-    with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
-        for name, data in members:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    return stream.getvalue()
-
-
-def members(data: bytes) -> list[tuple[str, bytes]]:
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        return [(member.name, archive.extractfile(member).read()) for member in archive]  # type: ignore[union-attr]
 
 
 # Files that are wrong, by what is wrong with them.
@@ -436,6 +421,9 @@ COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list
     ("hw07", "2023"): (0.5, [0.46481, 0.67139, 0.75936, 0.84108], None, [0.5] * 4),
     ("hw08", "2021"): (0.5, [0.64046, 0.75719, 0.81304, 0.86590], None, [1, 1, 0.5, 0.5]),
     ("hw08", "2022"): (0.5, [], None, []),
+    ("hw10", "2021"): (0.5, [0.65, 0.38, 0.18, 0.05], None, [1, 1, 0.5, 0.5]),
+    ("hw10", "2022"): (0.5, [0.7, 0.5, 0.3, 0.15], None, [0.5] * 4),
+    ("hw10", "2023"): (0.5, [0.7, 0.5, 0.25, 0.1], None, [0.5] * 4),
     ("hw11", "2021"): (0.5, [0.41962, 0.59980, 0.71874, 0.77956], None, [1, 1, 0.75, 0.25]),
     ("hw11", "2022"): (0.5, [0.44616, 0.64576, 0.75840, 0.80640], None, [0.5] * 4),
     ("hw11", "2023"): (0.5, [0.44280, 0.65994, 0.75342, 0.81072], None, [0.5] * 4),
@@ -461,7 +449,7 @@ def test_the_official_bars_are_the_courses(name: str, year: str) -> None:
         [None] * len(public) if private is None else [((metric, line),) for line in private]
     )
     assert [bar.points for bar in edition.bars] == [(each, each) for each in points]
-    assert all(bar.source == f"official {year}" for bar in edition.bars)
+    assert {bar.source.partition(", not comparable")[0] for bar in edition.bars} <= {f"official {year}"}
 
 
 def test_no_private_answer_reaches_the_one_who_hands_in(
