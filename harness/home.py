@@ -75,7 +75,7 @@ WEB_KEYS = ("receipts", "sessions")
 """What a web process has keys for, which follow from the secret key."""
 
 FOR_POINTS = ("scheme", "points", "parts")
-"""The keys of a homework's section in config.toml for the gradebook (see `harness.gradebook`)."""
+"""The keys of a homework's section in config.toml for the gradebook (see `harness.course.gradebook`)."""
 
 TOTAL = ("best", "among")
 """The keys of the section [total] in config.toml, for the course total of the gradebook."""

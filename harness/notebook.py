@@ -38,7 +38,7 @@ class GraderError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """The traceback that a notebook shows: only the message, without the grader's own code."""
-        from harness.render import inert
+        from harness.words import inert
 
         return [f"GraderError ({self.code})", *(inert(line) for line in str(self).split("\n"))]
 
@@ -84,8 +84,8 @@ class Result:
         return f"<div>{first}<small>{'<br>'.join(said)}</small></div>"
 
     def _lines(self) -> tuple[list[str], list[str]]:
-        from harness.handin import result_lines, slot_lines
-        from harness.render import inert
+        from harness.cli.hand_in import result_lines, slot_lines
+        from harness.words import inert
 
         shown, said = result_lines(self.body)
         return [inert(line) for line in shown], [inert(line) for line in [*said, *slot_lines(self.body)]]
@@ -121,16 +121,16 @@ def data_folder(homework: str) -> Path:
 
     A download is one archive; what is there already is not fetched again. Raises only GraderError.
     """
-    from harness import options
+    from harness.cli import common
 
     _colab_secrets()
-    source = options.source(named=False)
+    source = common.source(named=False)
     listing = source.files(homework)
     if "folder" in listing:
         return Path(listing["folder"])
-    from harness.remote import download
+    from harness.course.download import download
 
-    return download(source, listing, Path(listing["homework"]), options.progress_bar)
+    return download(source, listing, Path(listing["homework"]), common.progress_bar)
 
 
 @_one_error
@@ -162,14 +162,14 @@ def check(frame: Any, homework: str) -> str:
 
     Raises only GraderError.
     """
-    from harness import options
-    from harness.handin import check_with, valid_line
-    from harness.render import inert
+    from harness.cli import common
+    from harness.cli.hand_in import check_with, valid_line
+    from harness.words import inert
 
     _colab_secrets()
     said: list[str] = []
     with _file(frame) as path:
-        competition, _, notes = check_with(options.source(named=False), homework, path, said.append)
+        competition, _, notes = check_with(common.source(named=False), homework, path, said.append)
     first = valid_line(competition.format, competition.name, competition.edition)
     return "\n".join([first, *(inert(note) for note in (*said, *notes))])
 
@@ -182,10 +182,10 @@ def submit(frame: Any, homework: str, message: str = "", *, wait: bool = True) -
     arrive with all their digits; the index of a frame is left out. Raises only GraderError; a file that could not
     be sent is kept, and the error says where.
     """
-    from harness import options
+    from harness.cli import common
 
     _colab_secrets()
-    source = options.source()
+    source = common.source()
     with _file(frame) as path:
         return Result(source.submit(homework, path, message, wait))
 

@@ -97,7 +97,8 @@ def read_roster(
     Without a column the roster's values are kept; `rename` gives the teams that the entries rename.
     Raises UserError with all problems by line.
     """
-    from leaderboard.roster import Entry, problems_of
+    from leaderboard.enrolment import problems_of
+    from leaderboard.roster import Entry
 
     known = {person.key: person for person in before}
     rows = read_rows(data, what, ("id", "name"), COLUMNS)

@@ -1,7 +1,7 @@
 """Cuts scores and intervals to the digits that everyone except staff may see.
 
-`harness.view` applies it to every number it returns, so that terminals, pages, charts, JSON, CSV and the API get
-only cut numbers; `harness.render`, which prints them, never cuts. `docs/security.md` says why.
+`harness.course` applies it to every number it returns, so that terminals, pages, charts, JSON, CSV and the API get
+only cut numbers; `harness.cli.output`, which prints them, never cuts. `docs/security.md` says why.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Cut:
         return [[one if self.exact else shown(one, SHARE_DIGITS) for one in row] for row in shares]
 
     def recorded(self, score: Mapping[str, Any]) -> dict[str, Any]:
-        """The metric, value and interval of a score, as stored by `harness.grading.record`."""
+        """The metric, value and interval of a score, as stored by `harness.grading.settle.record`."""
         metric, ends = score["metric"], score["interval"]
         if ends is not None and not self.exact:
             ends = list(shown_interval((ends[0], ends[1]), self.digits[metric]))

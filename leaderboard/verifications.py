@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from leaderboard import events, store
+from leaderboard import events, records
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.receipts import instant, microseconds
 
@@ -33,7 +33,7 @@ def verify(db: Database, found: Verification, keep: Callable[[], object] = lambd
     Raises LeaderboardError E_NO_SUBMISSION, and E_CONFLICT for a rejected submission.
     """
     with db.transaction():
-        entry = store.submission(db, found.submission)
+        entry = records.submission(db, found.submission)
         if entry.rejected is not None:
             message = f"Submission {entry.id} was rejected and cannot be verified."
             raise LeaderboardError(message, code="E_CONFLICT", exit_code=8)

@@ -248,18 +248,18 @@ def books_balance(home: Home, failed: int = 0) -> None:
     """
     import json
 
-    from harness import audit
-    from leaderboard import receipts, store
+    from harness.grading import audit
+    from leaderboard import acceptance, receipts, records, results
 
     assert audit.verify(home)[0] == []
     key = json.loads((home.root / "public" / "course.json").read_text())["receipt_key"]
     with home.database() as database:
-        entries = store.submissions(database)
-        dropped = store.dropped(database)
-        graded = [row.submission for row in store.grade_rows(database)]
+        entries = records.submissions(database)
+        dropped = acceptance.dropped(database)
+        graded = [row.submission for row in results.grade_rows(database)]
         held = "SELECT submission_id FROM leases WHERE until > :over AND failed_code IS NULL"
         leases = {row[0] for row in database.fetch(held, over=0)}
-        written = {entry.id: receipts.verify(store.receipt(database, entry.id), key) for entry in entries}
+        written = {entry.id: receipts.verify(records.receipt(database, entry.id), key) for entry in entries}
     settled = {*graded, *(entry.id for entry in entries if entry.rejected is not None)}
     assert len(graded) == len(set(graded)), "none is graded twice"
     assert len(entries) - len(settled) == failed
@@ -283,7 +283,8 @@ def books_balance(home: Home, failed: int = 0) -> None:
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with HW1 prepared from a random key, for tests to copy."""
     from harness.home import open_home
-    from harness.prepare import plan_homework, prepare
+    from harness.plans import plan_homework
+    from harness.prepare import prepare
 
     root = tmp_path_factory.mktemp("course")
     plan = plan_homework("hw1", None, None, "small")
@@ -450,7 +451,8 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Home]:
     It is prepared once for all processes of the test run, from the fixed seed 5.
     """
     from harness.home import locked, open_home
-    from harness.prepare import plan_homework, prepare
+    from harness.plans import plan_homework
+    from harness.prepare import prepare
 
     own = tmp_path_factory.getbasetemp()  # of this process, in the folder of the run where there are several
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "homeworks"
@@ -476,7 +478,8 @@ def reseal(home: Home, name: str = "hw01", version: int = 1) -> None:
     """Makes answers that a test has changed look as if they had been made so."""
     import json
 
-    from harness.competition import data_version_of, hidden_parts, seal_of
+    from harness.answers import data_version_of, hidden_parts
+    from harness.competition import seal_of
 
     folder = home.secret(name, version)
     values = json.loads((folder / "competition.json").read_text())

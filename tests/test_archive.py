@@ -15,10 +15,13 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from harness import archive, remote, view
+from harness import archive
+from harness.build import damaged_files
 from harness.competition import Competition, find_competition, prepared
+from harness.course import access, catalogue, download, remote, transport
 from harness.home import Home, open_home
-from harness.prepare import damaged_files, plan_own, prepare
+from harness.plans import plan_own
+from harness.prepare import prepare
 from tasks.base import UserError
 from tests import test_remote
 from tests.test_remote import Served, call, issue, log_in, serving
@@ -150,7 +153,7 @@ def test_many_files_come_in_three_requests_and_are_what_the_server_has(food: Ser
     assert same(tmp_path / "food", food.home.public("food"))
     assert not list(tmp_path.glob(".food*"))
     assert f"{MANY + 4:,} files" in done.stderr
-    assert remote.find_download(food.url, "food") == tmp_path / "food"
+    assert download.find_download(food.url, "food") == tmp_path / "food"
     before = len(food.requests)
     assert call("files", "food", "--download").exit_code == 0
     food.stop()
@@ -161,7 +164,7 @@ def test_many_files_come_in_three_requests_and_are_what_the_server_has(food: Ser
 
 
 def broken_after(count: int) -> Callable[..., Iterator[bytes]]:
-    real = remote._pieces
+    real = transport.pieces
 
     def pieces(response: Any, decode: bool) -> Iterator[bytes]:
         if "zip" not in (response.headers.get("Content-Type") or ""):
@@ -178,17 +181,17 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
 ) -> None:
     size = (food.home.root / "public" / ".archives" / "food-1.zip").stat().st_size
     ranges: list[str | None] = []
-    real = remote.Server._once
+    real = remote.RemoteCourse._once
 
-    def once(self: remote.Server, method: str, path: str, query: Any, body: Any, headers: Any) -> Any:
+    def once(self: remote.RemoteCourse, method: str, path: str, query: Any, body: Any, headers: Any) -> Any:
         if path.endswith("/archive"):
             ranges.append((headers or {}).get("Range"))
         return real(self, method, path, query, body, headers)
 
-    monkeypatch.setattr(remote.Server, "_once", once)
+    monkeypatch.setattr(remote.RemoteCourse, "_once", once)
     for part in (1000, 20_000):
         with monkeypatch.context() as patch:
-            patch.setattr(remote, "_pieces", broken_after(part))
+            patch.setattr(download, "pieces", broken_after(part))
             stopped = call("files", "food", "--download")
         assert stopped.exit_code == 7
         assert "Run the same command again to resume." in stopped.stderr
@@ -381,13 +384,13 @@ def test_a_damaged_archive_never_ends_in_a_traceback_or_in_damaged_files(tmp_pat
 def test_what_a_server_says_of_its_archive_is_not_believed(
     food: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
 ) -> None:
-    real = remote.Server.files
+    real = remote.RemoteCourse.files
 
-    def lying(self: remote.Server, hw: str) -> dict[str, Any]:
+    def lying(self: remote.RemoteCourse, hw: str) -> dict[str, Any]:
         body = real(self, hw)
         return body | {"archive": body["archive"] | change}
 
-    monkeypatch.setattr(remote.Server, "files", lying)
+    monkeypatch.setattr(remote.RemoteCourse, "files", lying)
     done = call("files", "food", "--download")
     assert done.exit_code == 8, done.output
     assert "internal" not in done.stderr
@@ -448,11 +451,11 @@ def test_a_list_for_people_is_short_whatever_the_folders_are(count: int) -> None
 
 
 def test_the_homework_page_has_one_button_and_stays_short(food: Served) -> None:
-    from harness.server import pages
+    from harness.server import pages, rendering
 
-    viewer = view.Viewer("student", "ada")
-    ask = pages.Ask(food.home, viewer, "", "/homeworks/food", NOW)
-    text = pages.render(food.home, ask, pages.homework(ask, "food"))
+    viewer = access.Viewer("student", "ada")
+    ask = rendering.Ask(food.home, viewer, "", "/homeworks/food", NOW)
+    text = rendering.render(food.home, ask, pages.homework(ask, "food"))
     assert text.count('href="/api/v1/homeworks/food/archive"') == 1
     assert "food/training/" in text
     assert "0001.jpg" not in text
@@ -473,21 +476,21 @@ def test_the_archive_is_given_in_parts_to_those_who_are_logged_in(food: Served) 
 
 def test_nobody_gets_an_archive_without_a_login(home: Home) -> None:
     with pytest.raises(UserError) as error:
-        view.archive(home, view.NOBODY, "hw1")
+        catalogue.archive(home, access.NOBODY, "hw1")
     assert error.value.code == "E_LOGIN"
 
 
 def test_the_place_of_the_data_is_kept_for_each_server_and_survives_nonsense(folders: Path, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    remote.remember_download("https://x", "hw01", tmp_path / "a")
-    remote.remember_download("https://y", "hw01", tmp_path / "gone")
-    assert remote.find_download("https://x", "hw01") == tmp_path / "a"
-    assert remote.find_download("https://y", "hw01") is None
+    download.remember_download("https://x", "hw01", tmp_path / "a")
+    download.remember_download("https://y", "hw01", tmp_path / "gone")
+    assert download.find_download("https://x", "hw01") == tmp_path / "a"
+    assert download.find_download("https://y", "hw01") is None
     kept = folders / "state" / "lhy-grade" / "downloads.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     for text in ("{", "[]", '{"https://x": 3}', '{"https://x": {"hw01": 3}}'):
         kept.write_text(text)
-        assert remote.find_download("https://x", "hw01") is None
-    remote.remember_download("https://x", "hw01", tmp_path / "a")
-    assert remote.find_download("https://x", "hw01") == tmp_path / "a"
+        assert download.find_download("https://x", "hw01") is None
+    download.remember_download("https://x", "hw01", tmp_path / "a")
+    assert download.find_download("https://x", "hw01") == tmp_path / "a"
     assert [path.name for path in kept.parent.iterdir()] == ["downloads.json"]

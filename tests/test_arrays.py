@@ -23,12 +23,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from harness import grading, worker
-from harness.cli import cli
-from harness.competition import find_competition, read_secret
-from harness.decode import Decoder, _packed, received
+from harness.answers import read_secret
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.grading import scoring, worker
+from harness.grading.decode import Decoder, _packed, received
 from harness.home import Home, open_home
-from harness.prepare import Plan, prepare
+from harness.plans import Plan
+from harness.prepare import prepare
 from submissions.arrays import CODES
 from submissions.reader import read
 from tasks.apart import Died, Limits
@@ -515,7 +517,7 @@ def test_a_competition_of_arrays_is_prepared_checked_submitted_and_ranked(home: 
         assert 'E_ARRAY_FINITE  The array "weights" has inf at [2, 1]' in command(*what, code=3)
     assert json.loads(command("leaderboard", "causes", "--format", "json"))["board"][0]["name"] == "ada"
     secret = read_secret(home, find_competition(home, "causes"))
-    scores = grading.grade_here(secret, answers(30)).scores[0]
+    scores = scoring.grade_here(secret, answers(30)).scores[0]
     assert (scores.public, scores.private) == (1.0, 0.5)
     books_balance(home)
 
@@ -525,7 +527,7 @@ def test_a_worker_grades_arrays_as_they_are_graded_here_and_refuses_alike(home: 
     try:
         there = worker.grade_apart(decoder, secret, answers(17), Limits(60.0))
         assert there is not None
-        assert there.grade == grading.grade_here(secret, answers(17))
+        assert there.grade == scoring.grade_here(secret, answers(17))
         refused = worker.grade_apart(decoder, secret, DATA, Limits(60.0))
         assert refused is not None
         assert refused.refused is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.prepare import plan_own
+from harness.plans import plan_own
 from submissions.reader import read
 from tasks.base import SubmissionError, truncate
 from tasks.formats import TableFormat

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import options
-from harness.cli import cli
-from harness.render import number
+from harness.cli import common
+from harness.cli.main import cli
+from harness.words import number
 from tests.conftest import Server
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions"
@@ -140,7 +140,7 @@ def test_check_needs_the_public_folder_alone(home: Path) -> None:
 
 def test_the_quota_is_enforced_and_the_next_slot_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [datetime(2027, 3, 1, 23, 59, 58, tzinfo=UTC)]
-    monkeypatch.setattr(options, "clock", lambda: now[0])
+    monkeypatch.setattr(common, "clock", lambda: now[0])
     for n in range(5):
         assert call(home, "submit", "hw1", str(constant(home, str(n), f"{n}.csv")), "--as", "ada").exit_code == 0
     refused = call(home, "submit", "hw1", str(constant(home, "77", "77.csv")), "--as", "ada", "--format", "json")
@@ -158,7 +158,7 @@ def test_after_the_last_second_of_the_deadline_a_file_is_practice_and_the_select
 ) -> None:
     (home / "config.toml").write_text('[hw01]\ndeadline = "2027-03-26T23:59:59+08:00"\nquota = 9\n')
     now = [datetime(2027, 3, 26, 15, 59, 59, tzinfo=UTC)]
-    monkeypatch.setattr(options, "clock", lambda: now[0])
+    monkeypatch.setattr(common, "clock", lambda: now[0])
     assert call(home, "submit", "hw1", str(sample(home)), "--as", "ada").exit_code == 0
     board = json.loads(call(home, "leaderboard", "hw1", "--format", "json").stdout)["board"]
     now[0] += timedelta(seconds=1)
@@ -311,7 +311,7 @@ def test_a_mistake_of_ours_shows_its_place_but_no_data(home: Path, monkeypatch: 
     def broken(*_: object) -> None:
         raise ValueError("secret 12.345")
 
-    monkeypatch.setattr("harness.grading.grade", broken)
+    monkeypatch.setattr("harness.grading.accept.grade", broken)
     done = call(home, "submit", "hw1", str(sample(home)), "--as", "ada")
     assert done.exit_code == 10
     assert "12.345" not in done.stdout + done.stderr

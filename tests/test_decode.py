@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.decode import Decoder, _packed, received
-from harness.grading import read_predictions
+from harness.grading.decode import Decoder, _packed, received
+from harness.grading.scoring import read_predictions
 from tasks.apart import Died, Limits, confinement
 from tasks.base import Columns, SubmissionError
 from tasks.formats import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
@@ -336,7 +336,7 @@ def test_a_stop_ends_what_is_being_read(tmp_path: Path, monkeypatch: pytest.Monk
     reader_that(
         "import submissions.reader as r\nr.read = lambda *_: __import__('time').sleep(600)\n", tmp_path, monkeypatch
     )
-    monkeypatch.setattr("harness.decode._warm", lambda: None)
+    monkeypatch.setattr("harness.grading.decode._warm", lambda: None)
     asked: list[int] = []
 
     def stopped() -> bool:
@@ -364,7 +364,7 @@ def test_a_process_that_was_killed_is_started_anew(decoder: Decoder) -> None:
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs /proc")
 def test_no_process_outlives_its_owner(decoder: Decoder) -> None:
     program = (
-        "import os, sys\nfrom harness.decode import Decoder\nfrom tests.test_decode import FILES, LIMITS\n"
+        "import os, sys\nfrom harness.grading.decode import Decoder\nfrom tests.test_decode import FILES, LIMITS\n"
         "one = Decoder()\none.decode(FILES[0][2], FILES[0][0], False, LIMITS)\nprint(one.process[0], flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )

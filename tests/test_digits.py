@@ -24,16 +24,19 @@ import pytest
 from click.testing import CliRunner, Result
 from fastapi.routing import APIRoute
 
-from harness import notebook, options, remote, shown, view
-from harness.cli import cli
+from harness import notebook, shown
+from harness.cli import common
+from harness.cli.main import cli
+from harness.cli.training import submit_baseline
 from harness.competition import find_competition
-from harness.grading import grade_pending
+from harness.course import access, record, remote
+from harness.grading.accept import grade_pending
 from harness.home import Home
-from harness.prepare import plan_own, prepare
-from harness.server import pages
+from harness.plans import plan_own
+from harness.prepare import prepare
+from harness.server import chart, rendering
 from harness.shown import SIGNIFICANT, shown_interval
-from harness.staff import submit_baseline
-from leaderboard import store
+from leaderboard import records, results
 from tests import test_remote
 from tests.test_server import NOW, Class, make_class, submit
 
@@ -101,7 +104,7 @@ def add_second_metric(school: Class) -> None:
     described["metrics"].append(SECOND)
     path.write_text(json.dumps(described))
     with school.home.database() as database, database.transaction():
-        for row in list(store.grade_rows(database, "big/1")):
+        for row in list(results.grade_rows(database, "big/1")):
             value = 0.3456789123456 + row.submission / 700
             second = {"metric": SECOND["name"], "value": value, "interval": [value - 0.0123456, value + 0.0234567]}
             for column, text in (("details", row.details), ("private_details", row.private_details)):
@@ -129,7 +132,7 @@ def exact_numbers(school: Class) -> list[Exact]:
     with school.home.database() as database:
         for name in HOMEWORKS:
             digits = {metric.name: metric.digits for metric in find_competition(school.home, name).metrics}
-            for row in store.grade_rows(database, f"{name}/1"):
+            for row in results.grade_rows(database, f"{name}/1"):
                 for side in (row.details, row.private_details):
                     for score in json.loads(side)["scores"]:
                         numbers = [score["value"], *(score["interval"] or ())]
@@ -179,7 +182,7 @@ def addresses(school: Class, path: str) -> Iterator[str]:
     if "{name:path}" in path or "/files/{name}" in path:
         return
     with school.home.database() as database:
-        numbers = [entry.id for entry in store.submissions(database)] if "{number}" in path else [0]
+        numbers = [entry.id for entry in records.submissions(database)] if "{number}" in path else [0]
     for hw, number in itertools.product(HOMEWORKS if "{hw}" in path else [""], numbers):
         yield path.replace("{hw}", hw).replace("{number}", str(number)).replace("{name}", "app.js")
 
@@ -265,7 +268,7 @@ def offences(outputs: Mapping[str, str], exact: list[Exact]) -> list[str]:
 @pytest.fixture
 def file(school: Class, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One more file, handed in and graded by then, for commands that want one; their clock stands still."""
-    monkeypatch.setattr(options, "clock", lambda: NOW)
+    monkeypatch.setattr(common, "clock", lambda: NOW)
     path = tmp_path / "more.csv"
     guess = answers_of(school) + np.random.default_rng(6).normal(0, 3, 893)
     path.write_bytes(table(school, "hw01", guess.clip(0, 100)))
@@ -276,7 +279,7 @@ def file(school: Class, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def reveal(school: Class) -> None:
     with school.home.database() as database:
         for name in HOMEWORKS:
-            store.reveal(database, f"{name}/1", "ian", "the end", NOW)
+            records.reveal(database, f"{name}/1", "ian", "the end", NOW)
 
 
 @pytest.mark.parametrize("revealed", [False, True])
@@ -286,7 +289,7 @@ def test_no_number_in_any_output_has_more_of_a_score_than_is_shown(school: Class
     outputs = everything(school, file)
     assert offences(outputs, exact_numbers(school)) == []
     with school.home.database() as database:
-        own = [row for row in store.grade_rows(database, "hw01/1") if row.participant == ANN]
+        own = [row for row in results.grade_rows(database, "hw01/1") if row.participant == ANN]
     told = "\n".join(outputs.values())
     assert all(repr(shown.shown(row.public, 5)) in told for row in own), "the scores are there, cut"
     assert all((repr(shown.shown(row.private or 0.0, 5)) in told) == revealed for row in own)
@@ -326,7 +329,7 @@ def blur(school: Class) -> int:
         for name in HOMEWORKS:
             competition = find_competition(school.home, name)
             digits = {metric.name: metric.digits for metric in competition.metrics}
-            for row in list(store.grade_rows(database, f"{name}/1")):
+            for row in list(results.grade_rows(database, f"{name}/1")):
                 sides = []
                 for text in (row.details, row.private_details):
                     side = json.loads(text)
@@ -403,15 +406,15 @@ def test_digits_too_many_are_found_in_every_kind_of_output(school: Class, file: 
 def test_a_chart_that_places_points_by_exact_scores_is_found(
     school: Class, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = view.submissions
+    listed = record.submissions
 
-    def exact(home: Home, viewer: view.Viewer, hw: str, **more: Any) -> view.Body:
-        return listed(home, view.owner(viewer.key), hw, **more, exact=True)
+    def exact(home: Home, viewer: access.Viewer, hw: str, **more: Any) -> access.Body:
+        return listed(home, access.owner(viewer.key), hw, **more, exact=True)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pages, "number", lambda digits: lambda value: "a number")
-        patch.setattr(view, "submissions", exact)
-        patch.setattr(pages, "BOTTOM", 1e7)
+        patch.setattr(rendering, "number", lambda digits: lambda value: "a number")
+        patch.setattr(record, "submissions", exact)
+        patch.setattr(chart, "BOTTOM", 1e7)
         before = page_answers(school, ANN)["/homeworks/hw01/submissions"]
         blur(school)
         after = page_answers(school, ANN)["/homeworks/hw01/submissions"]

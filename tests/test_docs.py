@@ -25,8 +25,8 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT)] if __name__ == "__main__" else []
 
-from harness.cli import ELSEWHERE, LINE, cli  # noqa: E402
-from harness.gradebook import Total  # noqa: E402
+from harness.cli.main import ELSEWHERE, LINE, cli  # noqa: E402
+from harness.course.gradebook import Total  # noqa: E402
 from harness.home import CONFIG, FOR_POINTS, TOTAL  # noqa: E402
 from harness.server.settings import Settings  # noqa: E402
 from tasks.base import Bar, Edition, Rules, Task  # noqa: E402
@@ -386,7 +386,7 @@ def test_the_blocks_of_a_page_that_are_marked_run_run(page: Path, tmp_path: Path
     for folder in ("user", "work", "bin"):
         (tmp_path / folder).mkdir()
     program = tmp_path / "bin" / "lhy-grade"
-    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'from harness.cli import main; main()' \"$@\"\n")
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'from harness.cli.main import main; main()' \"$@\"\n")
     program.chmod(0o755)
     for info, block in fenced(read(page)):
         language, *more = info.split() or [""]

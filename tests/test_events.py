@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard import events, receipts, store
+from leaderboard import acceptance, events, receipts, records, results
 from leaderboard.database import Database
 
 pytestmark = pytest.mark.slow_on_postgresql
@@ -24,21 +24,21 @@ ACCEPTED, GRADED, REJECTED, SELECTED, REVEALED, LAST = 1, 4, 6, 7, 8, 9
 def course(database: Database) -> Database:
     """Three submissions (events 1 to 3), two grades, a rejection, a selection, a reveal and the caller's own event."""
     for number in range(1, 4):
-        store.accept(
+        acceptance.accept(
             database, course="ML", competition="hw01", participant=f"student {number}", kind="person",
             sha256=f"{number:064x}", size=number, filename="a.csv", message="", client_key="key", now=NOW,
             day="2026-11-20", next_slot=None, quota=5, rejections=5, closes=None, sign=receipts.signer(SEED),
         )  # fmt: skip
     for number in (1, 2):
-        store.record(
+        results.record(
             database, number, data_version="d", metric_version="m", public_version="hw01 version 1",
             higher_is_better=False, public=0.5, private=0.25, details="{}", passed_public=[], passed_private=[],
             mac="seal", now=NOW,
         )  # fmt: skip
-    store.reject(database, 3, "E_ID_MISSING", NOW)
-    store.select(database, "hw01", "student 1", [1], 2, NOW)
-    store.reveal(database, "hw01", "prof", "the end", NOW)
-    store.log_event(database, "prepared", "prof", {"files": 3}, NOW)
+    acceptance.reject(database, 3, "E_ID_MISSING", NOW)
+    records.select(database, "hw01", "student 1", [1], 2, NOW)
+    records.reveal(database, "hw01", "prof", "the end", NOW)
+    records.log_event(database, "prepared", "prof", {"files": 3}, NOW)
     assert events.count(database) == LAST
     return database
 
@@ -222,7 +222,7 @@ def test_a_removed_submission_is_named(course: Database) -> None:
 
 
 def test_a_receipt_signed_by_another_key_is_found(course: Database) -> None:
-    fields = json.loads(store.receipt(course, 2))
+    fields = json.loads(records.receipt(course, 2))
     del fields["signature"]
     forged = receipts.write(receipts.Receipt(**fields), receipts.signer(bytes(32)))
     change(course, "UPDATE submissions SET receipt = :forged WHERE id = 2", forged=forged)
@@ -231,14 +231,14 @@ def test_a_receipt_signed_by_another_key_is_found(course: Database) -> None:
 
 def test_the_seal_of_every_grade_is_given_back_for_checking(course: Database) -> None:
     change(course, "UPDATE grades SET private = 0.125 WHERE submission_id = 2")
-    rows = {row.submission: (row.public, row.private, row.mac) for row in store.grade_rows(course, "hw01")}
+    rows = {row.submission: (row.public, row.private, row.mac) for row in results.grade_rows(course, "hw01")}
     assert rows == {1: (0.5, 0.25, "seal"), 2: (0.5, 0.125, "seal")}
-    assert list(store.grade_rows(course, "hw02")) == []
+    assert list(results.grade_rows(course, "hw02")) == []
 
 
 def test_what_an_event_holds_must_be_plain_and_finite(database: Database) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        store.log_event(database, "odd", "prof", {"value": float("nan")}, NOW)
+        records.log_event(database, "odd", "prof", {"value": float("nan")}, NOW)
     assert events.count(database) == 0
 
 

@@ -23,15 +23,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import audit, worker
-from harness.cli import cli
-from harness.competition import find_competition, read_competition, read_versions, recover
-from harness.grading import accept_file, submit
+from harness.build import damaged_files
+from harness.cli.main import cli
+from harness.competition import find_competition, read_competition, recover
+from harness.grading import audit, worker
+from harness.grading.accept import accept_file, submit
 from harness.home import Home, open_home
-from harness.prepare import damaged_files, plan_homework, prepare
-from leaderboard import queue, store
+from harness.plans import plan_homework
+from harness.prepare import prepare
+from harness.versions import read_versions
+from leaderboard import acceptance, queue, records, results
+from leaderboard.acceptance import Accepted
 from leaderboard.database import Database, LeaderboardError
-from leaderboard.store import Accepted
 from submissions.store import keep
 from tests.conftest import Server, books_balance
 
@@ -44,7 +47,7 @@ SUBMIT = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from harness.grading import submit
+from harness.grading.accept import submit
 from harness.home import open_home
 left = [int(sys.argv[3])]
 def step(name):
@@ -59,7 +62,7 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from harness.home import open_home
-from harness.prepare import plan_homework, prepare
+from harness.plans import plan_homework; from harness.prepare import prepare
 left = [int(sys.argv[2])]
 def step(name):
     left[0] -= 1
@@ -222,13 +225,13 @@ def grade_all(home: Home) -> None:
 
     def done() -> bool:
         with home.database() as database:
-            return not store.pending(database, {"hw01/1": read_versions(home, find_competition(home, "hw1"))})
+            return not results.pending(database, {"hw01/1": read_versions(home, find_competition(home, "hw1"))})
 
     worker.run(worker.new_worker(home, worker.Limits(), print), lambda: NOW, done)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", store.STEPS)
+@pytest.mark.parametrize("step", acceptance.STEPS)
 def test_a_kill_of_the_database_at_any_step_of_an_acceptance_costs_one_slot_at_most(
     class_of_one: Home, mortal: Server, step: str
 ) -> None:
@@ -284,7 +287,7 @@ def test_a_kill_of_the_database_at_any_step_of_a_grading_uses_no_attempt_and_end
 
 def graded(home: Home) -> bool:
     with home.database() as database:
-        return bool(list(store.grade_rows(database)))
+        return bool(list(results.grade_rows(database)))
 
 
 def test_a_copy_made_while_files_come_in_is_a_course_that_goes_on(course: Path, tmp_path: Path) -> None:
@@ -309,7 +312,7 @@ def test_a_copy_made_while_files_come_in_is_a_course_that_goes_on(course: Path, 
 
     def count() -> int:
         with home.database() as database:
-            return store.count_submissions(database, "hw01/1")
+            return records.count_submissions(database, "hw01/1")
 
     with ThreadPoolExecutor(1) as other:
         busy = other.submit(class_hands_in)
@@ -332,8 +335,8 @@ def test_a_copy_made_while_files_come_in_is_a_course_that_goes_on(course: Path, 
     assert audit.verify(restored)[0] == []
     grade_all(restored)
     with restored.database() as database:
-        entries = store.count_submissions(database, "hw01/1")
-        assert len(list(store.grade_rows(database))) == entries
+        entries = records.count_submissions(database, "hw01/1")
+        assert len(list(results.grade_rows(database))) == entries
     assert 3 <= entries <= count()
     assert hand_in(restored).submission == entries + 1
 

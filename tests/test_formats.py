@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.competition import digest_of
-from harness.decode import _packed, received
-from harness.grading import read_predictions
+from harness.grading.decode import _packed, received
+from harness.grading.scoring import read_predictions
 from submissions.reader import read
 from tasks.apart import Died
 from tasks.base import SubmissionError, UserError

@@ -20,14 +20,15 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import gradebook as module
-from harness import options
-from harness.cli import cli
-from harness.competition import find_competition, read_versions
-from harness.gradebook import BONUS, Scheme, Total, find_scheme, find_schemes, gradebook, parts_of
+from harness.cli import common
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.course import gradebook as module
+from harness.course.gradebook import BONUS, Scheme, Total, find_scheme, find_schemes, gradebook, parts_of
 from harness.home import Home, open_home
 from harness.sheets import cell, uncell, write_rows
-from leaderboard import events, roster, store
+from harness.versions import read_versions
+from leaderboard import acceptance, adjustments, enrolment, events, records, results
 from leaderboard.database import Database
 from leaderboard.roster import Entry
 from tasks.errors import UserError
@@ -64,13 +65,13 @@ def configure(root: Path, url: str, rules: str) -> Home:
 def db(home: Home) -> Iterator[Database]:
     """The class above; b04 was taken off."""
     with home.database() as opened:
-        roster.import_people(opened, CLASS, **WHY)
+        enrolment.import_people(opened, CLASS, **WHY)
         yield opened
 
 
 @pytest.fixture(autouse=True)
 def _noon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "clock", lambda: NOW)
+    monkeypatch.setattr(common, "clock", lambda: NOW)
 
 
 def hand_in(
@@ -83,9 +84,9 @@ def hand_in(
         "now": NOW, "day": "2027-03-01", "next_slot": None, "quota": None, "rejections": None,
         "closes": None, "sign": lambda _: b"",
     }  # fmt: skip
-    number = store.accept(db, **(values | more)).submission
+    number = acceptance.accept(db, **(values | more)).submission
     data_version, metric_version = read_versions(home, find_competition(home, "hw1"))
-    store.record(
+    results.record(
         db, number, data_version=data_version, metric_version=metric_version, public_version="1",
         higher_is_better=False, public=public, private=private, details="{}", passed_public=bars.split(),
         passed_private=hidden.split(), mac="", now=NOW,
@@ -165,7 +166,7 @@ def test_bars_give_points_on_the_public_side_of_the_best_and_on_the_private_side
     assert score.public == {"simple": 1, "medium": 1, "strong": 1, "boss": 0}
     assert score.private == {"simple": 1, "medium": 1, "strong": 0, "boss": 0}
     assert (score.submissions, score.total) == ((best - 1, best), 5)
-    store.select(db, "hw01/1", "0012", [poor], 2, NOW)
+    records.select(db, "hw01/1", "0012", [poor], 2, NOW)
     score = lines_of(home, db, "hw01")["0012"].scores["hw01"]
     assert score.private == {"simple": 1, "medium": 1, "strong": 1, "boss": 1}
     assert (score.submissions, score.total) == ((poor,), 7)
@@ -187,13 +188,13 @@ def test_a_competition_of_one_board_gives_the_points_of_what_counts(
     better = hand_in(home, db, "0012", 0.1, 0.1, "simple medium strong boss", "simple")
     (score,) = (line.scores["hw01"] for line in lines_of(home, db, "hw01").values() if line.key == "0012")
     assert (sum(score.public.values()), score.total) == (1, 1), "the first counts, as in HW6 of 2022"
-    store.select(db, "hw01/1", "0012", [better], 1, NOW)
+    records.select(db, "hw01/1", "0012", [better], 1, NOW)
     assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 4
     assert find_schemes(home, "hw1")["hw01"].maximum == 6
 
 
 def test_students_are_in_the_gradebook_and_nobody_else(home: Home, db: Database) -> None:
-    roster.disable(db, "b04", **WHY)
+    enrolment.disable(db, "b04", **WHY)
     hand_in(home, db, "guest", 0.1, 0.1, "simple boss", "simple")
     hand_in(home, db, "strong", 0.1, 0.1, "boss", kind="baseline")
     lines = lines_of(home, db)
@@ -206,7 +207,7 @@ def test_students_are_in_the_gradebook_and_nobody_else(home: Home, db: Database)
 
 def test_a_team_shares_its_points_and_each_has_parts_of_ones_own(home: Home, db: Database) -> None:
     hand_in(home, db, "Owls", 0.1, 0.1, "simple medium", "simple")
-    roster.enter_points(db, "hw01", "b03", "code", 1.5, **WHY)
+    adjustments.enter_points(db, "hw01", "b03", "code", 1.5, **WHY)
     lines = lines_of(home, db, "hw01")
     assert [lines[key].scores["hw01"].total for key in ("b02", "b03", "0012")] == [3, 4.5, 0]
     assert lines["b03"].scores["hw01"].parts == {"code": 1.5, "bonus": None}
@@ -214,7 +215,7 @@ def test_a_team_shares_its_points_and_each_has_parts_of_ones_own(home: Home, db:
 
 def test_who_joins_a_team_later_stays_alone_in_what_has_begun(home: Home, db: Database) -> None:
     hand_in(home, db, "0012", 0.1, 0.1, "simple", "simple")
-    roster.import_people(db, [Entry("0012", "Ada", "ada@example.org", team="Owls")], **WHY)
+    enrolment.import_people(db, [Entry("0012", "Ada", "ada@example.org", team="Owls")], **WHY)
     assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 2
     hand_in(home, db, "Owls", 0.2, 0.2, "simple medium", "simple")
     lines = lines_of(home, db, "hw01")
@@ -250,7 +251,7 @@ def test_private_points_wait_for_the_reveal_and_an_early_look_is_logged(home: Ho
     assert (ada("--unrevealed")["medium private"], ada("--unrevealed")["total"]) == ("1.0", "3.0")
     seen = [event for event in events.events(db) if event.kind == "private board seen"]
     assert [event.actor for event in seen] == ["prof", "prof"]
-    store.reveal(db, "hw01/1", "prof", "the end", NOW)
+    records.reveal(db, "hw01/1", "prof", "the end", NOW)
     assert ada()["total"] == "3.0"
     shown = call(home, "gradebook", "hw1")
     assert shown.stderr == ""
@@ -273,8 +274,8 @@ def test_private_points_wait_for_the_reveal_and_an_early_look_is_logged(home: Ho
 def test_the_gradebook_comes_back_from_its_csv_as_it_is_in_json(home: Home, db: Database) -> None:
     hand_in(home, db, "0012", 0.1, 0.1, "simple", "simple medium")
     hand_in(home, db, "Owls", 0.2, 0.1, "simple medium strong boss")
-    roster.enter_points(db, "hw01", "b03", "code", 0.1 + 0.2, **WHY)
-    store.reveal(db, "hw01/1", "prof", "the end", NOW)
+    adjustments.enter_points(db, "hw01", "b03", "code", 0.1 + 0.2, **WHY)
+    records.reveal(db, "hw01/1", "prof", "the end", NOW)
     text = call(home, "gradebook", "hw1", "--format", "csv").stdout
     body = json.loads(call(home, "gradebook", "hw1", "--format", "json").stdout)
     rows = read_csv(text)
@@ -324,7 +325,7 @@ def test_all_homeworks_in_one_table_with_quizzes_that_have_no_board(
 def test_points_that_cannot_be_are_refused(home: Home, db: Database, words: tuple[str, ...], problem: str) -> None:
     done = call(home, "points", *words, "--reason", "read", "--yes")
     assert (done.exit_code, problem in done.stderr) == (2, True), done.stderr
-    assert roster.parts(db, "hw01") == {}
+    assert adjustments.parts(db, "hw01") == {}
 
 
 def test_points_entered_again_are_told_and_replace_the_old(home: Home, db: Database) -> None:
@@ -342,7 +343,7 @@ def test_the_points_of_a_class_come_from_one_csv_all_or_none(home: Home, db: Dat
     file.write_text("id,name,code,bonus\n0012,Ada,2,\nb02,Bob,1.5,0.5\n")
     done = call(home, "points", "hw1", "--csv", str(file), "--reason", "read", "--yes")
     assert (done.exit_code, done.stdout) == (0, "hw01: 3 entries\n")
-    entered = {key: part.points for key, part in roster.parts(db, "hw01").items()}
+    entered = {key: part.points for key, part in adjustments.parts(db, "hw01").items()}
     assert entered == {("0012", "code"): 2, ("b02", "code"): 1.5, ("b02", "bonus"): 0.5}
     file.write_text("id,code\n0012,1\nb02,9\nnobody,1\nguest,1\n")
     done = call(home, "points", "hw1", "--csv", str(file), "--reason", "read", "--yes")
@@ -358,7 +359,7 @@ def test_the_points_of_a_class_come_from_one_csv_all_or_none(home: Home, db: Dat
         file.write_text(content)
         done = call(home, "points", "hw1", "--csv", str(file), "--reason", "read", "--yes")
         assert (done.exit_code, problem in done.stderr) == (2, True)
-    assert {key: part.points for key, part in roster.parts(db, "hw01").items()} == entered
+    assert {key: part.points for key, part in adjustments.parts(db, "hw01").items()} == entered
     assert events.verify(db) == []
     for words in ((), ("0012",), ("0012", "code"), ("0012", "code", "1", "--csv", str(file))):
         assert call(home, "points", "hw1", *words, "--reason", "read", "--yes").exit_code == 2
@@ -390,7 +391,7 @@ def test_a_part_is_spelled_in_a_csv_with_or_without_capitals(home: Home, db: Dat
         file.write_text(f"{header}\n0012,{number}\n")
         done = call(home, "points", "hw1", "--csv", str(file), "--reason", "heard", "--yes")
         assert done.exit_code == 0, done.stderr
-        assert roster.parts(db, "hw01")["0012", "Talk"].points == number
+        assert adjustments.parts(db, "hw01")["0012", "Talk"].points == number
 
 
 def test_a_year_whose_bars_are_others_gives_no_points_silently(tmp_path: Path) -> None:
@@ -418,7 +419,7 @@ def test_the_gradebook_of_a_random_class_is_what_a_data_frame_gives(home: Home, 
     ]  # fmt: skip
     made: list[dict[str, Any]] = []
     with home.database() as db:
-        roster.import_people(db, people, **WHY)
+        enrolment.import_people(db, people, **WHY)
         for who in sorted({one.team or one.key for one in people} - {"0040", "0041"}):
             for _ in range(chance.randint(1, 4)):
                 public, private = round(chance.uniform(0, 2.5), 1), round(chance.uniform(0, 2.5), 1)
@@ -433,16 +434,16 @@ def test_the_gradebook_of_a_random_class_is_what_a_data_frame_gives(home: Home, 
             own = [row for row in made if row["who"] == who and not row["practice"]]
             if own and chance.random() < 0.5:
                 chosen = chance.sample(own, min(len(own), chance.randint(1, 2)))
-                store.select(db, "hw01/1", who, [row["number"] for row in chosen], 2, NOW)
+                records.select(db, "hw01/1", who, [row["number"] for row in chosen], 2, NOW)
                 for row in chosen:
                     row["chosen"] = True
         parts = [(f"{chance.randint(0, 48):04d}", round(chance.uniform(0, 2), 2)) for _ in range(60)]
         parts = [(key, points) for key, points in parts if not key.endswith("9")]
         for key, points in parts:
-            roster.enter_points(db, "hw01", key, "code", points, **WHY)
+            adjustments.enter_points(db, "hw01", key, "code", points, **WHY)
         for key in ("0003", "0020"):
-            roster.disable(db, key, **WHY)
-        store.reveal(db, "hw01/1", "prof", "the end", NOW)
+            enrolment.disable(db, key, **WHY)
+        records.reveal(db, "hw01/1", "prof", "the end", NOW)
     frame = pd.DataFrame(made)
     frame = frame[~frame["practice"]]
     best = frame.sort_values(["public", "number"]).groupby("who").head(2)
@@ -498,9 +499,9 @@ def test_the_total_of_2023_counts_the_best_ten_of_fifteen_with_points_by_hand(tm
     parts = "".join(f"[hw{n:02d}]\nparts = {{ code = 10 }}\n" for n in range(1, 16))
     home = configure(tmp_path, f"sqlite:///{tmp_path / 'leaderboard.db'}", f"{parts}[total]\nbest = 10\n")
     with home.database() as database:
-        roster.import_people(database, CLASS, **WHY)
+        enrolment.import_people(database, CLASS, **WHY)
         for n in range(1, 16):
-            roster.enter_points(database, f"hw{n:02d}", "0012", "code", n / 2, **WHY)
+            adjustments.enter_points(database, f"hw{n:02d}", "0012", "code", n / 2, **WHY)
     body = json.loads(call(home, "gradebook", "--format", "json").stdout)
     ada, bob = (next(one for one in body["students"] if one["id"] == key) for key in ("0012", "b02"))
     assert ada["total"] == sum(n / 2 for n in range(6, 16))

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from harness import audit, grading
-from harness.competition import find_competition, read_versions, written_versions
+from harness.competition import find_competition
+from harness.grading import accept, audit, scoring
 from harness.home import Home, open_home
-from leaderboard import competitions, events, queue, store
+from harness.versions import read_versions, written_versions
+from leaderboard import competitions, events, queue, results
 from submissions import reader
 from submissions.store import keep
 from tasks.errors import UserError
@@ -29,8 +30,8 @@ BOTH = """
 import sys, os
 from datetime import UTC, datetime
 from pathlib import Path
-from harness import worker
-from harness.grading import grade_pending
+from harness.grading import worker
+from harness.grading.accept import grade_pending
 from harness.home import open_home
 home, now = open_home(Path(sys.argv[1])), datetime(2027, 3, 1, 12, tzinfo=UTC)
 print("ready", flush=True)
@@ -67,7 +68,7 @@ def hand_in(home: Home, number: int = 0) -> int:
     data = "\n".join([*lines[:-1], f"{lines[-1].partition(',')[0]},{number}.25"]).encode()
     sha256 = keep(home.submissions, data)
     with home.database() as database:
-        return grading.accept_file(
+        return accept.accept_file(
             home, database, competition, participant=f"p{number % 3}", sha256=sha256, size=len(data), filename="a.csv",
             message="", client_key=sha256, now=NOW,
         ).submission  # fmt: skip
@@ -93,13 +94,13 @@ def test_what_is_graded_or_refused_by_hand_leaves_no_failed_lease(home: Home) ->
     good = hand_in(home)
     assert fail(home).submission == good
     with home.database() as database:
-        bad = grading.accept_file(
+        bad = accept.accept_file(
             home, database, find_competition(home, "hw1"), participant="ada", sha256=keep(home.submissions, b"x"),
             size=1, filename="a.csv", message="", client_key="x", now=NOW,
         ).submission  # fmt: skip
     assert fail(home).submission == bad
     assert leases(home) == [good, bad]
-    done = grading.grade_pending(home, NOW, ["hw01"])
+    done = accept.grade_pending(home, NOW, ["hw01"])
     assert [(number, came.partition(":")[0]) for _, number, came in done] == [(good, "graded"), (bad, "refused")]
     assert leases(home) == []
     assert audit.verify(home)[0] == []
@@ -126,7 +127,9 @@ def test_graders_by_hand_beside_workers_grade_each_submission_once(home: Home) -
         os.close(start)
     assert [(one.communicate(timeout=120)[0], one.returncode) for one in crowd] == [("", 0)] * len(crowd)
     with home.database() as database:
-        assert [row.submission for row in sorted(store.grade_rows(database), key=lambda row: row.submission)] == numbers
+        assert [
+            row.submission for row in sorted(results.grade_rows(database), key=lambda row: row.submission)
+        ] == numbers
         told = [json.loads(event.body)["submission"] for event in events.events(database) if event.kind == "graded"]
     assert sorted(told) == numbers
     assert leases(home) == []
@@ -146,19 +149,19 @@ def test_one_that_cannot_be_graded_by_hand_does_not_keep_the_others_waiting(
     at_home: Home, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any], said: str
 ) -> None:
     first, second = hand_in(at_home, 0), hand_in(at_home, 1)
-    whole, calls = grading.grade, []
+    whole, calls = scoring.grade, []
 
     def grade(*values: Any) -> Any:
         calls.append(values)
         return fault() if len(calls) == 1 else whole(*values)
 
-    monkeypatch.setattr(grading, "grade", grade)
-    done = grading.grade_pending(at_home, NOW, ["hw01"])
+    monkeypatch.setattr(scoring, "grade", grade)
+    done = accept.grade_pending(at_home, NOW, ["hw01"])
     assert [number for _, number, _ in done] == [first, second]
     assert said in done[0][2]
     assert "42" not in done[0][2], "what an unforeseen error says may hold answers"
     assert done[1][2] == "graded"
-    assert grading.grade_pending(at_home, NOW, ["hw01"]) == [("hw01", first, "graded")]
+    assert accept.grade_pending(at_home, NOW, ["hw01"]) == [("hw01", first, "graded")]
 
 
 def test_a_file_with_an_older_grade_that_is_refused_now_keeps_it_and_the_others_go_on(
@@ -168,7 +171,7 @@ def test_a_file_with_an_older_grade_that_is_refused_now_keeps_it_and_the_others_
     from tasks.errors import Problem
 
     first, second = hand_in(at_home, 0), hand_in(at_home, 1)
-    grading.grade_pending(at_home, NOW, ["hw01"])
+    accept.grade_pending(at_home, NOW, ["hw01"])
     monkeypatch.setattr("harness.competition.METRICS_VERSION", 10**6)
     with at_home.database() as database, database.transaction():  # as a rejudging would have it
         (data,) = competitions.all_data(database)
@@ -183,8 +186,8 @@ def test_a_file_with_an_older_grade_that_is_refused_now_keeps_it_and_the_others_
             raise SubmissionError([Problem("E_X", "a stricter reader")])
         return whole(*values)
 
-    monkeypatch.setattr(grading, "read", read)
-    done = grading.grade_pending(at_home, NOW, ["hw01"])
+    monkeypatch.setattr(scoring, "read", read)
+    done = accept.grade_pending(at_home, NOW, ["hw01"])
     assert [number for _, number, _ in done] == [first, second]
     assert "has a grade and cannot be rejected" in done[0][2]
     assert done[1][2] == "graded"
@@ -240,7 +243,7 @@ def test_the_audit_collects_what_is_damaged_and_goes_on_with_the_rest(
     at_home: Home, harm: Callable[[Home], None], said: str
 ) -> None:
     number = hand_in(at_home)
-    grading.grade_pending(at_home, NOW, ["hw01"])
+    accept.grade_pending(at_home, NOW, ["hw01"])
     shutil.copytree(at_home.public("hw01"), at_home.public("hw02"))
     (at_home.public("hw02") / "sheet.md").write_text("changed")
     stored = next(path for path in at_home.submissions.rglob("*") if path.is_file())
@@ -258,7 +261,7 @@ def test_the_audit_collects_what_is_damaged_and_goes_on_with_the_rest(
 )
 def test_a_grade_whose_values_cannot_be_read_is_a_finding_and_no_crash(home: Home, column: str, value: str) -> None:
     number = hand_in(home)
-    grading.grade_pending(home, NOW, ["hw01"])
+    accept.grade_pending(home, NOW, ["hw01"])
     with home.database() as database, database.transaction():
         database.execute(f"UPDATE grades SET {column} = :value", value=value)
     problems, counts = audit.verify(home)

@@ -20,12 +20,14 @@ import pytest
 from click.testing import CliRunner
 
 from baselines.common import train_level
-from harness import options
-from harness.cli import cli
-from harness.competition import Secret, find_competition, find_judge, read_secret
-from harness.grading import check, cleared, grade
+from harness.answers import Secret, find_judge, read_secret
+from harness.cli import common
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.grading.scoring import check, cleared, grade
 from harness.home import Home, locked, open_home
-from harness.prepare import plan_homework, prepare
+from harness.plans import plan_homework
+from harness.prepare import prepare
 from submissions.reader import read
 from tasks import copies
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Grade, SubmissionError, Task, UserError
@@ -456,7 +458,7 @@ def test_no_private_answer_reaches_the_one_who_hands_in(
     name: str, home: Home, winner: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same files handed in before and after the private answers are exchanged give the same bytes."""
-    monkeypatch.setattr(options, "clock", lambda: NOW)
+    monkeypatch.setattr(common, "clock", lambda: NOW)
     competition = find_competition(home, name)
     secret = read_secret(home, competition)
     if not competition.two_boards:

@@ -225,7 +225,7 @@ def test_no_file_holds_a_path_of_the_machine_it_was_written_on(name: str) -> Non
 
 
 PLANTED = {
-    "import harness.cli\n": "imports_go_down",
+    "import harness.cli.main\n": "imports_go_down",
     "from leaderboard import store\n": "imports_go_down",
     "def f() -> None:\n    import submissions\n": "imports_go_down",
     "import tasks.hw01_regression.starter\n": "imports_a_starter",

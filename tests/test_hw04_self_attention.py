@@ -23,8 +23,9 @@ from torch.nn import functional
 
 from baselines import hw04_self_attention as baseline
 from baselines.common import train_level
-from harness.cli import cli
-from harness.competition import find_competition, read_secret
+from harness.answers import read_secret
+from harness.cli.main import cli
+from harness.competition import find_competition
 from harness.home import Home
 from submissions.reader import read
 from tasks.base import PRIVATE, PUBLIC, Made, SubmissionError, UserError

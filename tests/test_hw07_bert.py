@@ -22,7 +22,8 @@ from baselines import hw07_bert as baseline
 from baselines import pretrained, spans
 from baselines.common import train_level
 from baselines.reading import NEVER, exact
-from harness.competition import find_competition, read_secret
+from harness.answers import read_secret
+from harness.competition import find_competition
 from harness.home import Home
 from submissions.reader import read
 from tasks.base import Answers, Made, SubmissionError, UserError

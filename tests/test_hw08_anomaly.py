@@ -21,7 +21,8 @@ from sklearn.metrics import roc_auc_score
 from baselines.common import train_level
 from baselines.hw08_anomaly import cut_paste, mahalanobis, scaled, seen
 from baselines.pictures import oriented_gradients
-from harness.competition import find_competition, read_secret
+from harness.answers import read_secret
+from harness.competition import find_competition
 from harness.home import Home
 from submissions.reader import read
 from tasks.auc import AUC

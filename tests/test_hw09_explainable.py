@@ -22,9 +22,10 @@ from safetensors.numpy import load, save
 
 from baselines import explain
 from baselines import hw09_explainable as baseline
-from harness.cli import cli
-from harness.competition import Secret, find_competition, read_secret
-from harness.grading import grade_here
+from harness.answers import Secret, read_secret
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.grading.scoring import grade_here
 from harness.home import Home, open_home
 from submissions.reader import read
 from tasks.base import SubmissionError

@@ -19,9 +19,10 @@ from PIL import Image
 from torch.nn import functional
 
 from baselines import hw10_attack as baseline
-from harness.cli import cli
-from harness.competition import Secret, find_competition, read_secret
-from harness.grading import grade_here
+from harness.answers import Secret, read_secret
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.grading.scoring import grade_here
 from harness.home import Home
 from submissions.reader import read
 from tasks.base import PRIVATE, PUBLIC, SubmissionError, UserError

@@ -17,11 +17,13 @@ import torch
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from harness.cli import cli
-from harness.competition import find_competition, read_secret
-from harness.grading import grade_here
+from harness.answers import read_secret
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.grading.scoring import grade_here
 from harness.home import open_home
-from harness.prepare import plan_homework, prepare
+from harness.plans import plan_homework
+from harness.prepare import prepare
 from submissions.reader import read
 from tasks.base import Made, SubmissionError, UserError
 from tasks.formats import EpisodesFormat

@@ -24,12 +24,14 @@ from baselines import hw12_reinforcement as baseline
 from baselines.common import tuned
 from baselines.hw12_reinforcement import LEVELS, Config, Rollout, discounted_returns, gae, play
 from baselines.run import Run
-from harness.cli import cli
-from harness.competition import find_competition, read_versions
-from harness.grading import submit
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.grading.accept import submit
 from harness.home import open_home
-from harness.prepare import plan_homework, prepare
+from harness.plans import plan_homework
+from harness.prepare import prepare
 from harness.shown import shown
+from harness.versions import read_versions
 from submissions.episodes import CONVERT
 from submissions.reader import read
 from tasks import processes

@@ -23,8 +23,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from baselines import hw14_lifelong as baseline
 from baselines.run import Run
-from harness.competition import Secret, find_competition, read_secret
-from harness.grading import grade_here
+from harness.answers import Secret, read_secret
+from harness.competition import find_competition
+from harness.grading.scoring import grade_here
 from harness.home import Home
 from submissions.reader import read
 from tasks.base import PUBLIC, Columns, Judged, Made, UserError

@@ -17,7 +17,7 @@ from baselines import hw15_meta as baseline
 from baselines.characters import Characters, read_tasks
 from baselines.common import train_level
 from harness.competition import read_competition
-from harness.grading import grade_here
+from harness.grading.scoring import grade_here
 from harness.home import Home
 from submissions.reader import read
 from tasks.base import Made, SubmissionError, UserError

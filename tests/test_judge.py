@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import competition as competitions
-from harness import grading
-from harness.cli import cli
-from harness.competition import Secret, find_competition, read_secret
+from harness import answers
+from harness.answers import Secret, read_secret
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.grading import scoring
 from harness.home import Home, open_home
 from tasks.base import Columns, Judge, Judged, Problem, SubmissionError
 from tasks.formats import Format
@@ -62,12 +63,12 @@ def with_judge(home: Home) -> tuple[Secret, Columns]:
 def test_grading_checks_then_runs_and_keeps_the_notes_of_both(home: Home) -> None:
     secret, predictions = with_judge(home)
     four = {name: values + 4.0 for name, values in predictions.items()}
-    graded = grading.grade(secret, four)
+    graded = scoring.grade(secret, four)
     assert graded.notes[:2] == ("all within 8", "by the hidden half")
     two = {name: values + 2.0 for name, values in predictions.items()}
-    assert graded.scores == grading.grade(replace(secret, judge=None), two).scores
+    assert graded.scores == scoring.grade(replace(secret, judge=None), two).scores
     alone = Judge(lambda: "1", check=close, needs=(NEAR,))
-    assert grading.grade(replace(secret, judge=alone), two).scores == graded.scores
+    assert scoring.grade(replace(secret, judge=alone), two).scores == graded.scores
 
 
 def test_grading_refuses_what_the_check_refuses_whatever_the_public_folder_has_by_then(home: Home) -> None:
@@ -78,7 +79,7 @@ def test_grading_refuses_what_the_check_refuses_whatever_the_public_folder_has_b
         if public == "gone":
             (home.public("hw01") / NEAR).unlink()
         with pytest.raises(SubmissionError) as caught:
-            grading.grade(secret, far)
+            scoring.grade(secret, far)
         assert caught.value.code == "E_BALL"
 
 
@@ -86,14 +87,14 @@ def test_a_grading_without_what_the_check_needs_gives_no_score(home: Home) -> No
     secret, predictions = with_judge(home)
     (secret.folder / NEAR).unlink()
     with pytest.raises(AssertionError, match="make writes"):
-        grading.grade(secret, predictions)
+        scoring.grade(secret, predictions)
 
 
 def test_the_command_check_asks_the_judge_and_says_what_it_could_not_compare(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_judge(home)
-    monkeypatch.setattr(competitions, "find_judge", lambda _: JUDGE)
+    monkeypatch.setattr(answers, "find_judge", lambda _: JUDGE)
     sample = home.public("hw01") / "sample_submission.csv"
 
     def check() -> Result:

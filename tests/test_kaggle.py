@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.grading import read_predictions
+from harness.grading.scoring import read_predictions
 from tasks.apart import Limits
 from tasks.base import IGNORED, PRIVATE, PUBLIC, SubmissionError, UserError
 from tasks.formats import Column, TableFormat

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leaderboard import events, ranking, receipts, store
+from leaderboard import acceptance, events, ranking, receipts, records, results
 from leaderboard.database import Database, LeaderboardError, open_database
 
 pytestmark = pytest.mark.slow_on_postgresql
@@ -34,7 +34,7 @@ HASH = "ab" * 32
 _keys = count()
 
 
-def hand_in(db: Database, participant: str = "ann", **changes: Any) -> store.Accepted:
+def hand_in(db: Database, participant: str = "ann", **changes: Any) -> acceptance.Accepted:
     """Accept a file with a fresh client key, bytes of the key's own and a quota of five, unless told otherwise."""
     key = str(changes.get("client_key", f"k{next(_keys)}"))
     values: dict[str, Any] = {
@@ -43,7 +43,7 @@ def hand_in(db: Database, participant: str = "ann", **changes: Any) -> store.Acc
         "client_key": key, "now": NOW, "day": "2026-11-20", "next_slot": datetime(2026, 11, 21, tzinfo=UTC),
         "quota": 5, "rejections": 3, "closes": None, "sign": receipts.signer(SEED),
     }  # fmt: skip
-    return store.accept(db, **(values | changes))
+    return acceptance.accept(db, **(values | changes))
 
 
 def grade(db: Database, submission: int, public: float, private: float | None = None, **changes: Any) -> bool:
@@ -53,7 +53,7 @@ def grade(db: Database, submission: int, public: float, private: float | None = 
         "public": public, "private": private, "details": "{}", "passed_public": [], "passed_private": [], "mac": "",
         "now": NOW,
     }  # fmt: skip
-    return store.record(db, submission, **(values | changes))
+    return results.record(db, submission, **(values | changes))
 
 
 def places(rows: list[ranking.BoardRow]) -> list[tuple[int, str, float | None]]:
@@ -70,8 +70,8 @@ def test_an_accepted_file_has_a_receipt_that_verifies_without_a_database(databas
     assert (receipt.participant, receipt.submission, receipt.entry, receipt.size) == ("ann", 1, 1, 10)
     assert (receipt.quota_used, receipt.quota_limit, receipt.next_slot) == (1, 5, None)
     assert receipt.accepted_at == "2026-11-20T12:00:00.000000Z"
-    assert store.receipt(database, 1) == accepted.receipt
-    row = store.submission(database, 1)
+    assert records.receipt(database, 1) == accepted.receipt
+    row = records.submission(database, 1)
     assert (row.message, row.filename, row.accepted_at, row.rejected) == ("dropout 0.3", "predictions.csv", NOW, None)
 
 
@@ -117,8 +117,8 @@ def test_the_sixth_file_of_a_day_is_refused_and_told_when_the_next_slot_opens(da
     assert hand_in(database, "bob").used == 1
     assert hand_in(database, competition="hw02").used == 1
     assert hand_in(database, day="2026-11-21", now=NOW + timedelta(days=1)).used == 1
-    assert store.quota_state(database, "hw01", "ann", "2026-11-21") == store.QuotaState("2026-11-21", 1, 0)
-    assert store.quota_state(database, "hw01", "nobody", "2026-11-21") == store.QuotaState("2026-11-21", 0, 0)
+    assert acceptance.quota_state(database, "hw01", "ann", "2026-11-21") == acceptance.QuotaState("2026-11-21", 1, 0)
+    assert acceptance.quota_state(database, "hw01", "nobody", "2026-11-21") == acceptance.QuotaState("2026-11-21", 0, 0)
 
 
 def test_no_quota_means_no_limit(database: Database) -> None:
@@ -128,22 +128,22 @@ def test_no_quota_means_no_limit(database: Database) -> None:
 def test_a_refused_file_leaves_no_trace(database: Database) -> None:
     with pytest.raises(LeaderboardError):
         hand_in(database, closes=NOW - timedelta(seconds=1))
-    assert store.participants(database) == []
+    assert records.participants(database) == []
     assert events.count(database) == 0
 
 
 def test_a_rejected_file_gives_its_slot_back_and_counts_on_its_own(database: Database) -> None:
     for _ in range(3):
         accepted = hand_in(database, quota=1)
-        assert store.reject(database, accepted.submission, "E_ID_MISSING", NOW)
-    assert not store.reject(database, accepted.submission, "E_OTHER", NOW)
-    assert store.submission(database, accepted.submission).rejected == "E_ID_MISSING"
+        assert acceptance.reject(database, accepted.submission, "E_ID_MISSING", NOW)
+    assert not acceptance.reject(database, accepted.submission, "E_OTHER", NOW)
+    assert records.submission(database, accepted.submission).rejected == "E_ID_MISSING"
     with pytest.raises(LeaderboardError, match="3 files were rejected") as error:
         hand_in(database, quota=1)
     assert code_of(error) == ("E_REJECTIONS", 4)
-    assert store.quota_state(database, "hw01", "ann", "2026-11-20") == store.QuotaState("2026-11-20", 0, 3)
+    assert acceptance.quota_state(database, "hw01", "ann", "2026-11-20") == acceptance.QuotaState("2026-11-20", 0, 3)
     assert ranking.board(database, "hw01", DATA, METRIC, False) == []
-    assert store.count_submissions(database, "hw01") == 3
+    assert records.count_submissions(database, "hw01") == 3
 
 
 @pytest.mark.parametrize("key", ["once", "another"])
@@ -154,18 +154,18 @@ def test_the_same_bytes_give_the_same_receipt_and_use_no_second_slot_whatever_th
     late = NOW + timedelta(days=9)
     second = hand_in(database, client_key=key, sha256=HASH, quota=1, now=late, closes=NOW, day="2026-11-29")
     assert second == replace(first, again=True)
-    assert store.count_submissions(database, "hw01") == 1
+    assert records.count_submissions(database, "hw01") == 1
     with pytest.raises(LeaderboardError, match="other bytes") as error:
         hand_in(database, client_key="once", sha256="cd" * 32)
     assert code_of(error) == ("E_CLIENT_KEY", 8)
     assert not hand_in(database, "bob", client_key="once", sha256=HASH).again
-    assert store.quota_state(database, "hw01", "ann", "2026-11-20").used == 1
+    assert acceptance.quota_state(database, "hw01", "ann", "2026-11-20").used == 1
 
 
 @pytest.mark.parametrize("key", ["once", "another"])
 def test_bytes_and_key_are_free_again_after_the_file_was_rejected(database: Database, key: str) -> None:
     first = hand_in(database, client_key="once", sha256=HASH)
-    store.reject(database, first.submission, "E_X", NOW)
+    acceptance.reject(database, first.submission, "E_X", NOW)
     second = hand_in(database, client_key=key, sha256=HASH)
     assert (second.again, second.entry) == (False, 2)
 
@@ -186,7 +186,7 @@ def test_practice_bytes_under_another_key_count_once_they_are_in_time_and_then_c
         assert hand_in(database, client_key=key, **late) == replace(counting, again=True)
     with pytest.raises(LeaderboardError, match="other bytes"):
         hand_in(database, client_key="a", **late | {"sha256": "cd" * 32})
-    assert store.count_submissions(database, "hw01") == 2
+    assert records.count_submissions(database, "hw01") == 2
 
 
 def test_the_deadline_is_the_last_instant_that_is_in_time(database: Database) -> None:
@@ -203,7 +203,7 @@ def test_a_clock_that_steps_back_opens_no_fresh_slots_and_is_logged(database: Da
     with pytest.raises(LeaderboardError, match="2026-11-22T00:00:00") as error:
         hand_in(database, now=before, day="2026-11-19", next_slot=datetime(2026, 11, 21, tzinfo=UTC))
     assert code_of(error) == ("E_QUOTA", 4)
-    assert store.quota_state(database, "hw01", "ann", "2026-11-19").used == 5
+    assert acceptance.quota_state(database, "hw01", "ann", "2026-11-19").used == 5
     late = hand_in(database, "bob", now=before, day="2026-11-19")
     assert late.submission == 6
     assert "clock stepped back" in [event.kind for event in events.events(database)]
@@ -216,7 +216,7 @@ def test_a_clock_that_steps_back_opens_no_fresh_slots_and_is_logged(database: Da
 
 def test_a_step_of_less_than_the_tolerance_is_not_logged(database: Database) -> None:
     hand_in(database)
-    hand_in(database, now=NOW - store.CLOCK_TOLERANCE)
+    hand_in(database, now=NOW - acceptance.CLOCK_TOLERANCE)
     assert [event.kind for event in events.events(database)] == ["accepted", "accepted"]
 
 
@@ -228,7 +228,7 @@ def test_a_second_grade_of_the_same_versions_changes_nothing(database: Database)
     assert grade(database, accepted.submission, 0.0, metric_version="metric 2")
     assert places(ranking.board(database, "hw01", DATA, METRIC, False)) == [(1, "ann", 1.0)]
     assert places(ranking.board(database, "hw01", DATA, "metric 2", False)) == [(1, "ann", 0.0)]
-    assert [row.metric_version for row in store.grade_rows(database)] == [METRIC, "metric 2"]
+    assert [row.metric_version for row in results.grade_rows(database)] == [METRIC, "metric 2"]
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
@@ -238,14 +238,14 @@ def test_a_score_that_is_not_finite_is_never_kept(database: Database, score: flo
         grade(database, accepted.submission, score)
     with pytest.raises(ValueError, match="not finite"):
         grade(database, accepted.submission, 0.0, score)
-    assert list(store.grade_rows(database)) == []
+    assert list(results.grade_rows(database)) == []
 
 
 def test_scores_are_kept_to_the_last_bit(database: Database) -> None:
     scores = [0.1 + 0.2, 5e-324, 1.7976931348623157e308, -2.5, 1 / 3, 0.0, math.nextafter(1, 2)]
     for score in scores:
         grade(database, hand_in(database, quota=None).submission, score, score)
-    kept = list(store.grade_rows(database))
+    kept = list(results.grade_rows(database))
     assert [row.public for row in kept] == scores
     assert [row.private for row in kept] == scores
 
@@ -261,9 +261,9 @@ def test_the_direction_of_a_version_cannot_change(database: Database) -> None:
 def test_graded_and_rejected_exclude_each_other(database: Database) -> None:
     graded, rejected = hand_in(database), hand_in(database)
     grade(database, graded.submission, 1.0)
-    store.reject(database, rejected.submission, "E_X", NOW)
+    acceptance.reject(database, rejected.submission, "E_X", NOW)
     with pytest.raises(LeaderboardError) as error:
-        store.reject(database, graded.submission, "E_X", NOW)
+        acceptance.reject(database, graded.submission, "E_X", NOW)
     assert code_of(error) == ("E_CONFLICT", 8)
     with pytest.raises(LeaderboardError) as error:
         grade(database, rejected.submission, 1.0)
@@ -274,11 +274,11 @@ def test_pending_is_what_has_no_grade_of_the_present_versions(database: Database
     one, two, three = (hand_in(database).submission for _ in range(3))
     other = hand_in(database, competition="hw02").submission
     grade(database, one, 1.0)
-    store.reject(database, two, "E_X", NOW)
-    waiting = store.pending(database, {"hw01": (DATA, METRIC), "hw02": (DATA, METRIC)})
+    acceptance.reject(database, two, "E_X", NOW)
+    waiting = results.pending(database, {"hw01": (DATA, METRIC), "hw02": (DATA, METRIC)})
     assert [row.id for row in waiting] == [three, other]
-    assert [row.id for row in store.pending(database, {"hw01": (DATA, "metric 2")})] == [one, three]
-    assert store.pending(database, {}) == []
+    assert [row.id for row in results.pending(database, {"hw01": (DATA, "metric 2")})] == [one, three]
+    assert results.pending(database, {}) == []
 
 
 def test_nulls_come_last_and_ties_go_to_the_earlier_on_both_databases(database: Database) -> None:
@@ -299,8 +299,8 @@ def test_nulls_come_last_and_ties_go_to_the_earlier_on_both_databases(database: 
 def test_entries_and_last_time_leave_rejected_files_out(database: Database) -> None:
     for minute in range(4):
         hand_in(database, now=NOW + timedelta(minutes=minute), quota=None)
-    store.reject(database, 2, "E_X", NOW)
-    store.reject(database, 4, "E_X", NOW)
+    acceptance.reject(database, 2, "E_X", NOW)
+    acceptance.reject(database, 4, "E_X", NOW)
     grade(database, 1, 0.5, details='{"n": 3}', passed_public=["simple"], passed_private=["boss"])
     for private in (False, True):
         (row,) = ranking.board(database, "hw01", DATA, METRIC, False, private=private)
@@ -312,8 +312,13 @@ def test_entries_and_last_time_leave_rejected_files_out(database: Database) -> N
 def test_only_the_private_board_holds_anything_private(database: Database) -> None:
     number = hand_in(database).submission
     grade(database, number, 0.5, 0.77, private_details='{"secret": 1}', passed_private=["boss"])
-    public = [ranking.board(database, "hw01", DATA, METRIC, False), store.public_grades(database, "hw01", DATA, METRIC)]
-    shown = repr([public, store.submissions(database), list(events.events(database)), store.receipt(database, number)])
+    public = [
+        ranking.board(database, "hw01", DATA, METRIC, False),
+        results.public_grades(database, "hw01", DATA, METRIC),
+    ]
+    shown = repr(
+        [public, records.submissions(database), list(events.events(database)), records.receipt(database, number)]
+    )
     assert not any(word in shown for word in ("0.77", "secret", "boss"))
     (row,) = ranking.board(database, "hw01", DATA, METRIC, False, private=True)
     assert (row.score, row.details, row.passed) == (0.77, '{"secret": 1}', ("boss",))
@@ -330,8 +335,8 @@ def test_log_and_receipts_are_the_same_whatever_the_hidden_answers_are(database_
                     db, accepted.submission, 0.5 + shift, 0.25 - shift, data_version=f"answers {shift}",
                     metric_version=f"signature {shift}", details=f"{shift}", passed_public=bars, passed_private=bars,
                 )  # fmt: skip
-            store.reveal(db, "hw01", "prof", "the end", NOW)
-            seen.append((list(events.events(db)), [store.receipt(db, number) for number in (1, 2, 3)]))
+            records.reveal(db, "hw01", "prof", "the end", NOW)
+            seen.append((list(events.events(db)), [records.receipt(db, number) for number in (1, 2, 3)]))
     assert seen[0] == seen[1]
 
 
@@ -366,7 +371,7 @@ def test_boards_are_ordered_by_exact_scores(
         expected_public.append((*(ranked[0] if ranked else (math.inf, rows[0][0], None)), name))
         chosen = [number for number, _, selected in rows if selected][:limit]
         if chosen:
-            store.select(database, competition, name, chosen, limit, NOW)
+            records.select(database, competition, name, chosen, limit, NOW)
         else:
             by_rule = {
                 "best_public": [number for _, number, _ in ranked[:limit]],
@@ -398,45 +403,45 @@ def test_a_selection_replaces_the_one_before_and_can_be_cleared(database: Databa
         return ranking.board(database, "hw01", DATA, METRIC, False, private=True)[0].score
 
     assert private() == 0.1
-    store.select(database, "hw01", "ann", [one, two], 2, NOW)
+    records.select(database, "hw01", "ann", [one, two], 2, NOW)
     assert private() == 0.2
-    store.select(database, "hw01", "ann", [one], 2, NOW)
+    records.select(database, "hw01", "ann", [one], 2, NOW)
     assert private() == 0.3
-    assert [row.selected for row in store.submissions(database, "hw01", "ann")] == [True, False, False]
-    store.select(database, "hw01", "ann", [], 2, NOW)
+    assert [row.selected for row in records.submissions(database, "hw01", "ann")] == [True, False, False]
+    records.select(database, "hw01", "ann", [], 2, NOW)
     assert private() == 0.1
     assert events.verify(database) == []
 
 
 def test_only_own_valid_submissions_within_the_limit_can_be_selected(database: Database) -> None:
     one, two, three = (hand_in(database).submission for _ in range(3))
-    store.reject(database, two, "E_X", NOW)
+    acceptance.reject(database, two, "E_X", NOW)
     strange = hand_in(database, "bob").submission
     for ids in ([one, two], [one, strange], [99], [one, two, three]):
         with pytest.raises(LeaderboardError) as error:
-            store.select(database, "hw01", "ann", ids, 2, NOW)
+            records.select(database, "hw01", "ann", ids, 2, NOW)
         assert code_of(error) == ("E_SELECTION", 2)
     with pytest.raises(LeaderboardError) as error:
-        store.select(database, "hw01", "ann", [one], 2, NOW, closes=NOW - timedelta(seconds=1))
+        records.select(database, "hw01", "ann", [one], 2, NOW, closes=NOW - timedelta(seconds=1))
     assert code_of(error) == ("E_CLOSED", 5)
 
 
 def test_a_selected_file_that_is_rejected_is_no_longer_selected(database: Database) -> None:
     one, two = hand_in(database).submission, hand_in(database).submission
-    store.select(database, "hw01", "ann", [one, two], 2, NOW)
-    store.reject(database, one, "E_X", NOW)
-    assert [row.selected for row in store.submissions(database)] == [False, True]
+    records.select(database, "hw01", "ann", [one, two], 2, NOW)
+    acceptance.reject(database, one, "E_X", NOW)
+    assert [row.selected for row in records.submissions(database)] == [False, True]
     assert events.verify(database) == []
 
 
 def test_a_reveal_happens_once_and_closes_the_selection(database: Database) -> None:
     number = hand_in(database).submission
-    assert store.revealed(database, "hw01") is None
-    assert store.reveal(database, "hw01", "prof", "the end", NOW) == NOW
-    assert store.reveal(database, "hw01", "other", "again", NOW + timedelta(days=1)) == NOW
-    assert store.revealed(database, "hw01") == NOW
+    assert records.revealed(database, "hw01") is None
+    assert records.reveal(database, "hw01", "prof", "the end", NOW) == NOW
+    assert records.reveal(database, "hw01", "other", "again", NOW + timedelta(days=1)) == NOW
+    assert records.revealed(database, "hw01") == NOW
     with pytest.raises(LeaderboardError) as error:
-        store.select(database, "hw01", "ann", [number], 2, NOW)
+        records.select(database, "hw01", "ann", [number], 2, NOW)
     assert code_of(error) == ("E_CLOSED", 5)
 
 
@@ -455,7 +460,7 @@ NAMES = [
 def test_any_text_is_a_name_and_comes_back_unchanged(database: Database, name: str) -> None:
     number = hand_in(database, name, filename=name, message=name).submission
     grade(database, number, 1.0)
-    (row,) = store.submissions(database, "hw01", name)
+    (row,) = records.submissions(database, "hw01", name)
     assert (row.participant, row.filename, row.message) == (name, name, name)
     assert places(ranking.board(database, "hw01", DATA, METRIC, False)) == [(1, name, 1.0)]
     assert events.verify(database, receipts.public_key(SEED)) == []
@@ -470,7 +475,7 @@ def test_what_no_database_can_keep_is_refused_as_a_name(database: Database, name
 
 def test_a_file_name_that_is_not_text_is_kept_escaped(database: Database) -> None:
     hand_in(database, filename="a\udcff\0.csv")
-    assert store.submission(database, 1).filename == "a\\udcff\\x00.csv"
+    assert records.submission(database, 1).filename == "a\\udcff\\x00.csv"
 
 
 def test_a_baseline_and_a_person_cannot_share_a_name(database: Database) -> None:
@@ -478,13 +483,13 @@ def test_a_baseline_and_a_person_cannot_share_a_name(database: Database) -> None
     with pytest.raises(LeaderboardError, match="belongs to a baseline") as error:
         hand_in(database, "strong baseline")
     assert code_of(error) == ("E_NAME", 6)
-    assert [(one.name, one.kind) for one in store.participants(database, "hw01")] == [("strong baseline", "baseline")]
+    assert [(one.name, one.kind) for one in records.participants(database, "hw01")] == [("strong baseline", "baseline")]
 
 
 @pytest.mark.parametrize("number", [0, -1, 2, 2**70])
 def test_an_unknown_submission_is_named(database: Database, number: int) -> None:
     hand_in(database)
-    for ask in (store.submission, store.receipt):
+    for ask in (records.submission, records.receipt):
         with pytest.raises(LeaderboardError, match=f"no submission {number}"):
             ask(database, number)
 
@@ -492,14 +497,14 @@ def test_an_unknown_submission_is_named(database: Database, number: int) -> None
 def test_an_instant_without_a_zone_is_a_mistake_of_ours(database: Database) -> None:
     with pytest.raises(ValueError, match="zone"):
         hand_in(database, now=datetime(2026, 11, 20))
-    assert store.count_submissions(database, "hw01") == 0
+    assert records.count_submissions(database, "hw01") == 0
 
 
 def test_a_full_disk_gives_a_clear_error_and_no_half_state(tmp_path: Path) -> None:
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as db:
         (pages,) = db.fetch("PRAGMA page_count")[0]
         db.connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-        accepted: list[store.Accepted] = []
+        accepted: list[acceptance.Accepted] = []
 
         def fill() -> None:
             for number in range(1000):
@@ -509,7 +514,7 @@ def test_a_full_disk_gives_a_clear_error_and_no_half_state(tmp_path: Path) -> No
             fill()
         done = len(accepted)
         assert error.value.code == "E_DISK_FULL"
-        assert 0 < done == store.count_submissions(db, "hw01")
+        assert 0 < done == records.count_submissions(db, "hw01")
         assert events.verify(db, receipts.public_key(SEED)) == []
         db.connection.execute(f"PRAGMA max_page_count = {pages + 1000}")
         assert not hand_in(db, quota=None, client_key=f"key {done}").again
@@ -518,15 +523,15 @@ def test_a_full_disk_gives_a_clear_error_and_no_half_state(tmp_path: Path) -> No
 FULL_DISK = """
 import resource, sys
 from datetime import datetime, timezone
-from leaderboard import store
+from leaderboard import acceptance
 from leaderboard.database import LeaderboardError, open_database
 with open_database(sys.argv[1]) as db:
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
     done = 0
     try:
         while done < 1000:
-            store.accept(db, course="", competition="hw01", participant="ann", kind="person", sha256=f"{done:064x}",
-                size=1, filename="", message="m" * 1000, client_key=str(done),
+            acceptance.accept(db, course="", competition="hw01", participant="ann", kind="person",
+                sha256=f"{done:064x}", size=1, filename="", message="m" * 1000, client_key=str(done),
                 now=datetime(2026, 1, 1, tzinfo=timezone.utc), day="2026-01-01",
                 next_slot=None, quota=None, rejections=None, closes=None, sign=lambda text: b"")
             done += 1
@@ -545,7 +550,7 @@ def test_a_write_that_fails_half_way_leaves_what_was_there(tmp_path: Path) -> No
     done, code = ended.stdout.split()
     assert code in ("E_DISK", "E_DISK_FULL")
     with open_database(url) as db:
-        assert 0 < int(done) == store.count_submissions(db, "hw01")
+        assert 0 < int(done) == records.count_submissions(db, "hw01")
         assert events.verify(db) == []
 
 
@@ -583,7 +588,7 @@ def test_a_read_only_home_gives_a_clear_error(exists: bool) -> None:
             write()
         assert code_of(error) == ("E_READ_ONLY", 10)
         with open_database(url) as db:
-            assert store.count_submissions(db, "hw01") == 0
+            assert records.count_submissions(db, "hw01") == 0
 
 
 def test_a_read_only_server_gives_a_clear_error(request: pytest.FixtureRequest) -> None:

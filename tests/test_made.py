@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.competition import find_competition, read_hidden, read_versions
+from harness.answers import read_hidden
+from harness.competition import find_competition
 from harness.home import Home, open_home
-from harness.prepare import Plan, Prepared, prepare
+from harness.plans import Plan
+from harness.prepare import Prepared, prepare
+from harness.versions import read_versions
 from tasks.base import Answers, Made, Rules, UserError
 from tasks.formats import Column, TableFormat
 from tasks.kaggle import named_metric

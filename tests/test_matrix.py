@@ -12,10 +12,11 @@ from pathlib import Path
 from click.testing import CliRunner
 from safetensors.numpy import save
 
-from harness.cli import cli
-from harness.competition import find_competition, read_secret
+from harness.answers import read_secret
+from harness.cli.main import cli
+from harness.competition import find_competition
 from harness.home import Home, open_home
-from leaderboard import store
+from leaderboard import records
 from submissions.reader import read
 from tasks.base import PUBLIC
 from tasks.hw14_lifelong import hits, judge, matrix
@@ -73,7 +74,7 @@ def test_a_page_shows_the_matrix_as_a_table_of_shades(course: Path, tmp_path: Pa
         cells = re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)
         assert cells == [("4", "0.99"), ("0", "0.00"), ("1", "0.25"), ("4", "1.00")]
         with site.home.database() as database:
-            store.reveal(database, "hw01/1", "ian", "the end", site.now)
+            records.reveal(database, "hw01/1", "ian", "the end", site.now)
         text = client.get(f"/submissions/{number}").text
         assert re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)[4:] == [
             ("2", "0.50"), ("2", "0.40"), ("3", "0.60"), ("3", "0.70"),

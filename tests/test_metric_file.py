@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import audit, grading, worker
-from harness.cli import cli
+from harness.cli.main import cli
+from harness.grading import audit, scoring, worker
 from harness.home import open_home
-from leaderboard import store
+from leaderboard import acceptance, records
 from tasks import kaggle
 from tasks.apart import Limits, apart
 from tests.test_server import NOW, Class, make_class, submit
@@ -197,13 +197,15 @@ def test_a_file_that_fails_on_a_private_row_looks_as_one_that_fails_for_a_reason
         waiting = seen_by_students(one, number)
         with monkeypatch.context() as broken:
             if one is other:
-                broken.setattr(grading, "grade", fault)
+                broken.setattr(scoring, "grade", fault)
             said = grade_all(one)
         assert len(said) == 3, "two attempts, and that it is given up"
         outputs.append((answer.content, waiting, seen_by_students(one, number), len(said)))
         with one.home.database() as database:
-            assert store.submission(database, number).rejected is None
-            assert store.quota_state(database, "own/1", "b01", "2027-03-01") == store.QuotaState("2027-03-01", 1, 0)
+            assert records.submission(database, number).rejected is None
+            assert acceptance.quota_state(database, "own/1", "b01", "2027-03-01") == acceptance.QuotaState(
+                "2027-03-01", 1, 0
+            )
         assert audit.verify(one.home)[0] == []
     assert outputs[0] == outputs[1]
     body = json.loads(outputs[0][2][f"b01 /api/v1/submissions/{number}"][3:])
@@ -233,10 +235,12 @@ def test_a_refusal_and_a_failure_cost_the_same_slot(school: Class) -> None:
         assert submit(school.client("b01"), file_with(13, ROW[side]), "own").status_code == 202
     grade_all(school)
     with school.home.database() as database:
-        public, private = sorted(store.submissions(database, "own/1"), key=lambda entry: entry.id)
+        public, private = sorted(records.submissions(database, "own/1"), key=lambda entry: entry.id)
         assert (public.rejected, private.rejected) == ("E_METRIC_REFUSED", None)
         assert "13 is not an answer" in (public.rejected_details or "")
-        assert store.quota_state(database, "own/1", "b01", "2027-03-01") == store.QuotaState("2027-03-01", 2, 0)
+        assert acceptance.quota_state(database, "own/1", "b01", "2027-03-01") == acceptance.QuotaState(
+            "2027-03-01", 2, 0
+        )
     for number in range(3):
         answer = submit(school.client("b01"), file_with(20 + number, 0), "own")
         assert answer.status_code == 202

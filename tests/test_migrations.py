@@ -93,7 +93,7 @@ def test_processes_that_create_one_database_at_once_do_not_collide(database_url:
 
 LIGHT = """
 import sys
-from leaderboard import ranking, store
+from leaderboard import ranking, records
 from leaderboard.database import open_database
 with open_database(sys.argv[1]) as db:
     ranking.board(db, "hw01", "d", "m", True)

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import demo, options
-from harness.cli import cli
+from harness.cli import common, demo
+from harness.cli.main import cli
 from harness.home import open_home
-from leaderboard import events, store
+from leaderboard import events, records, results
 from tasks.base import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +26,7 @@ NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def home(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of one's own with HW1 prepared."""
-    monkeypatch.setattr(options, "clock", lambda: NOW)
+    monkeypatch.setattr(common, "clock", lambda: NOW)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(course, tmp_path / "home")
     return tmp_path / "home"
@@ -239,7 +239,7 @@ def run_unread(*words: str, cwd: Path, closed: str = "stdout", **env: str) -> tu
     """The exit code of the command line with a pipe whose reader is gone, and what the other stream got."""
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-c", "from harness.cli import main; main()", *words]
+    command = [sys.executable, "-c", "from harness.cli.main import main; main()", *words]
     try:
         done = subprocess.run(
             command, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **env}, check=False,
@@ -279,8 +279,8 @@ def test_what_was_accepted_is_kept_where_nobody_reads_the_answer(home: Path, clo
     assert code == (0 if (closed, format) == ("stderr", "json") else 141)
     assert "internal" not in said
     with open_home(home).database() as database:
-        assert [entry.participant for entry in store.submissions(database)] == ["ada"]
-        assert len(list(store.grade_rows(database))) == 1
+        assert [entry.participant for entry in records.submissions(database)] == ["ada"]
+        assert len(list(results.grade_rows(database))) == 1
     assert call(home, "audit", "verify").exit_code == 0
 
 
@@ -288,7 +288,7 @@ def test_another_broken_pipe_is_a_mistake_of_ours_as_before(home: Path, monkeypa
     def broken(*_: object) -> None:
         raise BrokenPipeError(32, "a child is gone")
 
-    monkeypatch.setattr("harness.grading.grade", broken)
+    monkeypatch.setattr("harness.grading.accept.grade", broken)
     done = call(home, "submit", "hw1", str(sample(home)), "--as", "ada")
     assert done.exit_code == 10
     assert "BrokenPipeError" in done.stderr

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from harness.decode import Decoder, received
+from harness.grading.decode import Decoder, received
 from submissions.models import CODES, OPSETS, read_model
 from submissions.reader import read
 from tasks.apart import Died, Limits

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 SCRIPT = """
 import json, sys
 before = set(sys.modules)
-from harness.cli import cli
+from harness.cli.main import cli
 try:
     cli.main(sys.argv[2:], standalone_mode=False)
 finally:
@@ -61,14 +61,15 @@ def test_a_command_loads_only_the_modules_it_needs(course: Path, tmp_path: Path,
 
 def test_the_list_of_commands_loads_none_of_the_commands_of_other_modules() -> None:
     script = (
-        "import sys; from harness.cli import cli; cli.main(['--help'], standalone_mode=False)\n"
+        "import sys; from harness.cli.main import cli; cli.main(['--help'], standalone_mode=False)\n"
         "print(*sorted(n for n in sys.modules if n.split('.')[0] in ('harness', 'tasks') or n == 'socket'))"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].split() == [
         "harness",
         "harness.cli",
-        "harness.options",
+        "harness.cli.common",
+        "harness.cli.main",
         "tasks",
         "tasks.errors",
     ]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness import notebook, options, staff
+from harness import notebook
+from harness.cli import common, training
 from tests.test_remote import constant
 
 
@@ -22,7 +23,7 @@ def home(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(course, tmp_path / "home")
     (tmp_path / "home" / "config.toml").write_text('name = "ada"\n')
     monkeypatch.setenv("LHY_GRADE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(options, "clock", lambda: datetime(2027, 3, 1, 12, tzinfo=UTC))
+    monkeypatch.setattr(common, "clock", lambda: datetime(2027, 3, 1, 12, tzinfo=UTC))
     return tmp_path / "home"
 
 
@@ -97,7 +98,7 @@ def test_quota_a_file_that_is_not_there_and_a_mistake_of_ours_are_the_same_excep
     def broken(*_: object, **__: object) -> None:
         raise ValueError("secret 12.345")
 
-    monkeypatch.setattr("harness.view.submit", broken)
+    monkeypatch.setattr("harness.course.local.submit", broken)
     with pytest.raises(notebook.GraderError) as caught:
         notebook.submit(table(home, 98), "hw1")
     assert caught.value.code == "E_INTERNAL"
@@ -117,8 +118,8 @@ VALUES = {
 @pytest.mark.parametrize("columns", [80, 100])
 def test_the_progress_of_a_training_is_one_line_of_the_terminal(title: str, total: int, columns: int) -> None:
     console = Console(file=io.StringIO(), width=columns, force_terminal=True, color_system=None, legacy_windows=False)
-    bar = staff.training_bar(console)
-    note = staff.note_of(VALUES, columns - len(title) - 2 * len(str(total)) - staff.BAR - 14)
+    bar = training.training_bar(console)
+    note = training.note_of(VALUES, columns - len(title) - 2 * len(str(total)) - training.BAR - 14)
     bar.add_task(title, total=total, completed=total // 2, note=note)
     lines = console.render_lines(bar.get_renderable(), pad=False)
     texts = ["".join(segment.text for segment in line) for line in lines]
@@ -133,10 +134,10 @@ def test_the_progress_of_a_training_is_one_line_of_the_terminal(title: str, tota
 def test_a_training_ends_with_its_validation_score_and_the_place_of_its_curves(tmp_path: Path) -> None:
     rows = [{"epoch": n, "train_loss": 1 / n, "valid_accuracy": n / 10} for n in (1, 2, 3)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert staff.trained(tmp_path) == ["after 3 epochs: valid accuracy 0.3"]
+    assert training.trained(tmp_path) == ["after 3 epochs: valid accuracy 0.3"]
     (tmp_path / "curves.png").write_bytes(b"x")
-    assert staff.trained(tmp_path)[1] == f"learning curves: {tmp_path / 'curves.png'}"
+    assert training.trained(tmp_path)[1] == f"learning curves: {tmp_path / 'curves.png'}"
     (tmp_path / "metrics.jsonl").write_text('{"epoch": 2, "return": -12.5}\n')
-    assert staff.trained(tmp_path)[0] == "after 2 epochs: return -12.5"
+    assert training.trained(tmp_path)[0] == "after 2 epochs: return -12.5"
     (tmp_path / "metrics.jsonl").write_text("")
-    assert len(staff.trained(tmp_path)) == 1
+    assert len(training.trained(tmp_path)) == 1

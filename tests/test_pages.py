@@ -26,12 +26,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness import view
-from harness.cli import cli
+from harness.cli.main import cli
+from harness.course import catalogue
 from harness.home import open_home
-from harness.server import app, pages
+from harness.server import app, chart, pages, rendering
 from harness.show import show
-from leaderboard import events, roster, store
+from leaderboard import access_tokens, enrolment, events, records, roster
 from tasks.base import PRIVATE, PUBLIC
 from tests.test_secrecy import change_answer
 from tests.test_server import NOW, WIDE, Class, Client, make_class, submit
@@ -60,7 +60,7 @@ def site(course: Path, tmp_path: Path) -> Iterator[Class]:
 
 def reveal(site: Class) -> None:
     with site.home.database() as database:
-        store.reveal(database, "hw01/1", "ian", "the end", site.now)
+        records.reveal(database, "hw01/1", "ian", "the end", site.now)
 
 
 def rename(site: Class, names: dict[str, str]) -> None:
@@ -395,20 +395,20 @@ def test_a_session_of_a_browser_ends_or_changes_with_the_token_and_the_person(si
     csrf = csrf_of(client.get("/").text)
     with site.home.database() as database:
         if end == "disabled":
-            roster.disable(database, "tom", actor="ian", reason="left", now=site.now)
+            enrolment.disable(database, "tom", actor="ian", reason="left", now=site.now)
         elif end == "revoked":
-            found = roster.find_token(database, roster.hash_token(site.tokens["tom"]), site.now)
+            found = access_tokens.find_token(database, access_tokens.hash_token(site.tokens["tom"]), site.now)
             assert found is not None
-            roster.revoke_token(database, found[0].id, "ian", site.now)
+            access_tokens.revoke_token(database, found[0].id, "ian", site.now)
         elif end == "expired":
             site.now += timedelta(hours=1)
         elif end == "invited anew":
-            new = {"tom": roster.hash_token(roster.new_token())}
-            roster.issue_tokens(database, new, scope="all", label="short", expires=site.now + timedelta(days=9),
+            new = {"tom": access_tokens.hash_token(access_tokens.new_token())}
+            access_tokens.issue_tokens(database, new, scope="all", label="short", expires=site.now + timedelta(days=9),
                                 actor="ian", reason="lost", now=site.now, replace=True)  # fmt: skip
         else:
             entry = roster.Entry("tom", "Tom", "", "student")
-            roster.add_person(database, entry, actor="ian", reason="no ta", now=site.now)
+            enrolment.add_person(database, entry, actor="ian", reason="no ta", now=site.now)
     gone = client.get("/gradebook")
     form = client.post("/homeworks/hw1/board", data={"csrf": csrf}, headers={"origin": URL})
     assert form.status_code == 403
@@ -692,7 +692,7 @@ def test_what_people_type_is_inert_on_every_page(site: Class) -> None:
             page = Reader(text)
             assert not {e.tag for e in page.elements} & {"img", "iframe", "object", "embed", "base"}
             assert not [character for character in text if character in "\x1b\u202e\u2066\u2069\u200b"], path
-            assert not [evil for evil in EVIL.values() if pages.shown(evil) in page.loose], path
+            assert not [evil for evil in EVIL.values() if rendering.shown(evil) in page.loose], path
     shown = site.client("ian").get("/homeworks/hw01/everyone").text
     names = [e.text for e in Reader(shown).all("bdi")]
     assert EVIL["markup"] in names
@@ -772,7 +772,7 @@ def test_an_error_of_ours_is_a_page_with_its_number_and_nothing_of_its_text(
 
     client = signed_in(site, "b01")
     good = client.get("/nothing")
-    monkeypatch.setattr(view, "homework", fail)
+    monkeypatch.setattr(catalogue, "homework", fail)
     for answer in (
         client.get("/homeworks/hw1/board"),
         client.post("/homeworks/hw1/board", data={"csrf": csrf_of(good.text)}, headers={"origin": URL}),
@@ -816,7 +816,7 @@ def test_a_token_that_only_reads_is_offered_nothing_to_change(site: Class) -> No
 
 
 def test_an_invitation_in_a_browser_shows_the_token_that_it_became_and_only_once(site: Class) -> None:
-    invitation = site.token("b01", label=roster.INVITATION)
+    invitation = site.token("b01", label=access_tokens.INVITATION)
     client = site.client()
     form = {"token": invitation, "next": "/homeworks/hw1"}
     welcome = client.post("/login", data=form, headers={"origin": URL})
@@ -847,7 +847,7 @@ def test_a_sheet_shows_its_tables_and_runs_nothing() -> None:
         "# Title\n\ntext <script>alert(1)</script> <b>b</b> [bad](javascript:alert(1)) [good](https://example.org)\n\n"
         "![x](https://example.org/x.png)\n\n| a | b |\n|--:|:-:|\n| 1 | <i>2</i> |\n\n# Again\n"
     )
-    html = pages.markdown(text)
+    html = rendering.markdown(text)
     assert "Title" not in html
     assert "<h2>Again</h2>" in html
     assert not re.search(r"<(script|b|i|img)\b", html)
@@ -893,7 +893,7 @@ def test_a_history_is_drawn_inside_its_frame_and_its_line_only_gets_better(
         {"id": n, "score": score, "practice": practice, "at": "2027-03-01T20:00:00+08:00"}
         for n, (score, practice) in enumerate(history, 1)
     ]
-    drawn = pages.chart(homework, [{"id": 0, "score": None}, *rows])
+    drawn = chart.chart(homework, [{"id": 0, "score": None}, *rows])
     assert drawn is not None
     assert len(drawn.points) == len(rows)
     for line in (*drawn.best, *drawn.bars, *drawn.ticks):
@@ -915,11 +915,11 @@ def test_a_history_has_round_levels_and_the_next_bar_and_one_bad_file_does_not_f
     ]
     homework = {"metrics": [METRIC | {"higher_is_better": False}], "bars": bars}
 
-    def drawn(*scores: float) -> pages.Chart:
+    def drawn(*scores: float) -> chart.Chart:
         rows = [{"id": 1, "score": s, "practice": False, "at": "2027-03-01T20:00:00+08:00"} for s in scores]
-        chart = pages.chart(homework, rows)
-        assert chart is not None
-        return chart
+        made = chart.chart(homework, rows)
+        assert made is not None
+        return made
 
     far = drawn(1.203, 22.8)
     assert [point.beyond for point in far.points] == [False, True]
@@ -931,7 +931,7 @@ def test_a_history_has_round_levels_and_the_next_bar_and_one_bad_file_does_not_f
 
 
 def test_no_history_is_no_chart() -> None:
-    assert pages.chart({"metrics": [METRIC | {"higher_is_better": False}], "bars": []}, []) is None
+    assert chart.chart({"metrics": [METRIC | {"higher_is_better": False}], "bars": []}, []) is None
 
 
 def luminance(colour: str) -> float:
@@ -947,7 +947,7 @@ def contrast(one: str, other: str) -> float:
 
 def test_text_stands_out_from_what_it_is_on_in_light_and_dark() -> None:
     assert round(contrast("#000000", "#ffffff"), 3) == 21
-    css = (pages.HERE / "static" / "style.css").read_text()
+    css = (rendering.HERE / "static" / "style.css").read_text()
     light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", part)) for part in css.split("@media")[:2])
     assert set(dark) == set(light)
     on = {

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leaderboard import events, queue, store
+from leaderboard import acceptance, events, queue, results
 from leaderboard.database import Database, open_database
 
 pytestmark = pytest.mark.slow_on_postgresql
@@ -32,7 +32,7 @@ VERSIONS = {"hw01": ("d", "m")}
 WORKER = """
 import os, signal, sys
 from datetime import datetime, timedelta, timezone
-from leaderboard import queue, store
+from leaderboard import queue, results
 from leaderboard.database import open_database
 
 url, workers, kill_every = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -50,7 +50,7 @@ for number in range(workers):
                 os.write(1, f"{lease.submission} {lease.attempt}\\n".encode())
                 if kill_every and count % kill_every == 0:
                     os.kill(os.getpid(), signal.SIGKILL)
-                store.record(db, lease.submission, data_version="d", metric_version="m", public_version="1",
+                results.record(db, lease.submission, data_version="d", metric_version="m", public_version="1",
                     higher_is_better=True, public=0.5, private=0.5, details="{}", passed_public=[],
                     passed_private=[], mac="", now=now)
                 queue.finish(db, lease.submission)
@@ -67,11 +67,11 @@ def hand_in(db: Database, who: str, key: str, competition: str = "hw01") -> int:
         "filename": "predictions.csv", "message": "", "now": NOW, "day": "2026-11-20", "next_slot": None,
         "quota": None, "rejections": 3, "closes": None,
     }  # fmt: skip
-    return store.accept(db, **values, participant=who, client_key=key, sign=lambda _: b"").submission
+    return acceptance.accept(db, **values, participant=who, client_key=key, sign=lambda _: b"").submission
 
 
 def record(db: Database, number: int) -> None:
-    store.record(
+    results.record(
         db, number, data_version="d", metric_version="m", public_version="1", higher_is_better=True, public=0.5,
         private=0.5, details="{}", passed_public=[], passed_private=[], mac="", now=NOW,
     )  # fmt: skip
@@ -121,7 +121,7 @@ def test_what_is_graded_or_rejected_is_not_handed_out(database: Database) -> Non
     for key in ("1", "2", "3"):
         hand_in(database, key, key)
     record(database, 1)
-    store.reject(database, 2, "E_X", NOW)
+    acceptance.reject(database, 2, "E_X", NOW)
     assert numbers(database, 3) == [3]
     # Answers of another version: what was graded before waits again, what was rejected does not.
     lease = queue.lease(database, {"hw01": ("other", "m")}, "w", NOW, LENGTH)
@@ -142,8 +142,8 @@ def test_a_lease_that_ran_out_is_a_loss_and_no_attempt_and_ten_losses_are_the_en
     assert state(database, 1, now) == queue.Standing("failed", None, "E_GRADER")
     assert take(database, "c", now) is None
     assert database.one("SELECT failed_code FROM leases") == ("E_GRADER",)
-    assert [row.id for row in store.pending(database, VERSIONS)] == [1], "`grade --pending` takes it up"
-    assert store.quota_state(database, "hw01", "ann", "2026-11-20").used == 1, "it used its slot once"
+    assert [row.id for row in results.pending(database, VERSIONS)] == [1], "`grade --pending` takes it up"
+    assert acceptance.quota_state(database, "hw01", "ann", "2026-11-20").used == 1, "it used its slot once"
 
 
 def test_losses_use_no_attempt_and_attempts_are_no_losses(database: Database) -> None:
@@ -233,7 +233,7 @@ def test_what_is_settled_is_passed_over_and_nothing_else_is(database: Database) 
         hand_in(database, f"p{number}", str(number))
     assert queue.settled(database, VERSIONS) == 0
     record(database, 1)
-    store.reject(database, 2, "E_X", NOW)
+    acceptance.reject(database, 2, "E_X", NOW)
     record(database, 4)
     after = queue.settled(database, VERSIONS)
     assert after == 2
@@ -307,7 +307,7 @@ def test_a_step_forward_of_the_clock_hands_out_once_more_and_both_may_end(databa
     record(database, 1)
     assert queue.fail(database, second) is False, "what was graded meanwhile is not failed"
     assert database.fetch("SELECT submission_id FROM leases") == []
-    assert store.pending(database, VERSIONS) == []
+    assert results.pending(database, VERSIONS) == []
 
 
 @pytest.fixture(scope="module")
@@ -408,13 +408,13 @@ def test_many_workers_grade_each_submission_once_also_where_some_are_killed(data
     handed = Counter(line.split()[0] for line in crowd.communicate(timeout=60)[0].splitlines())
     assert max(handed.values()) == 1, "no lease that is live is handed out twice"
     with open_database(database_url) as db:
-        left = len(store.pending(db, VERSIONS))
+        left = len(results.pending(db, VERSIONS))
         assert left == (0 if not kill_every else count - sum(handed.values()) + 6)
         later = NOW + LENGTH
         while (lease := queue.lease(db, VERSIONS, "w", later, LENGTH)) is not None:
             assert (lease.attempt, lease.losses) == (1, 2 if str(lease.submission) in handed else 1)
             record(db, lease.submission)
-        assert len(list(store.grade_rows(db))) == count
+        assert len(list(results.grade_rows(db))) == count
         assert db.fetch("SELECT submission_id FROM leases") == []
         assert events.verify(db) == []
         told = [json.loads(event.body)["submission"] for event in events.events(db) if event.kind == "graded"]

@@ -18,11 +18,11 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import options
-from harness.cli import cli
+from harness.cli import common
+from harness.cli.main import cli
 from harness.home import TAKEN, open_home
-from harness.serve import make_ready
-from leaderboard import drafts, roster, store
+from harness.server.run import make_ready
+from leaderboard import acceptance, access_tokens, drafts, enrolment, roster
 from leaderboard.database import Database, LeaderboardError
 from submissions.quiz import read_quiz, remarks
 from tasks.base import SubmissionError, UserError
@@ -239,7 +239,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., Pa
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str, now: datetime = BEFORE, code: int = 0) -> Result:
-        monkeypatch.setattr(options, "clock", lambda: now)
+        monkeypatch.setattr(common, "clock", lambda: now)
         result = CliRunner().invoke(cli, ["--home", str(tmp_path / "home"), *words], env={"COLUMNS": "160"})
         assert result.exit_code == code, result.output + repr(result.exception)
         return result
@@ -354,7 +354,7 @@ def test_points_entered_by_hand_replace_those_of_the_file(run: Callable[..., Res
     Path("home", "config.toml").write_text("[quiz1]\nparts = { report = 2 }\n")
     with open_home(Path("home")).database() as database:
         entries = [roster.Entry("ada", "Ada", "", "student"), roster.Entry("bob", "Bob", "", "student")]
-        roster.import_people(database, entries, actor="ian", reason="the class", now=BEFORE)
+        enrolment.import_people(database, entries, actor="ian", reason="the class", now=BEFORE)
     run("points", "quiz1", "ada", "report", "1.5", "--reason", "a report", "--yes")
     run("points", "quiz1", "bob", "quiz", "2", "--reason", "on paper", "--yes")
     body = json.loads(run("gradebook", "quiz1", "--format", "json", now=AFTER).stdout)
@@ -371,7 +371,7 @@ def test_points_entered_by_hand_replace_those_of_the_file(run: Callable[..., Res
 
 
 def test_the_texts_of_a_key_stand_for_themselves_on_the_sheet(write: Callable[..., Path]) -> None:
-    from harness.server.pages import markdown
+    from harness.server.rendering import markdown
 
     html = markdown(sheet("# *T* <i>", read_key(write(KEY)).form))
     assert "Where is *the* gradient &lt;b&gt;zero&lt;/b&gt;?" in html
@@ -396,7 +396,7 @@ def all_that_a_student_gets(root: Path, key: str, monkeypatch: pytest.MonkeyPatc
     for name, text in {**ANSWERS, "key": key, "bad": "question,answer\nq1,X\n"}.items():
         Path(f"{name}.csv").write_text(text)
     moments = (datetime(2027, 3, 25, tzinfo=UTC) + timedelta(seconds=n) for n in range(10_000))
-    monkeypatch.setattr(options, "clock", lambda: next(moments))
+    monkeypatch.setattr(common, "clock", lambda: next(moments))
 
     def run(*words: str) -> None:
         result = CliRunner().invoke(cli, ["--home", str(home), *words], env={"COLUMNS": "160"})
@@ -423,8 +423,8 @@ def all_that_a_student_gets(root: Path, key: str, monkeypatch: pytest.MonkeyPatc
     made = Class(open_home(home), now=END)
     with made.home.database() as database:
         entries = [roster.Entry(name, name.title(), "", "student") for name in ("table", "json", "csv")]
-        roster.import_people(database, entries, actor="ian", reason="the class", now=BEFORE)
-    monkeypatch.setattr(roster, "new_token", lambda: "lhy_" + "x" * 43)
+        enrolment.import_people(database, entries, actor="ian", reason="the class", now=BEFORE)
+    monkeypatch.setattr(access_tokens, "new_token", lambda: "lhy_" + "x" * 43)
     make_ready(made.home)
     made.tokens = {"table": made.token("table")}
     for path in ("", "/board", "/submissions", "/submit", "/quiz", "/everyone"):
@@ -462,7 +462,7 @@ def test_another_key_changes_no_byte_that_a_student_can_obtain_before_the_deadli
     for left, right in zip(one, two, strict=True):
         assert [plain(v, places[0]) for v in left] == [plain(v, places[1]) for v in right], left[:2]
     assert {0, 2, 3} <= {code for _, code, *_ in one if isinstance(code, int)}
-    monkeypatch.setattr(options, "clock", lambda: AFTER)
+    monkeypatch.setattr(common, "clock", lambda: AFTER)
     words = ["submissions", "quiz1", "--all", "--format", "csv"]
     told = [
         CliRunner().invoke(cli, ["--home", str(tmp_path / name / "home"), *words]).stdout for name in ("one", "two")
@@ -514,9 +514,9 @@ def test_bytes_are_accepted_again_as_a_new_file_unless_they_are_those_of_the_lat
 
 def accepted(
     database: Database, name: str, again: Any = "latest", *, key: str | None = None, late: bool = False
-) -> store.Accepted:
+) -> acceptance.Accepted:
     """A file of bytes named by a letter, with the client's key or, as without one, its hash."""
-    return store.accept(
+    return acceptance.accept(
         database, course="", competition="quiz1/1", participant="ada", kind="person", sha256=name * 64, size=1,
         filename="", message="", client_key=key or name * 64, now=AFTER if late else BEFORE, day="2027-03-25",
         next_slot=None, quota=None, rejections=None, closes=END, sign=lambda _: b"", late="practice", again=again,
@@ -539,6 +539,6 @@ def test_the_client_key_tells_a_late_retry_from_the_same_answers_handed_in_again
     with pytest.raises(LeaderboardError) as caught:
         accept("c", "k1")
     assert caught.value.code == "E_CLIENT_KEY"
-    assert store.reject(database, 3, "E_CELL", BEFORE)
+    assert acceptance.reject(database, 3, "E_CELL", BEFORE)
     assert accept("a", "k3") == (5, False), "a refused file is no earlier one"
     assert accept("a", "k1", late=True) == (1, True)

@@ -13,9 +13,10 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from harness import options, view
-from harness.cli import cli
-from leaderboard import drafts, store
+from harness.cli import common
+from harness.cli.main import cli
+from harness.course import access, quizzes
+from leaderboard import drafts, records
 from tests import test_pages
 from tests.test_pages import Live, csrf_of, signed_in
 from tests.test_quiz import DEADLINE, END, KEY
@@ -31,7 +32,7 @@ def site(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     """A course with a quiz."""
     made = make_class(course, tmp_path / "home", f"sqlite:///{tmp_path / 'leaderboard.db'}", quota=100)
     (tmp_path / "key.csv").write_text(KEY)
-    monkeypatch.setattr(options, "clock", lambda: NOW)
+    monkeypatch.setattr(common, "clock", lambda: NOW)
     words = ["new", "quiz1", "--quiz", str(tmp_path / "key.csv"), "--deadline", DEADLINE, "--title", "Quiz <1>"]
     result = CliRunner().invoke(cli, ["--home", str(made.home.root), *words])
     assert result.exit_code == 0, result.output
@@ -76,7 +77,7 @@ def test_a_draft_is_saved_and_handed_in_and_the_receipt_confirms_it(site: Class)
     assert chosen(page) == [("q0", "B"), ("q1", "A"), ("q1", "C")]
     assert "Left blank: 1 of 3" in page
     with site.home.database() as database:
-        assert store.submissions(database) == [], "saving is not handing in"
+        assert records.submissions(database) == [], "saving is not handing in"
     done = send(client, page, q0="B", q1=["C", "A"], q2="no", go="submit")
     assert (done.status_code, done.headers["location"]) == (303, "/submissions/1?handed=1")
     shown = client.get(done.headers["location"]).text
@@ -152,7 +153,7 @@ def test_after_the_deadline_nothing_is_saved_or_handed_in_but_by_who_has_more_ti
     assert send(other, others, q0="B", go="submit").status_code == 303
     with site.home.database() as database:
         assert drafts.find(database, "quiz1/1", "b01").revision == 0
-        assert [one.participant for one in store.submissions(database)] == ["b02"]
+        assert [one.participant for one in records.submissions(database)] == ["b02"]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_a_form_that_is_not_of_the_quiz_is_refused_and_changes_nothing(
         assert (answer.status_code, said in html.unescape(answer.text)) == (status, True)
     with site.home.database() as database:
         assert drafts.find(database, "quiz1/1", "b01").revision == 0
-        assert store.submissions(database) == []
+        assert records.submissions(database) == []
 
 
 def test_the_largest_quiz_with_everything_chosen_is_saved_and_handed_in(site: Class, tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_every_page_of_a_quiz_is_there_for_students_and_staff_before_and_after(s
             assert seen.get("/homeworks/quiz1/board").status_code == 404
             assert seen.get("/").status_code == 200
         assert site.client("tom").get("/homeworks/quiz1/everyone").status_code == 200
-    assert view.draft(site.home, view.owner("b01"), "quiz1", NOW)["answers"]["q1"] == ["B"]
+    assert quizzes.draft(site.home, access.owner("b01"), "quiz1", NOW)["answers"]["q1"] == ["B"]
 
 
 # In a browser. These tests come last: playwright's loop runs in this thread until the last of them.

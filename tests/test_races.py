@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from leaderboard import events, store
+from leaderboard import acceptance, events, records, results
 from leaderboard.database import open_database
 
 ROOT = Path(__file__).parents[1]
@@ -27,14 +27,14 @@ VALUES: dict[str, Any] = {
 WORKER = """
 import json, os, signal, sys
 from datetime import datetime, timezone
-from leaderboard import store
+from leaderboard import acceptance, records, results
 from leaderboard.database import Database, LeaderboardError, open_database
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 statements = 0
 
 def grade(db, public):
-    return store.record(db, 1, data_version="d", metric_version="m", public_version="1", higher_is_better=True,
+    return results.record(db, 1, data_version="d", metric_version="m", public_version="1", higher_is_better=True,
         public=public, private=public, details="{}", passed_public=[], passed_private=[], mac="", now=NOW)
 
 def digest(key):  # of bytes of its own for each key, or of the same ones for all that begin with "same"
@@ -56,12 +56,12 @@ def work(db, what, key, kill_at):
         values = dict(course="Machine Learning", competition="hw01", kind="person", sha256=digest(key), size=10,
             filename="predictions.csv", message="", day="2026-11-20", next_slot=None, quota=5, rejections=3,
             closes=None, participant="ann", client_key=key, now=NOW, sign=lambda text: b"", step=step)
-        return "accepted " + store.accept(db, **values).receipt
+        return "accepted " + acceptance.accept(db, **values).receipt
     if what == "grade":
         return f"graded {grade(db, float(key))}"
     if what == "reject":
-        return f"rejected {store.reject(db, 1, 'E_X', NOW)}"
-    return f"selected {store.select(db, 'hw01', 'ann', [1], 2, NOW)}"
+        return f"rejected {acceptance.reject(db, 1, 'E_X', NOW)}"
+    return f"selected {records.select(db, 'hw01', 'ann', [1], 2, NOW)}"
 
 url, jobs = sys.argv[1], json.loads(sys.argv[2])
 if url.startswith("postgresql"):
@@ -113,8 +113,8 @@ def test_of_forty_processes_that_race_for_a_quota_of_five_exactly_five_are_accep
     printed = crowd(database_url, [("accept", f"key {number}", "never") for number in range(40)])
     assert Counter(line.split()[0] for line in printed) == {"accepted": 5, "E_QUOTA": 35}
     with open_database(database_url) as db:
-        assert [row.entry for row in store.submissions(db, "hw01", "ann")] == [1, 2, 3, 4, 5]
-        assert store.quota_state(db, "hw01", "ann", "2026-11-20").used == 5
+        assert [row.entry for row in records.submissions(db, "hw01", "ann")] == [1, 2, 3, 4, 5]
+        assert acceptance.quota_state(db, "hw01", "ann", "2026-11-20").used == 5
         assert events.count(db) == 5
         assert events.verify(db) == []
 
@@ -125,8 +125,8 @@ def test_the_same_bytes_sent_by_forty_processes_under_forty_keys_use_one_slot(da
     assert len(set(printed)) == 1
     assert printed[0].startswith("accepted")
     with open_database(database_url) as db:
-        assert store.count_submissions(db, "hw01") == 1
-        assert store.quota_state(db, "hw01", "ann", "2026-11-20").used == 1
+        assert records.count_submissions(db, "hw01") == 1
+        assert acceptance.quota_state(db, "hw01", "ann", "2026-11-20").used == 1
         assert events.count(db) == 1
 
 
@@ -136,34 +136,34 @@ def test_one_client_key_sent_by_twelve_processes_gives_one_receipt(database_url:
     assert len(set(printed)) == 1
     assert printed[0].startswith("accepted")
     with open_database(database_url) as db:
-        assert store.count_submissions(db, "hw01") == 1
+        assert records.count_submissions(db, "hw01") == 1
 
 
 def test_twelve_graders_of_one_submission_leave_one_grade(database_url: str) -> None:
     with open_database(database_url) as db:
-        store.accept(db, **VALUES, participant="ann", client_key="once", sign=lambda _: b"")
+        acceptance.accept(db, **VALUES, participant="ann", client_key="once", sign=lambda _: b"")
     printed = crowd(database_url, [("grade", "0.5", "never")] * 12)
     assert Counter(printed) == {"graded True": 1, "graded False": 11}
     with open_database(database_url) as db:
-        assert len(list(store.grade_rows(db))) == 1
+        assert len(list(results.grade_rows(db))) == 1
         assert events.verify(db) == []
 
 
 @pytest.mark.slow_on_postgresql
 def test_a_kill_at_any_step_of_acceptance_leaves_nothing_or_everything(database_url: str) -> None:
     open_database(database_url).close()
-    for place, step in enumerate(store.STEPS):
+    for place, step in enumerate(acceptance.STEPS):
         assert run(database_url, "accept", "once", step) == ""
         with open_database(database_url) as db:
-            kept = place == len(store.STEPS) - 1
-            assert store.count_submissions(db, "hw01") == kept, step
-            assert len(store.participants(db)) == kept, step
+            kept = place == len(acceptance.STEPS) - 1
+            assert records.count_submissions(db, "hw01") == kept, step
+            assert len(records.participants(db)) == kept, step
             assert events.count(db) == kept, step
             assert events.verify(db) == []
     assert run(database_url, "accept", "once").startswith("accepted")
     with open_database(database_url) as db:
-        assert store.quota_state(db, "hw01", "ann", "2026-11-20").used == 1
-        assert [row.id for row in store.pending(db, {"hw01": ("d", "m")})] == [1], "what was left is graded later"
+        assert acceptance.quota_state(db, "hw01", "ann", "2026-11-20").used == 1
+        assert [row.id for row in results.pending(db, {"hw01": ("d", "m")})] == [1], "what was left is graded later"
     assert [run(database_url, "grade", "0.5") for _ in range(2)] == ["graded True", "graded False"]
 
 
@@ -171,15 +171,15 @@ def test_a_kill_at_any_step_of_acceptance_leaves_nothing_or_everything(database_
 @pytest.mark.parametrize("what", ["grade", "reject", "select"])
 def test_a_kill_at_any_statement_leaves_nothing_or_everything(database_url: str, what: str) -> None:
     with open_database(database_url) as db:
-        store.accept(db, **VALUES, participant="ann", client_key="once", sign=lambda _: b"")
+        acceptance.accept(db, **VALUES, participant="ann", client_key="once", sign=lambda _: b"")
         before = events.count(db)
     for statement in range(1, 40):
         printed = run(database_url, what, "0.5", str(statement))
         with open_database(database_url) as db:
             assert events.verify(db) == [], "the tables and the log agree"
             changed = events.count(db) - before
-            (row,) = store.submissions(db)
-            done = {"grade": bool(list(store.grade_rows(db))), "reject": row.rejected is not None,
+            (row,) = records.submissions(db)
+            done = {"grade": bool(list(results.grade_rows(db))), "reject": row.rejected is not None,
                     "select": row.selected}[what]  # fmt: skip
         assert done == bool(printed)
         if printed:

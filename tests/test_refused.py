@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import audit, grading
 from harness.competition import find_competition
+from harness.grading import accept, audit, scoring, settle
 from harness.home import Home, open_home
-from leaderboard import store
+from leaderboard import acceptance, records
+from leaderboard.acceptance import KEPT_BYTES, KEPT_FILES
 from leaderboard.database import Database, LeaderboardError, open_database
-from leaderboard.store import KEPT_BYTES, KEPT_FILES
 from submissions.store import has
 from tasks.base import Edition, SubmissionError
 from tasks.formats import EpisodesFormat, Format, TableFormat
@@ -44,7 +44,7 @@ def submit(
 ) -> None:
     path = home.root.parent / "handed-in.csv"
     path.write_bytes(data)
-    grading.submit(home, "hw1", path, participant=who, now=now, step=step)
+    accept.submit(home, "hw1", path, participant=who, now=now, step=step)
 
 
 def refused(home: Home, data: bytes, who: str = "ada", now: datetime = NOW) -> None:
@@ -63,7 +63,7 @@ def on_disk(home: Home) -> list[int]:
 def wanted(db: Database, sha256: str) -> bool:
     """Whether the bytes are kept when they are to be dropped."""
     gone: list[str] = []
-    store.drop(db, sha256, gone.append)
+    acceptance.drop(db, sha256, gone.append)
     return not gone
 
 
@@ -71,14 +71,14 @@ def refuse(db: Database, who: str = "ann", sha256: str | None = None, day: str =
     """Hands in a file that is refused; its SHA-256."""
     more = {} if sha256 is None else {"sha256": sha256}
     accepted = hand_in(db, who, quota=None, rejections=None, day=day, next_slot=None, size=size, **more)
-    store.reject(db, accepted.submission, "E_X", NOW)
-    return store.submission(db, accepted.submission).sha256
+    acceptance.reject(db, accepted.submission, "E_X", NOW)
+    return records.submission(db, accepted.submission).sha256
 
 
 def test_so_many_refused_files_of_a_participant_and_day_are_kept(database: Database) -> None:
     first = [refuse(database) for _ in range(KEPT_FILES + 3)]
     assert [wanted(database, sha256) for sha256 in first] == [True] * KEPT_FILES + [False] * 3
-    assert list(store.dropped(database).values()) == first[KEPT_FILES:]
+    assert list(acceptance.dropped(database).values()) == first[KEPT_FILES:]
     assert wanted(database, refuse(database, "bob"))
     assert wanted(database, refuse(database, day="2026-11-21"))
 
@@ -94,9 +94,9 @@ def test_bytes_that_somebody_else_handed_in_are_not_dropped(database: Database) 
     shared = "cd" * 32
     other = hand_in(database, "bob", sha256=shared).submission
     refuse(database, sha256=shared)
-    assert shared in store.dropped(database).values()
+    assert shared in acceptance.dropped(database).values()
     assert wanted(database, shared), "bob's waits for its grade"
-    store.reject(database, other, "E_X", NOW)
+    acceptance.reject(database, other, "E_X", NOW)
     assert wanted(database, shared), "bob has an allowance of his own"
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_is_accepted_while_its_bytes_are_dropped_keeps_them(database
 
         def drop() -> None:
             with open_database(database_url) as other:
-                store.drop(other, shared, gone.append)
+                acceptance.drop(other, shared, gone.append)
 
         thread = threading.Thread(target=drop)
 
@@ -181,7 +181,7 @@ def test_a_dropped_file_can_be_handed_in_again_and_is_graded_where_it_is_right_n
     for number in range(KEPT_FILES):
         refused(home, b"%d" % number)
     with monkeypatch.context() as patched:
-        patched.setattr(grading, "read", lambda data, form: bad())
+        patched.setattr(scoring, "read", lambda data, form: bad())
         refused(home, sample(home))
     assert len(on_disk(home)) == KEPT_FILES
     submit(home, sample(home))
@@ -201,7 +201,7 @@ def over_allowance(home: Home) -> bytes:
     for number in range(KEPT_FILES):
         refused(home, b"%d" % number)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(grading, "drop_refused", lambda *_: None)
+        patched.setattr(settle, "drop_refused", lambda *_: None)
         refused(home, b"over")
     return b"over"
 
@@ -212,7 +212,7 @@ def test_a_crash_between_the_refusal_and_the_removal_is_mended_at_the_next_start
     assert audit.verify(home)[0] == []
     assert len(on_disk(home)) == KEPT_FILES + 1
     with home.database() as database:
-        grading.drop_refused(home, database)
+        settle.drop_refused(home, database)
     books_balance(home)
 
 
@@ -222,7 +222,7 @@ def test_bytes_that_are_dropped_after_they_were_put_there_for_another_are_put_th
     def step(name: str) -> None:
         if name == "bytes kept":
             with home.database() as database:
-                grading.drop_refused(home, database)
+                settle.drop_refused(home, database)
 
     with pytest.raises(SubmissionError):
         submit(home, over_allowance, who="bob", step=step)
@@ -234,7 +234,7 @@ def test_the_audit_knows_what_was_dropped_and_finds_what_is_missing_otherwise(ho
     for number in range(KEPT_FILES + 2):
         refused(home, b"%d" % number)
     with home.database() as database:
-        entries = store.submissions(database)
+        entries = records.submissions(database)
     books_balance(home)
     assert [has(home.submissions, entry.sha256) for entry in entries] == [True] * (KEPT_FILES + 1) + [False] * 2
     (home.submissions / entries[1].sha256[:2] / entries[1].sha256[2:]).unlink()

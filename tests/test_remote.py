@@ -23,11 +23,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import notebook, options, remote
-from harness.cli import cli
-from harness.grading import grade_pending
+from harness import notebook
+from harness.cli import common
+from harness.cli.main import cli
+from harness.course import download, login, remote, transport
+from harness.grading.accept import grade_pending
 from harness.home import Home, open_home
-from leaderboard import queue, roster, store
+from leaderboard import acceptance, access_tokens, enrolment, queue, records, roster
 from tasks.base import UserError
 from tests.conftest import self_signed
 
@@ -37,10 +39,10 @@ TOKEN = "lhy_" + "x" * 43
 
 
 def issue(home: Home, key: str, label: str = "test") -> str:
-    token = roster.new_token()
+    token = access_tokens.new_token()
     with home.database() as database:
         ends = NOW + timedelta(days=200)
-        roster.issue_token(database, key, roster.hash_token(token), "all", label, ends, "prof", NOW)
+        access_tokens.issue_token(database, key, access_tokens.hash_token(token), "all", label, ends, "prof", NOW)
     return token
 
 
@@ -61,9 +63,9 @@ class Served:
         """The statuses of all uploads, once the server has stopped: it logs after it has answered."""
         return [r["status"] for r in self.requests if r["method"] == "POST" and r["route"].endswith("/submissions")]
 
-    def entries(self) -> list[store.Submission]:
+    def entries(self) -> list[records.Submission]:
         with self.home.database() as database:
-            return store.submissions(database)
+            return records.submissions(database)
 
 
 @contextlib.contextmanager
@@ -102,7 +104,7 @@ def home(course: Path, tmp_path: Path) -> Home:
     with home.database() as database:
         for key, role in (("prof", "instructor"), ("ada", "student"), ("bob", "student"), ("eve", "student")):
             entry = roster.Entry(key, key, "", "instructor" if role == "instructor" else "student")
-            roster.add_person(database, entry, actor="prof", reason="start", now=NOW)
+            enrolment.add_person(database, entry, actor="prof", reason="start", now=NOW)
     return home
 
 
@@ -121,8 +123,8 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("config", "cache", "state", "data"):
         monkeypatch.setattr(platformdirs, f"user_{name}_path", lambda app, name=name: user / name / app)
     monkeypatch.delenv("LHY_GRADE_HOME", raising=False)
-    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0))
-    monkeypatch.setattr(options, "clock", lambda: NOW)
+    monkeypatch.setattr(transport, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(common, "clock", lambda: NOW)
     monkeypatch.chdir(tmp_path)
     return user
 
@@ -168,7 +170,7 @@ def test_login_keeps_the_token_where_only_its_owner_can_read_it_and_says_who_one
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
     assert json.loads(kept.read_text())["token"] == token
     assert token not in done.stdout + done.stderr
-    assert token not in repr(remote.read_login(kept))
+    assert token not in repr(login.read_login(kept))
     assert "ada, student" in call("login").stdout
     assert call("logout").exit_code == 0
     assert not kept.exists()
@@ -184,8 +186,8 @@ def test_logout_ends_the_token_at_the_server(served: Served, folders: Path) -> N
     assert call("login", served.url, input=f"{token}\n").exit_code == 6
     log_in(served)
     with served.home.database() as database:
-        for row in roster.tokens(database, "ada"):
-            roster.revoke_token(database, row.id, "prof", NOW)
+        for row in access_tokens.tokens(database, "ada"):
+            access_tokens.revoke_token(database, row.id, "prof", NOW)
     assert call("logout").stdout == "logged out; the token has been revoked\n"
 
 
@@ -195,7 +197,7 @@ def test_logout_without_the_server_forgets_the_token_here_and_says_until_when_it
     kept = folders / "config" / "lhy-grade" / "login.json"
     log_in(served)
     with monkeypatch.context() as patch:
-        patch.setattr(remote.Server, "_once", interrupt)
+        patch.setattr(remote.RemoteCourse, "_once", interrupt)
         assert "until 2027-09-17" in call("logout").stdout
     assert not kept.exists()
     log_in(served)
@@ -230,7 +232,7 @@ def test_the_login_is_private_whatever_the_umask_and_whatever_lay_there(served: 
 
 @pytest.mark.parametrize("token", [TOKEN + "\n", TOKEN + "\r\nX-Y: 1", "é" + TOKEN, "", 7, None])
 def test_a_login_that_was_damaged_is_refused_without_showing_its_token(token: object) -> None:
-    path = options.login_file()
+    path = common.login_file()
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"url": "http://127.0.0.1:9", "token": token}))
     done = call("--debug", "quota", "hw1")
@@ -246,14 +248,14 @@ def test_a_token_that_does_not_hold_is_refused_and_not_kept(served: Served, fold
         assert not (folders / "config").exists()
     log_in(served)
     with served.home.database() as database:
-        for token_row in roster.tokens(database, "ada"):
-            roster.revoke_token(database, token_row.id, "prof", NOW)
+        for token_row in access_tokens.tokens(database, "ada"):
+            access_tokens.revoke_token(database, token_row.id, "prof", NOW)
     assert call("quota", "hw1").exit_code == 6
 
 
 def test_an_invitation_opens_once_and_leaves_a_token_of_this_machine(served: Served, folders: Path) -> None:
-    invitation = issue(served.home, "ada", remote.INVITATION)
-    assert remote.INVITATION == roster.INVITATION
+    invitation = issue(served.home, "ada", login.INVITATION)
+    assert login.INVITATION == access_tokens.INVITATION
     assert call("login", served.url, input=f"{invitation}\n").exit_code == 0
     kept = folders / "config" / "lhy-grade" / "login.json"
     assert json.loads(kept.read_text())["token"] != invitation
@@ -289,10 +291,10 @@ def test_plain_http_is_for_this_machine_alone_unless_it_is_asked_for(
     url: str, insecure: bool, code: str | None
 ) -> None:
     if code is None:
-        assert remote.check_url(url, insecure) == url.rstrip("/")
+        assert login.check_url(url, insecure) == url.rstrip("/")
         return
     with pytest.raises(UserError) as error:
-        remote.check_url(url, insecure)
+        login.check_url(url, insecure)
     assert error.value.code == code
 
 
@@ -438,7 +440,7 @@ def test_submit_tells_the_place_in_the_queue_and_then_the_score(
     seen: list[tuple[str, int | None]] = []
     turns = iter([lambda: None, served.grade])
     monkeypatch.setattr(remote, "sleep", lambda _: next(turns)())
-    server = options.remote()
+    server = common.remote()
     body = server.submit("hw1", constant(served.home, tmp_path, 15), "", True,
                          lambda body: seen.append((body["state"], body["position"])))  # fmt: skip
     assert seen == [("queued", 2), ("queued", 2)]
@@ -481,7 +483,9 @@ def test_what_only_the_server_refuses_or_cannot_grade_ends_with_its_own_exit_cod
 
     def refuse(_: float) -> None:
         with served.home.database() as database:
-            store.reject(database, 1, "E_FACES", NOW, json.dumps([{"code": "E_FACES", "message": "\x1b[31mno face"}]))
+            acceptance.reject(
+                database, 1, "E_FACES", NOW, json.dumps([{"code": "E_FACES", "message": "\x1b[31mno face"}])
+            )
 
     monkeypatch.setattr(remote, "sleep", refuse)
     refused = call("submit", "hw1", str(constant(served.home, tmp_path, 9)))
@@ -490,7 +494,8 @@ def test_what_only_the_server_refuses_or_cannot_grade_ends_with_its_own_exit_cod
     assert "E_FACES" in call("status", "1").stdout
 
     def fail(_: float) -> None:
-        from harness.competition import find_competition, read_versions
+        from harness.competition import find_competition
+        from harness.versions import read_versions
 
         versions = {"hw01/1": read_versions(served.home, find_competition(served.home, "hw1"))}
         with served.home.database() as database:
@@ -627,7 +632,7 @@ def standing(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 def test_a_lost_answer_never_costs_a_second_slot(served: Served, tmp_path: Path, lost: int) -> None:
     file, keys = constant(served.home, tmp_path, 9), list[str]()
     with forgetful(served.url, lost, keys=keys) as url:
-        remote.write_login(options.login_file(), remote.Server(url, issue(served.home, "ada")))
+        login.write_login(common.login_file(), remote.RemoteCourse(url, issue(served.home, "ada")))
         done = call("submit", "hw1", str(file), "--no-wait")
         assert done.exit_code == (7 if lost == 3 else 0)
         words = ["", "submit", "hw1", str(file), "--no-wait"]
@@ -673,7 +678,7 @@ def test_a_busy_server_is_asked_again_and_a_quota_is_not(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(remote, "sleep", waited.append)
     with standing(Handler) as url:
-        remote.write_login(options.login_file(), remote.Server(url, TOKEN))
+        login.write_login(common.login_file(), remote.RemoteCourse(url, TOKEN))
         done = call("quota", "hw1")
     assert done.exit_code == 4
     assert waited == [7.0, 3.0]
@@ -686,13 +691,13 @@ def test_a_busy_server_is_asked_again_and_a_quota_is_not(monkeypatch: pytest.Mon
 def test_the_files_of_a_server_of_an_earlier_version_come_one_by_one(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.prepare import damaged_files
+    from harness.build import damaged_files
 
     log_in(served)
     public, work = served.home.public("hw01"), tmp_path / ".hw01.part" / "files"
-    real = remote.Server.files
+    real = remote.RemoteCourse.files
     monkeypatch.setattr(
-        remote.Server, "files", lambda self, hw: {k: v for k, v in real(self, hw).items() if k != "archive"}
+        remote.RemoteCourse, "files", lambda self, hw: {k: v for k, v in real(self, hw).items() if k != "archive"}
     )
     done = call("files", "hw1", "--download")
     assert done.exit_code == 0, done.output
@@ -723,14 +728,14 @@ def test_download_never_writes_over_another_file(served: Served, tmp_path: Path)
 )  # fmt: skip
 def test_a_name_that_would_leave_the_folder_is_refused(name: str) -> None:
     with pytest.raises(UserError) as error:
-        remote.check_names(["ok.txt", name])
+        download.check_names(["ok.txt", name])
     assert error.value.exit_code == 8
 
 
 def test_names_in_folders_are_taken_and_two_of_one_name_are_not() -> None:
-    remote.check_names(["a/b/c.csv", "a/b/d.csv", ".hidden", "with space.csv", "李.csv"])
+    download.check_names(["a/b/c.csv", "a/b/d.csv", ".hidden", "with space.csv", "李.csv"])
     with pytest.raises(UserError):
-        remote.check_names(["a/x.csv", "A/X.csv"])
+        download.check_names(["a/x.csv", "A/X.csv"])
 
 
 def test_a_link_in_the_folder_leads_nowhere(served: Served, tmp_path: Path) -> None:
@@ -765,7 +770,8 @@ def test_check_goes_on_offline_with_the_form_that_was_fetched(served: Served, tm
 
 
 def test_a_form_that_changed_is_fetched_again(served: Served, tmp_path: Path) -> None:
-    from harness.prepare import plan_homework, prepare
+    from harness.plans import plan_homework
+    from harness.prepare import prepare
 
     log_in(served)
     assert call("check", "hw1", str(sample(served.home))).exit_code == 0
@@ -777,7 +783,8 @@ def test_a_form_that_changed_is_fetched_again(served: Served, tmp_path: Path) ->
 
 
 def test_old_data_are_read_over_the_network(served: Served) -> None:
-    from harness.prepare import plan_homework, prepare
+    from harness.plans import plan_homework
+    from harness.prepare import prepare
 
     def asked(*words: str) -> Any:
         return json.loads(call(*words, "--format", "json").stdout)
@@ -799,7 +806,8 @@ def test_old_data_are_read_over_the_network(served: Served) -> None:
 def test_files_for_old_data_are_refused_with_the_command_that_gets_the_new_ones(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.prepare import plan_homework, prepare
+    from harness.plans import plan_homework
+    from harness.prepare import prepare
 
     def told(*words: str) -> str:
         done = call(*words, "--format", "json")
@@ -862,7 +870,7 @@ def test_a_redirect_is_not_followed_and_takes_no_token_along() -> None:
             assert done.exit_code == 7
             assert elsewhere.removeprefix("http://") in done.stderr
     assert heard.tokens == []
-    assert not options.login_file().exists()
+    assert not common.login_file().exists()
 
 
 @pytest.mark.parametrize(
@@ -889,7 +897,7 @@ def test_an_answer_that_is_none_of_ours_is_told_without_a_traceback(status: int,
             pass
 
     with standing(Handler) as url:
-        remote.write_login(options.login_file(), remote.Server(url, TOKEN))
+        login.write_login(common.login_file(), remote.RemoteCourse(url, TOKEN))
         done = call("quota", "hw1")
     assert done.exit_code == code
     assert "internal error" not in done.stderr
@@ -908,7 +916,7 @@ def test_a_server_that_is_not_there_or_breaks_off_ends_with_exit_code_7() -> Non
             pass
 
     with standing(Handler) as url:
-        remote.write_login(options.login_file(), remote.Server(url, TOKEN))
+        login.write_login(common.login_file(), remote.RemoteCourse(url, TOKEN))
         broken = call("quota", "hw1")
     gone = call("quota", "hw1")
     for done in (broken, gone):
@@ -949,7 +957,7 @@ def test_an_address_and_a_token_in_the_environment_are_a_login(
     assert notebook.submit(folder / "sample_submission.csv", "hw1").rank == 1
     assert call("quota", "hw1").exit_code == 0
     assert "for course staff" in call("rules", "hw1").output
-    assert not options.login_file().exists()
+    assert not common.login_file().exists()
     monkeypatch.setenv("LHY_GRADE_HOME", str(tmp_path / "other"))
     assert "lhy-grade prepare hw01" in call("files", "hw1").output
 
@@ -1127,8 +1135,9 @@ def test_check_and_doctor_say_where_the_course_judges_with_other_versions(
 ) -> None:
     import numpy as np
 
-    from harness import competition
-    from harness.prepare import plan_homework, prepare
+    from harness import answers
+    from harness.plans import plan_homework
+    from harness.prepare import prepare
     from tasks.base import Judge, Judged
 
     plan = plan_homework("hw12", None, None, "small")
@@ -1140,7 +1149,7 @@ def test_check_and_doctor_say_where_the_course_judges_with_other_versions(
         log_in(served)
         assert {"what": "hw12", "state": "ok"}.items() <= doctor_row("hw12").items()
         here = Judge(lambda: "gymnasium 0.1", check=lambda *_: Judged({"return": np.zeros(100)}))
-        monkeypatch.setattr(competition, "find_judge", lambda _: here)
+        monkeypatch.setattr(answers, "find_judge", lambda _: here)
         for words in (["check", "hw12", file], ["--home", str(home.root), "check", "hw12", file]):
             done = call(*words)
             assert done.exit_code == 0
@@ -1160,7 +1169,7 @@ def doctor_row(name: str) -> dict[str, str]:
 SCRIPT = """
 import json, sys
 before = set(sys.modules)
-from harness.cli import cli
+from harness.cli.main import cli
 try:
     cli.main(sys.argv[2:], standalone_mode=False)
 finally:
@@ -1190,8 +1199,8 @@ def test_the_client_loads_neither_a_database_nor_torch_nor_pandas(
 ) -> None:
     environment = {**os.environ, **{f"XDG_{n}_HOME": str(tmp_path / n) for n in ("CONFIG", "CACHE", "STATE", "DATA")}}
     environment.pop("LHY_GRADE_HOME", None)
-    login = tmp_path / "CONFIG" / "lhy-grade" / "login.json"
-    remote.write_login(login, remote.Server(served.url, issue(served.home, "ada")))
+    path = tmp_path / "CONFIG" / "lhy-grade" / "login.json"
+    login.write_login(path, remote.RemoteCourse(served.url, issue(served.home, "ada")))
     loaded = tmp_path / "loaded.json"
     given = [str(sample(served.home)) if word == "FILE" else word for word in words]
     done = subprocess.run(
@@ -1229,7 +1238,7 @@ def test_a_proxy_sees_the_host_and_the_port_and_never_the_token(
 
 
 def test_a_proxy_that_does_not_let_through_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    remote.write_login(options.login_file(), remote.Server("https://course.test", TOKEN))
+    login.write_login(common.login_file(), remote.RemoteCourse("https://course.test", TOKEN))
 
     class Refusing(BaseHTTPRequestHandler):
         def do_CONNECT(self) -> None:
@@ -1268,7 +1277,7 @@ def test_a_proxy_is_used_for_https_alone(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert remote.find_proxy(url) == proxy
+    assert transport.find_proxy(url) == proxy
 
 
 @contextlib.contextmanager
@@ -1300,7 +1309,7 @@ def tunnelling(port: int, heard: list[bytes]) -> Iterator[str]:
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\n\r\n"])
 def test_an_answer_that_drips_is_given_up(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "LONGEST_SECONDS", 0.3)
+    monkeypatch.setattr(transport, "LONGEST_SECONDS", 0.3)
     done = threading.Event()
 
     class Dripping(BaseHTTPRequestHandler):
@@ -1314,7 +1323,7 @@ def test_an_answer_that_drips_is_given_up(head: bytes, monkeypatch: pytest.Monke
             pass
 
     with standing(Dripping) as url:
-        remote.write_login(options.login_file(), remote.Server(url, TOKEN))
+        login.write_login(common.login_file(), remote.RemoteCourse(url, TOKEN))
         given_up = call("quota", "hw1")
         done.set()
     assert given_up.exit_code == 7
@@ -1325,7 +1334,7 @@ def test_an_answer_that_drips_is_given_up(head: bytes, monkeypatch: pytest.Monke
 def test_a_server_without_tls_or_one_that_hangs_up_is_no_matter_of_certificates(said: bytes, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"https://127.0.0.1:{listening.getsockname()[1]}"
-        remote.write_login(options.login_file(), remote.Server(url, TOKEN))
+        login.write_login(common.login_file(), remote.RemoteCourse(url, TOKEN))
 
         def answer() -> None:
             with contextlib.suppress(OSError):
@@ -1356,9 +1365,9 @@ def test_ctrl_c_keeps_the_file_and_prints_the_command_that_sends_it(
 ) -> None:
     log_in(served)
     file = constant(served.home, tmp_path, 9)
-    real = remote.Server._once
+    real = remote.RemoteCourse._once
 
-    def once(self: remote.Server, method: str, *rest: Any) -> Any:
+    def once(self: remote.RemoteCourse, method: str, *rest: Any) -> Any:
         if step == "form":
             raise KeyboardInterrupt
         answer = real(self, method, *rest) if method == "GET" or step == "answer" else None
@@ -1369,7 +1378,7 @@ def test_ctrl_c_keeps_the_file_and_prints_the_command_that_sends_it(
         return answer
 
     with monkeypatch.context() as patch:
-        patch.setattr(remote.Server, "_once", once)
+        patch.setattr(remote.RemoteCourse, "_once", once)
         stopped = call("submit", "hw1", str(file), "--no-wait")
     assert stopped.exit_code == 130
     again = call(*shlex.split(stopped.stderr.strip().splitlines()[-1])[1:])
@@ -1393,8 +1402,8 @@ def test_ctrl_c_in_a_download_leaves_what_can_be_gone_on_with(
 ) -> None:
     log_in(served)
     with monkeypatch.context() as patch:
-        patch.setattr(remote, "_pieces", lambda *_, **__: interrupted_pieces())
-        patch.setattr(remote, "_read", lambda response: response.read())
+        patch.setattr(download, "pieces", lambda *_, **__: interrupted_pieces())
+        patch.setattr(remote, "read_all", lambda response: response.read())
         stopped = call("files", "hw1", "--download")
     assert stopped.exit_code == 130
     assert "Run the same command again" in stopped.stderr
@@ -1411,9 +1420,9 @@ def interrupted_pieces() -> Iterator[bytes]:
 
 KILLED = """
 import io, os, signal, sys
-from harness import remote
-from harness.cli import cli
-step, real = sys.argv[1], remote.Server._once
+from harness.course import remote
+from harness.cli.main import cli
+step, real = sys.argv[1], remote.RemoteCourse._once
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -1432,7 +1441,7 @@ def once(self, method, *rest):
         die()
     return answer
 
-remote.Server._once = once
+remote.RemoteCourse._once = once
 cli.main(sys.argv[2:])
 """
 
@@ -1483,12 +1492,12 @@ def test_the_printed_command_works_in_a_shell_as_it_stands(
 ) -> None:
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "lhy-grade"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from harness.cli import main; main()" "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from harness.cli.main import main; main()" "$@"\n')
     program.chmod(0o755)
     Path(name).write_bytes(sample(served.home).read_bytes())
     message = '-x "y" it\'s\n$HOME'
     with forgetful(served.url, 3, part) as url:
-        remote.write_login(options.login_file(), remote.Server(url, issue(served.home, "ada")))
+        login.write_login(common.login_file(), remote.RemoteCourse(url, issue(served.home, "ada")))
         lost = call("submit", "hw1", "--no-wait", "-m", message, "--", name)
         assert lost.exit_code == 7
         Path(name).unlink()
@@ -1517,7 +1526,7 @@ def test_the_printed_command_works_in_a_shell_as_it_stands(
     ids=" ".join,
 )  # fmt: skip
 def test_what_works_on_a_home_alone_is_not_taken_for_the_servers_by_a_login(folders: Path, words: list[str]) -> None:
-    remote.write_login(options.login_file(), remote.Server("https://course.test", TOKEN))
+    login.write_login(common.login_file(), remote.RemoteCourse("https://course.test", TOKEN))
     refused = call(*words)
     assert refused.exit_code == 6
     assert "you are logged in to https://course.test" in refused.stderr
@@ -1583,7 +1592,7 @@ def test_nothing_that_a_server_says_reaches_the_terminal_as_a_command_to_it() ->
             pass
 
     with standing(Handler) as url:
-        remote.write_login(options.login_file(), remote.Server(url, TOKEN, course=evil))
+        login.write_login(common.login_file(), remote.RemoteCourse(url, TOKEN, course=evil))
         for words in (
             ["quota", "hw1"], ["submissions"], ["leaderboard", "hw1"], ["tasks"], ["files", "hw1"], ["status", "1"],
             ["status", "2"], ["select", "hw1", "--preview"], ["select", "hw1", "1"], ["receipt", "1"], ["login"],

@@ -18,12 +18,11 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import course as commands
-from harness import options
-from harness.cli import cli
+from harness.cli import common, people
+from harness.cli.main import cli
 from harness.home import open_home
 from harness.sheets import read_roster
-from leaderboard import events, roster, store
+from leaderboard import acceptance, access_tokens, adjustments, enrolment, events, records, roster
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.roster import Entry
 from tasks.errors import UserError
@@ -47,18 +46,18 @@ _keys = count()
 @pytest.fixture
 def db(database: Database) -> Database:
     """A class of two students in a team, one without, an auditor and an instructor."""
-    roster.import_people(database, CLASS, **WHY)
+    enrolment.import_people(database, CLASS, **WHY)
     return database
 
 
-def hand_in(db: Database, participant: str, **changes: Any) -> store.Accepted:
+def hand_in(db: Database, participant: str, **changes: Any) -> acceptance.Accepted:
     values: dict[str, Any] = {
         "course": "ML", "competition": "hw01/1", "participant": participant, "kind": "person",
         "sha256": f"{next(_keys):064x}", "size": 10, "filename": "a.csv", "message": "",
         "client_key": f"k{next(_keys)}", "now": NOW,
         "day": "2027-03-01", "next_slot": None, "quota": 5, "rejections": 5, "closes": None, "sign": lambda _: b"",
     }  # fmt: skip
-    return store.accept(db, **(values | changes))
+    return acceptance.accept(db, **(values | changes))
 
 
 def code_of(error: pytest.ExceptionInfo[LeaderboardError]) -> tuple[str, int]:
@@ -66,23 +65,23 @@ def code_of(error: pytest.ExceptionInfo[LeaderboardError]) -> tuple[str, int]:
 
 
 def give_token(db: Database, key: str, **changes: Any) -> str:
-    token = roster.new_token()
+    token = access_tokens.new_token()
     values: dict[str, Any] = {"scope": "all", "label": "laptop", "expires": NOW + timedelta(days=1), "actor": key,
                               "now": NOW}  # fmt: skip
-    roster.issue_token(db, key, roster.hash_token(token), **(values | changes))
+    access_tokens.issue_token(db, key, access_tokens.hash_token(token), **(values | changes))
     return token
 
 
 def opened_by(db: Database, token: str, now: datetime = NOW) -> str | None:
-    found = roster.find_token(db, roster.hash_token(token), now)
+    found = access_tokens.find_token(db, access_tokens.hash_token(token), now)
     return None if found is None else found[1].key
 
 
 def test_an_import_adds_changes_and_leaves_alone(db: Database) -> None:
-    done = roster.import_people(
+    done = enrolment.import_people(
         db, [CLASS[0], Entry("b02", "Bob B.", "bob@example.org", team="Owls"), Entry("b04", "Zoe")], **WHY
     )
-    assert done == roster.Imported(("b04",), ("b02",), 1)
+    assert done == enrolment.Imported(("b04",), ("b02",), 1)
     assert [person.key for person in roster.people(db)] == ["0012", "b02", "b03", "b04", "guest", "prof"]
     assert roster.display_names(db)["b02"] == "Bob B."
     assert roster.find_person(db, "nobody") is None
@@ -91,19 +90,19 @@ def test_an_import_adds_changes_and_leaves_alone(db: Database) -> None:
     assert (found.participant, found.role, found.created_at) == ("Owls", "student", NOW)
     assert events.verify(db) == []
     before = events.count(db)
-    assert roster.import_people(db, CLASS[:1], **WHY) == roster.Imported((), (), 1)
+    assert enrolment.import_people(db, CLASS[:1], **WHY) == enrolment.Imported((), (), 1)
     assert events.count(db) == before, "what changes nothing leaves no event"
 
 
 def test_two_people_can_change_names_in_one_import(db: Database) -> None:
-    roster.import_people(db, [Entry("0012", "Bob"), Entry("b02", "Ada")], **WHY)
+    enrolment.import_people(db, [Entry("0012", "Bob"), Entry("b02", "Ada")], **WHY)
     assert roster.display_names(db)["0012"] == "Bob"
     assert roster.display_names(db)["b02"] == "Ada"
     assert events.verify(db) == []
 
 
 def test_the_log_holds_no_name_and_no_address_of_a_person(db: Database) -> None:
-    roster.disable(db, "b02", **WHY)
+    enrolment.disable(db, "b02", **WHY)
     shown = repr([(event.actor, event.body) for event in events.events(db)])
     assert "b02" in shown
     assert not any(word in shown for person in CLASS for word in (person.name, person.email) if word)
@@ -140,17 +139,17 @@ def test_an_entry_that_would_confuse_people_is_refused_and_nothing_is_changed(
     tmp_path: Path, entry: Entry, problem: str
 ) -> None:
     with open_home(tmp_path).database() as db:
-        roster.import_people(db, CLASS, **WHY)
+        enrolment.import_people(db, CLASS, **WHY)
         hand_in(db, "strong", kind="baseline")
         before = roster.people(db)
         with pytest.raises(LeaderboardError, match=problem) as error:
-            roster.import_people(db, [Entry("b08", "Kim"), entry], **WHY)
+            enrolment.import_people(db, [Entry("b08", "Kim"), entry], **WHY)
         assert code_of(error) == ("E_ROSTER", 2)
         assert roster.people(db) == before
 
 
 def test_ids_twice_in_one_import_are_named(db: Database) -> None:
-    assert roster.problems_of([Entry("a", "A"), Entry("A", "B"), Entry("c", "C")])[1] == ["the id A appears twice"]
+    assert enrolment.problems_of([Entry("a", "A"), Entry("A", "B"), Entry("c", "C")])[1] == ["the id A appears twice"]
 
 
 def test_only_who_is_on_the_roster_hands_in_as_a_team_or_alone(db: Database) -> None:
@@ -171,7 +170,7 @@ def test_a_disabled_person_keeps_history_and_loses_tokens_and_submissions(db: Da
     hand_in(db, "0012")
     token = give_token(db, "0012")
     assert opened_by(db, token) == "0012"
-    assert roster.disable(db, "0012", **WHY).disabled_at == NOW
+    assert enrolment.disable(db, "0012", **WHY).disabled_at == NOW
     assert opened_by(db, token) is None
     with pytest.raises(LeaderboardError, match="off the roster") as error:
         hand_in(db, "0012")
@@ -179,12 +178,12 @@ def test_a_disabled_person_keeps_history_and_loses_tokens_and_submissions(db: Da
     with pytest.raises(LeaderboardError) as error:
         give_token(db, "0012")
     assert code_of(error) == ("E_DISABLED", 6)
-    assert len(store.submissions(db, participant="0012")) == 1
+    assert len(records.submissions(db, participant="0012")) == 1
     assert roster.display_names(db)["0012"] == "Ada"
     again = events.count(db)
-    roster.disable(db, "0012", **WHY)
+    enrolment.disable(db, "0012", **WHY)
     assert events.count(db) == again
-    roster.enable(db, "0012", **WHY)
+    enrolment.enable(db, "0012", **WHY)
     assert opened_by(db, token) is None, "an old token stays revoked"
     hand_in(db, "0012")
     assert events.verify(db) == []
@@ -198,19 +197,19 @@ def test_a_token_of_somebody_disabled_behind_its_back_opens_nothing(db: Database
 
 
 def test_a_team_hands_in_while_one_of_its_people_is_there(db: Database) -> None:
-    roster.disable(db, "b02", **WHY)
+    enrolment.disable(db, "b02", **WHY)
     hand_in(db, "Owls")
-    roster.disable(db, "b03", **WHY)
+    enrolment.disable(db, "b03", **WHY)
     with pytest.raises(LeaderboardError) as error:
         hand_in(db, "Owls")
     assert code_of(error) == ("E_DISABLED", 6)
 
 
 def test_the_name_of_a_disabled_person_is_free_and_cannot_come_back_while_it_is_taken(db: Database) -> None:
-    roster.disable(db, "0012", **WHY)
-    roster.import_people(db, [Entry("b09", "Ada")], **WHY)
+    enrolment.disable(db, "0012", **WHY)
+    enrolment.import_people(db, [Entry("b09", "Ada")], **WHY)
     with pytest.raises(LeaderboardError, match="the name Ada") as error:
-        roster.enable(db, "0012", **WHY)
+        enrolment.enable(db, "0012", **WHY)
     assert code_of(error) == ("E_ROSTER", 2)
     assert events.verify(db) == []
 
@@ -225,13 +224,13 @@ def test_a_token_opens_until_the_instant_it_expires(db: Database) -> None:
 
 def test_a_revoked_token_opens_nothing_and_others_do(db: Database) -> None:
     one, two = give_token(db, "b02"), give_token(db, "b02", scope="read")
-    found = roster.find_token(db, roster.hash_token(one), NOW)
+    found = access_tokens.find_token(db, access_tokens.hash_token(one), NOW)
     assert found is not None
-    assert roster.revoke_token(db, found[0].id, "b02", NOW)
-    assert not roster.revoke_token(db, found[0].id, "b02", NOW)
-    assert not roster.revoke_token(db, 99, "b02", NOW)
+    assert access_tokens.revoke_token(db, found[0].id, "b02", NOW)
+    assert not access_tokens.revoke_token(db, found[0].id, "b02", NOW)
+    assert not access_tokens.revoke_token(db, 99, "b02", NOW)
     assert (opened_by(db, one), opened_by(db, two)) == (None, "b02")
-    assert [(one.scope, one.revoked_at) for one in roster.tokens(db, "b02")] == [("all", NOW), ("read", None)]
+    assert [(one.scope, one.revoked_at) for one in access_tokens.tokens(db, "b02")] == [("all", NOW), ("read", None)]
     assert events.verify(db) == []
 
 
@@ -240,37 +239,47 @@ def test_no_token_is_kept_anywhere(db: Database) -> None:
     assert len(token) == 47
     assert token.startswith("lhy_")
     kept = repr([db.fetch(f"SELECT * FROM {table}") for table in ("tokens", "events", "people")])
-    assert roster.hash_token(token) in kept
+    assert access_tokens.hash_token(token) in kept
     assert token not in kept
     assert token[4:] not in kept
 
 
 def test_an_invitation_is_exchanged_once_for_a_token(db: Database) -> None:
-    invitation = give_token(db, "b02", label=roster.INVITATION, scope="submit")
-    own, second = roster.new_token(), roster.new_token()
+    invitation = give_token(db, "b02", label=access_tokens.INVITATION, scope="submit")
+    own, second = access_tokens.new_token(), access_tokens.new_token()
     end = NOW + timedelta(days=9)
     spend: dict[str, Any] = {"label": "laptop", "expires": end, "now": NOW}
-    found = roster.redeem_invitation(db, roster.hash_token(invitation), roster.hash_token(own), **spend)
+    found = access_tokens.redeem_invitation(
+        db, access_tokens.hash_token(invitation), access_tokens.hash_token(own), **spend
+    )
     assert found is not None
     assert (found[0].scope, found[0].label, found[1].key) == ("submit", "laptop", "b02")
-    assert roster.redeem_invitation(db, roster.hash_token(invitation), roster.hash_token(second), **spend) is None
-    assert roster.redeem_invitation(db, roster.hash_token(own), roster.hash_token(second), **spend) is None
+    assert (
+        access_tokens.redeem_invitation(
+            db, access_tokens.hash_token(invitation), access_tokens.hash_token(second), **spend
+        )
+        is None
+    )
+    assert (
+        access_tokens.redeem_invitation(db, access_tokens.hash_token(own), access_tokens.hash_token(second), **spend)
+        is None
+    )
     assert [opened_by(db, token) for token in (invitation, own, second)] == [None, "b02", None]
     assert events.verify(db) == []
 
 
 def test_extensions_are_kept_with_reason_and_actor(db: Database) -> None:
     until = NOW + timedelta(hours=5)
-    given = roster.extend(db, "hw01/1", "team", "Owls", until=until, **WHY)
+    given = adjustments.extend(db, "hw01/1", "team", "Owls", until=until, **WHY)
     assert (given.until, given.slots, given.reason, given.actor) == (until, 0, "start of term", "prof")
-    roster.extend(db, "hw01/1", "person", "0012", until=None, slots=3, day="2027-03-01", **WHY)
-    roster.extend(db, "hw02/1", "all", "", until=until, **WHY)
-    assert [(one.who_kind, one.who) for one in roster.extensions(db)] == [
+    adjustments.extend(db, "hw01/1", "person", "0012", until=None, slots=3, day="2027-03-01", **WHY)
+    adjustments.extend(db, "hw02/1", "all", "", until=until, **WHY)
+    assert [(one.who_kind, one.who) for one in adjustments.extensions(db)] == [
         ("team", "Owls"), ("person", "0012"), ("all", "")
     ]  # fmt: skip
-    assert [one.slots for one in roster.extensions_of(db, "hw01/1", "0012")] == [3]
-    assert roster.extensions_of(db, "hw01/1", "b02") == []
-    assert [one.who_kind for one in roster.extensions_of(db, "hw02/1", "0012")] == ["all"]
+    assert [one.slots for one in adjustments.extensions_of(db, "hw01/1", "0012")] == [3]
+    assert adjustments.extensions_of(db, "hw01/1", "b02") == []
+    assert [one.who_kind for one in adjustments.extensions_of(db, "hw02/1", "0012")] == ["all"]
     assert events.verify(db) == []
 
 
@@ -282,31 +291,33 @@ def test_extensions_are_kept_with_reason_and_actor(db: Database) -> None:
         ("person", "b02", "extend the team"),
     ],
 )
-def test_an_extension_is_for_somebody_who_is_there(db: Database, kind: roster.Whom, who: str, problem: str) -> None:
+def test_an_extension_is_for_somebody_who_is_there(
+    db: Database, kind: adjustments.Whom, who: str, problem: str
+) -> None:
     with pytest.raises(LeaderboardError, match=problem) as error:
-        roster.extend(db, "hw01/1", kind, who, until=NOW, **WHY)
+        adjustments.extend(db, "hw01/1", kind, who, until=NOW, **WHY)
     assert code_of(error) == ("E_ROSTER", 2)
-    assert roster.extensions(db) == []
+    assert adjustments.extensions(db) == []
 
 
 def test_nothing_is_extended_after_the_reveal(db: Database) -> None:
-    store.reveal(db, "hw01/1", "prof", "the end", NOW)
+    records.reveal(db, "hw01/1", "prof", "the end", NOW)
     with pytest.raises(LeaderboardError) as error:
-        roster.extend(db, "hw01/1", "all", "", until=NOW, **WHY)
+        adjustments.extend(db, "hw01/1", "all", "", until=NOW, **WHY)
     assert code_of(error) == ("E_CLOSED", 5)
 
 
 def test_the_newest_points_of_a_part_count(db: Database) -> None:
     for points in (1.0, 3.5):
-        roster.enter_points(db, "hw01", "0012", "code", points, **WHY)
-    roster.enter_points(db, "hw01", "0012", "report", 2.0, **WHY)
-    assert {key: part.points for key, part in roster.parts(db, "hw01").items()} == {
+        adjustments.enter_points(db, "hw01", "0012", "code", points, **WHY)
+    adjustments.enter_points(db, "hw01", "0012", "report", 2.0, **WHY)
+    assert {key: part.points for key, part in adjustments.parts(db, "hw01").items()} == {
         ("0012", "code"): 3.5, ("0012", "report"): 2.0
     }  # fmt: skip
-    assert roster.parts(db, "hw02") == {}
+    assert adjustments.parts(db, "hw02") == {}
     for key, problem in (("guest", "not a student"), ("nobody", "Nobody on the roster has the id")):
         with pytest.raises(LeaderboardError, match=problem):
-            roster.enter_points(db, "hw01", key, "code", 1.0, **WHY)
+            adjustments.enter_points(db, "hw01", key, "code", 1.0, **WHY)
     assert events.verify(db) == []
 
 
@@ -314,11 +325,11 @@ def test_the_newest_points_of_a_part_count(db: Database) -> None:
 def test_every_change_wants_a_reason_that_can_be_read(db: Database, reason: str) -> None:
     why = WHY | {"reason": reason}
     for change in (
-        lambda: roster.import_people(db, [Entry("b09", "Zoe")], **why),
-        lambda: roster.disable(db, "b02", **why),
-        lambda: roster.enable(db, "b02", **why),
-        lambda: roster.extend(db, "hw01/1", "all", "", until=NOW, **why),
-        lambda: roster.enter_points(db, "hw01", "0012", "code", 1.0, **why),
+        lambda: enrolment.import_people(db, [Entry("b09", "Zoe")], **why),
+        lambda: enrolment.disable(db, "b02", **why),
+        lambda: enrolment.enable(db, "b02", **why),
+        lambda: adjustments.extend(db, "hw01/1", "all", "", until=NOW, **why),
+        lambda: adjustments.enter_points(db, "hw01", "0012", "code", 1.0, **why),
     ):
         with pytest.raises(LeaderboardError) as error:
             change()
@@ -359,10 +370,10 @@ TAMPERED = [
 def test_whatever_is_changed_behind_the_logs_back_is_found(db: Database) -> None:
     give_token(db, "b02", scope="read")
     give_token(db, "b02")
-    roster.revoke_token(db, 2, "b02", NOW)
-    roster.disable(db, "guest", **WHY)
-    roster.extend(db, "hw01/1", "all", "", until=NOW, slots=2, day="2027-03-01", **WHY)
-    roster.enter_points(db, "hw01", "0012", "code", 3.0, **WHY)
+    access_tokens.revoke_token(db, 2, "b02", NOW)
+    enrolment.disable(db, "guest", **WHY)
+    adjustments.extend(db, "hw01/1", "all", "", until=NOW, slots=2, day="2027-03-01", **WHY)
+    adjustments.enter_points(db, "hw01", "0012", "code", 3.0, **WHY)
     assert events.verify(db) == []
 
     tables = ("people", "tokens", "extensions", "parts")
@@ -403,7 +414,7 @@ def home(course: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(autouse=True)
 def _noon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "clock", lambda: NOW)
+    monkeypatch.setattr(common, "clock", lambda: NOW)
 
 
 def call(home: Path, *words: str, input: str | None = None) -> Result:
@@ -483,7 +494,7 @@ def test_any_roster_comes_back_from_its_own_csv(rows: list[tuple[str, str]]) -> 
     from harness.sheets import COLUMNS, roster_rows, write_rows
 
     entries = [Entry(key, name.strip()) for key, name in rows]
-    entries = [one for one, problems in zip(entries, roster.problems_of(entries), strict=True) if not problems]
+    entries = [one for one, problems in zip(entries, enrolment.problems_of(entries), strict=True) if not problems]
     people = [roster.Person(0, one.key, one.name, "", "student", None, None, NOW) for one in entries]
     text = write_rows(COLUMNS, [[row[name] for name in COLUMNS] for row in roster_rows(people)])
     assert read_roster(text.encode(), "x.csv", (), ()) == entries
@@ -580,7 +591,7 @@ def test_invitations_open_are_shown_once_and_lie_in_a_file_of_ones_own(home: Pat
     assert [row["id"] for row in rows] == ["0012", "b02", "guest"]
     with open_home(home).database() as db:
         assert [opened_by(db, row["token"]) for row in rows] == ["0012", "b02", "guest"]
-        end = NOW + timedelta(days=commands.TERM_DAYS)
+        end = NOW + timedelta(days=people.TERM_DAYS)
         assert [opened_by(db, rows[0]["token"], end + shift) for shift in (-SECOND, SECOND)] == ["0012", None]
     again = call(home, "roster", "invite", *YES)
     assert (again.exit_code, again.stdout) == (0, "")
@@ -619,7 +630,7 @@ def test_hours_are_hours_also_where_the_clocks_are_changed_in_between(home: Path
     done = call(home, "extend", "hw1", "--all", "--hours", "24", *YES)
     assert done.exit_code == 0, done.stderr
     with open_home(home).database() as db:
-        (given,) = roster.extensions(db)
+        (given,) = adjustments.extensions(db)
     assert given.until == datetime(2027, 3, 15, 5, tzinfo=UTC) - timedelta(microseconds=1)
 
 

@@ -19,13 +19,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import view
-from harness.competition import Competition, find_competition, read_versions
-from harness.gradebook import find_schemes, gradebook
-from harness.grading import accept_file, submit
+from harness.clocks import closing, last_closing, quota_day, terms
+from harness.competition import Competition, find_competition
+from harness.course import access, boards, limits
+from harness.course.gradebook import find_schemes, gradebook
+from harness.course.rules import change_rules
+from harness.grading.accept import accept_file, submit
 from harness.home import Home, instant, open_home
-from harness.rules import change_rules, closing, last_closing, quota_day, terms
-from leaderboard import events, ranking, receipts, roster, store
+from harness.versions import read_versions
+from leaderboard import acceptance, adjustments, enrolment, events, ranking, receipts, records, results
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.roster import Entry
 from tasks.base import Rules, UserError
@@ -181,7 +183,7 @@ def hw1(home: Home) -> Competition:
 
 def hand_in(
     home: Home, db: Database, now: datetime, who: str = "ada", *, file: str | None = None, score: float | None = None
-) -> store.Accepted:
+) -> acceptance.Accepted:
     """Accepts a file of fresh content unless named, and records its score where one is given."""
     competition = find_competition(home, "hw1")
     sha256 = f"{next(_files):064x}" if file is None else file
@@ -196,14 +198,14 @@ def hand_in(
 
 def grade(home: Home, db: Database, number: int, public: float, private: float, now: datetime) -> None:
     data_version, metric_version = read_versions(home, find_competition(home, "hw1"))
-    store.record(
+    results.record(
         db, number, data_version=data_version, metric_version=metric_version, public_version="1",
         higher_is_better=False, public=public, private=private, details="{}", passed_public=[], passed_private=[],
         mac="", now=now,
     )  # fmt: skip
 
 
-def boards(home: Home, db: Database) -> list[list[ranking.BoardRow]]:
+def both_boards(home: Home, db: Database) -> list[list[ranking.BoardRow]]:
     rules = find_competition(home, "hw1").rules
     versions = read_versions(home, find_competition(home, "hw1"))
     return [
@@ -223,7 +225,7 @@ def test_what_arrives_until_the_last_instant_counts(home: Home, db: Database, sh
     accepted = hand_in(home, db, DEADLINE + shift, score=0.5)
     assert not accepted.practice
     assert "practice" not in json.loads(accepted.receipt)
-    assert [row.participant for row in boards(home, db)[1]] == ["ada"]
+    assert [row.participant for row in both_boards(home, db)[1]] == ["ada"]
 
 
 @pytest.mark.parametrize(
@@ -250,11 +252,11 @@ def test_every_form_of_a_deadline_holds_to_the_microsecond_also_where_clocks_are
     assert [hand_in(home, db, end + shift).practice for shift in (-TICK, timedelta(0), TICK, SECOND)] == [
         False, False, True, True
     ]  # fmt: skip
-    ada = view.owner("ada")
-    assert view.select(home, ada, "hw1", [mine], end)["selected"] == [mine]
+    ada = access.owner("ada")
+    assert limits.select(home, ada, "hw1", [mine], end)["selected"] == [mine]
     for shift in (TICK, SECOND):
         with pytest.raises(LeaderboardError):
-            view.select(home, ada, "hw1", [mine], end + shift)
+            limits.select(home, ada, "hw1", [mine], end + shift)
     extend(db, "person", "ada", end + SECOND)
     assert [hand_in(home, db, end + SECOND + shift).practice for shift in (timedelta(0), TICK)] == [False, True]
 
@@ -262,19 +264,19 @@ def test_every_form_of_a_deadline_holds_to_the_microsecond_also_where_clocks_are
 @pytest.mark.parametrize("shift", [timedelta(0), SECOND, timedelta(days=300)])
 def test_what_arrives_later_is_practice_and_touches_no_record(home: Home, db: Database, shift: timedelta) -> None:
     first = hand_in(home, db, DEADLINE, score=0.5).submission
-    before = boards(home, db)
+    before = both_boards(home, db)
     late = hand_in(home, db, LATE + shift, score=0.1)
     assert late.practice
     receipt = receipts.verify(late.receipt, receipts.public_key(derive(home.key(), "receipts")))
     assert receipt.practice
     stranger = hand_in(home, db, LATE + shift, "bob", score=0.2)
-    assert boards(home, db) == before, "who only practises is on no board"
-    grades = store.public_grades(db, "hw01/1", *read_versions(home, find_competition(home, "hw1")))
+    assert both_boards(home, db) == before, "who only practises is on no board"
+    grades = results.public_grades(db, "hw01/1", *read_versions(home, find_competition(home, "hw1")))
     assert sorted(grades) == [first, late.submission, stranger.submission], "but sees the score"
-    assert [row.practice for row in store.submissions(db)] == [False, True, True]
+    assert [row.practice for row in records.submissions(db)] == [False, True, True]
     for ids in ([late.submission], [first, late.submission]):
         with pytest.raises(LeaderboardError) as error:
-            store.select(db, "hw01/1", "ada", ids, 2, LATE, None)
+            records.select(db, "hw01/1", "ada", ids, 2, LATE, None)
         assert code_of(error) == ("E_SELECTION", 2)
     assert events.verify(db, receipts.public_key(derive(home.key(), "receipts"))) == []
 
@@ -290,37 +292,37 @@ def test_practice_has_a_quota_of_its_own(home: Home, db: Database) -> None:
     with pytest.raises(LeaderboardError) as error:
         hand_in(home, db, LATE)
     assert code_of(error) == ("E_QUOTA", 4)
-    store.reject(db, 3, "E_X", LATE, "[]")
-    assert store.quota_state(db, "hw01/1", "ada", day) == store.QuotaState(day, 2, 0)
-    assert store.quota_state(db, "hw01/1", "ada", day, practice=True) == store.QuotaState(day, 1, 1)
+    acceptance.reject(db, 3, "E_X", LATE, "[]")
+    assert acceptance.quota_state(db, "hw01/1", "ada", day) == acceptance.QuotaState(day, 2, 0)
+    assert acceptance.quota_state(db, "hw01/1", "ada", day, practice=True) == acceptance.QuotaState(day, 1, 1)
 
 
 def test_entries_on_the_board_leave_practice_out_also_where_it_lies_between(home: Home, db: Database) -> None:
     hand_in(home, db, DEADLINE, score=0.5)
     hand_in(home, db, LATE, score=0.1)
     rejected = hand_in(home, db, LATE).submission
-    store.reject(db, rejected, "E_X", LATE)
-    roster.extend(db, "hw01/1", "all", "", until=LATE + SECOND, actor="p", reason="outage", now=LATE)
+    acceptance.reject(db, rejected, "E_X", LATE)
+    adjustments.extend(db, "hw01/1", "all", "", until=LATE + SECOND, actor="p", reason="outage", now=LATE)
     hand_in(home, db, LATE + SECOND, score=0.4)
-    for board in boards(home, db):
+    for board in both_boards(home, db):
         assert [(row.entries, row.last, row.score) for row in board] == [(2, LATE + SECOND, 0.4)]
 
 
 def test_after_the_reveal_everything_is_practice(home: Home, db: Database) -> None:
-    store.reveal(db, "hw01/1", "prof", "the end", DEADLINE - SECOND)
+    records.reveal(db, "hw01/1", "prof", "the end", DEADLINE - SECOND)
     assert hand_in(home, db, DEADLINE).practice
 
 
 def test_the_same_file_again_after_an_extension_counts_and_its_practice_stays(home: Home, db: Database) -> None:
     practice = hand_in(home, db, LATE, file="ab" * 32)
     assert hand_in(home, db, LATE + SECOND, file="ab" * 32) == replace(practice, again=True)
-    roster.extend(db, "hw01/1", "person", "ada", until=LATE + 9 * SECOND, actor="p", reason="ill", now=LATE)
+    adjustments.extend(db, "hw01/1", "person", "ada", until=LATE + 9 * SECOND, actor="p", reason="ill", now=LATE)
     counting = hand_in(home, db, LATE + 2 * SECOND, file="ab" * 32)
     assert (counting.practice, counting.again) == (False, False)
     assert hand_in(home, db, LATE + 3 * SECOND, file="ab" * 32) == replace(counting, again=True)
     late = hand_in(home, db, LATE + timedelta(days=1), file="ab" * 32)
     assert late == replace(counting, again=True), "a retry after the end gives the receipt of what counts"
-    assert store.count_submissions(db, "hw01/1") == 2
+    assert records.count_submissions(db, "hw01/1") == 2
     assert events.verify(db) == []
 
 
@@ -329,7 +331,7 @@ def test_a_late_file_is_read_graded_and_called_practice(home: Home, db: Database
     done = submit(home, "hw1", file, participant="ada", now=LATE)
     assert done.accepted.practice
     assert done.grade.scores[0].public > 0
-    assert boards(home, db) == [[], []]
+    assert both_boards(home, db) == [[], []]
 
 
 def test_the_problems_of_a_refused_file_are_kept_for_its_owner(home: Home, db: Database, tmp_path: Path) -> None:
@@ -339,7 +341,7 @@ def test_the_problems_of_a_refused_file_are_kept_for_its_owner(home: Home, db: D
     bad.write_text("id,nothing\n0,1\n")
     with pytest.raises(SubmissionError) as error:
         submit(home, "hw1", bad, participant="ada", now=DEADLINE)
-    row = store.submission(db, 1)
+    row = records.submission(db, 1)
     assert row.rejected == error.value.code
     assert row.rejected_details is not None
     kept = json.loads(row.rejected_details)
@@ -351,8 +353,8 @@ def test_the_problems_of_a_refused_file_are_kept_for_its_owner(home: Home, db: D
 CLASS = [Entry("ada", "Ada"), Entry("bob", "Bob", team="Owls"), Entry("eve", "Eve", team="Owls"), Entry("kim", "Kim")]
 
 
-def extend(db: Database, kind: roster.Whom, who: str, until: datetime | None, **more: Any) -> None:
-    roster.extend(db, "hw01/1", kind, who, until=until, actor="prof", reason="why", now=LATE, **more)
+def extend(db: Database, kind: adjustments.Whom, who: str, until: datetime | None, **more: Any) -> None:
+    adjustments.extend(db, "hw01/1", kind, who, until=until, actor="prof", reason="why", now=LATE, **more)
 
 
 def closes(home: Home, db: Database, hw1: Competition, who: str) -> datetime | None:
@@ -360,7 +362,7 @@ def closes(home: Home, db: Database, hw1: Competition, who: str) -> datetime | N
 
 
 def test_an_extension_holds_for_those_it_names_to_the_instant(home: Home, db: Database, hw1: Competition) -> None:
-    roster.import_people(db, CLASS, actor="prof", reason="start", now=DEADLINE)
+    enrolment.import_people(db, CLASS, actor="prof", reason="start", now=DEADLINE)
     one, two, everyone = (DEADLINE + timedelta(hours=hours) for hours in (5, 7, 6))
     extend(db, "person", "ada", one)
     extend(db, "team", "Owls", two)
@@ -383,7 +385,7 @@ def test_an_extension_holds_for_those_it_names_to_the_instant(home: Home, db: Da
 def test_the_newest_extension_for_the_same_people_counts_and_none_ends_before_the_deadline(
     home: Home, db: Database, hw1: Competition
 ) -> None:
-    roster.import_people(db, CLASS, actor="prof", reason="start", now=DEADLINE)
+    enrolment.import_people(db, CLASS, actor="prof", reason="start", now=DEADLINE)
     extend(db, "person", "ada", DEADLINE + timedelta(days=300))
     extend(db, "person", "ada", DEADLINE + timedelta(days=3))
     assert closes(home, db, hw1, "ada") == DEADLINE + timedelta(days=3)
@@ -397,7 +399,7 @@ def test_the_newest_extension_for_the_same_people_counts_and_none_ends_before_th
 def test_more_slots_hold_on_their_day_and_add_up_over_person_and_all(
     home: Home, db: Database, hw1: Competition
 ) -> None:
-    roster.import_people(db, CLASS, actor="prof", reason="start", now=DEADLINE)
+    enrolment.import_people(db, CLASS, actor="prof", reason="start", now=DEADLINE)
 
     def quota(who: str, now: datetime = DEADLINE) -> int:
         return terms(home, db, hw1, who, now).quota
@@ -465,7 +467,7 @@ def test_a_clock_that_steps_back_over_midnight_opens_no_slots_and_orders_by_arri
         hand_in(home, db, midnight - step)
     assert code_of(error) == ("E_QUOTA", 4)
     hand_in(home, db, midnight - step, "bob", score=0.5)
-    assert [row.participant for row in boards(home, db)[0]] == ["ada", "bob"]
+    assert [row.participant for row in both_boards(home, db)[0]] == ["ada", "bob"]
     assert [event.kind for event in events.events(db)].count("clock stepped back") == (step > SECOND)
     assert events.verify(db) == []
 
@@ -516,18 +518,18 @@ def test_a_clock_that_steps_back_between_any_two_arrivals_keeps_the_order_and_th
     assert arrived == list(range(1, len(arrived) + 1))
     assert max(taken.values()) == 2
     days: dict[str, list[str]] = {}
-    for row in store.submissions(db):
+    for row in records.submissions(db):
         days.setdefault(row.participant, []).append(row.quota_day)
     assert all(found == sorted(found) for found in days.values()), "no day comes back"
-    firsts = list(dict.fromkeys(row.participant for row in store.submissions(db)))
-    assert [row.participant for row in boards(home, db)[0]] == firsts, "of equals, who arrived first"
+    firsts = list(dict.fromkeys(row.participant for row in records.submissions(db)))
+    assert [row.participant for row in both_boards(home, db)[0]] == firsts, "of equals, who arrived first"
     assert events.verify(db, receipts.public_key(derive(home.key(), "receipts"))) == []
 
 
 def test_a_clock_that_steps_back_over_the_deadline_is_logged_and_changes_no_practice(home: Home, db: Database) -> None:
     assert hand_in(home, db, LATE + timedelta(minutes=1)).practice
     assert not hand_in(home, db, DEADLINE).practice
-    assert [row.practice for row in store.submissions(db)] == [True, False]
+    assert [row.practice for row in records.submissions(db)] == [True, False]
     assert "clock stepped back" in [event.kind for event in events.events(db)]
     assert events.verify(db) == []
 
@@ -538,7 +540,7 @@ def test_the_selection_is_locked_at_the_deadline_that_holds_for_its_owner(
     mine, other = hand_in(home, db, DEADLINE).submission, hand_in(home, db, DEADLINE, "bob").submission
 
     def select(who: str, number: int, now: datetime) -> None:
-        store.select(db, "hw01/1", who, [number], 2, now, terms(home, db, hw1, who, now).closes)
+        records.select(db, "hw01/1", who, [number], 2, now, terms(home, db, hw1, who, now).closes)
 
     select("ada", mine, DEADLINE)
     for now in (LATE, LATE + SECOND):
@@ -573,16 +575,16 @@ def test_what_would_count_is_what_the_private_board_counts(
     hidden: dict[int, float] = {}
     chosen: dict[str, list[int]] = {}
     for who, scores, state in entries:
-        number = store.accept(
+        number = acceptance.accept(
             database, course="", competition=competition, participant=f"student {who}", kind="person",
             sha256=f"{next(_files):064x}", size=1, filename="", message="", client_key=f"k{next(_files)}", now=now,
             day="2027-03-26", next_slot=None, quota=None, rejections=None,
             closes=now - SECOND if state == "practice" else now, sign=lambda _: b"", late="practice",
         ).submission  # fmt: skip
         if state == "rejected":
-            store.reject(database, number, "E_X", now)
+            acceptance.reject(database, number, "E_X", now)
         elif scores is not None:
-            store.record(
+            results.record(
                 database, number, data_version="d", metric_version="m", public_version="1", higher_is_better=False,
                 public=scores[0], private=scores[1], details="{}", passed_public=[], passed_private=[], mac="",
                 now=now,
@@ -591,13 +593,13 @@ def test_what_would_count_is_what_the_private_board_counts(
         if state == "selected":
             chosen.setdefault(f"student {who}", []).append(number)
     for name, numbers in chosen.items():
-        store.select(database, competition, name, numbers[:limit], limit, now)
+        records.select(database, competition, name, numbers[:limit], limit, now)
     ask: dict[str, Any] = {"selections": limit, "unselected": rule}
     counting = ranking.what_counts(database, competition, "d", "m", **ask)
     assert {name: one.submissions for name, one in counting.items() if one.selected} == {
         name: tuple(numbers[:limit]) for name, numbers in chosen.items()
     }
-    left_out = {row.id for row in store.submissions(database, competition) if row.rejected or row.practice}
+    left_out = {row.id for row in records.submissions(database, competition) if row.rejected or row.practice}
     assert not left_out & {number for one in counting.values() for number in one.submissions}
     assert rule == "all" or all(len(one.submissions) <= limit for one in counting.values())
     for row in ranking.board(database, competition, "d", "m", False, private=True, **ask):
@@ -628,16 +630,18 @@ def test_what_the_preview_shows_before_the_end_is_what_counts_after_the_reveal(
         who, private = chance.choice(names), chance.choice([0.1, 0.2, 0.3])
         number = hand_in(home, db, DEADLINE - timedelta(minutes=chance.randint(0, 60)), who).submission
         if chance.random() < 0.15:
-            store.reject(db, number, "E_X", DEADLINE)
+            acceptance.reject(db, number, "E_X", DEADLINE)
         elif chance.random() < 0.9:
             grade(home, db, number, chance.choice([0.1, 0.2, 0.3]), private, DEADLINE)
             hidden[number] = private
     for who in names[:3]:
-        own = [row.id for row in store.submissions(db, "hw01/1", who) if row.rejected is None]
-        store.select(db, "hw01/1", who, chance.sample(own, min(len(own), chance.randint(1, 2))), 2, DEADLINE, DEADLINE)
+        own = [row.id for row in records.submissions(db, "hw01/1", who) if row.rejected is None]
+        records.select(
+            db, "hw01/1", who, chance.sample(own, min(len(own), chance.randint(1, 2))), 2, DEADLINE, DEADLINE
+        )
 
     def counting(now: datetime) -> dict[str, list[int]]:
-        shown = {who: view.selection(home, view.owner(who), "hw1", now)["counts"] for who in names}
+        shown = {who: limits.selection(home, access.owner(who), "hw1", now)["counts"] for who in names}
         return {who: [row["id"] for row in rows] for who, rows in shown.items()}
 
     preview = counting(DEADLINE)
@@ -646,12 +650,12 @@ def test_what_the_preview_shows_before_the_end_is_what_counts_after_the_reveal(
         assert late.practice
         for choose in ([late.submission], preview[who][:1]):
             with pytest.raises(LeaderboardError):
-                view.select(home, view.owner(who), "hw1", choose, LATE)
+                limits.select(home, access.owner(who), "hw1", choose, LATE)
     assert counting(LATE) == preview
-    store.reveal(db, "hw01/1", "prof", "the end", LATE)
+    records.reveal(db, "hw01/1", "prof", "the end", LATE)
     hand_in(home, db, LATE + SECOND, names[0], score=0.01)
     assert counting(LATE + SECOND) == preview
-    board = view.board(home, view.owner("prof"), "hw1", private=True, now=LATE + SECOND)
+    board = boards.board(home, access.owner("prof"), "hw1", private=True, now=LATE + SECOND)
     shown = {row["name"]: (row["score"], row["submission"]) for row in board["board"]}
     for who, numbers in preview.items():
         scores = sorted((hidden[number], number) for number in numbers if number in hidden)
@@ -664,7 +668,7 @@ def test_what_the_preview_shows_before_the_end_is_what_counts_after_the_reveal(
 
 def test_where_fewer_may_be_chosen_than_were_the_earliest_of_them_count(home: Home, db: Database) -> None:
     one, two = (hand_in(home, db, DEADLINE, score=score).submission for score in (0.3, 0.1))
-    store.select(db, "hw01/1", "ada", [one, two], 2, DEADLINE)
+    records.select(db, "hw01/1", "ada", [one, two], 2, DEADLINE)
     ask: dict[str, Any] = {"selections": 1, "unselected": "best_public"}
     versions = read_versions(home, find_competition(home, "hw1"))
     assert ranking.what_counts(db, "hw01/1", *versions, **ask)["ada"].submissions == (one,)
@@ -677,14 +681,14 @@ def test_after_the_reveal_ranks_and_moves_are_told_and_what_comes_later_changes_
         number = hand_in(home, db, DEADLINE, who).submission
         grade(home, db, number, public, private, DEADLINE)
     waiting = hand_in(home, db, DEADLINE, "kim").submission
-    for viewer in (view.NOBODY, view.Viewer("student", "ada"), view.Viewer("instructor", "prof")):
+    for viewer in (access.NOBODY, access.Viewer("student", "ada"), access.Viewer("instructor", "prof")):
         with pytest.raises(UserError) as error:
-            view.board(home, viewer, "hw1", private=True, now=LATE)
+            boards.board(home, viewer, "hw1", private=True, now=LATE)
         assert error.value.code == "E_NOT_REVEALED"
-    store.reveal(db, "hw01/1", "prof", "the end", LATE)
+    records.reveal(db, "hw01/1", "prof", "the end", LATE)
 
     def shown() -> list[tuple[Any, ...]]:
-        rows = view.board(home, view.owner("ada"), "hw1", private=True, now=LATE)["board"]
+        rows = boards.board(home, access.owner("ada"), "hw1", private=True, now=LATE)["board"]
         return [(row["rank"], row["name"], row["public_rank"], row["move"]) for row in rows]
 
     before = [(1, "bob", 2, 1), (2, "eve", 3, 1), (3, "kim", 4, 1), (4, "ada", 1, -3)]
@@ -731,7 +735,7 @@ def change(root: Path, now: datetime = DEADLINE, **wanted: str) -> Home:
 
 
 def problems(home: Home) -> list[str]:
-    from harness.audit import verify
+    from harness.grading.audit import verify
 
     return verify(home)[0]
 
@@ -816,7 +820,7 @@ def test_a_file_that_somebody_else_changes_meanwhile_is_not_written_over(
 
 def test_rules_stay_after_the_reveal(written: Path) -> None:
     with open_home(written).database() as db:
-        store.reveal(db, "hw01/1", "prof", "the end", LATE)
+        records.reveal(db, "hw01/1", "prof", "the end", LATE)
     with pytest.raises(UserError, match="revealed") as error:
         change(written, selections="5")
     assert (error.value.code, error.value.exit_code) == ("E_CLOSED", 5)

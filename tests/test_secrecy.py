@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness import options
-from harness.cli import cli
+from harness.cli import common
+from harness.cli.main import cli
 from harness.home import open_home
 from tasks.base import PRIVATE, PUBLIC
 from tests.conftest import reseal
@@ -60,7 +60,7 @@ def everything_a_student_sees(
     seen = []
     for day, of_that_day in ((1, commands), (3, late), (4, after)):  # open, over, and revealed
         moments = iter(datetime(2027, 3, day, 12, tzinfo=UTC) + timedelta(minutes=n) for n in range(700))
-        monkeypatch.setattr(options, "clock", partial(next, moments))
+        monkeypatch.setattr(common, "clock", partial(next, moments))
         for words in of_that_day:
             result = CliRunner().invoke(cli, ["--home", str(home), *words], env={"COLUMNS": "160"})
             seen.append((" ".join(words), result.exit_code, result.stdout_bytes, result.stderr_bytes))

@@ -26,18 +26,21 @@ from typing import Any
 import httpx
 import pytest
 
-from harness import audit, serve
+from harness.cli import serve
+from harness.grading import audit
 from harness.home import Home, open_home
-from harness.server.app import GRACE_SECONDS, make_app
+from harness.server import run
+from harness.server.app import make_app
 from harness.server.pool import Pool
 from harness.server.settings import Settings
-from leaderboard import roster, store
+from harness.server.state import GRACE_SECONDS
+from leaderboard import enrolment, records, results, roster
 from leaderboard.database import LeaderboardError
 from tests.conftest import Server, books_balance, self_signed
 from tests.test_server import NOW, Class, kept, make_class
 
 ROOT = Path(__file__).parents[1]
-START = "from harness.cli import main; main()"
+START = "from harness.cli.main import main; main()"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the server needs POSIX")
 
@@ -109,15 +112,15 @@ def send(url: str, school: Class, key: str, data: bytes, **headers: str) -> http
 
 def graded(school: Class, count: int) -> bool:
     with school.home.database() as database:
-        return len(list(store.grade_rows(database))) >= count
+        return len(list(results.grade_rows(database))) >= count
 
 
 def balanced(home: Home, submissions: int) -> None:
     """The books balance, and there are so many submissions."""
     books_balance(home)
     with home.database() as database:
-        assert store.count_submissions(database, "hw01/1") == submissions
-        assert len(list(store.grade_rows(database))) == submissions
+        assert records.count_submissions(database, "hw01/1") == submissions
+        assert len(list(results.grade_rows(database))) == submissions
 
 
 @pytest.fixture
@@ -153,8 +156,8 @@ def test_where_the_first_instructor_was_taken_off_the_next_start_makes_another(c
     assert serve.first_login(home, NOW) is not None
     assert serve.first_login(home, NOW) is None
     with home.database() as database:
-        roster.disable(database, "instructor", actor="x", reason="left", now=NOW)
-        roster.add_person(database, roster.Entry("b01", "Instructor-2"), actor="x", reason="begins", now=NOW)
+        enrolment.disable(database, "instructor", actor="x", reason="left", now=NOW)
+        enrolment.add_person(database, roster.Entry("b01", "Instructor-2"), actor="x", reason="begins", now=NOW)
     assert serve.first_login(home, NOW) is not None
     with home.database() as database:
         live = {person.key: person.role for person in roster.people(database) if not person.disabled_at}
@@ -273,7 +276,7 @@ def test_a_kill_of_a_web_process_in_the_middle_of_an_upload_costs_nothing(school
         time.sleep(0.5)
     for path in school.home.submissions.glob(".*.part"):
         os.utime(path, (1.0, 1.0))  # an hour later
-    serve.sweep_left_overs(school.home, NOW)
+    run.sweep_left_overs(school.home, NOW)
     balanced(school.home, 1)
 
 
@@ -310,8 +313,8 @@ def unfinished(home: Home, log: Path) -> str:
     """What state each submission without a grade is in, and the end of the server's log."""
     with home.database() as database:
         leases = database.fetch("SELECT submission_id, worker, until, attempts, losses, failed_code FROM leases")
-        settled = {row.submission for row in store.grade_rows(database)}
-        left = [entry.id for entry in store.submissions(database) if entry.id not in settled]
+        settled = {row.submission for row in results.grade_rows(database)}
+        left = [entry.id for entry in records.submissions(database) if entry.id not in settled]
     return f"without a grade: {left}; leases: {leases}; now: {datetime.now(UTC)}\n{log.read_text()[-3000:]}"
 
 
@@ -437,10 +440,10 @@ def loopback(local: Class, patience: float) -> Iterator[Running]:
     """The same application behind the same HTTP server, in a thread."""
     import uvicorn
 
-    listening = serve.listen(Settings(port=0))
+    listening = run.listen(Settings(port=0))
     settings = Settings(port=listening.getsockname()[1])
     app = make_app(local.home, settings, lambda: local.now, local.lines.append, grace=patience)
-    server = uvicorn.Server(serve.web_config(app, settings))
+    server = uvicorn.Server(run.web_config(app, settings))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
     thread.start()
     try:
@@ -475,7 +478,7 @@ def nothing_left(local: Class) -> None:
     until(lambda: not list(local.home.submissions.rglob("*.part")))
     assert kept(local.home) == set()
     with local.home.database() as database:
-        assert store.count_submissions(database, "hw01/1") == 0
+        assert records.count_submissions(database, "hw01/1") == 0
 
 
 @pytest.mark.parametrize("patience", [0.5])
@@ -516,7 +519,7 @@ def test_a_length_that_is_too_short_ends_the_file_there_and_the_rest_is_no_reque
     assert answer.count(b"HTTP/1.1 ") == 2
     assert b"HTTP/1.1 400" in answer
     with local.home.database() as database:
-        assert [row.size for row in store.submissions(database)] == [100]
+        assert [row.size for row in records.submissions(database)] == [100]
 
 
 @pytest.mark.parametrize(
@@ -586,9 +589,9 @@ def test_a_token_sends_few_files_at_the_same_time(local: Class, loopback: Runnin
 
 
 def test_a_connection_that_asks_nothing_is_closed(local: Class, loopback: Running, monkeypatch: Any) -> None:
-    monkeypatch.setattr(serve, "IDLE_SECONDS", 0.5)
+    monkeypatch.setattr(run, "IDLE_SECONDS", 0.5)
     server: Any = loopback.process
-    watch = threading.Thread(target=serve.watch, args=(server, os.getppid()))
+    watch = threading.Thread(target=run.watch, args=(server, os.getppid()))
     watch.start()
     try:
         with dialled(loopback) as silent, dialled(loopback) as slow:

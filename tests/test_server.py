@@ -19,15 +19,19 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from harness import audit, options, view, worker
+from harness.cli import common
 from harness.competition import find_competition
+from harness.course import catalogue
+from harness.grading import audit, worker
 from harness.home import Home, open_home
-from harness.serve import make_ready
 from harness.server import auth
-from harness.server.app import HEADERS, THREADS, refusal
+from harness.server.app import HEADERS
 from harness.server.pages import make_site
+from harness.server.refusals import refusal
+from harness.server.run import make_ready
 from harness.server.settings import Settings, read_settings
-from leaderboard import receipts, roster, store
+from harness.server.state import THREADS
+from leaderboard import access_tokens, enrolment, receipts, records, roster
 from leaderboard.database import LeaderboardError
 from tasks.base import Problem, SubmissionError, UserError
 from tests import test_images, test_reader
@@ -96,10 +100,10 @@ class Class:
 
     def token(self, key: str, **values: Any) -> str:
         """A new token of a person."""
-        made = roster.new_token()
+        made = access_tokens.new_token()
         known: dict[str, Any] = {"scope": "all", "label": "test", "expires": ENDS, "actor": "ian", "now": NOW}
         with self.home.database() as database:
-            roster.issue_token(database, key, roster.hash_token(made), **(known | values))
+            access_tokens.issue_token(database, key, access_tokens.hash_token(made), **(known | values))
         return made
 
     def client(self, key: str = "nobody", settings: Settings = WIDE) -> Client:
@@ -151,7 +155,7 @@ def make_class(course: Path, root: Path, database_url: str, quota: int = 3) -> C
     made = Class(open_home(root))
     entries = [roster.Entry(key, name, f"{key}@example.org", role, team) for key, name, role, team in PEOPLE]
     with made.home.database() as database:
-        roster.import_people(database, entries, actor="ian", reason="the class begins", now=NOW)
+        enrolment.import_people(database, entries, actor="ian", reason="the class begins", now=NOW)
     make_ready(made.home)
     made.tokens = {key: made.token(key) for key, *_ in PEOPLE}
     return made
@@ -331,16 +335,16 @@ def test_tokens_that_do_not_hold_are_refused_all_alike(school: Class, tmp_path: 
     expired = school.token("b01", expires=NOW)
     revoked, disabled = school.token("b01"), school.tokens["b02"]
     with school.home.database() as database:
-        row = roster.find_token(database, roster.hash_token(revoked), NOW)
+        row = access_tokens.find_token(database, access_tokens.hash_token(revoked), NOW)
         assert row is not None
-        roster.revoke_token(database, row[0].id, "ian", NOW)
-        roster.disable(database, "b02", actor="ian", reason="left", now=NOW)
-    other = roster.new_token()  # of another course: no row here
+        access_tokens.revoke_token(database, row[0].id, "ian", NOW)
+        enrolment.disable(database, "b02", actor="ian", reason="left", now=NOW)
+    other = access_tokens.new_token()  # of another course: no row here
     answers = []
     for header in (
         f"Bearer {expired}", f"Bearer {revoked}", f"Bearer {disabled}", f"Bearer {other}", "Bearer ", "Bearer x",
         f"Basic {school.tokens['b01']}", f"Bearer {school.tokens['b01']}x", "Bearer " + "é" * 40,
-        "Bearer " + "a" * 5000, school.tokens["b01"], f"Bearer {roster.hash_token(school.tokens['b01'])}",
+        "Bearer " + "a" * 5000, school.tokens["b01"], f"Bearer {access_tokens.hash_token(school.tokens['b01'])}",
     ):  # fmt: skip
         client = school.client()
         for path in ("/me", "/course", "/homeworks/hw1/board"):
@@ -360,7 +364,7 @@ def test_a_role_that_changes_in_the_roster_holds_from_the_next_request_on(school
     client = school.client("tom")
     assert client.get("/api/v1/submissions?everyone=1").status_code == 200
     with school.home.database() as database:
-        roster.add_person(
+        enrolment.add_person(
             database, roster.Entry("tom", "Tom", "", "student"), actor="ian", reason="was none", now=NOW
         )  # fmt: skip
     assert client.get("/api/v1/submissions?everyone=1").status_code == 403
@@ -437,11 +441,11 @@ def test_a_refused_file_uses_no_slot_leaves_no_byte_and_says_when_to_come_again(
     assert error(refused) == (429, "E_QUOTA")
     assert 0 < int(refused.headers["retry-after"]) <= 86_401
     with school.home.database() as database:
-        roster.disable(database, "b02", actor="ian", reason="left", now=NOW)
+        enrolment.disable(database, "b02", actor="ian", reason="left", now=NOW)
     assert submit(school.client("b02"), school.file(5.0)).status_code == 401
     assert kept(school.home) == before
     with school.home.database() as database:
-        assert store.count_submissions(database, "hw01/1") == 3
+        assert records.count_submissions(database, "hw01/1") == 3
 
 
 def test_a_broken_file_is_accepted_and_its_owner_alone_sees_what_was_wrong(school: Class) -> None:
@@ -680,22 +684,22 @@ def test_a_session_ends_by_logging_out_by_time_by_damage_and_with_its_token(scho
     assert later.get("/api/v1/me").status_code == 200
     with school.home.database() as database:
         assert len(database.fetch("SELECT session FROM ended_sessions")) == 1
-        roster.end_session(database, "x", NOW, NOW + timedelta(days=auth.SESSION_DAYS, seconds=1))
+        access_tokens.end_session(database, "x", NOW, NOW + timedelta(days=auth.SESSION_DAYS, seconds=1))
         assert database.fetch("SELECT session FROM ended_sessions") == [("x",)], "what is over is not kept"
-        roster.disable(database, "b01", actor="ian", reason="left", now=NOW)
+        enrolment.disable(database, "b01", actor="ian", reason="left", now=NOW)
     assert later.get("/api/v1/me").status_code == 401
     assert later.get("/api/v1/homeworks").status_code == 200, "like one who never logged in"
 
 
 def test_an_invitation_is_spent_by_the_login_of_a_program_or_a_browser(school: Class) -> None:
-    invitation = school.token("b01", label=roster.INVITATION)
+    invitation = school.token("b01", label=access_tokens.INVITATION)
     client = school.client()
     client.headers["Authorization"] = f"Bearer {invitation}"
     made = client.post("/api/v1/tokens", json={"label": "laptop"}).json()
     assert client.get("/api/v1/me").status_code == 401
     client.headers["Authorization"] = f"Bearer {made['token']}"
     assert client.get("/api/v1/me").json()["key"] == "b01"
-    invitation = school.token("b02", label=roster.INVITATION)
+    invitation = school.token("b02", label=access_tokens.INVITATION)
     window = school.client()
     opened = window.post("/api/v1/session", json={"token": invitation})
     assert opened.status_code == 200
@@ -720,7 +724,7 @@ def test_a_person_makes_lists_and_revokes_own_tokens_and_no_others(school: Class
     assert other.get("/api/v1/me").status_code == 200
     assert client.delete(f"/api/v1/tokens/{number}").status_code == 200
     assert other.get("/api/v1/me").status_code == 401
-    for label in ("x" * 61, "\x1b[31m", 5, roster.INVITATION):
+    for label in ("x" * 61, "\x1b[31m", 5, access_tokens.INVITATION):
         assert error(client.post("/api/v1/tokens", json={"label": label}))[0] == 400
     for _ in range(auth.MOST_TOKENS - 1):
         assert client.post("/api/v1/tokens", json={}).status_code == 200
@@ -764,7 +768,7 @@ def test_a_limiter_lets_through_exactly_its_rate_and_forgets_the_oldest_names() 
 def test_every_answer_carries_the_headers_and_a_number_of_its_own(
     local: Class, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(view, "me", lambda *_: 1 / 0)
+    monkeypatch.setattr(catalogue, "me", lambda *_: 1 / 0)
     secure = replace(WIDE, url="https://grader.example.org")
     numbers = set()
     for settings in (WIDE, secure):
@@ -793,7 +797,7 @@ def test_every_answer_carries_the_headers_and_a_number_of_its_own(
 def test_answers_of_every_status_carry_the_headers(local: Class, monkeypatch: pytest.MonkeyPatch) -> None:
     client, nobody = local.client("b01"), local.client()
     number = submit(client, local.sample).json()["submission"]
-    monkeypatch.setattr(view, "me", lambda *_: 1 / 0)
+    monkeypatch.setattr(catalogue, "me", lambda *_: 1 / 0)
     json_sent, data = {"Content-Type": "application/json"}, "/api/v1/homeworks/hw1/files/sample_submission.csv"
     got = [
         client.get("/static/app.js"), client.get("/static/none"), client.post("/static/app.js"),
@@ -824,7 +828,7 @@ def test_answers_of_every_status_carry_the_headers(local: Class, monkeypatch: py
 
 
 def test_an_address_told_by_a_proxy_is_believed_from_the_set_proxy_alone(local: Class) -> None:
-    from harness.serve import web_config
+    from harness.server.run import web_config
 
     def ask(peer: str, told: str, settings: Settings = WIDE) -> str:
         local.client("nobody", settings)
@@ -858,8 +862,8 @@ def test_an_error_of_ours_says_nothing_but_its_number(local: Class, monkeypatch:
     def full(*_: Any) -> Any:
         raise LeaderboardError(f"{local.home.root}: the disk is full", code="E_DISK_FULL")
 
-    monkeypatch.setattr(view, "me", fail)
-    monkeypatch.setattr(view, "homeworks", full)
+    monkeypatch.setattr(catalogue, "me", fail)
+    monkeypatch.setattr(catalogue, "homeworks", full)
     client = local.client("b01")
     broken, busy = client.get("/api/v1/me"), client.get("/api/v1/homeworks")
     assert (error(broken), error(busy)) == ((500, "E_INTERNAL"), (503, "E_DISK_FULL"))
@@ -876,7 +880,7 @@ def test_an_error_has_the_same_form_as_on_the_command_line_with_the_number_of_al
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for raised in (SubmissionError([Problem("E_X", "no", 2, "y", "a", "b")], 7), UserError("no", code="E_X")):
-        options.fail(raised, "json")
+        common.fail(raised, "json")
         told, sent = json.loads(capsys.readouterr().out), json.loads(bytes(refusal("-", raised).body))
         assert told == sent
         assert sent["error"]["total"] == (7 if isinstance(raised, SubmissionError) else None)
@@ -961,7 +965,7 @@ def test_a_disk_that_is_full_refuses_the_file_and_leaves_nothing(
     monkeypatch.undo()
     assert kept(school.home) == set()
     with school.home.database() as database:
-        assert store.count_submissions(database, "hw01/1") == 0
+        assert records.count_submissions(database, "hw01/1") == 0
     assert submit(client, data).json()["quota"]["used"] == 1
     assert school.work() == []
     assert audit.verify(school.home)[0] == []

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from harness import show
-from harness.cli import cli
-from harness.prepare import damaged_files
+from harness.build import damaged_files
+from harness.cli.main import cli
 from tasks.base import UserError
 from tasks.homeworks import all_tasks
 

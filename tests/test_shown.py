@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.render import interval, number
 from harness.shown import Cut, interval_decimals, shown, shown_interval
+from harness.words import interval, number
 from tasks.base import truncate
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -105,16 +105,18 @@ def test_exact_numbers_are_left_alone_where_they_were_asked_for() -> None:
 
 
 def test_no_exact_score_passes_the_projection_but_through_the_cut() -> None:
-    """Whatever in `harness.view` reads a score hands it to `Cut.score`, but for what only compares exact ones."""
-    tree = ast.parse((Path(__file__).parents[1] / "harness" / "view.py").read_text())
+    """What in `harness.course` reads a score hands it to `Cut.score`, but for what only compares exact ones."""
+    folder = Path(__file__).parents[1] / "harness" / "course"
+    rooms = [folder / f"{name}.py" for name in ("access", "boards", "catalogue", "handing_in", "limits", "record")]
     comparing = {"_bars", "_improved"}
     loose = [
         f"{function.name}: {ast.unparse(node)}"
-        for function in ast.walk(tree)
+        for room in rooms
+        for function in ast.walk(ast.parse(room.read_text(encoding="utf-8")))
         if isinstance(function, ast.FunctionDef) and function.name not in comparing
         for node in outside_of_cuts(function)
         if isinstance(node, ast.Attribute) and node.attr in ("score", "public", "private", "public_interval")
-        if ast.unparse(node.value) not in ("home", "self.home", "cut", "_cut(competition)", "bar")
+        if ast.unparse(node.value) not in ("home", "self.home", "cut", "cut_of(competition)", "bar")
     ]
     assert loose == []
 

@@ -18,8 +18,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness import notebook
-from harness.cli import cli
-from harness.starter import cells, source_of
+from harness.cli.main import cli
+from harness.cli.starter import cells, source_of
 from tasks.homeworks import MODULES, module_of
 
 ROOT = Path(__file__).parents[1]
@@ -180,7 +180,7 @@ def test_the_data_are_those_of_the_home(course: Path, here: Path, monkeypatch: p
 def test_a_module_among_the_data_may_be_imported(course: Path, here: Path) -> None:
     import shutil
 
-    from harness.prepare import damaged_files
+    from harness.build import damaged_files
 
     folder = here / "hw01"
     shutil.copytree(course / "public" / "hw01", folder)
@@ -253,7 +253,7 @@ def test_a_starter_that_is_killed_goes_on_and_clears_the_simple_bar(name: str, t
         return done.stdout
 
     def typed(*words: str) -> str:
-        return run("-c", "from harness.cli import main; main()", *words)
+        return run("-c", "from harness.cli.main import main; main()", *words)
 
     typed("prepare", name, "--seed", "100")
     typed("starter", name, "--script")

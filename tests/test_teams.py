@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import audit, options, view
-from harness.cli import cli
-from harness.competition import find_competition, read_versions
-from harness.gradebook import find_schemes, gradebook
+from harness.cli import common
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.course import access, boards, catalogue, handing_in, limits, record
+from harness.course.gradebook import find_schemes, gradebook
+from harness.grading import audit
 from harness.home import Home, open_home
-from leaderboard import events, receipts, roster, store
+from harness.versions import read_versions
+from leaderboard import acceptance, enrolment, events, receipts, results, roster
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.roster import Entry
 from submissions.store import keep
@@ -49,14 +52,14 @@ class School:
     home: Home
     files: Iterator[int] = field(default_factory=count)
 
-    def hand_in(self, key: str, value: float | None = None) -> view.Body:
+    def hand_in(self, key: str, value: float | None = None) -> access.Body:
         """Hands in a table with one value everywhere, as this person; by default one that nobody sent before."""
         value = 10.0 + next(self.files) / 8 if value is None else value
         header, *rows = (self.home.public("hw01") / "sample_submission.csv").read_text().splitlines()
         data = "\n".join([header, *(f"{row.split(',')[0]},{value}" for row in rows)]).encode()
         sha256 = keep(self.home.submissions, data)
-        return view.submit_accept(
-            self.home, view.Viewer("student", key), "hw1", sha256=sha256, size=len(data), filename=f"{value}.csv",
+        return handing_in.submit_accept(
+            self.home, access.Viewer("student", key), "hw1", sha256=sha256, size=len(data), filename=f"{value}.csv",
             message="", client_key=sha256, now=NOW,
         )  # fmt: skip
 
@@ -65,9 +68,9 @@ class School:
         competition = find_competition(self.home, "hw1")
         versions = read_versions(self.home, competition)
         with self.home.database() as db:
-            for entry in store.pending(db, {competition.key: versions}):
+            for entry in results.pending(db, {competition.key: versions}):
                 points = 3.0 - len(entry.participant) / 8
-                store.record(
+                results.record(
                     db, entry.id, data_version=versions[0], metric_version=versions[1], public_version="1",
                     higher_is_better=False, public=points, private=points, details="{}", mac="",
                     passed_public=["simple"] if entry.participant < "D" else ["simple", "medium"],
@@ -82,18 +85,18 @@ class School:
 
     def seen(self, key: str) -> dict[str, Any]:
         """What one person has: own list, receipts, quota, selection and the line on the board."""
-        viewer = view.Viewer("student", key)
-        numbers = [row["id"] for row in view.submissions(self.home, viewer, "hw1", now=NOW)["submissions"]]
-        chosen = view.selection(self.home, viewer, "hw1", NOW)
-        course = view.course(self.home)["receipt_key"]
-        written = [view.receipt(self.home, viewer, number) for number in numbers]
+        viewer = access.Viewer("student", key)
+        numbers = [row["id"] for row in record.submissions(self.home, viewer, "hw1", now=NOW)["submissions"]]
+        chosen = limits.selection(self.home, viewer, "hw1", NOW)
+        course = catalogue.course(self.home)["receipt_key"]
+        written = [record.receipt(self.home, viewer, number) for number in numbers]
         for receipt in written:
             receipts.verify(json.dumps(receipt), course)
-        board = view.board(self.home, viewer, "hw1", now=NOW)["board"]
+        board = boards.board(self.home, viewer, "hw1", now=NOW)["board"]
         return {
             "numbers": numbers,
             "receipts": written,
-            "quota": view.quota(self.home, viewer, "hw1", NOW)["quota"],
+            "quota": limits.quota(self.home, viewer, "hw1", NOW)["quota"],
             "selected": chosen["selected"],
             "counts": [row["id"] for row in chosen["counts"]],
             "own": [(row["rank"], row["score"], row["entries"]) for row in board if row["own"]],
@@ -105,7 +108,7 @@ class School:
         return {"points": self.points()} | {key: self.seen(key) for key in STUDENTS}
 
     def names(self) -> list[str]:
-        rows = view.board(self.home, view.Viewer("student", "e1"), "hw1", now=NOW)["board"]
+        rows = boards.board(self.home, access.Viewer("student", "e1"), "hw1", now=NOW)["board"]
         return sorted(row["name"] for row in rows)
 
     def call(self, *words: str, input: str | None = None) -> Result:
@@ -118,12 +121,12 @@ class School:
 
     def verified(self) -> None:
         with self.home.database() as db:
-            assert events.verify(db, view.course(self.home)["receipt_key"]) == []
+            assert events.verify(db, catalogue.course(self.home)["receipt_key"]) == []
 
 
 @pytest.fixture(autouse=True)
 def _noon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "clock", lambda: NOW)
+    monkeypatch.setattr(common, "clock", lambda: NOW)
 
 
 @pytest.fixture
@@ -138,8 +141,8 @@ def school(course: Path, tmp_path: Path, database_url: str) -> School:
     for key in ("a1", "a2", "c1", "e1", "e1"):
         made.hand_in(key)
     made.score()
-    view.select(made.home, view.Viewer("student", "a2"), "hw1", [1], NOW)
-    view.select(made.home, view.Viewer("student", "e1"), "hw1", [5], NOW)
+    limits.select(made.home, access.Viewer("student", "a2"), "hw1", [1], NOW)
+    limits.select(made.home, access.Viewer("student", "e1"), "hw1", [5], NOW)
     return made
 
 
@@ -243,9 +246,9 @@ def test_a_new_name_is_on_the_board_at_once_and_the_handle_stays_in_receipts_and
     assert (body["name"], body["participant"], body["receipt"]["participant"]) == ("Eagles", "Owls", "Owls")
     assert body["quota"]["limit"] == 5
     assert school.seen("e1")["quota"][0]["limit"] == 4
-    one = view.submission(school.home, view.Viewer("ta", "prof"), body["submission"], NOW)
+    one = record.submission(school.home, access.Viewer("ta", "prof"), body["submission"], NOW)
     assert (one["name"], one["own"]) == ("Eagles", False)
-    assert view.me(school.home, view.Viewer("student", "a1"))["team"] == "Eagles"
+    assert catalogue.me(school.home, access.Viewer("student", "a1"))["team"] == "Eagles"
     refused = school.call("extend", "hw1", "--team", "Owls", "--slots", "2", *YES)
     assert (refused.exit_code, "no team Owls" in refused.stderr) == (2, True)
     again = school.call("extend", "hw1", "--team", "Eagles", "--slots", "4", "--reason", "x", input="n\n")
@@ -352,7 +355,7 @@ def test_a_handle_of_a_renamed_team_is_no_persons_id_and_no_baselines_name(schoo
     with school.home.database() as db:
         for name in ("Owls", "Eagles", "a1"):
             with pytest.raises(LeaderboardError, match="on the roster"):
-                store.accept(
+                acceptance.accept(
                     db, course="", competition="hw01/1", participant=name, kind="baseline", sha256="0" * 64, size=1,
                     filename="", message="", client_key="k", now=NOW, day="2027-03-01", next_slot=None, quota=None,
                     rejections=None, closes=None, sign=lambda _: b"",
@@ -403,12 +406,12 @@ def test_force_later_puts_right_what_an_import_without_it_left(school: School) -
 def test_a_file_that_is_under_way_while_its_sender_changes_teams_is_refused_and_can_be_sent_again(
     school: School,
 ) -> None:
-    from harness.grading import accept_file
+    from harness.grading.accept import accept_file
 
     competition = find_competition(school.home, "hw1")
     with school.home.database() as db:
         assert roster.participant_of(db, competition.key, "f1") == "f1"
-        roster.import_people(db, [Entry("f1", "Fay", team="Lynx")], **WHY)
+        enrolment.import_people(db, [Entry("f1", "Fay", team="Lynx")], **WHY)
         more: dict[str, Any] = {"size": 1, "filename": "", "message": "", "client_key": "k", "now": NOW}
         with pytest.raises(LeaderboardError, match="in the team Lynx"):
             accept_file(school.home, db, competition, participant="f1", person="f1", sha256="0" * 64, **more)
@@ -446,7 +449,7 @@ def test_the_receipt_of_another_side_stays_hidden_from_who_left_and_who_joined(s
     school.import_(CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats").replace("f1,Fay,,", "f1,Fay,,Owls"))
     for key, number in (("a1", 3), ("f1", 1), ("e1", 1)):
         with pytest.raises(UserError) as error:
-            view.receipt(school.home, view.Viewer("student", key), number)
+            record.receipt(school.home, access.Viewer("student", key), number)
         assert error.value.code == "E_NOT_FOUND"
 
 
@@ -484,11 +487,11 @@ def test_names_from_before_the_roster_are_their_own_owners(course: Path, tmp_pat
     shutil.copytree(course, tmp_path / "home")
     home = open_home(tmp_path / "home")
     sample = home.public("hw01") / "sample_submission.csv"
-    view.submit(home, view.owner("ada"), "hw1", sample, "", NOW)
+    handing_in.submit(home, access.owner("ada"), "hw1", sample, "", NOW)
     with home.database() as db:
-        roster.import_people(db, [Entry("e1", "Eve"), Entry("prof", "Lee", role="instructor")], **WHY)
+        enrolment.import_people(db, [Entry("e1", "Eve"), Entry("prof", "Lee", role="instructor")], **WHY)
     assert audit.verify(home)[0] == []
-    body = view.submissions(home, view.owner("ada"), "hw1", now=NOW)
+    body = record.submissions(home, access.owner("ada"), "hw1", now=NOW)
     assert [row["participant"] for row in body["submissions"]] == ["ada"]
 
 
@@ -529,9 +532,9 @@ def test_a_database_from_before_teams_had_ids_keeps_every_owner_and_verifies(
         assert roster.participants_of(db, "hw02/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "Cats"}
         (lost,) = events.verify(db)
         assert lost.message == "hw01/1: Dogs has submissions but is not on the roster", "renamed without an id"
-        roster.import_people(db, [Entry("a1", "Ada"), Entry("a2", "Bob", team="Cats")], **WHY)
+        enrolment.import_people(db, [Entry("a1", "Ada"), Entry("a2", "Bob", team="Cats")], **WHY)
         assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}
-        roster.import_people(db, [Entry("g1", "Gil", team="Dogs")], **WHY)
+        enrolment.import_people(db, [Entry("g1", "Gil", team="Dogs")], **WHY)
         assert roster.participants_of(db, "hw01/1")["g1"] == "Dogs", "its name on the roster again gives it back"
         assert events.verify(db) == []
 

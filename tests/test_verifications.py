@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import options
-from harness.audit import verify as audit
-from harness.cli import cli
+from harness.cli import common
+from harness.cli.main import cli
+from harness.grading.audit import verify as audit
 from harness.home import Home, open_home
-from leaderboard import events, store, verifications
+from leaderboard import acceptance, events, verifications
 from leaderboard.database import Database, LeaderboardError
 from leaderboard.verifications import Verification
 from tasks.base import Columns, Reproduction
@@ -33,7 +33,7 @@ FORMS = tuple(ModelFormat((Tensor("x", (side,)),), (Tensor("y", (1,)),), 20) for
 
 @pytest.fixture(autouse=True)
 def _noon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(options, "clock", lambda: NOW)
+    monkeypatch.setattr(common, "clock", lambda: NOW)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_other_homeworks_have_no_mark_and_nothing_to_verify(course: Path, tmp_pa
 
 def test_an_entry_that_is_rejected_meanwhile_is_not_recorded(database: Database) -> None:
     number = accepted(database)
-    store.reject(database, number, "E_ROWS", NOW)
+    acceptance.reject(database, number, "E_ROWS", NOW)
     with pytest.raises(LeaderboardError, match="was rejected and cannot be verified") as caught:
         verifications.verify(database, found(number))
     assert caught.value.code == "E_CONFLICT"
@@ -74,7 +74,7 @@ def test_an_entry_that_is_rejected_meanwhile_is_not_recorded(database: Database)
 
 
 def accepted(database: Database, who: str = "ann", competition: str = "hw13/1") -> int:
-    return store.accept(
+    return acceptance.accept(
         database, course="", competition=competition, participant=who, kind="person", sha256=f"{who:0>64}", size=1,
         filename="", message="", client_key=who, now=NOW, day="2027-03-01", next_slot=None, quota=None,
         rejections=None, closes=None, sign=lambda _: b"",

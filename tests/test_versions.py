@@ -15,20 +15,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import audit, worker
-from harness.cli import cli
-from harness.competition import (
-    Competition,
-    bar_from_json,
-    bar_to_json,
-    find_competition,
-    find_data,
-    read_secret,
-    read_versions,
-)
-from harness.grading import accept_file
+from harness.answers import read_secret
+from harness.cli.main import cli
+from harness.competition import Competition, bar_from_json, bar_to_json, find_competition
+from harness.grading import audit, worker
+from harness.grading.accept import accept_file
 from harness.home import Home, open_home
-from leaderboard import competitions, events, receipts, roster, store
+from harness.versions import find_data, read_versions
+from leaderboard import adjustments, competitions, events, receipts, records, results
 from leaderboard import database as database_module
 from leaderboard.database import LeaderboardError, open_database
 from submissions.store import keep
@@ -98,7 +92,7 @@ def test_one_flipped_bit_in_any_secret_file_stops_grading(home: Home, own: Home)
                 assert json.loads(refused.stdout)["error"]["code"] == "E_ANSWERS_CHANGED", (file, place)
                 path.write_bytes(whole)
     with home.database() as database:
-        assert store.submissions(database) == []
+        assert records.submissions(database) == []
     call(home, "submit", "hw1", sample(home))
 
 
@@ -210,7 +204,7 @@ def test_a_home_of_the_second_release_shows_the_same_and_goes_on(second: Home) -
     }
     scores = [row[2] for rows in said["boards"].values() for row in rows]
     with second.database() as database:
-        assert set(scores) <= {side for row in store.grade_rows(database) for side in (row.public, row.private)}
+        assert set(scores) <= {side for row in results.grade_rows(database) for side in (row.public, row.private)}
     assert [row[2] for rows in shown().values() for row in rows] == pytest.approx(scores, rel=1e-4)  # cut when shown
     assert call(second, "gradebook", "--format", "csv").stdout == said["gradebook"]
     key = json.loads((second.root / "public" / "course.json").read_bytes())["receipt_key"]
@@ -236,7 +230,7 @@ def test_a_home_of_the_second_release_grades_what_waits_and_what_is_new(second: 
     one = worker.new_worker(second, worker.Limits(), pytest.fail)
     with second.database() as database:
         assert worker.work(one, database, lambda: NOW)
-        assert 8 in {row.submission for row in store.grade_rows(database)}
+        assert 8 in {row.submission for row in results.grade_rows(database)}
     for name, who in (("hw01", "cyd"), ("hw12", "red")):
         done = call(second, "submit", name, sample(second, name), "--as", who, "--format", "json").stdout
         assert json.loads(done)["state"] == "graded"
@@ -327,8 +321,8 @@ def test_an_upgrade_that_changes_the_metrics_leaves_every_board_as_it_is(
     before = [boards(one, name) for one, name in cases]
     assert len(set(before[0])) > 3
     with home.database() as database:
-        grades = list(store.grade_rows(database))
-    for module in ("harness.competition", "harness.grading"):
+        grades = list(results.grade_rows(database))
+    for module in ("harness.competition", "harness.grading.settle"):
         monkeypatch.setattr(f"{module}.METRICS_VERSION", "1000")
     said: list[str] = []
     one = worker.new_worker(home, worker.Limits(), said.append)
@@ -343,7 +337,7 @@ def test_an_upgrade_that_changes_the_metrics_leaves_every_board_as_it_is(
     )
     assert [boards(one, name) for one, name in cases] == before
     with home.database() as database:
-        assert list(store.grade_rows(database)) == grades
+        assert list(results.grade_rows(database)) == grades
     monkeypatch.undo()
     assert call(home, "grade", "--pending").stdout == "hw01: submission 2 graded\n"
 
@@ -452,14 +446,14 @@ def test_what_is_in_the_folder_besides_is_left_alone(home: Home) -> None:
 
 
 def test_files_that_would_come_out_otherwise_are_not_put_in_place(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness import prepare as module
+    from harness import plans
 
-    real = module.plan_homework
+    real = plans.plan_homework
 
     def changed(*values: Any) -> Any:
         return replace(real(*values), sheet="# other\n")
 
-    monkeypatch.setattr(module, "plan_homework", changed)
+    monkeypatch.setattr(plans, "plan_homework", changed)
     (home.public("hw01") / "covid.test.csv").unlink()
     (home.public("hw01") / "sheet.md").unlink()
     refused = call(home, "prepare", "hw1", exit_code=8)
@@ -526,7 +520,7 @@ def test_new_data_say_what_they_put_away_ask_and_leave_it_readable(home: Home) -
         assert text in agreed.stderr, "--yes skips the question alone"
     with home.database() as database:
         told = [json.loads(event.body) | {"by": event.actor} for event in events.events(database)]
-        assert [one.slots for one in roster.extensions(database, "hw01/2")] == [2]
+        assert [one.slots for one in adjustments.extensions(database, "hw01/2")] == [2]
         assert events.verify(database, receipts.public_key(derive(home.key(), "receipts"))) == []
     (made,) = [body for body in told if body.get("replaces")]
     assert (made["by"], made["reason"], made["replaces"]["revealed"]) == ("prof", "a label was wrong", True)
@@ -558,7 +552,7 @@ def test_what_waits_of_older_data_is_still_graded(home: Home) -> None:
     accept(4)
     with home.database() as database:
         assert worker.work(one, database, lambda: NOW)
-        graded = {row.submission: (row.competition, row.public) for row in store.grade_rows(database)}
+        graded = {row.submission: (row.competition, row.public) for row in results.grade_rows(database)}
     assert [where for where, _ in graded.values()] == ["hw01/1"] * 3 + ["hw01/2"]
     assert len({graded[number][1] for number in (1, 2, 3)}) == 1
     assert said == []
@@ -576,7 +570,7 @@ def test_a_file_that_was_on_its_way_when_the_data_changed_is_told_so(home: Home)
         )  # fmt: skip
     assert (caught.value.code, caught.value.exit_code) == ("E_STALE_DATA", 3)
     with home.database() as database:
-        assert store.submissions(database) == []
+        assert records.submissions(database) == []
 
 
 # Old data stay readable
@@ -643,7 +637,7 @@ def test_bars_measured_at_one_size_are_not_given_to_another(home: Home, tmp_path
     done = asked(home, "submit", "hw1", sample(home), "--as", "ada")
     assert (done["bars"], done["has_bars"]) == ([], False)
     with home.database() as database:
-        (grade,) = store.grade_rows(database)
+        (grade,) = results.grade_rows(database)
     assert grade.passed_public == grade.passed_private == ()
 
 

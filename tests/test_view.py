@@ -1,4 +1,4 @@
-"""The one projection: what each role may see and do, asked of every function of `harness.view`."""
+"""The one projection: what each role may see and do, asked of every function of `harness.course`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from harness import view
-from harness.competition import find_competition, read_versions
-from harness.grading import grade_pending
-from harness.handin import best_words
+from harness.cli.hand_in import best_words
+from harness.competition import find_competition
+from harness.course import access, boards, catalogue, handing_in, limits, record
+from harness.course.access import NOBODY, Viewer
+from harness.grading.accept import grade_pending
 from harness.home import Home, open_home
-from harness.prepare import plan_homework, plan_own, prepare
+from harness.plans import plan_homework, plan_own
+from harness.prepare import prepare
 from harness.shown import shown
-from harness.view import NOBODY, Viewer
-from leaderboard import events, queue, roster, store
+from harness.versions import read_versions
+from leaderboard import acceptance, adjustments, enrolment, events, queue, records, results, roster
 from leaderboard.database import LeaderboardError
 from submissions.store import keep
 from tasks.base import PRIVATE, UserError
@@ -55,7 +57,7 @@ def course_at(course: Path, root: Path, config: str = "") -> Home:
     home = open_home(root)
     with home.database() as database:
         for entry in PEOPLE:
-            roster.add_person(database, entry, actor="prof-hung", reason="start", now=NOW)
+            enrolment.add_person(database, entry, actor="prof-hung", reason="start", now=NOW)
     return home
 
 
@@ -65,11 +67,11 @@ def predictions(home: Home, value: object) -> bytes:
     return "\n".join([header, *(f"{row.split(',')[0]},{value}" for row in rows)]).encode()
 
 
-def hand_in(home: Home, viewer: Viewer, value: object, now: datetime = NOW, **changes: Any) -> view.Body:
+def hand_in(home: Home, viewer: Viewer, value: object, now: datetime = NOW, **changes: Any) -> access.Body:
     data = predictions(home, value)
     sha256 = keep(home.submissions, data)
     values: dict[str, Any] = {"sha256": sha256, "size": len(data), "filename": "preds.csv", "message": "a note"}
-    return view.submit_accept(home, viewer, "hw1", **values | {"client_key": sha256} | changes, now=now)
+    return handing_in.submit_accept(home, viewer, "hw1", **values | {"client_key": sha256} | changes, now=now)
 
 
 def graded(home: Home, viewer: Viewer, *values: object, now: datetime = NOW) -> list[int]:
@@ -82,27 +84,27 @@ def graded(home: Home, viewer: Viewer, *values: object, now: datetime = NOW) -> 
 def asked(home: Home, viewer: Viewer, numbers: list[int], now: datetime = NOW) -> dict[str, str]:
     """What every reading function answers that viewer, errors included, as text."""
     calls: dict[str, Callable[[], Any]] = {
-        "homeworks": lambda: view.homeworks(home, viewer, now),
-        "homework": lambda: view.homework(home, viewer, "hw1", now),
-        "sheet": lambda: view.sheet(home, viewer, "hw1"),
-        "files": lambda: view.files(home, viewer, "hw1"),
-        "archive": lambda: str(view.archive(home, viewer, "hw1").relative_to(home.root)),
-        "file": lambda: str(view.file_path(home, viewer, "hw1", "sheet.md").relative_to(home.root)),
-        "me": lambda: view.me(home, viewer),
-        "quota": lambda: view.quota(home, viewer, "hw1", now),
-        "selection": lambda: view.selection(home, viewer, "hw1", now),
-        "submissions": lambda: view.submissions(home, viewer, None, now=now),
-        "everybody's": lambda: view.submissions(home, viewer, "hw1", everyone=True, now=now),
-        "public board": lambda: view.board(home, viewer, "hw1", now=now),
-        "private board": lambda: view.board(home, viewer, "hw1", private=True, now=now),
-        "gradebook": lambda: view.gradebook(home, viewer, "hw1", now=now),
-        "gradebook of all": lambda: view.gradebook(home, viewer, None, now=now),
-        "full gradebook": lambda: view.gradebook(home, viewer, "hw1", unrevealed=True, now=now),
-        "early look": lambda: view.board(home, viewer, "hw1", private=True, unrevealed=True, now=now),
+        "homeworks": lambda: catalogue.homeworks(home, viewer, now),
+        "homework": lambda: catalogue.homework(home, viewer, "hw1", now),
+        "sheet": lambda: catalogue.sheet(home, viewer, "hw1"),
+        "files": lambda: catalogue.files(home, viewer, "hw1"),
+        "archive": lambda: str(catalogue.archive(home, viewer, "hw1").relative_to(home.root)),
+        "file": lambda: str(catalogue.file_path(home, viewer, "hw1", "sheet.md").relative_to(home.root)),
+        "me": lambda: catalogue.me(home, viewer),
+        "quota": lambda: limits.quota(home, viewer, "hw1", now),
+        "selection": lambda: limits.selection(home, viewer, "hw1", now),
+        "submissions": lambda: record.submissions(home, viewer, None, now=now),
+        "everybody's": lambda: record.submissions(home, viewer, "hw1", everyone=True, now=now),
+        "public board": lambda: boards.board(home, viewer, "hw1", now=now),
+        "private board": lambda: boards.board(home, viewer, "hw1", private=True, now=now),
+        "gradebook": lambda: boards.gradebook(home, viewer, "hw1", now=now),
+        "gradebook of all": lambda: boards.gradebook(home, viewer, None, now=now),
+        "full gradebook": lambda: boards.gradebook(home, viewer, "hw1", unrevealed=True, now=now),
+        "early look": lambda: boards.board(home, viewer, "hw1", private=True, unrevealed=True, now=now),
     }
     for n in numbers:
-        calls[f"submission {n}"] = partial(view.submission, home, viewer, n, now)
-        calls[f"receipt {n}"] = partial(view.receipt, home, viewer, n)
+        calls[f"submission {n}"] = partial(record.submission, home, viewer, n, now)
+        calls[f"receipt {n}"] = partial(record.receipt, home, viewer, n)
     answers = {}
     for name, call in calls.items():
         try:
@@ -130,7 +132,7 @@ def test_each_role_sees_what_it_may_and_nothing_else(home: Home) -> None:
         "ta": staff,
         "instructor": staff,
     }
-    assert {viewer.role for viewer in ROLES.values()} == set(get_args(view.Role))
+    assert {viewer.role for viewer in ROLES.values()} == set(get_args(access.Role))
     for role, viewer in ROLES.items():
         answers = asked(home, viewer, [own, other])
         assert {name for name, answer in answers.items() if code(answer) == "ok"} == set(allowed[role]), role
@@ -141,7 +143,7 @@ def test_each_role_sees_what_it_may_and_nothing_else(home: Home) -> None:
 
 def test_what_is_anothers_is_refused_in_the_very_words_of_what_does_not_exist(home: Home) -> None:
     other = graded(home, BOB, 8)[0]
-    calls: list[Callable[[Home, Viewer, int], Any]] = [view.receipt, partial(view.submission, now=NOW)]
+    calls: list[Callable[[Home, Viewer, int], Any]] = [record.receipt, partial(record.submission, now=NOW)]
     for call in calls:
         answers = []
         for number in (other, 4711):
@@ -152,7 +154,7 @@ def test_what_is_anothers_is_refused_in_the_very_words_of_what_does_not_exist(ho
     refusals = []
     for number in (other, 4711):
         with pytest.raises(LeaderboardError) as refusal:
-            view.select(home, ANN, "hw1", [number], NOW)
+            limits.select(home, ANN, "hw1", [number], NOW)
         refusals.append(str(refusal.value).removeprefix(str(number)))
     assert refusals[0] == refusals[1]
 
@@ -166,11 +168,11 @@ def test_no_key_and_no_address_of_another_reaches_anybody_but_staff(home: Home) 
         own_mail = {p.email for p in PEOPLE if p.key == viewer.key}
         found = {text for text in strange - own_mail if text in answers}
         assert bool(found) == viewer.staff, (role, found)
-    board = view.board(home, ANN, "hw1", now=NOW)["board"]
+    board = boards.board(home, ANN, "hw1", now=NOW)["board"]
     assert {row["name"] for row in board} == {"Ann", "Blue", "Eve"}
     assert [row["name"] for row in board if row["own"]] == ["Ann"]
     assert all((row["submission"] is not None) == row["own"] for row in board)
-    nobody = view.board(home, NOBODY, "hw1", now=NOW)["board"]
+    nobody = boards.board(home, NOBODY, "hw1", now=NOW)["board"]
     assert {row["name"] for row in nobody} == {"a participant"}
     assert [row["score"] for row in nobody] == [row["score"] for row in board]
 
@@ -179,9 +181,9 @@ def test_a_person_who_joins_a_team_later_stays_alone_in_what_has_begun(home: Hom
     graded(home, ANN, 9)
     moved = roster.Entry("b10901001", "Ann", "ann@ntu.example", "student", "Green")
     with home.database() as database:
-        roster.import_people(database, [moved], actor="prof-hung", reason="teams", now=NOW)
+        enrolment.import_people(database, [moved], actor="prof-hung", reason="teams", now=NOW)
     graded(home, ANN, 8)
-    (row,) = view.board(home, ANN, "hw1", now=NOW)["board"]
+    (row,) = boards.board(home, ANN, "hw1", now=NOW)["board"]
     assert (row["name"], row["entries"], row["own"]) == ("Ann", 2, True)
 
 
@@ -197,24 +199,24 @@ def test_the_private_board_opens_to_all_with_the_reveal_and_before_it_each_look_
         if not viewer.staff:
             for unrevealed in (False, True):
                 with pytest.raises(UserError) as error:
-                    view.board(home, viewer, "hw1", private=True, unrevealed=unrevealed, now=NOW)
+                    boards.board(home, viewer, "hw1", private=True, unrevealed=unrevealed, now=NOW)
                 assert (error.value.code, error.value.exit_code) == ("E_NOT_REVEALED", 6)
     assert looks() == []
-    assert view.gradebook(home, TA, None, now=NOW)["hidden"] == ["hw01"]
+    assert boards.gradebook(home, TA, None, now=NOW)["hidden"] == ["hw01"]
     assert looks() == []
-    assert view.board(home, TA, "hw1", private=True, unrevealed=True, now=NOW)["side"] == "private"
+    assert boards.board(home, TA, "hw1", private=True, unrevealed=True, now=NOW)["side"] == "private"
     assert looks() == ["ta-wei"]
-    full = view.gradebook(home, PROF, "hw1", unrevealed=True, now=NOW)
+    full = boards.gradebook(home, PROF, "hw1", unrevealed=True, now=NOW)
     assert full["hidden"] == []
     assert [student["id"] for student in full["students"]] == ["b10901001", "b10901002", "b10901003"]
     assert looks() == ["ta-wei", "prof-hung"]
     with home.database() as database:
-        store.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
-    boards = [view.board(home, viewer, "hw1", private=True, now=NOW) for viewer in ROLES.values()]
-    assert all(len(board["board"]) == 2 for board in boards)
-    assert all({"public_rank", "move"} <= set(row) for board in boards for row in board["board"])
+        records.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
+    both = [boards.board(home, viewer, "hw1", private=True, now=NOW) for viewer in ROLES.values()]
+    assert all(len(board["board"]) == 2 for board in both)
+    assert all({"public_rank", "move"} <= set(row) for board in both for row in board["board"])
     assert looks() == ["ta-wei", "prof-hung"]
-    ended = view.homework(home, ANN, "hw1", NOW)
+    ended = catalogue.homework(home, ANN, "hw1", NOW)
     assert ended["closed"]
     assert ended["revealed"] == "2027-03-01T20:00:00+08:00"
 
@@ -223,8 +225,8 @@ def test_private_scores_of_submissions_are_told_with_the_reveal_and_to_nobody_be
     numbers = graded(home, ANN, 9, 30) + graded(home, BOB, 8)
 
     def told(viewer: Viewer, everyone: bool = False) -> dict[int, float | None]:
-        rows = view.submissions(home, viewer, "hw1", everyone=everyone, now=NOW)["submissions"]
-        single = {row["id"]: view.submission(home, viewer, row["id"], NOW)["private"] for row in rows}
+        rows = record.submissions(home, viewer, "hw1", everyone=everyone, now=NOW)["submissions"]
+        single = {row["id"]: record.submission(home, viewer, row["id"], NOW)["private"] for row in rows}
         assert single == {row["id"]: row["private"] for row in rows}
         return single
 
@@ -232,11 +234,11 @@ def test_private_scores_of_submissions_are_told_with_the_reveal_and_to_nobody_be
     assert [list(one) for one in before] == [numbers[:2], numbers[2:], numbers, numbers]
     assert all(score is None for one in before for score in one.values())
     with home.database() as database:
-        exact = {row.submission: row.private and shown(row.private, 5) for row in store.grade_rows(database)}
-        store.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
+        exact = {row.submission: row.private and shown(row.private, 5) for row in results.grade_rows(database)}
+        records.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
     assert told(ANN) == {number: exact[number] for number in numbers[:2]}
     assert told(TA, everyone=True) == exact
-    board = view.board(home, ANN, "hw1", private=True, now=NOW)["board"]
+    board = boards.board(home, ANN, "hw1", private=True, now=NOW)["board"]
     assert {row["submission"]: row["score"] for row in board if row["own"]}.items() <= told(ANN).items()
 
 
@@ -252,7 +254,7 @@ def test_a_flipped_private_label_changes_no_body_of_any_role_before_the_reveal(c
             np.save(folder / "column-0.npy", answers)
             reseal(home)
         numbers = graded(home, ANN, 9, 800) + graded(home, BOB, 7, 900) + graded(home, EVE, 6)
-        view.select(home, BOB, "hw1", numbers[2:3], NOW)
+        limits.select(home, BOB, "hw1", numbers[2:3], NOW)
         bodies.append({role: asked(home, viewer, numbers) for role, viewer in ROLES.items()})
     for role, answers in bodies[0].items():
         changed = [name for name in answers if answers[name] != bodies[1][role][name]]
@@ -265,15 +267,15 @@ def test_a_token_that_only_reads_changes_nothing_and_one_that_submits_has_no_rig
     reading = Viewer("student", ANN.key, "read")
     changes: list[Callable[[Viewer], Any]] = [
         lambda viewer: hand_in(home, viewer, 5),
-        lambda viewer: view.select(home, viewer, "hw1", [number], NOW),
-        lambda viewer: view.submit_limit(home, viewer, "hw1", NOW),
+        lambda viewer: limits.select(home, viewer, "hw1", [number], NOW),
+        lambda viewer: handing_in.submit_limit(home, viewer, "hw1", NOW),
     ]
     for change in changes:
         for viewer, wanted in ((reading, "E_SCOPE"), (NOBODY, "E_LOGIN")):
             with pytest.raises(UserError) as error:
                 change(viewer)
             assert (error.value.code, error.value.exit_code) == (wanted, 6)
-    assert view.submission(home, reading, number, NOW)["state"] == "graded"
+    assert record.submission(home, reading, number, NOW)["state"] == "graded"
     for viewer in WEAK_STAFF:
         assert code(asked(home, viewer, [number])[f"submission {number}"]) == "E_NOT_FOUND"
         assert code(asked(home, viewer, [])["everybody's"]) == "E_NOT_ALLOWED"
@@ -291,40 +293,42 @@ def test_a_submission_is_queued_with_its_place_then_graded_then_on_the_board(hom
     with home.database() as database:
         leased = queue.lease(database, versions, "worker", NOW, timedelta(seconds=60))
     assert leased is not None
-    assert view.submission(home, ANN, first["submission"], NOW)["state"] == "grading"
+    assert record.submission(home, ANN, first["submission"], NOW)["state"] == "grading"
     grade_pending(home, NOW, ["hw01"])
-    done = view.submission(home, ANN, first["submission"], NOW)
+    done = record.submission(home, ANN, first["submission"], NOW)
     assert (done["state"], done["rank"], done["position"]) == ("graded", 2, None)
-    assert done["scores"][0]["public"] == view.board(home, ANN, "hw1", now=NOW)["board"][1]["score"]
-    listed = view.submissions(home, ANN, "hw1", now=NOW)["submissions"]
+    assert done["scores"][0]["public"] == boards.board(home, ANN, "hw1", now=NOW)["board"][1]["score"]
+    listed = record.submissions(home, ANN, "hw1", now=NOW)["submissions"]
     assert [(row["id"], row["state"], row["message"]) for row in listed] == [(first["submission"], "graded", "a note")]
 
 
 def test_the_owner_of_a_refused_file_sees_every_problem_that_the_reader_found(home: Home) -> None:
     number = graded(home, ANN, "nan")[0]
-    seen = view.submission(home, ANN, number, NOW)
+    seen = record.submission(home, ANN, number, NOW)
     assert seen["state"] == "rejected"
     assert seen["code"].startswith("E_")
     assert seen["problems"][0]["line"] == 2
     assert len(seen["problems"]) > 1
     assert seen["scores"] == []
-    quota = view.quota(home, ANN, "hw1", NOW)["quota"][0]
+    quota = limits.quota(home, ANN, "hw1", NOW)["quota"][0]
     assert (quota["used"], quota["refused"]) == (0, 1)
 
 
 def test_a_file_with_more_problems_than_are_shown_says_how_many_there_are(home: Home) -> None:
     rows = len(predictions(home, "nan").splitlines()) - 1
-    seen = view.submission(home, ANN, graded(home, ANN, "nan")[0], NOW)
+    seen = record.submission(home, ANN, graded(home, ANN, "nan")[0], NOW)
     assert seen["total"] == rows > len(seen["problems"])
-    assert view.submission(home, ANN, graded(home, ANN, 9)[0], NOW)["total"] == 0
+    assert record.submission(home, ANN, graded(home, ANN, 9)[0], NOW)["total"] == 0
     with home.database() as database:  # as it was kept before the total was
-        store.reject(database, hand_in(home, ANN, 5)["submission"], "E_X", NOW, '[{"code": "E_X", "message": "no"}]')
-    old = view.submission(home, ANN, 3, NOW)
+        acceptance.reject(
+            database, hand_in(home, ANN, 5)["submission"], "E_X", NOW, '[{"code": "E_X", "message": "no"}]'
+        )
+    old = record.submission(home, ANN, 3, NOW)
     assert (old["total"], old["problems"]) == (1, [{"code": "E_X", "message": "no"}])
 
 
 def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_waits(home: Home) -> None:
-    from harness.grading import accept_file
+    from harness.grading.accept import accept_file
 
     close = datetime(2027, 3, 1, 14, tzinfo=UTC)
     (home.root / "config.toml").write_text(
@@ -334,17 +338,17 @@ def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_w
     viewers = {viewer.key: viewer for viewer in (TA, ANN, BOB, EVE, PROF)}
 
     def compare() -> None:
-        board = view.board(home, ANN, "hw1", now=NOW)["board"]
+        board = boards.board(home, ANN, "hw1", now=NOW)["board"]
         people = sum(row["kind"] == "person" for row in board)
         for viewer in viewers.values():
-            line = next((row for row in view.board(home, viewer, "hw1", now=NOW)["board"] if row["own"]), None)
-            place = view.homeworks(home, viewer, NOW)["tasks"][0]["place"]
+            line = next((row for row in boards.board(home, viewer, "hw1", now=NOW)["board"] if row["own"]), None)
+            place = catalogue.homeworks(home, viewer, NOW)["tasks"][0]["place"]
             assert (line is None) == (place is None)
             if line is not None:
                 assert place == {key: line[key] for key in ("rank", "score", "bars", "submission")} | {
                     "of": people, "digits": 5,
                 }  # fmt: skip
-        assert view.homeworks(home, NOBODY, NOW)["tasks"][0]["place"] is None
+        assert catalogue.homeworks(home, NOBODY, NOW)["tasks"][0]["place"] is None
 
     compare()
     graded(home, EVE, "nan")
@@ -355,7 +359,7 @@ def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_w
     grade_pending(home, NOW, ["hw01"])
     graded(home, ANN, 40)
     compare()
-    board = view.board(home, ANN, "hw1", now=NOW)["board"]
+    board = boards.board(home, ANN, "hw1", now=NOW)["board"]
     assert board[0]["score"] == board[1]["score"] != board[2]["score"]
     graded(home, ANN, 13)
     sha256 = keep(home.submissions, predictions(home, 14))
@@ -372,7 +376,7 @@ def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_w
     hand_in(home, PROF, 60)
     hand_in(home, EVE, 61)
     compare()
-    board = view.board(home, ANN, "hw1", now=NOW)["board"]
+    board = boards.board(home, ANN, "hw1", now=NOW)["board"]
     assert [row["score"] is None for row in board] == [False] * (len(board) - 2) + [True] * 2
 
 
@@ -381,14 +385,14 @@ def test_the_preview_of_the_selection_is_what_the_private_board_takes(course: Pa
     home = course_at(course, tmp_path / "home", f'[hw01]\nunselected = "{rule}"\nselections = 2\n')
     numbers = graded(home, ANN, 60, 15, 90, 12)
     wanted = {"best_public": [1, 3], "first": [0, 1], "last": [2, 3], "all": [0, 1, 2, 3]}[rule]
-    preview = view.selection(home, ANN, "hw1", NOW)
+    preview = limits.selection(home, ANN, "hw1", NOW)
     assert [row["id"] for row in preview["counts"]] == [numbers[place] for place in wanted]
     assert (preview["selected"], preview["locked"], preview["unselected"]) == ([], False, rule)
-    board = view.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW)["board"]
+    board = boards.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW)["board"]
     assert board[0]["submission"] in [row["id"] for row in preview["counts"]]
-    chosen = view.select(home, ANN, "hw1", [numbers[0], numbers[2]], NOW)
+    chosen = limits.select(home, ANN, "hw1", [numbers[0], numbers[2]], NOW)
     assert chosen["selected"] == [row["id"] for row in chosen["counts"]] == [numbers[0], numbers[2]]
-    board = view.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW)["board"]
+    board = boards.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW)["board"]
     assert board[0]["submission"] in (numbers[0], numbers[2])
 
 
@@ -397,30 +401,34 @@ def test_the_clocks_are_those_of_the_viewer_extensions_included(course: Path, tm
     closes = datetime(2027, 3, 1, 15, 59, 59, 999_999, tzinfo=UTC)
     with home.database() as database:
         until = closes + timedelta(days=1)
-        roster.extend(
+        adjustments.extend(
             database, "hw01/1", "person", ANN.key, until=until, slots=1, actor="prof-hung", reason="ill", now=NOW
         )
     late = closes + timedelta(microseconds=1)
-    assert view.homework(home, BOB, "hw1", NOW)["closes"] == "2027-03-01T23:59:59+08:00"
-    assert view.homework(home, ANN, "hw1", NOW)["closes"] == "2027-03-02T23:59:59+08:00"
-    assert [view.homework(home, viewer, "hw1", late)["closed"] for viewer in (ANN, BOB, NOBODY)] == [False, True, True]
-    assert [view.quota(home, viewer, "hw1", NOW)["quota"][0]["limit"] for viewer in (ANN, BOB)] == [3, 2]
+    assert catalogue.homework(home, BOB, "hw1", NOW)["closes"] == "2027-03-01T23:59:59+08:00"
+    assert catalogue.homework(home, ANN, "hw1", NOW)["closes"] == "2027-03-02T23:59:59+08:00"
+    assert [catalogue.homework(home, viewer, "hw1", late)["closed"] for viewer in (ANN, BOB, NOBODY)] == [
+        False,
+        True,
+        True,
+    ]
+    assert [limits.quota(home, viewer, "hw1", NOW)["quota"][0]["limit"] for viewer in (ANN, BOB)] == [3, 2]
     assert [hand_in(home, viewer, 9, late)["practice"] for viewer in (ANN, BOB)] == [False, True]
-    assert [view.selection(home, viewer, "hw1", late)["locked"] for viewer in (ANN, BOB)] == [False, True]
+    assert [limits.selection(home, viewer, "hw1", late)["locked"] for viewer in (ANN, BOB)] == [False, True]
     with pytest.raises(LeaderboardError, match="closed"):
-        view.select(home, BOB, "hw1", [], late)
-    assert [row["name"] for row in view.homeworks(home, ANN, late)["tasks"]] == ["hw01"]
+        limits.select(home, BOB, "hw1", [], late)
+    assert [row["name"] for row in catalogue.homeworks(home, ANN, late)["tasks"]] == ["hw01"]
 
 
 def test_practice_is_scored_but_has_no_place_and_does_not_count(course: Path, tmp_path: Path) -> None:
     home = course_at(course, tmp_path / "home", '[hw01]\ndeadline = "2027-03-01T20:00:00+08:00"\n')
     numbers = graded(home, ANN, 60) + graded(home, ANN, 15, now=NOW + timedelta(seconds=1))
-    timely, late = (view.submission(home, ANN, number, NOW) for number in numbers)
+    timely, late = (record.submission(home, ANN, number, NOW) for number in numbers)
     assert (timely["practice"], timely["rank"]) == (False, 1)
     assert (late["practice"], late["rank"], late["state"]) == (True, None, "graded")
     assert late["scores"][0]["public"] < timely["scores"][0]["public"]
-    assert view.board(home, ANN, "hw1", now=NOW)["board"][0]["score"] == timely["scores"][0]["public"]
-    assert [row["id"] for row in view.selection(home, ANN, "hw1", NOW)["counts"]] == numbers[:1]
+    assert boards.board(home, ANN, "hw1", now=NOW)["board"][0]["score"] == timely["scores"][0]["public"]
+    assert [row["id"] for row in limits.selection(home, ANN, "hw1", NOW)["counts"]] == numbers[:1]
 
 
 @pytest.mark.parametrize(
@@ -429,11 +437,11 @@ def test_practice_is_scored_but_has_no_place_and_does_not_count(course: Path, tm
 def test_only_files_of_the_manifest_are_given_out(course: Path, tmp_path: Path, name: str) -> None:
     home = course_at(course, tmp_path / "home")
     with pytest.raises(UserError) as error:
-        view.file_path(home, ANN, "hw1", name)
+        catalogue.file_path(home, ANN, "hw1", name)
     assert error.value.code == "E_NOT_FOUND"
-    listed = [entry["file"] for entry in view.files(home, ANN, "hw1")["files"]]
-    assert all(view.file_path(home, ANN, "hw1", entry).is_file() for entry in listed)
-    assert "folder" not in view.files(home, ANN, "hw1")
+    listed = [entry["file"] for entry in catalogue.files(home, ANN, "hw1")["files"]]
+    assert all(catalogue.file_path(home, ANN, "hw1", entry).is_file() for entry in listed)
+    assert "folder" not in catalogue.files(home, ANN, "hw1")
 
 
 @pytest.mark.parametrize("name", ["hw03", "hw99", "../x", "public", "", "hw01/../hw01", "x" * 500])
@@ -441,7 +449,7 @@ def test_a_homework_that_is_not_prepared_does_not_exist_for_a_class(course: Path
     home = course_at(course, tmp_path / "home")
     for viewer in (ANN, PROF, NOBODY):
         with pytest.raises(UserError) as error:
-            view.homework(home, viewer, name, NOW)
+            catalogue.homework(home, viewer, name, NOW)
         assert error.value.code == "E_NOT_FOUND"
         assert str(home.root) not in str(error.value)
 
@@ -455,67 +463,67 @@ def test_positions_count_what_waits_in_all_homeworks(home: Home, tmp_path: Path)
     prepare(home, plan, seed=1, new_data=False, accept_leaks=True, now=NOW)
     data = (home.public("own") / "sample_submission.csv").read_bytes()
     sha256 = keep(home.submissions, data)
-    other = view.submit_accept(
+    other = handing_in.submit_accept(
         home, ANN, "own", sha256=sha256, size=len(data), filename="a.csv", message="", client_key=sha256, now=NOW
     )
     mine = hand_in(home, BOB, 15)
     assert [body["position"] for body in (other, mine)] == [1, 2]
     shutil.rmtree(home.root / "secret" / "own")
-    assert view.submission(home, BOB, mine["submission"], NOW)["position"] == 1, "what is not graded holds nobody up"
+    assert record.submission(home, BOB, mine["submission"], NOW)["position"] == 1, "what is not graded holds nobody up"
 
 
 def test_who_was_taken_off_the_roster_hands_in_nothing(home: Home) -> None:
     graded(home, ANN, 9)
     with home.database() as database:
-        roster.disable(database, ANN.key, actor="prof-hung", reason="left", now=NOW)
+        enrolment.disable(database, ANN.key, actor="prof-hung", reason="left", now=NOW)
     with pytest.raises(LeaderboardError) as error:
         hand_in(home, ANN, 8)
     assert (error.value.code, error.value.exit_code) == ("E_DISABLED", 6)
-    assert [row["name"] for row in view.board(home, BOB, "hw1", now=NOW)["board"]] == ["Ann"]
+    assert [row["name"] for row in boards.board(home, BOB, "hw1", now=NOW)["board"]] == ["Ann"]
 
 
 def test_a_submission_to_a_competition_that_was_made_anew_keeps_its_score(course: Path, tmp_path: Path) -> None:
     home = course_at(course, tmp_path / "home")
     number = graded(home, ANN, 9)[0]
-    before = view.submission(home, ANN, number, NOW)
+    before = record.submission(home, ANN, number, NOW)
     plan = plan_homework("hw1", None, None, "small")
     prepare(home, plan, seed=None, new_data=True, accept_leaks=False, now=NOW, reason="why")
-    assert view.submission(home, ANN, number, NOW)["scores"] == before["scores"]
-    assert view.submissions(home, ANN, "hw1", now=NOW)["submissions"] == []
+    assert record.submission(home, ANN, number, NOW)["scores"] == before["scores"]
+    assert record.submissions(home, ANN, "hw1", now=NOW)["submissions"] == []
 
 
 def test_the_owner_of_a_home_needs_no_roster_and_may_do_all(course: Path, tmp_path: Path) -> None:
     shutil.copytree(course, tmp_path / "home")
-    home, owner = open_home(tmp_path / "home"), view.owner("me")
-    body = view.submit(home, owner, "hw1", home.public("hw01") / "sample_submission.csv", "first", NOW)
+    home, owner = open_home(tmp_path / "home"), access.owner("me")
+    body = handing_in.submit(home, owner, "hw1", home.public("hw01") / "sample_submission.csv", "first", NOW)
     assert (body["state"], body["rank"], body["quota"]["used"]) == ("graded", 1, 1)
     assert body["receipt"]["participant"] == "me"
     assert code(asked(home, owner, [1])["early look"]) == "ok"
-    assert len(view.homeworks(home, owner, NOW)["tasks"]) > 1
+    assert len(catalogue.homeworks(home, owner, NOW)["tasks"]) > 1
 
 
 def test_scores_are_cut_for_everybody_and_exact_for_staff_who_ask(home: Home) -> None:
     numbers = graded(home, ANN, 60, 80) + graded(home, BOB, 50)  # far above the answers: the farther, the worse
     with home.database() as database:
-        exact = {row.submission: row.public for row in store.grade_rows(database)}
+        exact = {row.submission: row.public for row in results.grade_rows(database)}
     cut = {number: shown(score, 5) for number, score in exact.items()}
     assert all(cut[number] != exact[number] for number in numbers)
     for viewer in ROLES.values():
-        board = view.board(home, viewer, "hw1", now=NOW)["board"]
+        board = boards.board(home, viewer, "hw1", now=NOW)["board"]
         assert [row["score"] for row in board] == sorted((cut[numbers[0]], cut[numbers[2]]))
         assert all(row["interval"] == [round(end, 3) for end in row["interval"]] for row in board)
     for viewer in (TA, PROF):
-        everyone = view.submissions(home, viewer, "hw1", everyone=True, now=NOW)["submissions"]
+        everyone = record.submissions(home, viewer, "hw1", everyone=True, now=NOW)["submissions"]
         assert {row["id"]: row["score"] for row in everyone} == cut
-        everyone = view.submissions(home, viewer, "hw1", everyone=True, exact=True, now=NOW)["submissions"]
+        everyone = record.submissions(home, viewer, "hw1", everyone=True, exact=True, now=NOW)["submissions"]
         assert {row["id"]: row["score"] for row in everyone} == exact
-        rows = view.board(home, viewer, "hw1", exact=True, now=NOW)["board"]
+        rows = boards.board(home, viewer, "hw1", exact=True, now=NOW)["board"]
         assert {row["submission"]: row["score"] for row in rows} == {n: exact[n] for n in (numbers[0], numbers[2])}
         assert all(row["interval"][0] < row["score"] < row["interval"][1] for row in rows)
     for viewer in [NOBODY, ANN, CYD, EVE, *WEAK_STAFF]:
         calls: list[Callable[[], Any]] = [
-            partial(view.board, home, viewer, "hw1", exact=True, now=NOW),
-            partial(view.submissions, home, viewer, "hw1", exact=True, now=NOW),
+            partial(boards.board, home, viewer, "hw1", exact=True, now=NOW),
+            partial(record.submissions, home, viewer, "hw1", exact=True, now=NOW),
         ]
         for call in calls:
             with pytest.raises(UserError) as error:
@@ -528,45 +536,45 @@ def test_a_worse_file_names_the_best_one_and_has_no_rank_of_its_own(home: Home) 
     first, worse, better = graded(home, ANN, 60, 80, 50)  # far above the answers: the farther, the worse
 
     def said(number: int) -> tuple[Any, ...]:
-        body = view.submission(home, ANN, number, NOW)
-        assert body["best"]["score"] == view.board(home, ANN, "hw1", now=NOW)["board"][1]["score"]
+        body = record.submission(home, ANN, number, NOW)
+        assert body["best"]["score"] == boards.board(home, ANN, "hw1", now=NOW)["board"][1]["score"]
         return body["rank"], body["improved"], body["best"]["submission"]
 
     assert said(better) == (2, True, better)
     assert said(worse) == (None, False, better)
     assert said(first) == (None, True, better), "it was the best in its day"
-    assert best_words(view.submission(home, ANN, worse, NOW)).startswith(
+    assert best_words(record.submission(home, ANN, worse, NOW)).startswith(
         "not an improvement: your best is still submission"
     )
-    assert best_words(view.submission(home, ANN, first, NOW)).startswith(f"your best is submission {better} (")
+    assert best_words(record.submission(home, ANN, first, NOW)).startswith(f"your best is submission {better} (")
     again = graded(home, ANN, "50.0")[0]
     assert said(again) == (None, False, better), "an equal score is no improvement"
     queued = hand_in(home, ANN, 7)["submission"]
-    body = view.submission(home, ANN, queued, NOW)
+    body = record.submission(home, ANN, queued, NOW)
     assert (body["rank"], body["improved"], body["best"]) == (None, None, None)
 
 
 def test_after_the_reveal_the_quota_is_one_of_practice_and_says_since_when(home: Home) -> None:
     graded(home, ANN, 9)
-    before = view.quota(home, ANN, "hw1", NOW)["quota"][0]
+    before = limits.quota(home, ANN, "hw1", NOW)["quota"][0]
     assert (before["practice"], before["revealed"], before["used"]) == (False, None, 1)
     with home.database() as database:
-        store.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
-    after = view.quota(home, ANN, "hw1", NOW + timedelta(hours=1))["quota"][0]
+        records.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
+    after = limits.quota(home, ANN, "hw1", NOW + timedelta(hours=1))["quota"][0]
     assert (after["practice"], after["revealed"], after["used"]) == (True, "2027-03-01T20:00:00+08:00", 0)
     number = graded(home, ANN, 8, now=NOW + timedelta(hours=1))[0]
-    body = view.submission(home, ANN, number, NOW)
+    body = record.submission(home, ANN, number, NOW)
     assert (body["practice"], body["rank"], body["improved"], body["best"]) == (True, None, None, None)
 
 
 def test_a_board_of_few_rows_says_where_its_intervals_fall_short(
     home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from harness import board
+    from harness.cli import board
 
-    assert view.board(home, BOB, "hw1", now=NOW)["interval_note"] is None  # there is no interval yet
+    assert boards.board(home, BOB, "hw1", now=NOW)["interval_note"] is None  # there is no interval yet
     graded(home, BOB, 3)
-    body = view.board(home, BOB, "hw1", now=NOW)
+    body = boards.board(home, BOB, "hw1", now=NOW)
     assert body["interval_note"] == (
         "With 446 rows, the interval misses more often than 1 in 20 times where a few errors are very large."
     )

@@ -16,12 +16,17 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from harness import audit, competition, home, serve, view
-from harness.cli import cli
-from harness.competition import complete_data, find_competition, read_bars
+from harness import answers, competition, home
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.course import access, catalogue
+from harness.grading import audit
 from harness.home import Home, open_home
-from harness.prepare import plan_homework, prepare
-from leaderboard import competitions, receipts, roster, store
+from harness.plans import plan_homework
+from harness.prepare import prepare
+from harness.server import run
+from harness.versions import complete_data, read_bars
+from leaderboard import access_tokens, competitions, receipts, records
 from tasks.base import UserError
 from tasks.split import derive
 from tests import test_serve, test_server
@@ -116,7 +121,7 @@ def fill(school: Class) -> None:
 
 def reveal(school: Class) -> None:
     with school.home.database() as database:
-        store.reveal(database, "hw01/1", "ian", "the end", NOW)
+        records.reveal(database, "hw01/1", "ian", "the end", NOW)
 
 
 # All that can be asked.
@@ -173,7 +178,7 @@ def do_everything(school: Class, role: str) -> dict[str, int]:
     answers["log out"] = api.delete("/api/v1/session", headers=word).status_code
     answers["log out, page"] = browser.post("/logout", data=csrf, headers=sent).status_code
     answers["log in, wrong"] = browser.post("/login", data={"token": "no", "next": "/"}, headers=sent).status_code
-    invitation = {"token": school.token(role, label=roster.INVITATION), "next": "/"}
+    invitation = {"token": school.token(role, label=access_tokens.INVITATION), "next": "/"}
     answers["invitation"] = school.client().post("/login", data=invitation, headers=sent).status_code
     return answers
 
@@ -236,18 +241,18 @@ def test_older_data_and_a_change_that_was_cut_off_need_nothing_secret(school: Cl
 def test_a_request_that_opens_or_looks_there_is_found(
     school: Class, monkeypatch: pytest.MonkeyPatch, look: str
 ) -> None:
-    real = view.me
+    real = catalogue.me
     looks: dict[str, Callable[[Path], Any]] = {
         "open": lambda folder: (folder / "key").read_bytes(),
         "stat": lambda folder: (folder / "hw01").is_dir(),
         "list": lambda folder: list(folder.glob("*/*")),
     }
 
-    def nosy(home: Home, viewer: view.Viewer) -> view.Body:
+    def nosy(home: Home, viewer: access.Viewer) -> access.Body:
         looks[look](home.root / "secret")
         return real(home, viewer)
 
-    monkeypatch.setattr(view, "me", nosy)
+    monkeypatch.setattr(catalogue, "me", nosy)
     with watch(school.home.root) as seen:
         assert school.client("b01").get("/api/v1/me").status_code == 200
     assert seen
@@ -258,7 +263,7 @@ def test_a_request_that_opens_or_looks_there_is_found(
 
 def test_the_home_of_a_web_process_gives_neither_the_key_nor_a_path_there(school: Class) -> None:
     web = replace(school.home, served=True)
-    for reach in (web.key, lambda: web.secret("hw01", 1), lambda: competition.course_key(web)):
+    for reach in (web.key, lambda: web.secret("hw01", 1), lambda: answers.course_key(web)):
         with pytest.raises(UserError, match="not for a web process"):
             reach()
 
@@ -273,7 +278,7 @@ def note(event, arguments):
             os.write(out, f"{os.getpid()} {os.fsdecode(argument)}\\n".encode())
 out = os.open(os.environ["NOTES"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 sys.addaudithook(note)
-from harness.cli import main
+from harness.cli.main import main
 main()
 """
 
@@ -355,14 +360,14 @@ def test_a_key_that_does_not_follow_from_the_secret_one_stops_preparing_and_serv
     assert done.exit_code == 10
     assert f"{path} does not follow from" in done.stderr
     with pytest.raises(UserError) as caught:
-        serve.make_ready(school.home)
+        run.make_ready(school.home)
     assert caught.value.code == "E_KEY"
     found = call(school, "audit", "verify")
     assert found.exit_code != 0
     assert f"{path} does not follow from the secret key" in found.output
     assert path.read_bytes() == bytes(32), "nothing is written over"
     shutil.rmtree(path.parent)
-    serve.make_ready(school.home)
+    run.make_ready(school.home)
     assert path.read_bytes() == derive(school.home.key(), name)
     assert call(school, "audit", "verify").exit_code == 0
 
@@ -391,7 +396,7 @@ def test_a_home_of_an_earlier_release_gets_them_when_it_is_prepared_again_or_ser
     assert call(school, "prepare", "hw1").exit_code == 0
     assert submit(school.client("b01"), school.file(50.0)).status_code == 202
     shutil.rmtree(school.home.root / "keys")
-    serve.make_ready(school.home)
+    run.make_ready(school.home)
     assert submit(school.client("b01"), school.file(51.0)).status_code == 202
 
 
@@ -427,7 +432,7 @@ def test_data_of_an_earlier_release_are_described_before_the_web_process_starts(
     client = school.client("tom")
     paths = [f"/api/v1/homeworks/hw1/board?private=true&version={n}" for n in (1, 2)] + ["/api/v1/submissions/1"]
     with school.home.database() as database:
-        store.reveal(database, "hw01/2", "ian", "the end", NOW)
+        records.reveal(database, "hw01/2", "ian", "the end", NOW)
     before = [client.get(path) for path in paths]
     with school.home.database() as database, database.transaction():
         database.execute("UPDATE competitions SET description = NULL, prepared_at = NULL, digest = NULL")

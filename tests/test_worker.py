@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness import grading, worker
-from harness.cli import cli
-from harness.competition import find_competition, read_versions
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.grading import accept, scoring, worker
 from harness.home import Home, open_home
-from leaderboard import queue, store
+from harness.versions import read_versions
+from leaderboard import acceptance, queue, records, results
 from leaderboard.database import Database, LeaderboardError
 from submissions.store import keep
 from tasks.base import SubmissionError
@@ -34,7 +35,7 @@ KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from harness import worker
+from harness.grading import worker
 from harness.home import open_home
 def step(name):
     if name == sys.argv[2]:
@@ -64,7 +65,7 @@ def hand_in(home: Home, data: bytes | None = None, who: str = "ada") -> int:
     data = (home.public("hw01") / "sample_submission.csv").read_bytes() if data is None else data
     sha256 = keep(home.submissions, data)
     with home.database() as database:
-        accepted = grading.accept_file(
+        accepted = accept.accept_file(
             home, database, competition, participant=who, sha256=sha256, size=len(data), filename="a.csv",
             message="", client_key=sha256, now=NOW,
         )  # fmt: skip
@@ -82,10 +83,10 @@ def state(home: Home, number: int, now: datetime = NOW) -> str:
     competition = find_competition(home, "hw1")
     versions = read_versions(home, competition)
     with home.database() as database:
-        entry = store.submission(database, number)
+        entry = records.submission(database, number)
         if entry.rejected is not None:
             return entry.rejected
-        if number in store.public_grades(database, competition.key, *versions):
+        if number in results.public_grades(database, competition.key, *versions):
             return "graded"
         return queue.standing(database, {competition.key: versions}, [number], now)[number].state
 
@@ -104,13 +105,13 @@ def test_a_worker_grades_as_submit_at_home_does_to_the_last_bit(home: Home, tmp_
     assert state(home, number) == "queued"
     assert work(home) == (True, [])
     assert work(home) == (False, [])
-    grading.submit(
+    accept.submit(
         home, "hw1", home.public("hw01") / "sample_submission.csv", participant="bob", now=NOW
     )  # fmt: skip
     with home.database() as database:
         mine, other = [
             (row.public, row.private, row.details, row.private_details, row.passed_public, row.passed_private)
-            for row in store.grade_rows(database)
+            for row in results.grade_rows(database)
         ]
         assert database.fetch("SELECT submission_id FROM leases") == []
     assert mine == other
@@ -121,8 +122,8 @@ def test_a_broken_file_is_rejected_with_the_same_problems_as_at_home_and_gives_i
     number = hand_in(home, b"id,tested_positive\n0,nan\n")
     assert work(home) == (True, [])
     with home.database() as database:
-        entry = store.submission(database, number)
-        used = store.quota_state(database, "hw01/1", "ada", "2027-03-01").used
+        entry = records.submission(database, number)
+        used = acceptance.quota_state(database, "hw01/1", "ada", "2027-03-01").used
     assert used == 0
     assert entry.rejected is not None
     found = json.loads(entry.rejected_details or "")
@@ -130,7 +131,7 @@ def test_a_broken_file_is_rejected_with_the_same_problems_as_at_home_and_gives_i
     assert problems[0]["code"] == entry.rejected
     (home.root / "broken.csv").write_bytes(b"id,tested_positive\n0,nan\n")
     with pytest.raises(SubmissionError) as caught:
-        grading.submit(home, "hw1", home.root / "broken.csv", participant="bob", now=NOW)
+        accept.submit(home, "hw1", home.root / "broken.csv", participant="bob", now=NOW)
     assert "\n".join(f"{problem['code']}  {problem['message']}" for problem in problems) == str(caught.value)
     assert found["total"] == caught.value.total
     balanced(home)
@@ -166,7 +167,7 @@ def test_a_grading_that_fails_is_tried_once_more_and_then_given_up(
     home: Home, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., Any], said: str
 ) -> None:
     number = hand_in(home)
-    monkeypatch.setattr(grading, "grade", fault)
+    monkeypatch.setattr(scoring, "grade", fault)
     limits = worker.Limits(seconds=0.5 if fault is hang else 20.0, memory=2**32)
     for attempt in (1, 2):
         assert state(home, number) == "queued"
@@ -179,8 +180,8 @@ def test_a_grading_that_fails_is_tried_once_more_and_then_given_up(
     assert work(home) == (False, [])
     monkeypatch.undo()
     with home.database() as database:
-        assert store.quota_state(database, "hw01/1", "ada", "2027-03-01").used == 1
-    assert grading.grade_pending(home, NOW, ["hw01"]) == [("hw01", number, "graded")]
+        assert acceptance.quota_state(database, "hw01/1", "ada", "2027-03-01").used == 1
+    assert accept.grade_pending(home, NOW, ["hw01"]) == [("hw01", number, "graded")]
     assert state(home, number) == "graded"
     balanced(home)
 
@@ -198,7 +199,7 @@ def test_grading_by_hand_keeps_the_limits_of_the_server(
         config.write(f"[server]\nseconds = {3 if fault is hang else 60}\n")
     words = ["--home", str(home.root), "grade", "--pending"]
     with monkeypatch.context() as broken:
-        broken.setattr(grading, "grade", fault)
+        broken.setattr(scoring, "grade", fault)
         told = CliRunner().invoke(cli, words).stdout.splitlines()
     assert told[0].startswith(f"hw01: submission {first} still waiting: ")
     assert said in told[0]
@@ -210,7 +211,7 @@ def test_grading_by_hand_keeps_the_limits_of_the_server(
 
 def test_a_grading_that_works_the_second_time_is_recorded_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     number = hand_in(home)
-    monkeypatch.setattr(grading, "grade", die)
+    monkeypatch.setattr(scoring, "grade", die)
     assert work(home)[0]
     monkeypatch.undo()
     assert work(home) == (True, [])
@@ -219,7 +220,7 @@ def test_a_grading_that_works_the_second_time_is_recorded_once(home: Home, monke
 
 
 def test_one_that_fails_does_not_keep_others_from_being_graded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = grading.grade
+    real = scoring.grade
 
     def picky(secret: Any, predictions: Any) -> Any:
         return die() if float(predictions["tested_positive"][0]) == 7.0 else real(secret, predictions)
@@ -227,7 +228,7 @@ def test_one_that_fails_does_not_keep_others_from_being_graded(home: Home, monke
     sample = (home.public("hw01") / "sample_submission.csv").read_text().splitlines()
     bad = "\n".join([sample[0], f"{sample[1].split(',')[0]},7.0", *sample[2:]]) + "\n"
     first, second = hand_in(home, bad.encode(), "eve"), hand_in(home)
-    monkeypatch.setattr(grading, "grade", picky)
+    monkeypatch.setattr(scoring, "grade", picky)
     for _ in range(4):
         work(home)
     assert (state(home, first), state(home, second)) == ("failed", "graded")
@@ -249,8 +250,8 @@ def test_a_kill_of_a_worker_at_any_step_ends_in_one_grade(home: Home, step: str)
     assert work(home, later) == (not recorded, [])
     assert state(home, number, later) == "graded"
     with home.database() as database:
-        assert len(list(store.grade_rows(database))) == 1
-        assert store.quota_state(database, "hw01/1", "ada", "2027-03-01").used == 1
+        assert len(list(results.grade_rows(database))) == 1
+        assert acceptance.quota_state(database, "hw01/1", "ada", "2027-03-01").used == 1
     balanced(home)
 
 
@@ -315,7 +316,7 @@ def test_two_lost_workers_cost_an_innocent_file_nothing_and_ten_end_it(home: Hom
 
 def test_a_worker_that_is_told_to_stop_gives_its_lease_back_unused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     number = hand_in(home)
-    monkeypatch.setattr(grading, "grade", hang)
+    monkeypatch.setattr(scoring, "grade", hang)
     told: list[bool] = []
     done = work(home, stopped=lambda: bool(told), step=lambda name: told.append(name == "forked"))
     assert done == (False, [])
@@ -331,7 +332,7 @@ def test_a_stop_that_reaches_the_grading_process_first_uses_no_attempt(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = hand_in(home)
-    monkeypatch.setattr(grading, "grade", hang)
+    monkeypatch.setattr(scoring, "grade", hang)
     asked: list[bool] = []
 
     def stopped() -> bool:
@@ -361,7 +362,7 @@ def test_a_file_with_an_older_grade_that_can_no_longer_be_read_is_given_up_and_n
     number = hand_in(home, b"id,tested_positive\n0,nan\n")
     data_version, _ = read_versions(home, find_competition(home, "hw1"))
     with home.database() as database:
-        store.record(
+        results.record(
             database, number, data_version=data_version, metric_version="an older one", public_version="1",
             higher_is_better=False, public=1.0, private=1.0, details="{}", passed_public=[], passed_private=[],
             mac="", now=NOW,
@@ -438,7 +439,8 @@ def test_answers_that_are_restored_in_place_are_graded_by_the_same_worker_which_
 
 
 def test_a_worker_notices_that_a_homework_was_prepared_anew(home: Home) -> None:
-    from harness.prepare import plan_homework, prepare
+    from harness.plans import plan_homework
+    from harness.prepare import prepare
 
     hand_in(home)
     said: list[str] = []
@@ -450,7 +452,7 @@ def test_a_worker_notices_that_a_homework_was_prepared_anew(home: Home) -> None:
         prepare(home, plan, seed=None, new_data=True, reason="a label was wrong", accept_leaks=False, now=NOW)
         assert hand_in(home) == 2
         assert worker.work(one, database, lambda: NOW)
-        assert {row.competition for row in store.grade_rows(database)} == {"hw01/1", "hw01/2"}
+        assert {row.competition for row in results.grade_rows(database)} == {"hw01/1", "hw01/2"}
     assert said == []
 
 
@@ -475,4 +477,4 @@ def test_a_worker_goes_on_after_its_database_was_gone(home: Home, monkeypatch: p
 
 def graded(home: Home) -> bool:
     with home.database() as database:
-        return bool(list(store.grade_rows(database)))
+        return bool(list(results.grade_rows(database)))

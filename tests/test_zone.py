@@ -15,7 +15,7 @@ import pytest
 
 from harness import home as homes
 from harness.home import Home, local, open_home
-from leaderboard import roster
+from leaderboard import enrolment, roster
 from tests.conftest import Server
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ def home(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 def enrol(home: Home) -> None:
     with home.database() as database:
-        roster.add_person(database, roster.Entry("ada", "Ada", "", "student"), actor="prof", reason="start", now=NOW)
+        enrolment.add_person(database, roster.Entry("ada", "Ada", "", "student"), actor="prof", reason="start", now=NOW)
 
 
 def test_a_home_for_oneself_uses_the_zone_of_the_machine(home: Home) -> None:
@@ -84,7 +84,7 @@ def test_a_machine_whose_zone_cannot_be_found_out_has_utc(answer: object, monkey
 def test_the_quota_of_a_home_for_oneself_is_told_in_the_zone_of_the_machine(home: Home, zone: str) -> None:
     words = ["--home", str(home.root), "quota", "hw1", "--format", "json"]
     done = subprocess.run(
-        [sys.executable, "-c", "from harness.cli import main; main()", *words],
+        [sys.executable, "-c", "from harness.cli.main import main; main()", *words],
         cwd=ROOT, env=os.environ | {"TZ": zone}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

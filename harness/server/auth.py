@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.course.access import NOBODY, Viewer
 from harness.home import Home, local
-from harness.view import NOBODY, Viewer
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
+    from leaderboard.access_tokens import Token
     from leaderboard.database import Database
-    from leaderboard.roster import Token
 
 By = Literal["nothing", "header", "cookie"]
 
@@ -62,7 +62,7 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
     Raises UserError E_LOGIN for a token that is unknown, expired or revoked, or whose person was disabled: the
     error is the same for all of them.
     """
-    from leaderboard import roster
+    from leaderboard import access_tokens
 
     by: By
     number = ""
@@ -70,7 +70,7 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not 20 <= len(token) <= 100 or not token.isascii():
             raise refused()
-        digest, by = roster.hash_token(token), "header"
+        digest, by = access_tokens.hash_token(token), "header"
     elif cookie:
         session = _session(home, cookie, now)
         if session is None:
@@ -79,14 +79,14 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
     else:
         return ANYBODY
     with home.database() as database:
-        found = roster.find_token(database, digest, now, number)
+        found = access_tokens.find_token(database, digest, now, number)
     if found is None:
         if by == "cookie":
             return ANYBODY
         raise refused()
     row, person = found
     viewer = Viewer(person.role, person.key, row.scope)
-    return Login(viewer, row.id, by, digest, row.label == roster.INVITATION)
+    return Login(viewer, row.id, by, digest, row.label == access_tokens.INVITATION)
 
 
 def refused() -> UserError:
@@ -104,15 +104,15 @@ def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login, str
 
     An invitation is used up: the session then uses a new token, returned third and shown only once.
     """
-    from leaderboard import roster
+    from leaderboard import access_tokens
 
     login = find_login(home, f"Bearer {token}", None, now)
-    digest, own = roster.hash_token(token), None
+    digest, own = access_tokens.hash_token(token), None
     if login.invited:
-        own = roster.new_token()
-        digest = roster.hash_token(own)
+        own = access_tokens.new_token()
+        digest = access_tokens.hash_token(own)
         with home.database() as database:
-            _redeem(database, roster.hash_token(token), digest, "browser", now)
+            _redeem(database, access_tokens.hash_token(token), digest, "browser", now)
         login = find_login(home, f"Bearer {own}", None, now)
     ends = int((now + timedelta(days=SESSION_DAYS)).timestamp())
     text = f"{digest}.{ends}.{secrets.token_hex(16)}"
@@ -121,12 +121,12 @@ def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login, str
 
 def close_session(home: Home, cookie: str | None, now: datetime) -> None:
     """Signs a browser out: its cookie and every copy of it become invalid."""
-    from leaderboard import roster
+    from leaderboard import access_tokens
 
     session = _session(home, cookie or "", now)
     if session is not None:
         with home.database() as database:
-            roster.end_session(database, session.number, session.ends, now)
+            access_tokens.end_session(database, session.number, session.ends, now)
 
 
 def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, Any]:
@@ -134,26 +134,28 @@ def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, 
 
     Raises UserError: E_LOGIN for nobody, E_SCOPE for a token without full rights, E_TOKENS for too many.
     """
-    from leaderboard import roster
+    from leaderboard import access_tokens
 
     if login.token is None:
         raise UserError("log in first: lhy-grade login URL", code="E_LOGIN", exit_code=6)
-    if label == roster.INVITATION:
+    if label == access_tokens.INVITATION:
         raise UserError("choose another label.", code="E_LABEL")
-    key, made = login.viewer.key, roster.new_token()
+    key, made = login.viewer.key, access_tokens.new_token()
     with home.database() as database:
         if login.invited:
-            _redeem(database, login.hash, roster.hash_token(made), label, now)
+            _redeem(database, login.hash, access_tokens.hash_token(made), label, now)
         else:
             if login.viewer.scope != "all":
                 raise UserError("this token cannot create other tokens.", code="E_SCOPE", exit_code=6)
             if len(_live(database, key, now)) >= MOST_TOKENS:
                 raise UserError(f"you have {MOST_TOKENS} tokens; revoke one first.", code="E_TOKENS", exit_code=8)
-            ends = roster.find_token(database, login.hash, now)
+            ends = access_tokens.find_token(database, login.hash, now)
             if ends is None:
                 raise refused()
-            roster.issue_token(database, key, roster.hash_token(made), "all", label, ends[0].expires_at, key, now)
-        found = roster.find_token(database, roster.hash_token(made), now)
+            access_tokens.issue_token(
+                database, key, access_tokens.hash_token(made), "all", label, ends[0].expires_at, key, now
+            )
+        found = access_tokens.find_token(database, access_tokens.hash_token(made), now)
     assert found is not None
     return {"schema": 1, "token": made, "scope": found[0].scope, "expires": local(home, found[0].expires_at)}
 
@@ -179,28 +181,30 @@ def tokens(home: Home, login: Login, now: datetime) -> dict[str, Any]:
 
 def revoke(home: Home, login: Login, number: int, now: datetime) -> dict[str, Any]:
     """Revokes one of the caller's tokens; one of another person is E_NOT_FOUND."""
-    from leaderboard import roster
+    from leaderboard import access_tokens
 
     if number not in {row["id"] for row in tokens(home, login, now)["tokens"]}:
         raise UserError(f"there is no token {number}.", code="E_NOT_FOUND")
     if login.viewer.scope != "all" and number != login.token:
         raise UserError("this token cannot revoke other tokens.", code="E_SCOPE", exit_code=6)
     with home.database() as database:
-        roster.revoke_token(database, number, login.viewer.key, now)
+        access_tokens.revoke_token(database, number, login.viewer.key, now)
     return {"schema": 1}
 
 
 def _live(database: Database, key: str, now: datetime) -> list[Token]:
-    from leaderboard import roster
+    from leaderboard import access_tokens
 
-    return [token for token in roster.tokens(database, key) if token.revoked_at is None and token.expires_at > now]
+    return [
+        token for token in access_tokens.tokens(database, key) if token.revoked_at is None and token.expires_at > now
+    ]
 
 
 def _redeem(database: Database, invitation: str, made: str, label: str, now: datetime) -> None:
-    from leaderboard import roster
+    from leaderboard import access_tokens
 
-    found = roster.find_token(database, invitation, now)
-    if found is None or not roster.redeem_invitation(
+    found = access_tokens.find_token(database, invitation, now)
+    if found is None or not access_tokens.redeem_invitation(
         database, invitation, made, label=label, expires=found[0].expires_at, now=now
     ):
         raise refused()

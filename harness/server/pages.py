@@ -1,4 +1,4 @@
-"""The web pages, rendered from the bodies of `harness.view`, the only source of their data.
+"""The web pages, rendered from the bodies of `harness.course`, the only source of their data.
 
 Templates escape every value, and text from outside is made inert as on a terminal. Everything except uploading a file
 works without scripts; `static/app.js` uploads files and refreshes a page by fetching it again.
@@ -6,14 +6,11 @@ works without scripts; `static/app.js` uploads files and refreshes a page by fet
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
-from pathlib import Path
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -21,29 +18,26 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markdown_it import MarkdownIt
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
-from harness import view
 from harness.archive import grouped
-from harness.board import with_bars
+from harness.cli.board import with_bars
+from harness.cli.hand_in import HIDDEN, best_words
 from harness.competition import MetricCard
-from harness.handin import HIDDEN, best_words
+from harness.course import boards, catalogue, handing_in, limits, quizzes, record
+from harness.course.access import Body
 from harness.home import Home
-from harness.render import inert, interval, number, short_time
-from harness.server import app, auth, quiz
+from harness.server import app, auth, endpoints, quiz, refusals, state, uploads
+from harness.server.chart import chart
+from harness.server.rendering import HERE, STATIC, Ask, Page, markdown, render, score_text
 from harness.server.settings import Settings
 from harness.show import SEEN
-from harness.view import Body, Viewer
+from harness.words import interval, number, short_time
 from leaderboard.database import LeaderboardError
 from tasks.base import as_written
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 
-HERE = Path(__file__).parent
-STATIC = {"style.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'"
@@ -51,28 +45,8 @@ POLICY = (
 PER_PAGE = 200
 """Submissions per page of the staff's list of all submissions."""
 
-Values = dict[str, Any]
+
 Make = Callable[..., "Page"]
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Who requests a page, and when; `csrf` is the token in the forms of this browser's session."""
-
-    home: Home
-    viewer: Viewer
-    csrf: str
-    path: str
-    now: datetime
-
-
-@dataclass(frozen=True)
-class Page:
-    """A template with its values."""
-
-    template: str
-    values: Values
-    status: int = 200
 
 
 def make_site(
@@ -80,7 +54,7 @@ def make_site(
     settings: Settings,
     clock: Callable[[], datetime],
     log: Callable[[str], None],
-    grace: float = app.GRACE_SECONDS,
+    grace: float = state.GRACE_SECONDS,
 ) -> FastAPI:
     """The application with its pages; outside /api, errors are pages too."""
     api = app.make_app(home, settings, clock, log, grace)
@@ -95,9 +69,6 @@ def make_site(
         if isinstance(route, APIRoute) and not route.include_in_schema and route.methods == {"GET"}:
             route.methods = {"GET", "HEAD"}
     return api
-
-
-# Routes.
 
 
 def _add_reading(api: FastAPI) -> None:
@@ -134,8 +105,8 @@ def _add_own(api: FastAPI) -> None:
         try:
             if not form.keys() <= {"csrf", "submission"}:
                 raise UserError("the selection form has unexpected fields. Nothing was changed.")
-            chosen = view.chosen_numbers(form.get("submission", []))
-            await server.call(view.select, server.home, login.viewer, hw, chosen, server.clock())
+            chosen = limits.chosen_numbers(form.get("submission", []))
+            await server.call(limits.select, server.home, login.viewer, hw, chosen, server.clock())
         except (UserError, LeaderboardError) as error:
             if error.code in ("E_NOT_FOUND", "E_LOGIN", "E_SCOPE"):
                 raise
@@ -144,7 +115,7 @@ def _add_own(api: FastAPI) -> None:
         return _see(f"/homeworks/{quote(hw, safe='')}/submissions?saved=1#selection")
 
     @api.get("/submissions/{number}", include_in_schema=False)
-    async def _submission(request: Request, number: app.Number, handed: bool = False) -> Response:
+    async def _submission(request: Request, number: endpoints.Number, handed: bool = False) -> Response:
         return await _answer(request, submission, number, handed)
 
 
@@ -153,7 +124,7 @@ def _add_quiz(api: FastAPI) -> None:
         """The login, the quiz and the answers of a form that was sent."""
         form, login = await _read_post(request, quiz.FIELDS, quiz.BYTES)
         server = app_server(request)
-        of_quiz = await server.call(view.quiz, server.home, login.viewer, hw)
+        of_quiz = await server.call(quizzes.quiz, server.home, login.viewer, hw)
         return login, form, of_quiz, *quiz.answers_of(of_quiz, form)
 
     @api.get("/homeworks/{hw}/quiz", include_in_schema=False)
@@ -164,7 +135,7 @@ def _add_quiz(api: FastAPI) -> None:
     async def _hand_in_quiz(request: Request, hw: str) -> Response:
         login, form, of_quiz, answers, seen = await told(request, hw)
         server = app_server(request)
-        body = await server.call(view.save_draft, server.home, login.viewer, hw, answers, server.clock(), seen)
+        body = await server.call(quizzes.save_draft, server.home, login.viewer, hw, answers, server.clock(), seen)
         if body["conflict"]:
             return await _answer(request, quiz_form, hw, False, answers, body["conflict"], login=login)
         if first(form, "go") != "submit":
@@ -179,9 +150,9 @@ def _add_quiz(api: FastAPI) -> None:
             login, form, _, answers, _ = await told(request, hw)
             server = app_server(request)
             some = {name: chosen for name, chosen in answers.items() if name in form.get("question", [])}
-            body = await server.call(view.save_draft, server.home, login.viewer, hw, some, server.clock())
+            body = await server.call(quizzes.save_draft, server.home, login.viewer, hw, some, server.clock())
         except (UserError, LeaderboardError) as error:
-            return app.refusal(request.scope.get("lhy.id", "-"), error)
+            return refusals.refusal(request.scope.get("lhy.id", "-"), error)
         return JSONResponse({"revision": body["revision"], "saved_at": body["saved_at"]})
 
 
@@ -203,8 +174,8 @@ def _add_staff(api: FastAPI) -> None:
     async def _gradebook_csv(request: Request, hw: str = "") -> Response:
         from harness.sheets import write_rows
 
-        server, login = app_server(request), await app.find_login(request)
-        body = await server.call(view.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+        server, login = app_server(request), await state.find_login(request)
+        body = await server.call(boards.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
         text = write_rows(body["table"]["header"], body["table"]["rows"])
         named = {"content-disposition": 'attachment; filename="gradebook.csv"'}
         return Response(text, media_type="text/csv; charset=utf-8", headers=named)
@@ -235,14 +206,14 @@ def _add_session(api: FastAPI) -> None:
             ask = Ask(server.home, login.viewer, csrf, request.url.path, server.clock())
             values = {"token": own, "address": server.settings.address, "next": target}
             response = await server.call(write, server, ask, Page("welcome.html", values))
-        app.set_cookie(response, server.settings, cookie)
+        endpoints.set_cookie(response, server.settings, cookie)
         return response
 
     @api.post("/logout", include_in_schema=False)
     async def _log_out(request: Request) -> Response:
         _, login = await _read_post(request)
         response = _see("/login")
-        await app.sign_out(request, response, login)
+        await endpoints.sign_out(request, response, login)
         return response
 
 
@@ -259,7 +230,7 @@ def _add_static(api: FastAPI) -> None:
 
 def _add_errors(api: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
-        plain = app.refusal(request.scope.get("lhy.id", "-"), error)
+        plain = refusals.refusal(request.scope.get("lhy.id", "-"), error)
         if request.url.path.startswith("/api/"):
             return plain
         body = json.loads(bytes(plain.body))["error"]
@@ -282,16 +253,16 @@ def _add_errors(api: FastAPI) -> None:
         api.add_exception_handler(kind, answer)
 
 
-def app_server(request: Request) -> app.Server:
+def app_server(request: Request) -> state.Server:
     """The state shared by the requests of this process."""
-    server: app.Server = request.app.state.server
+    server: state.Server = request.app.state.server
     return server
 
 
 async def _answer(request: Request, make: Make, *values: Any, login: auth.Login | None = None) -> Response:
     """The page that `make` builds for the login of the request."""
     server = app_server(request)
-    ask = _ask(request, login or await app.find_login(request))
+    ask = _ask(request, login or await state.find_login(request))
     return await server.call(lambda: write(server, ask, make(ask, *values)))
 
 
@@ -311,7 +282,7 @@ async def _ask_again(request: Request, status: int) -> Ask | None:
     return _ask(request, await server.call(auth.find_login, server.home, None, cookie, server.clock()))
 
 
-def write(server: app.Server, ask: Ask | None, page: Page) -> HTMLResponse:
+def write(server: state.Server, ask: Ask | None, page: Page) -> HTMLResponse:
     """The HTTP response with a page."""
     headers = {"content-security-policy": POLICY, "vary": "cookie"}
     return HTMLResponse(render(server.home, ask, page), page.status, headers)
@@ -324,7 +295,7 @@ def _see(target: str) -> RedirectResponse:
 Form = dict[str, list[str]]
 
 
-async def _read_post(request: Request, fields: int = 200, most: int = app.JSON_BYTES) -> tuple[Form, auth.Login]:
+async def _read_post(request: Request, fields: int = 200, most: int = state.JSON_BYTES) -> tuple[Form, auth.Login]:
     """The fields of a form and the login that sent it; the form must come from a page of this server.
 
     It has so many fields and bytes at most.
@@ -336,14 +307,14 @@ async def _read_post(request: Request, fields: int = 200, most: int = app.JSON_B
         raise UserError("this form was not sent from a page of this server.", code="E_CSRF", exit_code=6)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise UserError("expected a form of a page of this server (application/x-www-form-urlencoded).")
-    data = await app.read_body(request, most)
+    data = await uploads.read_body(request, most)
     try:
         form = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=fields)
     except ValueError:
         raise UserError("this form cannot be read; reload the page.") from None
     sealed = (b"x-csrf-token", first(form, "csrf").encode())  # a form sends as a field what a script sends as a header
     asked = Request({**request.scope, "headers": [*request.scope["headers"], sealed]})
-    login = await app.find_login(asked)
+    login = await state.find_login(asked)
     request.scope["lhy.token"] = login.token
     return form, login
 
@@ -360,9 +331,6 @@ def _inside(target: str) -> str:
     return target if inside and not parts.netloc and not parts.scheme and not parts.path.startswith("/login") else "/"
 
 
-# The values of each page.
-
-
 def log_in(ask: Ask, target: str, problem: str = "") -> Page:
     """The form for a token."""
     return Page("login.html", {"next": _inside(target), "problem": problem}, 401 if problem else 200)
@@ -370,16 +338,16 @@ def log_in(ask: Ask, target: str, problem: str = "") -> Page:
 
 def overview(ask: Ask) -> Page:
     """The homeworks with their deadlines and the viewer's standing."""
-    return Page("overview.html", {"rows": view.homeworks(ask.home, ask.viewer, ask.now)["tasks"]})
+    return Page("overview.html", {"rows": catalogue.homeworks(ask.home, ask.viewer, ask.now)["tasks"]})
 
 
 def homework(ask: Ask, hw: str) -> Page:
     """The text, the data, the rules and the bars of a homework."""
-    body = view.homework(ask.home, ask.viewer, hw, ask.now)
+    body = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
     name = body["name"]
     known = ask.viewer.role != "nobody"
-    data = view.files(ask.home, ask.viewer, name) if known else {"files": [], "archive": None}
-    picture = view.picture(ask.home, ask.viewer, name) if known else None
+    data = catalogue.files(ask.home, ask.viewer, name) if known else {"files": [], "archive": None}
+    picture = catalogue.picture(ask.home, ask.viewer, name) if known else None
     cards = {card["name"]: card for card in body["metrics"]}
     bars = [
         bar
@@ -393,9 +361,9 @@ def homework(ask: Ask, hw: str) -> Page:
     ]
     return Page(
         "homework.html",
-        {"hw": body, "tab": "sheet", "sheet": markdown(view.sheet(ask.home, ask.viewer, name)), "bars": bars}
+        {"hw": body, "tab": "sheet", "sheet": markdown(catalogue.sheet(ask.home, ask.viewer, name)), "bars": bars}
         | {"files": grouped([file for file in data["files"] if file["file"] != "sheet.md"])}
-        | {"unselected": view.unselected_words(body["rules"])}
+        | {"unselected": limits.unselected_words(body["rules"])}
         | {"archive": data["archive"], "count": len(data["files"]), "picture": picture, "seen": SEEN.get(name, "")},
     )
 
@@ -414,8 +382,8 @@ class Heading:
 
 def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: bool = False) -> Page:
     """The public or private board, sorted by a column; sorted by rank it also has rows for the bars."""
-    homework = view.homework(ask.home, ask.viewer, hw, ask.now)
-    body = view.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
+    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    body = boards.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
     metric = MetricCard(**body["metrics"][0])
     rows = body["board"]
     headings = [
@@ -478,8 +446,8 @@ def ordered(rows: Sequence[Body], key: str, down: bool) -> list[Body]:
 
 def hand_in(ask: Ask, hw: str) -> Page:
     """The form for submitting a file."""
-    view.submit_limit(ask.home, ask.viewer, hw, ask.now)
-    body = view.homework(ask.home, ask.viewer, hw, ask.now)
+    handing_in.submit_limit(ask.home, ask.viewer, hw, ask.now)
+    body = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
     return Page("submit.html", {"hw": body, "tab": "submit"})
 
 
@@ -487,8 +455,11 @@ def quiz_form(
     ask: Ask, hw: str, saved: bool = False, kept: quiz.Answers | None = None, conflict: Sequence[str] = ()
 ) -> Page:
     """The questions of a quiz with the saved answers, or with those of a form whose draft was changed meanwhile."""
-    homework, draft = view.homework(ask.home, ask.viewer, hw, ask.now), view.draft(ask.home, ask.viewer, hw, ask.now)
-    questions = quiz.shown(view.quiz(ask.home, ask.viewer, hw), draft["answers"] if kept is None else kept)
+    homework, draft = (
+        catalogue.homework(ask.home, ask.viewer, hw, ask.now),
+        quizzes.draft(ask.home, ask.viewer, hw, ask.now),
+    )
+    questions = quiz.shown(quizzes.quiz(ask.home, ask.viewer, hw), draft["answers"] if kept is None else kept)
     found = [(name, " ".join(draft["answers"][name]) or "nothing") for name in conflict]
     blank = [one["name"] for one in questions if not one["chosen"]]
     values = {"hw": homework, "tab": "submit", "questions": questions, "draft": draft, "conflict": found}
@@ -497,15 +468,15 @@ def quiz_form(
 
 def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", status: int = 200) -> Page:
     """The viewer's submissions, their score history and the selection."""
-    homework = view.homework(ask.home, ask.viewer, hw, ask.now)
-    rows = view.submissions(ask.home, ask.viewer, hw, now=ask.now)["submissions"]
-    chosen = view.selection(ask.home, ask.viewer, hw, ask.now)
+    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    rows = record.submissions(ask.home, ask.viewer, hw, now=ask.now)["submissions"]
+    chosen = limits.selection(ask.home, ask.viewer, hw, ask.now)
     counting = {row["id"] for row in chosen["counts"]}
     return Page(
         "submissions.html",
         {"hw": homework, "tab": "submissions", "rows": rows[::-1], "selection": chosen, "counting": counting}
         | {"chart": chart(homework, rows), "saved": saved, "problem": problem}
-        | {"unselected": view.unselected_words(chosen)}
+        | {"unselected": limits.unselected_words(chosen)}
         | {"waiting": any(row["state"] in ("queued", "grading") for row in rows)}
         | {"revealed": any(row["private"] is not None for row in rows)},
         status,
@@ -514,9 +485,9 @@ def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", statu
 
 def submission(ask: Ask, number: int, handed: bool = False) -> Page:
     """One submission: its state, its score or the problems of its file, and its receipt."""
-    body = view.submission(ask.home, ask.viewer, number, ask.now)
-    homework = view.homework(ask.home, ask.viewer, body["homework"], ask.now)
-    receipt = json.dumps(view.receipt(ask.home, ask.viewer, number), indent=2, ensure_ascii=True)
+    body = record.submission(ask.home, ask.viewer, number, ask.now)
+    homework = catalogue.homework(ask.home, ask.viewer, body["homework"], ask.now)
+    receipt = json.dumps(record.receipt(ask.home, ask.viewer, number), indent=2, ensure_ascii=True)
     own = body["own"]
     cards = {card["name"]: card for card in body["metrics"]}
     values = {"hw": homework, "tab": "submissions" if own else "everyone", "one": body, "receipt": receipt.split("\n")}
@@ -528,12 +499,12 @@ def standing(body: Body, cards: Mapping[str, Body], own: bool = True) -> str:
     """The state of a submission as a sentence."""
     if body["state"] == "graded" and not body["scores"]:
         card = body["metrics"][0]
-        points = None if body["private"] is None else _score(body["private"], card["digits"])
+        points = None if body["private"] is None else score_text(body["private"], card["digits"])
         return f"{HIDDEN[:1].upper()}{HIDDEN[1:]}." if points is None else f"Graded: {points} {card['label']}."
     if body["state"] == "graded":
         score = body["scores"][0]
         card = cards[score["metric"]]
-        text = f"Graded: public {card['label']} {_score(score['public'], card['digits'])}"
+        text = f"Graded: public {card['label']} {score_text(score['public'], card['digits'])}"
         if body["rank"] is not None:
             return f"{text}, rank {body['rank']}."
         return f"{text}; {best_words(body, own=own)}." if body["best"] else f"{text}."
@@ -547,8 +518,8 @@ def standing(body: Body, cards: Mapping[str, Body], own: bool = True) -> str:
 
 def everyone(ask: Ask, hw: str, search: str, page: int) -> Page:
     """All submissions of a homework, newest first, for staff."""
-    homework = view.homework(ask.home, ask.viewer, hw, ask.now)
-    rows = view.submissions(ask.home, ask.viewer, hw, everyone=True, now=ask.now)["submissions"][::-1]
+    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    rows = record.submissions(ask.home, ask.viewer, hw, everyone=True, now=ask.now)["submissions"][::-1]
     wanted = search.strip().casefold()
     if wanted:
         rows = [row for row in rows if wanted in f"{row['name']}\n{row['participant']}\n{row['state']}".casefold()]
@@ -563,226 +534,6 @@ def everyone(ask: Ask, hw: str, search: str, page: int) -> Page:
 
 def gradebook(ask: Ask, hw: str | None) -> Page:
     """The points of all students, for staff."""
-    body = view.gradebook(ask.home, ask.viewer, hw, now=ask.now)
-    names = [row["name"] for row in view.homeworks(ask.home, ask.viewer, ask.now)["tasks"]]
+    body = boards.gradebook(ask.home, ask.viewer, hw, now=ask.now)
+    names = [row["name"] for row in catalogue.homeworks(ask.home, ask.viewer, ask.now)["tasks"]]
     return Page("gradebook.html", {"book": body, "chosen": hw, "names": names})
-
-
-# The chart.
-
-
-@dataclass(frozen=True)
-class Point:
-    """A submission in the chart: x in percent, y in pixels from the top; `beyond` means off the scale."""
-
-    x: float
-    y: float
-    text: str
-    kind: Literal["counted", "practice"]
-    beyond: bool
-
-
-@dataclass(frozen=True)
-class Line:
-    """A horizontal line of the chart, or a step of the best score so far."""
-
-    y: float
-    text: str = ""
-    x: float = 0.0
-    to: float = 100.0
-    up: float = 0.0
-
-
-@dataclass(frozen=True)
-class Chart:
-    """The history of scores, ready to draw."""
-
-    points: Sequence[Point]
-    best: Sequence[Line]
-    bars: Sequence[Line]
-    ticks: Sequence[Line]
-    label: str
-    summary: str
-    height: int = 220
-
-
-TOP, BOTTOM = 22.0, 198.0
-
-
-def chart(homework: Body, rows: Sequence[Body]) -> Chart | None:
-    """The chart of a participant's scores; None without scores. A score far from the others is drawn at the edge."""
-    metric, rounded = homework["metrics"][0], homework["metrics"][0]["digits"]
-    graded = [row for row in rows if row["score"] is not None]
-    if not graded:
-        return None
-    up = metric["higher_is_better"]
-    lines = [
-        (bar, value)
-        for bar in homework["bars"]
-        for name, value in bar["public"]
-        if bar["comparable"] and name == metric["name"]
-    ]
-    levels = [value for _, value in lines]
-    scores = sorted((row["score"] for row in graded), reverse=up)
-    typical = abs(scores[(len(scores) - 1) // 2] - scores[0])
-    reach = max(3 * typical, max(levels) - min(levels) if levels else 0.0) or math.inf
-    near = [score for score in scores if abs(score - scores[0]) <= reach]
-    span = max(near) - min(near)
-    beside = [
-        max((v for v in levels if v <= scores[0]), default=None),
-        min((v for v in levels if v >= scores[0]), default=None),
-    ]
-    lines = [(bar, v) for bar, v in lines if v in beside or min(near) - span <= v <= max(near) + span]
-    low, high = min([*near, *(v for _, v in lines)]), max([*near, *(v for _, v in lines)])
-    margin = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
-    low, high = low - margin, high + margin
-
-    def y(value: float) -> float:
-        share: float = (value - low) / (high - low)
-        return round(BOTTOM - (BOTTOM - TOP) * min(1.0, max(0.0, share)), 1)
-
-    points: list[Point] = []
-    best: list[Line] = []
-    record: float | None = None
-    for place, row in enumerate(graded):
-        x = round(14 + 80 * (place / (len(graded) - 1) if len(graded) > 1 else 0.5), 2)
-        kind: Literal["counted", "practice"] = "practice" if row["practice"] else "counted"
-        text = f"submission {row['id']}: {_score(row['score'], rounded)}, {short_time(row['at'])}"
-        points.append(Point(x, y(row["score"]), text, kind, not low <= row["score"] <= high))
-        better = record is None or (row["score"] > record if up else row["score"] < record)
-        if kind == "counted" and better:
-            if best:
-                best[-1] = Line(best[-1].y, x=best[-1].x, to=x, up=y(row["score"]))
-            record = row["score"]
-            best.append(Line(y(record), x=x, to=96.0, up=y(record)))
-    bars: list[Line] = []
-    for bar, value in lines:
-        place_y = y(value)
-        free = all(abs(place_y - line.y) > 16 for line in bars if line.text)
-        bars.append(Line(place_y, f"{bar['name']} {as_written(value, bar['digits'])}" if free else ""))
-    ticks = [Line(y(value), text) for value, text in _ticks(low, high)]
-    scored = [row["score"] for row in graded if not row["practice"]]
-    top = (max if up else min)(scored) if scored else None
-    summary = f"{len(graded)} graded submissions" + (f", best {_score(top, rounded)}." if top is not None else ".")
-    better_is = "higher" if up else "lower"
-    return Chart(points, best, bars, ticks, f"{metric['label']} ({better_is} is better)", summary)
-
-
-def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Two to six round numbers from low to high, with their labels.
-
-    >>> [text for _, text in _ticks(0.83, 1.27)]
-    ['0.9', '1.0', '1.1', '1.2']
-    """
-    power = math.floor(math.log10((high - low) / 5))
-    step = next(n * 10.0**power for n in (1, 2, 5, 10) if n * 10.0**power >= (high - low) / 5)
-    places = max(0, -math.floor(math.log10(step) + 1e-9))
-    first, last = math.ceil(low / step), math.floor(high / step)
-    return [(n * step, f"{n * step:,.{places}f}") for n in range(first, last + 1)]
-
-
-# Rendering.
-
-
-def render(home: Home, ask: Ask | None, page: Page) -> str:
-    """The page as HTML; without `ask` it shows no name, as on some error pages."""
-    me = view.me(home, ask.viewer) if ask is not None and ask.viewer.role != "nobody" else None
-    common = {
-        "course": home.course,
-        "zone": home.zone,
-        "me": me,
-        "viewer": ask.viewer if ask is not None else view.NOBODY,
-        "csrf": ask.csrf if ask is not None else "",
-        "path": ask.path if ask is not None else "",
-        "now": ask.now if ask is not None else None,
-        "may_write": me is not None and me["scope"] != "read",
-    }
-    return environment().get_template(page.template).render(common | page.values)
-
-
-@lru_cache(1)
-def environment() -> Environment:
-    """The template environment: it escapes every value and makes control characters visible."""
-    made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=shown,
-    )
-    made.filters |= {"score": _score, "interval": _interval, "time": short_time, "left": left, "bytes": size}
-    hashes = {name: hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:12] for name in STATIC}
-    made.globals["static"] = {name: f"/static/{name}?v={value}" for name, value in hashes.items()}
-    return made
-
-
-def shown(value: Any) -> Any:
-    """The output for a value in a template: nothing for None, and text with its control characters escaped.
-
-    >>> shown("a\\u202eb"), shown(None), shown(3)
-    ('a\\\\u202eb', '', 3)
-    """
-    if value is None:
-        return ""
-    return inert(value) if type(value) is str and not value.isprintable() else value
-
-
-def _score(value: float, digits: int) -> str:
-    return number(digits)(value)
-
-
-def _interval(ends: Sequence[float], digits: int) -> str:
-    return interval(digits)(ends)
-
-
-def left(closes: str, now: datetime) -> str:
-    """The time left until a deadline, in words.
-
-    >>> left("2027-03-26T23:59:59+08:00", datetime.fromisoformat("2027-03-24T20:00:00+08:00"))
-    'in 2 days 3 h'
-    """
-    rest = datetime.fromisoformat(closes) - now
-    if rest < timedelta(0):
-        return "over"
-    minutes = int(rest.total_seconds()) // 60
-    days, hours = minutes // 1440, minutes // 60 % 24
-    if days >= 14:
-        return f"in {days} days"
-    if days:
-        return f"in {days} day{'s' if days > 1 else ''}" + (f" {hours} h" if hours else "")
-    return f"in {hours} h {minutes % 60} min" if hours else f"in {minutes % 60} min"
-
-
-def size(number_of_bytes: int) -> str:
-    """A size in bytes, human-readable.
-
-    >>> size(999), size(2_500_000)
-    ('999 bytes', '2.5 MB')
-    """
-    if number_of_bytes < 1000:
-        return f"{number_of_bytes} bytes"
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number_of_bytes >= factor:
-            return f"{number_of_bytes / factor:.1f} {unit}"
-    raise AssertionError(number_of_bytes)
-
-
-@lru_cache(64)
-def markdown(text: str) -> Markup:
-    """A homework's text as HTML, without its title, which the page shows; HTML in it is shown as text."""
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-    tokens = reader.parse(text)
-    if len(tokens) > 2 and tokens[0].type == "heading_open" and tokens[0].tag == "h1":
-        tokens = tokens[3:]
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close") and token.tag == "h1":
-            token.tag = "h2"
-        if token.type in ("th_open", "td_open") and "style" in token.attrs:
-            token.attrs["class"] = str(token.attrs.pop("style")).removeprefix("text-align:")
-        for inner in token.children or ():
-            if inner.type == "link_open":
-                inner.attrs["rel"] = "noopener noreferrer"
-    html = reader.renderer.render(tokens, reader.options, {})
-    html = html.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="table"><table>')
-    return Markup(html.replace("</table>", "</table></div>"))

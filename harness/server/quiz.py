@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness import view
-from harness.server import app
+from harness.course import access
+from harness.server import state, uploads
 from harness.server.auth import Login
 from submissions.quiz import written
 from submissions.store import receiving
@@ -36,18 +36,18 @@ def answers_of(form: QuizFormat, fields: Mapping[str, Sequence[str]]) -> tuple[A
     return {name: [one for one in fields.get(field, ()) if one] for field, name in names.items()}, int(revision)
 
 
-async def hand_in(server: app.Server, login: Login, hw: str, form: QuizFormat, answers: Answers) -> int:
+async def hand_in(server: state.Server, login: Login, hw: str, form: QuizFormat, answers: Answers) -> int:
     """Hands in the answers as a file of the quiz; the number of the submission."""
     data = written(form, answers)
-    with app.one_of_few(server, login), receiving(server.home.submissions, form.max_bytes) as arriving:
-        app.limit(server.uploads, str(login.token))
+    with uploads.one_of_few(server, login), receiving(server.home.submissions, form.max_bytes) as arriving:
+        state.limit(server.uploads, str(login.token))
         arriving.write(data)
         sha256 = await server.call(arriving.sync)
-        body = await app.accept(server, login, hw, arriving, sha256, "answers.csv", "", sha256)
+        body = await uploads.accept(server, login, hw, arriving, sha256, "answers.csv", "", sha256)
     return int(body["submission"])
 
 
-def shown(form: QuizFormat, answers: Mapping[str, Sequence[str]]) -> list[view.Body]:
+def shown(form: QuizFormat, answers: Mapping[str, Sequence[str]]) -> list[access.Body]:
     """The questions with what is chosen, for the page."""
     return [
         {

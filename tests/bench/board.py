@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from leaderboard import queue, ranking, receipts, store  # noqa: E402
+from leaderboard import acceptance, queue, ranking, receipts, records  # noqa: E402
 from leaderboard.database import Database, open_database  # noqa: E402
 
 PROCESSES, EACH = 8, 125
@@ -42,7 +42,7 @@ def accept_many(url: str, who: int, barrier: Any, out: Any) -> None:
         begun = time.perf_counter()
         for number in range(EACH):
             start = time.perf_counter()
-            store.accept(
+            acceptance.accept(
                 db, course="Machine Learning", competition="hw01", participant=f"student {who}-{number}",
                 kind="person", sha256=f"{number:064x}", size=20_000, filename="predictions.csv", message="dropout 0.3",
                 client_key=f"{who}-{number}", now=datetime.now(UTC), day="2026-11-20",
@@ -55,7 +55,7 @@ def accept_many(url: str, who: int, barrier: Any, out: Any) -> None:
 def acceptances(url: str) -> tuple[float, list[float]]:
     """Seconds in all, and of each acceptance, sorted."""
     with open_database(url) as db:
-        before = store.count_submissions(db, "hw01")
+        before = records.count_submissions(db, "hw01")
     context = multiprocessing.get_context("spawn")
     barrier, out = context.Barrier(PROCESSES), context.Queue()
     processes = [context.Process(target=accept_many, args=(url, who, barrier, out)) for who in range(PROCESSES)]
@@ -65,7 +65,7 @@ def acceptances(url: str) -> tuple[float, list[float]]:
     for process in processes:
         process.join()
     with open_database(url) as db:
-        assert store.count_submissions(db, "hw01") == before + PROCESSES * EACH
+        assert records.count_submissions(db, "hw01") == before + PROCESSES * EACH
     total = max(end for _, end, _ in parts) - min(begun for begun, _, _ in parts)
     return total, sorted(one for _, _, seconds in parts for one in seconds)
 
@@ -254,7 +254,7 @@ def report_queue(folder: Path, rows: int, repeats: int) -> None:
     last = rows + PARTICIPANTS
     with open_database(f"sqlite:///{folder / 'board.db'}") as db:
         for number in range(1, PARTICIPANTS + 1):
-            store.accept(
+            acceptance.accept(
                 db, course="Machine Learning", competition="hw01", participant=f"student {number}", kind="person",
                 sha256="0" * 64, size=20_000, filename="a.csv", message="", client_key=f"queue {number}", now=NOW,
                 day="2026-11-21", next_slot=None, quota=5, rejections=50, closes=None, sign=lambda _: b"",

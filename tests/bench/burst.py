@@ -28,10 +28,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from harness import audit
+from harness.grading import audit
 from harness.home import Home, open_home
-from harness.prepare import plan_homework, prepare
-from leaderboard import roster, store
+from harness.plans import plan_homework
+from harness.prepare import prepare
+from leaderboard import access_tokens, enrolment, records, results, roster
 from leaderboard.receipts import verify
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,7 @@ HOMEWORK = "/api/v1/homeworks/hw1"
 @contextlib.contextmanager
 def served(home: Home, words: list[str]) -> Iterator[str]:
     """The host and port of a running `lhy-grade serve`."""
-    start = "import sys; from harness.cli import main; sys.argv[0] = 'lhy-grade'; main()"
+    start = "import sys; from harness.cli.main import main; sys.argv[0] = 'lhy-grade'; main()"
     command = [sys.executable, "-c", start, "--home", str(home.root), "serve", "--port", "0", *words]
     with (home.root / "log").open("w") as log:
         process = subprocess.Popen(
@@ -70,13 +71,13 @@ def ask(host: str, method: str, path: str, token: str, data: bytes | None = None
 def make_class(home: Home, count: int) -> list[str]:
     """Makes a roster of `count` students; returns their tokens."""
     now = datetime.now(UTC)
-    tokens = [roster.new_token() for _ in range(count)]
+    tokens = [access_tokens.new_token() for _ in range(count)]
     entries = [roster.Entry(f"s{number:04d}", f"Student {number}") for number in range(count)]
     entries.append(roster.Entry("instructor", "Instructor", "", "instructor"))
-    hashes = {f"s{number:04d}": roster.hash_token(token) for number, token in enumerate(tokens)}
+    hashes = {f"s{number:04d}": access_tokens.hash_token(token) for number, token in enumerate(tokens)}
     with home.database() as database:
-        roster.import_people(database, entries, actor="bench", reason="burst", now=now)
-        roster.issue_tokens(
+        enrolment.import_people(database, entries, actor="bench", reason="burst", now=now)
+        access_tokens.issue_tokens(
             database, hashes, scope="all", label="burst", expires=now + timedelta(days=1), actor="bench",
             reason="burst", now=now,
         )  # fmt: skip
@@ -149,8 +150,8 @@ def check(home: Home, answers: list[tuple[int, bytes, float]], again: list[int],
     assert {receipt.participant for receipt in receipts} == {f"s{number:04d}" for number in range(count)}
     assert {receipt.quota_used for receipt in receipts} == {1}
     with home.database() as database:
-        assert len({entry.participant for entry in store.submissions(database)}) == count
-        assert sorted(row.submission for row in store.grade_rows(database)) == list(range(1, count + 1))
+        assert len({entry.participant for entry in records.submissions(database)}) == count
+        assert sorted(row.submission for row in results.grade_rows(database)) == list(range(1, count + 1))
     assert audit.verify(home)[0] == []
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from harness.grading import grade_here
+from harness.grading.scoring import grade_here
 from tasks.base import Bar, Edition, SubmissionError
 from tasks.homeworks import canonical, find_task
 from tasks.metrics import Metric

@@ -25,10 +25,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
-from harness.remote import Server, write_login  # noqa: E402
+from harness.course.login import write_login  # noqa: E402
+from harness.course.remote import RemoteCourse  # noqa: E402
 
 TYPICAL = ROOT / "tests" / "bench" / "typical.py"
-GRADE = ["-c", "import sys; from harness.cli import main; sys.argv[0] = 'lhy-grade'; main()"]
+GRADE = ["-c", "import sys; from harness.cli.main import main; sys.argv[0] = 'lhy-grade'; main()"]
 PARTICIPANTS = 20
 
 
@@ -101,7 +102,7 @@ def main() -> None:
     print(f"{runs} runs each in turn, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
     compare("--help / import click", lambda: [*GRADE, "--help"], lambda: ["-c", "import click"], 3 * runs)
     with answering() as url:
-        write_login(Path(LOGIN) / "lhy-grade" / "login.json", Server(url, "lhy_" + "x" * 43))
+        write_login(Path(LOGIN) / "lhy-grade" / "login.json", RemoteCourse(url, "lhy_" + "x" * 43))
         quota = [*GRADE, "quota", "hw1", "--format", "json"]
         compare(
             "quota, login / import click, urllib3", lambda: quota, lambda: ["-c", "import click, urllib3"], 3 * runs

@@ -24,7 +24,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from baselines.common import train_level
-from harness.grading import grade_here
+from harness.grading.scoring import grade_here
 from tasks.base import Edition
 from tests.bench import cheap, results
 from tests.bench.tricks.frame import prepared

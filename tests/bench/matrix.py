@@ -21,7 +21,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from baselines.common import train_level
-from harness.grading import grade_here
+from harness.grading.scoring import grade_here
 from tests.bench.results import LEVELS
 from tests.bench.tricks.frame import prepared
 

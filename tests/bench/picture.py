@@ -55,7 +55,7 @@ def ridge(train: pd.DataFrame, test: pd.DataFrame, strength: float, rows: int, s
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        command = [sys.executable, "-c", "from harness.cli import main; main()", "--home", folder]
+        command = [sys.executable, "-c", "from harness.cli.main import main; main()", "--home", folder]
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
         def grader(*words: str) -> str:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.competition import Secret, find_competition, read_competition, read_secret
+from harness.answers import Secret, read_secret
+from harness.competition import find_competition, read_competition
 from harness.home import open_home
-from harness.prepare import plan_homework, prepare
+from harness.plans import plan_homework
+from harness.prepare import prepare
 from tasks.formats import Format
 from tasks.streams import Streams, fixed
 

@@ -1,0 +1,137 @@
+"""The board: participants ranked by exact scores, which are shown truncated, with the bars between them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli import common
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tasks.base import Bar
+
+
+def with_bars(rows: list[dict[str, Any]], bars: Sequence[dict[str, Any]], metric: Any) -> list[dict[str, Any]]:
+    """The participants by rank, and a line for each bar with a threshold, after those who reach it.
+
+    `bars` are those of the board's body, which counts by exact scores how many participants reach each.
+    """
+    from harness.competition import bar_from_json
+
+    lines = []
+    for body in bars:
+        bar = bar_from_json(body)
+        if body["reached"] is not None:
+            conditions = dict(bar.private if bar.private is not None else bar.public)
+            lines.append((body["reached"], bar, conditions[metric.name]))
+    sign = 1 if metric.higher_is_better else -1
+    lines.sort(key=lambda line: (line[0], -sign * line[2]))
+    out: list[dict[str, Any]] = []
+    for place, row in enumerate(rows):
+        while lines and lines[0][0] <= place:
+            out.append(_bar_row(*lines.pop(0)[1:]))
+        out.append(row)
+    return out + [_bar_row(*line[1:]) for line in lines]
+
+
+def _bar_row(bar: Bar, threshold: float) -> dict[str, Any]:
+    from tasks.base import as_written
+
+    source = bar.source.partition(":")[0]
+    return {
+        "rank": None,
+        "name": f"── {bar.name} bar ({source})",
+        "score": as_written(threshold, bar.digits),
+        "rule": True,
+    }
+
+
+@click.command()
+@click.argument("homework", metavar="[HW]", required=False)
+@click.option("--private", is_flag=True, help="The private board: after `reveal`, or with --unrevealed.")
+@click.option("--unrevealed", is_flag=True, help="Show the private board before its reveal; this is logged.")
+@common.VERSION
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show only the first N places.")
+@common.EXACT
+@common.NAME
+@common.FORMAT
+@common.command
+def leaderboard(
+    homework: str | None,
+    private: bool,
+    unrevealed: bool,
+    version: int | None,
+    top: int | None,
+    exact: bool,
+    name: str | None,
+    format: Any,
+) -> None:
+    """Show the board of a homework, or all boards."""
+    source = common.source(name)
+    names = [homework] if homework else source.names()
+    if not names:
+        raise UserError(common.nothing_yet())
+    if version is not None and homework is None:
+        raise UserError("name a homework for --version.")
+    if len(names) > 1 and format != "table":
+        raise UserError(f"name one homework for --format {format}: {', '.join(names)}.")
+    for each in names:
+        try:
+            body = source.board(each, private, unrevealed, exact, version)
+        except UserError as error:
+            if homework is not None or error.code != "E_NO_BOARD":
+                raise
+            continue  # a quiz
+        _show(body, top, format, version)
+
+
+def _show(body: dict[str, Any], top: int | None, format: Any, version: int | None) -> None:
+    from harness.cli.output import Field, emit, emit_json, say
+    from harness.competition import MetricCard
+    from harness.words import interval, number, short_time, words
+
+    rows = body["board"][:top]
+    if format == "json":
+        emit_json(body | {"board": rows})
+        return
+    metric, *others = (MetricCard(**card) for card in body["metrics"])
+    private = body["side"] == "private"
+    fields = [
+        Field("rank", "#", right=True),
+        Field("name", "name"),
+        Field("score", metric.label, number(metric.digits), right=True),
+        *(Field(other.name, other.label, number(other.digits), right=True) for other in others),
+        Field("interval", "95 % interval", interval(metric.digits), rank=3),
+        *([Field("public_rank", "public #", right=True), Field("move", "move", lambda n: f"{n:+d}", right=True)]
+          if private else []),
+        *([Field("model", "model")] if any("model" in row for row in rows) else []),
+        Field("bars", "bars passed", words, rank=2),
+        Field("entries", "entries", right=True, rank=1),
+        Field("last", "last", short_time, rank=4),
+    ]  # fmt: skip
+    if format == "csv":
+        emit(format, "board", rows, [*fields, Field("kind", "kind"), Field("submission", "submission")])
+        return
+    if all(row["interval"] is None for row in rows):
+        fields = [field for field in fields if field.key != "interval"]
+    rows = [row | {"mark": row["own"], "name": f"→ {row['name']}" if row["own"] else row["name"]} for row in rows]
+    better = "higher" if metric.higher_is_better else "lower"
+    title = f"{body['homework']} · {body['title']} · {body['side']} board ({metric.label}, {better} is better)"
+    if version is not None:
+        title += f", data version {version}"
+    if top is None:
+        rows = with_bars(rows, body["bars"], metric)
+    emit(format, "board", rows, fields, title=title)
+    if body.get("interval_note") and any(field.key == "interval" for field in fields):
+        say(body["interval_note"])
+    if body.get("size") is not None and not body["bars"]:  # an older server tells none
+        say(f"There are no measured bars for size {body['size']}.")
+    if not rows:
+        say(f"No submissions yet. Be the first: lhy-grade submit {body['homework']} FILE")
+    if body["demo"] and sys.stdout.isatty():
+        say("Fixed seed: anyone can rebuild the answers; for practice only.")

@@ -1,0 +1,47 @@
+"""Shared by the commands that change something: the reason, the actor and the question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import common
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from leaderboard.roster import Person
+
+
+SHOWN = 50
+"""The most details shown before a question."""
+
+REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the log.")
+ACTOR = click.option(
+    "--as", "name", metavar="NAME", help="Your name, for the log; default: `name` in config.toml, or your user name."
+)
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+def agree(yes: bool, question: str, details: Sequence[str] = ()) -> None:
+    """Asks for confirmation of a change, after up to `SHOWN` lines of detail; with --yes it neither asks nor shows."""
+    from harness.words import inert
+
+    if not yes:
+        for line in details[:SHOWN]:
+            click.echo(inert(line), err=True)
+        if len(details) > SHOWN:
+            click.echo(f"… and {len(details) - SHOWN} more", err=True)
+        common.confirm(question)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def known_person(found: Person | None, key: str) -> Person:
+    if found is None:
+        raise UserError(f"there is nobody with the id {key} on the roster.", code="E_ROSTER")
+    return found

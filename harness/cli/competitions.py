@@ -1,0 +1,219 @@
+"""The commands that make, open and end a competition: prepare, new, reveal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli import common
+from tasks.errors import UserError
+from tasks.formats import QuizFormat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@common.HW
+@click.option("--edition", metavar="NAME", help="A year of the course, or the built-in data (default).")
+@click.option("--from", "source", metavar="DIR-OR-ARCHIVE", type=click.Path(), help="The course's own files.")
+@click.option(
+    "--size", type=click.Choice(["small", "full"]), default="small", help="The amount of built-in data to make."
+)
+@click.option("--seed", type=int, metavar="N", help="Make data that anyone can rebuild: for demos and tests only.")
+@click.option("--new-data", is_flag=True, help="Replace the data; the old board stays readable.")
+@click.option("--reason", default="", metavar="TEXT", help="Why the data are replaced; kept in the log.")
+@click.option("--accept-leaks", is_flag=True, help="Continue even if a leak check finds something.")
+@common.NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common.command
+def prepare(
+    homework: str,
+    edition: str | None,
+    source: str | None,
+    size: str,
+    seed: int | None,
+    new_data: bool,
+    reason: str,
+    accept_leaks: bool,
+    name: str | None,
+    yes: bool,
+) -> None:
+    """Prepare a homework: its data, hidden answers and split."""
+    from pathlib import Path
+
+    from harness.plans import plan_homework
+
+    plan = plan_homework(homework, edition, Path(source) if source else None, size)
+    _prepare(plan, seed, new_data, reason, accept_leaks, name, yes)
+
+
+def _prepare(
+    plan: Any, seed: int | None, new_data: bool, reason: str, accept_leaks: bool, name: str | None, yes: bool
+) -> None:
+    from harness.cli.changes import agree
+    from harness.cli.output import say
+    from harness.prepare import hidden_by_new_data
+    from harness.prepare import prepare as make
+
+    home = common.find_home()
+    if new_data and (hides := hidden_by_new_data(home, plan.name, reason)) is not None:
+        for line in hides.lines() if yes else ():  # --yes skips the question alone
+            say(line)
+        agree(yes, f"Replace the data of {plan.name}?", hides.lines())
+    done = make(
+        home, plan, seed=seed, new_data=new_data, reason=reason, accept_leaks=accept_leaks, now=common.clock(),
+        actor=common.who(home, name) if new_data else "instructor",
+    )  # fmt: skip
+    for file in done.restored:
+        say(f"restored: {file}")
+    _draw(plan.name, done.folder, anew=bool(done.restored))
+    if done.already:
+        version = done.competition.version
+        click.echo(f"{plan.name} is already prepared: same data, version {version}. To replace them, add --new-data")
+        return
+    parts = f"{done.n_public:,} public and {done.n_private:,} private hidden rows"
+    form = done.competition.format
+    if isinstance(form, QuizFormat):
+        parts = f"{len(form)} questions, {form.points:g} points; they open after {done.competition.rules.deadline}"
+    elif not done.competition.two_boards:
+        parts = f"{done.n_public:,} rows, all on the single public board"
+    ignored = f", {done.n_ignored:,} not scored" if done.n_ignored else ""
+    click.echo(
+        f"{done.competition.name} is ready, edition {done.competition.edition}, version {done.competition.version}:"
+        f" {parts}{ignored}"
+    )
+    for note in done.notes:
+        say(note[:1].upper() + note[1:])
+    for warning in done.warnings:
+        say(f"accepted: {warning}")
+    if seed is not None:
+        say(f"Made with --seed {seed}: anyone can rebuild the answers; for demos and tests only.")
+    say(f"Give students {done.folder}; never share anything else in {home.root}.")
+
+
+def _draw(name: str, folder: Path, *, anew: bool) -> None:
+    """Puts the picture of a homework's data beside them; where that cannot be, says so, and goes on."""
+    from harness.cli.output import say
+    from harness.show import DRAWN, find_picture, show
+
+    if name not in DRAWN or (not anew and find_picture(folder) is not None):
+        return
+    try:
+        show(folder)
+    except Exception as error:  # whatever it is, the data are there
+        why = str(error).partition("\n")[0] if isinstance(error, UserError) else repr(error)
+        say(f"There is no picture of the data: {why}")
+
+
+@click.command()
+@click.argument("competition", metavar="NAME")
+@click.option("--solution", type=click.Path(exists=True, dir_okay=False),
+              help="CSV: id, answer columns and optionally Usage (Public/Private/Ignored).")  # fmt: skip
+@click.option("--metric", help="rmse, mse, mae, accuracy, exact_match, auc, or a Python file with score().")
+@click.option("--quiz", metavar="KEY", type=click.Path(exists=True, dir_okay=False),
+              help="A quiz, from a CSV: question, options, answer, points.")  # fmt: skip
+@click.option("--deadline", metavar="TIME", help="The deadline of a quiz, like 2027-03-26T23:59+08:00.")
+@click.option("--public", type=click.Path(), metavar="DIR", help="The files for students.")
+@click.option("--title", help="The title on the board.")
+@click.option("--higher-is-better/--lower-is-better", default=None, help="Which scores are better, for a metric file.")
+@click.option("--public-share", default=0.5, show_default=True, help="The public share of the rows, without Usage.")
+@click.option("--new-data", is_flag=True, help="Replace the data; the old board stays readable.")
+@click.option("--reason", default="", metavar="TEXT", help="Why the data are replaced; kept in the log.")
+@click.option("--accept-leaks", is_flag=True, help="Continue even if a leak check finds something.")
+@common.NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common.command
+def new(
+    competition: str,
+    solution: str | None,
+    metric: str | None,
+    quiz: str | None,
+    deadline: str | None,
+    public: str | None,
+    title: str | None,
+    higher_is_better: bool | None,
+    public_share: float,
+    new_data: bool,
+    reason: str,
+    accept_leaks: bool,
+    name: str | None,
+    yes: bool,
+) -> None:
+    """Create your own competition, or a quiz.
+
+    A competition is made from a solution file and a metric, a quiz from its key.
+    """
+    from pathlib import Path
+
+    from harness.plans import plan_own
+
+    if quiz is not None:
+        from harness.plans import plan_quiz
+
+        given = {"--solution": solution, "--metric": metric, "--public": public, "--higher-is-better": higher_is_better}
+        if strange := [option for option, value in given.items() if value is not None]:
+            raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
+        key, now = Path(quiz), common.clock()
+        quiz_plan = plan_quiz(common.find_home(), competition, key, title=title, deadline=deadline, now=now)
+        _prepare(quiz_plan, None, new_data, reason, accept_leaks, name, yes)
+        return
+    if solution is None or metric is None:
+        raise UserError("name the solution and the metric (--solution FILE --metric METRIC), or a quiz (--quiz KEY).")
+    if deadline is not None:
+        raise UserError(f"--deadline is for quizzes; here: lhy-grade rules {competition} deadline={deadline}")
+    plan = plan_own(
+        competition,
+        Path(solution),
+        metric,
+        title=title,
+        public=Path(public) if public else None,
+        higher_is_better=higher_is_better,
+        public_share=public_share,
+    )
+    _prepare(plan, None, new_data, reason, accept_leaks, name, yes)
+
+
+@click.command()
+@common.HW
+@click.option("--reason", required=True, metavar="TEXT", help="Why now; kept in the log.")
+@common.NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common.command
+def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
+    """Show the private board to everyone; this cannot be undone."""
+    from harness.cli.output import say
+    from harness.clocks import last_closing
+    from harness.competition import find_competition, refuse_one_board
+    from harness.home import local
+    from harness.versions import read_versions
+    from harness.words import in_words
+    from leaderboard import records, results
+    from leaderboard.roster import checked_reason
+
+    home, now = common.find_home(), common.clock()
+    competition = find_competition(home, homework)
+    refuse_one_board(competition)
+    reason = checked_reason(reason)
+    with home.database() as database:
+        opened = records.revealed(database, competition.key)
+        if opened is not None:
+            click.echo(f"the private board of {competition.name} was revealed at {local(home, opened)}")
+            return
+        end = last_closing(database, competition)
+        if end is None:
+            say(f"{competition.name} has no deadline; submissions after the reveal are only practice.")
+        elif now <= end:
+            say(
+                f"Students can still submit until {local(home, end)}, {in_words(end - now)} from now; after the reveal"
+                " all submissions are only practice."
+            )
+        waiting = results.pending(database, {competition.key: read_versions(home, competition, database)})
+        if waiting:
+            say(f"{len(waiting)} submissions have no score yet; the board will change when they are graded.")
+        if not yes:
+            early = f" {in_words(end - now)} before the deadline" if end is not None and now <= end else ""
+            common.confirm(f"Show the private scores of {competition.name} to everyone{early}?")
+        records.reveal(database, competition.key, common.who(home, name), reason, common.clock())
+    click.echo(f"{competition.name}: the private board is revealed; lhy-grade leaderboard {competition.name} --private")

@@ -1,0 +1,309 @@
+"""The instructor's commands for people: the roster and invitations.
+
+Each change asks for confirmation (`--yes` skips that), needs a reason, and is recorded in the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli import common
+from harness.cli.changes import ACTOR, REASON, YES, agree, counted, known_person
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from leaderboard.roster import Entry, Person
+
+
+TERM_DAYS = 200
+"""The days that a token is valid: a term, and the weeks after it."""
+
+
+@click.group(cls=common.Group)
+def roster() -> None:
+    """Manage the people of the course, their teams and tokens."""
+
+
+@roster.command("import")
+@click.argument("file", metavar="CSV", type=click.Path())
+@click.option("--rename", "renamed", metavar="OLD=NEW", multiple=True, help="Rename a team.")
+@click.option("--new-team", "formed", metavar="NAME", multiple=True, help="This is a new team, not a renamed one.")
+@click.option("--force", is_flag=True, help="Change teams also in homeworks that have begun.")
+@REASON
+@ACTOR
+@YES
+@common.command
+def import_(
+    file: str, renamed: tuple[str, ...], formed: tuple[str, ...], force: bool, reason: str, name: str | None, yes: bool
+) -> None:
+    """Add and change people from a CSV file.
+
+    Its columns are id and name, and optionally email, team and role. The id identifies a person.
+
+    People who are not in the file do not change; `roster disable` removes people. If all members of a team move to the
+    same new team, this asks whether the team is renamed. Homeworks that have begun keep their teams.
+    """
+    from harness.cli.output import say
+    from harness.sheets import read_roster
+    from harness.words import inert
+    from leaderboard import enrolment, records, roster
+
+    home = common.find_home()
+    given = _renames(renamed)
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}.") from None
+    with home.database() as database:
+        before = roster.people(database)
+        taken = [one.name for one in records.participants(database) if one.kind != "person"]
+        teams = roster.teams(database)
+        names, guessed = {team.name for team in teams}, dict[str, str]()
+        for old, new_name in list(given.items()):
+            if old not in names and new_name in names:
+                del given[old]
+                say(f"There is no team {inert(old)}, and {inert(new_name)} exists: nothing to rename.")
+
+        def rename(entries: Sequence[Entry]) -> dict[str, str]:
+            found = enrolment.possible_renames(entries, before, teams)
+            guessed.update({old: new for old, new in found.items() if old not in given and new not in formed})
+            return given | guessed
+
+        entries = read_roster(data, Path(file).name, before, taken, teams, rename)
+        renames, now = given | guessed, common.clock()
+        known = {person.key: person for person in before}
+        changed = [line for entry in entries if (person := known.get(entry.key)) is not None
+                   if (line := _difference(entry, person, renames))]  # fmt: skip
+        added = [_difference(entry, None, renames) for entry in entries if entry.key not in known]
+        follows = enrolment.follows(database, entries, now=now, renames=renames, force=force)
+        words = [f"Add {counted(len(added), 'person', 'people')} to the roster", f"change {len(changed)} already on it"]
+        words += [f"rename the team {old} to {new_name}" for old, new_name in renames.items()]
+        for line in [*follows, *changed] if yes else ():  # the changes that --yes accepts
+            say(inert(line))
+        try:
+            agree(yes, f"{', and '.join(words)}?", [*follows, *changed, *added])
+        except (click.Abort, UserError):  # the answer was no, or there is no terminal
+            for old, new_name in guessed.items():
+                say(
+                    f"Nothing was changed. If {new_name} is the new name of {old}, pass --rename '{old}={new_name}'"
+                    f" --yes; if {new_name} is another team, pass --new-team '{new_name}' --yes."
+                )
+            raise
+        done = enrolment.import_people(
+            database, entries, actor=common.who(home, name), reason=reason, now=now, renames=renames, force=force
+        )
+    moved = f"; {done.moved} changed teams in homeworks that have begun" if done.moved else ""
+    click.echo(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} unchanged{moved}")
+
+
+def _renames(words: Sequence[str]) -> dict[str, str]:
+    """The new name of each renamed team, from OLD=NEW. Raises UserError for anything else."""
+    found: dict[str, str] = {}
+    for word in words:
+        old, sign, new = word.partition("=")
+        if not (old and sign and new) or old in found:
+            raise UserError(f"--rename must be OLD=NEW, once for each team; got {word[:80]!r}.")
+        found[old] = new
+    return found
+
+
+def _difference(entry: Entry, person: Person | None, renames: Mapping[str, str]) -> str:
+    """The line for a person that an import changes; empty if nothing changes."""
+    if person is None:
+        where = f", team {entry.team}" if entry.team else ""
+        return f"{entry.key}: new, {entry.name}, {entry.role}{where}"
+    person = replace(person, team=renames.get(person.team or "", person.team))
+    values = [(name, getattr(person, name) or "none", getattr(entry, name) or "none")
+              for name in ("name", "email", "team", "role")]  # fmt: skip
+    changes = [f"{name} from {old} to {new}" for name, old, new in values if old != new]
+    return f"{entry.key}: {', '.join(changes)}" if changes else ""
+
+
+@roster.command("list")
+@common.FORMAT
+@common.command
+def list_(format: Any) -> None:
+    """Show the roster. Its CSV can be imported again."""
+    from harness.cli.output import Field, emit, say
+    from harness.sheets import COLUMNS, roster_rows, write_rows
+    from leaderboard import roster
+
+    home = common.find_home()
+    with home.database() as database:
+        rows = roster_rows(roster.people(database))
+    if format == "csv":
+        click.echo(write_rows(COLUMNS, [[row[name] for name in COLUMNS] for row in rows]), nl=False)
+        return
+    fields = [Field("id", "id"), Field("name", "name"), Field("team", "team"), Field("role", "role"),
+              Field("email", "e-mail", rank=1),
+              Field("disabled", "disabled", lambda yes: "yes" if yes else "")]  # fmt: skip
+    emit(format, "people", rows, fields)
+    if not rows and format == "table":
+        say("The roster is empty. Begin with: lhy-grade roster import people.csv --reason TEXT")
+
+
+@roster.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@REASON
+@ACTOR
+@YES
+@common.command
+def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None:
+    """Rename a team; it keeps its submissions, quota and receipts."""
+    from harness.words import inert
+    from leaderboard import enrolment, roster
+
+    home = common.find_home()
+    with home.database() as database:
+        members = [person for person in roster.people(database) if person.team == roster.find_team(database, old).name]
+        if not members:
+            raise UserError(f"the team {old} has no members.", code="E_ROSTER")
+        entries = [roster.Entry(one.key, one.name, one.email, one.role, one.team) for one in members]
+        agree(yes, f"Rename the team {old}, with {counted(len(members), 'member')}, to {new}?")
+        enrolment.import_people(
+            database, entries, actor=common.who(home, name), reason=reason, now=common.clock(), renames={old: new}
+        )
+    click.echo(inert(f"the team {old} is now called {new}; it keeps its submissions, quota and receipts"))
+
+
+@roster.command()
+@click.argument("key", metavar="KEY")
+@REASON
+@ACTOR
+@YES
+@common.command
+def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
+    """Remove a person from the roster; their submissions stay.
+
+    Their tokens are revoked, and they cannot submit any more."""
+    from harness.words import inert
+    from leaderboard import access_tokens, enrolment, roster
+
+    home = common.find_home()
+    with home.database() as database:
+        person = known_person(roster.find_person(database, key), key)
+        live = sum(one.revoked_at is None for one in access_tokens.tokens(database, key))
+        under = f"; the team {person.team} remains" if person.team else ""
+        details = [
+            f"{counted(live, 'token')} will be revoked; submissions made so far stay, no more are accepted{under}."
+        ]
+        agree(yes, f"Remove {person.name} ({person.key}) from the roster?", details)
+        enrolment.disable(database, key, actor=common.who(home, name), reason=reason, now=common.clock())
+    click.echo(inert(f"{person.name} is removed from the roster; their submissions stay"))
+
+
+@roster.command()
+@click.argument("key", metavar="KEY")
+@REASON
+@ACTOR
+@YES
+@common.command
+def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
+    """Put a removed person back on the roster.
+
+    To give them a new token: `roster invite KEY`."""
+    from harness.words import inert
+    from leaderboard import enrolment, roster
+
+    home = common.find_home()
+    with home.database() as database:
+        person = known_person(roster.find_person(database, key), key)
+        agree(yes, f"Put {person.name} ({person.key}) back on the roster?")
+        enrolment.enable(database, key, actor=common.who(home, name), reason=reason, now=common.clock())
+    click.echo(inert(f"{person.name} is on the roster again"))
+
+
+@roster.command()
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@click.option("--out", metavar="CSV", type=click.Path(), help="Write a file that only you can read; default: print.")
+@click.option("--days", type=click.IntRange(min=1, max=1000), default=TERM_DAYS, show_default=True,
+              help="How many days the tokens are valid.")  # fmt: skip
+@REASON
+@ACTOR
+@YES
+@common.command
+def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name: str | None, yes: bool) -> None:
+    """Make login tokens, shown only once, as a CSV. They replace older invitations of the same people.
+
+    Without a KEY: for everyone without a valid token.
+    """
+    from datetime import timedelta
+
+    from harness.cli.output import say
+    from leaderboard import access_tokens, roster
+
+    home, now = common.find_home(), common.clock()
+    with home.database() as database:
+        chosen = [known_person(roster.find_person(database, key), key) for key in dict.fromkeys(keys)]
+        if not keys:
+            chosen = [
+                person
+                for person in roster.people(database)
+                if person.disabled_at is None
+                and not any(_opens(one, now) for one in access_tokens.tokens(database, person.key))
+            ]
+        if not chosen:
+            say("Everyone on the roster has a valid token; name the people who need another one.")
+            return
+        details = [f"{person.key}: {person.name}, {person.role}" for person in chosen]
+        agree(
+            yes,
+            f"Make tokens for {counted(len(chosen), 'person', 'people')}, valid for {days} days,"
+            " and revoke older invitations?",
+            details,
+        )
+        made = {person.key: access_tokens.new_token() for person in chosen}
+        text = _invitations(chosen, made)
+        if out is not None:
+            _write_private(Path(out), text)
+        try:
+            access_tokens.issue_tokens(
+                database,
+                {key: access_tokens.hash_token(token) for key, token in made.items()},
+                scope="all",
+                label=access_tokens.INVITATION,
+                expires=now + timedelta(days=days),
+                actor=common.who(home, name),
+                reason=roster.checked_reason(reason),
+                now=now,
+                replace=True,
+            )
+        except BaseException:
+            if out is not None:
+                Path(out).unlink()
+            raise
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        say(f"{len(made)} invitations are in {out}; send each person only their own line, then delete the file.")
+
+
+def _opens(token: Any, now: datetime) -> bool:
+    return token.revoked_at is None and token.expires_at > now
+
+
+def _invitations(chosen: list[Person], made: dict[str, str]) -> str:
+    from harness.sheets import write_rows
+
+    rows = [[person.key, person.name, person.email, made[person.key]] for person in chosen]
+    return write_rows(["id", "name", "email", "token"], rows)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a new file that only its owner can read."""
+    import os
+
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}. No token was made.") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+        stream.write(text)

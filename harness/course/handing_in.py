@@ -1,0 +1,132 @@
+"""Handing in: record a file, and at home grade it at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.competition import (
+    Competition,
+)
+from harness.course.access import Body, Viewer, find, participant_of, require_write, terms_of
+from harness.course.limits import quota_of
+from harness.course.record import states_of, submission
+from harness.home import Home, local
+from harness.versions import read_versions
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from leaderboard.acceptance import Accepted
+    from leaderboard.database import Database
+
+
+def submit_limit(home: Home, viewer: Viewer, hw: str, now: datetime) -> int:
+    """The size limit in bytes for a file of this homework. Raises the same errors as `submit_accept`."""
+    require_write(viewer)
+    return find(home, viewer, hw).format.max_bytes
+
+
+def submit_accept(
+    home: Home,
+    viewer: Viewer,
+    hw: str,
+    *,
+    sha256: str,
+    size: int,
+    filename: str,
+    message: str,
+    client_key: str,
+    now: datetime,
+    step: Callable[[str], None] = lambda name: None,
+) -> Body:
+    """Records a file whose bytes are stored; it is graded later. The same key and bytes give the same receipt."""
+    from harness.grading.accept import accept_file
+
+    require_write(viewer)
+    check_message(message)
+    competition = find(home, viewer, hw)
+    with home.database() as database:
+        accepted = accept_file(
+            home,
+            database,
+            competition,
+            participant=participant_of(database, competition, viewer),
+            person=None if viewer.at_home else viewer.key,
+            sha256=sha256,
+            size=size,
+            filename=filename,
+            message=message,
+            client_key=client_key,
+            now=now,
+            step=step,
+        )
+        return _accepted(home, viewer, database, competition, accepted, now)
+
+
+def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: datetime) -> Body:
+    """Records a file and grades it at once, which needs the answers: `submit` at home."""
+    from harness.grading.accept import submit as submit_file
+
+    require_write(viewer)
+    check_message(message)
+    with home.database() as database:
+        acts = participant_of(database, find(home, viewer, hw), viewer)
+    done = submit_file(home, hw, path, participant=acts, now=now, message=message)
+    with home.database() as database:
+        body = _accepted(home, viewer, database, done.competition, done.accepted, now)
+    return finished(body, submission(home, viewer, done.accepted.submission, now))
+
+
+def _accepted(
+    home: Home, viewer: Viewer, database: Database, competition: Competition, accepted: Accepted, now: datetime
+) -> Body:
+    """The answer to an accepted file: its number, queue position, remaining quota and receipt."""
+    from leaderboard import records, results, roster
+
+    versions = read_versions(home, competition, database)
+    entry = records.submission(database, accepted.submission)
+    grades = results.public_grades(database, competition.key, *versions, entry.participant)
+    terms = terms_of(home, database, competition, viewer, now)
+    used = accepted.used
+    if accepted.again:  # its receipt has the quota of the day it arrived
+        used = quota_of(home, database, competition, viewer, now)["used"]
+    return {
+        "schema": 1,
+        "homework": competition.name,
+        "edition": competition.edition,
+        "submission": accepted.submission,
+        "again": accepted.again,
+        "participant": entry.participant,
+        "name": roster.display_names(database).get(entry.participant, entry.participant),
+        "practice": entry.practice,
+        **states_of(home, database, competition, [entry], grades, now)[entry.id],
+        "quota": {
+            "used": used,
+            "left": max(0, terms.quota - used),
+            "limit": terms.quota,
+            "next_slot": local(home, terms.next_slot),
+        },
+        "receipt": json.loads(accepted.receipt),
+    }
+
+
+FINISHED = (
+    "schema", "homework", "edition", "submission", "again", "participant", "name", "practice", "state", "position",
+    "code", "scores", "private", "metrics", "notes", "bars", "has_bars", "rank", "best", "improved", "demo", "quota",
+    "receipt",
+)  # fmt: skip
+
+
+def finished(accepted: Body, graded: Body) -> Body:
+    """Merges the answer of `submit_accept` with a later one of `submission`."""
+    both = accepted | graded
+    return {key: both[key] for key in (*FINISHED, "matrix", "private_matrix", "model") if key in both}
+
+
+def check_message(message: str) -> None:
+    """Raises UserError for a message that is too long."""
+    if len(message) > 500:
+        raise UserError(f"a message can have at most 500 characters, got {len(message)}.")

@@ -1,0 +1,160 @@
+"""What is left: the quota of today, and the selection for the private board."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from harness.clocks import opened as opened_at
+from harness.competition import (
+    Competition,
+)
+from harness.course.access import (
+    Body,
+    Viewer,
+    cut_of,
+    find,
+    is_over,
+    participant_of,
+    require_login,
+    require_write,
+    terms_of,
+)
+from harness.course.record import entry_body
+from harness.home import Home, local
+from harness.versions import read_versions
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from leaderboard.database import Database
+
+
+def quota(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+    """The viewer's remaining submissions for today, and when the next day begins."""
+    require_login(viewer)
+    competition = find(home, viewer, hw)
+    with home.database() as database:
+        row = {"homework": competition.name, **quota_of(home, database, competition, viewer, now)}
+    return {"schema": 1, "zone": home.zone, "quota": [row]}
+
+
+def quota_of(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> Body:
+    from leaderboard import acceptance
+
+    terms = terms_of(home, database, competition, viewer, now)
+    over = is_over(database, competition, terms, now)
+    acts = participant_of(database, competition, viewer)
+    state = acceptance.quota_state(database, competition.key, acts, terms.day, practice=over)
+    return {
+        "practice": over,
+        "revealed": local(home, opened_at(database, competition, now)),
+        "used": state.used,
+        "left": max(0, terms.quota - state.used),
+        "limit": terms.quota,
+        "refused": state.rejected,
+        "next_day": local(home, terms.next_slot),
+        "closes": local(home, terms.closes),
+    }
+
+
+def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+    """The viewer's selection for the private board, what would count if it ended now, and whether it is locked."""
+    from leaderboard import ranking, records, results
+
+    require_login(viewer)
+    competition = find(home, viewer, hw)
+    rules, versions = competition.rules, read_versions(home, competition)
+    with home.database() as database:
+        terms = terms_of(home, database, competition, viewer, now)
+        over = is_over(database, competition, terms, now)
+        acts = participant_of(database, competition, viewer)
+        entries = [
+            entry
+            for entry in records.submissions(database, competition.key, acts)
+            if entry.rejected is None and not entry.practice
+        ]
+        grades = results.public_grades(database, competition.key, *versions, acts)
+        counting = ranking.what_counts(
+            database,
+            competition.key,
+            *versions,
+            selections=rules.selections,
+            unselected=rules.unselected,
+            unselected_count=rules.unselected_most,
+            participant=acts,
+        )
+    numbers = counting[acts].submissions if acts in counting else ()
+    return {
+        "schema": 1,
+        "homework": competition.name,
+        "selections": rules.selections,
+        "unselected": rules.unselected,
+        "unselected_count": rules.unselected_most,
+        "closes": local(home, terms.closes),
+        "locked": over,
+        "selected": [entry.id for entry in entries if entry.selected],
+        "metric": competition.ranking.label,
+        "digits": competition.ranking.digits,
+        "counts": [
+            {
+                **entry_body(home, competition, entry),
+                "state": "graded" if entry.id in grades else "queued",
+                "score": cut_of(competition).score(grades[entry.id].public)
+                if entry.id in grades and not competition.quiz
+                else None,
+            }
+            for entry in entries
+            if entry.id in numbers
+        ],
+    }
+
+
+def unselected_words(selection: Body) -> str:
+    """Which submissions count without a selection, in words."""
+    most = selection["unselected_count"]
+    words = {
+        "best_public": f"the {most} with the best public scores count",
+        "first": f"the first {most} count",
+        "last": f"the last {most} count",
+    }
+    if most == 1:
+        words = {
+            "best_public": "the one with the best public score counts",
+            "first": "the first one counts",
+            "last": "the last one counts",
+        }
+    return words.get(selection["unselected"], "all count")
+
+
+MOST_CHOSEN = 100
+"""The most numbers in one selection request; how many can count is a rule of the homework."""
+
+
+def chosen_numbers(texts: Sequence[str]) -> list[int]:
+    """The submission numbers of a selection. Raises UserError for a text that is not such a number."""
+    if len(texts) > MOST_CHOSEN:
+        raise UserError(f"{len(texts)} submissions were named; at most {MOST_CHOSEN} are allowed. Nothing was changed.")
+    for text in texts:
+        if not re.fullmatch(r"[1-9][0-9]{0,18}", text, re.ASCII) or int(text) >= 2**63:
+            shown = ascii(text) if len(text) <= 40 else f"{text[:30]!a} and {len(text) - 30:,} more characters"
+            raise UserError(f"expected a submission number, like 12; got {shown}. Nothing was changed.")
+    return [int(text) for text in texts]
+
+
+def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetime) -> Body:
+    """Chooses which of the viewer's submissions count on the private board; an empty list clears the choice."""
+    from leaderboard import records
+
+    require_write(viewer)
+    competition = find(home, viewer, hw)
+    if competition.rules.selections == 0:
+        raise UserError(f"nothing is selected in {competition.name}: {unselected_words(asdict(competition.rules))}.")
+    with home.database() as database:
+        closes = terms_of(home, database, competition, viewer, now).closes
+        most = competition.rules.selections
+        acts = participant_of(database, competition, viewer)
+        records.select(database, competition.key, acts, list(ids), most, now, closes)
+    return selection(home, viewer, hw, now)

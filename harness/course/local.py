@@ -1,0 +1,100 @@
+"""A home folder with the interface of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.competition import (
+    Competition,
+    find_competition,
+    prepared,
+    public_digest,
+)
+from harness.course.access import Body, Tell, Viewer
+from harness.course.boards import board
+from harness.course.catalogue import files, homework, homeworks, receipt_key_of, sheet
+from harness.course.handing_in import submit
+from harness.course.limits import quota, select, selection
+from harness.course.record import receipt, submission, submissions
+from harness.home import Home
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class LocalCourse:
+    """A home folder with the interface of `harness.course.remote.RemoteCourse`."""
+
+    home: Home
+    viewer: Viewer
+    clock: Callable[[], datetime]
+
+    @property
+    def who(self) -> str:
+        return self.viewer.key
+
+    def names(self) -> list[str]:
+        return prepared(self.home)
+
+    def receipt_key(self) -> str | None:
+        return receipt_key_of(self.home)
+
+    def homeworks(self) -> Body:
+        return homeworks(self.home, self.viewer, self.clock())
+
+    def homework(self, hw: str) -> Body:
+        return homework(self.home, self.viewer, hw, self.clock())
+
+    def sheet(self, hw: str) -> str:
+        return sheet(self.home, self.viewer, hw)
+
+    def files(self, hw: str) -> Body:
+        return files(self.home, self.viewer, hw)
+
+    def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
+        return find_competition(self.home, hw)
+
+    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Body:
+        return board(
+            self.home, self.viewer, hw, private=private, unrevealed=unrevealed, exact=exact, version=version,
+            now=self.clock(),
+        )  # fmt: skip
+
+    def submissions(self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None) -> Body:
+        return submissions(
+            self.home, self.viewer, hw, everyone=everyone, exact=exact, version=version, now=self.clock()
+        )
+
+    def submission(self, number: int) -> Body:
+        return submission(self.home, self.viewer, number, self.clock())
+
+    def receipt(self, number: int) -> Body:
+        return receipt(self.home, self.viewer, number)
+
+    def quota(self, hw: str) -> Body:
+        return quota(self.home, self.viewer, hw, self.clock())
+
+    def selection(self, hw: str) -> Body:
+        return selection(self.home, self.viewer, hw, self.clock())
+
+    def select(self, hw: str, ids: Sequence[int]) -> Body:
+        return select(self.home, self.viewer, hw, ids, self.clock())
+
+    def public(self, competition: Competition) -> Path | None:
+        return self.home.public(competition.name)
+
+    def refuse_stale(self, competition: Competition, file: Path) -> None:
+        """Raises UserError E_STALE_DATA if the data next to the file are not the competition's current data."""
+        from harness.course.held import refuse_stale
+
+        public = self.home.public(competition.name)
+        refuse_stale(file, competition, public_digest(public), f"The current data are in {public}.")
+
+    def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
+        self.refuse_stale(self.competition(hw), path)
+        return submit(self.home, self.viewer, hw, path, message, self.clock())

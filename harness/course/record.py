@@ -1,0 +1,223 @@
+"""Submissions as their owner and the staff see them: list, one, receipt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from harness.clocks import opened as opened_at
+from harness.competition import (
+    Competition,
+    prepared,
+)
+from harness.course.access import (
+    Body,
+    Viewer,
+    allow_exact,
+    cut_of,
+    find,
+    marks_of,
+    own_submission,
+    participant_of,
+    require_login,
+)
+from harness.course.boards import place_of
+from harness.home import Home, local
+from harness.versions import all_versions, read_versions
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from leaderboard.database import Database
+    from leaderboard.records import Submission
+    from leaderboard.results import PublicGrade
+
+
+def submissions(
+    home: Home,
+    viewer: Viewer,
+    hw: str | None,
+    *,
+    everyone: bool = False,
+    exact: bool = False,
+    version: int | None = None,
+    now: datetime,
+) -> Body:
+    """The viewer's submissions, or for staff all of them, of one homework or of all, in order of acceptance.
+
+    `version` selects an older data version of the one homework.
+    """
+    from leaderboard import records, results, roster
+
+    require_login(viewer)
+    allow_exact(viewer, exact)
+    if everyone and not viewer.staff:
+        raise UserError("only course staff can see the submissions of others.", code="E_NOT_ALLOWED", exit_code=6)
+    if version is not None and hw is None:
+        raise UserError("an older data version belongs to one homework: name the homework.")
+    rows = []
+    for competition in [find(home, viewer, name, version) for name in ([hw] if hw else prepared(home))]:
+        versions, cut = read_versions(home, competition), cut_of(competition, exact)
+        with home.database() as database:
+            person = None if everyone else participant_of(database, competition, viewer)
+            names = roster.display_names(database)
+            grades = results.public_grades(database, competition.key, *versions, person)
+            entries = records.submissions(database, competition.key, person)
+            states = states_of(home, database, competition, entries, grades, now)
+            private = _private_scores(database, competition, versions, person, now)
+            marked = marks_of(database, competition)
+        for entry in entries:
+            grade = grades.get(entry.id)
+            rows.append(
+                {
+                    **entry_body(home, competition, entry),
+                    "name": names.get(entry.participant, entry.participant),
+                    **states[entry.id],
+                    "score": cut.score(grade.public if grade and not competition.quiz else None),
+                    "private": cut.score(private.get(entry.id)),
+                    "metric": competition.ranking.label,
+                    "digits": competition.ranking.digits,
+                    "notes": json.loads(grade.details).get("notes", []) if grade else [],
+                    **({} if marked is None else {"model": marked(entry.id) if grade else None}),
+                }
+            )
+    return {"schema": 1, "submissions": rows}
+
+
+def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
+    """One submission: its state, its problems, its public scores, and its rank on the public board.
+
+    `state` is queued (with its `position`), grading, graded, rejected (with `code`, those of the `total` problems that
+    the reader showed) or failed; `private` is its private score after the reveal, None before, and `private_matrix` is
+    there from then on where its metric has one. `model` is there in an edition that asks for a model beside the file,
+    and says whether it is verified. `best` is the participant's best so far, `rank` the rank of this one if it is that
+    best, and `improved` whether it was better than all before it; all by exact scores, and None if it does not count.
+    """
+    from leaderboard import records, results, roster
+
+    with home.database() as database:
+        entry, competition = own_submission(home, viewer, database, number)
+        own = viewer.at_home or participant_of(database, competition, viewer) == entry.participant
+        shown = roster.display_names(database).get(entry.participant, entry.participant)
+        versions = read_versions(home, competition, database)
+        grades = results.public_grades(database, competition.key, *versions, entry.participant)
+        grade = grades.get(entry.id)
+        states = states_of(home, database, competition, [entry], grades, now)
+        private = _private_scores(database, competition, versions, entry.participant, now)
+        opened = results.private_details(database, entry.id, *versions) if entry.id in private else None
+        entries = records.submissions(database, competition.key, entry.participant)
+        cut, counts = cut_of(competition), grade is not None and not entry.practice and not competition.quiz
+        place = place_of(home, database, competition, entry.participant) if counts else None
+        marked = marks_of(database, competition)
+    details, hidden = json.loads(grade.details) if grade else {}, json.loads(opened or "{}")
+    found = json.loads(entry.rejected_details or "[]")
+    problems, total = (found, len(found)) if isinstance(found, list) else (found["problems"], found["total"])
+    return {
+        "schema": 1,
+        "homework": competition.name,
+        "edition": competition.edition,
+        "submission": entry.id,
+        **{key: value for key, value in entry_body(home, competition, entry).items() if key not in ("id", "homework")},
+        "own": own,
+        "name": shown,
+        "size": entry.size,
+        "sha256": entry.sha256,
+        **states[entry.id],
+        "problems": problems,
+        "total": total,
+        "scores": [
+            {"metric": score["metric"], "public": score["value"], "interval": score["interval"]}
+            for score in map(cut.recorded, [] if competition.quiz else details.get("scores", []))
+        ],
+        "private": cut.score(private.get(entry.id)),
+        "metrics": [asdict(metric) for metric in competition.metrics],
+        "notes": details.get("notes", []),
+        "bars": list(grade.passed) if grade else [],
+        "has_bars": any(bar.comparable for bar in competition.bars),
+        "rank": place["rank"] if place and place["submission"] == entry.id else None,
+        "best": place and {key: place[key] for key in ("submission", "score", "rank")},
+        "improved": _improved(competition, entry, entries, grades) if counts else None,
+        "demo": competition.demo,
+        **({} if marked is None else {"model": marked(entry.id) if grade else None}),
+        **({"matrix": cut.matrix(details["matrix"])} if details.get("matrix") else {}),
+        **({"private_matrix": cut.matrix(hidden["matrix"])} if hidden.get("matrix") else {}),
+    }
+
+
+def _improved(
+    competition: Competition, entry: Submission, entries: Sequence[Submission], grades: dict[int, PublicGrade]
+) -> bool:
+    """Whether a graded submission is better, by exact scores, than all of the same participant before it."""
+    sign = 1 if competition.ranking.higher_is_better else -1
+    before = [one.id for one in entries if one.id < entry.id and one.id in grades and not one.practice]
+    return all(sign * grades[entry.id].public > sign * grades[number].public for number in before)
+
+
+def entry_body(home: Home, competition: Competition, entry: Submission) -> Body:
+    return {
+        "id": entry.id,
+        "homework": competition.name,
+        "participant": entry.participant,
+        "at": local(home, entry.accepted_at),
+        "selected": entry.selected,
+        "practice": entry.practice,
+        "file": entry.filename,
+        "message": entry.message,
+    }
+
+
+def _private_scores(
+    database: Database, competition: Competition, versions: tuple[str, str], participant: str | None, now: datetime
+) -> dict[int, float]:
+    """The private scores by submission after the reveal; before, none for any viewer."""
+    from leaderboard import results
+
+    if not competition.two_boards or opened_at(database, competition, now) is None:
+        return {}
+    return results.private_scores(database, competition.key, *versions, participant)
+
+
+_settled: dict[tuple[Any, ...], int] = {}
+"""The submission number up to which everything is graded, by home and versions, as known to this process."""
+
+
+def states_of(
+    home: Home,
+    database: Database,
+    competition: Competition,
+    entries: Sequence[Submission],
+    grades: dict[int, PublicGrade],
+    now: datetime,
+) -> dict[int, Body]:
+    """State, position in the queue and code of each submission."""
+    from leaderboard import queue
+
+    waiting = [entry.id for entry in entries if entry.rejected is None and entry.id not in grades]
+    standing = {}
+    if waiting:
+        versions = all_versions(home, database) | {competition.key: read_versions(home, competition, database)}
+        about = (home.root, *sorted(versions.items()))
+        after = _settled[about] = queue.settled(database, versions, _settled.get(about, 0))
+        standing = queue.standing(database, versions, waiting, now, after)
+    states: dict[int, Body] = {}
+    for entry in entries:
+        if entry.rejected is not None:
+            states[entry.id] = {"state": "rejected", "position": None, "code": entry.rejected}
+        elif entry.id in grades:
+            states[entry.id] = {"state": "graded", "position": None, "code": None}
+        else:
+            at = standing[entry.id]
+            states[entry.id] = {"state": at.state, "position": at.position, "code": at.code}
+    return states
+
+
+def receipt(home: Home, viewer: Viewer, number: int) -> Body:
+    """The signed receipt of a submission."""
+    from leaderboard import records
+
+    with home.database() as database:
+        own_submission(home, viewer, database, number)
+        fields: Body = json.loads(records.receipt(database, number))
+    return fields

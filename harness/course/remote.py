@@ -1,0 +1,403 @@
+"""The client: the commands of a home against a course's server, without its answers or its database.
+
+The token goes to one address only: certificates are checked, no redirect is followed, a proxy is used only as a
+tunnel, and plain http works only on this machine unless it is allowed explicitly. A request whose answer was lost is
+repeated: except for creating a token, every request can safely arrive twice. A file that could not be sent is kept, and
+the same bytes never use a second slot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+from harness.course.download import address_of, cache_folder, fetch, find_download
+from harness.course.transport import (
+    CONNECT_SECONDS,
+    EXIT_CODES,
+    LONGEST_SECONDS,
+    MOST_BYTES,
+    PAUSES,
+    READ_SECONDS,
+    SLOWEST,
+    UNAVAILABLE,
+    UNKNOWN,
+    Body,
+    bad_certificate,
+    find_proxy,
+    interrupted,
+    is_untrusted,
+    network_errors,
+    own_version,
+    quoted,
+    read_all,
+    read_json,
+    refusal,
+    retry_after,
+    unreachable,
+    within,
+)
+from harness.home import making, write_file
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.competition import Competition
+
+
+Tell = Callable[[Body], None]
+
+
+POLL_SECONDS = (0.5, 5.0)
+"""The first and the longest pause between polls for a score."""
+
+MOST_SECONDS = 900.0
+"""The longest wait for a score; `status` shows it later."""
+
+
+@dataclass(frozen=True)
+class RemoteCourse:
+    """A course's server and the login to it. `ca` is a file of trusted certificates, None for the system's."""
+
+    url: str
+    token: str = field(repr=False)
+    ca: str | None = None
+    course: str = ""
+    key: str | None = None
+    expires: str | None = None
+
+    @property
+    def who(self) -> str:
+        return str(self.me()["name"])
+
+    def me(self) -> Body:
+        return self.ask("GET", "/me")
+
+    def names(self) -> list[str]:
+        return [row["name"] for row in self.homeworks()["tasks"]]
+
+    def receipt_key(self) -> str | None:
+        return self.key
+
+    def homeworks(self) -> Body:
+        return self.ask("GET", "/homeworks")
+
+    def homework(self, hw: str) -> Body:
+        return self.ask("GET", f"/homeworks/{quoted(hw)}")
+
+    def sheet(self, hw: str) -> str:
+        with self.send("GET", f"/homeworks/{quoted(hw)}/sheet") as response:
+            return read_all(response).decode("utf-8", "replace")
+
+    def files(self, hw: str) -> Body:
+        return self.ask("GET", f"/homeworks/{quoted(hw)}/files")
+
+    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Body:
+        chosen = {"private": private, "unrevealed": unrevealed, "exact": exact}
+        query = {name: "true" for name, wanted in chosen.items() if wanted} | own_version(version)
+        return self.ask("GET", f"/homeworks/{quoted(hw)}/board", query)
+
+    def submissions(self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None) -> Body:
+        if version is not None and hw is None:
+            raise UserError("an older data version belongs to one homework: name the homework.")
+        where = f"/homeworks/{quoted(hw)}/submissions" if hw else "/submissions"
+        chosen = {"everyone": everyone, "exact": exact}
+        query = {name: "true" for name, wanted in chosen.items() if wanted} | own_version(version)
+        return self.ask("GET", where, query)
+
+    def submission(self, number: int) -> Body:
+        return self.ask("GET", f"/submissions/{number}")
+
+    def receipt(self, number: int) -> Body:
+        return self.ask("GET", f"/submissions/{number}/receipt")
+
+    def quota(self, hw: str) -> Body:
+        return self.ask("GET", f"/homeworks/{quoted(hw)}/quota")
+
+    def selection(self, hw: str) -> Body:
+        return self.ask("GET", f"/homeworks/{quoted(hw)}/selection")
+
+    def select(self, hw: str, ids: Sequence[int]) -> Body:
+        body = json.dumps({"submissions": list(ids)}).encode()
+        headers = {"Content-Type": "application/json"}
+        return self.ask("PUT", f"/homeworks/{quoted(hw)}/selection", body=body, headers=headers)
+
+    def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
+        """The public description of a homework: from the server if it changed, else from this machine's cache.
+
+        If the server does not answer, the cached one is used, and `say` reports it.
+        """
+        from harness.competition import digest_of_files, read_competition
+        from tasks.homeworks import canonical
+
+        folder = cache_folder(self.url) / canonical(hw)
+        try:
+            listed = {entry["file"]: entry for entry in self.files(hw)["files"]}
+            entry = listed["format.json"]
+            path = folder / "format.json"
+            if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
+                with making(folder):
+                    folder.mkdir(parents=True, exist_ok=True)
+                    fetch(self, address_of(hw, entry), entry, path, lambda count: None)
+            with contextlib.suppress(OSError):
+                (folder / "digest").write_text(digest_of_files(listed), encoding="utf-8")
+        except UserError as error:
+            if error.exit_code != 7 or not (folder / "format.json").exists():
+                raise
+            say(f"{error} The format fetched last is used.")
+        return read_competition(folder)
+
+    def public(self, competition: Competition) -> Path | None:
+        """The folder of downloaded files, or None."""
+        return find_download(self.url, competition.name)
+
+    def refuse_stale(self, competition: Competition, file: Path) -> None:
+        """Raises UserError E_STALE_DATA if the local data are not the competition's current ones."""
+        from harness.course.held import refuse_stale
+
+        digest = None
+        with contextlib.suppress(OSError):
+            digest = (cache_folder(self.url) / competition.name / "digest").read_text(encoding="utf-8")
+        found = find_download(self.url, competition.name)
+        remedy = f"Download the new data and predict again: lhy-grade files {competition.name} --download"
+        refuse_stale(file, competition, digest, remedy, [] if found is None else [found])
+
+    def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
+        """Checks a file like the server, sends it and waits for its score; `tell` gets its state meanwhile.
+
+        Raises SubmissionError for a file that cannot be scored, and UserError with exit code 7 if the server does not
+        answer: the file is then kept, and the message says how to send it again.
+        """
+        from harness.course.handing_in import check_message, finished
+        from submissions.reader import load, read
+
+        check_message(message)
+        data = b""
+        try:
+            competition = self.competition(hw)
+            form = competition.format
+            data = load(path, form.max_bytes)
+            self.refuse_stale(competition, path)
+            read(data, form)
+            accepted = self._send_file(hw, path.name, data, message)
+        except (UserError, KeyboardInterrupt) as caught:
+            error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
+            if error.exit_code not in UNKNOWN:
+                raise
+            kept = keep_unsent(path, data or load(path, MOST_BYTES))
+            words = ["lhy-grade", "submit", hw, str(kept), *(["-m", message] if message else [])]
+            again = shlex.join([*words, *([] if wait else ["--no-wait"])])
+            raise UserError(
+                f"{error}\nThe file is kept. Send it again; if it already arrived, no second slot is used. The time of"
+                f" arrival counts:\n  {again}",
+                code=error.code,
+                exit_code=error.exit_code,
+            ) from None
+        forget_unsent(data)
+        return finished(accepted, self._result(accepted["submission"], wait, tell))
+
+    def _send_file(self, hw: str, filename: str, data: bytes, message: str) -> Body:
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Idempotency-Key": f"{hashlib.sha256(data).hexdigest()}/{secrets.token_hex(8)}",  # the same in every retry
+            "X-Filename": quote(filename.encode("utf-8", "backslashreplace"), safe=""),
+            "X-Message": quote(message, safe=""),
+        }
+        return self.ask("POST", f"/homeworks/{quoted(hw)}/submissions", body=data, headers=headers)
+
+    def _result(self, number: int, wait: bool, tell: Tell) -> Body:
+        """The server's answer for a submission, after its grading if `wait`. Raises for one without a score."""
+        try:
+            body = self._wait(number, wait, tell)
+        except (UserError, KeyboardInterrupt) as caught:
+            error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
+            text = f"{error}\nSubmission {number} is recorded. See its score later: lhy-grade status {number}"
+            raise UserError(text, code=error.code, exit_code=error.exit_code) from None
+        if body["state"] == "rejected":
+            raise refusal(body["code"], f"Submission {number} was refused.", body["problems"], body["total"])
+        if body["state"] == "failed" and wait:
+            raise UserError(
+                f"Submission {number} is recorded, but grading failed; an instructor has to look into it.",
+                code=str(body["code"]),
+                exit_code=10,
+            )
+        return body
+
+    def _wait(self, number: int, wait: bool, tell: Tell) -> Body:
+        pause, most = POLL_SECONDS
+        waited = 0.0
+        body = self.submission(number)
+        while wait and body["state"] in ("queued", "grading") and waited < MOST_SECONDS:
+            tell(body)
+            sleep(pause)
+            waited += pause
+            pause = min(1.5 * pause, most)
+            body = self.submission(number)
+        return body
+
+    def revoke(self) -> None:
+        """Revokes the token of this login, without retries."""
+        number = next(row["id"] for row in self.ask("GET", "/tokens", pauses=())["tokens"] if row["this"])
+        self.ask("DELETE", f"/tokens/{number}", pauses=())
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        pauses: Sequence[float] | None = None,
+    ) -> Body:
+        """The JSON object in the server's answer."""
+        with self.send(method, path, query, body, headers, pauses) as response:
+            values = read_json(read_all(response))
+        if not isinstance(values, dict):
+            raise UserError(f"{self.url} does not answer like an lhy-grade server.", code="E_SERVER", exit_code=10)
+        return values
+
+    @contextlib.contextmanager
+    def send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        pauses: Sequence[float] | None = None,
+    ) -> Iterator[Any]:
+        """A successful answer, not read yet; retries after each pause. Raises UserError."""
+        import urllib3
+
+        with network_errors(self.url):
+            for pause in (*(PAUSES if pauses is None else pauses), None):
+                try:
+                    most = LONGEST_SECONDS + len(body or b"") / SLOWEST
+                    response = within(most, partial(self._once, method, path, query, body, headers))
+                except urllib3.exceptions.HTTPError as error:
+                    if is_untrusted(error):
+                        raise bad_certificate(self.url, error) from None
+                    if pause is None:
+                        raise
+                    sleep(pause)
+                    continue
+                wait = retry_after(response)
+                if pause is None or wait is None:
+                    break
+                response.close()
+                sleep(max(pause, wait))
+            try:
+                if not 200 <= response.status < 300:
+                    raise self._error(response)
+                yield response
+            finally:
+                response.close()  # a completely read one has already returned its connection
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> Any:
+        import io
+
+        import urllib3
+
+        sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
+        if body is not None:
+            sent["Content-Length"] = str(len(body))
+        return self._pool.request(
+            method,
+            f"{self.url}/api/v1{path}" + (f"?{urlencode(query)}" if query else ""),
+            body=None if body is None else io.BytesIO(body),  # in pieces, so that the time limit applies to each piece
+            headers=sent,
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        )
+
+    @cached_property
+    def _pool(self) -> Any:
+        import urllib3
+
+        proxy = find_proxy(self.url)
+        manager: Callable[..., Any] = urllib3.PoolManager
+        try:
+            if proxy is not None:
+                name = unquote(urllib3.util.parse_url(proxy).auth or "")
+                headers = urllib3.make_headers(proxy_basic_auth=name) if name else None
+                manager = partial(urllib3.ProxyManager, proxy, proxy_headers=headers)
+            return manager(cert_reqs="CERT_REQUIRED", ca_certs=self.ca, headers={"User-Agent": "lhy-grade"}, maxsize=1)
+        except urllib3.exceptions.HTTPError:
+            raise UserError("HTTPS_PROXY is not a valid proxy address; expected http://HOST:PORT.") from None
+        except OSError:
+            raise UserError(f"{self.ca} cannot be read as a certificate file.") from None
+
+    def _error(self, response: Any) -> UserError:
+        """The error for an unsuccessful answer; one from a proxy means that the server was not reached."""
+        status = int(response.status)
+        if 300 <= status < 400:
+            there = urlsplit(response.headers.get("Location") or "").netloc or "another path"
+            return UserError(
+                f"{self.url} redirects to {there}; the token is not sent there. If that is the course's server, log in"
+                " to it: lhy-grade login URL",
+                code="E_REDIRECT",
+                exit_code=7,
+            )
+        values = read_json(read_all(response))
+        error = values.get("error") if isinstance(values, dict) else None
+        if not isinstance(error, dict):
+            if status in UNAVAILABLE:
+                return unreachable(self.url, f"it answers {status}")
+            return UserError(
+                f"{self.url} answers {status}, not like an lhy-grade server.", code="E_SERVER", exit_code=10
+            )
+        code, message = str(error.get("code", "")), str(error.get("message", ""))
+        if status in UNAVAILABLE:
+            return unreachable(self.url, message.rstrip(".") or code)
+        exit_code = 5 if code == "E_CLOSED" else EXIT_CODES.get(status, 2)
+        return refusal(code, message, error.get("details"), error.get("total"), exit_code)
+
+
+def _unsent(data: bytes) -> Path:
+    import platformdirs
+
+    return platformdirs.user_state_path("lhy-grade") / "unsent" / hashlib.sha256(data).hexdigest()[:16]
+
+
+def keep_unsent(path: Path, data: bytes) -> Path:
+    """Keeps a copy of a file that could not be sent; if that fails, returns the path of the file itself.
+
+    The copy's name has no unprintable characters, since people copy it from the terminal.
+    """
+    from harness.words import inert
+
+    kept = _unsent(data) / "".join(letter if inert(letter) == letter else "_" for letter in path.name)
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not kept.exists() or kept.read_bytes() != data:
+            write_file(kept, data, mode=0o600)
+    except OSError:
+        return path.absolute()
+    return kept
+
+
+def forget_unsent(data: bytes) -> None:
+    """Removes the copy of a file that has arrived."""
+    folder = _unsent(data)
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()

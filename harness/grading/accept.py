@@ -1,0 +1,221 @@
+"""Check, accept, grade and record submissions, and finish interrupted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from harness.answers import Secret, read_secret, receipts_key
+from harness.clocks import closing as closing
+from harness.clocks import quota_day as quota_day
+from harness.clocks import terms
+from harness.competition import Competition, find_competition
+from harness.grading.scoring import cleared, grade, grade_here, public_side, read_predictions
+from harness.grading.settle import record, reject
+from harness.home import Home
+from harness.versions import competitions_to_grade, read_versions
+from submissions.reader import load
+from tasks.base import (
+    Grade,
+    SubmissionError,
+    UserError,
+)
+from tasks.errors import internal
+
+if TYPE_CHECKING:
+    from leaderboard.acceptance import Accepted
+    from leaderboard.database import Database
+    from leaderboard.records import Submission
+
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """An accepted submission, the public part of its grade, and the bars it clears."""
+
+    competition: Competition
+    accepted: Accepted
+    grade: Grade
+    bars: tuple[str, ...]
+
+
+def submit(
+    home: Home,
+    name: str,
+    path: Path,
+    *,
+    participant: str,
+    now: datetime,
+    message: str = "",
+    client_key: str | None = None,
+    kind: Literal["person", "baseline", "sample"] = "person",
+    limited: bool = True,
+    step: Step = lambda name: None,
+) -> Submitted:
+    """Records a file, then grades it. Recorded files are never lost; `grade_pending` resumes after a crash.
+
+    The same bytes from the same participant are the same submission: the first receipt is returned and no slot is
+    used. A late file is scored for practice. `limited=False` ignores quota and deadline, for baselines. `step` is
+    called after each step, for fault tests. Raises SubmissionError for a file that cannot be scored, and
+    LeaderboardError for an exhausted quota or a participant who cannot submit.
+    """
+    from submissions.store import keep
+
+    competition = find_competition(home, name)
+    data = load(path, competition.format.max_bytes)
+    secret = read_secret(home, competition)
+    key = home.key()
+
+    def accept_step(name: str) -> None:
+        if name == "submission":  # under the lock: the bytes may have been dropped since, after a refusal
+            keep(home.submissions, data)
+        step(name)
+
+    with home.database() as database:
+        sha256 = keep(home.submissions, data, step)
+        step("bytes kept")
+        accepted = accept_file(
+            home,
+            database,
+            competition,
+            participant=participant,
+            sha256=sha256,
+            size=len(data),
+            filename=path.name,
+            message=message,
+            client_key=client_key or sha256,
+            now=now,
+            kind=kind,
+            limited=limited,
+            step=accept_step,
+        )
+        step("accepted")
+        try:
+            predictions = read_predictions(data, competition.format, secret.metric_file)
+            step("read")
+            result = grade(secret, predictions)
+        except SubmissionError as error:
+            reject(home, database, accepted.submission, error, now)
+            raise
+        step("graded")
+        record(database, key, secret, accepted.submission, result, now)
+        step("recorded")
+    return Submitted(
+        competition, accepted, public_side(result), cleared(competition, result, competition.bars, private=False)
+    )
+
+
+def accept_file(
+    home: Home,
+    database: Database,
+    competition: Competition,
+    *,
+    participant: str,
+    sha256: str,
+    size: int,
+    filename: str,
+    message: str,
+    client_key: str,
+    now: datetime,
+    kind: Literal["person", "baseline", "sample"] = "person",
+    limited: bool = True,
+    person: str | None = None,
+    step: Step = lambda name: None,
+) -> Accepted:
+    """Records a stored file by the current rules for this participant; a late one is practice.
+
+    Raises LeaderboardError as `leaderboard.acceptance.accept` does.
+    """
+    from leaderboard import acceptance, receipts
+
+    own = terms(home, database, competition, participant, now)
+    return acceptance.accept(
+        database,
+        course=home.course,
+        competition=competition.key,
+        participant=participant,
+        kind=kind,
+        sha256=sha256,
+        size=size,
+        filename=filename,
+        message=message,
+        client_key=client_key,
+        now=now,
+        day=own.day,
+        next_slot=own.next_slot,
+        quota=own.quota if limited else None,
+        rejections=own.rejections if limited else None,
+        closes=own.closes if limited else None,
+        sign=receipts.signer(receipts_key(home)),
+        late="practice" if limited else "never",
+        person=person,
+        again="latest" if competition.quiz else "any",
+        step=step,
+    )
+
+
+def grade_pending(
+    home: Home, now: datetime, names: list[str], grader: Callable[[Secret, bytes], Grade] = grade_here
+) -> list[tuple[str, int, str]]:
+    """Grades accepted submissions without a grade; returns (competition, submission, outcome) of each.
+
+    `grader` raises SubmissionError for a file that cannot be scored, and UserError if it cannot be graded now.
+    """
+    from leaderboard import results
+    from leaderboard.database import LeaderboardError
+
+    done = []
+    key = home.key()
+    for competition in [one for name in names for one in competitions_to_grade(home, name)]:
+        with home.database() as database:
+            secret: Secret | None = None
+            for entry in results.pending(database, {competition.key: read_versions(home, competition, database)}):
+                try:
+                    secret = secret or read_secret(home, competition)
+                    came = _grade_one(home, database, key, secret, entry, now, grader)
+                except UserError as error:  # it keeps waiting; the others are graded
+                    came = f"still waiting: {error}"
+                except LeaderboardError as error:
+                    if error.code != "E_CONFLICT":
+                        raise
+                    came = f"unchanged: {error}"
+                done.append((competition.name, entry.id, came))
+    return done
+
+
+def _grade_one(
+    home: Home,
+    database: Database,
+    key: bytes,
+    secret: Secret,
+    entry: Submission,
+    now: datetime,
+    grader: Callable[[Secret, bytes], Grade],
+) -> str:
+    """Grades or rejects one submission, removes its lease and returns the outcome. A worker may do the same meanwhile.
+
+    Raises UserError if it cannot be graded now, also after an internal error, and LeaderboardError E_CONFLICT if the
+    result contradicts the recorded one.
+    """
+    from leaderboard import queue
+    from submissions.store import fetch
+
+    try:
+        result = grader(secret, fetch(home.submissions, entry.sha256))
+    except SubmissionError as error:
+        reject(home, database, entry.id, error, now)
+        came = f"refused: {error.code}"
+    except UserError:
+        raise
+    except Exception as error:  # its text may contain answers
+        raise UserError(str(internal(error)).partition(". ")[0]) from None
+    else:
+        record(database, key, secret, entry.id, result, now)
+        came = "graded"
+    queue.finish(database, entry.id)
+    return came

@@ -1,0 +1,111 @@
+"""The end of a grading: record a grade, or refuse the file."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from harness.answers import Secret
+from harness.clocks import closing as closing
+from harness.clocks import quota_day as quota_day
+from harness.grading.scoring import cleared
+from harness.home import Home
+from tasks.base import (
+    METRICS_VERSION,
+    Grade,
+    SubmissionError,
+)
+
+if TYPE_CHECKING:
+    from leaderboard.database import Database
+
+
+def reject(home: Home, database: Database, submission: int, error: SubmissionError, now: datetime) -> None:
+    """Records that a file cannot be scored; its bytes are dropped beyond the limits for refused files."""
+    from leaderboard import acceptance
+
+    acceptance.reject(database, submission, error.code, now, problems_json(error))
+    drop_refused(home, database, submission)
+
+
+def drop_refused(home: Home, database: Database, submission: int | None = None) -> None:
+    """Removes the bytes of refused files beyond the limits: of one submission, or of all, after a crash."""
+    from leaderboard import acceptance
+    from submissions.store import has, remove
+
+    for sha256 in acceptance.dropped(database, submission).values():
+        if has(home.submissions, sha256):
+            acceptance.drop(database, sha256, lambda name: remove(home.submissions, name))
+
+
+def problems_json(error: SubmissionError) -> str:
+    """The problems of a file, as the JSON that `store.reject` stores for its owner."""
+    return _json({"problems": [problem._asdict() for problem in error.problems], "total": error.total})
+
+
+def record(database: Database, key: bytes, secret: Secret, submission: int, result: Grade, now: datetime) -> None:
+    """Records a grade: public and private parts separately, sealed together."""
+    from leaderboard import results
+
+    competition, first = secret.competition, result.scores[0]
+    assert first.private is None or math.isfinite(first.private)
+    values: dict[str, Any] = {
+        "data_version": secret.data_version,
+        "metric_version": secret.metric_version,
+        "public": first.public,
+        "private": first.private,
+        "details": _json(
+            {
+                "n": result.n_public,
+                "scores": [
+                    {"metric": score.metric, "value": score.public, "interval": score.public_interval}
+                    for score in result.scores
+                ],
+                "notes": list(result.notes),
+            }
+            | ({"matrix": result.matrix} if result.matrix else {})
+        ),
+        "private_details": _json(
+            {
+                "n": result.n_private,
+                "signature": result.signature,
+                "scores": [
+                    {"metric": score.metric, "value": score.private, "interval": score.private_interval}
+                    for score in result.scores
+                ],
+            }
+            | ({"matrix": result.private_matrix} if result.private_matrix else {})
+        ),
+        "passed_public": list(cleared(competition, result, secret.bars, private=False)),
+        "passed_private": list(cleared(competition, result, secret.bars, private=True)),
+    }
+    results.record(
+        database,
+        submission,
+        **values,
+        public_version=f"{competition.key} edition {competition.edition} metrics {METRICS_VERSION}",
+        higher_is_better=competition.ranking.higher_is_better,
+        mac=grade_mac(key, submission, values),
+        now=now,
+    )
+
+
+SEALED = (
+    "data_version", "metric_version", "public", "private", "details", "private_details", "passed_public",
+    "passed_private",
+)  # fmt: skip
+
+
+def grade_mac(key: bytes, submission: int, values: Mapping[str, Any]) -> str:
+    """The seal of a grade row, with which `audit verify` finds scores that were changed in the database."""
+    sealed = [list(value) if isinstance(value, tuple) else value for value in (values[name] for name in SEALED)]
+    return hmac.new(key, b"grade\0" + _json([submission, *sealed]).encode(), hashlib.sha256).hexdigest()
+
+
+def _json(values: Any) -> str:
+    return json.dumps(values, allow_nan=False, separators=(",", ":"))

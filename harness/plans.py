@@ -1,0 +1,247 @@
+"""What is to be prepared: a homework, or a competition of one's own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.competition import (
+    SOLUTION,
+)
+from harness.home import Home, check_free
+from tasks.base import Bar, Edition, Judge, Made, Rules, UserError
+from tasks.formats import Format
+from tasks.homeworks import canonical, find_task, module_of, unknown
+from tasks.streams import Streams
+
+if TYPE_CHECKING:
+    from tasks.kaggle import ScoreFile
+    from tasks.metrics import Metric
+
+from harness.clocks import last_instant
+from harness.home import local
+
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything known about a competition before its data are made."""
+
+    name: str
+    title: str
+    edition: str
+    source: str
+    format: Format
+    metrics: tuple[Metric, ...]
+    bars: tuple[Bar, ...]
+    rules: Rules
+    sheet: str
+    make: Callable[[Path, Streams, Path], Made]
+    metric: str | None = None
+    metric_file: ScoreFile | None = None
+    judge: Judge | None = None
+    provenance: tuple[tuple[str, Any], ...] = ()
+    size: str | None = None
+
+
+def plan_homework(name: str, edition_name: str | None, source: Path | None, size: str) -> Plan:
+    """The plan of a homework of the course. Raises UserError for an unknown homework or edition, or missing files."""
+    from importlib import resources
+
+    name = canonical(name)
+    task = find_task(name)
+    if task is None:
+        own = f" To make your own competition: lhy-grade new {name} --solution FILE --metric METRIC"
+        raise UserError(f"{unknown(name)}{own}", code="E_NOT_FOUND")
+    edition = task.edition(edition_name)
+    if edition.official and source is None:
+        whose = "your" if edition.name == "own" else "the course's"
+        raise UserError(
+            f"edition {edition.name} is made from {whose} own files: add --from FOLDER-OR-ARCHIVE."
+            f" Without files, use the built-in data: --edition {task.editions[0].name}."
+        )
+    if source is not None and not edition.official:
+        official = ", ".join(e.name for e in task.editions if e.official)
+        if not official:
+            raise UserError(f"{name} needs no files of the course; leave out --from.")
+        raise UserError(f"--from needs the edition of the files: add --edition, one of {official}.")
+    if source is not None and not source.exists():
+        raise UserError(f"--from: {source} does not exist.")
+    if size not in ("small", "full"):
+        raise UserError(f"--size must be small or full, got {size!r}.")
+    sheet = resources.files(f"tasks.{module_of(name)}").joinpath("sheet.md").read_text(encoding="utf-8")
+    return Plan(
+        name=name,
+        title=task.title,
+        edition=edition.name,
+        source=edition.source,
+        format=edition.format,
+        metrics=edition.metrics,
+        bars=edition.bars_at(None if edition.official else size),
+        rules=edition.rules,
+        sheet=sheet,
+        make=_maker(edition, size, source),
+        judge=edition.judge,
+        provenance=(
+            ("size", size if not edition.official else None),
+            ("files", None if source is None else hashes_of(source)),
+        ),
+        size=None if edition.official else size,
+    )
+
+
+def _maker(edition: Edition, size: str, source: Path | None) -> Callable[[Path, Streams, Path], Made]:
+    return lambda public, streams, secret: edition.make(public, streams, size, source, secret)
+
+
+def plan_own(
+    name: str,
+    solution: Path,
+    metric: str,
+    *,
+    title: str | None,
+    public: Path | None,
+    higher_is_better: bool | None,
+    public_share: float,
+) -> Plan:
+    """The plan of your own competition, from a solution file in Kaggle's layout and a metric.
+
+    `metric` is a name of `tasks.kaggle.OWN_METRICS` or the path of a Python file with Kaggle's
+    `score(solution, submission, row_id_column_name)`, which needs `higher_is_better`.
+    Raises UserError for invalid arguments or files.
+    """
+    from tasks.kaggle import OWN_METRICS, for_auc, named_metric, own_format, read_solution, score_file
+
+    name = canonical(name)
+    if find_task(name) is not None:
+        raise UserError(f"{name} is a homework of the course; choose another name for your own competition.")
+    check_free(name)
+    if not 0 < public_share < 1:
+        raise UserError(f"--public-share must be between 0 and 1, got {public_share}.")
+    metric_file = None
+    if metric in OWN_METRICS:
+        chosen = named_metric(metric)
+        if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
+            raise UserError(f"{metric} has a fixed direction; leave out --higher-is-better and --lower-is-better.")
+    elif metric.endswith(".py"):
+        if higher_is_better is None:
+            raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
+        metric_file = score_file(Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem)
+        chosen = metric_file.metric
+    else:
+        raise UserError(
+            f"--metric must be one of {', '.join(OWN_METRICS)} or a Python file that ends in .py; got {metric!r}."
+        )
+    if public is not None and not public.is_dir():
+        raise UserError(f"--public must be the folder of files for students; {public} is not a folder.")
+    parsed = read_solution(solution)
+    data = solution.read_bytes()
+    numeric = metric in ("rmse", "mse", "mae", "auc")
+    form, answers = own_format(
+        parsed, numeric=numeric, whole=metric_file is None, bounded=metric in ("rmse", "mse", "mae")
+    )
+    answers = for_auc(parsed, answers) if metric == "auc" else answers
+
+    def make(folder: Path, streams: Streams, secret: Path) -> Made:
+        if public is not None:
+            shutil.copytree(public, folder, dirs_exist_ok=True, symlinks=False)
+        if metric_file is None:
+            return Made(answers)
+        (secret / SOLUTION).write_bytes(data)
+        return Made(answers, secret=secret)
+
+    return Plan(
+        name=name,
+        title=title or name,
+        edition="own",
+        source="made by the instructor of this course",
+        format=form,
+        metrics=(chosen,),
+        bars=(),
+        rules=Rules(public_share=public_share),
+        sheet=f"# {title or name}\n\nHand in a CSV with the header `{','.join(form.header)}` and one row for each id of"
+        f" `sample_submission.csv`.\nIt is scored by {chosen.label}, where "
+        f"{'higher' if chosen.higher_is_better else 'lower'} is better.\n",
+        make=make,
+        metric=metric if metric_file is None else None,
+        metric_file=metric_file,
+        provenance=(
+            ("solution", hashlib.sha256(data).hexdigest()),
+            ("title", title or name),
+            ("public_share", public_share),
+            ("higher_is_better", chosen.higher_is_better),
+            ("public", None if public is None else hashes_of(public)),
+        ),
+    )
+
+
+def fingerprint(plan: Plan, seed: int | None) -> dict[str, Any]:
+    """Everything that determines the data except the code and the key, as plain values."""
+    metric = plan.metric
+    if plan.metric_file is not None:
+        metric = f"file:{plan.metric_file.digest}"
+    values: dict[str, Any] = {"edition": plan.edition, "fixed_seed": seed, "metric": metric, **dict(plan.provenance)}
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def hashes_of(source: Path) -> dict[str, str]:
+    if source.is_file():
+        return {source.name: _hash(source)}
+    paths = sorted(path for path in source.rglob("*") if path.is_file())
+    return {path.relative_to(source).as_posix(): _hash(path) for path in paths}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+QUIZ_RULES = Rules(quota=10, selections=0, unselected="last", unselected_count=1)
+"""The rules of a quiz: the last file handed in counts, and none can be chosen."""
+
+
+def plan_quiz(home: Home, name: str, key: Path, *, title: str | None, deadline: str | None, now: datetime) -> Plan:
+    """The plan of a quiz from its key. Raises UserError for an invalid key, and for no deadline or one that passed."""
+
+    from tasks.quiz import POINTS, read_key, sample, sheet
+
+    name = canonical(name)
+    if find_task(name) is not None:
+        raise UserError(f"{name} is a homework of the course; choose another name for your quiz.")
+    check_free(name)
+    if deadline is None:
+        raise UserError("a quiz needs a deadline, after which its points open: add --deadline 2027-03-26T23:59+08:00")
+    end = last_instant(deadline, "--deadline")
+    if end <= now and not home.public(name).exists():
+        raise UserError(f"--deadline {local(home, end)} has passed: the points of the quiz would be open at once.")
+    found, title = read_key(key), title or name
+
+    def make(public: Path, streams: object, secret: Path) -> Made:
+        return Made(found.answers, sample=sample(found.form))
+
+    return Plan(
+        name=name,
+        title=title,
+        edition="own",
+        source="made by the instructor of this course",
+        format=found.form,
+        metrics=(POINTS,),
+        bars=(),
+        rules=replace(QUIZ_RULES, deadline=deadline),
+        sheet=sheet(title, found.form),
+        make=make,
+        metric="points",
+        provenance=(
+            ("key", hashlib.sha256(key.read_bytes()).hexdigest()),
+            ("title", title),
+            ("deadline", deadline),
+        ),
+    )

@@ -1,0 +1,368 @@
+"""The endpoints under /api/v1; permissions are those of `harness.course`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Path, Query, Request
+from fastapi.responses import FileResponse, PlainTextResponse, Response
+
+from harness.course import boards, catalogue, handing_in, limits, record
+from harness.server import auth
+from harness.server.auth import Login
+from harness.server.refusals import Rejected
+from harness.server.settings import Settings
+from harness.server.state import BASE, Who, address_of, limit, server_of
+from harness.server.uploads import (
+    accept,
+    length_of,
+    one_of_few,
+    read_json,
+    receive,
+    text_of,
+    too_large_for,
+    written_field,
+)
+from submissions.store import receiving
+from tasks.errors import UserError
+
+Homework = Annotated[str, Path(max_length=60, description="A prepared homework: hw1, hw01 and 1 are the same.")]
+DataVersion = Annotated[int | None, Query(ge=1, lt=2**31, description="An older data version of the homework.")]
+Number = Annotated[int, Path(ge=1, lt=2**63, description="The number of a submission.")]
+Exact = Annotated[bool, Query(description="Staff: exact scores, not truncated.")]
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _content(kind: str) -> Responses:
+    return {200: {"content": {kind: {}}}}
+
+
+def _errors(*statuses: int) -> Responses:
+    """The OpenAPI descriptions of an endpoint's errors."""
+    schema = {
+        "type": "object",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["code", "message", "details", "total"],
+                "properties": {
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                    "details": {"type": "array", "items": {"type": "object"}},
+                    "total": {"type": ["integer", "null"], "description": "Number of problems; not all are shown."},
+                },
+            }
+        },
+    }
+    content = {"application/json": {"schema": schema}}
+    words = {
+        400: "The request is not well formed", 401: "No valid token", 403: "Not allowed", 404: "Not found",
+        405: "Method not allowed", 408: "The body arrived too slowly", 409: "Closed, or another file with the same key",
+        411: "Content-Length is missing", 413: "The file is too large", 415: "Not JSON", 422: "The file cannot be read",
+        429: "Quota or rate limit exceeded", 500: "Internal server error", 503: "Temporarily unavailable",
+    }  # fmt: skip
+    return {status: {"description": words[status], "content": content} for status in (*statuses, 429, 500, 503)}
+
+
+def add_reading(api: FastAPI) -> None:
+    errors = _errors(400, 401, 403, 404)
+
+    @api.get(f"{BASE}/course", responses=_errors(400))
+    async def course(request: Request, login: Who) -> dict[str, Any]:
+        """The course's name, its time zone, the key that verifies receipts, and the server's version."""
+        server = server_of(request)
+        return await server.call(catalogue.course, server.home)
+
+    @api.get(f"{BASE}/me", responses=errors)
+    async def me(request: Request, login: Who) -> dict[str, Any]:
+        """Who is logged in."""
+        server = server_of(request)
+        return await server.call(catalogue.me, server.home, login.viewer)
+
+    @api.get(f"{BASE}/homeworks", responses=errors)
+    async def homeworks(request: Request, login: Who) -> dict[str, Any]:
+        """The homeworks with their deadlines."""
+        server = server_of(request)
+        return await server.call(catalogue.homeworks, server.home, login.viewer, server.clock())
+
+    @api.get(f"{BASE}/homeworks/{{hw}}", responses=errors)
+    async def homework(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+        """One homework: metrics, rules, bars, when it closes for you, and your quota."""
+        server = server_of(request)
+        return await server.call(catalogue.homework, server.home, login.viewer, hw, server.clock())
+
+    @api.get(
+        f"{BASE}/homeworks/{{hw}}/sheet",
+        response_class=PlainTextResponse,
+        responses=_content("text/markdown") | errors,
+    )
+    async def sheet(request: Request, login: Who, hw: Homework) -> Response:
+        """The sheet of a homework, in Markdown."""
+        server = server_of(request)
+        text = await server.call(catalogue.sheet, server.home, login.viewer, hw)
+        return Response(text, media_type="text/markdown; charset=utf-8")
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/files", responses=errors)
+    async def files(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+        """The data files with their sizes and SHA-256."""
+        server = server_of(request)
+        return await server.call(catalogue.files, server.home, login.viewer, hw)
+
+    @api.get(
+        f"{BASE}/homeworks/{{hw}}/files/{{name:path}}",
+        response_class=FileResponse,
+        responses=_content("application/octet-stream") | errors,
+    )
+    async def file(request: Request, login: Who, hw: Homework, name: str) -> Response:
+        """One data file."""
+        server = server_of(request)
+        path = await server.call(catalogue.file_path, server.home, login.viewer, hw, name)
+        return FileResponse(path, media_type="application/octet-stream", filename=path.name)
+
+    @api.get(
+        f"{BASE}/homeworks/{{hw}}/archive",
+        response_class=FileResponse,
+        responses=_content("application/zip") | errors,
+    )
+    async def archive(request: Request, login: Who, hw: Homework) -> Response:
+        """All data files in one archive; Range requests are supported."""
+        server = server_of(request)
+        path = await server.call(catalogue.archive, server.home, login.viewer, hw)
+        return FileResponse(path, media_type="application/zip", filename=path.name)
+
+    @api.get(
+        f"{BASE}/homeworks/{{hw}}/picture",
+        response_class=FileResponse,
+        responses=_content("image/png") | errors,
+    )
+    async def picture(request: Request, login: Who, hw: Homework) -> Response:
+        """The picture of the data, where there is one."""
+        server = server_of(request)
+        found = await server.call(catalogue.picture, server.home, login.viewer, hw)
+        if found is None:
+            raise UserError("There is no picture of these data.", code="E_NOT_FOUND")
+        kept = {"cache-control": "private, max-age=3600"}  # the page's address for it holds the hash of the data
+        return FileResponse(found.path, media_type="image/png", headers=kept)
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/board", responses=errors)
+    async def board(
+        request: Request,
+        login: Who,
+        hw: Homework,
+        private: Annotated[bool, Query(description="The private board, available after the reveal.")] = False,
+        unrevealed: Annotated[bool, Query(description="Staff: show it before the reveal, which is logged.")] = False,
+        exact: Exact = False,
+        version: DataVersion = None,
+    ) -> dict[str, Any]:
+        """The public or the private board."""
+        server = server_of(request)
+        asked = {"private": private, "unrevealed": unrevealed, "exact": exact, "version": version}
+        return await server.call(boards.board, server.home, login.viewer, hw, **asked, now=server.clock())
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/submissions", responses=errors)
+    async def submissions(
+        request: Request,
+        login: Who,
+        hw: Homework,
+        everyone: Annotated[bool, Query(description="Staff: all submissions.")] = False,
+        exact: Exact = False,
+        version: DataVersion = None,
+    ) -> dict[str, Any]:
+        """Your submissions of a homework."""
+        server = server_of(request)
+        asked = {"everyone": everyone, "exact": exact, "version": version}
+        return await server.call(record.submissions, server.home, login.viewer, hw, **asked, now=server.clock())
+
+    @api.get(f"{BASE}/submissions", responses=errors)
+    async def all_submissions(
+        request: Request,
+        login: Who,
+        everyone: Annotated[bool, Query(description="Staff: all submissions.")] = False,
+        exact: Exact = False,
+    ) -> dict[str, Any]:
+        """Your submissions of all homeworks."""
+        server = server_of(request)
+        whose = {"everyone": everyone, "exact": exact}
+        return await server.call(record.submissions, server.home, login.viewer, None, **whose, now=server.clock())
+
+    @api.get(f"{BASE}/submissions/{{number}}", responses=errors)
+    async def submission(request: Request, login: Who, number: Number) -> dict[str, Any]:
+        """One submission: its position in the queue, its score, or the problems of its file."""
+        server = server_of(request)
+        return await server.call(record.submission, server.home, login.viewer, number, server.clock())
+
+    @api.get(f"{BASE}/submissions/{{number}}/receipt", responses=errors)
+    async def receipt(request: Request, login: Who, number: Number) -> dict[str, Any]:
+        """The signed receipt of a submission."""
+        server = server_of(request)
+        return await server.call(record.receipt, server.home, login.viewer, number)
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/quota", responses=errors)
+    async def quota(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+        """Your remaining submissions for today."""
+        server = server_of(request)
+        return await server.call(limits.quota, server.home, login.viewer, hw, server.clock())
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/selection", responses=errors)
+    async def selection(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+        """Your selection, and which submissions would count if the homework ended now."""
+        server = server_of(request)
+        return await server.call(limits.selection, server.home, login.viewer, hw, server.clock())
+
+
+def add_handing_in(api: FastAPI) -> None:
+    numbers = {"type": "array", "items": {"type": "integer", "minimum": 1}, "maxItems": 100}
+    chosen = {"type": "object", "required": ["submissions"], "properties": {"submissions": numbers}}
+
+    @api.put(
+        f"{BASE}/homeworks/{{hw}}/selection",
+        responses=_errors(400, 401, 403, 404, 408, 409, 411, 413, 415),
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": chosen}}}},
+    )
+    async def select(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+        """Choose which of your submissions count on the private board, replacing an earlier choice."""
+        server = server_of(request)
+        ids = (await read_json(request)).get("submissions")
+        if not isinstance(ids, list):
+            raise Rejected("E_USAGE", 'the body must be {"submissions": [numbers]}.')
+        chosen = limits.chosen_numbers([written_field(one) for one in ids])
+        return await server.call(limits.select, server.home, login.viewer, hw, chosen, server.clock())
+
+    texts = {"type": "string", "maxLength": 2000, "pattern": "^[ -~]*$"}
+    headers = [
+        {"name": name, "in": "header", "required": False, "description": words, "schema": texts}
+        for name, words in (
+            (
+                "Idempotency-Key",
+                "Of one file and its retries: other bytes are refused. The same bytes are one submission; with a new "
+                "key after another file, a quiz takes them again.",
+            ),
+            ("X-Filename", "The file's name, percent-encoded UTF-8."),
+            ("X-Message", "A note to yourself, percent-encoded UTF-8."),
+        )
+    ]
+    body = {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+
+    again: Responses = {200: {"description": "Already submitted; the same receipt again."}}
+
+    @api.post(
+        f"{BASE}/homeworks/{{hw}}/submissions",
+        status_code=202,
+        responses=again | _errors(400, 401, 403, 404, 408, 409, 411, 413, 422),
+        openapi_extra={"parameters": headers, "requestBody": body},
+    )
+    async def submit(request: Request, response: Response, login: Who, hw: Homework) -> dict[str, Any]:
+        """Submit a file: it is stored and recorded, with a receipt, and graded afterwards."""
+        server = server_of(request)
+        filename = text_of(request, "x-filename").replace("\\", "/").rpartition("/")[2].strip()[:200] or "submission"
+        message, key = text_of(request, "x-message"), request.headers.get("idempotency-key")
+        if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
+            raise Rejected("E_USAGE", "an Idempotency-Key must have 1 to 200 printable ASCII characters.")
+        most = await server.call(handing_in.submit_limit, server.home, login.viewer, hw, server.clock())
+        handing_in.check_message(message)
+        length = length_of(request)
+        if length > most:
+            raise too_large_for(length, most)
+        with one_of_few(server, login), receiving(server.home.submissions, most) as arriving:
+            limit(server.uploads, str(login.token))
+            await receive(request, length, server.grace, arriving.write)
+            sha256 = await server.call(arriving.sync)
+            accepted = await accept(server, login, hw, arriving, sha256, filename, message, key or sha256)
+        if accepted.get("again"):
+            response.status_code = 200
+        return accepted
+
+
+def add_sessions(api: FastAPI) -> None:
+    token = {"type": "object", "required": ["token"], "properties": {"token": {"type": "string"}}}
+
+    @api.post(
+        f"{BASE}/session",
+        responses=_errors(400, 401, 403, 408, 411, 413),
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": token}}}},
+    )
+    async def log_in(request: Request, response: Response) -> dict[str, Any]:
+        """Log a browser in with a token: the answer sets a cookie and has the value for `X-CSRF-Token`.
+
+        An invitation is used up: `token` is then your new token, shown only once; otherwise it is null.
+        """
+        server = server_of(request)
+        limit(server.strangers, address_of(request.scope))
+        given = (await read_json(request)).get("token")
+        if not isinstance(given, str):
+            raise auth.refused()
+        cookie, login, own = await server.call(auth.open_session, server.home, given.strip(), server.clock())
+        request.scope["lhy.token"] = login.token
+        set_cookie(response, server.settings, cookie)
+        body = await server.call(catalogue.me, server.home, login.viewer)
+        return body | {"csrf": auth.csrf_token(server.home, cookie), "token": own}
+
+    @api.get(f"{BASE}/session", responses=_errors(400, 401))
+    async def session(request: Request, login: Who) -> dict[str, Any]:
+        """Who is logged in, and the value of `X-CSRF-Token` for this browser."""
+        server = server_of(request)
+        body = await server.call(catalogue.me, server.home, login.viewer)
+        cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
+        csrf = auth.csrf_token(server.home, cookie) if cookie and login.by == "cookie" else None
+        return body | {"csrf": csrf}
+
+    @api.delete(f"{BASE}/session", responses=_errors(400, 401, 403))
+    async def log_out(request: Request, response: Response, login: Who) -> dict[str, Any]:
+        """Log the browser out. The token stays valid until it expires or is revoked."""
+        await sign_out(request, response, login)
+        return {"schema": 1}
+
+
+def add_tokens(api: FastAPI) -> None:
+    label = {"type": "object", "properties": {"label": {"type": "string", "maxLength": 60}}}
+
+    @api.get(f"{BASE}/tokens", responses=_errors(400, 401))
+    async def tokens(request: Request, login: Who) -> dict[str, Any]:
+        """Your valid tokens, without the secrets."""
+        server = server_of(request)
+        return await server.call(auth.tokens, server.home, login, server.clock())
+
+    @api.post(
+        f"{BASE}/tokens",
+        responses=_errors(400, 401, 403, 408, 409, 411, 413),
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": label}}}},
+    )
+    async def new_token(request: Request, login: Who) -> dict[str, Any]:
+        """Create a token, shown only once. An invitation is used up by it."""
+        server = server_of(request)
+        label = (await read_json(request)).get("label", "")
+        if not isinstance(label, str) or len(label) > 60 or not label.isprintable():
+            raise Rejected("E_USAGE", "a label can have at most 60 printable characters.")
+        return await server.call(auth.new_token, server.home, login, label or "token", server.clock())
+
+    @api.delete(f"{BASE}/tokens/{{number}}", responses=_errors(400, 401, 403, 404))
+    async def revoke(request: Request, login: Who, number: Number) -> dict[str, Any]:
+        """Revoke one of your tokens."""
+        server = server_of(request)
+        return await server.call(auth.revoke, server.home, login, number, server.clock())
+
+
+def set_cookie(response: Response, settings: Settings, cookie: str) -> None:
+    """Sets the session cookie: not readable by scripts, and not sent with requests from other sites."""
+    response.set_cookie(
+        auth.cookie_name(settings.secure),
+        cookie,
+        max_age=auth.SESSION_DAYS * 86400,
+        path="/",
+        secure=settings.secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+async def sign_out(request: Request, response: Response, login: Login) -> None:
+    """Ends a browser's session and deletes its cookie."""
+    server = server_of(request)
+    name = auth.cookie_name(server.settings.secure)
+    if login.by == "cookie":
+        await server.call(auth.close_session, server.home, request.cookies.get(name), server.clock())
+    response.delete_cookie(name, path="/", secure=server.settings.secure, httponly=True, samesite="lax")

@@ -1,0 +1,441 @@
+"""Accepting a file, or refusing it: roster, deadline, quota, receipt and log in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from leaderboard import events, receipts, roster
+from leaderboard.competitions import check_current, name_of
+from leaderboard.database import Database, LeaderboardError
+from leaderboard.ranking import Kind
+from leaderboard.receipts import instant, microseconds, rfc3339
+from leaderboard.records import (
+    count_on_day,
+    find_submission,
+    id_after,
+    replace_selection,
+    revealed,
+    storable,
+)
+
+STEPS = ("begun", "participant", "event", "receipt", "submission", "committed")
+"""The points at which `accept` calls `step`, in order; nothing is stored before the last one."""
+
+CLOCK_TOLERANCE = timedelta(seconds=1)
+"""A smaller backward step of the clock may just be waiting for the lock, and is not logged."""
+
+KEPT_FILES, KEPT_BYTES = 5, 4 * 2**20
+"""Limits on the refused files kept for a participant and quota day: number and total bytes."""
+
+MAX_NAME = 200
+MAX_MESSAGE = 1000
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An accepted submission. `receipt` is signed JSON (see `leaderboard.receipts`).
+
+    `practice` means that it was late: scored for practice, not ranked, with a separate quota. `used` counts this one
+    and those before it on its quota day; `next_slot` is None while slots are left. `again` means that the same bytes
+    were accepted before: this is that receipt, and no second slot was used.
+    """
+
+    submission: int
+    entry: int
+    receipt: str
+    used: int
+    next_slot: datetime | None
+    again: bool
+    practice: bool = False
+
+
+@dataclass(frozen=True)
+class QuotaState:
+    """The used quota and the rejected files of one day."""
+
+    day: str
+    used: int
+    rejected: int
+
+
+def accept(
+    db: Database,
+    *,
+    course: str,
+    competition: str,
+    participant: str,
+    kind: Kind,
+    sha256: str,
+    size: int,
+    filename: str,
+    message: str,
+    client_key: str,
+    now: datetime,
+    day: str,
+    next_slot: datetime | None,
+    quota: int | None,
+    rejections: int | None,
+    closes: datetime | None,
+    sign: Callable[[bytes], bytes],
+    late: Literal["refuse", "practice", "never"] = "refuse",
+    person: str | None = None,
+    again: Literal["any", "latest"] = "any",
+    step: Callable[[str], None] | None = None,
+) -> Accepted:
+    """Accept one file in one transaction, with identity, deadline, quota, hash, event and receipt, or change nothing.
+
+    `day` is the date of `now` in the quota's zone, `next_slot` the start of the next day. `closes` is the last instant
+    in time, and everything is late once the private scores were revealed; `late` decides whether a late file is
+    refused, accepted as practice with separate slots, or never late. With a roster, the participant must have a member
+    on it: `person`, if the caller knows who sent the file. The first file of a participant fixes its members in this
+    competition (`roster.participant_of`). The same bytes from the same participant give the same receipt again,
+    whatever their client key and even after the deadline, unless they were rejected since, or were practice and are in
+    time now; a client key that was used with other bytes is refused. With `again` "latest", for a competition in which
+    the last file counts, bytes in time are the same submission only if they are those of the latest file, or come with
+    the key of their earlier one: a late retry does not count again. A key that is the hash is none. If the clock has
+    stepped back to a day before the participant's last one, the submission counts against that last day, so that a
+    wrong clock never opens fresh slots.
+
+    Raises LeaderboardError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) if the key was
+    used with other bytes, E_NAME (exit 2 or 6), E_DISABLED and E_ROSTER (exit 6).
+    """
+    at_step = step or _no_step
+    date.fromisoformat(day)
+    _check_name("The name", participant)
+    _check_name("The client key", client_key)
+    if len(message) > MAX_MESSAGE:
+        raise LeaderboardError(
+            f"The message has {len(message)} characters; at most {MAX_MESSAGE} are kept.", code="E_MESSAGE", exit_code=2
+        )
+    with db.transaction():
+        at_step("begun")
+        check_current(db, competition)
+        members = _check_roster(db, competition, participant, kind, person)
+        participant_id = _participant(db, competition, participant, kind, now)
+        at_step("participant")
+        over = "" if late == "never" else _over(db, competition, closes, now)
+        practice = bool(over)
+        earlier = _earlier(db, participant_id, sha256, client_key, practice)
+        if earlier is not None and again == "latest" and not practice:
+            keyed = None if client_key == sha256 else _keyed(db, participant_id, client_key)
+            earlier = keyed or _latest(db, participant_id, sha256)
+            if earlier is None and client_key == sha256:  # the earlier submission has this key
+                client_key = f"{client_key[: MAX_NAME - 20]}/{_last_entry(db, participant_id, day)[0] + 1}"
+        if earlier is not None:
+            return earlier
+        if over and late == "refuse":
+            raise LeaderboardError(over, code="E_CLOSED", exit_code=5)
+        entry, quota_day = _last_entry(db, participant_id, day)
+        next_slot = next_slot and next_slot + (date.fromisoformat(quota_day) - date.fromisoformat(day))
+        used = _used(db, participant_id, quota_day, practice)
+        _check_quota(db, participant_id, quota_day, practice, used, quota, rejections, next_slot)
+        full = quota is not None and used + 1 >= quota
+        number = id_after(db, "SELECT max(id) FROM submissions")
+        fields = {
+            "competition": competition, "participant": participant, "submission": number, "entry": entry + 1,
+            "sha256": sha256, "size": size, "accepted_at": rfc3339(now), "quota_day": quota_day,
+            **({"practice": True} if practice else {}),
+        }  # fmt: skip
+        _log_clock_step(db, now)
+        joined = {"members": [key for _, key in members]} if members else {}
+        body = {**fields, "course": course, "client_key": client_key, **joined}
+        event = events.append(db, "accepted", participant, body, now)
+        for person_id, _ in members:
+            roster.fix_membership(db, competition, person_id, participant, event.seq)
+        at_step("event")
+        receipt = receipts.write(
+            receipts.Receipt(
+                schema=receipts.SCHEMA,
+                course=course,
+                competition=competition,
+                participant=participant,
+                submission=number,
+                entry=entry + 1,
+                sha256=sha256,
+                size=size,
+                accepted_at=rfc3339(now),
+                quota_day=quota_day,
+                quota_used=used + 1,
+                quota_limit=quota,
+                next_slot=rfc3339(next_slot) if full and next_slot else None,
+                chain_seq=event.seq,
+                chain_hash=event.hash,
+                practice=practice,
+            ),
+            sign,
+        )
+        at_step("receipt")
+        db.execute(
+            "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, "
+            "accepted_at, quota_day, event_seq, receipt, practice) VALUES (:id, :participant, :entry, :key, :sha, "
+            ":size, :filename, :message, :at, :day, :seq, :receipt, :practice)",
+            id=number, participant=participant_id, entry=entry + 1, key=client_key, sha=sha256, size=size,
+            filename=storable(filename), message=storable(message), at=microseconds(now), day=quota_day,
+            seq=event.seq, receipt=receipt, practice=practice,
+        )  # fmt: skip
+        at_step("submission")
+    at_step("committed")
+    return Accepted(number, entry + 1, receipt, used + 1, next_slot if full else None, again=False, practice=practice)
+
+
+def reject(db: Database, submission_id: int, problems_code: str, now: datetime, details: str | None = None) -> bool:
+    """Reject an invalid file: its slot is given back, and it counts towards the limit of rejected files.
+
+    `details` is JSON of its problems, kept for its owner and never in an event. Beyond `KEPT_FILES` and `KEPT_BYTES`
+    the bytes need not be kept, and `drop` may remove them. Returns False if it was already rejected.
+    Raises LeaderboardError E_CONFLICT if it has a grade.
+    """
+    with db.transaction():
+        row = find_submission(db, submission_id)
+        if row.rejected is not None:
+            return False
+        if db.one("SELECT 1 FROM grades WHERE submission_id = :id LIMIT 1", id=submission_id):
+            raise LeaderboardError(
+                f"Submission {submission_id} has a grade and cannot be rejected.", code="E_CONFLICT", exit_code=8
+            )
+        if row.selected:
+            replace_selection(db, row.competition, row.participant, [], now, drop=submission_id)
+        db.execute(
+            "UPDATE submissions SET rejected_at = :at, rejected_code = :code, rejected_details = :details "
+            "WHERE id = :id",
+            at=microseconds(now), code=problems_code, details=details, id=submission_id,
+        )  # fmt: skip
+        kept = _keeps_refused(db, submission_id, row.size)
+        if not kept:
+            db.execute(
+                "INSERT INTO dropped (submission_id, at) VALUES (:id, :at)", id=submission_id, at=microseconds(now)
+            )
+        body = {"submission": submission_id, "code": problems_code, **({} if kept else {"kept": False})}
+        events.append(db, "rejected", row.participant, body, now)
+        return True
+
+
+def _keeps_refused(db: Database, submission_id: int, size: int) -> bool:
+    """Whether the refused files kept for its participant and day leave room for this one."""
+    before = db.one(
+        "SELECT count(*), coalesce(sum(o.size), 0) FROM submissions s JOIN submissions o ON o.participant_id = "
+        "s.participant_id AND o.quota_day = s.quota_day AND o.rejected_at IS NOT NULL AND o.id <> s.id "
+        "WHERE s.id = :id AND NOT EXISTS (SELECT 1 FROM dropped d WHERE d.submission_id = o.id)",
+        id=submission_id,
+    )
+    assert before is not None, "an aggregate has a row"
+    return bool(before[0] < KEPT_FILES and before[1] + size <= KEPT_BYTES)
+
+
+def dropped(db: Database, submission_id: int | None = None) -> dict[int, str]:
+    """The SHA-256 of refused submissions whose bytes need not be kept, by id: of all, or of one."""
+    only = "" if submission_id is None else "WHERE d.submission_id = :id"
+    values = {} if submission_id is None else {"id": submission_id}
+    rows = db.fetch(
+        f"SELECT d.submission_id, s.sha256 FROM dropped d JOIN submissions s ON s.id = d.submission_id {only} "
+        "ORDER BY s.id",
+        **values,
+    )
+    return {int(number): str(sha256) for number, sha256 in rows}
+
+
+def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
+    """Calls `remove` for bytes that no submission and no verification needs; returns whether it did.
+
+    It holds the lock of acceptance, so that nobody submits the same bytes meanwhile. A crash before it leaves unneeded
+    bytes, never a submission without its bytes.
+    """
+    with db.transaction():
+        wanted = db.one(
+            "SELECT 1 FROM submissions s WHERE s.sha256 = :sha AND NOT EXISTS "
+            "(SELECT 1 FROM dropped d WHERE d.submission_id = s.id) UNION SELECT 1 FROM verifications "
+            "WHERE model = :sha LIMIT 1",
+            sha=sha256,
+        )  # fmt: skip
+        if wanted is None:
+            remove(sha256)
+        return wanted is None
+
+
+def quota_state(db: Database, competition: str, participant: str, day: str, *, practice: bool = False) -> QuotaState:
+    """The used quota of `day`, or of the participant's last day if the clock says an earlier one.
+
+    Practice, after the deadline, has a separate quota.
+    """
+    with db.reading():
+        row = db.one(
+            "SELECT id FROM participants WHERE competition = :competition AND name = :name",
+            competition=competition, name=participant,
+        )  # fmt: skip
+        if row is None:
+            return QuotaState(day, 0, 0)
+        _, quota_day = _last_entry(db, row[0], day)
+        used, rejected = _used(db, row[0], quota_day, practice), _rejected(db, row[0], quota_day, practice)
+        return QuotaState(quota_day, used, rejected)
+
+
+def _participant(db: Database, competition: str, name: str, kind: Kind, now: datetime) -> int:
+    row = db.one(
+        "SELECT id, kind FROM participants WHERE competition = :competition AND name = :name",
+        competition=competition, name=name,
+    )  # fmt: skip
+    if row is not None:
+        if row[1] != kind:
+            raise LeaderboardError(
+                f"The name {name} belongs to a {row[1]} in {name_of(competition)}; choose another.",
+                code="E_NAME",
+                exit_code=6,
+            )
+        return int(row[0])
+    number = id_after(db, "SELECT max(id) FROM participants")
+    db.execute(
+        "INSERT INTO participants (id, competition, name, kind, created_at) VALUES (:id, :where, :name, :kind, :at)",
+        id=number, where=competition, name=name, kind=kind, at=microseconds(now),
+    )  # fmt: skip
+    return number
+
+
+def _over(db: Database, competition: str, closes: datetime | None, now: datetime) -> str:
+    """Why a file that arrives now is late, or "" if it is in time."""
+    if closes is not None and now > closes:
+        at = closes.isoformat(timespec="seconds")
+        return f"{name_of(competition)} closed at {at}; this file arrived at {rfc3339(now)}."
+    opened = revealed(db, competition)
+    if opened is not None:
+        return f"{name_of(competition)} is over: its private board was revealed at {rfc3339(opened)}."
+    return ""
+
+
+def _check_roster(
+    db: Database, competition: str, participant: str, kind: Kind, person: str | None
+) -> list[tuple[int, str]]:
+    """Checks, with a roster, that an active person on it acts under this participant, and no baseline uses its names.
+
+    Returns id and key of the members that this participant's first file fixes.
+    """
+    if roster.is_empty(db):
+        return []
+    if kind != "person":
+        names = "SELECT key AS name FROM people UNION SELECT handle FROM teams UNION SELECT name FROM teams"
+        if db.one(f"SELECT 1 FROM ({names}) n WHERE n.name = :name", name=participant):
+            raise LeaderboardError(
+                f"{participant} is on the roster; choose another name for the {kind}.", code="E_NAME", exit_code=6
+            )
+        return []
+    under = roster.members_of(db, competition, participant)
+    if not under:
+        acts = roster.participant_of(db, competition, participant)
+        team = roster.display_names(db).get(acts, acts)
+        where = f"is in the team {team} and submits under its name" if acts != participant else "is not on the roster"
+        raise LeaderboardError(f"{participant} {where}.", code="E_ROSTER", exit_code=6)
+    if person is not None and person not in {key for _, key, _, _ in under}:
+        raise LeaderboardError(
+            f"{person} was just moved to another team; submit the file again.", code="E_ROSTER", exit_code=6
+        )
+    if all(disabled for _, _, disabled, _ in under):
+        raise LeaderboardError(
+            f"{participant} was taken off the roster; ask the course staff.", code="E_DISABLED", exit_code=6
+        )
+    return [(number, key) for number, key, _, fixed in under if not fixed]
+
+
+def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, practice: bool) -> Accepted | None:
+    """The earlier acceptance of the same bytes: ranked ones first, and practice ones only for practice."""
+    live = "participant_id = :id AND rejected_at IS NULL AND (NOT practice OR :practice)"
+    keyed = db.one(
+        f"SELECT id, sha256 FROM submissions WHERE {live} AND client_key = :key ORDER BY practice LIMIT 1",
+        id=participant_id, practice=practice, key=client_key,
+    )  # fmt: skip
+    if keyed is not None and keyed[1] != sha256:
+        raise LeaderboardError(
+            f"This client key was used with other bytes, for submission {keyed[0]}; a retry must send the same file.",
+            code="E_CLIENT_KEY",
+            exit_code=8,
+        )
+    row = db.one(
+        f"SELECT id, entry, receipt FROM submissions WHERE {live} AND sha256 = :sha ORDER BY practice, id LIMIT 1",
+        id=participant_id, practice=practice, sha=sha256,
+    )  # fmt: skip
+    return None if row is None else _accepted_again(*row)
+
+
+def _latest(db: Database, participant_id: int, sha256: str) -> Accepted | None:
+    """The acceptance of the participant's latest valid file in time, if it has these bytes."""
+    row = db.one(
+        "SELECT id, entry, receipt, sha256 FROM submissions WHERE participant_id = :id AND rejected_at IS NULL "
+        "AND NOT practice ORDER BY entry DESC LIMIT 1",
+        id=participant_id,
+    )
+    return None if row is None or row[3] != sha256 else _accepted_again(*row[:3])
+
+
+def _keyed(db: Database, participant_id: int, client_key: str) -> Accepted | None:
+    """The acceptance of the participant's valid file in time that came with this key."""
+    row = db.one(
+        "SELECT id, entry, receipt FROM submissions WHERE participant_id = :id AND rejected_at IS NULL "
+        "AND NOT practice AND client_key = :key",
+        id=participant_id, key=client_key,
+    )  # fmt: skip
+    return None if row is None else _accepted_again(*row)
+
+
+def _accepted_again(number: int, entry: int, text: str) -> Accepted:
+    fields = json.loads(text)
+    next_slot = fields["next_slot"] and datetime.fromisoformat(fields["next_slot"])
+    practice = fields.get("practice", False)
+    return Accepted(number, entry, text, fields["quota_used"], next_slot, again=True, practice=practice)
+
+
+def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
+    """The participant's last entry number, and the quota day for now: never before that of the last entry."""
+    row = db.one(
+        "SELECT entry, quota_day FROM submissions WHERE participant_id = :id ORDER BY entry DESC LIMIT 1",
+        id=participant_id,
+    )
+    return (row[0], max(day, row[1])) if row else (0, day)
+
+
+def _used(db: Database, participant_id: int, day: str, practice: bool) -> int:
+    return count_on_day(db, "(rejected_at IS NULL OR rejected_code = :metric)", participant_id, day, practice)
+
+
+def _rejected(db: Database, participant_id: int, day: str, practice: bool) -> int:
+    return count_on_day(db, "rejected_at IS NOT NULL AND rejected_code <> :metric", participant_id, day, practice)
+
+
+def _check_quota(
+    db: Database,
+    participant_id: int,
+    day: str,
+    practice: bool,
+    used: int,
+    quota: int | None,
+    rejections: int | None,
+    next_slot: datetime | None,
+) -> None:
+    after = f" The next slot opens at {next_slot.isoformat(timespec='seconds')}." if next_slot else ""
+    if quota is not None and used >= quota:
+        raise LeaderboardError(f"All {quota} submissions of {day} are used.{after}", code="E_QUOTA", exit_code=4)
+    if rejections is not None and _rejected(db, participant_id, day, practice) >= rejections:
+        raise LeaderboardError(
+            f"{rejections} files were rejected on {day}, the limit for one day.{after}",
+            code="E_REJECTIONS",
+            exit_code=4,
+        )
+
+
+def _log_clock_step(db: Database, now: datetime) -> None:
+    row = db.one("SELECT e.at FROM chain_head h JOIN events e ON e.seq = h.seq WHERE h.id = 1")
+    if row is not None and now < instant(row[0]) - CLOCK_TOLERANCE:
+        body = {"before": rfc3339(instant(row[0])), "now": rfc3339(now)}
+        events.append(db, "clock stepped back", "lhy-grade", body, now)
+
+
+def _check_name(what: str, text: str) -> None:
+    if not text.strip() or len(text) > MAX_NAME or text != storable(text):
+        raise LeaderboardError(
+            f"{what} is empty, longer than {MAX_NAME} characters or not text.", code="E_NAME", exit_code=2
+        )
+
+
+def _no_step(_: str) -> None:
+    return None

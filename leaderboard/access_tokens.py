@@ -1,0 +1,175 @@
+"""Tokens and invitations; only their hashes are kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from leaderboard import events
+from leaderboard.database import Database, LeaderboardError
+from leaderboard.receipts import instant, microseconds, rfc3339
+from leaderboard.roster import SELECT_PEOPLE, SELECT_PERSON, Person, as_person, known_person, moment_or_none, next_id
+
+Scope = Literal["all", "submit", "read"]
+
+
+INVITATION = "invitation"
+"""The label of the tokens in a CSV of invitations."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token, without its secret. It is valid from `created_at` until just before `expires_at`."""
+
+    id: int
+    person_id: int
+    scope: Scope
+    label: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+def new_token() -> str:
+    """A fresh token: 256 random bits. It is shown once and only its hash is kept."""
+    import secrets
+
+    return f"lhy_{secrets.token_urlsafe(32)}"
+
+
+def hash_token(token: str) -> str:
+    """The SHA-256 of a token, in hexadecimal."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def issue_token(
+    db: Database, person_key: str, hash: str, scope: Scope, label: str, expires: datetime, actor: str, now: datetime
+) -> int:
+    """Store the hash of a person's new token; returns its number. Raises LeaderboardError E_DISABLED (exit 6)."""
+    return issue_tokens(db, {person_key: hash}, scope=scope, label=label, expires=expires, actor=actor, reason="",
+                        now=now)[0]  # fmt: skip
+
+
+def issue_tokens(
+    db: Database,
+    hashes: Mapping[str, str],
+    *,
+    scope: Scope,
+    label: str,
+    expires: datetime,
+    actor: str,
+    reason: str,
+    now: datetime,
+    replace: bool = False,
+) -> list[int]:
+    """Store the hashes of new tokens by person's key; `replace` revokes older ones with that label."""
+    with db.transaction():
+        return _issue(db, hashes, scope, label, expires, actor, reason, now, replace)
+
+
+def _issue(
+    db: Database, hashes: Mapping[str, str], scope: Scope, label: str, expires: datetime, actor: str, reason: str,
+    now: datetime, replace: bool,
+) -> list[int]:  # fmt: skip
+    numbers, ended = [], []
+    number = next_id(db, "tokens")
+    for key, digest in hashes.items():
+        person = known_person(db, key)
+        if person.disabled_at is not None:
+            raise LeaderboardError(f"{key} was taken off the roster.", code="E_DISABLED", exit_code=6)
+        if replace:
+            ended += [one.id for one in tokens(db, key) if one.label == label and one.revoked_at is None]
+        db.execute(
+            "INSERT INTO tokens (id, person_id, hash, scope, label, created_at, expires_at) "
+            "VALUES (:id, :person, :hash, :scope, :label, :at, :expires)",
+            id=number, person=person.id, hash=digest, scope=scope, label=label, at=microseconds(now),
+            expires=microseconds(expires),
+        )  # fmt: skip
+        numbers.append(number)
+        number += 1
+    revoke_numbers(db, ended, now)
+    body = {
+        "tokens": [[n, key, digest] for n, (key, digest) in zip(numbers, hashes.items(), strict=True)],
+        "scope": scope, "label": label, "expires_at": rfc3339(expires), "revoked": ended, "reason": reason,
+    }  # fmt: skip
+    if numbers:
+        events.append(db, "tokens issued", actor, body, now)
+    return numbers
+
+
+def find_token(db: Database, hash: str, now: datetime, session: str = "") -> tuple[Token, Person] | None:
+    """The valid token with that hash, and its person: not revoked, not expired, the person not disabled.
+
+    It is not valid in a browser `session` that was signed out.
+    """
+    row = db.one(
+        "SELECT k.id, k.person_id, k.scope, k.label, k.created_at, k.expires_at, k.revoked_at, "
+        f"{SELECT_PERSON} FROM tokens k, {SELECT_PEOPLE} WHERE p.id = k.person_id AND k.hash = :hash "
+        "AND k.revoked_at IS NULL "
+        "AND p.disabled_at IS NULL AND k.expires_at > :now "
+        "AND NOT EXISTS (SELECT 1 FROM ended_sessions e WHERE e.session = :session)",
+        hash=hash, now=microseconds(now), session=session,
+    )  # fmt: skip
+    return None if row is None else (_as_token(row[:7]), as_person(row[7:]))
+
+
+def end_session(db: Database, session: str, ends: datetime, now: datetime) -> None:
+    """Sign a browser out of a session that would last until `ends`. No event is logged: nothing else changes."""
+    with db.transaction():
+        db.execute("DELETE FROM ended_sessions WHERE ends_at < :now", now=microseconds(now))
+        db.execute(
+            "INSERT INTO ended_sessions (session, ends_at) VALUES (:session, :ends) ON CONFLICT DO NOTHING",
+            session=session, ends=microseconds(ends),
+        )  # fmt: skip
+
+
+def tokens(db: Database, key: str) -> list[Token]:
+    """All of a person's tokens, expired and revoked ones included, in the order they were issued."""
+    rows = db.fetch(
+        "SELECT t.id, t.person_id, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at FROM tokens t "
+        "JOIN people p ON p.id = t.person_id WHERE p.key = :key ORDER BY t.id",
+        key=key,
+    )
+    return [_as_token(row) for row in rows]
+
+
+def revoke_token(db: Database, token_id: int, actor: str, now: datetime, reason: str = "") -> bool:
+    """Revoke a token; False if it does not exist or is already revoked."""
+    with db.transaction():
+        row = db.one("SELECT revoked_at FROM tokens WHERE id = :id", id=token_id)
+        if row is None or row[0] is not None:
+            return False
+        revoke_numbers(db, [token_id], now)
+        events.append(db, "token revoked", actor, {"tokens": [token_id], "reason": reason}, now)
+        return True
+
+
+def redeem_invitation(
+    db: Database, hash: str, new_hash: str, *, label: str, expires: datetime, now: datetime
+) -> tuple[Token, Person] | None:
+    """Exchange an invitation for a token of the same scope, which uses it up. None if it is not valid.
+
+    A token that is not an invitation also gives None and stays valid.
+    """
+    with db.transaction():
+        found = find_token(db, hash, now)
+        if found is None or found[0].label != INVITATION:
+            return None
+        token, person = found
+        revoke_numbers(db, [token.id], now)
+        events.append(db, "token revoked", person.key, {"tokens": [token.id], "reason": "redeemed"}, now)
+        _issue(db, {person.key: new_hash}, token.scope, label, expires, person.key, "redeemed", now, replace=False)
+        return find_token(db, new_hash, now)
+
+
+def revoke_numbers(db: Database, numbers: Sequence[int], now: datetime) -> None:
+    for number in numbers:
+        db.execute("UPDATE tokens SET revoked_at = :at WHERE id = :id", at=microseconds(now), id=number)
+
+
+def _as_token(row: tuple[Any, ...]) -> Token:
+    number, person_id, scope, label, created_at, expires_at, revoked_at = row
+    return Token(number, person_id, scope, label, instant(created_at), instant(expires_at), moment_or_none(revoked_at))

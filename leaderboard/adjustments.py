@@ -1,0 +1,212 @@
+"""Extensions, and points by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from leaderboard import events
+from leaderboard.competitions import name_of
+from leaderboard.database import Database, LeaderboardError
+from leaderboard.events import extension_body, part_body
+from leaderboard.receipts import instant, microseconds
+from leaderboard.roster import (
+    checked_reason,
+    display_names,
+    find_team,
+    is_empty,
+    known_person,
+    members_of,
+    moment_or_none,
+    next_id,
+    participant_of,
+)
+
+Whom = Literal["person", "team", "all"]
+
+
+@dataclass(frozen=True)
+class Extension:
+    """More time or more slots. `until` is the last valid instant; an empty `day` gives the slots on every day."""
+
+    id: int
+    competition: str
+    who_kind: Whom
+    who: str
+    until: datetime | None
+    slots: int
+    day: str
+    reason: str
+    actor: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Part:
+    """One person's points for one part of a homework, entered by hand."""
+
+    competition: str
+    person_key: str
+    part: str
+    points: float
+    reason: str
+    actor: str
+    at: datetime
+
+
+def extend(
+    db: Database,
+    competition: str,
+    who_kind: Whom,
+    who: str,
+    *,
+    until: datetime | None,
+    slots: int = 0,
+    day: str = "",
+    actor: str,
+    reason: str,
+    now: datetime,
+) -> Extension:
+    """Give a person (by key), a team (by current name) or everyone more time or more slots.
+
+    Raises LeaderboardError: E_ROSTER (exit 2) for an unknown person or team, E_CLOSED (exit 5) once the private scores
+    were revealed, since nobody who knows them may continue.
+    """
+    reason = checked_reason(reason)
+    assert slots >= 0, "the command line accepts no negative number"
+    with db.transaction():
+        if db.one("SELECT 1 FROM reveals WHERE competition = :competition", competition=competition):
+            raise LeaderboardError(
+                f"{name_of(competition)} was revealed and can no longer be extended.", code="E_CLOSED", exit_code=5
+            )
+        if who_kind == "team":
+            who = find_team(db, who).handle
+        check_whom(db, competition, who_kind, who)
+        values = {
+            "id": next_id(db, "extensions"), "competition": competition, "who_kind": who_kind, "who": who,
+            "until": None if until is None else microseconds(until), "slots": slots, "day": day, "reason": reason,
+            "actor": actor, "at": microseconds(now),
+        }  # fmt: skip
+        _keep_extension(db, values, now)
+        return _as_extension(tuple(values.values()))
+
+
+def carry_extensions(db: Database, old: str, new: str, actor: str, now: datetime) -> None:
+    """Copies the extensions of a competition's old data to its new data, in order. Within a transaction."""
+    names = [name.strip() for name in _EXTENSION.split(",")]
+    rows = db.fetch(f"SELECT {_EXTENSION} FROM extensions WHERE competition = :old ORDER BY id", old=old)
+    for row in rows:
+        values = dict(zip(names, row, strict=True)) | {
+            "id": next_id(db, "extensions"), "competition": new, "actor": actor, "at": microseconds(now),
+        }  # fmt: skip
+        _keep_extension(db, values, now)
+
+
+def _keep_extension(db: Database, values: dict[str, Any], now: datetime) -> None:
+    event = events.append(db, "extended", values["actor"], extension_body(values), now)
+    names = [name.strip() for name in _EXTENSION.split(",")]
+    places = ", ".join(f":{name}" for name in names)
+    db.execute(
+        f"INSERT INTO extensions ({_EXTENSION}, event_seq) VALUES ({places}, :event_seq)",
+        **values, event_seq=event.seq,
+    )  # fmt: skip
+
+
+def check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> None:
+    """Raises LeaderboardError E_ROSTER (exit 2) unless that person, or team by its handle, can get an extension."""
+    if who_kind == "all":
+        assert who == ""
+        return
+    if is_empty(db):  # without a roster only the names on the board are known
+        known = db.one(
+            "SELECT 1 FROM participants WHERE competition = :competition AND name = :who",
+            competition=competition, who=who,
+        )  # fmt: skip
+        if known is None or who_kind == "team":
+            raise LeaderboardError(f"Nobody called {who} has submitted anything.", code="E_ROSTER", exit_code=2)
+    elif who_kind == "team":
+        if not members_of(db, competition, who):
+            raise LeaderboardError(f"Nobody submits as the team {who}.", code="E_ROSTER", exit_code=2)
+    elif (under := participant_of(db, competition, known_person(db, who).key)) != who:
+        team = display_names(db).get(under, under)
+        raise LeaderboardError(f"{who} submits with the team {team}; extend the team.", code="E_ROSTER", exit_code=2)
+
+
+def extensions(db: Database, competition: str | None = None) -> list[Extension]:
+    """All extensions in the order they were given, or only those of one competition."""
+    only = "" if competition is None else "WHERE competition = :competition"
+    values = {} if competition is None else {"competition": competition}
+    return [_as_extension(row) for row in db.fetch(f"SELECT {_EXTENSION} FROM extensions {only} ORDER BY id", **values)]
+
+
+def extensions_of(db: Database, competition: str, participant: str) -> list[Extension]:
+    """The extensions that apply to a participant, oldest first: those for everyone, and its own."""
+    rows = db.fetch(
+        f"SELECT {_EXTENSION} FROM extensions WHERE competition = :competition "
+        "AND (who_kind = 'all' OR who = :participant) ORDER BY id",
+        competition=competition, participant=participant,
+    )  # fmt: skip
+    return [_as_extension(row) for row in rows]
+
+
+def enter_points(
+    db: Database, competition: str, person_key: str, part: str, points: float, *, actor: str, reason: str, now: datetime
+) -> Part:
+    """Enter a person's points for one part of a homework, replacing earlier ones."""
+    return enter_all_points(db, competition, [(person_key, part, points)], actor=actor, reason=reason, now=now)[0]
+
+
+def enter_all_points(
+    db: Database,
+    competition: str,
+    entries: Sequence[tuple[str, str, float]],
+    *,
+    actor: str,
+    reason: str,
+    now: datetime,
+) -> list[Part]:
+    """Enter points as (person's key, part, points), all or none; each is logged as its own event."""
+    reason = checked_reason(reason)
+    entered = []
+    with db.transaction():
+        at_home, number = is_empty(db), next_id(db, "parts")
+        for place, (key, part, points) in enumerate(entries):
+            if not math.isfinite(points):
+                raise ValueError("points are finite")
+            if not at_home and known_person(db, key).role != "student":
+                raise LeaderboardError(f"{key} is not a student and cannot have points.", code="E_ROSTER", exit_code=2)
+            values = {
+                "id": number + place, "competition": competition, "person_key": key, "part": part,
+                "points": float(points) + 0.0, "reason": reason, "actor": actor, "at": microseconds(now),
+            }  # fmt: skip
+            event = events.append(db, "points entered", actor, part_body(values), now)
+            db.execute(
+                f"INSERT INTO parts ({_PART}, event_seq) VALUES (:id, :competition, :person_key, :part, :points, "
+                ":reason, :actor, :at, :event_seq)",
+                **values, event_seq=event.seq,
+            )  # fmt: skip
+            entered.append(_as_part(tuple(values.values())))
+    return entered
+
+
+def parts(db: Database, competition: str) -> dict[tuple[str, str], Part]:
+    """The current points of one homework, by (person's key, part): the latest entry wins."""
+    rows = db.fetch(f"SELECT {_PART} FROM parts WHERE competition = :competition ORDER BY id", competition=competition)
+    return {(part.person_key, part.part): part for part in map(_as_part, rows)}
+
+
+_EXTENSION = "id, competition, who_kind, who, until, slots, day, reason, actor, at"
+_PART = "id, competition, person_key, part, points, reason, actor, at"
+
+
+def _as_extension(row: tuple[Any, ...]) -> Extension:
+    number, competition, who_kind, who, until, slots, day, reason, actor, at = row
+    return Extension(number, competition, who_kind, who, moment_or_none(until), slots, day, reason, actor, instant(at))
+
+
+def _as_part(row: tuple[Any, ...]) -> Part:
+    _, competition, person_key, part, points, reason, actor, at = row
+    return Part(competition, person_key, part, points, reason, actor, instant(at))

@@ -1,0 +1,235 @@
+"""Submissions, selections, reveals and participants, as they are recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from leaderboard import events
+from leaderboard.competitions import name_of
+from leaderboard.database import Database, LeaderboardError
+from leaderboard.ranking import Kind
+from leaderboard.receipts import instant, microseconds
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One submission. `rejected` is the error code of an invalid one, None for a valid or unread one.
+
+    `rejected_details` are the reader's problems, as the JSON passed to `reject`; only its owner may see them.
+    """
+
+    id: int
+    competition: str
+    participant: str
+    kind: Kind
+    entry: int
+    client_key: str
+    sha256: str
+    size: int
+    filename: str
+    message: str
+    accepted_at: datetime
+    quota_day: str
+    rejected: str | None
+    selected: bool
+    practice: bool
+    rejected_details: str | None
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A participant of one competition; `name` never changes (boards show `roster.display_names`)."""
+
+    competition: str
+    name: str
+    kind: Kind
+    created_at: datetime
+
+
+def submissions(db: Database, competition: str | None = None, participant: str | None = None) -> list[Submission]:
+    """Submissions in the order of acceptance, optionally of one competition and one participant."""
+    conditions, values = ["1 = 1"], {}
+    if competition is not None:
+        conditions.append("p.competition = :competition")
+        values["competition"] = competition
+    if participant is not None:
+        conditions.append("p.name = :participant")
+        values["participant"] = participant
+    rows = db.fetch(f"{SELECT_SUBMISSIONS} WHERE {' AND '.join(conditions)} ORDER BY s.id", **values)
+    return [as_submission(row) for row in rows]
+
+
+def submission(db: Database, submission_id: int) -> Submission:
+    """One submission. Raises LeaderboardError E_NO_SUBMISSION."""
+    return find_submission(db, submission_id)
+
+
+def receipt(db: Database, submission_id: int) -> str:
+    """The signed receipt of a submission. Raises LeaderboardError E_NO_SUBMISSION."""
+    number = find_submission(db, submission_id).id
+    return str(db.fetch("SELECT receipt FROM submissions WHERE id = :id", id=number)[0][0])
+
+
+def select(
+    db: Database,
+    competition: str,
+    participant: str,
+    ids: Sequence[int],
+    limit: int,
+    now: datetime,
+    closes: datetime | None = None,
+) -> None:
+    """Choose the submissions for the private board, replacing the earlier choice; none clears it.
+
+    Raises LeaderboardError: E_CLOSED (exit 5) after `closes` or once the private scores were revealed, E_SELECTION
+    (exit 2) for too many, or for one that is not a valid submission of the participant; practice does not count.
+    """
+    chosen = sorted(set(ids))
+    with db.transaction():
+        if (closes is not None and now > closes) or revealed(db, competition) is not None:
+            raise LeaderboardError(
+                f"{name_of(competition)} is closed; the selection can no longer be changed.",
+                code="E_CLOSED",
+                exit_code=5,
+            )
+        if len(chosen) > limit:
+            raise LeaderboardError(
+                f"{len(chosen)} submissions were given; at most {limit} may count.", code="E_SELECTION", exit_code=2
+            )
+        own = {row.id for row in submissions(db, competition, participant) if row.rejected is None and not row.practice}
+        strange = [str(number) for number in chosen if number not in own]
+        if strange:
+            raise LeaderboardError(
+                f"{', '.join(strange)}: not a valid submission of {participant} in {name_of(competition)}.",
+                code="E_SELECTION",
+                exit_code=2,
+            )
+        if own:
+            replace_selection(db, competition, participant, chosen, now)
+
+
+def participants(db: Database, competition: str | None = None) -> list[Participant]:
+    """The participants with submissions, in the order of their first one."""
+    only = "" if competition is None else "WHERE competition = :competition"
+    values = {} if competition is None else {"competition": competition}
+    rows = db.fetch(f"SELECT competition, name, kind, created_at FROM participants {only} ORDER BY id", **values)
+    return [Participant(row[0], row[1], row[2], instant(row[3])) for row in rows]
+
+
+def count_submissions(db: Database, competition: str) -> int:
+    """The number of submissions of a competition, rejected ones included."""
+    row = db.one(
+        "SELECT count(*) FROM submissions s JOIN participants p ON p.id = s.participant_id WHERE p.competition = :name",
+        name=competition,
+    )
+    return int(row[0]) if row else 0
+
+
+def reveal(db: Database, competition: str, actor: str, reason: str, now: datetime) -> datetime:
+    """Reveal the private scores of a competition, permanently; returns when that first happened."""
+    with db.transaction():
+        before = revealed(db, competition)
+        if before is not None:
+            return before
+        db.execute(
+            "INSERT INTO reveals (competition, at, actor, reason) VALUES (:competition, :at, :actor, :reason)",
+            competition=competition, at=microseconds(now), actor=storable(actor), reason=storable(reason),
+        )  # fmt: skip
+        events.append(db, "revealed", storable(actor), {"competition": competition, "reason": reason}, now)
+        return now
+
+
+def revealed(db: Database, competition: str) -> datetime | None:
+    """When the private scores were revealed, or None."""
+    row = db.one("SELECT at FROM reveals WHERE competition = :competition", competition=competition)
+    return None if row is None else instant(row[0])
+
+
+def log_event(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: datetime) -> events.Event:
+    """Append the caller's event to the log. Nothing in it may depend on a hidden answer."""
+    with db.transaction():
+        return events.append(db, kind, storable(actor), body, now)
+
+
+SELECT_SUBMISSIONS = """
+    SELECT s.id, p.competition, p.name, p.kind, s.entry, s.client_key, s.sha256, s.size, s.filename, s.message,
+    s.accepted_at, s.quota_day, s.rejected_code,
+    (SELECT 1 FROM selections c WHERE c.participant_id = p.id AND c.submission_id = s.id), s.practice,
+    s.rejected_details
+    FROM submissions s JOIN participants p ON p.id = s.participant_id
+"""
+
+
+def as_submission(row: tuple[Any, ...]) -> Submission:
+    number, where, who, kind, entry, key, sha256, size, filename, message, at, day, rejected, *rest = row
+    selected, practice, details = rest
+    return Submission(
+        number,
+        where,
+        who,
+        kind,
+        entry,
+        key,
+        sha256,
+        size,
+        filename,
+        message,
+        instant(at),
+        day,
+        rejected,
+        bool(selected),
+        bool(practice),
+        details,
+    )
+
+
+def find_submission(db: Database, submission_id: int) -> Submission:
+    # Neither database accepts an id beyond 64 bits.
+    row = db.one(f"{SELECT_SUBMISSIONS} WHERE s.id = :id", id=submission_id) if abs(submission_id) < 2**63 else None
+    if row is None:
+        raise LeaderboardError(f"There is no submission {submission_id}.", code="E_NO_SUBMISSION", exit_code=2)
+    return as_submission(row)
+
+
+METRIC_REFUSED = "E_METRIC_REFUSED"
+"""A rejection that uses a slot: it depends on answers, and a free one would reveal a row's side of the split."""
+
+
+def count_on_day(db: Database, which: str, participant_id: int, day: str, practice: bool) -> int:
+    row = db.one(
+        "SELECT count(*) FROM submissions WHERE participant_id = :id AND quota_day = :day "
+        f"AND practice = :practice AND {which}",
+        id=participant_id, day=day, practice=practice, metric=METRIC_REFUSED,
+    )  # fmt: skip
+    return int(row[0]) if row else 0
+
+
+def replace_selection(
+    db: Database, competition: str, participant: str, chosen: list[int], now: datetime, drop: int | None = None
+) -> None:
+    row = db.one(
+        "SELECT id FROM participants WHERE competition = :competition AND name = :name",
+        competition=competition, name=participant,
+    )  # fmt: skip
+    assert row is not None, "the caller has seen a submission of this participant"
+    if drop is not None:
+        before = db.fetch("SELECT submission_id FROM selections WHERE participant_id = :id", id=row[0])
+        chosen = sorted(number for (number,) in before if number != drop)
+    db.execute("DELETE FROM selections WHERE participant_id = :id", id=row[0])
+    for number in chosen:
+        db.execute("INSERT INTO selections (participant_id, submission_id) VALUES (:id, :n)", id=row[0], n=number)
+    body = {"competition": competition, "participant": participant, "submissions": chosen}
+    events.append(db, "selected", participant, body, now)
+
+
+def id_after(db: Database, newest: str) -> int:
+    row = db.one(newest)
+    return (row[0] if row and row[0] else 0) + 1
+
+
+def storable(text: str) -> str:
+    """Text that both databases can store: undecodable bytes and NUL become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
