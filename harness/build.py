@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.answers import data_version_of, save_answers
 from harness.competition import (
@@ -27,9 +27,6 @@ from harness.plans import Plan, Step, fingerprint
 from tasks.base import PRIVATE, Answers, UserError
 from tasks.formats import Format, TableFormat
 from tasks.streams import Streams, fixed_key
-
-if TYPE_CHECKING:
-    pass
 
 
 def build_folders(

@@ -14,16 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.home import Home, locked, making, sync_folder
 from tasks.base import METRICS_VERSION, Bar, Reproduction, Rules, UserError
 from tasks.formats import Format, QuizFormat, format_from_json
 from tasks.homeworks import canonical, find_task, module_of, unknown
-
-if TYPE_CHECKING:
-    pass
-
 
 SCHEMA = 1
 

@@ -8,7 +8,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, count
 from pathlib import Path
@@ -23,8 +23,11 @@ from hypothesis import strategies as st
 from harness.cli import common
 from harness.cli.main import cli
 from harness.competition import find_competition
+from harness.course import access
 from harness.course import gradebook as module
 from harness.course.gradebook import BONUS, Scheme, Total, find_scheme, find_schemes, gradebook, parts_of
+from harness.course.points import points
+from harness.course.types import HomeworkPoints, Points
 from harness.home import Home, open_home
 from harness.sheets import cell, uncell, write_rows
 from harness.versions import read_versions
@@ -528,3 +531,82 @@ def test_a_wrong_rule_of_the_total_is_refused(tmp_path: Path, text: str, said: s
     parts = "" if text.startswith("total") else "[hw01]\nparts = { code = 10 }\n"
     home = configure(tmp_path, f"sqlite:///{tmp_path / 'leaderboard.db'}", f"{text}{parts}")
     assert said in call(home, "gradebook").stderr
+
+
+# One's own points.
+
+
+def own(home: Home, key: str, hw: str | None = None, now: datetime = NOW) -> Points:
+    return points(home, access.Viewer("student", key), hw, now)
+
+
+def test_ones_own_points_are_those_of_the_gradebook_and_nothing_private_before_the_reveal(
+    home: Home, db: Database
+) -> None:
+    hand_in(home, db, "0012", 0.2, 0.9, "simple medium", "simple boss")
+    adjustments.enter_points(db, "hw01", "0012", "code", 1.5, **WHY)
+    before: dict[str, Points] = {}
+    after: dict[str, Points] = {}
+    for shown in (before, after):
+        for key in ("0012", "b02", "b03", "x01"):
+            shown[key] = own(home, key)
+        if shown is before:
+            records.reveal(db, "hw01/1", "prof", "the end", NOW)
+    (mine,) = before["0012"].homeworks
+    assert (mine.public, mine.private) == ({"simple": 1, "medium": 1, "strong": 0, "boss": 0}, None)
+    assert (mine.parts, mine.total, mine.counts) == ({"code": 1.5, "bonus": None}, 3.5, True)
+    assert [one.total for one in before["b02"].homeworks] == [0]
+    (mine,) = after["0012"].homeworks
+    assert mine.private == {"simple": 1, "medium": 0, "strong": 0, "boss": 1}
+    assert after["0012"].total == mine.total == 5.5
+    book = json.loads(call(home, "gradebook", "--format", "json").stdout)
+    for student in book["students"]:
+        found = own(home, student["id"])
+        assert (found.total, found.maximum) == (student["total"], book["total"]["maximum"])
+        for one in found.homeworks:
+            told = student["homeworks"][one.homework]
+            assert {name: told[name] for name in ("public", "private", "parts", "submissions", "total")} == {
+                name: value for name, value in asdict(one).items() if name not in ("homework", "maximum", "counts")
+            }
+
+
+def test_members_of_a_team_have_its_points_and_each_ones_own_parts(home: Home, db: Database) -> None:
+    hand_in(home, db, "Owls", 0.1, 0.1, "simple medium", "simple")
+    adjustments.enter_points(db, "hw01", "b03", "code", 1.5, **WHY)
+    assert [own(home, key).total for key in ("b02", "b03", "0012")] == [2, 3.5, 0]
+
+
+def test_of_more_homeworks_than_count_the_others_are_marked(
+    home: Home, db: Database, database_url: str, tmp_path: Path
+) -> None:
+    settings = "[total]\nbest = 1\n[hw09]\nparts = { quiz = 10 }\n[hw14]\nparts = { quiz = 10 }"
+    class_ = configure(home.root, database_url, settings)
+    for name, number in (("hw09", 4.0), ("hw14", 7.0)):
+        adjustments.enter_points(db, name, "0012", "quiz", number, **WHY)
+    found = own(class_, "0012")
+    assert {one.homework: one.counts for one in found.homeworks} == {"hw01": False, "hw09": False, "hw14": True}
+    assert (found.total, found.rule) == (7, "only the best 1 count")
+    assert (own(class_, "0012", "hw9").total, own(class_, "0012", "hw9").rule) == (4, "")
+
+
+def test_points_are_shown_on_the_command_line_and_entering_them_wants_a_reason(home: Home, db: Database) -> None:
+    hand_in(home, db, "0012", 0.2, 0.9, "simple medium", "simple")
+    shown = call(home, "points", "--as", "0012")
+    assert "your points: 2 of 10" in shown.stdout
+    assert json.loads(call(home, "points", "--as", "0012", "--format", "json").stdout) == asdict(own(home, "0012"))
+    one = call(home, "points", "hw1", "--as", "0012")
+    assert [line for line in one.stdout.splitlines() if "medium bar" in line]
+    rows = call(home, "points", "hw1", "--as", "0012", "--format", "csv").stdout.splitlines()
+    assert rows[:2] == ["for,public,private,by hand", "simple bar,1.0,,"]
+    for words in (["hw1", "0012", "code", "1"], ["hw1", "0012"], ["--csv", "x.csv"]):
+        refused = call(home, "points", *words, "--yes")
+        assert refused.exit_code == 2
+        assert "--reason TEXT" in refused.stderr
+    assert call(home, "points", "hw99", "--as", "0012").exit_code == 2
+
+
+def test_points_that_a_newer_server_adds_to_are_read() -> None:
+    found = Points([HomeworkPoints("hw01", {"simple": 1.0}, None, {"code": None}, [3], 1.0, 10.0, True)], 1.0, 10.0, "")
+    body = json.loads(json.dumps(asdict(found)))
+    body["new"] = body["homeworks"][0]["new"] = 7
+    assert Points.read(body) == found

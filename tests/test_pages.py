@@ -103,6 +103,7 @@ TABLE = {
     "/homeworks/hw1/submit": (SEE, OK, OK, OK, OK),
     "/homeworks/hw1/submissions": (SEE, OK, OK, OK, OK),
     "/homeworks/hw1/everyone": (SEE, NO, NO, OK, OK),
+    "/points": (SEE, OK, OK, OK, OK),
     "/gradebook": (SEE, NO, NO, OK, OK),
     "/gradebook?hw=hw1": (SEE, NO, NO, OK, OK),
     "/gradebook.csv": (SEE, NO, NO, OK, OK),

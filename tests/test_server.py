@@ -233,6 +233,8 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "GET /submissions/0": (GONE, GONE, GONE, GONE, GONE),
     f"GET /submissions/{2**63}": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/hw1/quota": (LOGIN, OK, OK, OK, OK),
+    "GET /homeworks/hw1/points": (LOGIN, OK, OK, OK, OK),
+    "GET /points": (LOGIN, OK, OK, OK, OK),
     "GET /homeworks/hw1/selection": (LOGIN, OK, OK, OK, OK),
     "GET /homeworks/hw13": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/hw13/board": (GONE, GONE, GONE, GONE, GONE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from harness.cli.hand_in import best_words
 from harness.competition import find_competition
-from harness.course import access, boards, catalogue, handing_in, limits, record
+from harness.course import access, boards, catalogue, handing_in, limits, points, record
 from harness.course.access import NOBODY, Viewer
 from harness.grading.accept import grade_pending
 from harness.home import Home, open_home
@@ -91,6 +92,8 @@ def asked(home: Home, viewer: Viewer, numbers: list[int], now: datetime = NOW) -
         "archive": lambda: str(catalogue.archive(home, viewer, "hw1").relative_to(home.root)),
         "file": lambda: str(catalogue.file_path(home, viewer, "hw1", "sheet.md").relative_to(home.root)),
         "me": lambda: catalogue.me(home, viewer),
+        "points": lambda: asdict(points.points(home, viewer, None, now)),
+        "points of one": lambda: asdict(points.points(home, viewer, "hw1", now)),
         "quota": lambda: limits.quota(home, viewer, "hw1", now),
         "selection": lambda: limits.selection(home, viewer, "hw1", now),
         "submissions": lambda: record.submissions(home, viewer, None, now=now),
@@ -121,7 +124,18 @@ def code(answer: str) -> str:
 def test_each_role_sees_what_it_may_and_nothing_else(home: Home) -> None:
     own, other = graded(home, ANN, 9)[0], graded(home, BOB, 8)[0]
     everybody = ["homeworks", "homework", "sheet", "public board"]
-    people = [*everybody, "files", "archive", "file", "me", "quota", "selection", "submissions"]
+    people = [
+        *everybody,
+        "files",
+        "archive",
+        "file",
+        "me",
+        "points",
+        "points of one",
+        "quota",
+        "selection",
+        "submissions",
+    ]
     staff = [*people, "everybody's", "early look", "gradebook", "gradebook of all", "full gradebook",
              *(f"{what} {number}" for what in ("submission", "receipt") for number in (own, other))]  # fmt: skip
     allowed = {

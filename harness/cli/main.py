@@ -24,7 +24,7 @@ ELSEWHERE = {
     "gradebook": ("points", "Show each student's points, by bars and by hand."),
     "leaderboard": ("board", "Show the board of a homework, or all boards."),
     "new": ("competitions", "Create your own competition, or a quiz."),
-    "points": ("points", "Enter points given by hand; the latest entry wins."),
+    "points": ("points", "Show your points, or enter those given by hand."),
     "prepare": ("competitions", "Prepare a homework: its data, hidden answers and split."),
     "reveal": ("competitions", "Show the private board to everyone; this cannot be undone."),
     "roster": ("people", "Manage the people of the course, their teams and tokens."),

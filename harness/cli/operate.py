@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from harness.cli import common
 from tasks.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

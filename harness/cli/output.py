@@ -9,16 +9,12 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 
 from harness.sheets import cell
 from harness.words import inert
-
-if TYPE_CHECKING:
-    pass
-
 
 Row = Mapping[str, Any]
 Format = Literal["table", "json", "csv"]

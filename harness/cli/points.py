@@ -1,23 +1,20 @@
-"""The commands for points: points, gradebook."""
+"""The commands for points: points, one's own or those that are entered by hand, and gradebook."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from harness.cli import common
-from harness.cli.changes import ACTOR, REASON, YES, agree, counted
+from harness.cli.changes import ACTOR, YES, agree, counted
 from tasks.errors import UserError
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()
-@common.HW
+@click.argument("homework", metavar="[HW]", required=False)
 @click.argument("key", metavar="[KEY]", required=False)
 @click.argument("part", metavar="[PART]", required=False)
 @click.argument("points", metavar="[N]", type=float, required=False)
@@ -28,11 +25,74 @@ if TYPE_CHECKING:
     type=click.Path(),
     help="Points of many students: a CSV with id and a column for each part.",
 )
-@REASON
-@ACTOR
+@click.option("--reason", metavar="TEXT", help="Why points are entered; kept in the log.")
+@common.NAME
 @YES
+@common.FORMAT
 @common.command
 def points(
+    homework: str | None,
+    key: str | None,
+    part: str | None,
+    points: float | None,
+    file: str | None,
+    reason: str | None,
+    name: str | None,
+    yes: bool,
+    format: Any,
+) -> None:
+    """Show your points, or enter those given by hand.
+
+    With HW and KEY PART N, or with --csv, staff enter points, and say why with --reason; the latest entry wins."""
+    if key is None and file is None and reason is None and not yes:
+        _show_own(homework, name, format)
+        return
+    if homework is None or reason is None:
+        raise UserError("to enter points, name the homework, and say why: --reason TEXT.")
+    _enter(homework, key, part, points, file, reason, name, yes)
+
+
+def _show_own(homework: str | None, name: str | None, format: Any) -> None:
+    """Prints one's own points: a line for each homework, or for each bar and part of one."""
+    from dataclasses import asdict
+
+    from harness.cli.output import Field, emit, emit_json
+
+    found = common.source(name).points(homework)
+    if format == "json":
+        emit_json(asdict(found))
+        return
+    if homework is None:
+        rows: list[dict[str, Any]] = [
+            {
+                "homework": one.homework,
+                "public": math.fsum(one.public.values()),
+                "private": None if one.private is None else math.fsum(one.private.values()),
+                "by hand": math.fsum(points or 0.0 for points in one.parts.values()),
+                "total": one.total,
+                "of": one.maximum,
+                "counts": "yes" if one.counts else "no",
+            }
+            for one in found.homeworks
+        ]
+        fields = [Field("homework", "homework"), *(Field(key, key, "{:g}".format, right=True) for key in POINTS)]
+        if found.rule:
+            fields.append(Field("counts", "counts"))
+    else:
+        (one,) = found.homeworks
+        rows = [
+            {"for": f"{bar} bar", "public": points, "private": (one.private or {}).get(bar)}
+            for bar, points in one.public.items()
+        ] + [{"for": part, "by hand": points} for part, points in one.parts.items()]
+        fields = [Field("for", "for"), *(Field(key, key, "{:g}".format, right=True) for key in POINTS[:3])]
+    counts = f"; in the total {found.rule}" if found.rule else ""
+    emit(format, "points", rows, fields, title=f"your points: {found.total:g} of {found.maximum:g}{counts}")
+
+
+POINTS = ("public", "private", "by hand", "total", "of")
+
+
+def _enter(
     homework: str,
     key: str | None,
     part: str | None,
@@ -42,7 +102,7 @@ def points(
     name: str | None,
     yes: bool,
 ) -> None:
-    """Enter points given by hand; the latest entry wins."""
+    """Enters points given by hand, after a question."""
     from harness.course.gradebook import find_schemes
     from harness.words import inert
     from leaderboard import adjustments, records, roster

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from harness.cli import common
 from harness.grading.reproduction import verify_entry
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command()

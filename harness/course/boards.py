@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -242,17 +242,26 @@ def gradebook(
         raise UserError("an older data version belongs to one homework: name the homework.")
     schemes = find_schemes(home, hw, version)
     total = Total() if hw is not None else find_total(home, schemes)
-    hidden, included = [], []
     with home.database() as database:
-        for name in schemes:
-            competition = find_competition(home, name, version) if name in prepared(home) else None
-            if competition is None or not competition.two_boards or opened_at(database, competition, now):
-                included.append(name)
-            elif unrevealed:
-                records.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
-                included.append(name)
-            else:
-                hidden.append(name)
+        included, closed = open_homeworks(home, database, schemes, now, version)
+        for competition in closed.values() if unrevealed else ():
+            records.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
+        hidden = [] if unrevealed else list(closed)
+        included = list(schemes) if unrevealed else included
         lines = make(home, database, schemes, included, version)
     header, rows = gradebook_table(schemes, lines, hw is not None, total)
     return gradebook_body(schemes, lines, total) | {"hidden": hidden, "table": {"header": header, "rows": rows}}
+
+
+def open_homeworks(
+    home: Home, database: Database, names: Iterable[str], now: datetime, version: int | None = None
+) -> tuple[list[str], dict[str, Competition]]:
+    """The homeworks whose private points everybody may see, and the competitions of the others."""
+    shown, closed = [], {}
+    for name in names:
+        competition = find_competition(home, name, version) if name in prepared(home) else None
+        if competition is None or not competition.two_boards or opened_at(database, competition, now):
+            shown.append(name)
+        else:
+            closed[name] = competition
+    return shown, closed

@@ -19,8 +19,6 @@ from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from harness.course.remote import RemoteCourse
-if TYPE_CHECKING:
-    pass
 
 
 Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]

@@ -237,17 +237,21 @@ def gradebook(
     schemes: Mapping[str, Scheme],
     private: Sequence[str],
     version: int | None = None,
+    only: str | None = None,
 ) -> list[Line]:
     """The points of all students, disabled ones included, by key; without a roster, of all participants.
 
     `private` names the homeworks whose private points are shown. A member of a team in a homework has the team's
-    points there (`roster.participant_of`).
+    points there (`roster.participant_of`). `only` asks for one person, whoever that is.
     """
     from leaderboard import adjustments, records, roster
 
-    if roster.is_empty(database):
+    people: list[tuple[str, str, str, str | None, bool]]
+    if only is not None:
+        people = [(only, only, "", None, False)]
+    elif roster.is_empty(database):
         names = sorted({one.name for one in records.participants(database) if one.kind == "person"})
-        people: list[tuple[str, str, str, str | None, bool]] = [(name, name, "", None, False) for name in names]
+        people = [(name, name, "", None, False) for name in names]
     else:
         people = [
             (person.key, person.name, person.email, person.team, person.disabled_at is not None)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.competition import (
     Competition,
@@ -19,11 +18,10 @@ from harness.course.boards import board
 from harness.course.catalogue import files, homework, homeworks, receipt_key_of, sheet
 from harness.course.handing_in import submit
 from harness.course.limits import quota, select, selection
+from harness.course.points import points
 from harness.course.record import receipt, submission, submissions
+from harness.course.types import Points
 from harness.home import Home
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,9 @@ class LocalCourse:
 
     def receipt(self, number: int) -> Body:
         return receipt(self.home, self.viewer, number)
+
+    def points(self, hw: str | None) -> Points:
+        return points(self.home, self.viewer, hw, self.clock())
 
     def quota(self, hw: str) -> Body:
         return quota(self.home, self.viewer, hw, self.clock())

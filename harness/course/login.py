@@ -8,17 +8,12 @@ import os
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from harness.course.remote import RemoteCourse
 from harness.course.transport import Body, is_loopback
 from harness.home import making, write_json
 from tasks.errors import UserError
-
-if TYPE_CHECKING:
-    pass
-
 
 TOKEN = re.compile(r"lhy_[A-Za-z0-9_-]{43}")
 

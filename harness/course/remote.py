@@ -47,6 +47,7 @@ from harness.course.transport import (
     unreachable,
     within,
 )
+from harness.course.types import Points
 from harness.home import making, write_file
 from tasks.errors import UserError
 
@@ -119,6 +120,9 @@ class RemoteCourse:
 
     def receipt(self, number: int) -> Body:
         return self.ask("GET", f"/submissions/{number}/receipt")
+
+    def points(self, hw: str | None) -> Points:
+        return Points.read(self.ask("GET", f"/homeworks/{quoted(hw)}/points" if hw else "/points"))
 
     def quota(self, hw: str) -> Body:
         return self.ask("GET", f"/homeworks/{quoted(hw)}/quota")

@@ -7,14 +7,10 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from tasks.errors import Problem, SubmissionError, UserError
-
-if TYPE_CHECKING:
-    pass
-
 
 T = TypeVar("T")
 Body = dict[str, Any]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.answers import Secret
 from harness.clocks import closing as closing
@@ -23,9 +22,6 @@ from tasks.base import (
     Score,
 )
 from tasks.formats import Format, QuizFormat, TableFormat
-
-if TYPE_CHECKING:
-    pass
 
 
 def check(path: Path, form: Format, judge: Judge | None, public: Path | None) -> Judged:

@@ -8,6 +8,8 @@ from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from harness.course import boards, catalogue, handing_in, limits, record
+from harness.course.points import points
+from harness.course.types import Points
 from harness.server import auth
 from harness.server.auth import Login
 from harness.server.refusals import Rejected
@@ -197,6 +199,18 @@ def add_reading(api: FastAPI) -> None:
         """The signed receipt of a submission."""
         server = server_of(request)
         return await server.call(record.receipt, server.home, login.viewer, number)
+
+    @api.get(f"{BASE}/points", responses=errors)
+    async def all_points(request: Request, login: Who) -> Points:
+        """Your points in every homework, and the course total so far."""
+        server = server_of(request)
+        return await server.call(points, server.home, login.viewer, None, server.clock())
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/points", responses=errors)
+    async def own_points(request: Request, login: Who, hw: Homework) -> Points:
+        """Your points in one homework, by bar and by part."""
+        server = server_of(request)
+        return await server.call(points, server.home, login.viewer, hw, server.clock())
 
     @api.get(f"{BASE}/homeworks/{{hw}}/quota", responses=errors)
     async def quota(request: Request, login: Who, hw: Homework) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from harness.archive import grouped
 from harness.cli.board import with_bars
 from harness.cli.hand_in import HIDDEN, best_words
 from harness.competition import MetricCard
-from harness.course import boards, catalogue, handing_in, limits, quizzes, record
+from harness.course import boards, catalogue, handing_in, limits, points, quizzes, record
 from harness.course.access import Body
 from harness.home import Home
 from harness.server import app, auth, endpoints, quiz, refusals, state, uploads
@@ -113,6 +113,10 @@ def _add_own(api: FastAPI) -> None:
             status = 400 if error.code == "E_USAGE" else 409
             return await _answer(request, submissions, hw, False, str(error), status, login=login)
         return _see(f"/homeworks/{quote(hw, safe='')}/submissions?saved=1#selection")
+
+    @api.get("/points", include_in_schema=False)
+    async def _points(request: Request) -> Response:
+        return await _answer(request, own_points)
 
     @api.get("/submissions/{number}", include_in_schema=False)
     async def _submission(request: Request, number: endpoints.Number, handed: bool = False) -> Response:
@@ -530,6 +534,11 @@ def everyone(ask: Ask, hw: str, search: str, page: int) -> Page:
         {"hw": homework, "tab": "everyone", "search": search, "page": page, "pages": pages, "total": len(rows)}
         | {"rows": rows[(page - 1) * PER_PAGE : page * PER_PAGE]},
     )
+
+
+def own_points(ask: Ask) -> Page:
+    """The viewer's points by homework and part, and the course total."""
+    return Page("points.html", {"points": points.points(ask.home, ask.viewer, None, ask.now)})
 
 
 def gradebook(ask: Ask, hw: str | None) -> Page:
