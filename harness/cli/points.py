@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,9 @@ def _show_own(homework: str | None, name: str | None, format: Any) -> None:
         rows: list[dict[str, Any]] = [
             {
                 "homework": one.homework,
-                "public": math.fsum(one.public.values()),
-                "private": None if one.private is None else math.fsum(one.private.values()),
-                "by hand": math.fsum(points or 0.0 for points in one.parts.values()),
+                "public": _sum(one.public),
+                "private": _sum(one.private or {}),
+                "by hand": _sum(one.parts),
                 "total": one.total,
                 "of": one.maximum,
                 "counts": "yes" if one.counts else "no",
@@ -87,6 +88,12 @@ def _show_own(homework: str | None, name: str | None, format: Any) -> None:
         fields = [Field("for", "for"), *(Field(key, key, "{:g}".format, right=True) for key in POINTS[:3])]
     counts = f"; in the total {found.rule}" if found.rule else ""
     emit(format, "points", rows, fields, title=f"your points: {found.total:g} of {found.maximum:g}{counts}")
+
+
+def _sum(points: Mapping[str, float | None]) -> float | None:
+    """The sum of what is known; None where nothing is."""
+    known = [number for number in points.values() if number is not None]
+    return math.fsum(known) if known else None
 
 
 POINTS = ("public", "private", "by hand", "total", "of")
