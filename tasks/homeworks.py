@@ -12,7 +12,7 @@ from tasks.base import Task, UserError
 MODULES = (
     "hw01_regression", "hw02_classification", "hw03_cnn", "hw04_self_attention", "hw05_transformer", "hw06_gan",
     "hw07_bert", "hw08_anomaly", "hw09_explainable", "hw10_attack", "hw11_adaptation", "hw12_reinforcement",
-    "hw14_lifelong", "hw15_meta",
+    "hw13_compression", "hw14_lifelong", "hw15_meta",
 )  # fmt: skip
 
 
