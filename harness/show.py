@@ -307,6 +307,17 @@ def _attacked(folder: Path, figure: Figure) -> None:
     _grid(figure, [_open(path) for path in paths], titles, 10, title)
 
 
+def _compressed(folder: Path, figure: Figure) -> None:
+    """HW13: labelled pictures of each class above some without labels."""
+    root = folder / "food-11" / "training"
+    kinds = [sorted(place.glob("*.jpg")) for place in sorted((root / "labeled").iterdir())]
+    paths = [paths[row] for row in range(2) for paths in kinds]
+    paths += sorted((root / "unlabeled").rglob("*.jpg"))[: 2 * len(kinds)]
+    titles = [f"class {label}" for label in range(len(kinds))] + [""] * len(kinds) + ["?"] * 2 * len(kinds)
+    title = "HW13: pictures with a label, and pictures that only the teacher can name"
+    _grid(figure, [_open(path) for path in paths], titles, len(kinds), title)
+
+
 def _flights(folder: Path, figure: Figure) -> None:
     """HW12: the first flights with the engines off, and with gymnasium's own simple controller."""
     from tasks.hw12_reinforcement.judge import faulty_environment, new_environment
@@ -400,7 +411,7 @@ def _characters(folder: Path, figure: Figure) -> None:
 DRAWN = {
     "hw01": _survey, "hw02": _sounds, "hw03": _dishes, "hw04": _speakers, "hw05": _talks, "hw06": _faces,
     "hw07": _passages, "hw08": _strangers, "hw09": _explained, "hw10": _attacked, "hw11": _things,
-    "hw12": _flights, "hw14": _tasks, "hw15": _characters,
+    "hw12": _flights, "hw13": _compressed, "hw14": _tasks, "hw15": _characters,
 }  # fmt: skip
 """The function that draws each homework's data."""
 
@@ -417,6 +428,7 @@ SEEN = {
     "hw10": "two pictures of each of the ten classes, which are to be changed so little that nobody sees it",
     "hw11": "two paintings of each class above twenty drawings, whose class is to be found",
     "hw12": "flights without engines, which crash, and flights of a simple controller to the landing pad",
+    "hw13": "two labelled pictures of each of the 11 classes of food above two rows without labels",
     "hw14": "the digits 0 to 9 in each of the five tasks, each task turned further than the one before",
     "hw15": "characters of three alphabets, and four tasks of five characters in blue and five pictures of them in red",
 }

@@ -46,17 +46,13 @@ def is_name(text: str) -> bool:
 
 
 def unknown(name: str, others: Iterable[str] = ()) -> UserError:
-    """The error for a name that is neither a homework of this version nor one of `others`, the existing competitions.
+    """The error for a name that is neither a homework nor one of `others`, the existing competitions.
 
     >>> print(unknown("regresion"))
     there is no competition regresion here. Did you mean hw01?
     """
-    here = [module[:4] for module in MODULES]
-    if re.fullmatch(r"hw0[1-9]|hw1[0-5]", name):
-        return UserError(
-            f"{name} is not in this version of lhy-grade, which has {', '.join(here)}.", code="E_NOT_FOUND"
-        )
-    hint = did_you_mean(name, [*here, *others]) or " `lhy-grade tasks` lists all competitions."
+    near = did_you_mean(name, [*(module[:4] for module in MODULES), *others])
+    hint = near or " `lhy-grade tasks` lists all competitions."
     return UserError(f"there is no competition {name} here.{hint}", code="E_NOT_FOUND")
 
 

@@ -129,14 +129,14 @@ class Model:
     """A running model; a context manager. `predictions` is what `submissions.models` has read.
 
     Entering it raises SubmissionError for a graph that does not run or fails the checks of `CODES`, and UserError if
-    the process cannot do its work on this machine. Unless `finite`, numbers of a batch that are not finite are given
-    as they are; those of the trial are refused.
+    the process cannot do its work on this machine. Unless `strict`, a batch for which the graph fails, or gives other
+    than finite numbers of the right shape, has NaN for outputs, and is not refused; the trial is always strict.
     """
 
     form: ModelFormat
     predictions: Columns
     limits: Limits = LIMITS
-    finite: bool = True
+    strict: bool = True
     process: subprocess.Popen[bytes] | None = None
     clock: threading.Timer | None = None
     late: bool = False
@@ -158,7 +158,7 @@ class Model:
         try:
             graphs = [self.predictions["model"], self.predictions["inspected"]]
             head = {"form": self.form.to_json(), "limits": asdict(self.limits), "parent": os.getpid()}
-            head["finite"] = self.finite
+            head["strict"] = self.strict
             self._exchange(head, graphs, trial=True)
         except BaseException:
             self.close()
@@ -314,7 +314,13 @@ def serve() -> None:
         _send(outgoing, {}, [])
         while True:
             _, inputs = _receive(incoming, None, 0)
-            _send(outgoing, {}, _run(session, form, inputs, head["finite"]))
+            try:
+                outputs = _run(session, form, inputs)
+            except _Refused as refused:
+                if head["strict"] or refused.code == "E_MODEL_MEMORY":
+                    raise
+                outputs = [_failed(port, len(inputs[0])) for port in form.outputs]
+            _send(outgoing, {}, outputs)
     except EOFError:
         pass
     except _Refused as refused:
@@ -405,8 +411,15 @@ def _named(form: ModelFormat, inputs: Sequence[NDArray[Any]]) -> dict[str, NDArr
     return {port.name: values for port, values in zip(form.inputs, inputs, strict=True)}
 
 
-def _run(session: Any, form: ModelFormat, inputs: Sequence[NDArray[Any]], finite: bool = True) -> list[NDArray[Any]]:
-    """The outputs of a batch, of the format's shapes and types, and finite where that is asked for."""
+def _failed(port: Tensor, rows: int) -> NDArray[Any]:
+    """What stands for the output of a batch for which the graph fails."""
+    import numpy as np
+
+    return np.full((rows, *port.shape), np.nan, port.dtype)
+
+
+def _run(session: Any, form: ModelFormat, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """The outputs of a batch, of the format's shapes and types and finite."""
     import numpy as np
 
     with _reported():
@@ -416,7 +429,7 @@ def _run(session: Any, form: ModelFormat, inputs: Sequence[NDArray[Any]], finite
             raise _Refused("E_MODEL_RESULT", f"{port.name}: {getattr(values, 'dtype', type(values).__name__)}")
         if values.shape != (len(inputs[0]), *port.shape):
             raise _Refused("E_MODEL_RESULT", f"{port.name}: shape {values.shape} for {len(inputs[0])} rows")
-        if finite and not np.isfinite(values).all():
+        if not np.isfinite(values).all():
             raise _Refused("E_MODEL_RESULT", f"{port.name}: not finite")
     return outputs
 

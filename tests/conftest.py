@@ -357,6 +357,7 @@ SHORT = {
     "hw10": ["epochs=2", "copies=1"],
     "hw11": ["epochs=2", "steps=2", "batch=16", "channels=4,8", "confidence=0.1"],
     "hw12": ["iterations=2", "episodes=2", "hidden=8", "n_envs=2", "max_steps=80"],
+    "hw13": ["epochs=2", "warmup=1", "depth=1"],
     "hw14": ["epochs=2", "batch=20", "samples=20"],
     "hw15": ["epochs=2", "steps=2", "channels=8", "ways=5", "queries=2", "batch=8", "test_steps=1"],
 }  # fmt: skip
@@ -400,6 +401,16 @@ def members(data: bytes) -> list[tuple[str, bytes]]:
         return [(member.name, archive.extractfile(member).read()) for member in archive]  # type: ignore[union-attr]
 
 
+def tinted(kitchen: object, kind: int, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """In place of HW13's dishes: noise around a colour of the class, on a ball, so that a line parts them."""
+    import numpy as np
+
+    height, turn = 1 - (2 * kind + 1) / 11, 2.4 * kind
+    lean = np.array([np.cos(turn), np.sin(turn), 0.0]) * np.sqrt(1 - height**2) + np.array([0.0, 0.0, height])
+    pixels: NDArray[np.uint8] = (128 + 60 * lean + rng.normal(0, 20, (side, side, 3))).clip(0, 255).astype(np.uint8)
+    return pixels
+
+
 def few(patch: pytest.MonkeyPatch) -> None:
     """Makes the worlds of pictures and text small, so that a test of many of their rows takes no minute."""
     from tasks.hw02_classification import world as sounds
@@ -416,6 +427,7 @@ def few(patch: pytest.MonkeyPatch) -> None:
     from tasks.hw10_attack import world as paintings
     from tasks.hw11_adaptation import world as things
     from tasks.hw12_reinforcement import EPISODES
+    from tasks.hw13_compression import world as students
     from tasks.hw14_lifelong import world as numerals
     from tasks.hw15_meta import world as alphabets
 
@@ -429,6 +441,8 @@ def few(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(networks.FACES, "small", 300)
     patch.setitem(networks.CLUTTER, "small", 300)
     patch.setitem(EPISODES, "small", 80)
+    patch.setitem(students.SIZES, "small", students.Counts(6, 3, 60, 120, 240, 2, (8, 16, 16)))
+    patch.setattr(students, "picture", tinted)
     patch.setitem(numerals.SIZES, "small", (60, 40))
     patch.setitem(alphabets.SIZES, "small", alphabets.Counts(3, 21, 24))
     patch.setitem(faces.COUNTS, "small", (72, 96))

@@ -38,11 +38,6 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "tasks").glob("*/sheet.md"))]
 
-PLANNED = {
-    "hw13": "network compression",
-}
-"""The homeworks of the course that are not built yet."""
-
 ERRORS = {
     "Any file that is handed in": "submissions.text",
     "A table": "submissions.table",
@@ -129,15 +124,10 @@ def shown_bar(bar: Bar, edition: Edition) -> str:
 
 
 def homeworks() -> str:
-    """The fifteen homeworks of the course, those that are built with their metric and the bars of built-in data."""
-    built = {task.name: task for task in all_tasks()}
+    """The fifteen homeworks of the course with their metric and the bars of built-in data."""
     lines = ["| | homework | what is handed in | score | bars on built-in data |", "|---|---|---|---|---|"]
-    for name in sorted({*built, *PLANNED}):
-        number = f"HW{int(name[2:])}"
-        task = built.get(name)
-        if task is None:
-            lines.append(f"| {number} | {PLANNED[name]} | planned | | |")
-            continue
+    for task in all_tasks():
+        name, number = task.name, f"HW{int(task.name[2:])}"
         edition = task.editions[0]
         bars = " · ".join(shown_bar(bar, edition) for bar in edition.bars) or "not measured yet"
         suffix = edition.format.suffix
@@ -180,6 +170,7 @@ DIGITS = {
     "hw10": 4,
     "hw11": 4,
     "hw12": 1,
+    "hw13": 4,
     "hw14": 4,
     "hw15": 4,
 }
@@ -662,8 +653,7 @@ def test_every_homework_has_a_folder_sample_code_a_baseline_results_and_a_page()
         assert (ROOT / "baselines" / f"{module}.py").exists()
         assert (DOCS / "homeworks" / f"{name}.md").exists()
         assert (results.FOLDER / f"{name}.jsonl").exists()
-    assert not {task.name for task in all_tasks()} & set(PLANNED)
-    assert {task.name for task in all_tasks()} | set(PLANNED) == {f"hw{number:02d}" for number in range(1, 16)}
+    assert {task.name for task in all_tasks()} == {f"hw{number:02d}" for number in range(1, 16)}
 
 
 def test_the_gallery_has_the_pictures_of_today_and_is_small() -> None:

@@ -51,6 +51,7 @@ from tests import test_hw08_own as hw08_own
 from tests import test_hw09_explainable as hw09
 from tests import test_hw10_attack as hw10
 from tests import test_hw11_adaptation as hw11
+from tests import test_hw13_compression as hw13
 from tests import test_hw14_lifelong as hw14
 from tests import test_hw15_meta as hw15
 from tests.bench import results
@@ -205,6 +206,7 @@ CASES = {
     ),
     "hw11": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 1),
     "hw12": Case(landings, WRONG_MODEL, None, {}, 1, frozenset({"boss"})),
+    "hw13": Case(hw13.winner, WRONG_MODEL, None, {"accuracy_score": 1.0}, 1),
     "hw14": Case(
         hw14.winner,
         ANY_FILE | hw14.WRONG,
@@ -628,7 +630,11 @@ ONLY = {
     ("hw03", "pseudo_labels"): ("strong", "boss"), ("hw03-2022", "pseudo_labels"): (), ("hw08", "image_loss"): ("boss",)
 }  # fmt: skip
 """What is logged above 0 by these levels alone, by edition."""
-PICTURES = {"hw11": {"curves.png", "features.png"}, "hw12": {"curves.png", "flights.png"}}
+PICTURES = {
+    "hw11": {"curves.png", "features.png"},
+    "hw12": {"curves.png", "flights.png"},
+    "hw13": {"curves.png", "pruning.png"},
+}
 
 
 class Training:

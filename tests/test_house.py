@@ -36,7 +36,7 @@ JUDGES = (
     "hw09_explainable/judge",
     "hw06_gan/generator", "hw06_gan/inception", "hw06_gan/judge", "hw06_gan/networks", "hw06_gan/world",
     "hw10_attack/judge", "hw10_attack/pack", "hw12_reinforcement/judge", "hw12_reinforcement/policy",
-    "hw12_reinforcement/world", "hw14_lifelong/judge",
+    "hw12_reinforcement/world", "hw13_compression/judge", "hw14_lifelong/judge",
 )  # fmt: skip
 LIGHT_ENOUGH = (
     {
@@ -47,6 +47,8 @@ LIGHT_ENOUGH = (
         "tasks/leaks": {"numpy"},
         "tasks/hw09_explainable/network.py": {"torch"},  # the file that students get
         "tasks/hw10_attack/networks.py": {"torch"},
+        "tasks/hw13_compression/networks.py": {"torch"},
+        "tasks/hw13_compression/world.py": {"numpy", "PIL", "torch"},
     }
     | {f"tasks/hw10_attack/{name}.py": {"numpy", "PIL", "torch"} for name in ("official", "victims", "world")}
     | {f"tasks/{name}.py": {"numpy", "PIL"} for name in MAKERS}

@@ -63,7 +63,7 @@ def test_text_from_outside_does_nothing_in_a_result(home: Path) -> None:
     ("homework", "value", "code", "words"),
     [
         ("hw1", "nan", "E_NUMBER", "no slot was used"),
-        ("hw13", 1, "E_NOT_FOUND", "not in this version"),
+        ("hw16", 1, "E_NOT_FOUND", "there is no competition hw16"),
         ("../x", 1, "E_USAGE", "not a valid competition name"),
     ],
 )

@@ -236,8 +236,8 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "GET /homeworks/hw1/points": (LOGIN, OK, OK, OK, OK),
     "GET /points": (LOGIN, OK, OK, OK, OK),
     "GET /homeworks/hw1/selection": (LOGIN, OK, OK, OK, OK),
-    "GET /homeworks/hw13": (GONE, GONE, GONE, GONE, GONE),
-    "GET /homeworks/hw13/board": (GONE, GONE, GONE, GONE, GONE),
+    "GET /homeworks/hw16": (GONE, GONE, GONE, GONE, GONE),
+    "GET /homeworks/hw16/board": (GONE, GONE, GONE, GONE, GONE),
     "GET /homeworks/%2e%2e%2fsecret/sheet": (GONE, GONE, GONE, GONE, GONE),
     "GET /session": (LOGIN, OK, OK, OK, OK),
     "GET /tokens": (LOGIN, OK, OK, OK, OK),
@@ -246,8 +246,8 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "DELETE /tokens/99": (LOGIN, GONE, GONE, GONE, GONE),
     "DELETE /homeworks": (405, 405, 405, 405, 405),
     "PUT /homeworks/hw1/selection": (LOGIN, OK, OK, OK, OK),
-    "PUT /homeworks/hw13/selection": (LOGIN, GONE, GONE, GONE, GONE),
-    "POST /homeworks/hw13/submissions": (LOGIN, GONE, GONE, GONE, GONE),
+    "PUT /homeworks/hw16/selection": (LOGIN, GONE, GONE, GONE, GONE),
+    "POST /homeworks/hw16/submissions": (LOGIN, GONE, GONE, GONE, GONE),
     "POST /homeworks/hw1/submissions": (LOGIN, 202, 202, 202, 202),
 }
 

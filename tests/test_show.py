@@ -34,6 +34,11 @@ def dishes(folder: Path) -> None:
     pictures(folder, [f"food-11/training/labeled/{label:02d}/{label}_{n}.jpg" for label in range(11) for n in range(4)])
 
 
+def compressed(folder: Path) -> None:
+    dishes(folder)
+    pictures(folder, [f"food-11/training/unlabeled/00/u_{number:04d}.jpg" for number in range(22)])
+
+
 def dishes_2022(folder: Path) -> None:
     pictures(folder, [f"food11/training/{label}_{number}.jpg" for label in range(11) for number in range(4)])
 
@@ -113,6 +118,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW9": ("hw09", explained),
     "HW10": ("hw10", attacked),
     "HW11": ("hw11", things),
+    "HW13": ("hw13", compressed),
     "HW14": ("hw14", turned),
     "HW15": ("hw15", characters),
     "HW12": ("hw12", lambda folder: (folder / "episodes.csv").write_text("episode,seed\n0,5\n1,6\n")),

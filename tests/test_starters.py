@@ -118,7 +118,6 @@ def test_a_full_disk_is_an_error_without_the_inside_of_the_grader(here: Path, mo
 @pytest.mark.parametrize(
     ("homework", "words"),
     [
-        ("hw13", "hw13 is not in this version"),
         ("hw99", "no competition hw99"),
         ("my-contest", "Sample code is there for hw01"),
         ("../hw1", "not a valid competition name"),

@@ -149,6 +149,7 @@ WORLDS = {
     "hw09": (world("hw09", "builtin"), "test/", "model|network"),
     "hw10": (hw10, "hidden", "proxies/|training_"),
     "hw11": (world("hw11", "builtin"), "test/", "train_data/"),
+    "hw13": (world("hw13", "builtin"), "test/", "food-11/(training|validation)/|teacher|model"),
     "hw14": (world("hw14", "builtin"), "test/", "task_"),
     "hw14-permuted": (world("hw14", "builtin-permuted"), "test/", "task_"),
     "hw15": (world("hw15", "builtin"), "test/", "Omniglot/"),

@@ -1,8 +1,9 @@
 """The judge of HW13: runs the network that is handed in on pictures that nobody has, and takes its largest number.
 
-`tasks.models` runs it, on one thread and confined. All batches have as many rows, so that a picture's class depends
-neither on the others nor on the number of cores. A number that is not finite names no class: were the network refused
-for it, the refusal would say something about the hidden pictures, those of the private board too.
+`tasks.models` runs it, on one thread and confined. Each picture is run alone, so that a network cannot see others, not
+even one that treats them alone only while it is tried. A picture for which it fails, or gives a number that is not
+finite, has no class: were the network refused for it, the refusal would say something about the hidden pictures, those
+of the private board too. It is refused for time and memory, which nearly always depend on the network alone.
 """
 
 from __future__ import annotations
@@ -20,10 +21,8 @@ from tasks.models import Model
 from tasks.models import version as runtime_version
 from tasks.streams import Streams
 
-ROWS = 50
-"""The pictures of every batch."""
 NONE = -1
-"""The class of a picture for which a network gives numbers that are not finite."""
+"""The class of a picture for which a network fails or gives numbers that are not finite."""
 
 
 def version() -> str:
@@ -43,21 +42,14 @@ def run(form: Format, predictions: Columns, secret: Path) -> Judged:
     """The column of the class (n,) that the network names for each hidden picture. Raises SubmissionError."""
     assert isinstance(form, ModelFormat)
     images = np.load(secret / PICTURES_FILE, allow_pickle=False)
-    with Model(form, predictions, finite=False) as model:
-        return Judged({TARGET: named(model, images)})
+    with Model(form, predictions, strict=False) as model:
+        return Judged({TARGET: np.array([named(model, image) for image in images])})
 
 
-def named(model: Model, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """The class of each picture (n, s, s, 3), `NONE` where an output is not finite."""
-    found = np.empty(len(images), np.int64)
-    for at in range(0, len(images), ROWS):
-        here = images[at : at + ROWS]
-        x = np.zeros((ROWS, 3, *images.shape[1:3]), np.float32)
-        x[: len(here)] = here.transpose(0, 3, 1, 2).astype(np.float32) / 255
-        (logits,) = model(x)
-        sure = np.isfinite(logits).all(axis=1)
-        found[at : at + ROWS] = np.where(sure, logits.argmax(axis=1), NONE)[: len(here)]
-    return found
+def named(model: Model, image: NDArray[np.uint8]) -> int:
+    """The class of a picture (s, s, 3), the first of equal ones."""
+    (logits,) = model(image.transpose(2, 0, 1)[None].astype(np.float32) / 255)
+    return int(logits.argmax()) if np.isfinite(logits).all() else NONE
 
 
 def make(public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None) -> Made:

@@ -15,6 +15,7 @@ from harness.competition import find_competition, read_competition
 from harness.home import open_home
 from harness.plans import plan_homework
 from harness.prepare import prepare
+from tasks.base import Columns
 from tasks.formats import Format
 from tasks.streams import Streams, fixed
 
@@ -100,5 +101,5 @@ class Reference:
     """A row above the levels, made with what no student has: the world's streams and the answers."""
 
     name: str
-    make: Callable[[World, Streams, str], bytes]
-    """From the competition, the streams of its world, and the size."""
+    make: Callable[[World, Streams, str], bytes | Columns]
+    """From the competition, the streams of its world, and the size: a submission, or what the judge makes of one."""

@@ -1,0 +1,470 @@
+"""HW13: the teacher and its pictures, what the judge makes of a network, and what the levels are built from."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from baselines import hw13_compression as baseline
+from baselines.hw13_compression import Config, Separable, Student, distillation, exported, hints, pruned
+from harness.cli import cli
+from harness.competition import Secret, find_competition, read_secret
+from harness.home import Home
+from submissions.models import read_model
+from tasks.base import Judged, SubmissionError
+from tasks.hw13_compression import MODEL_FILE, PICTURES_FILE, SIDE, STUDENT, TARGET, TASK, TEACHER_FILE, networks, world
+from tasks.hw13_compression.judge import NONE, check, run
+from tasks.hw13_compression.world import Counts, brightness, train_teacher
+from tasks.models import Node, graph
+from tasks.streams import fixed
+
+Bits = NDArray[np.float32]
+LIMIT = STUDENT.most_parameters
+
+
+def linear(weight: Bits, bias: Bits, *before: Node, constants: dict[str, NDArray[Any]] | None = None) -> bytes:
+    """A graph that reads the mean colours, or what nodes `before` make of the picture under the name "seen"."""
+    seen = before or (("GlobalAveragePool", ["pixels"], "seen", {}),)
+    nodes: list[Node] = [
+        *seen, ("Flatten", ["seen"], "flat", {}), ("Gemm", ["flat", "weight", "bias"], "logits", {}),
+    ]  # fmt: skip
+    return graph(STUDENT, "linear", nodes, {"weight": weight, "bias": bias, **(constants or {})})
+
+
+def winner(home: Home, secret: Secret) -> bytes:
+    """The nearest of the classes' mean colours, fitted to the hidden pictures of a world in which colour is all."""
+    images = np.load(home.root / "secret" / "hw13" / "1" / PICTURES_FILE)
+    colours, labels = images.mean(axis=(1, 2)) / 255, secret.answers.columns[TARGET]
+    means = np.array([colours[labels == label].mean(axis=0) for label in range(networks.CLASSES)])
+    return linear((2 * means.T).astype(np.float32), -(means**2).sum(axis=1).astype(np.float32))
+
+
+@pytest.fixture
+def home(homes: Callable[[str], Home]) -> Home:
+    return homes("hw13")
+
+
+@pytest.fixture
+def public(home: Home) -> Path:
+    return home.public("hw13")
+
+
+@pytest.fixture
+def secret(home: Home) -> Secret:
+    return read_secret(home, find_competition(home, "hw13"))
+
+
+# The world
+
+
+def test_students_get_labels_of_few_pictures_a_teacher_and_no_hidden_picture(public: Path, secret: Secret) -> None:
+    root = public / "food-11"
+    counts = {part: len(list((root / part).rglob("*.jpg"))) for part in ("training/labeled", "validation")}
+    assert counts == {"training/labeled": 66, "validation": 33}
+    names = [path.name for path in (root / "training" / "unlabeled").rglob("*.jpg")]
+    assert len(names) == 60
+    assert all(re.fullmatch(r"u_[0-9]{4}\.jpg", name) for name in names)
+    assert {path.name for path in public.iterdir()} == {
+        "food-11", "format.json", "manifest.json", "sheet.md", "sample_submission.onnx", TEACHER_FILE, MODEL_FILE,
+    }  # fmt: skip
+    assert set(secret.answers.columns) == {TARGET}
+
+
+def test_the_teacher_is_read_by_the_program_that_lies_beside_it(public: Path) -> None:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("given_model", public / MODEL_FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    teacher = module.load(public / TEACHER_FILE)
+    pixels = torch.rand(2, 3, SIDE, SIDE)
+    maps = teacher.stages(pixels)
+    assert [tuple(one.shape) for one in maps] == [(2, 8, 20, 20), (2, 16, 10, 10), (2, 16, 5, 5)]
+    assert torch.equal(teacher(pixels), networks.load(public / TEACHER_FILE)(pixels))
+    assert not teacher.training
+    assert not any(one.requires_grad for one in teacher.parameters())
+
+
+def test_the_teacher_learns_and_is_the_same_on_any_number_of_threads() -> None:
+    rng, labels = np.random.default_rng(0), np.arange(132) % 11
+    images = (rng.normal(128, 10, (132, SIDE, SIDE, 3)) + 12 * (labels[:, None, None, None] - 5)).astype(np.uint8)
+    counts = Counts(1, 1, 1, 1, 132, 8, (8, 16, 16))
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(train_teacher(images, labels, counts, seed=3))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]
+    assert train_teacher(images, labels, counts, seed=4) != found[0]
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    assert float((networks.loads(found[0])(pixels).argmax(1) == torch.from_numpy(labels)).float().mean()) > 0.3
+
+
+def test_the_number_of_processes_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(world.SIZES, "small", Counts(2, 1, 9, 22, 520, 1, (8, 8, 8)))
+    made = []
+    for processes in (1, 2):
+        folders = [tmp_path / f"{name}{processes}" for name in ("public", "secret")]
+        for folder in folders:
+            folder.mkdir()
+        answers = world.make(folders[0], fixed(1), "small", None, folders[1], processes).answers
+        files = {path.name: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+        made.append((files, answers.columns[TARGET].tolist()))
+    assert made[0] == made[1]
+
+
+# What the judge makes of a network
+
+
+def judged(home: Home, data: bytes) -> Judged:
+    return run(STUDENT, read_model(data, STUDENT), home.root / "secret" / "hw13" / "1")
+
+
+def test_the_judge_names_what_pytorch_names_and_twice_the_same(home: Home) -> None:
+    torch.manual_seed(0)
+    student = Student(Config("separable", (16, 32, 64), 2), 11)
+    for layer in student.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+            layer.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+    images = np.load(home.root / "secret" / "hw13" / "1" / PICTURES_FILE)
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        student.eval().head.bias -= student(pixels).mean(0)  # or it would name one class always
+        named = student(pixels).argmax(1).numpy()
+    data = exported(student, STUDENT)
+    assert data == exported(student, STUDENT)
+    found = judged(home, data).columns[TARGET]
+    assert len(set(named.tolist())) > 1
+    assert np.array_equal(found, named)
+    assert np.array_equal(judged(home, data).columns[TARGET], found)
+
+
+def test_a_picture_without_a_finite_answer_or_for_which_the_graph_fails_is_wrong_and_the_others_count(
+    home: Home, secret: Secret
+) -> None:
+    """NaN only for pictures with much red, or an index out of bounds for them: no refusal tells that there are some."""
+    data = winner(home, secret)
+    right = judged(home, data).columns[TARGET]
+    images = np.load(home.root / "secret" / "hw13" / "1" / PICTURES_FILE)
+    red = images[..., 0].mean(axis=(1, 2)) / 255
+    line = float(np.median(red))
+    assert check(STUDENT, read_model(data, STUDENT), None).notes == ("44 of at most 100,000 parameters",)
+
+    import onnx
+
+    for trick in ("nan", "index"):
+        model = onnx.load_from_string(data)
+        nodes: list[Any] = list(model.graph.node)
+        made = onnx.helper.make_node
+        nodes[-1].output[0] = "clean"
+        nodes += [
+            made("Gather", ["flat", "zero"], ["red"], axis=1),
+            made("Greater", ["red", "line"], ["much"]),
+            made("ReduceMin", ["pixels"], ["least"], keepdims=0),
+            made("GreaterOrEqual", ["least", "none"], ["picture"]),  # not the noise of the trial
+            made("And", ["much", "picture"], ["gate"]),
+            made("Cast", ["gate"], ["number"], to=1),
+        ]
+        if trick == "nan":
+            nodes += [
+                made("Sub", ["one", "number"], ["off"]),
+                made("Log", ["off"], ["low"]),  # minus infinity
+                made("Add", ["clean", "low"], ["logits"]),
+            ]
+        else:
+            nodes += [
+                made("Mul", ["number", "far"], ["jump"]),
+                made("Cast", ["jump"], ["place"], to=7),
+                made("Gather", ["table", "place"], ["found"]),
+                made("Add", ["clean", "found"], ["logits"]),
+            ]
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
+        for name, value in {
+            "zero": np.array([0], np.int64), "line": np.float32(line), "none": np.float32(0), "one": np.float32(1),
+            "far": np.float32(99), "table": np.zeros(2, np.float32),
+        }.items():  # fmt: skip
+            model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+        found = judged(home, model.SerializeToString()).columns[TARGET]
+        assert 0 < (found == NONE).mean() < 1
+        assert np.array_equal(found == NONE, red > line)
+        assert np.array_equal(found[found != NONE], right[found != NONE])
+
+
+def test_a_network_that_looks_at_other_pictures_only_when_they_are_pictures_finds_none(home: Home) -> None:
+    """It treats rows alone on the noise of the trial, and takes the batch's mean where no colour is below 0."""
+    import onnx
+
+    weight = np.zeros((3, 11), np.float32)
+    weight[:, 1:4] = np.eye(3)
+    alone = linear(weight, np.zeros(11, np.float32))
+    model = onnx.load_from_string(alone)
+    made = onnx.helper.make_node
+    nodes = list(model.graph.node)
+    nodes[-1].output[0] = "clean"
+    nodes += [
+        made("ReduceMean", ["clean"], ["all"], axes=[0], keepdims=1),
+        made("ReduceMin", ["pixels"], ["least"], keepdims=0),
+        made("GreaterOrEqual", ["least", "none"], ["picture"]),
+        made("Sub", ["clean", "all"], ["centred"]),
+        made("Where", ["picture", "centred", "clean"], ["logits"]),
+    ]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(0).reshape(()), "none"))
+    found = judged(home, model.SerializeToString()).columns[TARGET]
+    assert set(found.tolist()) == {0}  # of one picture the mean is itself, and all classes are equal
+    assert len(set(judged(home, alone).columns[TARGET].tolist())) > 1
+
+
+def code_of(data: bytes) -> str:
+    """The code with which the reader refuses a file."""
+    with pytest.raises(SubmissionError) as caught:
+        read_model(data, STUDENT)
+    return caught.value.problems[0].code
+
+
+def quantised(data: bytes) -> bytes:
+    """The same graph with its weights in 8 bits, a quarter of the bytes."""
+    import onnx
+
+    model = onnx.load_from_string(data)
+    for tensor in [one for one in model.graph.initializer if len(one.dims) == 4]:
+        weights = onnx.numpy_helper.to_array(tensor)
+        step = max(np.abs(weights).max(), 1e-9) / 127
+        small = onnx.numpy_helper.from_array(np.rint(weights / step).astype(np.int8), f"{tensor.name}.small")
+        model.graph.initializer.remove(tensor)
+        model.graph.initializer.extend([small, onnx.numpy_helper.from_array(np.float32(step), f"{tensor.name}.step")])
+        names = [f"{tensor.name}.small", f"{tensor.name}.step"]
+        model.graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, [tensor.name]))
+    whole: bytes = model.SerializeToString()
+    return whole
+
+
+def test_the_limit_is_inclusive_and_the_teacher_is_over_it(home: Home, public: Path, tmp_path: Path) -> None:
+    def handed_in(weights: int) -> Any:
+        spare = {"spare": np.zeros(weights, np.float32)}
+        bias = np.zeros(11, np.float32)
+        (tmp_path / "student.onnx").write_bytes(linear(np.ones((3, 11), np.float32), bias, constants=spare))
+        return CliRunner().invoke(cli, ["--home", str(home.root), "check", "hw13", str(tmp_path / "student.onnx")])
+
+    assert "100,000 of at most 100,000 parameters" in handed_in(LIMIT - 44).stderr
+    refused = handed_in(LIMIT - 43)
+    assert refused.exit_code == 3
+    assert "E_PARAMETERS" in refused.stderr
+    teacher = exported(networks.Teacher(world.SIZES["small"].widths), STUDENT)
+    assert code_of(teacher) == "E_SIZE"
+    assert code_of(quantised(teacher)) == "E_PARAMETERS"
+
+
+SMALL = {"small": np.ones((1, 3, 1, 1), np.float32)}
+GROWN: dict[str, tuple[Node, dict[str, NDArray[Any]]]] = {
+    "Resize": (("Resize", ["small", "", "by"], "grown", {"mode": "linear"}), {"by": np.float32([8, 1, 3, 3])}),
+    "Expand": (("Expand", ["small", "to"], "grown", {}), {"to": np.int64([8, 3, 3, 3])}),
+    "Pad": (("Pad", ["small", "to"], "grown", {}), {"to": np.int64([0, 0, 0, 0, 7, 0, 2, 2])}),
+    "Concat": (("Concat", ["small"] * 8, "grown", {"axis": 0}), {}),
+    "Tile": (("Tile", ["small", "to"], "grown", {}), {"to": np.int64([8, 1, 3, 3])}),
+    "Gather": (("Gather", ["small", "to"], "grown", {"axis": 0}), {"to": np.zeros(8, np.int64)}),
+}
+
+
+@pytest.mark.parametrize("name", GROWN)
+def test_kernels_that_are_made_of_fewer_numbers_are_refused(name: str) -> None:
+    node, constants = GROWN[name]
+    nodes: tuple[Node, ...] = (
+        node, ("Conv", ["pixels", "grown"], "maps", {}), ("GlobalAveragePool", ["maps"], "seen", {}),
+    )  # fmt: skip
+    data = linear(np.ones((8, 11), np.float32), np.zeros(11, np.float32), *nodes, constants=SMALL | constants)
+    with pytest.raises(SubmissionError) as caught:
+        read_model(data, STUDENT)
+    assert {problem.code for problem in caught.value.problems} & {"E_MODEL_CONSTANT", "E_MODEL_OPERATOR"}
+
+
+def test_weights_behind_a_zero_of_the_picture_are_refused_before_a_hidden_picture_is_seen() -> None:
+    """They depend on the input, so that the reader takes them, and are the same for every input."""
+    rng = np.random.default_rng(0)
+    nodes: tuple[Node, ...] = (
+        ("ReduceMax", ["pixels"], "most", {"keepdims": 0}),
+        ("Mul", ["most", "zero"], "nothing", {}),
+        ("Add", ["packed", "nothing"], "open", {}),
+        ("Pow", ["open", "three"], "unpacked", {}),  # in place of a real unpacking
+        ("Flatten", ["pixels"], "colours", {}),
+        ("MatMul", ["colours", "unpacked"], "seen", {}),
+    )
+    constants = {"packed": rng.normal(size=(4800, 8)).astype(np.float32), "zero": np.float32(0), "three": np.float32(3)}
+    data = linear(np.ones((8, 11), np.float32), np.zeros(11, np.float32), *nodes, constants=constants)
+    with pytest.raises(SubmissionError) as caught:
+        check(STUDENT, read_model(data, STUDENT), None)
+    assert caught.value.problems[0].code == "E_MODEL_HIDDEN"
+
+
+# The path from PyTorch to the board
+
+
+def test_the_lines_of_the_sheet_lead_to_a_place_on_the_board(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = (Path(__file__).parents[1] / "tasks/hw13_compression/sheet.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", sheet, re.DOTALL)
+    assert len(blocks) == 2
+    assert len(blocks[1].splitlines()) <= 10
+    for path in home.public("hw13").glob("*.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    torch.manual_seed(1)
+    told: dict[str, Any] = {"pixels": torch.rand(4, 3, SIDE, SIDE)}
+    exec(blocks[0], told)
+    assert told["logits"].shape == (4, 11)
+    assert [tuple(one.shape[2:]) for one in told["maps"]] == [(20, 20), (10, 10), (5, 5)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(blocks[1], {"student": nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                                                  nn.Linear(8, 11))})  # fmt: skip
+    for words in re.findall(r"^lhy-grade (.*hw13.*)$", sheet, re.MULTILINE):
+        if words.startswith(("check", "submit", "leaderboard")):
+            done = CliRunner().invoke(cli, ["--home", str(home.root), *words.split()])
+            assert done.exit_code == 0, done.output
+    board = CliRunner().invoke(cli, ["--home", str(home.root), "leaderboard", "hw13", "--format", "json"])
+    assert len(json.loads(board.stdout)["board"]) == 1
+
+
+def test_paths_of_a_students_machine_in_names_and_remarks_are_not_in_what_is_run(secret: Secret, home: Home) -> None:
+    import onnx
+
+    data = winner(home, secret)
+    model = onnx.load_from_string(data)
+    model.graph.node[0].doc_string = model.graph.node[0].name = "/home/ada/secret/train.py(12)"
+    model.doc_string = "/home/ada"
+    kept = read_model(model.SerializeToString(), STUDENT)
+    assert b"/home/ada" in model.SerializeToString()
+    assert b"/home/ada" not in kept["model"].tobytes() + kept["inspected"].tobytes()
+    assert kept["model"].tobytes() == read_model(data, STUDENT)["model"].tobytes()
+
+
+# What the levels are built from
+
+
+def test_the_samples_student_has_the_courses_parameters_and_the_separable_one_fewer_a_layer() -> None:
+    plain = Student(Config(), 11)
+    assert sum(one.numel() for one in plain.parameters()) == 87_907
+    block = Separable(64, 128, 2)
+    weights = sum(one.numel() for one in block.body.parameters() if one.ndim == 4)
+    assert weights == 64 * 9 + 64 * 128
+    assert block(torch.rand(2, 64, 10, 10)).shape == (2, 128, 5, 5)
+    for level in baseline.LEVELS.values():
+        student = Student(level, 11)
+        assert int(read_model(exported(student, STUDENT), STUDENT)["parameters"][0]) <= LIMIT
+
+
+def test_distillation_is_hintons_loss_and_pictures_without_labels_have_the_teachers_part_alone() -> None:
+    torch.manual_seed(0)
+    logits, told, labels = torch.randn(6, 11), torch.randn(6, 11), torch.tensor([0, 5, -1, 10, -1, 3])
+    p, q = functional.softmax(told / 4, 1), functional.softmax(logits / 4, 1)
+    divergence = (p * (p / q).log()).sum(1).mean()
+    known = -functional.log_softmax(logits, 1)[torch.arange(6), labels.clamp(min=0)][labels >= 0].sum() / 6
+    assert torch.allclose(distillation(logits, told, labels, 0.7, 4.0), 0.7 * 16 * divergence + 0.3 * known)
+    assert torch.allclose(distillation(logits, told, labels, 0.0, 4.0), known)
+    none = torch.full((6,), -1)
+    assert torch.allclose(distillation(logits, told, none, 1.0, 4.0), 16 * divergence)
+    assert float(distillation(told, told, none, 1.0, 4.0)) == pytest.approx(0, abs=1e-6)
+
+
+def test_with_a_high_temperature_the_gradient_is_that_of_matching_logits() -> None:
+    """Hinton et al., section 2.1: for T much larger than centred logits, T² times the gradient tends to (z - v) / N."""
+    torch.manual_seed(0)
+    logits, told = torch.randn(4, 11), torch.randn(4, 11)
+    logits, told = logits - logits.mean(1, keepdim=True), told - told.mean(1, keepdim=True)
+    leaf = logits.clone().double().requires_grad_()
+    distillation(leaf, told.double(), torch.full((4,), -1), 1.0, 1000.0).backward()  # type: ignore[no-untyped-call]
+    assert leaf.grad is not None
+    assert torch.allclose(leaf.grad, (logits - told).double() / 11 / 4, rtol=1e-2, atol=1e-4)
+
+
+def test_hints_vanish_where_the_students_maps_are_the_teachers() -> None:
+    torch.manual_seed(0)
+    maps = [torch.rand(2, width, 4, 4) for width in (8, 16)]
+    same = nn.ModuleList(nn.Conv2d(width, width, 1) for width in (8, 16))
+    for regress, width in zip(same, (8, 16), strict=True):
+        nn.init.dirac_(regress.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(regress.bias)  # type: ignore[arg-type]
+        assert regress.weight.shape == (width, width, 1, 1)
+    same.requires_grad_(False)
+    assert float(hints(maps, maps, same)) == 0
+    moved = [maps[0] + 2, maps[1]]
+    assert float(hints(maps, moved, same)) == pytest.approx(4)
+
+
+def test_a_student_at_the_start_of_boss_has_a_regressor_for_each_stage_of_the_teacher(public: Path) -> None:
+    teacher = networks.load(public / TEACHER_FILE)
+    student, _ = baseline.begun(baseline.LEVELS["boss"], networks.Teacher((32, 64, 128)), 11, 0)
+    pixels = torch.rand(2, 3, SIDE, SIDE)
+    sides = [[one.shape[2:] for one in network.stages(pixels)] for network in (teacher, student)]
+    assert sides[0] == sides[1]
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.25, 0.5, 0.99])
+def test_pruning_takes_the_smallest_weights_of_all_layers_and_nothing_else(ratio: float) -> None:
+    torch.manual_seed(0)
+    network = networks.Teacher((8, 16, 16))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    pruned(network, ratio)
+    weights = [f"{name}.weight" for name, one in network.named_modules() if isinstance(one, nn.Conv2d | nn.Linear)]
+    kept, gone = [], []
+    for name, value in network.state_dict().items():
+        if name not in weights:
+            assert torch.equal(value, before[name])
+            continue
+        zero = value == 0
+        assert torch.equal(value[~zero], before[name][~zero])
+        kept.append(before[name][~zero].abs())
+        gone.append(before[name][zero].abs())
+    total = sum(before[name].numel() for name in weights)
+    assert sum(map(len, gone)) == round(ratio * total)
+    if ratio:
+        assert torch.cat(gone).max() <= torch.cat(kept).min()
+
+
+def test_a_level_draws_the_accuracy_of_the_pruned_teacher(public: Path, tmp_path: Path) -> None:
+    held = baseline.pictures(public, SIDE, "food-11/validation")
+    assert held.labels.bincount().tolist() == [3] * 11
+    found = baseline.draw_pruning(tmp_path / "pruning.png", public / TEACHER_FILE, held, "cpu")
+    teacher = networks.load(public / TEACHER_FILE)
+    assert found[0.0] == baseline.accuracy(teacher, held)
+    assert list(found) == list(baseline.RATIOS)
+    assert (tmp_path / "pruning.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures_without_labels_are_read_as_such(public: Path) -> None:
+    some = baseline.pictures(public, SIDE, "food-11/training/labeled", "food-11/training/unlabeled/00")
+    assert some.pixels.shape == (126, 3, SIDE, SIDE)
+    assert some.labels[:66].tolist() == [label for label in range(11) for _ in range(6)]
+    assert set(some.labels[66:].tolist()) == {-1}
+
+
+def test_the_sample_always_says_the_first_class(home: Home) -> None:
+    assert set(judged(home, brightness()).columns[TARGET].tolist()) == {0}
+
+
+def test_the_edition_asks_for_pictures_of_one_side_and_at_most_a_hundred_thousand_numbers() -> None:
+    edition = TASK.edition("builtin")
+    assert edition.format == STUDENT
+    assert str(STUDENT.inputs[0]) == f"float32 (n, 3, {SIDE}, {SIDE})"
+    assert LIMIT == 100_000
