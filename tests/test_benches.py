@@ -93,6 +93,7 @@ QUICK = {
     "training_hw08": ["--epochs", "1", "--images", "128", "--level", "boss"],
     "training_hw11": ["--epochs", "2", "--level", "medium", "--device", "cpu"],
     "training_hw12": ["--iterations", "2"],
+    "training_hw13": ["--epochs", "2", "--level", "medium", "--device", "cpu"],
     "training_hw14": ["--epochs", "1", "--level", "strong", "--device", "cpu"],
     "training_hw15": ["--epochs", "2", "--level", "medium", "--device", "cpu"],
 }

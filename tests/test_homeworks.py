@@ -206,7 +206,7 @@ CASES = {
     ),
     "hw11": Case(table_of_answers, WRONG_ROWS, rows_turned, {"accuracy_score": 1.0}, 1),
     "hw12": Case(landings, WRONG_MODEL, None, {}, 1, frozenset({"boss"})),
-    "hw13": Case(hw13.winner, WRONG_MODEL, None, {"accuracy_score": 1.0}, 1),
+    "hw13": Case(hw13.winner, ANY_FILE | hw13.WRONG, None, {"accuracy_score": 1.0}, 1),
     "hw14": Case(
         hw14.winner,
         ANY_FILE | hw14.WRONG,

@@ -51,6 +51,26 @@ def winner(home: Home, secret: Secret) -> bytes:
     return linear((2 * means.T).astype(np.float32), -(means**2).sum(axis=1).astype(np.float32))
 
 
+def of_other_pictures(data: bytes) -> bytes:
+    """The sample for pictures of another side."""
+    import onnx
+
+    model = onnx.load_from_string(data)
+    model.graph.input[0].type.tensor_type.shape.dim[3].dim_value = SIDE + 1
+    whole: bytes = model.SerializeToString()
+    return whole
+
+
+WRONG: dict[str, Callable[[bytes], bytes]] = {
+    "another name of the pixels": lambda data: data.replace(b"pixels", b"images"),
+    "another name of the logits": lambda data: data.replace(b"logits", b"scores"),
+    "pictures of another side": of_other_pictures,
+    "an operator with control flow": lambda data: data.replace(b"Gemm", b"Loop"),
+    "a pickle": lambda data: b"\x80\x04" + data,
+    "the teacher": lambda data: exported(networks.Teacher(world.SIZES["full"].widths), STUDENT),
+}
+
+
 @pytest.fixture
 def home(homes: Callable[[str], Home]) -> Home:
     return homes("hw13")

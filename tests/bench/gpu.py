@@ -211,7 +211,7 @@ def loop_row(name: str, level: str, public: Path, given: argparse.Namespace, sha
         bench: Any = importlib.import_module(f"tests.bench.training_{name}")
         module: Any = importlib.import_module(f"baselines.{module_of(name)}")
         config, device, seed = override(module.settings(level, public), given.set), given.device, given.seed
-        if name in ("hw02", "hw03", "hw04", "hw07", "hw11", "hw14", "hw15"):
+        if name in ("hw02", "hw03", "hw04", "hw07", "hw11", "hw13", "hw14", "hw15"):
             if name == "hw03":
                 theirs = bench.Theirs(config, module.root_of(public), seed, device, min(8, cores() - 1))
             else:
@@ -244,6 +244,7 @@ def main() -> None:
             "hw7:medium",
             "hw8:boss",
             "hw11:strong",
+            "hw13:boss",
             "hw14:boss",
             "hw15:boss",
         ],
