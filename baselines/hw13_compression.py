@@ -38,7 +38,7 @@ class Config:
 
     network: Literal["plain", "separable"] = "plain"
     channels: tuple[int, ...] = (32, 32, 64, 100)  # of the plain student's convolutions, or of the separable stages
-    depth: int = 3  # separable blocks of a stage
+    depth: int = 4  # separable blocks of a stage
     soft: float = 0.0  # weight of the teacher's word in `distillation`, the course's α
     temperature: float = 4.0
     unlabelled: bool = False  # learn from the pictures without labels too, from the teacher alone
@@ -54,12 +54,12 @@ class Config:
 
 
 DISTILLED = Config(soft=0.9, unlabelled=True, epochs=8, schedule="cosine", warmup=1)
-SEPARABLE = replace(DISTILLED, network="separable", channels=(32, 64, 128), epochs=26, warmup=2)
+SEPARABLE = replace(DISTILLED, network="separable", channels=(32, 64, 128), lr=4e-3, epochs=24, warmup=2)
 LEVELS = {
     "simple": Config(),
     "medium": DISTILLED,
     "strong": SEPARABLE,
-    "boss": replace(SEPARABLE, depth=4, soft=1.0, hint=10.0, moved=True, epochs=32),
+    "boss": replace(SEPARABLE, soft=1.0, hint=10.0, moved=True, epochs=30),
 }
 
 
@@ -78,22 +78,15 @@ class Pictures:
     pixels: Tensor
     labels: Tensor
 
-    def to(self, device: str) -> Pictures:
-        return Pictures(self.pixels.to(device), self.labels.to(device))
 
-
-def pictures(public: Path, side: int, *folders: str) -> Pictures:
+def pictures(public: Path, side: int, *folders: str, device: str = "cpu") -> Pictures:
     """The pictures of some folders. The class stands before each name, but for those without labels."""
     paths = [path for folder in folders for path in sorted((public / folder).rglob("*.jpg"))]
     if not paths:
         raise UserError(f"{public / folders[0]}: expected pictures; found none.")
     names = [path.name.partition("_")[0] for path in paths]
-    return Pictures(read_pictures(paths, side), torch.tensor([int(name) if name.isdigit() else -1 for name in names]))
-
-
-def last(x: Tensor) -> Tensor:
-    """The same pictures with their colours side by side in memory."""
-    return x.contiguous(memory_format=torch.channels_last)
+    labels = torch.tensor([int(name) if name.isdigit() else -1 for name in names])
+    return Pictures(read_pictures(paths, side).to(device), labels.to(device))
 
 
 def turned(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -207,7 +200,7 @@ def accuracy(network: nn.Module, held: Pictures) -> float:
     network.eval()
     with torch.inference_mode():
         parts = zip(held.pixels.split(256), held.labels.split(256), strict=True)
-        right = sum(int((network(last(x / 255)).argmax(1) == y).sum()) for x, y in parts)
+        right = sum(int((network(x / 255).argmax(1) == y).sum()) for x, y in parts)
     network.train()
     return right / len(held.labels)
 
@@ -228,11 +221,10 @@ def draw_pruning(path: Path, teacher: Path, held: Pictures, device: str) -> dict
 def exported(student: nn.Module, form: ModelFormat) -> bytes:
     """The student as an ONNX graph of a format, its batch normalisations folded into the convolutions before them."""
     (given,), (wanted,), file = form.inputs, form.outputs, io.BytesIO()
-    student = student.cpu().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that this exporter is the older one
         torch.onnx.export(
-            student, (torch.zeros(2, *given.shape),), file, input_names=[given.name], output_names=[wanted.name],
+            student.eval(), (torch.zeros(2, *given.shape),), file, input_names=[given.name], output_names=[wanted.name],
             dynamic_axes={given.name: {0: "n"}, wanted.name: {0: "n"}}, opset_version=17, dynamo=False,
         )  # fmt: skip
     return file.getvalue()
@@ -258,13 +250,15 @@ def train(config: Config, public: Path, run: Run) -> None:
     assert isinstance(form, ModelFormat)
     side, classes, device = form.inputs[0].shape[1], form.outputs[0].shape[0], run.device
     folders = [LAYOUT.training_folder, *([LAYOUT.unlabelled_folder] if config.unlabelled else [])]
-    known = pictures(public, side, *folders).to(device)
-    held = pictures(public, side, LAYOUT.validation_folder).to(device)
+    known = pictures(public, side, *folders, device=device)
+    held = pictures(public, side, LAYOUT.validation_folder, device=device)
     teacher = load(public / TEACHER_FILE).to(device)
+    teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     student, regressors = begun(config, teacher, classes, run.seed)
     student.to(device)
     regressors.to(device)
-    run.compiled(student)
+    for stage in student.body:
+        run.compiled(stage)
     weights = [*student.parameters(), *regressors.parameters()]
     optimiser = torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay, fused=True)
     generator = torch.Generator().manual_seed(run.seed)
@@ -280,7 +274,8 @@ def train(config: Config, public: Path, run: Run) -> None:
             factor = rate(config.schedule, step, config.epochs * steps, config.warmup * steps)
             optimiser.param_groups[0]["lr"] = config.lr * factor
             x = known.pixels[rows] / 255  # (batch, 3, side, side)
-            x = last(moved(x, draws[rows], 180.0) if config.moved else turned(x, generator))
+            x = moved(x, draws[rows], 180.0) if config.moved else turned(x, generator)
+            x = x.contiguous(memory_format=torch.channels_last)
             with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
                 wanted = teacher.stages(x) if config.soft else []
                 told = teacher.head(wanted[-1].mean((2, 3))) if config.soft else x
@@ -296,7 +291,9 @@ def train(config: Config, public: Path, run: Run) -> None:
             total += loss.detach() * len(rows)
         run.log({"train_loss": float(total) / len(known.labels), "valid_accuracy": accuracy(student, held)})
     draw_pruning(run.folder / "pruning.png", public / TEACHER_FILE, held, device)
-    run.finish(exported(student, form))
+    finished = Student(config, classes)  # that nothing has compiled, on the CPU
+    finished.load_state_dict(student.state_dict())
+    run.finish(exported(finished, form))
 
 
 if __name__ == "__main__":

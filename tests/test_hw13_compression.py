@@ -136,6 +136,7 @@ def test_the_teacher_learns_and_is_the_same_on_any_number_of_threads() -> None:
     assert float((networks.loads(found[0])(pixels).argmax(1) == torch.from_numpy(labels)).float().mean()) > 0.3
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(world.SIZES, "small", Counts(2, 1, 9, 22, 520, 1, (8, 8, 8)))
     made = []
