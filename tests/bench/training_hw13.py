@@ -9,12 +9,8 @@ asked for. They take turns epoch by epoch; the first is not counted. The score i
 
 from __future__ import annotations
 
-import argparse
-import os
+import json
 import sys
-import tempfile
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +23,13 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from baselines import hw13_compression as baseline  # noqa: E402
-from baselines.common import pick_device, rate, tuned  # noqa: E402
+from baselines.common import rate  # noqa: E402
 from baselines.pictures import moved  # noqa: E402
 from submissions.models import read_model  # noqa: E402
-from tasks.hw13_compression import CLASSES, LAYOUT, STUDENT, TARGET, TEACHER_FILE  # noqa: E402
-from tasks.hw13_compression.judge import run as judged  # noqa: E402
+from tasks.hw13_compression import CLASSES, LAYOUT, STUDENT, TARGET, TASK, TEACHER_FILE  # noqa: E402
+from tasks.hw13_compression.judge import run  # noqa: E402
 from tasks.hw13_compression.networks import load  # noqa: E402
-from tests.bench.tricks.frame import prepared  # noqa: E402
-from tests.bench.turns import in_turns  # noqa: E402
+from tests.bench.turns import bench, options  # noqa: E402
 
 
 class Files(Dataset[tuple[torch.Tensor, int]]):
@@ -114,35 +109,14 @@ class Theirs:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--level", default="strong", choices=tuple(baseline.LEVELS))
-    parser.add_argument("--epochs", type=int, help="at least 2; default: those of the level")
-    parser.add_argument("--device", default="auto", help="auto, cuda or cpu")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    device = pick_device(given.device)
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {device}, torch {torch.__version__}")
-    with tempfile.TemporaryDirectory() as name, tuned(device, 1):
-        world = prepared(Path(name) / "home", "hw13", "builtin", "small", given.seed)
-        config = baseline.settings(given.level, world.public)
-        config = replace(config, epochs=given.epochs or config.epochs)
-        theirs = Theirs(config, world.public, given.seed, device)
-        turns = in_turns(
-            partial(baseline.train, config, world.public),
-            theirs.epoch,
-            Path(name) / "run",
-            given.seed,
-            device,
-            STUDENT.suffix,
-        )
-        truth, scores = world.secret.answers.columns[TARGET], []
-        for data in (baseline.exported(theirs.student, STUDENT), turns.run.submission.read_bytes()):
-            said = judged(STUDENT, read_model(data, STUDENT), world.secret.folder).columns[TARGET]
-            scores.append(float(np.mean(said == truth)))
-    print(f"DataLoader loop  {turns.theirs:8.1f} steps a second   accuracy {scores[0]:.4f}")
-    print(f"baseline         {turns.ours:8.1f} steps a second   accuracy {scores[1]:.4f}")
-    ratio = turns.ours / turns.theirs
-    print(f"ratio {ratio:.2f} at batches of {config.batch}, {given.level}, {config.epochs} epochs")
+    given = options(__doc__, baseline.LEVELS, "strong").parse_args()
+    with bench(given, TASK, baseline) as here:
+        (here.public / "format.json").write_text(json.dumps(here.form.to_json()), encoding="utf-8")
+        theirs = Theirs(here.config, here.public, here.seed, here.device)
+        turns = here.in_turns(theirs.epoch, STUDENT.suffix)
+        files = (baseline.exported(theirs.student.cpu(), STUDENT), turns.run.submission.read_bytes())
+        said = [run(STUDENT, read_model(file, STUDENT), here.secret).columns[TARGET] for file in files]
+        here.show(turns, "accuracy", [here.accuracy(one, TARGET) for one in said])
 
 
 if __name__ == "__main__":
