@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -199,7 +199,7 @@ def accuracy(network: nn.Module, held: Pictures) -> float:
     """The share of pictures that a network names rightly."""
     network.eval()
     with torch.inference_mode():
-        parts = zip(held.pixels.split(256), held.labels.split(256), strict=True)
+        parts = zip(torch.split(held.pixels, 256), torch.split(held.labels, 256), strict=True)
         right = sum(int((network(x / 255).argmax(1) == y).sum()) for x, y in parts)
     network.train()
     return right / len(held.labels)
@@ -220,14 +220,16 @@ def draw_pruning(path: Path, teacher: Path, held: Pictures, device: str) -> dict
 
 def exported(student: nn.Module, form: ModelFormat) -> bytes:
     """The student as an ONNX graph of a format, its batch normalisations folded into the convolutions before them."""
-    (given,), (wanted,), file = form.inputs, form.outputs, io.BytesIO()
+    file: Any = io.BytesIO()
+    (given,), (wanted,) = form.inputs, form.outputs
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that this exporter is the older one
         torch.onnx.export(
             student.eval(), (torch.zeros(2, *given.shape),), file, input_names=[given.name], output_names=[wanted.name],
             dynamic_axes={given.name: {0: "n"}, wanted.name: {0: "n"}}, opset_version=17, dynamo=False,
         )  # fmt: skip
-    return file.getvalue()
+    data: bytes = file.getvalue()
+    return data
 
 
 # Training

@@ -38,7 +38,7 @@ OTHERS = 12_000
 
 def batches(network: nn.Module, x: Tensor) -> Tensor:
     with torch.inference_mode():
-        return torch.cat([network(part.float() / 255) for part in x.split(256)])
+        return torch.cat([network(part.float() / 255) for part in torch.split(x, 256)])
 
 
 def taught(given: Given) -> tuple[Tensor, Tensor]:
@@ -68,7 +68,7 @@ def run(nodes: Sequence[Node], constants: dict[str, Any], pixels: Tensor) -> Ten
     model = load_from_string(models.graph(STUDENT, "features", nodes, constants))
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("seen", 1, None))
     session = InferenceSession(model.SerializeToString())
-    parts = [session.run(["seen"], {"pixels": (part.float() / 255).numpy()})[0] for part in pixels.split(100)]
+    parts = [session.run(["seen"], {"pixels": (part.float() / 255).numpy()})[0] for part in torch.split(pixels, 100)]
     return torch.from_numpy(np.concatenate(parts)).flatten(1)
 
 
@@ -211,7 +211,8 @@ def narrowed(given: Given) -> bytes:
     for stage, copy, width in zip(large.body, small.body, widths, strict=True):
         convs = [one for one in stage.modules() if isinstance(one, nn.Conv2d)]
         shared = [convs[0], *convs[2:]]  # what is added up has the same channels
-        kept = sum(one.weight.abs().mean((1, 2, 3)) for one in shared).topk(width).indices.sort().values
+        size = torch.stack([one.weight.abs().mean((1, 2, 3)) for one in shared]).sum(0)
+        kept = size.topk(width).indices.sort().values
         inner = convs[1].weight.abs().mean((1, 2, 3)).topk(width).indices.sort().values if convs[1:] else kept
         places = [(kept, before), (inner, kept), (kept, inner)][: len(convs)]
         pairs = (
@@ -222,10 +223,10 @@ def narrowed(given: Given) -> bytes:
             for number, (theirs, mine) in enumerate(zip(*pairs, strict=True)):
                 out, into = places[number // 2]
                 if isinstance(theirs, nn.Conv2d):
-                    mine.weight.copy_(theirs.weight[out][:, into])  # type: ignore[operator, union-attr]
+                    mine.weight.copy_(theirs.weight[out][:, into])
                 else:
-                    mine.weight.copy_(theirs.weight[out])  # type: ignore[operator, union-attr]
-                    mine.bias.copy_(theirs.bias[out])  # type: ignore[operator, union-attr]
+                    mine.weight.copy_(theirs.weight[out])
+                    mine.bias.copy_(theirs.bias[out])
         before = kept
     body = settled(Body(small, 3, most=False), pixels)
     return exported(Headed(body, pixels, wanted), STUDENT)
