@@ -24,7 +24,7 @@ from baselines.run import Run
 from tasks.base import UserError
 from tasks.formats import ModelFormat, format_from_json
 from tasks.hw13_compression import LAYOUT, STUDENT, TEACHER_FILE
-from tasks.hw13_compression.networks import Teacher, convolution, load
+from tasks.hw13_compression.networks import convolution, load
 
 FILES = ("manifest.json",)
 SUFFIX, THREADS, AUTO = STUDENT.suffix, 1, "cuda"
@@ -228,22 +228,10 @@ def exported(student: nn.Module, form: ModelFormat) -> bytes:
             student.eval(), (torch.zeros(2, *given.shape),), file, input_names=[given.name], output_names=[wanted.name],
             dynamic_axes={given.name: {0: "n"}, wanted.name: {0: "n"}}, opset_version=17, dynamo=False,
         )  # fmt: skip
-    data: bytes = file.getvalue()
-    return data
+    return bytes(file.getvalue())
 
 
 # Training
-
-
-def begun(config: Config, teacher: Teacher, classes: int, seed: int) -> tuple[Student, nn.ModuleList]:
-    """A student, and what brings each of its maps to the width of the teacher's, with weights drawn by the seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        student = Student(config, classes)
-        pairs = zip(config.channels, teacher.widths, strict=True) if config.hint else ()
-        regressors = nn.ModuleList(nn.Conv2d(mine, theirs, 1) for mine, theirs in pairs)
-    student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return student, regressors
 
 
 def train(config: Config, public: Path, run: Run) -> None:
@@ -254,11 +242,13 @@ def train(config: Config, public: Path, run: Run) -> None:
     folders = [LAYOUT.training_folder, *([LAYOUT.unlabelled_folder] if config.unlabelled else [])]
     known = pictures(public, side, *folders, device=device)
     held = pictures(public, side, LAYOUT.validation_folder, device=device)
-    teacher = load(public / TEACHER_FILE).to(device)
-    teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    student, regressors = begun(config, teacher, classes, run.seed)
-    student.to(device)
-    regressors.to(device)
+    teacher = load(public / TEACHER_FILE)
+    torch.manual_seed(run.seed)
+    student = Student(config, classes)  # with weights drawn on the CPU
+    pairs = zip(config.channels, teacher.widths, strict=True) if config.hint else ()
+    regressors = nn.ModuleList(nn.Conv2d(mine, theirs, 1) for mine, theirs in pairs).to(device)
+    for network in (teacher, student):
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     for stage in student.body:
         run.compiled(stage)
     weights = [*student.parameters(), *regressors.parameters()]

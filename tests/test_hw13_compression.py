@@ -439,9 +439,9 @@ def test_hints_vanish_where_the_students_maps_are_the_teachers() -> None:
     assert float(hints(maps, moved, same)) == pytest.approx(4)
 
 
-def test_a_student_at_the_start_of_boss_has_a_regressor_for_each_stage_of_the_teacher(public: Path) -> None:
+def test_the_separable_student_has_maps_of_the_same_sides_as_the_teacher(public: Path) -> None:
     teacher = networks.load(public / TEACHER_FILE)
-    student, _ = baseline.begun(baseline.LEVELS["boss"], networks.Teacher((32, 64, 128)), 11, 0)
+    student = Student(baseline.LEVELS["boss"], 11)
     pixels = torch.rand(2, 3, SIDE, SIDE)
     sides = [[one.shape[2:] for one in network.stages(pixels)] for network in (teacher, student)]
     assert sides[0] == sides[1]
