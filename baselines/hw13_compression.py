@@ -43,7 +43,7 @@ class Config:
     temperature: float = 4.0
     unlabelled: bool = False  # learn from the pictures without labels too, from the teacher alone
     hint: float = 0.0  # weight of `hints`
-    moved: bool = False  # turn each picture by any angle, zoom, stretch and shift it, not whole batches by quarters
+    turns: Literal["none", "quarters", "any"] = "none"  # of whole batches (`turned`), or of each picture (`moved`)
     epochs: int = 20
     batch: int = 32
     lr: float = 2e-3
@@ -53,13 +53,13 @@ class Config:
     clip: float = 10.0  # largest norm of the gradient
 
 
-DISTILLED = Config(soft=0.9, unlabelled=True, epochs=8, schedule="cosine", warmup=1)
+DISTILLED = Config(turns="quarters", soft=0.9, unlabelled=True, epochs=8, schedule="cosine", warmup=1)
 SEPARABLE = replace(DISTILLED, network="separable", channels=(32, 64, 128), lr=4e-3, epochs=24, warmup=2)
 LEVELS = {
     "simple": Config(),
     "medium": DISTILLED,
     "strong": SEPARABLE,
-    "boss": replace(SEPARABLE, soft=1.0, hint=10.0, moved=True, epochs=30),
+    "boss": replace(SEPARABLE, soft=1.0, hint=10.0, turns="any", epochs=30),
 }
 
 
@@ -266,7 +266,8 @@ def train(config: Config, public: Path, run: Run) -> None:
             factor = rate(config.schedule, step, config.epochs * steps, config.warmup * steps)
             optimiser.param_groups[0]["lr"] = config.lr * factor
             x = known.pixels[rows] / 255  # (batch, 3, side, side)
-            x = moved(x, draws[rows], 180.0) if config.moved else turned(x, generator)
+            if config.turns != "none":
+                x = moved(x, draws[rows], 180.0) if config.turns == "any" else turned(x, generator)
             x = x.contiguous(memory_format=torch.channels_last)
             with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
                 wanted = teacher.stages(x) if config.soft else []

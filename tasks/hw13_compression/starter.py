@@ -53,7 +53,7 @@ device = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def read(folder):
-    """The pictures of a folder, uint8 (n, 3, 40, 40), and their classes, which stand in the names."""
+    """The pictures of a folder, uint8 (n, 3, 40, 40), and the classes that stand in the names."""
     paths = sorted((DATA / "food-11" / folder).rglob("*.jpg"))
     pixels = np.stack([np.asarray(Image.open(path)) for path in paths])
     labels = torch.tensor([int(path.name.split("_")[0]) for path in paths])
@@ -134,8 +134,8 @@ print(f"the student: {sum(one.numel() for one in student.parameters()):,} parame
 #
 # If the machine is taken away, run everything again: it goes on after the last checkpoint.
 #
-# A dish has no upper side, so each batch is mirrored and turned by quarters. **Hint**: there are
-# more ways to make new pictures of old ones, and the teacher can name them all.
+# **Hint**: a dish has no upper side. There are many ways to make new pictures of old ones, and the
+# teacher can name them all.
 
 # %%
 CHECKPOINT, BEST = WORK / "checkpoint.pt", WORK / "best.pt"
@@ -162,9 +162,7 @@ for epoch in range(len(history), CONFIG["epochs"]):
     student.train()
     total, whole = 0.0, len(x_train) // CONFIG["batch"] * CONFIG["batch"]
     for rows in torch.randperm(len(x_train))[:whole].split(CONFIG["batch"]):
-        pixels = torch.rot90(x_train[rows] / 255, int(torch.randint(4, ())), (2, 3))
-        pixels = pixels.flip(3) if torch.rand(()) < 0.5 else pixels
-        loss = loss_of(student(pixels), y_train[rows])
+        loss = loss_of(student(x_train[rows] / 255), y_train[rows])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

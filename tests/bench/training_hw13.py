@@ -44,9 +44,9 @@ class Files(Dataset[tuple[torch.Tensor, int]]):
     def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
         path = self.paths[row]
         x = torch.from_numpy(np.array(Image.open(path).convert("RGB"))).permute(2, 0, 1).float() / 255
-        if self.turn and self.config.moved:
+        if self.turn and self.config.turns == "any":
             x = moved(x[None], torch.rand(1, 6), 180.0)[0]
-        elif self.turn:
+        elif self.turn and self.config.turns == "quarters":
             x = torch.rot90(x, int(torch.randint(4, ())), (1, 2))
             x = x.flip(2) if torch.rand(()) < 0.5 else x
         name = path.name.partition("_")[0]

@@ -291,11 +291,6 @@ def the_teacher(given: World, streams: Streams, size: str) -> Columns:
     return {TARGET: batches(load(given.public / TEACHER_FILE), images).argmax(1).numpy()}
 
 
-SAID = (
-    "the teacher names pictures of another key as well, and any picture that it names teaches the student; the judge "
-    "cannot see what a network has learned from. The sheet forbids it"
-)
-
 REFERENCES = (Reference("the teacher itself, whatever its size", the_teacher),)
 TRICKS = (
     Trick("class 0 always", NO_LEARNING, lambda given: world.brightness()),
@@ -308,5 +303,5 @@ TRICKS = (
     Trick("the teacher without its last stage, and a line", PUBLIC_DATA, two_stages),
     Trick("the teacher with fewer channels, and a line", PUBLIC_DATA, narrowed),
     Trick("the teacher in low rank, and a line", PUBLIC_DATA, low_rank),
-    Trick("strong with pictures of another key", OTHER_DATA, of_another_key, SAID, long=True),
+    Trick("strong with pictures of another key", OTHER_DATA, of_another_key, long=True),
 )
