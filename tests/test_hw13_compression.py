@@ -19,8 +19,9 @@ from torch.nn import functional
 
 from baselines import hw13_compression as baseline
 from baselines.hw13_compression import Config, Separable, Student, distillation, exported, hints, pruned
-from harness.cli import cli
-from harness.competition import Secret, find_competition, read_secret
+from harness.answers import Secret, read_secret
+from harness.cli.main import cli
+from harness.competition import find_competition
 from harness.home import Home
 from submissions.models import read_model
 from tasks.base import Judged, SubmissionError
