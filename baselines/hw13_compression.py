@@ -1,6 +1,9 @@
 """HW13 in four levels: the sample's student with labels, distillation, a separable student, stage-wise distillation.
 
-CLAIM
+Accuracy on 1,000 public and 1,000 private pictures of the built-in world, mean ± standard deviation over the seeds
+300-302, and seconds of a core (Intel Xeon, November 2026): simple 0.436 ± 0.071, 0.461 ± 0.078, 45 s; medium 0.730 ±
+0.051, 0.739 ± 0.064, 77 s; strong 0.957 ± 0.022, 0.955 ± 0.016, 133 s; boss 0.990 ± 0.006, 0.988 ± 0.007, 210 s
+(`python tests/bench/ladder.py hw13 --seeds 300-302 --no-tricks`).
 """
 
 from __future__ import annotations

@@ -168,7 +168,7 @@ def test_the_judge_names_what_pytorch_names_and_twice_the_same(home: Home) -> No
     images = np.load(home.root / "secret" / "hw13" / "1" / PICTURES_FILE)
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
-        student.eval().head.bias -= student(pixels).mean(0)  # or it would name one class always
+        student.eval().head.bias.sub_(student(pixels).mean(0))  # or it would name one class always
         named = student(pixels).argmax(1).numpy()
     data = exported(student, STUDENT)
     assert data == exported(student, STUDENT)
@@ -279,7 +279,9 @@ def quantised(data: bytes) -> bytes:
         step = max(np.abs(weights).max(), 1e-9) / 127
         small = onnx.numpy_helper.from_array(np.rint(weights / step).astype(np.int8), f"{tensor.name}.small")
         model.graph.initializer.remove(tensor)
-        model.graph.initializer.extend([small, onnx.numpy_helper.from_array(np.float32(step), f"{tensor.name}.step")])
+        model.graph.initializer.extend(
+            [small, onnx.numpy_helper.from_array(np.array(step, np.float32), f"{tensor.name}.step")]
+        )
         names = [f"{tensor.name}.small", f"{tensor.name}.step"]
         model.graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, [tensor.name]))
     whole: bytes = model.SerializeToString()
@@ -304,11 +306,14 @@ def test_the_limit_is_inclusive_and_the_teacher_is_over_it(home: Home, public: P
 
 SMALL = {"small": np.ones((1, 3, 1, 1), np.float32)}
 GROWN: dict[str, tuple[Node, dict[str, NDArray[Any]]]] = {
-    "Resize": (("Resize", ["small", "", "by"], "grown", {"mode": "linear"}), {"by": np.float32([8, 1, 3, 3])}),
-    "Expand": (("Expand", ["small", "to"], "grown", {}), {"to": np.int64([8, 3, 3, 3])}),
-    "Pad": (("Pad", ["small", "to"], "grown", {}), {"to": np.int64([0, 0, 0, 0, 7, 0, 2, 2])}),
+    "Resize": (
+        ("Resize", ["small", "", "by"], "grown", {"mode": "linear"}),
+        {"by": np.array([8, 1, 3, 3], np.float32)},
+    ),
+    "Expand": (("Expand", ["small", "to"], "grown", {}), {"to": np.array([8, 3, 3, 3], np.int64)}),
+    "Pad": (("Pad", ["small", "to"], "grown", {}), {"to": np.array([0, 0, 0, 0, 7, 0, 2, 2], np.int64)}),
     "Concat": (("Concat", ["small"] * 8, "grown", {"axis": 0}), {}),
-    "Tile": (("Tile", ["small", "to"], "grown", {}), {"to": np.int64([8, 1, 3, 3])}),
+    "Tile": (("Tile", ["small", "to"], "grown", {}), {"to": np.array([8, 1, 3, 3], np.int64)}),
     "Gather": (("Gather", ["small", "to"], "grown", {"axis": 0}), {"to": np.zeros(8, np.int64)}),
 }
 
@@ -336,7 +341,8 @@ def test_weights_behind_a_zero_of_the_picture_are_refused_before_a_hidden_pictur
         ("Flatten", ["pixels"], "colours", {}),
         ("MatMul", ["colours", "unpacked"], "seen", {}),
     )
-    constants = {"packed": rng.normal(size=(4800, 8)).astype(np.float32), "zero": np.float32(0), "three": np.float32(3)}
+    constants: dict[str, NDArray[Any]] = {"packed": rng.normal(size=(4800, 8)).astype(np.float32)}
+    constants |= {"zero": np.array(0, np.float32), "three": np.array(3, np.float32)}
     data = linear(np.ones((8, 11), np.float32), np.zeros(11, np.float32), *nodes, constants=constants)
     with pytest.raises(SubmissionError) as caught:
         check(STUDENT, read_model(data, STUDENT), None)
