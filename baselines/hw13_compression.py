@@ -9,7 +9,6 @@ Accuracy on 1,000 public and 1,000 private pictures of the built-in world, mean 
 from __future__ import annotations
 
 import io
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +23,13 @@ from torch.nn import functional
 from baselines.common import main, rate
 from baselines.pictures import moved, read_pictures
 from baselines.run import Run
+from baselines.students import form_of, layout_of, student_of, teacher_of, written
 from tasks.base import UserError
-from tasks.formats import ModelFormat, format_from_json
-from tasks.hw13_compression import LAYOUT, STUDENT, TEACHER_FILE
+from tasks.formats import ModelFormat
 from tasks.hw13_compression.networks import convolution, load
 
 FILES = ("manifest.json",)
-SUFFIX, THREADS, AUTO = STUDENT.suffix, 1, "cuda"
+THREADS, AUTO = 1, "cuda"
 RATIOS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 """Shares of the teacher's weights that are pruned for the plot in the run's folder."""
 
@@ -69,6 +68,10 @@ LEVELS = {
 def settings(level: str, public: Path) -> Config:
     """The settings of a level."""
     return LEVELS[level]
+
+
+def suffix(public: Path) -> str:
+    return form_of(public).suffix
 
 
 # Data
@@ -239,13 +242,13 @@ def exported(student: nn.Module, form: ModelFormat) -> bytes:
 
 def train(config: Config, public: Path, run: Run) -> None:
     """Train a student, and write it as a graph, with the plot of the pruned teacher beside it."""
-    form = format_from_json(json.loads((public / "format.json").read_text(encoding="utf-8")))
-    assert isinstance(form, ModelFormat)
+    form, layout = student_of(form_of(public)), layout_of(public)
     side, classes, device = form.inputs[0].shape[1], form.outputs[0].shape[0], run.device
-    folders = [LAYOUT.training_folder, *([LAYOUT.unlabelled_folder] if config.unlabelled else [])]
+    folders = [layout.training_folder, *([layout.unlabelled_folder] if config.unlabelled and layout.unlabelled else [])]
     known = pictures(public, side, *folders, device=device)
-    held = pictures(public, side, LAYOUT.validation_folder, device=device)
-    teacher = load(public / TEACHER_FILE)
+    held = pictures(public, side, layout.validation_folder, device=device)
+    file = teacher_of(public, run, known.pixels, known.labels)
+    teacher = load(file)
     torch.manual_seed(run.seed)
     student = Student(config, classes)  # with weights drawn on the CPU
     pairs = zip(config.channels, teacher.widths, strict=True) if config.hint else ()
@@ -286,10 +289,10 @@ def train(config: Config, public: Path, run: Run) -> None:
             optimiser.step()
             total += loss.detach() * len(rows)
         run.log({"train_loss": float(total) / len(known.labels), "valid_accuracy": accuracy(student, held)})
-    draw_pruning(run.folder / "pruning.png", public / TEACHER_FILE, held, device)
+    draw_pruning(run.folder / "pruning.png", file, held, device)
     finished = Student(config, classes)  # that nothing has compiled, on the CPU
     finished.load_state_dict(student.state_dict())
-    run.finish(exported(finished, form))
+    run.finish(written(finished, exported(finished, form), public, run))
 
 
 if __name__ == "__main__":

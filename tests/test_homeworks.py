@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from baselines import students
 from baselines.common import train_level
 from harness.answers import Secret, find_judge, read_secret
 from harness.cli import common
@@ -37,6 +38,7 @@ from tasks.hw03_cnn import LAYOUT_2021, LAYOUT_2022
 from tasks.hw05_transformer import official as talks
 from tasks.hw06_gan import networks
 from tasks.hw10_attack import official as attacks
+from tasks.hw13_compression import LAYOUTS
 from tasks.streams import fixed
 from tests import test_hw01_official as hw01
 from tests import test_hw02_classification as hw02
@@ -431,6 +433,8 @@ COURSE: dict[tuple[str, str], tuple[float, list[float], list[float] | None, list
     ("hw11", "2021"): (0.5, [0.41962, 0.59980, 0.71874, 0.77956], None, [1, 1, 0.75, 0.25]),
     ("hw11", "2022"): (0.5, [0.44616, 0.64576, 0.75840, 0.80640], None, [0.5] * 4),
     ("hw11", "2023"): (0.5, [0.44280, 0.65994, 0.75342, 0.81072], None, [0.5] * 4),
+    ("hw13", "2021"): (0.5, [0.59856, 0.65412, 0.72819, 0.81003], None, [1, 1, 0.75, 0.25]),
+    ("hw13", "2022"): (0.3, [0.44820, 0.64840, 0.82370, 0.85159], None, [0.5] * 4),
     ("hw14", "2021"): (0.5, [], None, []),
     ("hw14", "2022"): (0.5, [], None, []),
     ("hw15", "2022"): (0.5, [0.6, 0.7, 0.9, 0.95], None, [0.5] * 4),
@@ -541,6 +545,8 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw08", "own"): hw08_own.given,
     ("hw10", "2022"): hw10.given,
     ("hw11", "2022"): hw11.given,
+    ("hw13", "2021"): lambda place: hw03.given(place, LAYOUT_2021),
+    ("hw13", "2022"): lambda place: hw03.given(place, LAYOUTS[1]),
     ("hw14", "2022"): hw14.given,
     ("hw15", "2022"): hw15.given,
 }
@@ -553,6 +559,8 @@ def given(name: str, edition: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(talks, "LEAST", 600)
     monkeypatch.setitem(networks.FACES, "small", 60)
     monkeypatch.setattr(attacks, "EPOCHS", (1, 1))
+    monkeypatch.setattr(students, "EPOCHS", 1)
+    monkeypatch.setattr(students, "WIDTHS", (4, 8, 8))
     return GIVEN[name, edition](tmp_path / "given")
 
 

@@ -28,7 +28,7 @@ MAKERS = (
     "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world", "hw06_gan/official",
     "hw07_bert/official", "hw07_bert/world", "hw08_anomaly/faces", "hw08_anomaly/official", "hw08_anomaly/own",
     "hw08_anomaly/world", "hw09_explainable/scenes", "hw09_explainable/world", "hw11_adaptation/official",
-    "hw11_adaptation/world", "hw14_lifelong/digits",
+    "hw11_adaptation/world", "hw13_compression/official", "hw14_lifelong/digits",
     "hw14_lifelong/official", "hw14_lifelong/world", "hw15_meta/alphabets", "hw15_meta/official",
     "hw15_meta/world", "things",
 )  # fmt: skip

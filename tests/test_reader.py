@@ -27,7 +27,7 @@ from submissions.reader import read
 from submissions.table import CODES, read_table
 from submissions.text import inert, load
 from tasks.base import Answers, Columns, Edition, Problem, SubmissionError, Task, UserError
-from tasks.formats import Column, EpisodesFormat, LinesFormat, TableFormat, Year
+from tasks.formats import Column, EpisodesFormat, LinesFormat, ModelFormat, TableFormat, Year
 from tasks.homeworks import all_tasks
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions"
@@ -793,6 +793,7 @@ YEARS = {
     "hw06": ("2022",),
     "hw07": ("2022",),
     "hw08": ("2021", "2022"),
+    "hw13": ("2021",),
 }
 """The years of which there are real files."""
 
@@ -810,7 +811,7 @@ def year_of(edition: Edition) -> str:
         if task.name in YEARS
         for year in YEARS[task.name]
         for edition in task.editions
-        if edition.name not in ("own", "builtin-model")
+        if edition.name != "own" and not isinstance(edition.format, ModelFormat)
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
@@ -833,7 +834,12 @@ def test_every_real_file_is_taken_by_the_editions_of_its_year_and_named_by_the_o
 
 @pytest.mark.parametrize(
     "edition",
-    [edition for name in ("hw01", "hw03") for edition in TASKS[name].editions if edition.name != "own"],
+    [
+        edition
+        for name in ("hw01", "hw03", "hw13")
+        for edition in TASKS[name].editions
+        if edition.name != "own" and isinstance(edition.format, TableFormat)
+    ],
     ids=lambda one: one.name,
 )
 def test_files_of_2023_are_named(edition: Edition) -> None:

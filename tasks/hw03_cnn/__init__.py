@@ -19,7 +19,10 @@ CLASSES = tuple(f"dish {number}" for number in range(11))
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of one year's pictures, and the course's own counts; `unlabelled` is 0 where the year has none."""
+    """The folders of one year's pictures, and the course's own counts; `unlabelled` is 0 where the year has none.
+
+    `testing` is the folder of the test pictures, and `first` the number of the first of them.
+    """
 
     year: str
     root: str
@@ -28,6 +31,8 @@ class Layout:
     unlabelled: int
     public_share: float
     test: int = 3347
+    testing: str = "testing/00"
+    first: int = 0
 
     @property
     def folders(self) -> bool:
@@ -48,7 +53,7 @@ class Layout:
 
     @property
     def test_folder(self) -> str:
-        return f"{self.root}/testing/00" if self.folders else f"{self.root}/test"
+        return f"{self.root}/{self.testing}"
 
     def labelled_name(self, folder: str, label: int, number: int) -> str:
         """The path of labelled picture `number` of a class, below `public`."""
@@ -56,8 +61,8 @@ class Layout:
         return f"{folder}/{label:02d}/{name}" if self.folders else f"{folder}/{name}"
 
     def test_name(self, number: int) -> str:
-        """The path of test picture `number`, from 0: its name counts from 0000 in 2021 and from 0001 in 2022."""
-        return f"{self.test_folder}/{number + (not self.folders):04d}.jpg"
+        """The path of test picture `number`, counted from 0."""
+        return f"{self.test_folder}/{number + self.first:04d}.jpg"
 
     def name(self, part: str, label: int, number: int) -> str:
         """The path of a picture of the part "training", "validation", "unlabelled" or "test"."""
@@ -69,15 +74,17 @@ class Layout:
         return self.labelled_name(self.training_folder if part == "training" else self.validation_folder, label, number)
 
     def ids(self, count: int) -> range | tuple[str, ...]:
-        """The ids of `count` test pictures: whole numbers from 0 in 2021, the file names from "0001" in 2022."""
-        return range(count) if self.folders else tuple(f"{number + 1:04d}" for number in range(count))
+        """The ids of `count` test pictures: whole numbers from 0 in 2021, the file names, such as "0001", in 2022."""
+        return range(count) if self.folders else tuple(f"{number + self.first:04d}" for number in range(count))
 
 
 LAYOUT_2021 = Layout("2021", "food-11", 280 * 11, 60 * 11, 6786, 0.5)
-LAYOUT_2022 = Layout("2022", "food11", 9866, 3430, 0, 0.3)
+LAYOUT_2022 = Layout("2022", "food11", 9866, 3430, 0, 0.3, testing="test", first=1)
+LAYOUTS = (LAYOUT_2021, LAYOUT_2022)
+"""Those of the course."""
 LAYOUT_OWN = Layout("own", "pictures", 0, 0, 0, 0.5)  # the counts are those of the instructor's pictures
 YEARS = (
-    *(Year(each.year, ("Id", TARGET), each.test, str(each.ids(1)[0])) for each in (LAYOUT_2021, LAYOUT_2022)),
+    *(Year(each.year, ("Id", TARGET), each.test, str(each.ids(1)[0])) for each in LAYOUTS),
     Year("2023", ("Id", TARGET), 3000, "0000"),
 )
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from tasks.base import Answers, Made
 from tasks.copies import same_groups
 from tasks.groups import carve
-from tasks.hw03_cnn import CLASSES, LAYOUT_2021, LAYOUT_2022, TARGET, Layout
+from tasks.hw03_cnn import CLASSES, LAYOUTS, TARGET, Layout
 from tasks.pictures import MAX_BYTES, cells, given
 from tasks.sources import Source, opened, refused
 from tasks.streams import Streams
@@ -52,11 +52,12 @@ class Picture:
     label: int
 
 
-def find_pictures(source: Source, layout: Layout) -> list[Picture]:
+def find_pictures(source: Source, layout: Layout, years: tuple[Layout, ...] = LAYOUTS) -> list[Picture]:
     """The labelled and unlabelled pictures in the course's layout, in the order of their paths.
 
-    The folder with the course's name may be anywhere, or be the source itself. Raises UserError for another year's
-    layout, two such folders, a missing class, and where only some of the counts are the course's.
+    The folder with the course's name may be anywhere, or be the source itself. Raises UserError for the layout of
+    another of the homework's `years`, two such folders, a missing class, and where only some of the counts are the
+    course's.
     """
     pattern, root = _pattern(layout), source.place.resolve().name
     pictures, numbers, roots = [], Counter[tuple[str, int]](), set()
@@ -66,7 +67,7 @@ def find_pictures(source: Source, layout: Layout) -> list[Picture]:
             continue
         roots.add(found.string[: found.start("part")])
         part, rest = found["part"].lower(), found["rest"]
-        if part in ("testing", "test"):
+        if part not in ("training", "validation"):
             numbers["test", -1] += 1
             continue
         folder, _, inside = rest.partition("/")
@@ -81,12 +82,12 @@ def find_pictures(source: Source, layout: Layout) -> list[Picture]:
     if len(roots) > 1:
         raise refused(f"{source.name}: expected one folder {layout.root}; found {', '.join(sorted(roots)[:3])}.")
     if not pictures:
-        other = LAYOUT_2022 if layout is LAYOUT_2021 else LAYOUT_2021
-        if any(_pattern(other).search(f"{root}/{path}") for path in source.paths):
-            raise refused(
-                f"{source.name}: the folder {other.root} is the layout of {other.year}, not of {layout.year}; "
-                f"use --edition {other.year}."
-            )
+        for other in years:
+            if any(_pattern(other).search(f"{root}/{path}") for path in source.paths):
+                raise refused(
+                    f"{source.name}: the folder {other.root} is the layout of {other.year}, not of {layout.year}; "
+                    f"use --edition {other.year}."
+                )
         raise source.missing(
             f"the folder {layout.root} with training and validation pictures of the {layout.year} edition"
         )
@@ -95,7 +96,7 @@ def find_pictures(source: Source, layout: Layout) -> list[Picture]:
 
 
 def _pattern(layout: Layout) -> re.Pattern[str]:
-    parts = "training|validation|testing" if layout.folders else "training|validation|test"
+    parts = f"training|validation|{layout.testing.partition('/')[0]}"
     return re.compile(rf"(?:^|/){layout.root}{PACKED}/(?P<part>{parts})/(?P<rest>.+)$", re.IGNORECASE)
 
 
@@ -152,12 +153,13 @@ def hidden_ones(pictures: list[Picture], groups: NDArray[np.int64], rng: np.rand
 
 
 def make(
-    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
-) -> Made:
+    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None,
+    years: tuple[Layout, ...] = LAYOUTS,
+) -> Made:  # fmt: skip
     """Write the pictures that students get into `public`, in the course's layout, and return the hidden classes."""
     with opened(source, r".+\.jpe?g") as found:
         files = found.unpacked()
-        pictures = find_pictures(files, layout)
+        pictures = find_pictures(files, layout, years)
         thumbnails = np.array([cells(given(files, one.path, ("JPEG",))[0]) for one in pictures])
         groups = same_groups(thumbnails, SAME)
         hidden = hidden_ones(pictures, groups, streams.generator("hidden pictures"))

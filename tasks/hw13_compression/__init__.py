@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tasks.base import Edition, Judge, Place, Rules, Task, measured
-from tasks.formats import ModelFormat, Tensor
-from tasks.hw03_cnn import CLASSES, LAYOUT_2021, TARGET
+from tasks.base import Bar, Edition, Judge, Place, Reproduction, Rules, Task, measured, official_bars
+from tasks.formats import Column, ModelFormat, TableFormat, Tensor, Year
+from tasks.hw03_cnn import CLASSES, LAYOUT_2021, TARGET, Layout
 from tasks.metrics import ACCURACY
 
 SIDE = 40
@@ -22,6 +22,36 @@ LAYOUT = replace(LAYOUT_2021, test=0)
 TEACHER_FILE, MODEL_FILE = "teacher.safetensors", "model.py"
 PICTURES_FILE = "test.npy"
 """In the secret folder: the hidden pictures, uint8 (n, SIDE, SIDE, 3), in the order of the answers."""
+
+LAYOUTS = (LAYOUT_2021, Layout("2022", "food11-hw13", 9866, 3430, 0, 0.3, testing="evaluation"))
+"""The folders of the course's own pictures in 2021 and 2022."""
+SIDES = (32, 40, 48, 64, 96, 112, 128, 160, 192, 224, 256)
+"""The sides of a picture, in pixels, that a model which reproduces a table may ask for."""
+STUDENTS = tuple(
+    ModelFormat((Tensor("pixels", (3, side, side)),), STUDENT.outputs, STUDENT.most_parameters) for side in SIDES
+)
+YEARS = (
+    *(Year(each.year, ("Id", TARGET), each.test, str(each.ids(1)[0])) for each in LAYOUTS),
+    Year("2023", ("Id", TARGET), 2218, "0000"),  # at most 60,000 parameters; its files are not read
+)
+
+
+def _official(layout: Layout, bars: tuple[Bar, ...]) -> Edition:
+    """The course's edition of a year: a table of classes, whose network has to be shown afterwards."""
+    slug = {"2021": "ml2021spring-hw13", "2022": "ml2022spring-hw13"}[layout.year]
+    return Edition(
+        layout.year,
+        f"the course's files of Kaggle {slug}, pictures of food-11; licence not stated; those of 2021 are for this"
+        " course only and must not be passed on; the labels can be found on the internet",
+        TableFormat("Id", (Column(TARGET, "int", 0, len(CLASSES) - 1),), layout.ids(layout.test), years=YEARS),
+        (ACCURACY,),
+        bars,
+        Rules(public_share=layout.public_share),
+        Place("tasks.hw13_compression.official:make", (layout,)),
+        official=True,
+        reproduction=Reproduction(STUDENTS, Place("tasks.hw13_compression.official:classes", (layout,))),
+    )
+
 
 TASK = Task(
     "hw13",
@@ -48,7 +78,30 @@ TASK = Task(
                 Place("tasks.hw13_compression.judge:run"),
             ),
         ),
+        _official(
+            LAYOUTS[0],
+            official_bars(ACCURACY, "2021", 1.0, ("simple", 0.59856), ("medium", 0.65412))
+            + official_bars(ACCURACY, "2021", 0.75, ("strong", 0.72819))
+            + official_bars(ACCURACY, "2021", 0.25, ("boss", 0.81003)),
+        ),
+        _official(
+            LAYOUTS[1],
+            official_bars(
+                ACCURACY, "2022", 0.5, ("simple", 0.44820), ("medium", 0.64840), ("strong", 0.82370), ("boss", 0.85159)
+            ),
+        ),
     ),
 )
 
-__all__ = ["CLASSES", "LAYOUT", "MODEL_FILE", "PICTURES_FILE", "SIDE", "STUDENT", "TARGET", "TASK", "TEACHER_FILE"]
+__all__ = [
+    "CLASSES",
+    "LAYOUT",
+    "LAYOUTS",
+    "MODEL_FILE",
+    "PICTURES_FILE",
+    "SIDE",
+    "STUDENT",
+    "TARGET",
+    "TASK",
+    "TEACHER_FILE",
+]
