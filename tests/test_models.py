@@ -664,7 +664,10 @@ def test_a_model_is_read_in_the_process_without_answers_as_here(decoder: Decoder
         }
         with pytest.raises(Died):
             received(whole, replace(FORM, most_parameters=3), False)
-    for name in ("half a file", "external data", "300 graphs in graphs", "an operator off the list", "2^63 numbers"):
+    for name in (
+        "half a file", "external data", "300 graphs in graphs", "an operator off the list", "2^63 numbers",
+        "a zip of a model", "packed as INT4", "240,000 nodes of nothing", "an opset of the future",
+    ):  # fmt: skip
         whole = decoder.decode(REFUSED[name][0], FORM, False, limits)
         assert whole is not None
         with pytest.raises(SubmissionError, match=REFUSED[name][1]):
