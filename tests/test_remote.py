@@ -123,7 +123,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("config", "cache", "state", "data"):
         monkeypatch.setattr(platformdirs, f"user_{name}_path", lambda app, name=name: user / name / app)
     monkeypatch.delenv("LHY_GRADE_HOME", raising=False)
-    monkeypatch.setattr(transport, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(remote, "PAUSES", (0.0, 0.0))
     monkeypatch.setattr(common, "clock", lambda: NOW)
     monkeypatch.chdir(tmp_path)
     return user
@@ -1309,7 +1309,8 @@ def tunnelling(port: int, heard: list[bytes]) -> Iterator[str]:
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\n\r\n"])
 def test_an_answer_that_drips_is_given_up(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "LONGEST_SECONDS", 0.3)
+    for module in (remote, transport):
+        monkeypatch.setattr(module, "LONGEST_SECONDS", 0.3)
     done = threading.Event()
 
     class Dripping(BaseHTTPRequestHandler):

@@ -134,8 +134,8 @@ print(f"the student: {sum(one.numel() for one in student.parameters()):,} parame
 #
 # If the machine is taken away, run everything again: it goes on after the last checkpoint.
 #
-# **Hint**: a dish has no upper side. There are many ways to make new pictures of old ones, and the
-# teacher can name them all.
+# **Hint**: here a batch is mirrored or not. There are many more ways to make new pictures of old
+# ones, and the teacher can name them all.
 
 # %%
 CHECKPOINT, BEST = WORK / "checkpoint.pt", WORK / "best.pt"
@@ -162,7 +162,10 @@ for epoch in range(len(history), CONFIG["epochs"]):
     student.train()
     total, whole = 0.0, len(x_train) // CONFIG["batch"] * CONFIG["batch"]
     for rows in torch.randperm(len(x_train))[:whole].split(CONFIG["batch"]):
-        loss = loss_of(student(x_train[rows] / 255), y_train[rows])
+        x = x_train[rows] / 255
+        x = x.flip(3) if torch.rand(()) < 0.5 else x  # mirrored: a dish has no left and right,
+        x = x.flip(2) if torch.rand(()) < 0.5 else x  # seen from above no upper side either
+        loss = loss_of(student(x), y_train[rows])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
