@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from harness.competition import (
     read_sealed,
 )
 from harness.home import Home
+from leaderboard.database import DatabaseError
 from tasks.base import Bar, UserError
 
 if TYPE_CHECKING:
@@ -61,18 +63,29 @@ def complete_data(home: Home) -> None:
     from leaderboard import competitions
 
     for name in prepared(home):
-        with contextlib.suppress(UserError):  # its board says what is wrong
+        with _readable():  # its board says what is wrong
             find_data(home, find_competition(home, name))
     with home.database() as database:
         known = competitions.all_data(database)
     for data in known:
         if data.description is None or HIDDEN_BARS not in data.description:
-            with contextlib.suppress(UserError):
+            with _readable():
                 competition = find_competition(home, data.name, data.number)
                 bars = read_sealed(home, competition)["bars"]
                 description = {**(data.description or described(competition)), HIDDEN_BARS: bars}
                 with home.database() as database, database.transaction():
                     competitions.describe(database, replace(data, description=description))
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Skips a competition that cannot be read. A database that fails is not its fault, and raises."""
+    try:
+        yield
+    except DatabaseError:
+        raise
+    except UserError:
+        pass
 
 
 def read_versions(home: Home, competition: Competition, database: Database | None = None) -> tuple[str, str]:
@@ -143,7 +156,7 @@ def all_versions(home: Home, opened: Database | None = None) -> dict[str, tuple[
         if home.served or (home.secret(data.name, data.number) / "competition.json").exists()
     }
     for name in prepared(home):
-        with contextlib.suppress(UserError):
+        with _readable():
             competition = read_competition(home.public(name))
             if competition.key not in {data.key for data in known}:
                 found[competition.key] = read_versions(home, competition, opened)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from leaderboard import events, receipts, roster
 from leaderboard.competitions import check_current, name_of
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.ranking import Kind
 from leaderboard.receipts import instant, microseconds, rfc3339
 from leaderboard.records import (
@@ -21,6 +21,7 @@ from leaderboard.records import (
     revealed,
     storable,
 )
+from tasks.errors import UserError
 
 STEPS = ("begun", "participant", "event", "receipt", "submission", "committed")
 """The points at which `accept` calls `step`, in order; nothing is stored before the last one."""
@@ -100,7 +101,7 @@ def accept(
     stepped back to a day before the participant's last one, the submission counts against that last day, so that a
     wrong clock never opens fresh slots.
 
-    Raises LeaderboardError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) if the key was
+    Raises UserError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) if the key was
     used with other bytes, E_NAME (exit 2 or 6), E_DISABLED and E_ROSTER (exit 6).
     """
     at_step = step or _no_step
@@ -108,7 +109,7 @@ def accept(
     _check_name("The name", participant)
     _check_name("The client key", client_key)
     if len(message) > MAX_MESSAGE:
-        raise LeaderboardError(
+        raise UserError(
             f"The message has {len(message)} characters; at most {MAX_MESSAGE} are kept.", code="E_MESSAGE", exit_code=2
         )
     with db.transaction():
@@ -128,7 +129,7 @@ def accept(
         if earlier is not None:
             return earlier
         if over and late == "refuse":
-            raise LeaderboardError(over, code="E_CLOSED", exit_code=5)
+            raise UserError(over, code="E_CLOSED", exit_code=5)
         entry, quota_day = _last_entry(db, participant_id, day)
         next_slot = next_slot and next_slot + (date.fromisoformat(quota_day) - date.fromisoformat(day))
         used = _used(db, participant_id, quota_day, practice)
@@ -187,14 +188,14 @@ def reject(db: Database, submission_id: int, problems_code: str, now: datetime, 
 
     `details` is JSON of its problems, kept for its owner and never in an event. Beyond `KEPT_FILES` and `KEPT_BYTES`
     the bytes need not be kept, and `drop` may remove them. Returns False if it was already rejected.
-    Raises LeaderboardError E_CONFLICT if it has a grade.
+    Raises UserError E_CONFLICT if it has a grade.
     """
     with db.transaction():
         row = find_submission(db, submission_id)
         if row.rejected is not None:
             return False
         if db.one("SELECT 1 FROM grades WHERE submission_id = :id LIMIT 1", id=submission_id):
-            raise LeaderboardError(
+            raise UserError(
                 f"Submission {submission_id} has a grade and cannot be rejected.", code="E_CONFLICT", exit_code=8
             )
         if row.selected:
@@ -280,7 +281,7 @@ def _participant(db: Database, competition: str, name: str, kind: Kind, now: dat
     )  # fmt: skip
     if row is not None:
         if row[1] != kind:
-            raise LeaderboardError(
+            raise UserError(
                 f"The name {name} belongs to a {row[1]} in {name_of(competition)}; choose another.",
                 code="E_NAME",
                 exit_code=6,
@@ -317,7 +318,7 @@ def _check_roster(
     if kind != "person":
         names = "SELECT key AS name FROM people UNION SELECT handle FROM teams UNION SELECT name FROM teams"
         if db.one(f"SELECT 1 FROM ({names}) n WHERE n.name = :name", name=participant):
-            raise LeaderboardError(
+            raise UserError(
                 f"{participant} is on the roster; choose another name for the {kind}.", code="E_NAME", exit_code=6
             )
         return []
@@ -326,13 +327,13 @@ def _check_roster(
         acts = roster.participant_of(db, competition, participant)
         team = roster.display_names(db).get(acts, acts)
         where = f"is in the team {team} and submits under its name" if acts != participant else "is not on the roster"
-        raise LeaderboardError(f"{participant} {where}.", code="E_ROSTER", exit_code=6)
+        raise UserError(f"{participant} {where}.", code="E_ROSTER", exit_code=6)
     if person is not None and person not in {key for _, key, _, _ in under}:
-        raise LeaderboardError(
+        raise UserError(
             f"{person} was just moved to another team; submit the file again.", code="E_ROSTER", exit_code=6
         )
     if all(disabled for _, _, disabled, _ in under):
-        raise LeaderboardError(
+        raise UserError(
             f"{participant} was taken off the roster; ask the course staff.", code="E_DISABLED", exit_code=6
         )
     return [(number, key) for number, key, _, fixed in under if not fixed]
@@ -346,7 +347,7 @@ def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, pr
         id=participant_id, practice=practice, key=client_key,
     )  # fmt: skip
     if keyed is not None and keyed[1] != sha256:
-        raise LeaderboardError(
+        raise UserError(
             f"This client key was used with other bytes, for submission {keyed[0]}; a retry must send the same file.",
             code="E_CLIENT_KEY",
             exit_code=8,
@@ -414,9 +415,9 @@ def _check_quota(
 ) -> None:
     after = f" The next slot opens at {next_slot.isoformat(timespec='seconds')}." if next_slot else ""
     if quota is not None and used >= quota:
-        raise LeaderboardError(f"All {quota} submissions of {day} are used.{after}", code="E_QUOTA", exit_code=4)
+        raise UserError(f"All {quota} submissions of {day} are used.{after}", code="E_QUOTA", exit_code=4)
     if rejections is not None and _rejected(db, participant_id, day, practice) >= rejections:
-        raise LeaderboardError(
+        raise UserError(
             f"{rejections} files were rejected on {day}, the limit for one day.{after}",
             code="E_REJECTIONS",
             exit_code=4,
@@ -432,9 +433,7 @@ def _log_clock_step(db: Database, now: datetime) -> None:
 
 def _check_name(what: str, text: str) -> None:
     if not text.strip() or len(text) > MAX_NAME or text != storable(text):
-        raise LeaderboardError(
-            f"{what} is empty, longer than {MAX_NAME} characters or not text.", code="E_NAME", exit_code=2
-        )
+        raise UserError(f"{what} is empty, longer than {MAX_NAME} characters or not text.", code="E_NAME", exit_code=2)
 
 
 def _no_step(_: str) -> None:

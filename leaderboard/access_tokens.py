@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from leaderboard import events
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.receipts import instant, microseconds, rfc3339
 from leaderboard.roster import SELECT_PEOPLE, SELECT_PERSON, Person, as_person, known_person, moment_or_none, next_id
+from tasks.errors import UserError
 
 Scope = Literal["all", "submit", "read"]
 
@@ -48,7 +49,7 @@ def hash_token(token: str) -> str:
 def issue_token(
     db: Database, person_key: str, hash: str, scope: Scope, label: str, expires: datetime, actor: str, now: datetime
 ) -> int:
-    """Store the hash of a person's new token; returns its number. Raises LeaderboardError E_DISABLED (exit 6)."""
+    """Store the hash of a person's new token; returns its number. Raises UserError E_DISABLED (exit 6)."""
     return issue_tokens(db, {person_key: hash}, scope=scope, label=label, expires=expires, actor=actor, reason="",
                         now=now)[0]  # fmt: skip
 
@@ -79,7 +80,7 @@ def _issue(
     for key, digest in hashes.items():
         person = known_person(db, key)
         if person.disabled_at is not None:
-            raise LeaderboardError(f"{key} was taken off the roster.", code="E_DISABLED", exit_code=6)
+            raise UserError(f"{key} was taken off the roster.", code="E_DISABLED", exit_code=6)
         if replace:
             ended += [one.id for one in tokens(db, key) if one.label == label and one.revoked_at is None]
         db.execute(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from leaderboard import events
 from leaderboard.competitions import name_of
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.events import extension_body, part_body
 from leaderboard.receipts import instant, microseconds
 from leaderboard.roster import (
@@ -24,6 +24,7 @@ from leaderboard.roster import (
     next_id,
     participant_of,
 )
+from tasks.errors import UserError
 
 Whom = Literal["person", "team", "all"]
 
@@ -72,14 +73,14 @@ def extend(
 ) -> Extension:
     """Give a person (by key), a team (by current name) or everyone more time or more slots.
 
-    Raises LeaderboardError: E_ROSTER (exit 2) for an unknown person or team, E_CLOSED (exit 5) once the private scores
+    Raises UserError: E_ROSTER (exit 2) for an unknown person or team, E_CLOSED (exit 5) once the private scores
     were revealed, since nobody who knows them may continue.
     """
     reason = checked_reason(reason)
     assert slots >= 0, "the command line accepts no negative number"
     with db.transaction():
         if db.one("SELECT 1 FROM reveals WHERE competition = :competition", competition=competition):
-            raise LeaderboardError(
+            raise UserError(
                 f"{name_of(competition)} was revealed and can no longer be extended.", code="E_CLOSED", exit_code=5
             )
         if who_kind == "team":
@@ -116,7 +117,7 @@ def _keep_extension(db: Database, values: dict[str, Any], now: datetime) -> None
 
 
 def check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> None:
-    """Raises LeaderboardError E_ROSTER (exit 2) unless that person, or team by its handle, can get an extension."""
+    """Raises UserError E_ROSTER (exit 2) unless that person, or team by its handle, can get an extension."""
     if who_kind == "all":
         assert who == ""
         return
@@ -126,13 +127,13 @@ def check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> None
             competition=competition, who=who,
         )  # fmt: skip
         if known is None or who_kind == "team":
-            raise LeaderboardError(f"Nobody called {who} has submitted anything.", code="E_ROSTER", exit_code=2)
+            raise UserError(f"Nobody called {who} has submitted anything.", code="E_ROSTER", exit_code=2)
     elif who_kind == "team":
         if not members_of(db, competition, who):
-            raise LeaderboardError(f"Nobody submits as the team {who}.", code="E_ROSTER", exit_code=2)
+            raise UserError(f"Nobody submits as the team {who}.", code="E_ROSTER", exit_code=2)
     elif (under := participant_of(db, competition, known_person(db, who).key)) != who:
         team = display_names(db).get(under, under)
-        raise LeaderboardError(f"{who} submits with the team {team}; extend the team.", code="E_ROSTER", exit_code=2)
+        raise UserError(f"{who} submits with the team {team}; extend the team.", code="E_ROSTER", exit_code=2)
 
 
 def extensions(db: Database, competition: str | None = None) -> list[Extension]:
@@ -177,7 +178,7 @@ def enter_all_points(
             if not math.isfinite(points):
                 raise ValueError("points are finite")
             if not at_home and known_person(db, key).role != "student":
-                raise LeaderboardError(f"{key} is not a student and cannot have points.", code="E_ROSTER", exit_code=2)
+                raise UserError(f"{key} is not a student and cannot have points.", code="E_ROSTER", exit_code=2)
             values = {
                 "id": number + place, "competition": competition, "person_key": key, "part": part,
                 "points": float(points) + 0.0, "reason": reason, "actor": actor, "at": microseconds(now),

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.ranking import find_version
 from leaderboard.receipts import instant, microseconds
+from tasks.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,14 @@ def describe(db: Database, data: Data) -> None:
 
 
 def check_current(db: Database, key: str) -> None:
-    """Raises LeaderboardError E_STALE_DATA (exit 3) if the competition has newer data than this key."""
+    """Raises UserError E_STALE_DATA (exit 3) if the competition has newer data than this key."""
     row = db.one(
         "SELECT n.key FROM competitions c JOIN competitions n ON n.name = c.name AND n.number > c.number "
         "WHERE c.key = :key ORDER BY n.number DESC LIMIT 1",
         key=key,
     )
     if row is not None:
-        raise LeaderboardError(
+        raise UserError(
             f"{key} has been replaced by new data, {row[0]}; files for the old data are no longer accepted.",
             code="E_STALE_DATA",
             exit_code=3,

@@ -21,6 +21,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote
 
+from tasks.errors import UserError
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -37,13 +39,11 @@ CONNECT_SECONDS = 10
 AGAIN = "Nothing was recorded. Run the same command again afterwards; nothing is counted twice."
 
 
-class LeaderboardError(Exception):
-    """An error that a person can fix; `code` is stable, `exit_code` is that of the command line."""
+class DatabaseError(UserError):
+    """The database itself failed, or cannot be opened: it says nothing about one homework or one submission."""
 
     def __init__(self, message: str, *, code: str, exit_code: int = 10) -> None:
-        super().__init__(message)
-        self.code = code
-        self.exit_code = exit_code
+        super().__init__(message, code=code, exit_code=exit_code)
 
 
 class Database:
@@ -141,7 +141,7 @@ class Database:
             except OSError as error:
                 text = f"{self.place}.lock cannot be written: {error.strerror}. {AGAIN}"
                 code = "E_DISK_FULL" if error.errno == errno.ENOSPC else "E_READ_ONLY"
-                raise LeaderboardError(text, code=code) from None
+                raise DatabaseError(text, code=code) from None
         fcntl.flock(self._queue, fcntl.LOCK_EX)
         try:
             yield
@@ -187,7 +187,7 @@ def _psycopg_text(sql: str) -> str:
 def open_database(url: str) -> Database:
     """Open `sqlite:///PATH` or `postgresql://…`, making or upgrading its tables where needed.
 
-    Raises LeaderboardError for an unknown scheme, a place that cannot be opened and a database made by newer code. No
+    Raises DatabaseError for an unknown scheme, a place that cannot be opened and a database made by newer code. No
     message contains a password.
     """
     scheme, _, rest = url.partition("://")
@@ -199,7 +199,7 @@ def open_database(url: str) -> Database:
         connection, dialect = _connect_postgresql(rest, place, autocommit=True), "postgresql"
     else:
         name = scheme if rest else "none"
-        raise LeaderboardError(
+        raise DatabaseError(
             f"The database URL has the scheme {name!r}; expected sqlite:///PATH or postgresql://USER@HOST/NAME.",
             code="E_DATABASE_URL",
             exit_code=2,
@@ -225,7 +225,7 @@ def _version(database: Database) -> str | None:
         return None
     row = database.one("SELECT version_num FROM alembic_version")
     if row is not None and row[0] not in VERSIONS:
-        raise LeaderboardError(
+        raise DatabaseError(
             f"{database.place} has schema {row[0]}; this lhy-grade knows up to {VERSIONS[-1]}. It was written by a "
             "newer lhy-grade: upgrade this one.",
             code="E_DATABASE_NEWER",
@@ -257,7 +257,7 @@ def _upgrade(database: Database, rest: str) -> None:
                     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7237128888997147750)")
                     encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
                     if encoding != "UTF8":
-                        raise LeaderboardError(
+                        raise DatabaseError(
                             f"{database.place} has the encoding {encoding}; expected UTF8.", code="E_DATABASE"
                         )
                 config.attributes["connection"] = connection
@@ -277,7 +277,7 @@ def _connect_sqlite(path: Path) -> Any:
     except FileExistsError:
         pass  # and must not be opened here: closing it would release the locks of this process's other connections
     except OSError as error:
-        raise LeaderboardError(f"{path} cannot be created: {error.strerror}.", code="E_READ_ONLY") from None
+        raise DatabaseError(f"{path} cannot be created: {error.strerror}.", code="E_READ_ONLY") from None
     with _readable_errors("sqlite", str(path)):
         connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
         try:
@@ -302,7 +302,7 @@ def _connect_postgresql(rest: str, place: str, *, autocommit: bool) -> Any:
     try:
         import psycopg
     except ImportError:
-        raise LeaderboardError(
+        raise DatabaseError(
             'PostgreSQL needs one more package: pip install "lhy-grade[postgresql]".',
             code="E_EXTRA_MISSING",
             exit_code=2,
@@ -311,7 +311,7 @@ def _connect_postgresql(rest: str, place: str, *, autocommit: bool) -> Any:
         try:
             connection = psycopg.connect(f"postgresql://{rest}", autocommit=True, connect_timeout=CONNECT_SECONDS)
         except psycopg.ProgrammingError:  # its text repeats the URL
-            raise LeaderboardError(
+            raise DatabaseError(
                 f"The database URL for {place} is not valid for PostgreSQL.",
                 code="E_DATABASE_URL",
                 exit_code=2,
@@ -331,7 +331,7 @@ def _without_password(rest: str) -> str:
     authority, _, query = rest.partition("?")
     login, at, host = authority.rpartition("@")
     if "@" in login or "/" in login or "@" in query:
-        raise LeaderboardError(
+        raise DatabaseError(
             "The database URL has an @, / or ? that belongs to neither host nor name: write those characters of a "
             "password as %40, %2F and %3F.",
             code="E_DATABASE_URL",
@@ -348,7 +348,7 @@ def _password(rest: str) -> str:
 
 @contextlib.contextmanager
 def _readable_errors(dialect: str, place: str, secret: str = "") -> Iterator[None]:
-    """Turn failures of disk, file or server into LeaderboardError; programming errors pass through."""
+    """Turn failures of disk, file or server into DatabaseError; programming errors pass through."""
     try:
         yield
     except Exception as error:
@@ -360,7 +360,7 @@ def _readable_errors(dialect: str, place: str, secret: str = "") -> Iterator[Non
     raise clear
 
 
-def _clear(error: Exception, dialect: str, place: str, secret: str) -> LeaderboardError | None:
+def _clear(error: Exception, dialect: str, place: str, secret: str) -> DatabaseError | None:
     if dialect == "sqlite":
         import sqlite3
 
@@ -377,21 +377,21 @@ def _clear(error: Exception, dialect: str, place: str, secret: str) -> Leaderboa
             sqlite3.SQLITE_CORRUPT: ("E_DATABASE", f"{place} is damaged; restore it from a backup."),
         }
         code, message = known.get(error.sqlite_errorcode & 0xFF, ("", ""))
-        return LeaderboardError(message, code=code) if code else None
+        return DatabaseError(message, code=code) if code else None
     import psycopg
     from psycopg import errors
 
     if isinstance(error, errors.DiskFull):
-        return LeaderboardError(f"{place}: the server's disk is full. {AGAIN}", code="E_DISK_FULL")
+        return DatabaseError(f"{place}: the server's disk is full. {AGAIN}", code="E_DISK_FULL")
     if isinstance(error, errors.LockNotAvailable):
-        return LeaderboardError(f"{place}: another process locked it for {WAIT_SECONDS} s. {AGAIN}", code="E_BUSY")
+        return DatabaseError(f"{place}: another process locked it for {WAIT_SECONDS} s. {AGAIN}", code="E_BUSY")
     if isinstance(error, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
-        return LeaderboardError(f"{place} is not writable. {AGAIN}", code="E_READ_ONLY")
+        return DatabaseError(f"{place} is not writable. {AGAIN}", code="E_READ_ONLY")
     if isinstance(error, psycopg.OperationalError | errors.IdleInTransactionSessionTimeout):
         text = " ".join(str(error).split())
         for word in {secret, unquote(secret)} - {""}:
             text = text.replace(word, "***")
-        return LeaderboardError(
+        return DatabaseError(
             f"{place} cannot be reached: {text} Whether the last step was recorded is not known; run the same command "
             "again, nothing is counted twice.",
             code="E_UNREACHABLE",

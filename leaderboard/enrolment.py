@@ -13,7 +13,7 @@ from leaderboard import events
 from leaderboard.access_tokens import revoke_numbers, tokens
 from leaderboard.adjustments import extensions
 from leaderboard.competitions import name_of
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.events import person_digest, team_digest
 from leaderboard.receipts import microseconds
 from leaderboard.roster import (
@@ -35,6 +35,7 @@ from leaderboard.roster import (
     people,
     teams,
 )
+from tasks.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def import_people(
     `renames` gives the new names of teams by their current ones. Homeworks with submissions keep their members, unless
     `force` brings those of the entries in line with the roster.
 
-    Raises LeaderboardError E_ROSTER (exit 2) for entries with problems (`problems_of`).
+    Raises UserError E_ROSTER (exit 2) for entries with problems (`problems_of`).
     """
     reason = checked_reason(reason)
     with db.transaction():
@@ -253,7 +254,7 @@ def _import(
     problems = problems_of(entries, before, baseline_names(db), formed, renames)
     found = [text for own in problems for text in own]
     if found:
-        raise LeaderboardError("; ".join(found[:20]), code="E_ROSTER", exit_code=2)
+        raise UserError("; ".join(found[:20]), code="E_ROSTER", exit_code=2)
     named = _rename_and_form(db, formed, renames, [entry.team for entry in entries if entry.team])
     handles = {team.name: team.handle for team in teams(db)}
     rows = [replace(entry, team=entry.team and handles[entry.team]) for entry in entries]  # as the table has them
@@ -291,9 +292,9 @@ def _check_renames(formed: Sequence[Team], renames: Mapping[str, str]) -> None:
     names = {team.name for team in formed}
     for old, new in renames.items():
         if old not in names:
-            raise LeaderboardError(f"There is no team {old}.", code="E_ROSTER", exit_code=2)
+            raise UserError(f"There is no team {old}.", code="E_ROSTER", exit_code=2)
         if new in names or list(renames.values()).count(new) > 1:
-            raise LeaderboardError(f"The team name {new} is taken; choose another.", code="E_ROSTER", exit_code=2)
+            raise UserError(f"The team name {new} is taken; choose another.", code="E_ROSTER", exit_code=2)
 
 
 def _rename_and_form(
@@ -378,7 +379,7 @@ def enable(db: Database, key: str, *, actor: str, reason: str, now: datetime) ->
         others = [other for other in people(db) if other.key != key]
         problems = problems_of([as_entry(person)], others)[0]
         if problems:
-            raise LeaderboardError("; ".join(problems), code="E_ROSTER", exit_code=2)
+            raise UserError("; ".join(problems), code="E_ROSTER", exit_code=2)
         db.execute("UPDATE people SET disabled_at = NULL WHERE id = :id", id=person.id)
         events.append(db, "person enabled", actor, {"person": key, "reason": reason}, now)
         return known_person(db, key)

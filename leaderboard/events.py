@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.receipts import canonical, instant, microseconds, rfc3339
 from leaderboard.receipts import verify as verify_receipt
+from tasks.errors import UserError
 
 GENESIS = "0" * 64
 
@@ -308,7 +309,7 @@ def _check_receipt(
         fits = receipt["chain_seq"] == seq and receipt["chain_hash"] == digest
         receipt = {"practice": False} | receipt
         same = all(receipt[name] == value for name, value in row.items())
-    except (LeaderboardError, ValueError, TypeError, KeyError):
+    except (UserError, ValueError, TypeError, KeyError):
         findings.append(Finding(seq, f"the receipt of submission {number} was changed: its signature is not valid"))
         return
     if not fits:

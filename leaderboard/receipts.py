@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from leaderboard.database import LeaderboardError
+from tasks.errors import UserError
 
 SCHEMA = "lhy-grade receipt 1"
 
@@ -92,7 +92,7 @@ def write(receipt: Receipt, sign: Callable[[bytes], bytes]) -> str:
 def verify(receipt_json: str, public_key: str) -> Receipt:
     """The receipt, if its signature matches the course's public key.
 
-    Raises LeaderboardError E_RECEIPT for anything else. It needs no database; `leaderboard.events.verify` checks that
+    Raises UserError E_RECEIPT for anything else. It needs no database; `leaderboard.events.verify` checks that
     the submission is also in the log.
     """
     from cryptography.exceptions import InvalidSignature
@@ -119,5 +119,5 @@ def _signed_bytes(fields: Mapping[str, Any]) -> bytes:
     return f"{SCHEMA}\n{canonical(fields)}".encode()
 
 
-def _bad(reason: str) -> LeaderboardError:
-    return LeaderboardError(f"The receipt is not valid: {reason}.", code="E_RECEIPT", exit_code=3)
+def _bad(reason: str) -> UserError:
+    return UserError(f"The receipt is not valid: {reason}.", code="E_RECEIPT", exit_code=3)

@@ -9,9 +9,10 @@ from typing import Any
 
 from leaderboard import events
 from leaderboard.competitions import name_of
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.ranking import Kind
 from leaderboard.receipts import instant, microseconds
+from tasks.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,12 @@ def submissions(db: Database, competition: str | None = None, participant: str |
 
 
 def submission(db: Database, submission_id: int) -> Submission:
-    """One submission. Raises LeaderboardError E_NO_SUBMISSION."""
+    """One submission. Raises UserError E_NO_SUBMISSION."""
     return find_submission(db, submission_id)
 
 
 def receipt(db: Database, submission_id: int) -> str:
-    """The signed receipt of a submission. Raises LeaderboardError E_NO_SUBMISSION."""
+    """The signed receipt of a submission. Raises UserError E_NO_SUBMISSION."""
     number = find_submission(db, submission_id).id
     return str(db.fetch("SELECT receipt FROM submissions WHERE id = :id", id=number)[0][0])
 
@@ -84,25 +85,25 @@ def select(
 ) -> None:
     """Choose the submissions for the private board, replacing the earlier choice; none clears it.
 
-    Raises LeaderboardError: E_CLOSED (exit 5) after `closes` or once the private scores were revealed, E_SELECTION
+    Raises UserError: E_CLOSED (exit 5) after `closes` or once the private scores were revealed, E_SELECTION
     (exit 2) for too many, or for one that is not a valid submission of the participant; practice does not count.
     """
     chosen = sorted(set(ids))
     with db.transaction():
         if (closes is not None and now > closes) or revealed(db, competition) is not None:
-            raise LeaderboardError(
+            raise UserError(
                 f"{name_of(competition)} is closed; the selection can no longer be changed.",
                 code="E_CLOSED",
                 exit_code=5,
             )
         if len(chosen) > limit:
-            raise LeaderboardError(
+            raise UserError(
                 f"{len(chosen)} submissions were given; at most {limit} may count.", code="E_SELECTION", exit_code=2
             )
         own = {row.id for row in submissions(db, competition, participant) if row.rejected is None and not row.practice}
         strange = [str(number) for number in chosen if number not in own]
         if strange:
-            raise LeaderboardError(
+            raise UserError(
                 f"{', '.join(strange)}: not a valid submission of {participant} in {name_of(competition)}.",
                 code="E_SELECTION",
                 exit_code=2,
@@ -190,7 +191,7 @@ def find_submission(db: Database, submission_id: int) -> Submission:
     # Neither database accepts an id beyond 64 bits.
     row = db.one(f"{SELECT_SUBMISSIONS} WHERE s.id = :id", id=submission_id) if abs(submission_id) < 2**63 else None
     if row is None:
-        raise LeaderboardError(f"There is no submission {submission_id}.", code="E_NO_SUBMISSION", exit_code=2)
+        raise UserError(f"There is no submission {submission_id}.", code="E_NO_SUBMISSION", exit_code=2)
     return as_submission(row)
 
 

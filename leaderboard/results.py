@@ -11,10 +11,11 @@ from typing import Any
 
 from leaderboard import events
 from leaderboard.competitions import find_or_add_version
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.ranking import find_version, texts
 from leaderboard.receipts import instant, microseconds
 from leaderboard.records import SELECT_SUBMISSIONS, Submission, as_submission, find_submission, id_after
+from tasks.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def record(
     the answers and are not logged. `details` is JSON for all readers of the public board, `private_details` for the
     private board only.
 
-    Raises ValueError for a score that is not finite, which SQLite would store as NULL, and LeaderboardError E_CONFLICT
+    Raises ValueError for a score that is not finite, which SQLite would store as NULL, and UserError E_CONFLICT
     for a rejected submission.
     """
     if not math.isfinite(public) or not (private is None or math.isfinite(private)):
@@ -80,7 +81,7 @@ def record(
     with db.transaction():
         row = find_submission(db, submission_id)
         if row.rejected is not None:
-            raise LeaderboardError(
+            raise UserError(
                 f"Submission {submission_id} was rejected and cannot be graded.", code="E_CONFLICT", exit_code=8
             )
         version = find_or_add_version(db, row.competition, data_version, metric_version, higher_is_better)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.receipts import instant
+from tasks.errors import UserError
 
 Role = Literal["student", "auditor", "ta", "instructor"]
 
@@ -94,10 +95,10 @@ def teams(db: Database) -> list[Team]:
 
 
 def find_team(db: Database, name: str) -> Team:
-    """The team with that current name. Raises LeaderboardError E_ROSTER."""
+    """The team with that current name. Raises UserError E_ROSTER."""
     row = db.one("SELECT handle, name FROM teams WHERE name = :name", name=name)
     if row is None:
-        raise LeaderboardError(f"There is no team {name} on the roster.", code="E_ROSTER", exit_code=2)
+        raise UserError(f"There is no team {name} on the roster.", code="E_ROSTER", exit_code=2)
     return Team(*row)
 
 
@@ -150,10 +151,10 @@ def fix_membership(db: Database, competition: str, person_id: int, participant: 
 
 
 def checked_reason(text: str) -> str:
-    """The reason, stripped and valid. Raises LeaderboardError E_REASON (exit 2) otherwise."""
+    """The reason, stripped and valid. Raises UserError E_REASON (exit 2) otherwise."""
     text = text.strip()
     if not text or len(text) > MAX_REASON or not text.isprintable():
-        raise LeaderboardError(
+        raise UserError(
             f"a reason must have 1 to {MAX_REASON} printable characters; it is kept in the log.",
             code="E_REASON",
             exit_code=2,
@@ -168,7 +169,7 @@ SELECT_PEOPLE = "people p LEFT JOIN teams t ON t.handle = p.team"
 def known_person(db: Database, key: str) -> Person:
     found = find_person(db, key)
     if found is None:
-        raise LeaderboardError(f"Nobody on the roster has the id {key}.", code="E_ROSTER", exit_code=2)
+        raise UserError(f"Nobody on the roster has the id {key}.", code="E_ROSTER", exit_code=2)
     return found
 
 

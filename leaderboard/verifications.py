@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from leaderboard import events, records
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.receipts import instant, microseconds
+from tasks.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ def verify(db: Database, found: Verification, keep: Callable[[], object] = lambd
 
     `keep` stores the model's bytes, under the lock that also `store.drop` takes.
 
-    Raises LeaderboardError E_NO_SUBMISSION, and E_CONFLICT for a rejected submission.
+    Raises UserError E_NO_SUBMISSION, and E_CONFLICT for a rejected submission.
     """
     with db.transaction():
         entry = records.submission(db, found.submission)
         if entry.rejected is not None:
             message = f"Submission {entry.id} was rejected and cannot be verified."
-            raise LeaderboardError(message, code="E_CONFLICT", exit_code=8)
+            raise UserError(message, code="E_CONFLICT", exit_code=8)
         if db.one("SELECT 1 FROM verifications WHERE submission_id = :id", id=entry.id):
             return False
         keep()

@@ -34,8 +34,9 @@ from harness.prepare import prepare
 from harness.versions import read_versions
 from leaderboard import acceptance, queue, records, results
 from leaderboard.acceptance import Accepted
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from submissions.store import keep
+from tasks.errors import UserError
 from tests.conftest import Server, books_balance
 
 pytestmark = pytest.mark.slow_on_postgresql
@@ -242,7 +243,7 @@ def test_a_kill_of_the_database_at_any_step_of_an_acceptance_costs_one_slot_at_m
     if step == "committed":
         first = hand_in(class_of_one, kill)
     else:
-        with pytest.raises(LeaderboardError) as caught:
+        with pytest.raises(UserError) as caught:
             hand_in(class_of_one, kill)
         assert caught.value.code == "E_UNREACHABLE"
     assert mortal.start()
@@ -400,7 +401,7 @@ def test_a_disk_that_fills_up_while_the_database_writes_loses_nothing(
     if not early:
         hand_in(home)
     full(home, table)
-    with pytest.raises(LeaderboardError) as caught:
+    with pytest.raises(UserError) as caught:
         (hand_in if early else grade_one)(home)
     assert caught.value.code == "E_DISK_FULL"
     full(home, "")

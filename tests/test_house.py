@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ ALLOWED = {
     "harness": {"harness", "baselines", "submissions", "leaderboard", "tasks"},
     "baselines": {"baselines", "tasks"},
     "submissions": {"submissions", "tasks"},
-    "leaderboard": {"leaderboard"},
+    "leaderboard": {"leaderboard", "tasks.errors"},
     "tasks": {"tasks"},
 }
 HEAVY = {
@@ -122,7 +123,7 @@ def test_imports_go_down_only(name: str) -> None:
     for node in ast.walk(tree_of(name)):
         for module in imported(node):
             top = module.split(".")[0]
-            assert top not in PACKAGES or top in ALLOWED[package], f"{at(name, node)} imports {module}"
+            assert top not in PACKAGES or ALLOWED[package] & {top, module}, f"{at(name, node)} imports {module}"
             assert top != "tests", f"{at(name, node)} imports {module}"
 
 
@@ -250,6 +251,15 @@ PLANTED = {
     "from time import time\n": "clock_nor",
     "x = '/home/a'\n": "path_of_the_machine",
 }
+
+
+def test_the_leaderboard_knows_only_the_errors_of_the_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "leaderboard").mkdir()
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    for source, fine in (("tasks.errors", True), ("tasks.base", False), ("tasks", False)):
+        (tmp_path / "leaderboard" / "planted.py").write_text(f"from {source} import errors\n")
+        with contextlib.nullcontext() if fine else pytest.raises(AssertionError):
+            test_imports_go_down_only("leaderboard/planted.py")
 
 
 @pytest.mark.parametrize("source", PLANTED)

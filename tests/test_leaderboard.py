@@ -22,7 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leaderboard import acceptance, events, ranking, receipts, records, results
-from leaderboard.database import Database, LeaderboardError, open_database
+from leaderboard.database import Database, open_database
+from tasks.errors import UserError
 
 pytestmark = pytest.mark.slow_on_postgresql
 
@@ -60,7 +61,7 @@ def places(rows: list[ranking.BoardRow]) -> list[tuple[int, str, float | None]]:
     return [(row.rank, row.participant, row.score) for row in rows]
 
 
-def code_of(error: pytest.ExceptionInfo[LeaderboardError]) -> tuple[str, int]:
+def code_of(error: pytest.ExceptionInfo[UserError]) -> tuple[str, int]:
     return error.value.code, error.value.exit_code
 
 
@@ -80,23 +81,23 @@ def test_a_receipt_with_a_changed_field_is_refused(name: str, tmp_path: Path) ->
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as db:
         fields = json.loads(hand_in(db).receipt)
     fields[name] = 7 if isinstance(fields[name], int) else "f" * 64
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         receipts.verify(json.dumps(fields), receipts.public_key(SEED))
     assert code_of(error) == ("E_RECEIPT", 3)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"signature":"zz"}', '{"signature":"00"}', "[" * 100_000])
 def test_what_is_no_receipt_is_refused(text: str) -> None:
-    with pytest.raises(LeaderboardError, match="is not valid"):
+    with pytest.raises(UserError, match="is not valid"):
         receipts.verify(text, receipts.public_key(SEED))
 
 
 def test_a_receipt_of_another_course_is_refused(tmp_path: Path) -> None:
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as db:
         text = hand_in(db).receipt
-    with pytest.raises(LeaderboardError, match="signature"):
+    with pytest.raises(UserError, match="signature"):
         receipts.verify(text, receipts.public_key(bytes(32)))
-    with pytest.raises(LeaderboardError, match="public key"):
+    with pytest.raises(UserError, match="public key"):
         receipts.verify(text, "not a key")
 
 
@@ -111,7 +112,7 @@ def test_the_sixth_file_of_a_day_is_refused_and_told_when_the_next_slot_opens(da
     accepted = [hand_in(database) for _ in range(5)]
     assert [one.used for one in accepted] == [1, 2, 3, 4, 5]
     assert [one.next_slot for one in accepted[3:]] == [None, datetime(2026, 11, 21, tzinfo=UTC)]
-    with pytest.raises(LeaderboardError, match=r"All 5 submissions.*2026-11-21T00:00:00") as error:
+    with pytest.raises(UserError, match=r"All 5 submissions.*2026-11-21T00:00:00") as error:
         hand_in(database)
     assert code_of(error) == ("E_QUOTA", 4)
     assert hand_in(database, "bob").used == 1
@@ -126,7 +127,7 @@ def test_no_quota_means_no_limit(database: Database) -> None:
 
 
 def test_a_refused_file_leaves_no_trace(database: Database) -> None:
-    with pytest.raises(LeaderboardError):
+    with pytest.raises(UserError):
         hand_in(database, closes=NOW - timedelta(seconds=1))
     assert records.participants(database) == []
     assert events.count(database) == 0
@@ -138,7 +139,7 @@ def test_a_rejected_file_gives_its_slot_back_and_counts_on_its_own(database: Dat
         assert acceptance.reject(database, accepted.submission, "E_ID_MISSING", NOW)
     assert not acceptance.reject(database, accepted.submission, "E_OTHER", NOW)
     assert records.submission(database, accepted.submission).rejected == "E_ID_MISSING"
-    with pytest.raises(LeaderboardError, match="3 files were rejected") as error:
+    with pytest.raises(UserError, match="3 files were rejected") as error:
         hand_in(database, quota=1)
     assert code_of(error) == ("E_REJECTIONS", 4)
     assert acceptance.quota_state(database, "hw01", "ann", "2026-11-20") == acceptance.QuotaState("2026-11-20", 0, 3)
@@ -155,7 +156,7 @@ def test_the_same_bytes_give_the_same_receipt_and_use_no_second_slot_whatever_th
     second = hand_in(database, client_key=key, sha256=HASH, quota=1, now=late, closes=NOW, day="2026-11-29")
     assert second == replace(first, again=True)
     assert records.count_submissions(database, "hw01") == 1
-    with pytest.raises(LeaderboardError, match="other bytes") as error:
+    with pytest.raises(UserError, match="other bytes") as error:
         hand_in(database, client_key="once", sha256="cd" * 32)
     assert code_of(error) == ("E_CLIENT_KEY", 8)
     assert not hand_in(database, "bob", client_key="once", sha256=HASH).again
@@ -184,14 +185,14 @@ def test_practice_bytes_under_another_key_count_once_they_are_in_time_and_then_c
     assert (counting.practice, counting.again) == (False, False)
     for key in ("a", "b", "c"):
         assert hand_in(database, client_key=key, **late) == replace(counting, again=True)
-    with pytest.raises(LeaderboardError, match="other bytes"):
+    with pytest.raises(UserError, match="other bytes"):
         hand_in(database, client_key="a", **late | {"sha256": "cd" * 32})
     assert records.count_submissions(database, "hw01") == 2
 
 
 def test_the_deadline_is_the_last_instant_that_is_in_time(database: Database) -> None:
     hand_in(database, closes=NOW)
-    with pytest.raises(LeaderboardError, match="closed") as error:
+    with pytest.raises(UserError, match="closed") as error:
         hand_in(database, closes=NOW - timedelta(microseconds=1))
     assert code_of(error) == ("E_CLOSED", 5)
 
@@ -200,7 +201,7 @@ def test_a_clock_that_steps_back_opens_no_fresh_slots_and_is_logged(database: Da
     for _ in range(5):
         hand_in(database)
     before = NOW - timedelta(days=1)
-    with pytest.raises(LeaderboardError, match="2026-11-22T00:00:00") as error:
+    with pytest.raises(UserError, match="2026-11-22T00:00:00") as error:
         hand_in(database, now=before, day="2026-11-19", next_slot=datetime(2026, 11, 21, tzinfo=UTC))
     assert code_of(error) == ("E_QUOTA", 4)
     assert acceptance.quota_state(database, "hw01", "ann", "2026-11-19").used == 5
@@ -262,10 +263,10 @@ def test_graded_and_rejected_exclude_each_other(database: Database) -> None:
     graded, rejected = hand_in(database), hand_in(database)
     grade(database, graded.submission, 1.0)
     acceptance.reject(database, rejected.submission, "E_X", NOW)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         acceptance.reject(database, graded.submission, "E_X", NOW)
     assert code_of(error) == ("E_CONFLICT", 8)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         grade(database, rejected.submission, 1.0)
     assert code_of(error) == ("E_CONFLICT", 8)
 
@@ -418,10 +419,10 @@ def test_only_own_valid_submissions_within_the_limit_can_be_selected(database: D
     acceptance.reject(database, two, "E_X", NOW)
     strange = hand_in(database, "bob").submission
     for ids in ([one, two], [one, strange], [99], [one, two, three]):
-        with pytest.raises(LeaderboardError) as error:
+        with pytest.raises(UserError) as error:
             records.select(database, "hw01", "ann", ids, 2, NOW)
         assert code_of(error) == ("E_SELECTION", 2)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         records.select(database, "hw01", "ann", [one], 2, NOW, closes=NOW - timedelta(seconds=1))
     assert code_of(error) == ("E_CLOSED", 5)
 
@@ -440,7 +441,7 @@ def test_a_reveal_happens_once_and_closes_the_selection(database: Database) -> N
     assert records.reveal(database, "hw01", "prof", "the end", NOW) == NOW
     assert records.reveal(database, "hw01", "other", "again", NOW + timedelta(days=1)) == NOW
     assert records.revealed(database, "hw01") == NOW
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         records.select(database, "hw01", "ann", [number], 2, NOW)
     assert code_of(error) == ("E_CLOSED", 5)
 
@@ -468,7 +469,7 @@ def test_any_text_is_a_name_and_comes_back_unchanged(database: Database, name: s
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\0b", "\ud800"])
 def test_what_no_database_can_keep_is_refused_as_a_name(database: Database, name: str) -> None:
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         hand_in(database, name)
     assert code_of(error) == ("E_NAME", 2)
 
@@ -480,7 +481,7 @@ def test_a_file_name_that_is_not_text_is_kept_escaped(database: Database) -> Non
 
 def test_a_baseline_and_a_person_cannot_share_a_name(database: Database) -> None:
     hand_in(database, "strong baseline", kind="baseline")
-    with pytest.raises(LeaderboardError, match="belongs to a baseline") as error:
+    with pytest.raises(UserError, match="belongs to a baseline") as error:
         hand_in(database, "strong baseline")
     assert code_of(error) == ("E_NAME", 6)
     assert [(one.name, one.kind) for one in records.participants(database, "hw01")] == [("strong baseline", "baseline")]
@@ -490,7 +491,7 @@ def test_a_baseline_and_a_person_cannot_share_a_name(database: Database) -> None
 def test_an_unknown_submission_is_named(database: Database, number: int) -> None:
     hand_in(database)
     for ask in (records.submission, records.receipt):
-        with pytest.raises(LeaderboardError, match=f"no submission {number}"):
+        with pytest.raises(UserError, match=f"no submission {number}"):
             ask(database, number)
 
 
@@ -510,7 +511,7 @@ def test_a_full_disk_gives_a_clear_error_and_no_half_state(tmp_path: Path) -> No
             for number in range(1000):
                 accepted.append(hand_in(db, quota=None, message="m" * 1000, client_key=f"key {number}"))
 
-        with pytest.raises(LeaderboardError, match=r"disk is full\. Nothing was recorded") as error:
+        with pytest.raises(UserError, match=r"disk is full\. Nothing was recorded") as error:
             fill()
         done = len(accepted)
         assert error.value.code == "E_DISK_FULL"
@@ -524,7 +525,8 @@ FULL_DISK = """
 import resource, sys
 from datetime import datetime, timezone
 from leaderboard import acceptance
-from leaderboard.database import LeaderboardError, open_database
+from leaderboard.database import open_database
+from tasks.errors import UserError
 with open_database(sys.argv[1]) as db:
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
     done = 0
@@ -535,7 +537,7 @@ with open_database(sys.argv[1]) as db:
                 now=datetime(2026, 1, 1, tzinfo=timezone.utc), day="2026-01-01",
                 next_slot=None, quota=None, rejections=None, closes=None, sign=lambda text: b"")
             done += 1
-    except LeaderboardError as error:
+    except UserError as error:
         print(done, error.code)
 """
 
@@ -584,7 +586,7 @@ def test_a_read_only_home_gives_a_clear_error(exists: bool) -> None:
             with open_database(url) as db:
                 hand_in(db)
 
-        with without_rights(Path(name)), pytest.raises(LeaderboardError, match=r"writable|writing|created") as error:
+        with without_rights(Path(name)), pytest.raises(UserError, match=r"writable|writing|created") as error:
             write()
         assert code_of(error) == ("E_READ_ONLY", 10)
         with open_database(url) as db:
@@ -596,7 +598,7 @@ def test_a_read_only_server_gives_a_clear_error(request: pytest.FixtureRequest) 
     url = server.new_database()
     open_database(url).close()
     server.administer(f"ALTER DATABASE {server.name_of(url)} SET default_transaction_read_only = on")
-    with open_database(url) as db, pytest.raises(LeaderboardError) as error:
+    with open_database(url) as db, pytest.raises(UserError) as error:
         hand_in(db)
     assert code_of(error) == ("E_READ_ONLY", 10)
     server.drop(url)
@@ -611,7 +613,7 @@ def test_a_server_that_goes_away_gives_a_clear_error(request: pytest.FixtureRequ
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             f"WHERE datname = '{server.name_of(url)}' AND pid <> pg_backend_pid()"
         )
-        with pytest.raises(LeaderboardError, match="run the same command again") as error:
+        with pytest.raises(UserError, match="run the same command again") as error:
             hand_in(db)
         assert code_of(error) == ("E_UNREACHABLE", 7)
     with open_database(url) as db:

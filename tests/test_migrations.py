@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from leaderboard import database as module
-from leaderboard.database import Database, LeaderboardError, open_database
+from leaderboard.database import Database, DatabaseError, open_database
 
 ROOT = Path(__file__).parents[1]
 
 
-def code_of(error: pytest.ExceptionInfo[LeaderboardError]) -> tuple[str, int]:
+def code_of(error: pytest.ExceptionInfo[DatabaseError]) -> tuple[str, int]:
     return error.value.code, error.value.exit_code
 
 
@@ -54,7 +54,7 @@ def test_the_versions_in_the_code_are_those_of_alembic() -> None:
 
 def test_a_database_of_newer_code_is_refused_and_left_alone(database: Database, database_url: str) -> None:
     database.connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(LeaderboardError, match=r"9999.*upgrade") as error:
+    with pytest.raises(DatabaseError, match=r"9999.*upgrade") as error:
         open_database(database_url)
     assert code_of(error) == ("E_DATABASE_NEWER", 10)
     assert database.fetch("SELECT version_num FROM alembic_version") == [("9999",)]
@@ -113,7 +113,7 @@ def test_opening_a_database_that_is_up_to_date_imports_neither_sqlalchemy_nor_al
     "url", ["mysql://u:hunter2@h/x", "postgresql+psycopg2://u:hunter2@h/x", "postgres", "", "sqlite://", "sqlite:x.db"]
 )
 def test_an_unknown_scheme_is_refused_by_name(url: str) -> None:
-    with pytest.raises(LeaderboardError, match="expected sqlite:///PATH or postgresql://") as error:
+    with pytest.raises(DatabaseError, match="expected sqlite:///PATH or postgresql://") as error:
         open_database(url)
     assert code_of(error) == ("E_DATABASE_URL", 2)
     assert "hunter2" not in str(error.value)
@@ -145,7 +145,7 @@ def everything_said(error: BaseException) -> str:
 )
 def test_a_password_is_in_no_error(url: str) -> None:
     pytest.importorskip("psycopg")
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(DatabaseError) as error:
         open_database(url)
     assert "hunter2" not in everything_said(error.value)
     assert error.value.code in ("E_UNREACHABLE", "E_DATABASE_URL")
@@ -153,7 +153,7 @@ def test_a_password_is_in_no_error(url: str) -> None:
 
 def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest) -> None:
     server: Any = request.getfixturevalue("postgresql")
-    with pytest.raises(LeaderboardError, match="authentication failed") as error:
+    with pytest.raises(DatabaseError, match="authentication failed") as error:
         open_database(server.url("postgres", password="hunter2"))
     assert "hunter2" not in everything_said(error.value)
     assert code_of(error) == ("E_UNREACHABLE", 7)
@@ -162,14 +162,14 @@ def test_a_wrong_password_is_not_repeated(request: pytest.FixtureRequest) -> Non
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     path.write_text("id,tested_positive\n" * 1000)
-    with pytest.raises(LeaderboardError, match="is not an lhy-grade database") as error:
+    with pytest.raises(DatabaseError, match="is not an lhy-grade database") as error:
         open_database(f"sqlite:///{path}")
     assert code_of(error) == ("E_DATABASE", 10)
     assert path.read_text() == "id,tested_positive\n" * 1000
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LeaderboardError, match=r"nowhere.*cannot be created"):
+    with pytest.raises(DatabaseError, match=r"nowhere.*cannot be created"):
         open_database(f"sqlite:///{tmp_path / 'nowhere' / 'a.db'}")
 
 

@@ -23,7 +23,7 @@ from harness.cli.main import cli
 from harness.home import TAKEN, open_home
 from harness.server.run import make_ready
 from leaderboard import acceptance, access_tokens, drafts, enrolment, roster
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from submissions.quiz import read_quiz, remarks
 from tasks.base import SubmissionError, UserError
 from tasks.formats import Question, QuizFormat
@@ -536,7 +536,7 @@ def test_the_client_key_tells_a_late_retry_from_the_same_answers_handed_in_again
     assert accept("a", "k4") == (3, True), "the bytes of the latest need no second entry"
     assert accept("b", None) == (4, False), "without a key, earlier bytes are handed in again"
     assert accept("b", "b" * 64 + "/4") == (4, True)
-    with pytest.raises(LeaderboardError) as caught:
+    with pytest.raises(UserError) as caught:
         accept("c", "k1")
     assert caught.value.code == "E_CLIENT_KEY"
     assert acceptance.reject(database, 3, "E_CELL", BEFORE)

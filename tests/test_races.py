@@ -28,7 +28,7 @@ WORKER = """
 import json, os, signal, sys
 from datetime import datetime, timezone
 from leaderboard import acceptance, records, results
-from leaderboard.database import Database, LeaderboardError, open_database
+from leaderboard.database import Database, open_database
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 statements = 0
@@ -73,7 +73,7 @@ for number, job in enumerate(jobs):
             os.read(0, 1)  # returns when the test closes the other end
             try:
                 text = work(db, *job)
-            except LeaderboardError as error:
+            except UserError as error:
                 text = error.code
         os.write(1, f"{number} {text}\\n".encode())
         os._exit(0)

@@ -17,9 +17,10 @@ from harness.grading import accept, audit, scoring, settle
 from harness.home import Home, open_home
 from leaderboard import acceptance, records
 from leaderboard.acceptance import KEPT_BYTES, KEPT_FILES
-from leaderboard.database import Database, LeaderboardError, open_database
+from leaderboard.database import Database, open_database
 from submissions.store import has
 from tasks.base import Edition, SubmissionError
+from tasks.errors import UserError
 from tasks.formats import EpisodesFormat, Format, TableFormat
 from tasks.homeworks import all_tasks
 from tasks.hw01_regression.world import YEARS
@@ -128,7 +129,7 @@ def test_a_day_of_refused_files_leaves_the_allowance_on_the_disk(home: Home) -> 
         refused(home, f"{number}\n".encode().ljust(most, b"x"))
     for number in range(5):
         submit(home, sample(home) + b"\n" * (number + 1) + b" " * (most - len(sample(home)) - number - 1))
-    with pytest.raises(LeaderboardError, match="All 5 submissions"):
+    with pytest.raises(UserError, match="All 5 submissions"):
         submit(home, sample(home))
     assert sorted(on_disk(home))[-1] == most
     assert sum(on_disk(home)) <= 5 * most + KEPT_BYTES + len(sample(home))

@@ -23,7 +23,7 @@ from harness.cli.main import cli
 from harness.home import open_home
 from harness.sheets import read_roster
 from leaderboard import acceptance, access_tokens, adjustments, enrolment, events, records, roster
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.roster import Entry
 from tasks.errors import UserError
 
@@ -60,7 +60,7 @@ def hand_in(db: Database, participant: str, **changes: Any) -> acceptance.Accept
     return acceptance.accept(db, **(values | changes))
 
 
-def code_of(error: pytest.ExceptionInfo[LeaderboardError]) -> tuple[str, int]:
+def code_of(error: pytest.ExceptionInfo[UserError]) -> tuple[str, int]:
     return error.value.code, error.value.exit_code
 
 
@@ -142,7 +142,7 @@ def test_an_entry_that_would_confuse_people_is_refused_and_nothing_is_changed(
         enrolment.import_people(db, CLASS, **WHY)
         hand_in(db, "strong", kind="baseline")
         before = roster.people(db)
-        with pytest.raises(LeaderboardError, match=problem) as error:
+        with pytest.raises(UserError, match=problem) as error:
             enrolment.import_people(db, [Entry("b08", "Kim"), entry], **WHY)
         assert code_of(error) == ("E_ROSTER", 2)
         assert roster.people(db) == before
@@ -157,11 +157,11 @@ def test_only_who_is_on_the_roster_hands_in_as_a_team_or_alone(db: Database) -> 
     assert hand_in(db, "Owls").submission == 2
     assert hand_in(db, "strong", kind="baseline").submission == 3
     for name in ("0012", "b02", "Owls"):
-        with pytest.raises(LeaderboardError, match="choose another name") as error:
+        with pytest.raises(UserError, match="choose another name") as error:
             hand_in(db, name, kind="baseline")
         assert code_of(error) == ("E_NAME", 6)
     for name, problem in (("b02", "in the team Owls"), ("stranger", "not on the roster")):
-        with pytest.raises(LeaderboardError, match=problem) as error:
+        with pytest.raises(UserError, match=problem) as error:
             hand_in(db, name)
         assert code_of(error) == ("E_ROSTER", 6)
 
@@ -172,10 +172,10 @@ def test_a_disabled_person_keeps_history_and_loses_tokens_and_submissions(db: Da
     assert opened_by(db, token) == "0012"
     assert enrolment.disable(db, "0012", **WHY).disabled_at == NOW
     assert opened_by(db, token) is None
-    with pytest.raises(LeaderboardError, match="off the roster") as error:
+    with pytest.raises(UserError, match="off the roster") as error:
         hand_in(db, "0012")
     assert code_of(error) == ("E_DISABLED", 6)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         give_token(db, "0012")
     assert code_of(error) == ("E_DISABLED", 6)
     assert len(records.submissions(db, participant="0012")) == 1
@@ -200,7 +200,7 @@ def test_a_team_hands_in_while_one_of_its_people_is_there(db: Database) -> None:
     enrolment.disable(db, "b02", **WHY)
     hand_in(db, "Owls")
     enrolment.disable(db, "b03", **WHY)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         hand_in(db, "Owls")
     assert code_of(error) == ("E_DISABLED", 6)
 
@@ -208,7 +208,7 @@ def test_a_team_hands_in_while_one_of_its_people_is_there(db: Database) -> None:
 def test_the_name_of_a_disabled_person_is_free_and_cannot_come_back_while_it_is_taken(db: Database) -> None:
     enrolment.disable(db, "0012", **WHY)
     enrolment.import_people(db, [Entry("b09", "Ada")], **WHY)
-    with pytest.raises(LeaderboardError, match="the name Ada") as error:
+    with pytest.raises(UserError, match="the name Ada") as error:
         enrolment.enable(db, "0012", **WHY)
     assert code_of(error) == ("E_ROSTER", 2)
     assert events.verify(db) == []
@@ -294,7 +294,7 @@ def test_extensions_are_kept_with_reason_and_actor(db: Database) -> None:
 def test_an_extension_is_for_somebody_who_is_there(
     db: Database, kind: adjustments.Whom, who: str, problem: str
 ) -> None:
-    with pytest.raises(LeaderboardError, match=problem) as error:
+    with pytest.raises(UserError, match=problem) as error:
         adjustments.extend(db, "hw01/1", kind, who, until=NOW, **WHY)
     assert code_of(error) == ("E_ROSTER", 2)
     assert adjustments.extensions(db) == []
@@ -302,7 +302,7 @@ def test_an_extension_is_for_somebody_who_is_there(
 
 def test_nothing_is_extended_after_the_reveal(db: Database) -> None:
     records.reveal(db, "hw01/1", "prof", "the end", NOW)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         adjustments.extend(db, "hw01/1", "all", "", until=NOW, **WHY)
     assert code_of(error) == ("E_CLOSED", 5)
 
@@ -316,7 +316,7 @@ def test_the_newest_points_of_a_part_count(db: Database) -> None:
     }  # fmt: skip
     assert adjustments.parts(db, "hw02") == {}
     for key, problem in (("guest", "not a student"), ("nobody", "Nobody on the roster has the id")):
-        with pytest.raises(LeaderboardError, match=problem):
+        with pytest.raises(UserError, match=problem):
             adjustments.enter_points(db, "hw01", key, "code", 1.0, **WHY)
     assert events.verify(db) == []
 
@@ -331,7 +331,7 @@ def test_every_change_wants_a_reason_that_can_be_read(db: Database, reason: str)
         lambda: adjustments.extend(db, "hw01/1", "all", "", until=NOW, **why),
         lambda: adjustments.enter_points(db, "hw01", "0012", "code", 1.0, **why),
     ):
-        with pytest.raises(LeaderboardError) as error:
+        with pytest.raises(UserError) as error:
             change()
         assert code_of(error) == ("E_REASON", 2)
 

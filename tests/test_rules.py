@@ -28,7 +28,7 @@ from harness.grading.accept import accept_file, submit
 from harness.home import Home, instant, open_home
 from harness.versions import read_versions
 from leaderboard import acceptance, adjustments, enrolment, events, ranking, receipts, records, results
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.roster import Entry
 from tasks.base import Rules, UserError
 from tasks.split import derive
@@ -216,7 +216,7 @@ def both_boards(home: Home, db: Database) -> list[list[ranking.BoardRow]]:
     ]
 
 
-def code_of(error: pytest.ExceptionInfo[LeaderboardError]) -> tuple[str, int]:
+def code_of(error: pytest.ExceptionInfo[UserError]) -> tuple[str, int]:
     return error.value.code, error.value.exit_code
 
 
@@ -255,7 +255,7 @@ def test_every_form_of_a_deadline_holds_to_the_microsecond_also_where_clocks_are
     ada = access.owner("ada")
     assert limits.select(home, ada, "hw1", [mine], end)["selected"] == [mine]
     for shift in (TICK, SECOND):
-        with pytest.raises(LeaderboardError):
+        with pytest.raises(UserError):
             limits.select(home, ada, "hw1", [mine], end + shift)
     extend(db, "person", "ada", end + SECOND)
     assert [hand_in(home, db, end + SECOND + shift).practice for shift in (timedelta(0), TICK)] == [False, True]
@@ -275,7 +275,7 @@ def test_what_arrives_later_is_practice_and_touches_no_record(home: Home, db: Da
     assert sorted(grades) == [first, late.submission, stranger.submission], "but sees the score"
     assert [row.practice for row in records.submissions(db)] == [False, True, True]
     for ids in ([late.submission], [first, late.submission]):
-        with pytest.raises(LeaderboardError) as error:
+        with pytest.raises(UserError) as error:
             records.select(db, "hw01/1", "ada", ids, 2, LATE, None)
         assert code_of(error) == ("E_SELECTION", 2)
     assert events.verify(db, receipts.public_key(derive(home.key(), "receipts"))) == []
@@ -285,11 +285,11 @@ def test_practice_has_a_quota_of_its_own(home: Home, db: Database) -> None:
     day = "2027-03-26"
     for _ in range(2):
         hand_in(home, db, DEADLINE)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         hand_in(home, db, DEADLINE)
     assert code_of(error) == ("E_QUOTA", 4)
     assert [hand_in(home, db, LATE).used for _ in range(2)] == [1, 2]
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         hand_in(home, db, LATE)
     assert code_of(error) == ("E_QUOTA", 4)
     acceptance.reject(db, 3, "E_X", LATE, "[]")
@@ -416,7 +416,7 @@ def test_more_slots_hold_on_their_day_and_add_up_over_person_and_all(
     assert quota("ada") == 3, "more time takes no slots back"
     for _ in range(3):
         hand_in(home, db, DEADLINE, "ada")
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         hand_in(home, db, DEADLINE, "ada")
     assert code_of(error) == ("E_QUOTA", 4)
 
@@ -426,7 +426,7 @@ def test_quota_and_deadline_each_have_a_zone(home: Home, db: Database) -> None:
     midnight = datetime(2027, 3, 26, tzinfo=UTC)
     for _ in range(2):
         hand_in(home, db, midnight - SECOND)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         hand_in(home, db, midnight - TICK)
     assert code_of(error) == ("E_QUOTA", 4)
     assert "2027-03-26T08:00:00+08:00" in str(error.value), "told in the course's zone"
@@ -449,7 +449,7 @@ def test_slots_open_at_the_second_on_days_that_are_longer_or_shorter(
     start = datetime.fromisoformat(edge)
     for _ in range(2):
         hand_in(home, db, start - SECOND)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         hand_in(home, db, start - TICK)
     assert code_of(error) == ("E_QUOTA", 4)
     accepted = hand_in(home, db, start)
@@ -463,7 +463,7 @@ def test_a_clock_that_steps_back_over_midnight_opens_no_slots_and_orders_by_arri
     midnight = datetime(2027, 3, 20, tzinfo=UTC)
     for _ in range(2):
         hand_in(home, db, midnight, score=0.5)
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         hand_in(home, db, midnight - step)
     assert code_of(error) == ("E_QUOTA", 4)
     hand_in(home, db, midnight - step, "bob", score=0.5)
@@ -481,7 +481,7 @@ def test_a_clock_that_steps_back_into_a_day_with_more_slots_opens_none_of_them_a
     for _ in range(2):
         hand_in(home, db, midnight)
     assert terms(home, db, hw1, "ada", midnight - SECOND).quota == 2
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         hand_in(home, db, midnight - SECOND)
     assert code_of(error) == ("E_QUOTA", 4)
     hand_in(home, db, midnight - SECOND, "bob")
@@ -508,7 +508,7 @@ def test_a_clock_that_steps_back_between_any_two_arrivals_keeps_the_order_and_th
         now = start + timedelta(hours=chance.randint(-60, 60), microseconds=chance.choice([-1, 0, 1]))
         try:
             accepted = hand_in(home, db, now, who, score=0.5)
-        except LeaderboardError as error:
+        except UserError as error:
             if error.code != "E_QUOTA":
                 raise
             continue
@@ -544,13 +544,13 @@ def test_the_selection_is_locked_at_the_deadline_that_holds_for_its_owner(
 
     select("ada", mine, DEADLINE)
     for now in (LATE, LATE + SECOND):
-        with pytest.raises(LeaderboardError) as error:
+        with pytest.raises(UserError) as error:
             select("ada", mine, now)
         assert code_of(error) == ("E_CLOSED", 5)
     extend(db, "person", "bob", DEADLINE + timedelta(hours=1))
     select("bob", other, LATE)
     select("bob", other, DEADLINE + timedelta(hours=1))
-    with pytest.raises(LeaderboardError) as error:
+    with pytest.raises(UserError) as error:
         select("bob", other, DEADLINE + timedelta(hours=1) + TICK)
     assert code_of(error) == ("E_CLOSED", 5)
 
@@ -649,7 +649,7 @@ def test_what_the_preview_shows_before_the_end_is_what_counts_after_the_reveal(
         late = hand_in(home, db, LATE, who, score=0.01)
         assert late.practice
         for choose in ([late.submission], preview[who][:1]):
-            with pytest.raises(LeaderboardError):
+            with pytest.raises(UserError):
                 limits.select(home, access.owner(who), "hw1", choose, LATE)
     assert counting(LATE) == preview
     records.reveal(db, "hw01/1", "prof", "the end", LATE)

@@ -35,7 +35,7 @@ from harness.server.pool import Pool
 from harness.server.settings import Settings
 from harness.server.state import GRACE_SECONDS
 from leaderboard import enrolment, records, results, roster
-from leaderboard.database import LeaderboardError
+from tasks.errors import UserError
 from tests.conftest import Server, books_balance, self_signed
 from tests.test_server import NOW, Class, kept, make_class
 
@@ -168,8 +168,8 @@ def test_a_refusal_keeps_the_connection_and_a_fault_of_the_database_replaces_it(
     pool = Pool()
     with pool.connect(database_url) as first:
         pass
-    with contextlib.suppress(LeaderboardError), pool.connect(database_url) as second, second.transaction():
-        raise LeaderboardError("refused", code="E_QUOTA")
+    with contextlib.suppress(UserError), pool.connect(database_url) as second, second.transaction():
+        raise UserError("refused", code="E_QUOTA")
     assert (second is first, len(pool.everyone)) == (True, 1)
     with pytest.raises(Exception, match="nowhere"), pool.connect(database_url) as third:
         third.fetch("SELECT 1 FROM nowhere")

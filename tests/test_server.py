@@ -32,7 +32,6 @@ from harness.server.run import make_ready
 from harness.server.settings import Settings, read_settings
 from harness.server.state import THREADS
 from leaderboard import access_tokens, enrolment, receipts, records, roster
-from leaderboard.database import LeaderboardError
 from tasks.base import Problem, SubmissionError, UserError
 from tests import test_images, test_reader
 
@@ -862,7 +861,7 @@ def test_an_error_of_ours_says_nothing_but_its_number(local: Class, monkeypatch:
         raise ValueError("the answer is forty-two")
 
     def full(*_: Any) -> Any:
-        raise LeaderboardError(f"{local.home.root}: the disk is full", code="E_DISK_FULL")
+        raise UserError(f"{local.home.root}: the disk is full", code="E_DISK_FULL")
 
     monkeypatch.setattr(catalogue, "me", fail)
     monkeypatch.setattr(catalogue, "homeworks", full)

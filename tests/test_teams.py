@@ -23,7 +23,7 @@ from harness.grading import audit
 from harness.home import Home, open_home
 from harness.versions import read_versions
 from leaderboard import acceptance, enrolment, events, receipts, results, roster
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.roster import Entry
 from submissions.store import keep
 from tasks.base import UserError
@@ -224,7 +224,7 @@ def test_whatever_changes_on_the_roster_in_the_middle_of_a_homework_moves_no_wor
         number = school.hand_in(key)["submission"]
         assert school.seen(mate)["numbers"][-1] == number
     for key in ("a1", "a2", "e1"):
-        with pytest.raises(LeaderboardError) as error:
+        with pytest.raises(UserError) as error:
             school.hand_in(key)
         assert error.value.code == "E_QUOTA", "no fresh slots"
     alone = school.hand_in("f1")
@@ -354,7 +354,7 @@ def test_a_handle_of_a_renamed_team_is_no_persons_id_and_no_baselines_name(schoo
     assert (done.exit_code, "the id Owls is the name of a team" in done.stderr) == (2, True)
     with school.home.database() as db:
         for name in ("Owls", "Eagles", "a1"):
-            with pytest.raises(LeaderboardError, match="on the roster"):
+            with pytest.raises(UserError, match="on the roster"):
                 acceptance.accept(
                     db, course="", competition="hw01/1", participant=name, kind="baseline", sha256="0" * 64, size=1,
                     filename="", message="", client_key="k", now=NOW, day="2027-03-01", next_slot=None, quota=None,
@@ -413,9 +413,9 @@ def test_a_file_that_is_under_way_while_its_sender_changes_teams_is_refused_and_
         assert roster.participant_of(db, competition.key, "f1") == "f1"
         enrolment.import_people(db, [Entry("f1", "Fay", team="Lynx")], **WHY)
         more: dict[str, Any] = {"size": 1, "filename": "", "message": "", "client_key": "k", "now": NOW}
-        with pytest.raises(LeaderboardError, match="in the team Lynx"):
+        with pytest.raises(UserError, match="in the team Lynx"):
             accept_file(school.home, db, competition, participant="f1", person="f1", sha256="0" * 64, **more)
-        with pytest.raises(LeaderboardError, match="submit the file again"):
+        with pytest.raises(UserError, match="submit the file again"):
             accept_file(school.home, db, competition, participant="Owls", person="f1", sha256="0" * 64, **more)
     assert school.hand_in("f1")["participant"] == "Lynx"
 

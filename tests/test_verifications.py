@@ -18,9 +18,10 @@ from harness.cli.main import cli
 from harness.grading.audit import verify as audit
 from harness.home import Home, open_home
 from leaderboard import acceptance, events, verifications
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database
 from leaderboard.verifications import Verification
 from tasks.base import Columns, Reproduction
+from tasks.errors import UserError
 from tasks.formats import Format, ModelFormat, Tensor
 from tasks.homeworks import find_task
 from tasks.models import dense
@@ -67,7 +68,7 @@ def test_other_homeworks_have_no_mark_and_nothing_to_verify(course: Path, tmp_pa
 def test_an_entry_that_is_rejected_meanwhile_is_not_recorded(database: Database) -> None:
     number = accepted(database)
     acceptance.reject(database, number, "E_ROWS", NOW)
-    with pytest.raises(LeaderboardError, match="was rejected and cannot be verified") as caught:
+    with pytest.raises(UserError, match="was rejected and cannot be verified") as caught:
         verifications.verify(database, found(number))
     assert caught.value.code == "E_CONFLICT"
     assert verifications.verifications(database) == {}
@@ -96,7 +97,7 @@ def test_verifications_are_recorded_once_and_listed_by_competition_and_participa
     assert verifications.verifications(database, "hw13/1") == {first: found(first)}
     assert verifications.verifications(database, None, "ann").keys() == {first, third}
     assert verifications.verifications(database, "hw13/1", "bob") == {}
-    with pytest.raises(LeaderboardError, match="There is no submission 99"):
+    with pytest.raises(UserError, match="There is no submission 99"):
         verifications.verify(database, found(99))
     assert second not in verifications.verifications(database)
 

@@ -24,7 +24,7 @@ from harness.home import Home, open_home
 from harness.versions import find_data, read_versions
 from leaderboard import adjustments, competitions, events, receipts, records, results
 from leaderboard import database as database_module
-from leaderboard.database import LeaderboardError, open_database
+from leaderboard.database import open_database
 from submissions.store import keep
 from tasks.base import UserError
 from tasks.formats import Column, EpisodesFormat, ModelFormat, TableFormat
@@ -563,7 +563,7 @@ def test_a_file_that_was_on_its_way_when_the_data_changed_is_told_so(home: Home)
     old = find_competition(home, "hw1")
     call(home, "prepare", "hw1", "--new-data", "--yes")
     data = Path(sample(home)).read_bytes()
-    with home.database() as database, pytest.raises(LeaderboardError) as caught:
+    with home.database() as database, pytest.raises(UserError) as caught:
         accept_file(
             home, database, old, participant="ada", sha256=keep(home.submissions, data), size=len(data),
             filename="a.csv", message="", client_key="a", now=NOW,

@@ -23,7 +23,7 @@ from harness.grading import accept, scoring, worker
 from harness.home import Home, open_home
 from harness.versions import read_versions
 from leaderboard import acceptance, queue, records, results
-from leaderboard.database import Database, LeaderboardError
+from leaderboard.database import Database, DatabaseError
 from submissions.store import keep
 from tasks.base import SubmissionError
 from tests.conftest import books_balance
@@ -408,12 +408,12 @@ def test_a_worker_whose_database_fails_while_it_reads_the_answers_reads_them_aga
     one = worker.new_worker(home, LIMITS, print)
 
     def lost(*_: Any) -> Any:
-        raise LeaderboardError("the database cannot be reached", code="E_DATABASE")
+        raise DatabaseError("the database cannot be reached", code="E_DATABASE")
 
     with home.database() as database:
         with monkeypatch.context() as away:
             away.setattr(worker, "competitions_to_grade", lost)
-            with pytest.raises(LeaderboardError):
+            with pytest.raises(DatabaseError):
                 worker.work(one, database, lambda: NOW)
         assert worker.work(one, database, lambda: NOW)
     assert state(home, number) == "graded"
@@ -465,7 +465,7 @@ def test_a_worker_goes_on_after_its_database_was_gone(home: Home, monkeypatch: p
     def unreachable(self: Home) -> Database:
         tries.append(1)
         if len(tries) < 3:
-            raise LeaderboardError("it cannot be reached", code="E_UNREACHABLE", exit_code=7)
+            raise DatabaseError("it cannot be reached", code="E_UNREACHABLE", exit_code=7)
         return real(self)
 
     monkeypatch.setattr(Home, "database", unreachable)

@@ -1,7 +1,7 @@
 """Every query and action of a course, with its permission check.
 
 Each function returns the body of `--format json`, plain values with RFC 3339 times in the course's zone, or raises
-UserError or LeaderboardError. Scores and intervals are cut by `harness.shown`, unless staff ask for exact ones.
+UserError. Scores and intervals are cut by `harness.shown`, unless staff ask for exact ones.
 `home` is a `harness.home.Home`, `viewer` the one who asks, `now` the current time.
 
 Permissions. Nobody (not logged in): homeworks, sheets, and boards without the names of people. Students and

@@ -106,12 +106,13 @@ def canonical_or_empty(hw: str) -> str:
 def own_submission(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[Submission, Competition]:
     """The viewer's submission of that number, and its competition as it was when the file arrived."""
     from leaderboard import records, roster
-    from leaderboard.database import LeaderboardError
 
     require_login(viewer)
     try:
         entry = records.submission(database, number)
-    except LeaderboardError:
+    except UserError as error:
+        if error.code != "E_NO_SUBMISSION":
+            raise
         entry = None
     if entry is None or not (
         viewer.staff or entry.participant == roster.participant_of(database, entry.competition, viewer.key)

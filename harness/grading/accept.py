@@ -17,6 +17,7 @@ from harness.grading.scoring import cleared, grade, grade_here, public_side, rea
 from harness.grading.settle import record, reject
 from harness.home import Home
 from harness.versions import competitions_to_grade, read_versions
+from leaderboard.database import DatabaseError
 from submissions.reader import load
 from tasks.base import (
     Grade,
@@ -62,7 +63,7 @@ def submit(
     The same bytes from the same participant are the same submission: the first receipt is returned and no slot is
     used. A late file is scored for practice. `limited=False` ignores quota and deadline, for baselines. `step` is
     called after each step, for fault tests. Raises SubmissionError for a file that cannot be scored, and
-    LeaderboardError for an exhausted quota or a participant who cannot submit.
+    UserError for an exhausted quota or a participant who cannot submit.
     """
     from submissions.store import keep
 
@@ -129,7 +130,7 @@ def accept_file(
 ) -> Accepted:
     """Records a stored file by the current rules for this participant; a late one is practice.
 
-    Raises LeaderboardError as `leaderboard.acceptance.accept` does.
+    Raises UserError as `leaderboard.acceptance.accept` does.
     """
     from leaderboard import acceptance, receipts
 
@@ -167,7 +168,6 @@ def grade_pending(
     `grader` raises SubmissionError for a file that cannot be scored, and UserError if it cannot be graded now.
     """
     from leaderboard import results
-    from leaderboard.database import LeaderboardError
 
     done = []
     key = home.key()
@@ -178,12 +178,10 @@ def grade_pending(
                 try:
                     secret = secret or read_secret(home, competition)
                     came = _grade_one(home, database, key, secret, entry, now, grader)
+                except DatabaseError:
+                    raise
                 except UserError as error:  # it keeps waiting; the others are graded
-                    came = f"still waiting: {error}"
-                except LeaderboardError as error:
-                    if error.code != "E_CONFLICT":
-                        raise
-                    came = f"unchanged: {error}"
+                    came = f"{'unchanged' if error.code == 'E_CONFLICT' else 'still waiting'}: {error}"
                 done.append((competition.name, entry.id, came))
     return done
 
@@ -199,8 +197,8 @@ def _grade_one(
 ) -> str:
     """Grades or rejects one submission, removes its lease and returns the outcome. A worker may do the same meanwhile.
 
-    Raises UserError if it cannot be graded now, also after an internal error, and LeaderboardError E_CONFLICT if the
-    result contradicts the recorded one.
+    Raises UserError if it cannot be graded now, also after an internal error, and E_CONFLICT if the result
+    contradicts the recorded one.
     """
     from leaderboard import queue
     from submissions.store import fetch

@@ -28,7 +28,7 @@ def verify_entry(
     """Runs a model and records that it gives an entry's rows; the record, and whether there was one before.
 
     Raises UserError E_NOT_VERIFIABLE for an entry that nothing can be verified of, E_NOT_REPRODUCED for a model that
-    gives other rows, SubmissionError for a model that is refused, and LeaderboardError E_NO_SUBMISSION.
+    gives other rows, SubmissionError for a model that is refused, and E_NO_SUBMISSION.
     """
     import hashlib
 

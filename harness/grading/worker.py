@@ -24,6 +24,7 @@ from harness.competition import prepared
 from harness.grading.decode import Decoder, received
 from harness.home import Home
 from harness.versions import competitions_to_grade
+from leaderboard.database import DatabaseError
 from tasks.apart import Died, Late, apart
 from tasks.apart import Limits as Limits
 from tasks.base import Grade, Score, SubmissionError, UserError
@@ -84,8 +85,6 @@ def _host() -> str:
 
 def run(worker: Worker, clock: Callable[[], datetime], stopped: Callable[[], bool]) -> None:
     """Grades until `stopped`; a lost database is tried again."""
-    from leaderboard.database import LeaderboardError
-
     while not stopped():
         try:
             with worker.home.database() as database:
@@ -93,7 +92,7 @@ def run(worker: Worker, clock: Callable[[], datetime], stopped: Callable[[], boo
                 while not stopped():
                     if not work(worker, database, clock, stopped):
                         _wait(IDLE_SECONDS, stopped)
-        except (LeaderboardError, UserError) as error:
+        except UserError as error:
             worker.log(f"waiting: {error}")
             _wait(TROUBLE_SECONDS, stopped)
 
@@ -282,7 +281,6 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
     """Records a grade or a rejection; returns whether there was one."""
     from harness.grading import settle
     from leaderboard import results
-    from leaderboard.database import LeaderboardError
 
     try:
         if answer.refused is not None:
@@ -291,7 +289,7 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
             settle.record(database, worker.home.key(), secret, lease.submission, answer.grade, now)
         else:
             return False
-    except LeaderboardError as error:
+    except UserError as error:
         if error.code != "E_CONFLICT":
             raise
         # Another worker was first, or a file with a grade of an older version can no longer be read: that one fails.
@@ -304,7 +302,7 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
 def refresh(worker: Worker) -> None:
     """Reads the answers of all prepared competitions, again after a change, and until all of them can be read.
 
-    Raises LeaderboardError if the database cannot be reached; the next call tries again.
+    Raises DatabaseError if the database cannot be reached; the next call tries again.
     """
     seen = []
     for name in prepared(worker.home):
@@ -318,6 +316,8 @@ def refresh(worker: Worker) -> None:
     for name in prepared(worker.home):
         try:
             found = competitions_to_grade(worker.home, name)
+        except DatabaseError:
+            raise
         except UserError as error:
             troubles.append(f"{name} is not graded: {error}")
             continue
@@ -326,6 +326,8 @@ def refresh(worker: Worker) -> None:
                 answers[competition.key] = secret = read_secret(worker.home, competition)
                 if secret.metric_file:
                     import pandas  # noqa: F401  # once, for all children
+            except DatabaseError:
+                raise
             except UserError as error:
                 which = name if competition == found[0] else competition.key
                 troubles.append(f"{which} is not graded: {error}")

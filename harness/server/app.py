@@ -29,7 +29,6 @@ from harness.server.pool import Pool
 from harness.server.refusals import answer_refusal, refusal
 from harness.server.settings import Settings
 from harness.server.state import BASE, GRACE_SECONDS, THREADS, App, Message, Receive, Send, Server, address_of
-from leaderboard.database import LeaderboardError
 from tasks.errors import UserError, internal
 
 HEADERS = {
@@ -87,7 +86,7 @@ def make_app(
         strangers=auth.Limiter(settings.requests_per_minute),
     )
     api.state.server = server
-    for kind in (UserError, LeaderboardError, HTTPException, RequestValidationError):
+    for kind in (UserError, HTTPException, RequestValidationError):
         api.add_exception_handler(kind, answer_refusal)
     api.add_middleware(_guard, server=server)
     add_reading(api)

@@ -33,7 +33,6 @@ from harness.server.rendering import HERE, STATIC, Ask, Page, markdown, render, 
 from harness.server.settings import Settings
 from harness.show import SEEN
 from harness.words import interval, number, short_time
-from leaderboard.database import LeaderboardError
 from tasks.base import as_written
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
@@ -107,7 +106,7 @@ def _add_own(api: FastAPI) -> None:
                 raise UserError("the selection form has unexpected fields. Nothing was changed.")
             chosen = limits.chosen_numbers(form.get("submission", []))
             await server.call(limits.select, server.home, login.viewer, hw, chosen, server.clock())
-        except (UserError, LeaderboardError) as error:
+        except UserError as error:
             if error.code in ("E_NOT_FOUND", "E_LOGIN", "E_SCOPE"):
                 raise
             status = 400 if error.code == "E_USAGE" else 409
@@ -155,7 +154,7 @@ def _add_quiz(api: FastAPI) -> None:
             server = app_server(request)
             some = {name: chosen for name, chosen in answers.items() if name in form.get("question", [])}
             body = await server.call(quizzes.save_draft, server.home, login.viewer, hw, some, server.clock())
-        except (UserError, LeaderboardError) as error:
+        except UserError as error:
             return refusals.refusal(request.scope.get("lhy.id", "-"), error)
         return JSONResponse({"revision": body["revision"], "saved_at": body["saved_at"]})
 
@@ -245,7 +244,7 @@ def _add_errors(api: FastAPI) -> None:
         page = Page("error.html", {"status": plain.status_code, "lines": body["message"].split("\n"), **body})
         try:
             html = await server.call(write, server, await _ask_again(request, plain.status_code), page)
-        except LeaderboardError:  # then show the page without the viewer's name
+        except UserError:  # then show the page without the viewer's name
             html = await server.call(write, server, None, page)
         html.status_code = plain.status_code
         for name in ("retry-after", "allow"):
@@ -253,7 +252,7 @@ def _add_errors(api: FastAPI) -> None:
                 html.headers[name] = plain.headers[name]
         return html
 
-    for kind in (UserError, LeaderboardError, HTTPException, RequestValidationError):
+    for kind in (UserError, HTTPException, RequestValidationError):
         api.add_exception_handler(kind, answer)
 
 

@@ -9,7 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from leaderboard.database import LeaderboardError
 from tasks.errors import SubmissionError, UserError
 
 STATUS = {
@@ -64,7 +63,7 @@ def refusal(number: str, error: Exception) -> JSONResponse:
         code = {404: "E_NOT_FOUND", 405: "E_METHOD"}.get(status, "E_USAGE")
         message = {404: "Not found.", 405: "Method not allowed."}.get(status, "bad request.")
         headers = dict(error.headers or {})
-    elif isinstance(error, (UserError, LeaderboardError)):
+    elif isinstance(error, UserError):
         code, message = error.code, str(error)
         status = STATUS.get(code, BY_EXIT_CODE.get(error.exit_code, 500))
         if isinstance(error, SubmissionError):

@@ -17,7 +17,6 @@ from harness.course import handing_in, limits
 from harness.server.auth import Login
 from harness.server.refusals import Rejected
 from harness.server.state import JSON_BYTES, SLOWEST, UPLOADS_AT_ONCE, Server, server_of
-from leaderboard.database import LeaderboardError
 from submissions.store import Arriving
 from submissions.text import too_large
 from tasks.errors import UserError
@@ -47,7 +46,7 @@ async def accept(
             now=now,
             step=step,
         )
-    except LeaderboardError as error:
+    except UserError as error:
         if error.exit_code == 4:
             body = await server.call(limits.quota, server.home, login.viewer, hw, now)
             opens = datetime.fromisoformat(body["quota"][0]["next_day"])
