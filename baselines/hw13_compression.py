@@ -25,8 +25,8 @@ from baselines.pictures import moved, read_pictures
 from baselines.run import Run
 from baselines.students import form_of, layout_of, student_of, teacher_of, written
 from tasks.base import UserError
-from tasks.formats import ModelFormat
 from tasks.hw13_compression.networks import convolution, load
+from tasks.tensor_formats import ModelFormat
 
 FILES = ("manifest.json",)
 THREADS, AUTO = 1, "cuda"

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from baselines.common import table
 from baselines.run import Run, write_file
-from tasks.formats import Format, ModelFormat, TableFormat, format_from_json
+from tasks.formats import Format, TableFormat, format_from_json
 from tasks.hw03_cnn import Layout
 from tasks.hw13_compression import LAYOUTS, STUDENTS, TEACHER_FILE
+from tasks.tensor_formats import ModelFormat
 
 SIDE = 64
 """Pixels of a student's picture; those of the course are larger."""

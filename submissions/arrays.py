@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from submissions import text
 from submissions.text import MAGIC, Report, empty, inert, refusal, too_large
 from tasks.base import Columns, SubmissionError
-from tasks.formats import Array, ArraysFormat
+from tasks.tensor_formats import Array, ArraysFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from submissions import text
 from submissions.text import SHOWN_PER_CODE, Report, empty, inert, refusal
 from tasks.base import Columns, UserError
-from tasks.formats import ModelFormat, Tensor
+from tasks.tensor_formats import ModelFormat, Tensor
 
 if TYPE_CHECKING:
     import onnx

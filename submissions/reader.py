@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from submissions.text import load as load
 from tasks.base import Columns
-from tasks.formats import (
-    ArraysFormat,
-    EpisodesFormat,
-    Format,
-    ImagesFormat,
-    LinesFormat,
-    ModelFormat,
-    QuizFormat,
-    TableFormat,
-)
+from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, QuizFormat, TableFormat
+from tasks.tensor_formats import ArraysFormat, ModelFormat
 
 
 def read(data: bytes, form: Format) -> Columns:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from tasks.errors import Problem as Problem
 from tasks.errors import SubmissionError as SubmissionError
 from tasks.errors import UserError as UserError
-from tasks.formats import Format, ModelFormat
+from tasks.formats import Format
+from tasks.tensor_formats import ModelFormat
 
 if TYPE_CHECKING:
     import numpy as np

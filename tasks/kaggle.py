@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from tasks.apart import FORKS, Died, Limits, apart, confine
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, Problem, SubmissionError, UserError
-from tasks.formats import Array, ArraysFormat, Column, Format, LinesFormat, TableFormat
+from tasks.formats import Column, Format, LinesFormat, TableFormat
 from tasks.metrics import METRICS, Metric, no_interval
+from tasks.tensor_formats import Array, ArraysFormat
 
 USAGES = {"ignored": IGNORED, "public": PUBLIC, "private": PRIVATE}
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)

@@ -27,7 +27,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from tasks.apart import FORKS, Limits, bind, confine, confinement
 from tasks.base import Columns, Problem, SubmissionError, UserError
-from tasks.formats import ModelFormat, Tensor
+from tasks.tensor_formats import ModelFormat, Tensor
 
 if TYPE_CHECKING:
     import numpy as np

@@ -35,8 +35,8 @@ from submissions.arrays import CODES
 from submissions.reader import read
 from tasks.apart import Died, Limits
 from tasks.base import PRIVATE, PUBLIC, Answers, Columns, Made, Rules, SubmissionError
-from tasks.formats import DTYPES, Array, ArraysFormat
 from tasks.kaggle import named_metric, sample_submission
+from tasks.tensor_formats import DTYPES, Array, ArraysFormat
 from tests.conftest import books_balance
 
 FORM = ArraysFormat((Array("attribution", (2, 3, 4)), Array("cause", (2,), "uint8", 0, 1)))

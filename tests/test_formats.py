@@ -15,8 +15,6 @@ from submissions.reader import read
 from tasks.apart import Died
 from tasks.base import SubmissionError, UserError
 from tasks.formats import (
-    Array,
-    ArraysFormat,
     Column,
     EpisodesFormat,
     Format,
@@ -28,6 +26,7 @@ from tasks.formats import (
     format_from_json,
 )
 from tasks.kaggle import cells_of, sample_submission
+from tasks.tensor_formats import Array, ArraysFormat
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 

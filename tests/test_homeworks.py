@@ -32,7 +32,7 @@ from harness.prepare import prepare
 from submissions.reader import read
 from tasks import copies
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Grade, SubmissionError, Task, UserError
-from tasks.formats import LinesFormat, ModelFormat, TableFormat
+from tasks.formats import LinesFormat, TableFormat
 from tasks.homeworks import MODULES, all_tasks, find_task
 from tasks.hw03_cnn import LAYOUT_2021, LAYOUT_2022
 from tasks.hw05_transformer import official as talks
@@ -40,6 +40,7 @@ from tasks.hw06_gan import networks
 from tasks.hw10_attack import official as attacks
 from tasks.hw13_compression import LAYOUTS
 from tasks.streams import fixed
+from tasks.tensor_formats import ModelFormat
 from tests import test_hw01_official as hw01
 from tests import test_hw02_classification as hw02
 from tests import test_hw03_cnn as hw03

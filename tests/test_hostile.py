@@ -15,18 +15,8 @@ import pytest
 from submissions import table
 from submissions.reader import read
 from tasks.base import SubmissionError
-from tasks.formats import (
-    Array,
-    ArraysFormat,
-    Column,
-    EpisodesFormat,
-    Format,
-    ImagesFormat,
-    LinesFormat,
-    ModelFormat,
-    TableFormat,
-    Tensor,
-)
+from tasks.formats import Column, EpisodesFormat, Format, ImagesFormat, LinesFormat, TableFormat
+from tasks.tensor_formats import Array, ArraysFormat, ModelFormat, Tensor
 
 BYTES = 2**20
 

@@ -39,11 +39,12 @@ from leaderboard.verifications import Verification
 from submissions.models import read_model
 from submissions.store import fetch, has, keep
 from tasks.base import SubmissionError, UserError
-from tasks.formats import ModelFormat, TableFormat
+from tasks.formats import TableFormat
 from tasks.hw03_cnn import LAYOUT_2022, Layout
 from tasks.hw13_compression import LAYOUTS, SIDES, STUDENTS, TARGET, TASK, official
 from tasks.models import Node, graph
 from tasks.streams import fixed
+from tasks.tensor_formats import ModelFormat
 from tests import test_hw03_cnn as hw03
 from tests.conftest import SHORT, drawing
 from tests.test_pages import signed_in

@@ -26,9 +26,10 @@ from submissions.models import CODES, OPSETS, read_model
 from submissions.reader import read
 from tasks.apart import Died, Limits
 from tasks.base import SubmissionError, UserError
-from tasks.formats import ModelFormat, Tensor, format_from_json
+from tasks.formats import format_from_json
 from tasks.models import CODES as RUNNING
 from tasks.models import SMALL, Model, version
+from tasks.tensor_formats import ModelFormat, Tensor
 
 FORM = ModelFormat((Tensor("x", (8,)),), (Tensor("y", (4,)),), 1000)
 Node = onnx.NodeProto

@@ -27,8 +27,9 @@ from submissions.reader import read
 from submissions.table import CODES, read_table
 from submissions.text import inert, load
 from tasks.base import Answers, Columns, Edition, Problem, SubmissionError, Task, UserError
-from tasks.formats import Column, EpisodesFormat, LinesFormat, ModelFormat, TableFormat, Year
+from tasks.formats import Column, EpisodesFormat, LinesFormat, TableFormat, Year
 from tasks.homeworks import all_tasks
+from tasks.tensor_formats import ModelFormat
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "submissions"
 

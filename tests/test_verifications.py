@@ -22,9 +22,10 @@ from leaderboard.database import Database
 from leaderboard.verifications import Verification
 from tasks.base import Columns, Reproduction
 from tasks.errors import UserError
-from tasks.formats import Format, ModelFormat, Tensor
+from tasks.formats import Format
 from tasks.homeworks import find_task
 from tasks.models import dense
+from tasks.tensor_formats import ModelFormat, Tensor
 
 pytestmark = pytest.mark.slow_on_postgresql
 

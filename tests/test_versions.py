@@ -27,9 +27,10 @@ from leaderboard import database as database_module
 from leaderboard.database import open_database
 from submissions.store import keep
 from tasks.base import UserError
-from tasks.formats import Column, EpisodesFormat, ModelFormat, TableFormat
+from tasks.formats import Column, EpisodesFormat, TableFormat
 from tasks.homeworks import all_tasks
 from tasks.split import derive
+from tasks.tensor_formats import ModelFormat
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 FIRST_RELEASE = Path(__file__).parent / "data" / "first_release.tar.xz"

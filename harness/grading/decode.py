@@ -29,19 +29,9 @@ from submissions.arrays import fits
 from tasks.apart import Died, Limits, bind, confine, confinement, send
 from tasks.base import Columns, SubmissionError
 from tasks.errors import Problem, UserError, internal
-from tasks.formats import (
-    Array,
-    ArraysFormat,
-    EpisodesFormat,
-    Format,
-    ImagesFormat,
-    LinesFormat,
-    ModelFormat,
-    Question,
-    QuizFormat,
-    TableFormat,
-)
+from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, Question, QuizFormat, TableFormat
 from tasks.quiz import words
+from tasks.tensor_formats import Array, ArraysFormat, ModelFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.home import Home
     from leaderboard.verifications import Verification
     from tasks.base import Columns, Reproduction
-    from tasks.formats import ModelFormat
+    from tasks.tensor_formats import ModelFormat
 
 
 READING = 60.0

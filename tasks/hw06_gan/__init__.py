@@ -7,8 +7,9 @@ thresholds (FID 8,200 to 30,000) are shown as published and are on a different s
 from __future__ import annotations
 
 from tasks.base import Bar, Edition, Judge, Place, Rules, Task
-from tasks.formats import ImagesFormat, ModelFormat, Tensor
+from tasks.formats import ImagesFormat
 from tasks.frechet import FACE_RATE, FID
+from tasks.tensor_formats import ModelFormat, Tensor
 
 SUBMITTED = 1000
 """Images in a submission."""

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Columns, Judged, Made
-from tasks.formats import Format, ModelFormat
+from tasks.formats import Format
 from tasks.hw06_gan import GENERATOR, NOISE, SUBMITTED, judge, world
 from tasks.models import Model, Node, graph
 from tasks.models import version as runtime_version
 from tasks.streams import Streams
+from tasks.tensor_formats import ModelFormat
 
 Images = NDArray[np.uint8]
 

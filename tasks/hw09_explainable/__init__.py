@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Bar, Columns, Edition, Judge, Place, Rules, Task
-from tasks.formats import Array, ArraysFormat
 from tasks.metrics import Interval, Metric, mean_interval, weighted_mean
+from tasks.tensor_formats import Array, ArraysFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

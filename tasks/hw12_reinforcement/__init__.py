@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Bar, Columns, Edition, Judge, Place, Rules, Task, measured
-from tasks.formats import EpisodesFormat, ModelFormat, Tensor
+from tasks.formats import EpisodesFormat
 from tasks.metrics import Interval, Metric, estimate_mean, no_interval, student
+from tasks.tensor_formats import ModelFormat, Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

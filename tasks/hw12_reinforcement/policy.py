@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Columns, Judged
-from tasks.formats import Format, ModelFormat
+from tasks.formats import Format
 from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, SEEDS_FILE
 from tasks.hw12_reinforcement.judge import faulty_environment
 from tasks.hw12_reinforcement.judge import version as environment_version
 from tasks.models import Model
 from tasks.models import version as runtime_version
+from tasks.tensor_formats import ModelFormat
 
 Policy = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 

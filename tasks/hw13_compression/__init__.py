@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tasks.base import Bar, Edition, Judge, Place, Reproduction, Rules, Task, measured, official_bars
-from tasks.formats import Column, ModelFormat, TableFormat, Tensor, Year
+from tasks.formats import Column, TableFormat, Year
 from tasks.hw03_cnn import CLASSES, LAYOUT_2021, TARGET, Layout
 from tasks.metrics import ACCURACY
+from tasks.tensor_formats import ModelFormat, Tensor
 
 SIDE = 40
 """The side of a picture in pixels, that of HW3's small world."""

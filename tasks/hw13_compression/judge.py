@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Columns, Judged, Made, Place, UserError
-from tasks.formats import Format, ModelFormat
+from tasks.formats import Format
 from tasks.hw13_compression import PICTURES_FILE, TARGET
 from tasks.models import Model
 from tasks.models import version as runtime_version
 from tasks.streams import Streams
+from tasks.tensor_formats import ModelFormat
 
 NONE = -1
 """The class of a picture for which a network fails or gives numbers that are not finite."""

@@ -21,7 +21,7 @@ from PIL import Image
 
 from tasks.apart import Limits
 from tasks.base import Columns, Made
-from tasks.formats import ModelFormat, TableFormat
+from tasks.formats import TableFormat
 from tasks.hw03_cnn import Layout
 from tasks.hw03_cnn import official as pictures
 from tasks.hw13_compression import LAYOUTS, TARGET
@@ -29,6 +29,7 @@ from tasks.hw13_compression.judge import named
 from tasks.models import Model
 from tasks.pictures import decoded
 from tasks.streams import Streams
+from tasks.tensor_formats import ModelFormat
 
 LIMITS = Limits(seconds=7200.0, memory=4 * 2**30)
 """For a network on all test pictures: with 265 million multiplications a picture, as in the sample at 128 pixels, it

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import Bar, Columns, Edition, Judge, Place, Rules, Task
-from tasks.formats import Array, ArraysFormat
 from tasks.metrics import Metric, resampled
+from tasks.tensor_formats import Array, ArraysFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Columns, Judged
-from tasks.formats import ArraysFormat, Format
+from tasks.formats import Format
 from tasks.hw14_lifelong import SIDE, TASKS
+from tasks.tensor_formats import ArraysFormat
 
 HIDDEN_FILE, KNOWN_FILE, KNOWN_LABELS_FILE = "hidden.npy", "known.npy", "known_labels.npy"
 """The hidden pictures in the order of the answers; some training pictures of each task, with their labels."""

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import Answers, Made
-from tasks.formats import ArraysFormat
 from tasks.hw14_lifelong import (
     CLASSES,
     IMAGES_FILE,
@@ -31,6 +30,7 @@ from tasks.hw14_lifelong.digits import Style, digit, draw_style
 from tasks.hw14_lifelong.judge import HIDDEN_FILE, KNOWN_FILE, KNOWN_LABELS_FILE, Pictures
 from tasks.processes import mapped
 from tasks.streams import Streams
+from tasks.tensor_formats import ArraysFormat
 
 SIZES = {"small": (3000, 1000), "full": (60_000, 10_000)}
 """Size to the pictures of each task in training and in the test."""

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from baselines.common import train_level
-from tasks.formats import ArraysFormat
 from tasks.hw14_lifelong import CLASSES, IMAGES_FILE, LABELS_FILE, LAYERS, TASKS, names, task_folder
 from tasks.hw14_lifelong.world import STEP, Change
 from tasks.streams import Streams
+from tasks.tensor_formats import ArraysFormat
 from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given, Reference, Trick, World
 
 Floats = NDArray[Any]
