@@ -299,7 +299,7 @@ def find_score_file(folder: Path, values: Mapping[str, Any], form: Format, usage
 def find_metrics(values: Mapping[str, Any]) -> tuple[Metric, ...]:
     """The metrics that `competition.json` names: a short name, or those of the homework's edition."""
     if values["metric"] is not None:
-        from tasks.kaggle import named_metric
+        from tasks.solution import named_metric
 
         return (named_metric(values["metric"]),)
     task = find_task(values["name"])

@@ -33,8 +33,8 @@ def build_folders(
     plan: Plan, new: Path, hidden: Path, version: int, seed: int | None, key: bytes, step: Step
 ) -> tuple[Competition, Answers, list[str]]:
     """Makes data, split and both folders; returns the description, the answers and the leaks found."""
-    from tasks.kaggle import refuse_one_class
     from tasks.leaks import find_leaks
+    from tasks.solution import refuse_one_class
     from tasks.split import split
 
     new.mkdir(parents=True)
@@ -90,7 +90,7 @@ def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tupl
 
 
 def _write_public(folder: Path, competition: Competition, sheet: str, sample: bytes | None) -> None:
-    from tasks.kaggle import sample_submission
+    from tasks.samples import sample_submission
 
     form = competition.format
     sample_file = f"sample_submission{form.suffix}"

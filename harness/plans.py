@@ -113,11 +113,12 @@ def plan_own(
 ) -> Plan:
     """The plan of your own competition, from a solution file in Kaggle's layout and a metric.
 
-    `metric` is a name of `tasks.kaggle.OWN_METRICS` or the path of a Python file with Kaggle's
+    `metric` is a name of `tasks.solution.OWN_METRICS` or the path of a Python file with Kaggle's
     `score(solution, submission, row_id_column_name)`, which needs `higher_is_better`.
     Raises UserError for invalid arguments or files.
     """
-    from tasks.kaggle import OWN_METRICS, for_auc, named_metric, own_format, read_solution, score_file
+    from tasks.kaggle import score_file
+    from tasks.solution import OWN_METRICS, for_auc, named_metric, own_format, read_solution
 
     name = canonical(name)
     if find_task(name) is not None:

@@ -16,18 +16,19 @@ There are two implementations. `_read_anything` is the reference: it reads cell 
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from submissions.cells import FLOAT, accepted, cell_reader
+from submissions.ids import Ids
 from submissions.plain import read_plain
 from submissions.text import CODES as FILE_CODES
 from submissions.text import Report, inert, refusal, text_of, too_large, without_end
 from tasks.base import Columns
-from tasks.formats import Column, TableFormat
+from tasks.formats import TableFormat
 
 CODES: dict[str, str] = {
     **FILE_CODES,
@@ -69,29 +70,9 @@ CODES: dict[str, str] = {
 
 MAX_LINE = 100_000
 MAX_COLUMNS = 1_000
-SHOWN_CHOICES = 5
 
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_INT = re.compile(r"[+-]?[0-9]+")
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"(?=,|$)')
-_FILE_NAME = re.compile(r"(?:.*[/\\])?([^/\\]+?)(?:\.(?:jpe?g|png|bmp|gif|npy|npz|pt|wav|mp3|txt|csv|json))?", re.I)
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-_NOT_NUMBERS = (
-    (re.compile(r""), "the cell is empty; predict a number for every row"),
-    (
-        re.compile(r"[+-]?(nan|inf|infinity|1\.#\w+)|n/?a|<na>|nat|null|none|nil|missing|-+|\?+|\.", re.I),
-        "missing and infinite values cannot be scored; predict a finite number for every row",
-    ),
-    (re.compile(r"[+-]?0[xX].*"), "hexadecimal numbers are not accepted; write it in decimal digits"),
-    (re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?"), "write it without thousands separators"),
-    (re.compile(r"[+-]?[0-9]*,[0-9]+"), "write it with a decimal point"),
-    (re.compile(r"[+-]?[0-9.]+(_[0-9.]+)+"), "write it without underscores"),
-    (re.compile(r".*%"), "write it without a percent sign"),
-    (re.compile(r"[\[({<].*|(tensor|array|np\.).*"), "write only the number, without brackets"),
-    (re.compile(r"[^0-9]*[$€£¥].*|.*[$€£¥]"), "write it without a currency sign"),
-    (re.compile(r"(true|false|yes|no)", re.I), "write 1 or 0 instead of a word"),
-    (re.compile(r".*[^\x00-\x7f].*"), "only the digits 0-9 and the ASCII characters + - . e are accepted"),
-)
 
 
 def read_table(data: bytes, format: TableFormat) -> Columns:
@@ -209,7 +190,7 @@ def _is_row(names: Sequence[str], format: TableFormat) -> bool:
         return False
     values = zip(names[1:], format.columns, strict=True)
     return any(
-        name in column.choices or (column.kind != "text" and _FLOAT.fullmatch(name)) for name, column in values
+        name in column.choices or (column.kind != "text" and FLOAT.fullmatch(name)) for name, column in values
     ) or names[0] in (
         str(format.ids[0]),
         str(format.ids[-1]),
@@ -258,9 +239,11 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
 
     folded = [name.casefold() for name in names]
     at = {name: folded.index(name.casefold()) for name in format.header if name.casefold() in folded}
-    ids = _Ids(format)
+    ids = Ids(format)
     readers = [
-        (at[column.name], column, _reader(column, len(format.ids))) for column in format.columns if column.name in at
+        (at[column.name], column, cell_reader(column, len(format.ids)))
+        for column in format.columns
+        if column.name in at
     ]
     values: dict[str, list[Any]] = {column.name: [None] * len(format.ids) for column in format.columns}
     for number, ended in enumerate(lines, start=first):
@@ -276,7 +259,7 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
             value, code, why = read(cell)
             if code is not None:
                 shown = f'"{inert(cell)}"' if cell else "an empty cell"
-                report.line(code, f"{shown}: {why}.", number, cell, _expected(column), column.name)
+                report.line(code, f"{shown}: {why}.", number, cell, accepted(column), column.name)
             elif place is not None:
                 values[column.name][place] = value
     if format.id in at and (report.counts or ids.odd) and _swapped(lines, at, format):
@@ -370,190 +353,6 @@ def _why_cells(cells: Sequence[str], width: int, format: TableFormat) -> str:
     if any(column.kind == "text" for column in format.columns):
         return "put text that contains a comma in double quotes"
     return "write numbers without thousands separators and with a decimal point"
-
-
-# Cells.
-
-
-def _reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | None, str]]:
-    """A function from a cell to (value, None, "") or (None, code, problem)."""
-    longest = max(100, min(10_000, 2**26 // max(rows, 1)))  # keeps an array of fixed-width text within 256 MiB
-
-    def text(cell: str) -> tuple[Any, str | None, str]:
-        if len(cell) > longest:
-            return None, "E_TEXT_LONG", f"{len(cell):,} characters, at most {longest:,} are accepted"
-        return cell, None, ""
-
-    def choice(cell: str) -> tuple[Any, str | None, str]:
-        return (cell, None, "") if cell in choices else (None, "E_CHOICE", _why_no_choice(cell, column, folded))
-
-    def whole(cell: str) -> tuple[Any, str | None, str]:
-        cell = cell.strip(" \t")
-        if not _INT.fullmatch(cell):
-            return None, "E_NUMBER", _why_not_number(cell, column)
-        digits = cell.lstrip("+-0") or "0"  # int() accepts at most 4,300 digits, leading zeros included
-        value = int(f"-{digits}" if cell.startswith("-") else digits) if len(digits) < 20 else 2**63
-        if not -(2**63) <= value < 2**63 or not column.minimum <= value <= column.maximum:
-            return None, "E_RANGE", f"out of range, expected {_expected(column)}"
-        return value, None, ""
-
-    def number(cell: str) -> tuple[Any, str | None, str]:
-        cell = cell.strip(" \t")
-        if not _FLOAT.fullmatch(cell):
-            return None, "E_NUMBER", _why_not_number(cell, column)
-        value = float(cell)
-        if not column.minimum <= value <= column.maximum or math.isinf(value):
-            return None, "E_RANGE", f"out of range, expected {_expected(column)}"
-        return value, None, ""
-
-    choices, folded = frozenset(column.choices), {name.casefold(): name for name in column.choices}
-    return choice if choices else {"text": text, "int": whole, "float": number}[column.kind]
-
-
-def _why_not_number(cell: str, column: Column) -> str:
-    for pattern, why in _NOT_NUMBERS:
-        if pattern.fullmatch(cell[:100]):
-            return why
-    if column.kind == "int" and _FLOAT.fullmatch(cell):
-        return "write whole numbers without a point or exponent (in pandas, astype(int))"
-    return f"not a number, expected {_expected(column)}"
-
-
-def _why_no_choice(cell: str, column: Column, folded: Mapping[str, str]) -> str:
-    """Why a text is none of the choices, which `folded` has by their spelling without capitals."""
-    meant = folded.get(cell.strip().casefold())
-    if meant is None:
-        return f"expected {_expected(column)}"
-    if meant == cell.strip():
-        return "remove the blanks around it"
-    return f'capitals matter, expected "{inert(meant)}"'
-
-
-def _expected(column: Column) -> str:
-    """The values a column accepts, in words."""
-    if column.choices:
-        shown = ", ".join(inert(choice) for choice in column.choices[:SHOWN_CHOICES])
-        many = len(column.choices)
-        return f"one of {shown}" if many <= SHOWN_CHOICES else f"one of {many:,} names, such as {shown}"
-    if column.kind == "text":
-        return "text"
-    kind = "a whole number" if column.kind == "int" else "a finite decimal number"
-    low, high = column.minimum, column.maximum
-    return kind if low <= -1e100 and high >= 1e100 else f"{kind} from {low:.15g} to {high:.15g}"
-
-
-# Ids.
-
-
-class _Ids:
-    """The ids that have a row, and the problems of the others."""
-
-    def __init__(self, format: TableFormat) -> None:
-        self.ids = [str(name) for name in format.ids]
-        self.places = {name: place for place, name in enumerate(self.ids)}
-        self.by_number = {name.lstrip("0") or "0": place for name, place in self.places.items() if _digits(name)}
-        self.lines = [0] * len(self.ids)
-        self.odd: dict[str, list[tuple[int, str, str]]] = {}  # code: (line, what was found, what was expected)
-
-    def excuse(self, cells: Sequence[str], line: int) -> None:
-        """Marks the id of an unreadable row, so that it is not reported as missing too."""
-        place = self.places.get(cells[0]) if cells else None
-        if place is not None:
-            self.lines[place] = self.lines[place] or line
-
-    def note(self, name: str, line: int) -> int | None:
-        """The place of the id on a line, or None after noting the problem."""
-        place = self.places.get(name)
-        if place is None:
-            code, place = self._meaning(name)
-            self.odd.setdefault(code, []).append((line, name, "" if place is None else self.ids[place]))
-            if place is None:
-                return None
-        elif self.lines[place]:
-            self.odd.setdefault("E_ID_TWICE", []).append((line, name, f"{self.lines[place]:,}"))
-            return None
-        self.lines[place] = line
-        return place
-
-    def _meaning(self, name: str) -> tuple[str, int | None]:
-        """The error code for an unexpected id, and the place of the id that was probably meant."""
-        bare = name.strip()
-        if bare in self.places:
-            return "E_ID_SPACE", self.places[bare]
-        if _digits(bare) and (bare.lstrip("0") or "0") in self.by_number:
-            return "E_ID_ZEROS", self.by_number[bare.lstrip("0") or "0"]
-        stem = found[1] if len(bare) < 200 and (found := _FILE_NAME.fullmatch(bare)) else bare
-        if stem != bare:
-            place = self.places.get(stem, self.by_number.get(stem.lstrip("0") or "0"))
-            if place is not None:
-                return "E_ID_FILE", place
-        if len(bare) < 40 and _FLOAT.fullmatch(bare) and float(bare).is_integer():
-            place = self.by_number.get(str(int(float(bare)))) if abs(float(bare)) < 2**53 else None
-            if place is not None:
-                return "E_ID_FLOAT", place
-        return "E_ID_UNKNOWN", None
-
-    def _shift(self, missing: Sequence[str]) -> int | None:
-        """The first id if all ids are off by one, else None."""
-        unknown = self.odd.get("E_ID_UNKNOWN", [])
-        if len(unknown) != 1 or len(missing) != 1 or "E_ID_TWICE" in self.odd or len(self.ids) < 2:
-            return None
-        name, ends = unknown[0][1].strip(), (self.ids[0], self.ids[-1])
-        if not all(_digits(each) and len(each) < 20 for each in (name, *ends)):
-            return None
-        first, last = map(int, ends)
-        if last - first != len(self.ids) - 1 or (int(name), missing[0]) not in (
-            (last + 1, ends[0]),
-            (first - 1, ends[1]),
-        ):
-            return None
-        return first + 1 if int(name) > last else first - 1
-
-    def report(self, report: Report, rows: int) -> None:
-        """Reports one problem for each kind of fault, with its count and first lines."""
-        advice = {
-            "E_ID_ZEROS": "have different leading zeros; do not save the file from a spreadsheet, and read ids as text",
-            "E_ID_FLOAT": "are written as decimal numbers; write ids as text, in pandas with astype(int) or dtype=str",
-            "E_ID_FILE": "are written as file names; write only the id, in Python Path(name).stem",
-            "E_ID_SPACE": "have blanks around them; write ids without blanks",
-        }
-        for code, words in advice.items():
-            if faults := self.odd.get(code):
-                line, name, meant = faults[0]
-                first = f'line {line:,} has "{inert(name)}", expected "{meant}"'
-                report.file(code, f"{_ids(len(faults))} {words} ({first}).", line, name, meant)
-        missing = [name for name, line in zip(self.ids, self.lines, strict=True) if not line]
-        if (shift := self._shift(missing)) is not None:
-            fix = "subtract 1 from" if shift > int(self.ids[0]) else "add 1 to"
-            line, name, _ = self.odd["E_ID_UNKNOWN"][0]
-            message = (
-                f'the ids count from {shift}: "{inert(name)}" (line {line:,}) is unexpected, '
-                f'"{missing[0]}" is missing; expected "{self.ids[0]}" to "{self.ids[-1]}"; {fix} each.'
-            )
-            report.file("E_ID_SHIFTED", message, line, name, f"{self.ids[0]} to {self.ids[-1]}")
-            return
-        if faults := self.odd.get("E_ID_UNKNOWN"):
-            first = ", ".join(f'"{inert(name)}" (line {line:,})' for line, name, _ in faults[:3])
-            message = f"{_ids(len(faults))} not in the sample submission, first: {first}."
-            report.file("E_ID_UNKNOWN", message, faults[0][0], faults[0][1])
-        if faults := self.odd.get("E_ID_TWICE"):
-            line, name, earlier = faults[0]
-            some = "1 row repeats an id" if len(faults) == 1 else f"{len(faults):,} rows repeat an id"
-            message = f"{some}, first: {inert(name)} on lines {earlier} and {line:,}; keep one row for each id."
-            report.file("E_ID_TWICE", message, line, name)
-        if missing:
-            some = "1 id is missing" if len(missing) == 1 else f"{len(missing):,} ids are missing"
-            first = ", ".join(inert(name) for name in missing[:3])
-            message = f"{some}, first: {first} (of {len(self.ids):,}; the file has {rows:,} rows)."
-            report.file("E_ID_MISSING", message, expected=first)
-
-
-def _digits(name: str) -> bool:
-    return name.isascii() and name.isdigit()
-
-
-def _ids(count: int) -> str:
-    return "1 id" if count == 1 else f"{count:,} ids"
 
 
 def _columns(names: Sequence[str]) -> str:

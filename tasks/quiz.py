@@ -120,7 +120,7 @@ class Key:
 
 def read_key(path: Path) -> Key:
     """The key of a quiz. Raises UserError with the lines of all problems, and never with a right answer."""
-    from tasks.kaggle import read_csv
+    from tasks.solution import read_csv
 
     header, rows, lines = read_csv(path, "the key of a quiz")
     missing = [name for name in NEEDED if name not in header]

@@ -25,7 +25,8 @@ from tasks.formats import (
     TableFormat,
     format_from_json,
 )
-from tasks.kaggle import cells_of, sample_submission
+from tasks.kaggle import cells_of
+from tasks.samples import sample_submission
 from tasks.tensor_formats import Array, ArraysFormat
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"

@@ -23,7 +23,7 @@ HEAVY = {
     "sklearn", "sqlalchemy", "torch", "torchvision", "urllib3",
 }  # fmt: skip
 MAKERS = (
-    "kaggle", "pen", "pictures", "speech", "hw01_regression/official", "hw01_regression/world",
+    "kaggle", "pen", "pictures", "samples", "solution", "speech", "hw01_regression/official", "hw01_regression/world",
     "hw02_classification/official", "hw02_classification/world", "hw03_cnn/dishes", "hw03_cnn/official",
     "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files", "hw04_self_attention/official",
     "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world", "hw06_gan/official",

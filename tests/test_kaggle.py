@@ -23,9 +23,11 @@ from harness.grading.scoring import read_predictions
 from tasks.apart import Limits
 from tasks.base import IGNORED, PRIVATE, PUBLIC, SubmissionError, UserError
 from tasks.formats import Column, TableFormat
-from tasks.kaggle import FAILED, ScoreFile, own_format, read_solution, sample_rows, sample_submission, score_file
-from tasks.kaggle import _kind as read_kind
+from tasks.kaggle import FAILED, ScoreFile, score_file
 from tasks.metrics import ACCURACY, RMSE
+from tasks.samples import sample_rows, sample_submission
+from tasks.solution import _kind as read_kind
+from tasks.solution import own_format, read_solution
 from tasks.split import split
 
 Write = Callable[..., Path]
