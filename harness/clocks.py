@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harness.home import Home, instant, zone_of
+from leaderboard import acceptance, adjustments
+from leaderboard.acceptance import Terms
 from tasks.base import Rules, UserError
 
 if TYPE_CHECKING:
     from harness.competition import Competition
     from leaderboard.database import Database
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The rules of a competition for one participant.
-
-    `closes` is the last instant in time, None for an open competition; `quota` is that of the quota day `day`, and
-    `next_slot` is the start of the next day.
-    """
-
-    closes: datetime | None
-    quota: int
-    rejections: int
-    day: str
-    next_slot: datetime
 
 
 def terms(home: Home, database: Database, competition: Competition, participant: str, now: datetime) -> Terms:
@@ -36,8 +22,6 @@ def terms(home: Home, database: Database, competition: Competition, participant:
     Of several extensions for the same people the latest entry wins, so that a mistake can be corrected; of those for
     everyone, for a team and for a person the latest end wins, and their slots add up. None ends before the deadline.
     """
-    from leaderboard import acceptance, adjustments
-
     rules = competition.rules
     day, next_slot = quota_day(now, rules.quota_zone)
     closes, quota = closing(rules), rules.quota
@@ -54,7 +38,14 @@ def terms(home: Home, database: Database, competition: Competition, participant:
     if any(when == day for _, when in slots):  # after the clock stepped back a later day counts, without these slots
         counted = acceptance.quota_state(database, competition.key, participant, day).day
     quota += sum(number for (_, when), number in slots.items() if when in ("", counted))
-    return Terms(closes, quota, rules.rejections, day, next_slot.astimezone(zone_of(home.zone, "zone")))
+    return Terms(
+        closes,
+        quota,
+        rules.rejections,
+        day,
+        next_slot.astimezone(zone_of(home.zone, "zone")),
+        again="latest" if competition.quiz else "any",
+    )
 
 
 def closing(rules: Rules) -> datetime | None:

@@ -16,11 +16,12 @@ from leaderboard.receipts import instant, microseconds, rfc3339
 from leaderboard.records import (
     count_on_day,
     find_submission,
-    id_after,
+    participant_id,
     replace_selection,
     revealed,
     storable,
 )
+from leaderboard.rows import Row
 from tasks.errors import UserError
 
 STEPS = ("begun", "participant", "event", "receipt", "submission", "committed")
@@ -34,6 +35,41 @@ KEPT_FILES, KEPT_BYTES = 5, 4 * 2**20
 
 MAX_NAME = 200
 MAX_MESSAGE = 1000
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was sent and stored: its bytes' hash and number, its name and message, and when its last byte came.
+
+    `client_key` is the same when a client sends the file again; one that is the hash is none.
+    """
+
+    sha256: str
+    size: int
+    filename: str
+    message: str
+    client_key: str
+    arrived: datetime
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The rules of a competition for one participant, at one instant.
+
+    `closes` is the last instant in time, None for an open competition; `quota` is that of the quota day `day`, the date
+    in the quota's zone, and `next_slot` is the start of the next day. `late` decides whether a late file is refused, or
+    accepted as practice with separate slots; without `limited`, as for baselines, no quota and no deadline holds.
+    `again` is "latest" for a competition in which the last file counts.
+    """
+
+    closes: datetime | None
+    quota: int
+    rejections: int
+    day: str
+    next_slot: datetime
+    late: Literal["refuse", "practice"] = "practice"
+    again: Literal["any", "latest"] = "any"
+    limited: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,89 +101,78 @@ class QuotaState:
 
 def accept(
     db: Database,
+    upload: Upload,
+    terms: Terms,
     *,
     course: str,
     competition: str,
     participant: str,
     kind: Kind,
-    sha256: str,
-    size: int,
-    filename: str,
-    message: str,
-    client_key: str,
-    now: datetime,
-    day: str,
-    next_slot: datetime | None,
-    quota: int | None,
-    rejections: int | None,
-    closes: datetime | None,
     sign: Callable[[bytes], bytes],
-    late: Literal["refuse", "practice", "never"] = "refuse",
     person: str | None = None,
-    again: Literal["any", "latest"] = "any",
-    step: Callable[[str], None] | None = None,
+    step: Callable[[str], None] = lambda name: None,
 ) -> Accepted:
     """Accept one file in one transaction, with identity, deadline, quota, hash, event and receipt, or change nothing.
 
-    `day` is the date of `now` in the quota's zone, `next_slot` the start of the next day. `closes` is the last instant
-    in time, and everything is late once the private scores were revealed; `late` decides whether a late file is
-    refused, accepted as practice with separate slots, or never late. With a roster, the participant must have a member
-    on it: `person`, if the caller knows who sent the file. The first file of a participant fixes its members in this
+    Everything is late once the private scores were revealed. With a roster, the participant must have a member on it:
+    `person`, if the caller knows who sent the file. The first file of a participant fixes its members in this
     competition (`roster.participant_of`). The same bytes from the same participant give the same receipt again,
     whatever their client key and even after the deadline, unless they were rejected since, or were practice and are in
-    time now; a client key that was used with other bytes is refused. With `again` "latest", for a competition in which
-    the last file counts, bytes in time are the same submission only if they are those of the latest file, or come with
-    the key of their earlier one: a late retry does not count again. A key that is the hash is none. If the clock has
-    stepped back to a day before the participant's last one, the submission counts against that last day, so that a
-    wrong clock never opens fresh slots.
+    time now; a client key that was used with other bytes is refused. Where the last file counts, bytes in time are the
+    same submission only if they are those of the latest file, or come with the key of their earlier one: a late retry
+    does not count again. If the clock has stepped back to a day before the participant's last one, the submission
+    counts against that last day, so that a wrong clock never opens fresh slots.
 
     Raises UserError: E_CLOSED (exit 5), E_QUOTA and E_REJECTIONS (exit 4), E_CLIENT_KEY (exit 8) if the key was
     used with other bytes, E_NAME (exit 2 or 6), E_DISABLED and E_ROSTER (exit 6).
     """
-    at_step = step or _no_step
-    date.fromisoformat(day)
+    now, sha256, client_key = upload.arrived, upload.sha256, upload.client_key
+    day = date.fromisoformat(terms.day)
     _check_name("The name", participant)
     _check_name("The client key", client_key)
-    if len(message) > MAX_MESSAGE:
+    if len(upload.message) > MAX_MESSAGE:
         raise UserError(
-            f"The message has {len(message)} characters; at most {MAX_MESSAGE} are kept.", code="E_MESSAGE", exit_code=2
+            f"The message has {len(upload.message)} characters; at most {MAX_MESSAGE} are kept.",
+            code="E_MESSAGE",
+            exit_code=2,
         )
     with db.transaction():
-        at_step("begun")
+        step("begun")
         check_current(db, competition)
         members = _check_roster(db, competition, participant, kind, person)
-        participant_id = _participant(db, competition, participant, kind, now)
-        at_step("participant")
-        over = "" if late == "never" else _over(db, competition, closes, now)
+        owner = _participant(db, competition, participant, kind, now)
+        step("participant")
+        over = _over(db, competition, terms.closes, now) if terms.limited else ""
         practice = bool(over)
-        earlier = _earlier(db, participant_id, sha256, client_key, practice)
-        if earlier is not None and again == "latest" and not practice:
-            keyed = None if client_key == sha256 else _keyed(db, participant_id, client_key)
-            earlier = keyed or _latest(db, participant_id, sha256)
+        earlier = _earlier(db, owner, sha256, client_key, practice)
+        if earlier is not None and terms.again == "latest" and not practice:
+            keyed = None if client_key == sha256 else _keyed(db, owner, client_key)
+            earlier = keyed or _latest(db, owner, sha256)
             if earlier is None and client_key == sha256:  # the earlier submission has this key
-                client_key = f"{client_key[: MAX_NAME - 20]}/{_last_entry(db, participant_id, day)[0] + 1}"
+                client_key = f"{client_key[: MAX_NAME - 20]}/{_last_entry(db, owner, terms.day)[0] + 1}"
         if earlier is not None:
             return earlier
-        if over and late == "refuse":
+        if over and terms.late == "refuse":
             raise UserError(over, code="E_CLOSED", exit_code=5)
-        entry, quota_day = _last_entry(db, participant_id, day)
-        next_slot = next_slot and next_slot + (date.fromisoformat(quota_day) - date.fromisoformat(day))
-        used = _used(db, participant_id, quota_day, practice)
-        _check_quota(db, participant_id, quota_day, practice, used, quota, rejections, next_slot)
-        full = quota is not None and used + 1 >= quota
-        number = id_after(db, "SELECT max(id) FROM submissions")
+        entry, quota_day = _last_entry(db, owner, terms.day)
+        next_slot = terms.next_slot + (date.fromisoformat(quota_day) - day)
+        used = _used(db, owner, quota_day, practice)
+        if terms.limited:
+            _check_quota(db, owner, quota_day, practice, used, terms, next_slot)
+        full = terms.limited and used + 1 >= terms.quota
+        number = db.next_id("submissions")
         fields = {
             "competition": competition, "participant": participant, "submission": number, "entry": entry + 1,
-            "sha256": sha256, "size": size, "accepted_at": rfc3339(now), "quota_day": quota_day,
+            "sha256": sha256, "size": upload.size, "accepted_at": rfc3339(now), "quota_day": quota_day,
             **({"practice": True} if practice else {}),
         }  # fmt: skip
         _log_clock_step(db, now)
-        joined = {"members": [key for _, key in members]} if members else {}
+        joined = {"members": [member.key for member in members]} if members else {}
         body = {**fields, "course": course, "client_key": client_key, **joined}
         event = events.append(db, "accepted", participant, body, now)
-        for person_id, _ in members:
-            roster.fix_membership(db, competition, person_id, participant, event.seq)
-        at_step("event")
+        for member in members:
+            roster.fix_membership(db, competition, member.id, participant, event.seq)
+        step("event")
         receipt = receipts.write(
             receipts.Receipt(
                 schema=receipts.SCHEMA,
@@ -157,29 +182,29 @@ def accept(
                 submission=number,
                 entry=entry + 1,
                 sha256=sha256,
-                size=size,
+                size=upload.size,
                 accepted_at=rfc3339(now),
                 quota_day=quota_day,
                 quota_used=used + 1,
-                quota_limit=quota,
-                next_slot=rfc3339(next_slot) if full and next_slot else None,
+                quota_limit=terms.quota if terms.limited else None,
+                next_slot=rfc3339(next_slot) if full else None,
                 chain_seq=event.seq,
                 chain_hash=event.hash,
                 practice=practice,
             ),
             sign,
         )
-        at_step("receipt")
+        step("receipt")
         db.execute(
             "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, "
             "accepted_at, quota_day, event_seq, receipt, practice) VALUES (:id, :participant, :entry, :key, :sha, "
             ":size, :filename, :message, :at, :day, :seq, :receipt, :practice)",
-            id=number, participant=participant_id, entry=entry + 1, key=client_key, sha=sha256, size=size,
-            filename=storable(filename), message=storable(message), at=microseconds(now), day=quota_day,
+            id=number, participant=owner, entry=entry + 1, key=client_key, sha=sha256, size=upload.size,
+            filename=storable(upload.filename), message=storable(upload.message), at=microseconds(now), day=quota_day,
             seq=event.seq, receipt=receipt, practice=practice,
         )  # fmt: skip
-        at_step("submission")
-    at_step("committed")
+        step("submission")
+    step("committed")
     return Accepted(number, entry + 1, receipt, used + 1, next_slot if full else None, again=False, practice=practice)
 
 
@@ -218,13 +243,13 @@ def reject(db: Database, submission_id: int, problems_code: str, now: datetime, 
 def _keeps_refused(db: Database, submission_id: int, size: int) -> bool:
     """Whether the refused files kept for its participant and day leave room for this one."""
     before = db.one(
-        "SELECT count(*), coalesce(sum(o.size), 0) FROM submissions s JOIN submissions o ON o.participant_id = "
-        "s.participant_id AND o.quota_day = s.quota_day AND o.rejected_at IS NOT NULL AND o.id <> s.id "
-        "WHERE s.id = :id AND NOT EXISTS (SELECT 1 FROM dropped d WHERE d.submission_id = o.id)",
+        "SELECT count(*) AS files, coalesce(sum(o.size), 0) AS bytes FROM submissions s JOIN submissions o "
+        "ON o.participant_id = s.participant_id AND o.quota_day = s.quota_day AND o.rejected_at IS NOT NULL "
+        "AND o.id <> s.id WHERE s.id = :id AND NOT EXISTS (SELECT 1 FROM dropped d WHERE d.submission_id = o.id)",
         id=submission_id,
     )
     assert before is not None, "an aggregate has a row"
-    return bool(before[0] < KEPT_FILES and before[1] + size <= KEPT_BYTES)
+    return bool(before["files"] < KEPT_FILES and before["bytes"] + size <= KEPT_BYTES)
 
 
 def dropped(db: Database, submission_id: int | None = None) -> dict[int, str]:
@@ -232,11 +257,10 @@ def dropped(db: Database, submission_id: int | None = None) -> dict[int, str]:
     only = "" if submission_id is None else "WHERE d.submission_id = :id"
     values = {} if submission_id is None else {"id": submission_id}
     rows = db.fetch(
-        f"SELECT d.submission_id, s.sha256 FROM dropped d JOIN submissions s ON s.id = d.submission_id {only} "
-        "ORDER BY s.id",
+        f"SELECT s.id, s.sha256 FROM dropped d JOIN submissions s ON s.id = d.submission_id {only} ORDER BY s.id",
         **values,
     )
-    return {int(number): str(sha256) for number, sha256 in rows}
+    return {row["id"]: row["sha256"] for row in rows}
 
 
 def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
@@ -263,14 +287,11 @@ def quota_state(db: Database, competition: str, participant: str, day: str, *, p
     Practice, after the deadline, has a separate quota.
     """
     with db.reading():
-        row = db.one(
-            "SELECT id FROM participants WHERE competition = :competition AND name = :name",
-            competition=competition, name=participant,
-        )  # fmt: skip
-        if row is None:
+        who = participant_id(db, competition, participant)
+        if who is None:
             return QuotaState(day, 0, 0)
-        _, quota_day = _last_entry(db, row[0], day)
-        used, rejected = _used(db, row[0], quota_day, practice), _rejected(db, row[0], quota_day, practice)
+        _, quota_day = _last_entry(db, who, day)
+        used, rejected = _used(db, who, quota_day, practice), _rejected(db, who, quota_day, practice)
         return QuotaState(quota_day, used, rejected)
 
 
@@ -280,14 +301,14 @@ def _participant(db: Database, competition: str, name: str, kind: Kind, now: dat
         competition=competition, name=name,
     )  # fmt: skip
     if row is not None:
-        if row[1] != kind:
+        if row["kind"] != kind:
             raise UserError(
-                f"The name {name} belongs to a {row[1]} in {name_of(competition)}; choose another.",
+                f"The name {name} belongs to a {row['kind']} in {name_of(competition)}; choose another.",
                 code="E_NAME",
                 exit_code=6,
             )
-        return int(row[0])
-    number = id_after(db, "SELECT max(id) FROM participants")
+        return int(row["id"])
+    number = db.next_id("participants")
     db.execute(
         "INSERT INTO participants (id, competition, name, kind, created_at) VALUES (:id, :where, :name, :kind, :at)",
         id=number, where=competition, name=name, kind=kind, at=microseconds(now),
@@ -308,10 +329,10 @@ def _over(db: Database, competition: str, closes: datetime | None, now: datetime
 
 def _check_roster(
     db: Database, competition: str, participant: str, kind: Kind, person: str | None
-) -> list[tuple[int, str]]:
+) -> list[roster.Member]:
     """Checks, with a roster, that an active person on it acts under this participant, and no baseline uses its names.
 
-    Returns id and key of the members that this participant's first file fixes.
+    Returns the members that this participant's first file fixes.
     """
     if roster.is_empty(db):
         return []
@@ -328,62 +349,56 @@ def _check_roster(
         team = roster.display_names(db).get(acts, acts)
         where = f"is in the team {team} and submits under its name" if acts != participant else "is not on the roster"
         raise UserError(f"{participant} {where}.", code="E_ROSTER", exit_code=6)
-    if person is not None and person not in {key for _, key, _, _ in under}:
+    if person is not None and person not in {member.key for member in under}:
         raise UserError(
             f"{person} was just moved to another team; submit the file again.", code="E_ROSTER", exit_code=6
         )
-    if all(disabled for _, _, disabled, _ in under):
+    if all(member.disabled for member in under):
         raise UserError(
             f"{participant} was taken off the roster; ask the course staff.", code="E_DISABLED", exit_code=6
         )
-    return [(number, key) for number, key, _, fixed in under if not fixed]
+    return [member for member in under if not member.fixed]
+
+
+_VALID = "SELECT id, entry, receipt, sha256 FROM submissions WHERE participant_id = :id AND rejected_at IS NULL"
+_RANKED = f"{_VALID} AND NOT practice"
 
 
 def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, practice: bool) -> Accepted | None:
     """The earlier acceptance of the same bytes: ranked ones first, and practice ones only for practice."""
-    live = "participant_id = :id AND rejected_at IS NULL AND (NOT practice OR :practice)"
-    keyed = db.one(
-        f"SELECT id, sha256 FROM submissions WHERE {live} AND client_key = :key ORDER BY practice LIMIT 1",
-        id=participant_id, practice=practice, key=client_key,
-    )  # fmt: skip
-    if keyed is not None and keyed[1] != sha256:
+    live = f"{_VALID} AND (NOT practice OR :practice)"
+    values = {"id": participant_id, "practice": practice}
+    keyed = db.one(f"{live} AND client_key = :key ORDER BY practice LIMIT 1", **values, key=client_key)
+    if keyed is not None and keyed["sha256"] != sha256:
         raise UserError(
-            f"This client key was used with other bytes, for submission {keyed[0]}; a retry must send the same file.",
+            f"This client key was used with other bytes, for submission {keyed['id']}; a retry must send the same"
+            " file.",
             code="E_CLIENT_KEY",
             exit_code=8,
         )
-    row = db.one(
-        f"SELECT id, entry, receipt FROM submissions WHERE {live} AND sha256 = :sha ORDER BY practice, id LIMIT 1",
-        id=participant_id, practice=practice, sha=sha256,
-    )  # fmt: skip
-    return None if row is None else _accepted_again(*row)
+    row = db.one(f"{live} AND sha256 = :sha ORDER BY practice, id LIMIT 1", **values, sha=sha256)
+    return None if row is None else _accepted_again(row)
 
 
 def _latest(db: Database, participant_id: int, sha256: str) -> Accepted | None:
     """The acceptance of the participant's latest valid file in time, if it has these bytes."""
-    row = db.one(
-        "SELECT id, entry, receipt, sha256 FROM submissions WHERE participant_id = :id AND rejected_at IS NULL "
-        "AND NOT practice ORDER BY entry DESC LIMIT 1",
-        id=participant_id,
-    )
-    return None if row is None or row[3] != sha256 else _accepted_again(*row[:3])
+    row = db.one(f"{_RANKED} ORDER BY entry DESC LIMIT 1", id=participant_id)
+    return None if row is None or row["sha256"] != sha256 else _accepted_again(row)
 
 
 def _keyed(db: Database, participant_id: int, client_key: str) -> Accepted | None:
     """The acceptance of the participant's valid file in time that came with this key."""
-    row = db.one(
-        "SELECT id, entry, receipt FROM submissions WHERE participant_id = :id AND rejected_at IS NULL "
-        "AND NOT practice AND client_key = :key",
-        id=participant_id, key=client_key,
-    )  # fmt: skip
-    return None if row is None else _accepted_again(*row)
+    row = db.one(f"{_RANKED} AND client_key = :key", id=participant_id, key=client_key)
+    return None if row is None else _accepted_again(row)
 
 
-def _accepted_again(number: int, entry: int, text: str) -> Accepted:
-    fields = json.loads(text)
+def _accepted_again(row: Row) -> Accepted:
+    fields = json.loads(row["receipt"])
     next_slot = fields["next_slot"] and datetime.fromisoformat(fields["next_slot"])
     practice = fields.get("practice", False)
-    return Accepted(number, entry, text, fields["quota_used"], next_slot, again=True, practice=practice)
+    return Accepted(
+        row["id"], row["entry"], row["receipt"], fields["quota_used"], next_slot, again=True, practice=practice
+    )
 
 
 def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
@@ -392,7 +407,7 @@ def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
         "SELECT entry, quota_day FROM submissions WHERE participant_id = :id ORDER BY entry DESC LIMIT 1",
         id=participant_id,
     )
-    return (row[0], max(day, row[1])) if row else (0, day)
+    return (row["entry"], max(day, row["quota_day"])) if row else (0, day)
 
 
 def _used(db: Database, participant_id: int, day: str, practice: bool) -> int:
@@ -409,32 +424,27 @@ def _check_quota(
     day: str,
     practice: bool,
     used: int,
-    quota: int | None,
-    rejections: int | None,
-    next_slot: datetime | None,
+    terms: Terms,
+    next_slot: datetime,
 ) -> None:
-    after = f" The next slot opens at {next_slot.isoformat(timespec='seconds')}." if next_slot else ""
-    if quota is not None and used >= quota:
-        raise UserError(f"All {quota} submissions of {day} are used.{after}", code="E_QUOTA", exit_code=4)
-    if rejections is not None and _rejected(db, participant_id, day, practice) >= rejections:
+    after = f" The next slot opens at {next_slot.isoformat(timespec='seconds')}."
+    if used >= terms.quota:
+        raise UserError(f"All {terms.quota} submissions of {day} are used.{after}", code="E_QUOTA", exit_code=4)
+    if _rejected(db, participant_id, day, practice) >= terms.rejections:
         raise UserError(
-            f"{rejections} files were rejected on {day}, the limit for one day.{after}",
+            f"{terms.rejections} files were rejected on {day}, the limit for one day.{after}",
             code="E_REJECTIONS",
             exit_code=4,
         )
 
 
 def _log_clock_step(db: Database, now: datetime) -> None:
-    row = db.one("SELECT e.at FROM chain_head h JOIN events e ON e.seq = h.seq WHERE h.id = 1")
-    if row is not None and now < instant(row[0]) - CLOCK_TOLERANCE:
-        body = {"before": rfc3339(instant(row[0])), "now": rfc3339(now)}
+    last = db.value("SELECT e.at FROM chain_head h JOIN events e ON e.seq = h.seq WHERE h.id = 1")
+    if last is not None and now < instant(last) - CLOCK_TOLERANCE:
+        body = {"before": rfc3339(instant(last)), "now": rfc3339(now)}
         events.append(db, "clock stepped back", "lhy-grade", body, now)
 
 
 def _check_name(what: str, text: str) -> None:
     if not text.strip() or len(text) > MAX_NAME or text != storable(text):
         raise UserError(f"{what} is empty, longer than {MAX_NAME} characters or not text.", code="E_NAME", exit_code=2)
-
-
-def _no_step(_: str) -> None:
-    return None

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from leaderboard import events
 from leaderboard.database import Database
-from leaderboard.receipts import instant, microseconds, rfc3339
-from leaderboard.roster import SELECT_PEOPLE, SELECT_PERSON, Person, as_person, known_person, moment_or_none, next_id
+from leaderboard.receipts import microseconds, rfc3339
+from leaderboard.roster import SELECT_PEOPLE, SELECT_PERSON, Person, known_person
+from leaderboard.rows import made
 from tasks.errors import UserError
 
 Scope = Literal["all", "submit", "read"]
@@ -76,7 +77,7 @@ def _issue(
     now: datetime, replace: bool,
 ) -> list[int]:  # fmt: skip
     numbers, ended = [], []
-    number = next_id(db, "tokens")
+    number = db.next_id("tokens")
     for key, digest in hashes.items():
         person = known_person(db, key)
         if person.disabled_at is not None:
@@ -107,14 +108,15 @@ def find_token(db: Database, hash: str, now: datetime, session: str = "") -> tup
     It is not valid in a browser `session` that was signed out.
     """
     row = db.one(
-        "SELECT k.id, k.person_id, k.scope, k.label, k.created_at, k.expires_at, k.revoked_at, "
-        f"{SELECT_PERSON} FROM tokens k, {SELECT_PEOPLE} WHERE p.id = k.person_id AND k.hash = :hash "
-        "AND k.revoked_at IS NULL "
-        "AND p.disabled_at IS NULL AND k.expires_at > :now "
+        f"SELECT {_TOKEN} FROM tokens t JOIN people p ON p.id = t.person_id WHERE t.hash = :hash "
+        "AND t.revoked_at IS NULL AND p.disabled_at IS NULL AND t.expires_at > :now "
         "AND NOT EXISTS (SELECT 1 FROM ended_sessions e WHERE e.session = :session)",
         hash=hash, now=microseconds(now), session=session,
     )  # fmt: skip
-    return None if row is None else (_as_token(row[:7]), as_person(row[7:]))
+    if row is None:
+        return None
+    person = db.one(f"SELECT {SELECT_PERSON} FROM {SELECT_PEOPLE} WHERE p.id = :id", id=row["person_id"])
+    return None if person is None else (made(Token, row), made(Person, person))
 
 
 def end_session(db: Database, session: str, ends: datetime, now: datetime) -> None:
@@ -130,18 +132,15 @@ def end_session(db: Database, session: str, ends: datetime, now: datetime) -> No
 def tokens(db: Database, key: str) -> list[Token]:
     """All of a person's tokens, expired and revoked ones included, in the order they were issued."""
     rows = db.fetch(
-        "SELECT t.id, t.person_id, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at FROM tokens t "
-        "JOIN people p ON p.id = t.person_id WHERE p.key = :key ORDER BY t.id",
-        key=key,
+        f"SELECT {_TOKEN} FROM tokens t JOIN people p ON p.id = t.person_id WHERE p.key = :key ORDER BY t.id", key=key
     )
-    return [_as_token(row) for row in rows]
+    return [made(Token, row) for row in rows]
 
 
 def revoke_token(db: Database, token_id: int, actor: str, now: datetime, reason: str = "") -> bool:
     """Revoke a token; False if it does not exist or is already revoked."""
     with db.transaction():
-        row = db.one("SELECT revoked_at FROM tokens WHERE id = :id", id=token_id)
-        if row is None or row[0] is not None:
+        if not db.one("SELECT 1 FROM tokens WHERE id = :id AND revoked_at IS NULL", id=token_id):
             return False
         revoke_numbers(db, [token_id], now)
         events.append(db, "token revoked", actor, {"tokens": [token_id], "reason": reason}, now)
@@ -171,6 +170,4 @@ def revoke_numbers(db: Database, numbers: Sequence[int], now: datetime) -> None:
         db.execute("UPDATE tokens SET revoked_at = :at WHERE id = :id", at=microseconds(now), id=number)
 
 
-def _as_token(row: tuple[Any, ...]) -> Token:
-    number, person_id, scope, label, created_at, expires_at, revoked_at = row
-    return Token(number, person_id, scope, label, instant(created_at), instant(expires_at), moment_or_none(revoked_at))
+_TOKEN = "t.id, t.person_id, t.scope, t.label, t.created_at, t.expires_at, t.revoked_at"

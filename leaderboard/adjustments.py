@@ -12,7 +12,7 @@ from leaderboard import events
 from leaderboard.competitions import name_of
 from leaderboard.database import Database
 from leaderboard.events import extension_body, part_body
-from leaderboard.receipts import instant, microseconds
+from leaderboard.receipts import microseconds
 from leaderboard.roster import (
     checked_reason,
     display_names,
@@ -20,10 +20,9 @@ from leaderboard.roster import (
     is_empty,
     known_person,
     members_of,
-    moment_or_none,
-    next_id,
     participant_of,
 )
+from leaderboard.rows import made
 from tasks.errors import UserError
 
 Whom = Literal["person", "team", "all"]
@@ -49,6 +48,7 @@ class Extension:
 class Part:
     """One person's points for one part of a homework, entered by hand."""
 
+    id: int
     competition: str
     person_key: str
     part: str
@@ -87,31 +87,26 @@ def extend(
             who = find_team(db, who).handle
         check_whom(db, competition, who_kind, who)
         values = {
-            "id": next_id(db, "extensions"), "competition": competition, "who_kind": who_kind, "who": who,
+            "id": db.next_id("extensions"), "competition": competition, "who_kind": who_kind, "who": who,
             "until": None if until is None else microseconds(until), "slots": slots, "day": day, "reason": reason,
             "actor": actor, "at": microseconds(now),
         }  # fmt: skip
         _keep_extension(db, values, now)
-        return _as_extension(tuple(values.values()))
+        return made(Extension, values)
 
 
 def carry_extensions(db: Database, old: str, new: str, actor: str, now: datetime) -> None:
     """Copies the extensions of a competition's old data to its new data, in order. Within a transaction."""
-    names = [name.strip() for name in _EXTENSION.split(",")]
-    rows = db.fetch(f"SELECT {_EXTENSION} FROM extensions WHERE competition = :old ORDER BY id", old=old)
-    for row in rows:
-        values = dict(zip(names, row, strict=True)) | {
-            "id": next_id(db, "extensions"), "competition": new, "actor": actor, "at": microseconds(now),
-        }  # fmt: skip
-        _keep_extension(db, values, now)
+    for row in db.fetch(f"SELECT {_EXTENSION} FROM extensions WHERE competition = :old ORDER BY id", old=old):
+        changed = {"id": db.next_id("extensions"), "competition": new, "actor": actor, "at": microseconds(now)}
+        _keep_extension(db, row | changed, now)
 
 
 def _keep_extension(db: Database, values: dict[str, Any], now: datetime) -> None:
     event = events.append(db, "extended", values["actor"], extension_body(values), now)
-    names = [name.strip() for name in _EXTENSION.split(",")]
-    places = ", ".join(f":{name}" for name in names)
     db.execute(
-        f"INSERT INTO extensions ({_EXTENSION}, event_seq) VALUES ({places}, :event_seq)",
+        f"INSERT INTO extensions ({_EXTENSION}, event_seq) VALUES (:id, :competition, :who_kind, :who, :until, :slots, "
+        ":day, :reason, :actor, :at, :event_seq)",
         **values, event_seq=event.seq,
     )  # fmt: skip
 
@@ -140,7 +135,8 @@ def extensions(db: Database, competition: str | None = None) -> list[Extension]:
     """All extensions in the order they were given, or only those of one competition."""
     only = "" if competition is None else "WHERE competition = :competition"
     values = {} if competition is None else {"competition": competition}
-    return [_as_extension(row) for row in db.fetch(f"SELECT {_EXTENSION} FROM extensions {only} ORDER BY id", **values)]
+    rows = db.fetch(f"SELECT {_EXTENSION} FROM extensions {only} ORDER BY id", **values)
+    return [made(Extension, row) for row in rows]
 
 
 def extensions_of(db: Database, competition: str, participant: str) -> list[Extension]:
@@ -150,7 +146,7 @@ def extensions_of(db: Database, competition: str, participant: str) -> list[Exte
         "AND (who_kind = 'all' OR who = :participant) ORDER BY id",
         competition=competition, participant=participant,
     )  # fmt: skip
-    return [_as_extension(row) for row in rows]
+    return [made(Extension, row) for row in rows]
 
 
 def enter_points(
@@ -173,7 +169,7 @@ def enter_all_points(
     reason = checked_reason(reason)
     entered = []
     with db.transaction():
-        at_home, number = is_empty(db), next_id(db, "parts")
+        at_home, number = is_empty(db), db.next_id("parts")
         for place, (key, part, points) in enumerate(entries):
             if not math.isfinite(points):
                 raise ValueError("points are finite")
@@ -189,25 +185,15 @@ def enter_all_points(
                 ":reason, :actor, :at, :event_seq)",
                 **values, event_seq=event.seq,
             )  # fmt: skip
-            entered.append(_as_part(tuple(values.values())))
+            entered.append(made(Part, values))
     return entered
 
 
 def parts(db: Database, competition: str) -> dict[tuple[str, str], Part]:
     """The current points of one homework, by (person's key, part): the latest entry wins."""
     rows = db.fetch(f"SELECT {_PART} FROM parts WHERE competition = :competition ORDER BY id", competition=competition)
-    return {(part.person_key, part.part): part for part in map(_as_part, rows)}
+    return {(row["person_key"], row["part"]): made(Part, row) for row in rows}
 
 
 _EXTENSION = "id, competition, who_kind, who, until, slots, day, reason, actor, at"
 _PART = "id, competition, person_key, part, points, reason, actor, at"
-
-
-def _as_extension(row: tuple[Any, ...]) -> Extension:
-    number, competition, who_kind, who, until, slots, day, reason, actor, at = row
-    return Extension(number, competition, who_kind, who, moment_or_none(until), slots, day, reason, actor, instant(at))
-
-
-def _as_part(row: tuple[Any, ...]) -> Part:
-    _, competition, person_key, part, points, reason, actor, at = row
-    return Part(competition, person_key, part, points, reason, actor, instant(at))

@@ -14,7 +14,8 @@ from typing import Any
 
 from leaderboard.database import Database
 from leaderboard.ranking import find_version
-from leaderboard.receipts import instant, microseconds
+from leaderboard.receipts import microseconds
+from leaderboard.rows import Row, made
 from tasks.errors import UserError
 
 
@@ -96,14 +97,14 @@ def describe(db: Database, data: Data) -> None:
 
 def check_current(db: Database, key: str) -> None:
     """Raises UserError E_STALE_DATA (exit 3) if the competition has newer data than this key."""
-    row = db.one(
+    newest = db.value(
         "SELECT n.key FROM competitions c JOIN competitions n ON n.name = c.name AND n.number > c.number "
         "WHERE c.key = :key ORDER BY n.number DESC LIMIT 1",
         key=key,
     )
-    if row is not None:
+    if newest is not None:
         raise UserError(
-            f"{key} has been replaced by new data, {row[0]}; files for the old data are no longer accepted.",
+            f"{key} has been replaced by new data, {newest}; files for the old data are no longer accepted.",
             code="E_STALE_DATA",
             exit_code=3,
         )
@@ -115,11 +116,10 @@ def find_or_add_version(
     """The number of a version, added if it is new. Within a transaction."""
     found = find_version(db, competition, data_version, metric_version)
     if found is not None:
-        if found[1] != higher_is_better:
+        if found.higher_is_better != higher_is_better:
             raise ValueError(f"{competition}: the direction of {metric_version} is not what was recorded")
-        return found[0]
-    newest = db.one("SELECT max(id) FROM versions")
-    number = (newest[0] if newest and newest[0] else 0) + 1
+        return found.id
+    number = db.next_id("versions")
     db.execute(
         "INSERT INTO versions (id, competition, data_version, metric_version, higher_is_better) "
         "VALUES (:id, :competition, :data, :metric, :higher)",
@@ -128,12 +128,8 @@ def find_or_add_version(
     return number
 
 
-def _as_data(row: tuple[Any, ...]) -> Data:
-    key, name, number, data_version, metric_version, at, description, digest = row
-    return Data(
-        key, name, number, data_version, metric_version, None if at is None else instant(at),
-        None if description is None else json.loads(description), digest,
-    )  # fmt: skip
+def _as_data(row: Row) -> Data:
+    return made(Data, row | {"description": row["description"] and json.loads(row["description"])})
 
 
 def _moment(at: datetime | None) -> int | None:

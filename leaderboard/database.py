@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote
 
+from leaderboard.rows import Row
 from tasks.errors import UserError
 
 try:
@@ -64,17 +65,38 @@ class Database:
         self.release: Callable[[Database], None] | None = None
         self._queue: int | None = None
 
-    def fetch(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+    def fetch(self, sql: str, **values: Any) -> list[Row]:
         """All rows of a query."""
         with self._readable():
-            rows: list[tuple[Any, ...]] = self._run(sql, values).fetchall()
-            return rows
+            cursor = self._run(sql, values)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def one(self, sql: str, **values: Any) -> tuple[Any, ...] | None:
+    def one(self, sql: str, **values: Any) -> Row | None:
         """The first row of a query, or None."""
         with self._readable():
-            row: tuple[Any, ...] | None = self._run(sql, values).fetchone()
-            return row
+            cursor = self._run(sql, values)
+            row = cursor.fetchone()
+            return (
+                None
+                if row is None
+                else {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+            )
+
+    def column(self, sql: str, **values: Any) -> list[Any]:
+        """The values of a query's only column."""
+        with self._readable():
+            return [value for (value,) in self._run(sql, values).fetchall()]
+
+    def value(self, sql: str, **values: Any) -> Any:
+        """The only column of a query's first row, or None."""
+        with self._readable():
+            row = self._run(sql, values).fetchone()
+            return None if row is None else _only(*row)
+
+    def next_id(self, table: str) -> int:
+        """The number after the largest of a table; within a transaction it stays free."""
+        return int(self.value(f"SELECT max(id) FROM {table}") or 0) + 1
 
     def execute(self, sql: str, **values: Any) -> int:
         """Change rows, within a transaction; the number of rows changed."""
@@ -179,6 +201,10 @@ class Database:
         self.sound = True
 
 
+def _only(value: Any) -> Any:
+    return value
+
+
 @lru_cache(maxsize=256)
 def _psycopg_text(sql: str) -> str:
     return re.sub(r":([a-z][a-z_0-9]*)", r"%(\1)s", sql)
@@ -223,14 +249,14 @@ def _version(database: Database) -> str | None:
     )
     if database.one(table, name="alembic_version") is None:
         return None
-    row = database.one("SELECT version_num FROM alembic_version")
-    if row is not None and row[0] not in VERSIONS:
+    version: str | None = database.value("SELECT version_num FROM alembic_version")
+    if version is not None and version not in VERSIONS:
         raise DatabaseError(
-            f"{database.place} has schema {row[0]}; this lhy-grade knows up to {VERSIONS[-1]}. It was written by a "
+            f"{database.place} has schema {version}; this lhy-grade knows up to {VERSIONS[-1]}. It was written by a "
             "newer lhy-grade: upgrade this one.",
             code="E_DATABASE_NEWER",
         )
-    return None if row is None else str(row[0])
+    return version
 
 
 def _upgrade(database: Database, rest: str) -> None:

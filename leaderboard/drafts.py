@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from leaderboard.database import Database
-from leaderboard.receipts import instant, microseconds
+from leaderboard.receipts import microseconds
+from leaderboard.rows import made
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def find(db: Database, competition: str, participant: str) -> Draft:
         "SELECT answers, revision, saved_at FROM drafts WHERE competition = :competition AND participant = :name",
         competition=competition, name=participant,
     )  # fmt: skip
-    return Draft({}) if row is None else Draft(json.loads(row[0]), row[1], instant(row[2]))
+    return Draft({}) if row is None else made(Draft, row | {"answers": json.loads(row["answers"])})
 
 
 def save(

@@ -29,7 +29,6 @@ from leaderboard.roster import (
     find_person,
     fix_membership,
     known_person,
-    next_id,
     participant_of,
     participants_of,
     people,
@@ -194,12 +193,12 @@ class _Undo(Exception):
 
 def _acting(db: Database) -> dict[str, dict[str, str]]:
     """Everyone's participant, by competition that has submissions and no newer data."""
-    rows = db.fetch(
+    begun = db.column(
         "SELECT DISTINCT p.competition FROM participants p WHERE p.kind = 'person' AND NOT EXISTS (SELECT 1 "
         "FROM competitions c JOIN competitions n ON n.name = c.name AND n.number > c.number "
         "WHERE c.key = p.competition) ORDER BY p.competition"
     )
-    return {competition: participants_of(db, competition) for (competition,) in rows}
+    return {competition: participants_of(db, competition) for competition in begun}
 
 
 def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -211,11 +210,10 @@ def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[s
 
     for competition, acts in _acting(db).items():
         homework = name_of(competition)
-        rows = db.fetch(
+        begun = db.column(
             "SELECT name FROM participants WHERE competition = :competition AND kind = 'person' ORDER BY id",
             competition=competition,
         )
-        begun = [name for (name,) in rows]
         for person in people(db):
             key, target, was, acting = (
                 person.key,
@@ -268,7 +266,7 @@ def _import(
             "UPDATE people SET name = :name, email = :email, role = :role, team = :team WHERE key = :key",
             name=entry.name, email=entry.email, role=entry.role, team=entry.team, key=entry.key,
         )  # fmt: skip
-    number = next_id(db, "people")
+    number = db.next_id("people")
     for place, entry in enumerate(added):
         db.execute(
             "INSERT INTO people (id, key, name, email, role, team, created_at) "
@@ -309,7 +307,7 @@ def _rename_and_form(
             named[team.handle] = team_digest(team.handle, name)
     there = {renames.get(team.name, team.name) for team in formed}
     handles = {alike(team.handle) for team in formed}
-    number = next_id(db, "teams")
+    number = db.next_id("teams")
     for name in dict.fromkeys(wanted):
         if name in there:
             continue

@@ -17,6 +17,7 @@ from typing import Any
 from leaderboard.database import Database
 from leaderboard.receipts import canonical, instant, microseconds, rfc3339
 from leaderboard.receipts import verify as verify_receipt
+from leaderboard.rows import Row, made
 from tasks.errors import UserError
 
 GENESIS = "0" * 64
@@ -53,7 +54,7 @@ def append(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: da
     """Append an event, within `db.transaction()`."""
     head = db.one("SELECT seq, hash FROM chain_head WHERE id = 1")
     assert head is not None, "the migration made the head"
-    seq, previous = int(head[0]) + 1, str(head[1])
+    seq, previous = int(head["seq"]) + 1, str(head["hash"])
     at, text = microseconds(now), canonical(body)
     digest = chain_hash(previous, seq, at, kind, actor, text)
     db.execute(
@@ -67,16 +68,13 @@ def append(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: da
 
 def events(db: Database) -> Iterator[Event]:
     """All events in order."""
-    for seq, at, kind, actor, body, _, digest in _pages(
-        db, "SELECT seq, at, kind, actor, body, previous, hash FROM events WHERE seq > :last ORDER BY seq LIMIT :page"
-    ):
-        yield Event(seq, instant(at), kind, actor, body, digest)
+    for row in _pages(db, "seq", "SELECT seq, at, kind, actor, body, hash FROM events"):
+        yield made(Event, row)
 
 
 def count(db: Database) -> int:
     """The number of events according to the head of the log."""
-    row = db.one("SELECT seq FROM chain_head WHERE id = 1")
-    return int(row[0]) if row else 0
+    return int(db.value("SELECT seq FROM chain_head WHERE id = 1") or 0)
 
 
 def person_digest(key: str, name: str, email: str, role: str, team: str | None) -> str:
@@ -89,7 +87,7 @@ def team_digest(handle: str, name: str) -> str:
     return hashlib.sha256(canonical([handle, name]).encode()).hexdigest()
 
 
-def extension_body(row: Mapping[str, Any]) -> dict[str, Any]:
+def extension_body(row: Row) -> dict[str, Any]:
     """The event body of a row of `extensions`."""
     until = row["until"]
     return {
@@ -99,13 +97,13 @@ def extension_body(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def part_body(row: Mapping[str, Any]) -> dict[str, Any]:
+def part_body(row: Row) -> dict[str, Any]:
     """The event body of a row of `parts`."""
     names = ("competition", "person_key", "part", "points", "reason")
     return {"entry": row["id"], **{name: row[name] for name in names}}
 
 
-def verification_body(row: Mapping[str, Any]) -> dict[str, Any]:
+def verification_body(row: Row) -> dict[str, Any]:
     """The event body of a row of `verifications`."""
     names = ("model", "size", "parameters", "equal_rows", "all_rows")
     return {"verification": row["id"], "submission": row["submission_id"], **{name: row[name] for name in names}}
@@ -126,9 +124,9 @@ def verify(db: Database, public_key: str | None = None) -> list[Finding]:
     with db.reading():
         hashes: dict[int, str] = {}
         told = _Told()
-        for seq, kind, actor, body, digest in _chain(db, chain):
-            hashes[seq] = digest
-            told.add(seq, kind, actor, body, chain)
+        for event in _chain(db, chain):
+            hashes[event["seq"]] = event["hash"]
+            told.add(event["seq"], event["kind"], event["actor"], event["body"], chain)
         _check_submissions(db, told, hashes, public_key, tables)
         _check_grades(db, told, tables)
         _check_choices(db, told, tables)
@@ -139,18 +137,17 @@ def verify(db: Database, public_key: str | None = None) -> list[Finding]:
     return chain + sorted(tables, key=lambda finding: (finding.seq is None, finding.seq or 0))
 
 
-def _chain(db: Database, findings: list[Finding]) -> Iterator[tuple[int, str, str, str, str]]:
-    """Number, kind, actor, body and hash of the events; faults of the chain itself are added to the findings.
+def _chain(db: Database, findings: list[Finding]) -> Iterator[Row]:
+    """The rows of the events; faults of the chain itself are added to the findings.
 
     An event whose own hash fails was changed. One with a correct hash that does not follow its intact predecessor shows
     that an event was removed, inserted or moved.
     """
     expected, allowed = 1, {GENESIS}
-    for seq, at, kind, actor, body, previous, stored in _pages(
-        db, "SELECT seq, at, kind, actor, body, previous, hash FROM events WHERE seq > :last ORDER BY seq LIMIT :page"
-    ):
+    for row in _pages(db, "seq", "SELECT seq, at, kind, actor, body, previous, hash FROM events"):
+        seq, previous, stored = row["seq"], row["previous"], row["hash"]
         try:
-            computed = chain_hash(previous, seq, at, kind, actor, body)
+            computed = chain_hash(previous, seq, row["at"], row["kind"], row["actor"], row["body"])
         except TypeError:  # a byte string where text should be
             computed = ""
         if seq > expected:
@@ -165,21 +162,17 @@ def _chain(db: Database, findings: list[Finding]) -> Iterator[tuple[int, str, st
         # After a changed event either hash may be the original one; it is reported already.
         allowed = {computed, stored}
         expected = seq + 1
-        yield seq, kind, actor, body, stored
+        yield row
     head = db.one("SELECT seq, hash FROM chain_head WHERE id = 1")
     if head is None:
         findings.append(Finding(None, "the head of the log is missing"))
-    elif head[0] >= expected:
-        findings.append(Finding(expected, f"the log was truncated: it ends at {expected - 1}, its head says {head[0]}"))
-    elif head[0] != expected - 1 or head[1] not in allowed:
-        findings.append(
-            Finding(
-                expected - 1,
-                f"the head of the log says {head[0]}, but it ends at {expected - 1}"
-                if head[0] != expected - 1
-                else "the head of the log does not match the hash of its last event",
-            )
-        )
+    elif head["seq"] >= expected:
+        where = f"it ends at {expected - 1}, its head says {head['seq']}"
+        findings.append(Finding(expected, f"the log was truncated: {where}"))
+    elif head["seq"] != expected - 1:
+        findings.append(Finding(expected - 1, f"the head of the log says {head['seq']}, but it ends at {expected - 1}"))
+    elif head["hash"] not in allowed:
+        findings.append(Finding(expected - 1, "the head of the log does not match the hash of its last event"))
 
 
 class _Told:
@@ -251,18 +244,16 @@ def _check_submissions(
     db: Database, told: _Told, hashes: Mapping[int, str], public_key: str | None, findings: list[Finding]
 ) -> None:
     accepted, rejected = dict(told.accepted), dict(told.rejected)
-    for number, competition, participant, entry, sha256, size, at, day, code, seq, receipt, practice in _pages(
+    for row in _pages(
         db,
-        "SELECT s.id, p.competition, p.name, s.entry, s.sha256, s.size, s.accepted_at, s.quota_day, s.rejected_code, "
-        "s.event_seq, s.receipt, s.practice FROM submissions s JOIN participants p ON p.id = s.participant_id "
-        "WHERE s.id > :last ORDER BY s.id LIMIT :page",
+        "s.id",
+        "SELECT s.id AS submission, p.competition, p.name AS participant, s.entry, s.sha256, s.size, s.accepted_at, "
+        "s.quota_day, s.practice, s.rejected_code, s.event_seq, s.receipt "
+        "FROM submissions s JOIN participants p ON p.id = s.participant_id",
     ):
+        number, code, seq, receipt = (row["submission"], *map(row.pop, ("rejected_code", "event_seq", "receipt")))
+        row |= {"accepted_at": _time(row["accepted_at"]), "practice": bool(row["practice"])}
         said_seq, said = accepted.pop(number, (None, {}))
-        row = {
-            "submission": number, "competition": competition, "participant": participant, "entry": entry,
-            "sha256": sha256, "size": size, "accepted_at": _time(at), "quota_day": day,
-            "practice": bool(practice),
-        }  # fmt: skip
         if said_seq is None or said_seq != seq:
             findings.append(Finding(seq, f"submission {number} has no event that accepted it"))
         else:
@@ -320,19 +311,21 @@ def _check_receipt(
 
 def _check_grades(db: Database, told: _Told, findings: list[Finding]) -> None:
     graded = dict(told.graded)
-    for _, number, seq, public, key, higher, code, participants in _pages(
+    for row in _pages(
         db,
+        "g.id",
         "SELECT g.id, g.submission_id, g.event_seq, g.public, g.public_key, v.higher_is_better, s.rejected_code, "
-        "g.participant_id = s.participant_id FROM grades g JOIN versions v ON v.id = g.version_id "
-        "JOIN submissions s ON s.id = g.submission_id WHERE g.id > :last ORDER BY g.id LIMIT :page",
+        "g.participant_id = s.participant_id AS own FROM grades g JOIN versions v ON v.id = g.version_id "
+        "JOIN submissions s ON s.id = g.submission_id",
     ):
+        number, seq, public = row["submission_id"], row["event_seq"], row["public"]
         if graded.pop(seq, None) != number:
             findings.append(Finding(seq, f"a grade of submission {number} has no event"))
         if (
             not isinstance(public, float)
-            or key != (public if higher else -public)
-            or code is not None
-            or not participants
+            or row["public_key"] != (public if row["higher_is_better"] else -public)
+            or row["rejected_code"] is not None
+            or not row["own"]
         ):
             findings.append(
                 Finding(seq, f"a grade of submission {number} was changed: its columns contradict each other")
@@ -343,15 +336,15 @@ def _check_grades(db: Database, told: _Told, findings: list[Finding]) -> None:
 
 def _check_choices(db: Database, told: _Told, findings: list[Finding]) -> None:
     chosen: dict[tuple[str, str], list[int]] = {}
-    for competition, participant, number in db.fetch(
+    for row in db.fetch(
         "SELECT p.competition, p.name, c.submission_id FROM selections c JOIN participants p ON p.id = c.participant_id"
     ):
-        chosen.setdefault((competition, participant), []).append(number)
+        chosen.setdefault((row["competition"], row["name"]), []).append(row["submission_id"])
     for who in chosen.keys() | told.selected.keys():
         seq, said = told.selected.get(who, (None, []))
         if sorted(chosen.get(who, [])) != said:
             findings.append(Finding(seq, f"{who[0]}: the selection of {who[1]} is not what the log says"))
-    shown = {competition for (competition,) in db.fetch("SELECT competition FROM reveals")}
+    shown = set(db.column("SELECT competition FROM reveals"))
     for competition in shown ^ told.revealed.keys():
         said_it = "not " if competition in shown else ""
         findings.append(Finding(told.revealed.get(competition), f"{competition} was {said_it}revealed, says the log"))
@@ -359,29 +352,30 @@ def _check_choices(db: Database, told: _Told, findings: list[Finding]) -> None:
 
 def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
     people, disabled = dict(told.people), dict(told.disabled)
-    for _, key, name, email, role, team, at in _pages(
-        db, "SELECT id, key, name, email, role, team, disabled_at FROM people WHERE id > :last ORDER BY id LIMIT :page"
-    ):
+    for row in _pages(db, "id", "SELECT id, key, name, email, role, team, disabled_at FROM people"):
+        key = row["key"]
         seq, digest = people.pop(key, (None, None))
-        if digest != person_digest(key, name, email, role, team):
+        if digest != person_digest(key, row["name"], row["email"], row["role"], row["team"]):
             findings.append(Finding(seq, f"{key} on the roster is not what the log says"))
         said = disabled.pop(key, None)
-        if (at is None) != (said is None):
-            is_it = "not disabled" if at is None else "disabled"
+        if (row["disabled_at"] is None) != (said is None):
+            is_it = "not disabled" if row["disabled_at"] is None else "disabled"
             findings.append(Finding(said, f"{key} on the roster is {is_it}; the log says otherwise"))
     for key, (seq, _) in people.items():
         findings.append(Finding(seq, f"{key} of event {seq} is missing from the roster"))
     tokens = dict(told.tokens)
-    for number, key, digest, scope, label, expires, revoked in _pages(
+    for row in _pages(
         db,
+        "t.id",
         "SELECT t.id, p.key, t.hash, t.scope, t.label, t.expires_at, t.revoked_at FROM tokens t "
-        "JOIN people p ON p.id = t.person_id WHERE t.id > :last ORDER BY t.id LIMIT :page",
+        "JOIN people p ON p.id = t.person_id",
     ):
+        number, key = row["id"], row["key"]
         seq, *issued = tokens.pop(number, (None,))
-        if issued != [key, digest, scope, label, _time(expires)]:
+        if issued != [key, row["hash"], row["scope"], row["label"], _time(row["expires_at"])]:
             findings.append(Finding(seq, f"token {number} of {key} is not what the log says"))
-        if (revoked is not None) != (number in told.revoked):
-            is_it = "not revoked" if revoked is None else "revoked"
+        if (row["revoked_at"] is not None) != (number in told.revoked):
+            is_it = "not revoked" if row["revoked_at"] is None else "revoked"
             findings.append(Finding(seq, f"token {number} of {key} is {is_it}; the log says otherwise"))
     for number, (seq, *_) in tokens.items():
         findings.append(Finding(seq, f"token {number} of event {seq} is missing"))
@@ -389,40 +383,43 @@ def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
 
 def _check_teams(db: Database, told: _Told, findings: list[Finding]) -> None:
     said = dict(told.teams)
-    for handle, name in db.fetch("SELECT handle, name FROM teams"):
+    for row in db.fetch("SELECT handle, name FROM teams"):
+        handle = row["handle"]
         seq, digest = said.pop(handle, (None, team_digest(handle, handle)))  # older teams have their name as handle
-        if digest != team_digest(handle, name):
+        if digest != team_digest(handle, row["name"]):
             findings.append(Finding(seq, f"the team {handle} does not have the name that the log says"))
     for handle, (seq, _) in said.items():
         findings.append(Finding(seq, f"the team {handle} of event {seq} is missing"))
-    for key, handle in db.fetch(
+    for row in db.fetch(
         "SELECT p.key, p.team FROM people p LEFT JOIN teams t ON t.handle = p.team "
         "WHERE p.team IS NOT NULL AND t.handle IS NULL"
     ):
-        findings.append(Finding(None, f"{key} is in the team {handle}, which does not exist"))
+        findings.append(Finding(None, f"{row['key']} is in the team {row['team']}, which does not exist"))
 
 
 def _check_members(db: Database, told: _Told, findings: list[Finding]) -> None:
     """Checks memberships against the log; each participant is a person, a team or older than the roster."""
     said = dict(told.members)
-    for competition, key, participant, seq in db.fetch(
-        "SELECT m.competition, COALESCE(p.key, '?'), m.participant, m.event_seq "
+    for row in db.fetch(
+        "SELECT m.competition, COALESCE(p.key, '?') AS key, m.participant, m.event_seq "
         "FROM memberships m LEFT JOIN people p ON p.id = m.person_id ORDER BY m.competition, m.person_id"
     ):
+        competition, key, participant, seq = row["competition"], row["key"], row["participant"], row["event_seq"]
         if said.pop((competition, key), None) != (seq, participant):
             findings.append(Finding(seq, f"{competition}: the membership of {key} is not what the log says"))
     for (competition, key), (seq, _) in said.items():
         findings.append(Finding(seq, f"{competition}: the membership of {key} of event {seq} is missing"))
     if told.roster is None:
         return
-    for competition, name, seq in db.fetch(
-        "SELECT p.competition, p.name, min(s.event_seq) FROM participants p "
+    for row in db.fetch(
+        "SELECT p.competition, p.name, min(s.event_seq) AS seq FROM participants p "
         "LEFT JOIN submissions s ON s.participant_id = p.id WHERE p.kind = 'person' "
         "AND NOT EXISTS (SELECT 1 FROM people q WHERE q.key = p.name) "
         "AND NOT EXISTS (SELECT 1 FROM teams t WHERE t.handle = p.name) GROUP BY p.id, p.competition, p.name"
     ):
-        if seq is None or seq > told.roster:  # before the roster there were only names
-            findings.append(Finding(seq, f"{competition}: {name} has submissions but is not on the roster"))
+        if row["seq"] is None or row["seq"] > told.roster:  # before the roster there were only names
+            who = f"{row['competition']}: {row['name']}"
+            findings.append(Finding(row["seq"], f"{who} has submissions but is not on the roster"))
 
 
 def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
@@ -438,9 +435,7 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
     )  # fmt: skip
     for what, said, body_of, sql in tables:
         left = dict(said)
-        names = sql.removeprefix("SELECT ").partition(" FROM ")[0].split(", ")
-        for values in _pages(db, f"{sql} WHERE id > :last ORDER BY id LIMIT :page"):
-            row = dict(zip(names, values, strict=True))
+        for row in _pages(db, "id", sql):
             seq, body, actor = left.pop(row["id"], (None, None, None))
             if (seq, body, actor) != (row["event_seq"], body_of(row), row["actor"]):
                 findings.append(Finding(seq or row["event_seq"], f"{what} {row['id']} is not what the log says"))
@@ -448,9 +443,9 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
             findings.append(Finding(seq, f"{what} {number} of event {seq} is missing"))
 
 
-def _pages(db: Database, sql: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query ordered by its first column, fetched a page at a time."""
+def _pages(db: Database, by: str, sql: str) -> Iterator[Row]:
+    """The rows of a query in the order of its first column, `by`, fetched a page at a time."""
     last = -(2**62)
-    while rows := db.fetch(sql, last=last, page=_PAGE):
+    while rows := db.fetch(f"{sql} WHERE {by} > :last ORDER BY {by} LIMIT :page", last=last, page=_PAGE):
+        last = next(iter(rows[-1].values()))
         yield from rows
-        last = rows[-1][0]

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from leaderboard.database import Database
-from leaderboard.receipts import instant, microseconds
+from leaderboard.receipts import microseconds
+from leaderboard.rows import Row, made
 
 ATTEMPTS = 2
 """Failed gradings after which a submission counts as failed."""
@@ -97,11 +98,10 @@ def lease(
         row = _first(db, versions, at, after)
         if row is None:
             return None
-        number, competition, participant, sha256 = row
+        number = row["submission"]
         before = db.one("SELECT attempts, losses FROM leases WHERE submission_id = :id", id=number)
-        attempts, losses = (0, 0) if before is None else before
-        until = now + length
-        values = {"id": number, "worker": worker, "until": microseconds(until), "losses": losses + 1}
+        attempts, losses = (0, 0) if before is None else (before["attempts"], before["losses"])
+        values = {"id": number, "worker": worker, "until": microseconds(now + length), "losses": losses + 1}
         if before is None:
             db.execute(
                 "INSERT INTO leases (submission_id, worker, until, attempts, losses) "
@@ -113,7 +113,7 @@ def lease(
                 "UPDATE leases SET worker = :worker, until = :until, losses = :losses WHERE submission_id = :id",
                 **values,
             )
-    return Lease(number, competition, participant, sha256, worker, attempts + 1, losses + 1, until)
+    return Lease(**row, worker=worker, attempt=attempts + 1, losses=losses + 1, until=now + length)
 
 
 def finish(db: Database, submission_id: int) -> None:
@@ -157,14 +157,12 @@ def _end(db: Database, lease: Lease, attempts: int, losses: int, code: str | Non
 def held(db: Database, now: datetime) -> list[Lease]:
     """The leases that are live."""
     rows = db.fetch(
-        "SELECT l.submission_id, p.competition, p.name, s.sha256, l.worker, l.attempts, l.losses, l.until "
+        "SELECT l.submission_id AS submission, p.competition, p.name AS participant, s.sha256, l.worker, "
+        "l.attempts + 1 AS attempt, l.losses, l.until "
         f"{_RUNNING} ORDER BY l.submission_id",
         now=microseconds(now),
     )
-    return [
-        Lease(number, competition, participant, sha256, worker, attempts + 1, losses, instant(until))
-        for number, competition, participant, sha256, worker, attempts, losses, until in rows
-    ]
+    return [made(Lease, row) for row in rows]
 
 
 def settled(db: Database, versions: Versions, after: int = 0) -> int:
@@ -173,16 +171,14 @@ def settled(db: Database, versions: Versions, after: int = 0) -> int:
     The search for work then skips the graded ones of a whole term. Failed ones count as settled.
     """
     with db.reading():  # later arrivals are not seen here, and so not settled
-        newest = db.one("SELECT max(id) FROM submissions")
+        newest = db.value("SELECT max(id) FROM submissions")
         text, values = _open(db, versions)
-        first = db.one(
+        first = db.value(
             f"SELECT s.id {text} AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id "
             "AND l.failed_code IS NOT NULL) ORDER BY s.id LIMIT :page",
             after=after, page=1, **values,
         )  # fmt: skip
-    if first:
-        return max(after, int(first[0]) - 1)
-    return max(after, int(newest[0])) if newest and newest[0] else after
+    return max(after, int(first) - 1 if first else int(newest or 0))
 
 
 def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> list[int]:
@@ -194,7 +190,7 @@ def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> 
     text, values = _open(db, versions)
     rows = db.fetch(f"SELECT s.id, p.name {text} {_LEASED}", after=after, now=at, most=LOSSES, **values)
     busy = _busy(db, at)
-    return [number for _, number in sorted((name in busy, int(number)) for number, name in rows)]
+    return [number for _, number in sorted((row["name"] in busy, int(row["id"])) for row in rows)]
 
 
 def _open(db: Database, versions: Versions) -> tuple[str, dict[str, str | int]]:
@@ -204,29 +200,30 @@ def _open(db: Database, versions: Versions) -> tuple[str, dict[str, str | int]]:
     rows = db.fetch(
         f"SELECT id, competition, data_version, metric_version FROM versions WHERE competition IN ({in_keys})", **keys
     )
-    found = [number for number, key, *version in rows if versions[key] == tuple(version)]
+    found = [row["id"] for row in rows if versions[row["competition"]] == (row["data_version"], row["metric_version"])]
     numbers = {f"number{place}": number for place, number in enumerate(found or (0,))}
     in_numbers = ", ".join(f":{name}" for name in numbers)
     return _OPEN.format(keys=in_keys, numbers=in_numbers), keys | numbers
 
 
 def _busy(db: Database, at: int) -> set[str]:
-    return {name for (name,) in db.fetch(f"SELECT p.name {_RUNNING}", now=at)}
+    return set(db.column(f"SELECT p.name {_RUNNING}", now=at))
 
 
-def _first(db: Database, versions: Versions, at: int, after: int) -> tuple[Any, ...] | None:
-    """The next (number, competition, participant, SHA-256): first from participants with none running."""
+def _first(db: Database, versions: Versions, at: int, after: int) -> Row | None:
+    """The next submission, competition, participant and SHA-256: first from participants with none running."""
     busy, first = _busy(db, at), None
     text, values = _open(db, versions)
     while rows := db.fetch(
-        f"SELECT s.id, p.competition, p.name, s.sha256 {text} {_LEASED} ORDER BY s.id LIMIT :page",
+        f"SELECT s.id AS submission, p.competition, p.name AS participant, s.sha256 {text} {_LEASED} "
+        "ORDER BY s.id LIMIT :page",
         after=after, now=at, most=LOSSES, page=PAGE, **values,
     ):  # fmt: skip
         first = first or rows[0]
         for row in rows:
-            if row[2] not in busy:
+            if row["participant"] not in busy:
                 return row
-        after = rows[-1][0]
+        after = rows[-1]["submission"]
     return first
 
 
@@ -240,17 +237,13 @@ def standing(
     if not ids:
         return {}
     at = microseconds(now)
-    leases: dict[int, tuple[Any, ...]] = {}
-    for number in ids:
-        row = db.one("SELECT until, losses, failed_code FROM leases WHERE submission_id = :id", id=number)
-        if row is not None:
-            leases[number] = row
     out, queued = {}, []
     for number in ids:
-        until, losses, failed = leases.get(number, (0, 0, None))
-        if failed is not None or (losses >= LOSSES and until <= at):
+        row = db.one("SELECT until, losses, failed_code FROM leases WHERE submission_id = :id", id=number)
+        live = row is not None and row["until"] > at
+        if row is not None and (row["failed_code"] is not None or (row["losses"] >= LOSSES and not live)):
             out[number] = Standing("failed", None, FAILED)
-        elif until > at:
+        elif live:
             out[number] = Standing("grading", None, None)
         else:
             queued.append(number)

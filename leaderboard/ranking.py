@@ -6,15 +6,13 @@ clock said.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Literal
 
 from leaderboard.database import Database
-from leaderboard.receipts import instant
+from leaderboard.rows import Row, made
 
 Kind = Literal["person", "baseline", "sample"]
 Unselected = Literal["best_public", "first", "last", "all"]
@@ -61,17 +59,14 @@ def board(
     """
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
-        if version is not None and version[1] != higher_is_better:
+        if version is not None and version.higher_is_better != higher_is_better:
             raise ValueError(f"{competition}: the direction of {metric_version} is not what was recorded")
-        number = version[0] if version else 0
+        number = version.id if version else 0
         if private:
             asked = _counting(number, competition, selections, unselected, unselected_count)
             return _private_board(db, competition, number, higher_is_better, asked)
         rows = db.fetch(PUBLIC_BOARD, competition=competition, version=number)
-    return [
-        BoardRow(rank, name, kind, score, details or "{}", texts(passed), entries, instant(last), submission)
-        for rank, (name, kind, submission, score, details, passed, entries, last) in enumerate(rows, 1)
-    ]
+    return [made(BoardRow, row | {"rank": rank, "details": row["details"] or "{}"}) for rank, row in enumerate(rows, 1)]
 
 
 # Seeks only, whatever the number of submissions: one for the best grade and one for the last entry of each participant
@@ -80,7 +75,7 @@ _ENTRIES = """
     l.entry - (SELECT count(CASE WHEN s.entry < l.entry THEN 1 END) FROM submissions s
         WHERE s.participant_id = p.id AND s.rejected_at IS NOT NULL)
     - (SELECT count(CASE WHEN s.entry < l.entry AND s.rejected_at IS NULL THEN 1 END) FROM submissions s
-        WHERE s.participant_id = p.id AND s.practice), l.accepted_at
+        WHERE s.participant_id = p.id AND s.practice) AS entries, l.accepted_at AS last
 """
 _PEOPLE = "FROM participants p CROSS JOIN submissions l"  # CROSS: SQLite then starts from the participants
 _LAST_VALID = """
@@ -93,7 +88,8 @@ _BEST = """
     AND t.id = b.submission_id AND NOT t.practice ORDER BY b.public_key DESC, b.submission_id LIMIT {count}
 """
 PUBLIC_BOARD = f"""
-    SELECT p.name, p.kind, g.submission_id, g.public, g.details, g.passed_public, {_ENTRIES}
+    SELECT p.name AS participant, p.kind, g.submission_id AS submission, g.public AS score, g.details,
+    g.passed_public AS passed, {_ENTRIES}
     {_PEOPLE} LEFT JOIN grades g ON g.id = ({_BEST.format(column="b.id", count=1)})
     {_LAST_VALID}
     ORDER BY g.public_key DESC NULLS LAST, g.submission_id NULLS LAST, p.id
@@ -133,24 +129,23 @@ def place(db: Database, competition: str, data_version: str, metric_version: str
     """One participant's place on the public board, without computing the whole board."""
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
-        values: dict[str, Any] = {"competition": competition, "version": version[0] if version else 0}
+        values: dict[str, Any] = {"competition": competition, "version": version.id if version else 0}
         own = db.one(_OWN, **values, name=participant)
         if own is None:
             return None
-        number, submission, key, score, details, passed = own
-        graded = submission is not None
+        number, key, graded = own.pop("id"), own.pop("public_key"), own["submission"] is not None
         values |= {
             "key": key if graded else -math.inf,
-            "submission": submission or 0,
+            "submission": own["submission"] or 0,
             "before": 0 if graded else number,
         }
         row = db.one(_AHEAD, **values)
     assert row is not None, "it counts"
-    return Place(row[0] + 1, row[1], submission, score, details or "{}", texts(passed))
+    return made(Place, own | {"rank": row["ahead"] + 1, "of": row["people"], "details": own["details"] or "{}"})
 
 
 _OWN = f"""
-    SELECT p.id, g.submission_id, g.public_key, g.public, g.details, g.passed_public
+    SELECT p.id, g.submission_id AS submission, g.public_key, g.public AS score, g.details, g.passed_public AS passed
     FROM participants p LEFT JOIN grades g ON g.id = ({_BEST.format(column="b.id", count=1)})
     WHERE p.competition = :competition AND p.name = :name AND EXISTS (SELECT 1 {_VALID})
 """
@@ -158,8 +153,8 @@ _AHEAD = f"""
     SELECT count(CASE WHEN p.id < :before OR EXISTS (
         SELECT 1 FROM grades b CROSS JOIN submissions t WHERE b.participant_id = p.id AND b.version_id = :version
         AND b.public_key >= :key AND (b.public_key > :key OR b.submission_id < :submission)
-        AND t.id = b.submission_id AND NOT t.practice) THEN 1 END),
-    count(CASE WHEN p.kind = 'person' THEN 1 END)
+        AND t.id = b.submission_id AND NOT t.practice) THEN 1 END) AS ahead,
+    count(CASE WHEN p.kind = 'person' THEN 1 END) AS people
     FROM participants p WHERE p.competition = :competition AND EXISTS (SELECT 1 {_VALID})
 """
 
@@ -183,15 +178,16 @@ def what_counts(
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
         only = "" if participant is None else "AND p.name = :participant"
-        number = version[0] if version else 0
+        number = version.id if version else 0
         sql, values = _counting(number, competition, selections, unselected, unselected_count, only)
         if participant is not None:
             values["participant"] = participant
         rows = db.fetch(f"SELECT name, submission, selected FROM ({sql}) c ORDER BY submission", **values)
     counting: dict[str, Counting] = {}
-    for name, submission, selected in rows:
-        before = counting.get(name, Counting(name, (), bool(selected)))
-        counting[name] = Counting(name, (*before.submissions, submission), bool(selected))
+    for row in rows:
+        name, selected = row["name"], bool(row["selected"])
+        before = counting.get(name, Counting(name, (), selected))
+        counting[name] = Counting(name, (*before.submissions, row["submission"]), selected)
     return counting
 
 
@@ -227,37 +223,44 @@ def _private_board(
 ) -> list[BoardRow]:
     counting, values = asked
     grades = db.fetch(
-        f"SELECT c.participant_id, g.submission_id, g.private, g.private_details, g.passed_private FROM ({counting}) c "
-        "JOIN grades g ON g.submission_id = c.submission AND g.version_id = :version WHERE g.private IS NOT NULL",
+        "SELECT c.participant_id, g.submission_id AS submission, g.private AS score, g.private_details AS details, "
+        f"g.passed_private AS passed FROM ({counting}) c JOIN grades g ON g.submission_id = c.submission "
+        "AND g.version_id = :version WHERE g.private IS NOT NULL",
         **(values | {"version": version}),
     )
 
-    def place(row: tuple[Any, ...]) -> tuple[float, int]:
-        return (-row[2] if higher_is_better else row[2]), row[1]
+    def place(row: Row) -> tuple[float, int]:
+        return (-row["score"] if higher_is_better else row["score"]), row["submission"]
 
-    best: dict[int, tuple[Any, ...]] = {}
+    best: dict[int, Row] = {}
     for row in sorted(grades, key=place):
-        best.setdefault(row[0], row)
-    people = db.fetch(f"SELECT p.id, p.name, p.kind, {_ENTRIES} {_PEOPLE} {_LAST_VALID}", competition=competition)
-    people.sort(key=lambda row: (row[0] not in best, place(best[row[0]]) if row[0] in best else (0.0, row[0])))
-    rows = []
-    for rank, (number, name, kind, entries, last) in enumerate(people, 1):
-        _, submission, score, details, passed = best.get(number, (number, None, None, "{}", None))
-        rows.append(BoardRow(rank, name, kind, score, details, texts(passed), entries, instant(last), submission))
-    return rows
+        best.setdefault(row.pop("participant_id"), row)
+    people = db.fetch(
+        f"SELECT p.id, p.name AS participant, p.kind, {_ENTRIES} {_PEOPLE} {_LAST_VALID}", competition=competition
+    )
+    people.sort(
+        key=lambda row: (row["id"] not in best, place(best[row["id"]]) if row["id"] in best else (0.0, row["id"]))
+    )
+    none: Row = {"submission": None, "score": None, "details": "{}", "passed": None}
+    return [
+        made(BoardRow, person | best.get(person.pop("id"), none) | {"rank": rank})
+        for rank, person in enumerate(people, 1)
+    ]
 
 
-def find_version(db: Database, competition: str, data_version: str, metric_version: str) -> tuple[int, bool] | None:
-    """Number and direction of a version, or None if nothing was graded with it."""
+@dataclass(frozen=True)
+class Version:
+    """One way of grading a competition: its number, and the direction of its ranking."""
+
+    id: int
+    higher_is_better: bool
+
+
+def find_version(db: Database, competition: str, data_version: str, metric_version: str) -> Version | None:
+    """A version, or None if nothing was graded with it."""
     row = db.one(
         "SELECT id, higher_is_better FROM versions "
         "WHERE competition = :competition AND data_version = :data AND metric_version = :metric",
         competition=competition, data=data_version, metric=metric_version,
     )  # fmt: skip
-    return None if row is None else (int(row[0]), bool(row[1]))
-
-
-@lru_cache(maxsize=1024)
-def texts(stored: str | None) -> tuple[str, ...]:
-    """The texts of a stored JSON list."""
-    return tuple(json.loads(stored)) if stored else ()
+    return None if row is None else made(Version, row)

@@ -12,6 +12,7 @@ from leaderboard.competitions import name_of
 from leaderboard.database import Database
 from leaderboard.ranking import Kind
 from leaderboard.receipts import instant, microseconds
+from leaderboard.rows import made
 from tasks.errors import UserError
 
 
@@ -60,7 +61,7 @@ def submissions(db: Database, competition: str | None = None, participant: str |
         conditions.append("p.name = :participant")
         values["participant"] = participant
     rows = db.fetch(f"{SELECT_SUBMISSIONS} WHERE {' AND '.join(conditions)} ORDER BY s.id", **values)
-    return [as_submission(row) for row in rows]
+    return [made(Submission, row) for row in rows]
 
 
 def submission(db: Database, submission_id: int) -> Submission:
@@ -71,7 +72,7 @@ def submission(db: Database, submission_id: int) -> Submission:
 def receipt(db: Database, submission_id: int) -> str:
     """The signed receipt of a submission. Raises UserError E_NO_SUBMISSION."""
     number = find_submission(db, submission_id).id
-    return str(db.fetch("SELECT receipt FROM submissions WHERE id = :id", id=number)[0][0])
+    return str(db.value("SELECT receipt FROM submissions WHERE id = :id", id=number))
 
 
 def select(
@@ -117,16 +118,18 @@ def participants(db: Database, competition: str | None = None) -> list[Participa
     only = "" if competition is None else "WHERE competition = :competition"
     values = {} if competition is None else {"competition": competition}
     rows = db.fetch(f"SELECT competition, name, kind, created_at FROM participants {only} ORDER BY id", **values)
-    return [Participant(row[0], row[1], row[2], instant(row[3])) for row in rows]
+    return [made(Participant, row) for row in rows]
 
 
 def count_submissions(db: Database, competition: str) -> int:
     """The number of submissions of a competition, rejected ones included."""
-    row = db.one(
-        "SELECT count(*) FROM submissions s JOIN participants p ON p.id = s.participant_id WHERE p.competition = :name",
-        name=competition,
+    return int(
+        db.value(
+            "SELECT count(*) FROM submissions s JOIN participants p ON p.id = s.participant_id "
+            "WHERE p.competition = :name",
+            name=competition,
+        )
     )
-    return int(row[0]) if row else 0
 
 
 def reveal(db: Database, competition: str, actor: str, reason: str, now: datetime) -> datetime:
@@ -145,8 +148,8 @@ def reveal(db: Database, competition: str, actor: str, reason: str, now: datetim
 
 def revealed(db: Database, competition: str) -> datetime | None:
     """When the private scores were revealed, or None."""
-    row = db.one("SELECT at FROM reveals WHERE competition = :competition", competition=competition)
-    return None if row is None else instant(row[0])
+    at = db.value("SELECT at FROM reveals WHERE competition = :competition", competition=competition)
+    return None if at is None else instant(at)
 
 
 def log_event(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: datetime) -> events.Event:
@@ -156,35 +159,12 @@ def log_event(db: Database, kind: str, actor: str, body: Mapping[str, Any], now:
 
 
 SELECT_SUBMISSIONS = """
-    SELECT s.id, p.competition, p.name, p.kind, s.entry, s.client_key, s.sha256, s.size, s.filename, s.message,
-    s.accepted_at, s.quota_day, s.rejected_code,
-    (SELECT 1 FROM selections c WHERE c.participant_id = p.id AND c.submission_id = s.id), s.practice,
+    SELECT s.id, p.competition, p.name AS participant, p.kind, s.entry, s.client_key, s.sha256, s.size, s.filename,
+    s.message, s.accepted_at, s.quota_day, s.rejected_code AS rejected,
+    (SELECT 1 FROM selections c WHERE c.participant_id = p.id AND c.submission_id = s.id) AS selected, s.practice,
     s.rejected_details
     FROM submissions s JOIN participants p ON p.id = s.participant_id
 """
-
-
-def as_submission(row: tuple[Any, ...]) -> Submission:
-    number, where, who, kind, entry, key, sha256, size, filename, message, at, day, rejected, *rest = row
-    selected, practice, details = rest
-    return Submission(
-        number,
-        where,
-        who,
-        kind,
-        entry,
-        key,
-        sha256,
-        size,
-        filename,
-        message,
-        instant(at),
-        day,
-        rejected,
-        bool(selected),
-        bool(practice),
-        details,
-    )
 
 
 def find_submission(db: Database, submission_id: int) -> Submission:
@@ -192,7 +172,7 @@ def find_submission(db: Database, submission_id: int) -> Submission:
     row = db.one(f"{SELECT_SUBMISSIONS} WHERE s.id = :id", id=submission_id) if abs(submission_id) < 2**63 else None
     if row is None:
         raise UserError(f"There is no submission {submission_id}.", code="E_NO_SUBMISSION", exit_code=2)
-    return as_submission(row)
+    return made(Submission, row)
 
 
 METRIC_REFUSED = "E_METRIC_REFUSED"
@@ -200,35 +180,36 @@ METRIC_REFUSED = "E_METRIC_REFUSED"
 
 
 def count_on_day(db: Database, which: str, participant_id: int, day: str, practice: bool) -> int:
-    row = db.one(
+    counted = db.value(
         "SELECT count(*) FROM submissions WHERE participant_id = :id AND quota_day = :day "
         f"AND practice = :practice AND {which}",
         id=participant_id, day=day, practice=practice, metric=METRIC_REFUSED,
     )  # fmt: skip
-    return int(row[0]) if row else 0
+    return int(counted)
 
 
 def replace_selection(
     db: Database, competition: str, participant: str, chosen: list[int], now: datetime, drop: int | None = None
 ) -> None:
-    row = db.one(
-        "SELECT id FROM participants WHERE competition = :competition AND name = :name",
-        competition=competition, name=participant,
-    )  # fmt: skip
-    assert row is not None, "the caller has seen a submission of this participant"
+    who = participant_id(db, competition, participant)
+    assert who is not None, "the caller has seen a submission of this participant"
     if drop is not None:
-        before = db.fetch("SELECT submission_id FROM selections WHERE participant_id = :id", id=row[0])
-        chosen = sorted(number for (number,) in before if number != drop)
-    db.execute("DELETE FROM selections WHERE participant_id = :id", id=row[0])
+        before = db.column("SELECT submission_id FROM selections WHERE participant_id = :id", id=who)
+        chosen = sorted(number for number in before if number != drop)
+    db.execute("DELETE FROM selections WHERE participant_id = :id", id=who)
     for number in chosen:
-        db.execute("INSERT INTO selections (participant_id, submission_id) VALUES (:id, :n)", id=row[0], n=number)
+        db.execute("INSERT INTO selections (participant_id, submission_id) VALUES (:id, :n)", id=who, n=number)
     body = {"competition": competition, "participant": participant, "submissions": chosen}
     events.append(db, "selected", participant, body, now)
 
 
-def id_after(db: Database, newest: str) -> int:
-    row = db.one(newest)
-    return (row[0] if row and row[0] else 0) + 1
+def participant_id(db: Database, competition: str, name: str) -> int | None:
+    """The number of a participant, or None before its first submission."""
+    number: int | None = db.value(
+        "SELECT id FROM participants WHERE competition = :competition AND name = :name",
+        competition=competition, name=name,
+    )  # fmt: skip
+    return number
 
 
 def storable(text: str) -> str:

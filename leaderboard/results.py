@@ -7,14 +7,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from leaderboard import events
 from leaderboard.competitions import find_or_add_version
 from leaderboard.database import Database
-from leaderboard.ranking import find_version, texts
-from leaderboard.receipts import instant, microseconds
-from leaderboard.records import SELECT_SUBMISSIONS, Submission, as_submission, find_submission, id_after
+from leaderboard.ranking import find_version
+from leaderboard.receipts import microseconds
+from leaderboard.records import SELECT_SUBMISSIONS, Submission, find_submission
+from leaderboard.rows import Row, made
 from tasks.errors import UserError
 
 
@@ -95,7 +95,7 @@ def record(
             "private_details, passed_public, passed_private, mac, graded_at, event_seq) SELECT :id, :submission, "
             "participant_id, :version, :public, :key, :private, :details, :private_details, :passed_public, "
             ":passed_private, :mac, :at, :seq FROM submissions WHERE id = :submission",
-            id=id_after(db, "SELECT max(id) FROM grades"), submission=submission_id, version=version, public=public,
+            id=db.next_id("grades"), submission=submission_id, version=version, public=public,
             key=public if higher_is_better else -public, private=private, details=details,
             private_details=private_details, passed_public=json.dumps(list(passed_public)),
             passed_private=json.dumps(list(passed_private)), mac=mac, at=microseconds(now), seq=event.seq,
@@ -113,7 +113,7 @@ def pending(db: Database, versions: Mapping[str, tuple[str, str]]) -> list[Submi
             "AND v.competition = :competition AND v.data_version = :data AND v.metric_version = :metric) ORDER BY s.id",
             competition=competition, data=data_version, metric=metric_version,
         )  # fmt: skip
-        found += [as_submission(row) for row in rows]
+        found += [made(Submission, row) for row in rows]
     return sorted(found, key=lambda submission: submission.id)
 
 
@@ -121,9 +121,9 @@ def public_grades(
     db: Database, competition: str, data_version: str, metric_version: str, participant: str | None = None
 ) -> dict[int, PublicGrade]:
     """The public part of the grades of one version, by submission id; optionally of one participant."""
-    columns = "g.public, g.details, g.passed_public, g.graded_at"
+    columns = "g.public, g.details, g.passed_public AS passed, g.graded_at"
     rows = _grades(db, columns, competition, data_version, metric_version, participant)
-    return {row[0]: PublicGrade(row[1], row[2], texts(row[3]), instant(row[4])) for row in rows}
+    return {row.pop("submission_id"): made(PublicGrade, row) for row in rows}
 
 
 def private_scores(
@@ -131,22 +131,22 @@ def private_scores(
 ) -> dict[int, float]:
     """The private scores of one version, by submission id. The caller checks who may see them."""
     rows = _grades(db, "g.private", competition, data_version, metric_version, participant)
-    return {number: score for number, score in rows if score is not None}
+    return {row["submission_id"]: row["private"] for row in rows if row["private"] is not None}
 
 
 def private_details(db: Database, submission_id: int, data_version: str, metric_version: str) -> str | None:
     """The JSON of a submission's private grade of one version. The caller checks who may see it."""
-    row = db.one(
+    details: str | None = db.value(
         "SELECT g.private_details FROM grades g JOIN versions v ON v.id = g.version_id WHERE g.submission_id = :id "
         "AND v.data_version = :data AND v.metric_version = :metric",
         id=submission_id, data=data_version, metric=metric_version,
     )  # fmt: skip
-    return None if row is None else str(row[0])
+    return details
 
 
 def _grades(
     db: Database, columns: str, competition: str, data_version: str, metric_version: str, participant: str | None
-) -> list[tuple[Any, ...]]:
+) -> list[Row]:
     """Rows of the submission id and these columns, of all participants or of one."""
     version = find_version(db, competition, data_version, metric_version)
     if version is None:
@@ -156,7 +156,7 @@ def _grades(
     return db.fetch(
         f"SELECT g.submission_id, {columns} FROM participants p JOIN grades g ON g.participant_id = p.id "
         f"WHERE p.competition = :competition AND g.version_id = :version {only}",
-        competition=competition, version=version[0], **values,
+        competition=competition, version=version.id, **values,
     )  # fmt: skip
 
 
@@ -166,25 +166,19 @@ def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRo
     values = {} if competition is None else {"competition": competition}
     last = 0
     while rows := db.fetch(
-        "SELECT g.id, g.submission_id, p.competition, p.name, s.sha256, v.data_version, v.metric_version, "
-        "v.higher_is_better, g.public, g.private, g.details, g.private_details, g.passed_public, g.passed_private, "
-        "g.mac, g.graded_at FROM grades g JOIN versions v ON v.id = g.version_id JOIN submissions s "
-        "ON s.id = g.submission_id JOIN participants p ON p.id = s.participant_id "
+        "SELECT g.id, g.submission_id AS submission, p.competition, p.name AS participant, s.sha256, v.data_version, "
+        "v.metric_version, v.higher_is_better, g.public, g.private, g.details, g.private_details, g.passed_public, "
+        "g.passed_private, g.mac, g.graded_at FROM grades g JOIN versions v ON v.id = g.version_id "
+        "JOIN submissions s ON s.id = g.submission_id JOIN participants p ON p.id = s.participant_id "
         f"WHERE g.id > :last {only} ORDER BY g.id LIMIT 5000",
         last=last, **values,
     ):  # fmt: skip
-        for _, number, where, who, sha256, data, metric, higher, public, private, details, hidden, *rest in rows:
-            passed_public, passed_private, mac, at = rest
-            yield GradeRow(
-                number, where, who, sha256, data, metric, bool(higher), public, private, details, hidden,
-                _sealed_texts(passed_public), _sealed_texts(passed_private), mac, instant(at),
-            )  # fmt: skip
-        last = rows[-1][0]
+        for row in rows:
+            last = row.pop("id")
+            try:
+                yield made(GradeRow, row)
+            except (TypeError, ValueError):  # a list of bars that cannot be read: its `mac` must fail
+                yield made(GradeRow, row | {name: json.dumps([str(row[name])]) for name in _BARS})
 
 
-def _sealed_texts(stored: str) -> tuple[str, ...]:
-    """The texts of a stored list; unreadable text as it is, so that its `mac` fails."""
-    try:
-        return texts(stored)
-    except (TypeError, ValueError):
-        return (str(stored),)
+_BARS = ("passed_public", "passed_private")

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from leaderboard.database import Database
-from leaderboard.receipts import instant
+from leaderboard.rows import made
 from tasks.errors import UserError
 
 Role = Literal["student", "auditor", "ta", "instructor"]
@@ -75,23 +75,24 @@ def is_empty(db: Database) -> bool:
 def people(db: Database) -> list[Person]:
     """Everyone on the roster, disabled people included, sorted by key."""
     rows = db.fetch(f"SELECT {SELECT_PERSON} FROM {SELECT_PEOPLE} ORDER BY p.id")
-    return sorted((as_person(row) for row in rows), key=lambda person: person.key)
+    return sorted((made(Person, row) for row in rows), key=lambda person: person.key)
 
 
 def find_person(db: Database, key: str) -> Person | None:
     """The person with that key, disabled or not."""
     row = db.one(f"SELECT {SELECT_PERSON} FROM {SELECT_PEOPLE} WHERE p.key = :key", key=key)
-    return None if row is None else as_person(row)
+    return None if row is None else made(Person, row)
 
 
 def display_names(db: Database) -> dict[str, str]:
     """The names that boards show, by a person's key or a team's handle."""
-    return dict(db.fetch("SELECT handle, name FROM teams UNION ALL SELECT key, name FROM people"))
+    rows = db.fetch("SELECT handle, name FROM teams UNION ALL SELECT key, name FROM people")
+    return {row["handle"]: row["name"] for row in rows}
 
 
 def teams(db: Database) -> list[Team]:
     """All present and former teams, in the order they were formed."""
-    return [Team(*row) for row in db.fetch("SELECT handle, name FROM teams ORDER BY id")]
+    return [made(Team, row) for row in db.fetch("SELECT handle, name FROM teams ORDER BY id")]
 
 
 def find_team(db: Database, name: str) -> Team:
@@ -99,7 +100,7 @@ def find_team(db: Database, name: str) -> Team:
     row = db.one("SELECT handle, name FROM teams WHERE name = :name", name=name)
     if row is None:
         raise UserError(f"There is no team {name} on the roster.", code="E_ROSTER", exit_code=2)
-    return Team(*row)
+    return made(Team, row)
 
 
 _ACTS = """
@@ -116,28 +117,36 @@ _ACTS = """
 
 def participant_of(db: Database, competition: str, who: str) -> str:
     """The participant of a person (by key), a team (by name) or, without a roster, any name in a competition."""
-    row = db.one(f"SELECT {_ACTS} FROM people p WHERE p.key = :who", competition=competition, who=who)
-    row = row or db.one("SELECT handle FROM teams WHERE name = :who", who=who)
-    return who if row is None else str(row[0])
+    acts = db.value(f"SELECT {_ACTS} FROM people p WHERE p.key = :who", competition=competition, who=who)
+    return acts or db.value("SELECT handle FROM teams WHERE name = :who", who=who) or who
 
 
 def participants_of(db: Database, competition: str) -> dict[str, str]:
     """Each person's participant in a competition, by key."""
-    return dict(db.fetch(f"SELECT p.key, {_ACTS} FROM people p", competition=competition))
+    rows = db.fetch(f"SELECT p.key, {_ACTS} AS participant FROM people p", competition=competition)
+    return {row["key"]: row["participant"] for row in rows}
 
 
-def members_of(db: Database, competition: str, participant: str) -> list[tuple[int, str, bool, bool]]:
-    """The members of a participant: number, key, whether disabled, and whether the membership is fixed."""
-    return [
-        (number, key, disabled is not None, bool(fixed))
-        for number, key, disabled, fixed in db.fetch(
-            "SELECT p.id, p.key, p.disabled_at, EXISTS (SELECT 1 FROM memberships m "
-            "WHERE m.competition = :competition AND m.person_id = p.id) FROM people p WHERE (p.key = :who "
-            "OR p.team = :who OR p.id IN (SELECT n.person_id FROM memberships n "
-            f"WHERE n.competition = :competition AND n.participant = :who)) AND {_ACTS} = :who ORDER BY p.id",
-            competition=competition, who=participant,
-        )
-    ]  # fmt: skip
+@dataclass(frozen=True)
+class Member:
+    """A person of a participant; `fixed` says that the membership of this competition is recorded."""
+
+    id: int
+    key: str
+    disabled: bool
+    fixed: bool
+
+
+def members_of(db: Database, competition: str, participant: str) -> list[Member]:
+    """The members of a participant, in the order of their numbers."""
+    rows = db.fetch(
+        "SELECT p.id, p.key, p.disabled_at IS NOT NULL AS disabled, EXISTS (SELECT 1 FROM memberships m "
+        "WHERE m.competition = :competition AND m.person_id = p.id) AS fixed FROM people p WHERE (p.key = :who "
+        "OR p.team = :who OR p.id IN (SELECT n.person_id FROM memberships n "
+        f"WHERE n.competition = :competition AND n.participant = :who)) AND {_ACTS} = :who ORDER BY p.id",
+        competition=competition, who=participant,
+    )  # fmt: skip
+    return [made(Member, row) for row in rows]
 
 
 def fix_membership(db: Database, competition: str, person_id: int, participant: str, event_seq: int) -> None:
@@ -162,7 +171,10 @@ def checked_reason(text: str) -> str:
     return text
 
 
-SELECT_PERSON = "p.id, p.key, p.name, p.email, p.role, COALESCE(t.name, p.team), p.disabled_at, p.created_at, p.team"
+SELECT_PERSON = (
+    "p.id, p.key, p.name, p.email, p.role, COALESCE(t.name, p.team) AS team, p.disabled_at, p.created_at, "
+    "p.team AS handle"
+)
 SELECT_PEOPLE = "people p LEFT JOIN teams t ON t.handle = p.team"
 
 
@@ -174,21 +186,7 @@ def known_person(db: Database, key: str) -> Person:
 
 
 def baseline_names(db: Database) -> list[str]:
-    return [name for (name,) in db.fetch("SELECT DISTINCT name FROM participants WHERE kind <> 'person'")]
-
-
-def next_id(db: Database, table: str) -> int:
-    row = db.one(f"SELECT max(id) FROM {table}")
-    return (row[0] if row and row[0] else 0) + 1
-
-
-def moment_or_none(at: int | None) -> datetime | None:
-    return None if at is None else instant(at)
-
-
-def as_person(row: tuple[Any, ...]) -> Person:
-    number, key, name, email, role, team, disabled_at, created_at, handle = row
-    return Person(number, key, name, email, role, team, moment_or_none(disabled_at), instant(created_at), handle)
+    return db.column("SELECT DISTINCT name FROM participants WHERE kind <> 'person'")
 
 
 def as_entry(person: Person) -> Entry:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from leaderboard import events, records
 from leaderboard.database import Database
-from leaderboard.receipts import instant, microseconds
+from leaderboard.receipts import microseconds
+from leaderboard.rows import made
 from tasks.errors import UserError
 
 
@@ -41,9 +42,8 @@ def verify(db: Database, found: Verification, keep: Callable[[], object] = lambd
         if db.one("SELECT 1 FROM verifications WHERE submission_id = :id", id=entry.id):
             return False
         keep()
-        last = db.one("SELECT max(id) FROM verifications")
         row = {
-            "id": ((last and last[0]) or 0) + 1, "submission_id": entry.id, "model": found.model, "size": found.size,
+            "id": db.next_id("verifications"), "submission_id": entry.id, "model": found.model, "size": found.size,
             "parameters": found.parameters, "equal_rows": found.equal_rows, "all_rows": found.all_rows,
         }  # fmt: skip
         event = events.append(db, "model verified", found.actor, events.verification_body(row), found.at)
@@ -68,12 +68,9 @@ def verifications(
         conditions.append("p.name = :participant")
         values["participant"] = participant
     rows = db.fetch(
-        "SELECT v.submission_id, v.model, v.size, v.parameters, v.equal_rows, v.all_rows, v.actor, v.at "
+        "SELECT v.submission_id AS submission, v.model, v.size, v.parameters, v.equal_rows, v.all_rows, v.actor, v.at "
         "FROM verifications v JOIN submissions s ON s.id = v.submission_id JOIN participants p "
         f"ON p.id = s.participant_id WHERE {' AND '.join(conditions)} ORDER BY v.submission_id",
         **values,
     )
-    found = {}
-    for number, model, size, parameters, equal_rows, all_rows, actor, at in rows:
-        found[number] = Verification(number, model, size, parameters, equal_rows, all_rows, actor, instant(at))
-    return found
+    return {row["submission"]: made(Verification, row) for row in rows}

@@ -258,7 +258,7 @@ def books_balance(home: Home, failed: int = 0) -> None:
         dropped = acceptance.dropped(database)
         graded = [row.submission for row in results.grade_rows(database)]
         held = "SELECT submission_id FROM leases WHERE until > :over AND failed_code IS NULL"
-        leases = {row[0] for row in database.fetch(held, over=0)}
+        leases = set(database.column(held, over=0))
         written = {entry.id: receipts.verify(records.receipt(database, entry.id), key) for entry in entries}
     settled = {*graded, *(entry.id for entry in entries if entry.rejected is not None)}
     assert len(graded) == len(set(graded)), "none is graded twice"

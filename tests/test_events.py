@@ -11,6 +11,7 @@ import pytest
 
 from leaderboard import acceptance, events, receipts, records, results
 from leaderboard.database import Database
+from tests.accepting import accepted
 
 pytestmark = pytest.mark.slow_on_postgresql
 
@@ -24,7 +25,7 @@ ACCEPTED, GRADED, REJECTED, SELECTED, REVEALED, LAST = 1, 4, 6, 7, 8, 9
 def course(database: Database) -> Database:
     """Three submissions (events 1 to 3), two grades, a rejection, a selection, a reveal and the caller's own event."""
     for number in range(1, 4):
-        acceptance.accept(
+        accepted(
             database, course="ML", competition="hw01", participant=f"student {number}", kind="person",
             sha256=f"{number:064x}", size=number, filename="a.csv", message="", client_key="key", now=NOW,
             day="2026-11-20", next_slot=None, quota=5, rejections=5, closes=None, sign=receipts.signer(SEED),
@@ -71,7 +72,7 @@ def test_an_empty_log_has_no_findings(database: Database) -> None:
 @pytest.mark.parametrize("column", ["at", "kind", "actor", "body", "previous", "hash"])
 def test_a_changed_byte_is_found_in_every_column_of_every_event(course: Database, column: str) -> None:
     for seq in range(1, LAST + 1):
-        (value,) = course.fetch(f"SELECT {column} FROM events WHERE seq = :seq", seq=seq)[0]
+        value = course.value(f"SELECT {column} FROM events WHERE seq = :seq", seq=seq)
         if column == "at":
             other = value + 1
         else:
@@ -85,7 +86,7 @@ def test_a_changed_byte_is_found_in_every_column_of_every_event(course: Database
 
 
 def test_every_single_byte_of_a_body_counts(course: Database) -> None:
-    (body,) = course.fetch("SELECT body FROM events WHERE seq = 2")[0]
+    body = course.value("SELECT body FROM events WHERE seq = 2")
     for place in range(0, len(body), 7):
         other = body[:place] + chr(ord(body[place]) ^ 1) + body[place + 1 :]
         change(course, "UPDATE events SET body = :other WHERE seq = 2", other=other)
@@ -119,8 +120,7 @@ def test_events_that_changed_places_are_named(course: Database) -> None:
 
 def rewrite(db: Database, edit: Callable[[list[dict[str, Any]]], None]) -> None:
     """What somebody with the database and this code would do: edit the log and compute every hash anew."""
-    columns = "seq, at, kind, actor, body"
-    rows = [dict(zip(columns.split(", "), row, strict=True)) for row in db.fetch(f"SELECT {columns} FROM events")]
+    rows = db.fetch("SELECT seq, at, kind, actor, body FROM events")
     rows.sort(key=lambda row: int(row["seq"]))
     edit(rows)
     with db.transaction():
@@ -169,7 +169,7 @@ def test_a_cut_tail_is_named(course: Database, kept: int) -> None:
 
 
 def test_a_cut_tail_with_a_mended_head_is_given_away_by_the_tables(course: Database) -> None:
-    digest = course.fetch("SELECT hash FROM events WHERE seq = 2")[0][0]
+    digest = course.value("SELECT hash FROM events WHERE seq = 2")
     change(course, "DELETE FROM events WHERE seq > 2")
     change(course, "UPDATE chain_head SET seq = 2, hash = :digest", digest=digest)
     assert "submission 3 has no event that accepted it" in messages(course)

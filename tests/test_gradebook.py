@@ -31,11 +31,12 @@ from harness.course.types import HomeworkPoints, Points
 from harness.home import Home, open_home
 from harness.sheets import cell, uncell, write_rows
 from harness.versions import read_versions
-from leaderboard import acceptance, adjustments, enrolment, events, records, results
+from leaderboard import adjustments, enrolment, events, records, results
 from leaderboard.database import Database
 from leaderboard.roster import Entry
 from tasks.errors import UserError
 from tasks.homeworks import all_tasks
+from tests.accepting import accepted
 
 pytestmark = pytest.mark.slow_on_postgresql
 
@@ -87,7 +88,7 @@ def hand_in(
         "now": NOW, "day": "2027-03-01", "next_slot": None, "quota": None, "rejections": None,
         "closes": None, "sign": lambda _: b"",
     }  # fmt: skip
-    number = acceptance.accept(db, **(values | more)).submission
+    number = accepted(db, **(values | more)).submission
     data_version, metric_version = read_versions(home, find_competition(home, "hw1"))
     results.record(
         db, number, data_version=data_version, metric_version=metric_version, public_version="1",

@@ -19,6 +19,7 @@ from harness.grading import accept, audit, scoring
 from harness.home import Home, open_home
 from harness.versions import read_versions, written_versions
 from leaderboard import competitions, events, queue, results
+from leaderboard.acceptance import Upload
 from submissions import reader
 from submissions.store import keep
 from tasks.errors import UserError
@@ -69,8 +70,8 @@ def hand_in(home: Home, number: int = 0) -> int:
     sha256 = keep(home.submissions, data)
     with home.database() as database:
         return accept.accept_file(
-            home, database, competition, participant=f"p{number % 3}", sha256=sha256, size=len(data), filename="a.csv",
-            message="", client_key=sha256, now=NOW,
+            home, database, competition, Upload(sha256, len(data), "a.csv", "", sha256, NOW),
+            participant=f"p{number % 3}",
         ).submission  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def fail(home: Home) -> queue.Lease:
 
 def leases(home: Home) -> list[int]:
     with home.database() as database:
-        return [number for (number,) in database.fetch("SELECT submission_id FROM leases")]
+        return database.column("SELECT submission_id FROM leases")
 
 
 def test_what_is_graded_or_refused_by_hand_leaves_no_failed_lease(home: Home) -> None:
@@ -95,8 +96,8 @@ def test_what_is_graded_or_refused_by_hand_leaves_no_failed_lease(home: Home) ->
     assert fail(home).submission == good
     with home.database() as database:
         bad = accept.accept_file(
-            home, database, find_competition(home, "hw1"), participant="ada", sha256=keep(home.submissions, b"x"),
-            size=1, filename="a.csv", message="", client_key="x", now=NOW,
+            home, database, find_competition(home, "hw1"),
+            Upload(keep(home.submissions, b"x"), 1, "a.csv", "", "x", NOW), participant="ada",
         ).submission  # fmt: skip
     assert fail(home).submission == bad
     assert leases(home) == [good, bad]

@@ -34,6 +34,7 @@ from harness.plans import plan_homework
 from harness.prepare import prepare
 from harness.server.run import make_ready
 from leaderboard import acceptance, enrolment, roster, verifications
+from leaderboard.acceptance import Upload
 from leaderboard.database import Database
 from leaderboard.verifications import Verification
 from submissions.models import read_model
@@ -232,7 +233,7 @@ def refused(home: Home, number: int, data: bytes, code: str) -> str:
 
 
 def store_events(database: Database) -> list[str]:
-    return [str(kind) for (kind,) in database.fetch("SELECT kind FROM events ORDER BY seq")]
+    return [str(kind) for kind in database.column("SELECT kind FROM events ORDER BY seq")]
 
 
 def test_a_network_that_gives_other_rows_is_refused_with_the_share(local: Home) -> None:
@@ -405,9 +406,8 @@ def taught(local: Home) -> tuple[Home, int]:
     data = table(local, network())
     sha256 = keep(local.submissions, data)
     body = handing_in.submit_accept(
-        local, Viewer("student", "b01"), "hw13", sha256=sha256, size=len(data), filename="a.csv", message="",
-        client_key="k", now=NOW,
-    )  # fmt: skip
+        local, Viewer("student", "b01"), "hw13", Upload(sha256, len(data), "a.csv", "", "k", NOW)
+    )
     call(local, "grade", "--pending")
     return local, body["submission"]
 

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from leaderboard import acceptance, events, ranking, receipts, records, results
 from leaderboard.database import Database, open_database
 from tasks.errors import UserError
+from tests.accepting import accepted
 
 pytestmark = pytest.mark.slow_on_postgresql
 
@@ -44,7 +45,7 @@ def hand_in(db: Database, participant: str = "ann", **changes: Any) -> acceptanc
         "client_key": key, "now": NOW, "day": "2026-11-20", "next_slot": datetime(2026, 11, 21, tzinfo=UTC),
         "quota": 5, "rejections": 3, "closes": None, "sign": receipts.signer(SEED),
     }  # fmt: skip
-    return acceptance.accept(db, **(values | changes))
+    return accepted(db, **(values | changes))
 
 
 def grade(db: Database, submission: int, public: float, private: float | None = None, **changes: Any) -> bool:
@@ -503,7 +504,7 @@ def test_an_instant_without_a_zone_is_a_mistake_of_ours(database: Database) -> N
 
 def test_a_full_disk_gives_a_clear_error_and_no_half_state(tmp_path: Path) -> None:
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as db:
-        (pages,) = db.fetch("PRAGMA page_count")[0]
+        pages = db.value("PRAGMA page_count")
         db.connection.execute(f"PRAGMA max_page_count = {pages + 2}")
         accepted: list[acceptance.Accepted] = []
 
@@ -527,12 +528,13 @@ from datetime import datetime, timezone
 from leaderboard import acceptance
 from leaderboard.database import open_database
 from tasks.errors import UserError
+from tests.accepting import accepted
 with open_database(sys.argv[1]) as db:
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
     done = 0
     try:
         while done < 1000:
-            acceptance.accept(db, course="", competition="hw01", participant="ann", kind="person",
+            accepted(db, course="", competition="hw01", participant="ann", kind="person",
                 sha256=f"{done:064x}", size=1, filename="", message="m" * 1000, client_key=str(done),
                 now=datetime(2026, 1, 1, tzinfo=timezone.utc), day="2026-01-01",
                 next_slot=None, quota=None, rejections=None, closes=None, sign=lambda text: b"")
@@ -631,5 +633,5 @@ def test_only_the_owner_can_read_the_database(tmp_path: Path) -> None:
 
 def test_sqlite_is_set_to_survive_a_power_cut(tmp_path: Path) -> None:
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as db:
-        found = [db.one(f"PRAGMA {name}") for name in ("journal_mode", "synchronous", "foreign_keys")]
-    assert found == [("wal",), (2,), (1,)]
+        found = [db.value(f"PRAGMA {name}") for name in ("journal_mode", "synchronous", "foreign_keys")]
+    assert found == ["wal", 2, 1]

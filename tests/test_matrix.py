@@ -65,8 +65,8 @@ def test_a_page_shows_the_matrix_as_a_table_of_shades(course: Path, tmp_path: Pa
                 ("details", [[0.999, 0.0], [0.25, 1.0]]),
                 ("private_details", [[0.5, 0.4], [0.6, 0.7]]),
             ):
-                (row,) = database.fetch(f"SELECT {column} FROM grades WHERE submission_id = :id", id=number)
-                text = json.dumps(json.loads(row[0]) | {"matrix": shares})
+                stored = database.value(f"SELECT {column} FROM grades WHERE submission_id = :id", id=number)
+                text = json.dumps(json.loads(stored) | {"matrix": shares})
                 database.execute(f"UPDATE grades SET {column} = :new", new=text)
         client = site.client()
         client.post("/login", data={"token": site.tokens["b01"]}, headers={"origin": "http://testserver"})

@@ -57,12 +57,12 @@ def test_a_database_of_newer_code_is_refused_and_left_alone(database: Database, 
     with pytest.raises(DatabaseError, match=r"9999.*upgrade") as error:
         open_database(database_url)
     assert code_of(error) == ("E_DATABASE_NEWER", 10)
-    assert database.fetch("SELECT version_num FROM alembic_version") == [("9999",)]
+    assert database.column("SELECT version_num FROM alembic_version") == ["9999"]
 
 
 def test_opening_twice_changes_nothing(database: Database, database_url: str) -> None:
     with open_database(database_url) as again:
-        assert again.fetch("SELECT id, seq FROM chain_head") == [(1, 0)]
+        assert again.fetch("SELECT id, seq FROM chain_head") == [{"id": 1, "seq": 0}]
 
 
 OPEN = """
@@ -88,7 +88,7 @@ def test_processes_that_create_one_database_at_once_do_not_collide(database_url:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
     os.close(start)
-    assert [process.communicate(timeout=60)[0].strip() for process in processes] == ["[(1, 0)]"] * 4
+    assert [process.communicate(timeout=60)[0].strip() for process in processes] == ["[{'id': 1, 'seq': 0}]"] * 4
 
 
 LIGHT = """
@@ -219,14 +219,14 @@ def test_a_database_of_the_first_version_is_upgraded_with_all_it_holds(
                 db.connection.execute(statement)
             tables = ("events", "chain_head", "participants", "submissions", "versions", "grades", "selections")
             before = rows_of(db, tables)
-            assert db.fetch("SELECT version_num FROM alembic_version") == [("0001",)]
+            assert db.column("SELECT version_num FROM alembic_version") == ["0001"]
     with open_database(database_url) as db:
         after = rows_of(db, tables)
         assert (after["submissions"][0].pop("practice"), after["submissions"][0].pop("rejected_details")) == (0, None)
         assert after == before
         new = ("people", "tokens", "extensions", "parts", "leases", "ended_sessions")
         assert rows_of(db, new) == {table: [] for table in new}
-        assert db.fetch("SELECT version_num FROM alembic_version") == [(module.VERSIONS[-1],)]
+        assert db.column("SELECT version_num FROM alembic_version") == [module.VERSIONS[-1]]
 
 
 def test_a_lease_of_an_older_version_that_nobody_ended_becomes_a_loss(
@@ -257,4 +257,4 @@ def test_a_lease_of_an_older_version_that_nobody_ended_becomes_a_loss(
                 )  # fmt: skip
     with open_database(database_url) as db:
         found = db.fetch("SELECT submission_id, attempts, losses FROM leases ORDER BY submission_id")
-    assert [tuple(row) for row in found] == [(1, 0, 1), (2, 1, 0), (3, 2, 0), (4, 0, 0), (5, 1, 1)]
+    assert [tuple(row.values()) for row in found] == [(1, 0, 1), (2, 1, 0), (3, 2, 0), (4, 0, 0), (5, 1, 1)]

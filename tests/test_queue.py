@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from leaderboard import acceptance, events, queue, results
 from leaderboard.database import Database, open_database
+from tests.accepting import accepted
 
 pytestmark = pytest.mark.slow_on_postgresql
 
@@ -67,7 +68,7 @@ def hand_in(db: Database, who: str, key: str, competition: str = "hw01") -> int:
         "filename": "predictions.csv", "message": "", "now": NOW, "day": "2026-11-20", "next_slot": None,
         "quota": None, "rejections": 3, "closes": None,
     }  # fmt: skip
-    return acceptance.accept(db, **values, participant=who, client_key=key, sign=lambda _: b"").submission
+    return accepted(db, **values, participant=who, client_key=key, sign=lambda _: b"").submission
 
 
 def record(db: Database, number: int) -> None:
@@ -105,7 +106,7 @@ def test_whoever_has_one_running_waits_behind_whoever_has_none(database: Databas
 def test_who_has_one_running_is_asked_of_the_leases_and_not_of_all_submissions(tmp_path: Path) -> None:
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as db:
         plan = db.fetch(f"EXPLAIN QUERY PLAN SELECT p.name {queue._RUNNING}", now=0)
-    assert [row[3].partition(" USING")[0] for row in plan] == ["SCAN l", "SEARCH s", "SEARCH p"]
+    assert [row["detail"].partition(" USING")[0] for row in plan] == ["SCAN l", "SEARCH s", "SEARCH p"]
 
 
 def test_one_person_with_a_running_file_in_one_homework_waits_in_the_other_too(database: Database) -> None:
@@ -141,7 +142,7 @@ def test_a_lease_that_ran_out_is_a_loss_and_no_attempt_and_ten_losses_are_the_en
         now = lease.until
     assert state(database, 1, now) == queue.Standing("failed", None, "E_GRADER")
     assert take(database, "c", now) is None
-    assert database.one("SELECT failed_code FROM leases") == ("E_GRADER",)
+    assert database.value("SELECT failed_code FROM leases") == "E_GRADER"
     assert [row.id for row in results.pending(database, VERSIONS)] == [1], "`grade --pending` takes it up"
     assert acceptance.quota_state(database, "hw01", "ann", "2026-11-20").used == 1, "it used its slot once"
 
@@ -160,7 +161,7 @@ def test_losses_use_no_attempt_and_attempts_are_no_losses(database: Database) ->
         assert (lease.attempt, lease.losses) == (attempt, 3)
         assert queue.fail(database, lease) is (attempt == queue.ATTEMPTS)
     assert state(database, 1).state == "failed"
-    assert database.one("SELECT attempts, losses FROM leases") == (2, 2)
+    assert database.one("SELECT attempts, losses FROM leases") == {"attempts": 2, "losses": 2}
 
 
 def test_a_worker_found_dead_for_the_tenth_time_is_the_end_at_once(database: Database) -> None:
@@ -205,7 +206,9 @@ def test_a_worker_that_wakes_up_late_takes_nothing_from_the_one_that_came_after_
     for end in (queue.fail, queue.lose, queue.give_back):
         assert not end(database, slow)
         assert not end(database, replace(quick, losses=1)), "nor does it by its own name"
-    assert database.one("SELECT worker, attempts, losses, failed_code FROM leases") == ("quick", 0, 2, None)
+    assert database.one("SELECT worker, attempts, losses, failed_code FROM leases") == {
+        "worker": "quick", "attempts": 0, "losses": 2, "failed_code": None,
+    }  # fmt: skip
 
 
 def test_positions_count_from_one_in_the_order_of_handing_out(database: Database) -> None:
@@ -257,18 +260,18 @@ def test_what_arrives_while_it_is_asked_what_is_settled_is_not_passed_over(
 ) -> None:
     hand_in(database, "ann", "1")
     record(database, 1)
-    real = Database.one
+    real = Database.value
 
     with open_database(database_url) as other:
 
-        def one(self: Database, sql: str, **values: Any) -> Any:
+        def value(self: Database, sql: str, **values: Any) -> Any:
             found = real(self, sql, **values)
             if self is database:
                 monkeypatch.undo()
                 hand_in(other, "bob", "2")
             return found
 
-        monkeypatch.setattr(Database, "one", one)
+        monkeypatch.setattr(Database, "value", value)
         after = queue.settled(database, VERSIONS)
     assert after <= 1
     assert queue.settled(database, VERSIONS, after) == 1

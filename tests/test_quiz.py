@@ -28,6 +28,7 @@ from submissions.quiz import read_quiz, remarks
 from tasks.base import SubmissionError, UserError
 from tasks.formats import Question, QuizFormat
 from tasks.quiz import POINTS, gained, read_key, sample, sheet
+from tests import accepting
 from tests.test_server import Class
 
 KEY = """\
@@ -516,7 +517,7 @@ def accepted(
     database: Database, name: str, again: Any = "latest", *, key: str | None = None, late: bool = False
 ) -> acceptance.Accepted:
     """A file of bytes named by a letter, with the client's key or, as without one, its hash."""
-    return acceptance.accept(
+    return accepting.accepted(
         database, course="", competition="quiz1/1", participant="ada", kind="person", sha256=name * 64, size=1,
         filename="", message="", client_key=key or name * 64, now=AFTER if late else BEFORE, day="2027-03-25",
         next_slot=None, quota=None, rejections=None, closes=END, sign=lambda _: b"", late="practice", again=again,

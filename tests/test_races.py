@@ -15,6 +15,7 @@ import pytest
 
 from leaderboard import acceptance, events, records, results
 from leaderboard.database import open_database
+from tests.accepting import accepted
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -29,6 +30,7 @@ import json, os, signal, sys
 from datetime import datetime, timezone
 from leaderboard import acceptance, records, results
 from leaderboard.database import Database, open_database
+from tests.accepting import accepted
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 statements = 0
@@ -56,7 +58,7 @@ def work(db, what, key, kill_at):
         values = dict(course="Machine Learning", competition="hw01", kind="person", sha256=digest(key), size=10,
             filename="predictions.csv", message="", day="2026-11-20", next_slot=None, quota=5, rejections=3,
             closes=None, participant="ann", client_key=key, now=NOW, sign=lambda text: b"", step=step)
-        return "accepted " + acceptance.accept(db, **values).receipt
+        return "accepted " + accepted(db, **values).receipt
     if what == "grade":
         return f"graded {grade(db, float(key))}"
     if what == "reject":
@@ -141,7 +143,7 @@ def test_one_client_key_sent_by_twelve_processes_gives_one_receipt(database_url:
 
 def test_twelve_graders_of_one_submission_leave_one_grade(database_url: str) -> None:
     with open_database(database_url) as db:
-        acceptance.accept(db, **VALUES, participant="ann", client_key="once", sign=lambda _: b"")
+        accepted(db, **VALUES, participant="ann", client_key="once", sign=lambda _: b"")
     printed = crowd(database_url, [("grade", "0.5", "never")] * 12)
     assert Counter(printed) == {"graded True": 1, "graded False": 11}
     with open_database(database_url) as db:
@@ -171,7 +173,7 @@ def test_a_kill_at_any_step_of_acceptance_leaves_nothing_or_everything(database_
 @pytest.mark.parametrize("what", ["grade", "reject", "select"])
 def test_a_kill_at_any_statement_leaves_nothing_or_everything(database_url: str, what: str) -> None:
     with open_database(database_url) as db:
-        acceptance.accept(db, **VALUES, participant="ann", client_key="once", sign=lambda _: b"")
+        accepted(db, **VALUES, participant="ann", client_key="once", sign=lambda _: b"")
         before = events.count(db)
     for statement in range(1, 40):
         printed = run(database_url, what, "0.5", str(statement))

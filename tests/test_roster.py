@@ -26,6 +26,7 @@ from leaderboard import acceptance, access_tokens, adjustments, enrolment, event
 from leaderboard.database import Database
 from leaderboard.roster import Entry
 from tasks.errors import UserError
+from tests.accepting import accepted
 
 pytestmark = pytest.mark.slow_on_postgresql
 
@@ -57,7 +58,7 @@ def hand_in(db: Database, participant: str, **changes: Any) -> acceptance.Accept
         "client_key": f"k{next(_keys)}", "now": NOW,
         "day": "2027-03-01", "next_slot": None, "quota": 5, "rejections": 5, "closes": None, "sign": lambda _: b"",
     }  # fmt: skip
-    return acceptance.accept(db, **(values | changes))
+    return accepted(db, **(values | changes))
 
 
 def code_of(error: pytest.ExceptionInfo[UserError]) -> tuple[str, int]:
@@ -391,9 +392,8 @@ def test_whatever_is_changed_behind_the_logs_back_is_found(db: Database) -> None
                 db.execute(f"DELETE FROM {table}")
             for table in tables:
                 for row in kept[table]:
-                    names = [chr(ord("a") + place) for place in range(len(row))]
-                    values = ", ".join(f":{name}" for name in names)
-                    db.execute(f"INSERT INTO {table} VALUES ({values})", **dict(zip(names, row, strict=True)))
+                    values = ", ".join(f":{name}" for name in row)
+                    db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})", **row)
     assert events.verify(db) == []
 
 

@@ -28,10 +28,12 @@ from harness.grading.accept import accept_file, submit
 from harness.home import Home, instant, open_home
 from harness.versions import read_versions
 from leaderboard import acceptance, adjustments, enrolment, events, ranking, receipts, records, results
+from leaderboard.acceptance import Upload
 from leaderboard.database import Database
 from leaderboard.roster import Entry
 from tasks.base import Rules, UserError
 from tasks.split import derive
+from tests.accepting import accepted
 
 pytestmark = pytest.mark.slow_on_postgresql
 
@@ -187,10 +189,7 @@ def hand_in(
     """Accepts a file of fresh content unless named, and records its score where one is given."""
     competition = find_competition(home, "hw1")
     sha256 = f"{next(_files):064x}" if file is None else file
-    accepted = accept_file(
-        home, db, competition, participant=who, sha256=sha256, size=1, filename="a.csv", message="",
-        client_key=sha256, now=now,
-    )  # fmt: skip
+    accepted = accept_file(home, db, competition, Upload(sha256, 1, "a.csv", "", sha256, now), participant=who)
     if score is not None:
         grade(home, db, accepted.submission, score, score, now)
     return accepted
@@ -575,7 +574,7 @@ def test_what_would_count_is_what_the_private_board_counts(
     hidden: dict[int, float] = {}
     chosen: dict[str, list[int]] = {}
     for who, scores, state in entries:
-        number = acceptance.accept(
+        number = accepted(
             database, course="", competition=competition, participant=f"student {who}", kind="person",
             sha256=f"{next(_files):064x}", size=1, filename="", message="", client_key=f"k{next(_files)}", now=now,
             day="2027-03-26", next_slot=None, quota=None, rejections=None,

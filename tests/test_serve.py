@@ -180,18 +180,18 @@ def test_a_refusal_keeps_the_connection_and_a_fault_of_the_database_replaces_it(
 def test_a_connection_that_a_restart_of_the_database_cut_is_replaced_before_it_is_asked(mortal: Server) -> None:
     url, pool = mortal.new_database(), Pool()
     with pool.connect(url) as first, pool.connect(url) as second:
-        assert second.one("SELECT 1") == (1,)
+        assert second.value("SELECT 1") == 1
     mortal.kill()
     assert mortal.start()
     with pool.connect(url) as third:
-        assert third.one("SELECT 1") == (1,)
+        assert third.value("SELECT 1") == 1
     assert (third in (first, second), pool.everyone) == (False, [third])
     assert mortal.process is not None
     mortal.process.send_signal(signal.SIGINT)  # a quick stop, which says good-bye first
     mortal.process.wait(20)
     assert mortal.start()
     with pool.connect(url) as fourth:
-        assert fourth.one("SELECT 1") == (1,)
+        assert fourth.value("SELECT 1") == 1
     assert (fourth is third, pool.everyone) == (False, [fourth])
     pool.close()
 

@@ -686,7 +686,7 @@ def test_a_session_ends_by_logging_out_by_time_by_damage_and_with_its_token(scho
     with school.home.database() as database:
         assert len(database.fetch("SELECT session FROM ended_sessions")) == 1
         access_tokens.end_session(database, "x", NOW, NOW + timedelta(days=auth.SESSION_DAYS, seconds=1))
-        assert database.fetch("SELECT session FROM ended_sessions") == [("x",)], "what is over is not kept"
+        assert database.column("SELECT session FROM ended_sessions") == ["x"], "what is over is not kept"
         enrolment.disable(database, "b01", actor="ian", reason="left", now=NOW)
     assert later.get("/api/v1/me").status_code == 401
     assert later.get("/api/v1/homeworks").status_code == 200, "like one who never logged in"

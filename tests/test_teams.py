@@ -22,11 +22,13 @@ from harness.course.gradebook import find_schemes, gradebook
 from harness.grading import audit
 from harness.home import Home, open_home
 from harness.versions import read_versions
-from leaderboard import acceptance, enrolment, events, receipts, results, roster
+from leaderboard import enrolment, events, receipts, results, roster
+from leaderboard.acceptance import Upload
 from leaderboard.database import Database
 from leaderboard.roster import Entry
 from submissions.store import keep
 from tasks.base import UserError
+from tests import accepting
 
 pytestmark = pytest.mark.slow_on_postgresql
 
@@ -59,9 +61,8 @@ class School:
         data = "\n".join([header, *(f"{row.split(',')[0]},{value}" for row in rows)]).encode()
         sha256 = keep(self.home.submissions, data)
         return handing_in.submit_accept(
-            self.home, access.Viewer("student", key), "hw1", sha256=sha256, size=len(data), filename=f"{value}.csv",
-            message="", client_key=sha256, now=NOW,
-        )  # fmt: skip
+            self.home, access.Viewer("student", key), "hw1", Upload(sha256, len(data), f"{value}.csv", "", sha256, NOW)
+        )
 
     def score(self) -> None:
         """Gives each file that waits a score and the bars of its owner's kind, both sides."""
@@ -355,7 +356,7 @@ def test_a_handle_of_a_renamed_team_is_no_persons_id_and_no_baselines_name(schoo
     with school.home.database() as db:
         for name in ("Owls", "Eagles", "a1"):
             with pytest.raises(UserError, match="on the roster"):
-                acceptance.accept(
+                accepting.accepted(
                     db, course="", competition="hw01/1", participant=name, kind="baseline", sha256="0" * 64, size=1,
                     filename="", message="", client_key="k", now=NOW, day="2027-03-01", next_slot=None, quota=None,
                     rejections=None, closes=None, sign=lambda _: b"",
@@ -412,11 +413,11 @@ def test_a_file_that_is_under_way_while_its_sender_changes_teams_is_refused_and_
     with school.home.database() as db:
         assert roster.participant_of(db, competition.key, "f1") == "f1"
         enrolment.import_people(db, [Entry("f1", "Fay", team="Lynx")], **WHY)
-        more: dict[str, Any] = {"size": 1, "filename": "", "message": "", "client_key": "k", "now": NOW}
+        upload = Upload("0" * 64, 1, "", "", "k", NOW)
         with pytest.raises(UserError, match="in the team Lynx"):
-            accept_file(school.home, db, competition, participant="f1", person="f1", sha256="0" * 64, **more)
+            accept_file(school.home, db, competition, upload, participant="f1", person="f1")
         with pytest.raises(UserError, match="submit the file again"):
-            accept_file(school.home, db, competition, participant="Owls", person="f1", sha256="0" * 64, **more)
+            accept_file(school.home, db, competition, upload, participant="Owls", person="f1")
     assert school.hand_in("f1")["participant"] == "Lynx"
 
 
@@ -518,14 +519,14 @@ def test_a_database_from_before_teams_had_ids_keeps_every_owner_and_verifies(
         with open_database(database_url) as db, db.transaction():
             db.execute(OLD)
             digests = {
-                key: events.person_digest(key, name, "", "student", team)
-                for key, name, team in db.fetch("SELECT key, name, team FROM people")
+                row["key"]: events.person_digest(row["key"], row["name"], "", "student", row["team"])
+                for row in db.fetch("SELECT key, name, team FROM people")
             }
             events.append(db, "roster imported", "prof", {"reason": "start", "people": digests}, NOW)
             for number, who in enumerate(("a1", "Owls", "e1", "f1", "Dogs"), 1):
                 accepted(db, number, who)
     with open_database(database_url) as db:
-        assert [tuple(row) for row in db.fetch("SELECT id, handle, name FROM teams ORDER BY id")] == [
+        assert [tuple(row.values()) for row in db.fetch("SELECT id, handle, name FROM teams ORDER BY id")] == [
             (1, "Cats", "Cats"), (2, "Owls", "Owls")
         ]  # fmt: skip
         assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}

@@ -26,6 +26,7 @@ from tasks.formats import Format
 from tasks.homeworks import find_task
 from tasks.models import dense
 from tasks.tensor_formats import ModelFormat, Tensor
+from tests import accepting
 
 pytestmark = pytest.mark.slow_on_postgresql
 
@@ -76,7 +77,7 @@ def test_an_entry_that_is_rejected_meanwhile_is_not_recorded(database: Database)
 
 
 def accepted(database: Database, who: str = "ann", competition: str = "hw13/1") -> int:
-    return acceptance.accept(
+    return accepting.accepted(
         database, course="", competition=competition, participant=who, kind="person", sha256=f"{who:0>64}", size=1,
         filename="", message="", client_key=who, now=NOW, day="2027-03-01", next_slot=None, quota=None,
         rejections=None, closes=None, sign=lambda _: b"",

@@ -24,6 +24,7 @@ from harness.home import Home, open_home
 from harness.versions import find_data, read_versions
 from leaderboard import adjustments, competitions, events, receipts, records, results
 from leaderboard import database as database_module
+from leaderboard.acceptance import Upload
 from leaderboard.database import open_database
 from submissions.store import keep
 from tasks.base import UserError
@@ -315,8 +316,8 @@ def test_an_upgrade_that_changes_the_metrics_leaves_every_board_as_it_is(
     data = Path(sample(home)).read_bytes() + b"\n"
     with home.database() as database:  # a file that waits
         accept_file(
-            home, database, find_competition(home, "hw1"), participant="bob", sha256=keep(home.submissions, data),
-            size=len(data), filename="b.csv", message="", client_key="b", now=NOW,
+            home, database, find_competition(home, "hw1"),
+            Upload(keep(home.submissions, data), len(data), "b.csv", "", "b", NOW), participant="bob",
         )  # fmt: skip
     cases = ((home, "hw01"), (first, "weights"), (first, "worst"))
     before = [boards(one, name) for one, name in cases]
@@ -537,8 +538,8 @@ def test_what_waits_of_older_data_is_still_graded(home: Home) -> None:
         sent = data + b"\n" * number
         with home.database() as database:
             accept_file(
-                home, database, find_competition(home, "hw1"), participant=f"p{number}", size=len(sent), message="",
-                sha256=keep(home.submissions, sent), filename="b.csv", client_key="b", now=NOW,
+                home, database, find_competition(home, "hw1"),
+                Upload(keep(home.submissions, sent), len(sent), "b.csv", "", "b", NOW), participant=f"p{number}",
             )  # fmt: skip
 
     for number in (1, 2, 3):
@@ -566,8 +567,8 @@ def test_a_file_that_was_on_its_way_when_the_data_changed_is_told_so(home: Home)
     data = Path(sample(home)).read_bytes()
     with home.database() as database, pytest.raises(UserError) as caught:
         accept_file(
-            home, database, old, participant="ada", sha256=keep(home.submissions, data), size=len(data),
-            filename="a.csv", message="", client_key="a", now=NOW,
+            home, database, old, Upload(keep(home.submissions, data), len(data), "a.csv", "", "a", NOW),
+            participant="ada",
         )  # fmt: skip
     assert (caught.value.code, caught.value.exit_code) == ("E_STALE_DATA", 3)
     with home.database() as database:

@@ -25,6 +25,7 @@ from harness.prepare import prepare
 from harness.shown import shown
 from harness.versions import read_versions
 from leaderboard import acceptance, adjustments, enrolment, events, queue, records, results, roster
+from leaderboard.acceptance import Upload
 from submissions.store import keep
 from tasks.base import PRIVATE, UserError
 from tests.conftest import reseal
@@ -67,11 +68,11 @@ def predictions(home: Home, value: object) -> bytes:
     return "\n".join([header, *(f"{row.split(',')[0]},{value}" for row in rows)]).encode()
 
 
-def hand_in(home: Home, viewer: Viewer, value: object, now: datetime = NOW, **changes: Any) -> access.Body:
+def hand_in(home: Home, viewer: Viewer, value: object, now: datetime = NOW) -> access.Body:
     data = predictions(home, value)
     sha256 = keep(home.submissions, data)
-    values: dict[str, Any] = {"sha256": sha256, "size": len(data), "filename": "preds.csv", "message": "a note"}
-    return handing_in.submit_accept(home, viewer, "hw1", **values | {"client_key": sha256} | changes, now=now)
+    upload = Upload(sha256, len(data), "preds.csv", "a note", sha256, now)
+    return handing_in.submit_accept(home, viewer, "hw1", upload)
 
 
 def graded(home: Home, viewer: Viewer, *values: object, now: datetime = NOW) -> list[int]:
@@ -378,8 +379,8 @@ def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_w
     sha256 = keep(home.submissions, predictions(home, 14))
     with home.database() as database:
         accept_file(
-            home, database, find_competition(home, "hw1"), participant="baseline strong", sha256=sha256,
-            size=1, filename="b.csv", message="", client_key="b", now=NOW, kind="baseline", limited=False,
+            home, database, find_competition(home, "hw1"), Upload(sha256, 1, "b.csv", "", "b", NOW),
+            participant="baseline strong", kind="baseline", limited=False,
         )  # fmt: skip
     grade_pending(home, NOW, ["hw01"])
     compare()
@@ -476,9 +477,7 @@ def test_positions_count_what_waits_in_all_homeworks(home: Home, tmp_path: Path)
     prepare(home, plan, seed=1, new_data=False, accept_leaks=True, now=NOW)
     data = (home.public("own") / "sample_submission.csv").read_bytes()
     sha256 = keep(home.submissions, data)
-    other = handing_in.submit_accept(
-        home, ANN, "own", sha256=sha256, size=len(data), filename="a.csv", message="", client_key=sha256, now=NOW
-    )
+    other = handing_in.submit_accept(home, ANN, "own", Upload(sha256, len(data), "a.csv", "", sha256, NOW))
     mine = hand_in(home, BOB, 15)
     assert [body["position"] for body in (other, mine)] == [1, 2]
     shutil.rmtree(home.root / "secret" / "own")

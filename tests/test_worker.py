@@ -23,6 +23,7 @@ from harness.grading import accept, scoring, worker
 from harness.home import Home, open_home
 from harness.versions import read_versions
 from leaderboard import acceptance, queue, records, results
+from leaderboard.acceptance import Upload
 from leaderboard.database import Database, DatabaseError
 from submissions.store import keep
 from tasks.base import SubmissionError
@@ -66,8 +67,8 @@ def hand_in(home: Home, data: bytes | None = None, who: str = "ada") -> int:
     sha256 = keep(home.submissions, data)
     with home.database() as database:
         accepted = accept.accept_file(
-            home, database, competition, participant=who, sha256=sha256, size=len(data), filename="a.csv",
-            message="", client_key=sha256, now=NOW,
+            home, database, competition, Upload(sha256, len(data), "a.csv", "", sha256, NOW),
+            participant=who,
         )  # fmt: skip
     return accepted.submission
 
@@ -265,7 +266,7 @@ def test_a_new_worker_takes_up_at_once_what_a_dead_one_of_its_machine_held(home:
             one = worker.new_worker(home, LIMITS, said.append)
             worker.reclaim(one, database, NOW)
             assert said[0] == f"submission {number}: its worker died, loss {loss} of {queue.LOSSES}"
-            assert database.one("SELECT attempts, losses FROM leases") == (0, loss)
+            assert database.one("SELECT attempts, losses FROM leases") == {"attempts": 0, "losses": loss}
     assert state(home, number) == "queued"
     with home.database() as database, database.transaction():
         database.execute("UPDATE leases SET losses = :most", most=queue.LOSSES - 1)  # one by one takes long
@@ -323,7 +324,7 @@ def test_a_worker_that_is_told_to_stop_gives_its_lease_back_unused(home: Home, m
     monkeypatch.undo()
     assert state(home, number) == "queued"
     with home.database() as database:
-        assert database.one("SELECT attempts, losses FROM leases") == (0, 0)
+        assert database.one("SELECT attempts, losses FROM leases") == {"attempts": 0, "losses": 0}
     assert work(home) == (True, [])
     balanced(home)
 
@@ -351,7 +352,7 @@ def test_a_stop_that_reaches_the_grading_process_first_uses_no_attempt(
     finally:
         signal.signal(signal.SIGTERM, before)
     with home.database() as database:
-        assert database.one("SELECT attempts, losses FROM leases") == (0, 0)
+        assert database.one("SELECT attempts, losses FROM leases") == {"attempts": 0, "losses": 0}
     monkeypatch.undo()
     assert work(home) == (True, [])
     assert state(home, number) == "graded"

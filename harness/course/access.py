@@ -19,7 +19,7 @@ from tasks.errors import UserError
 from tasks.homeworks import did_you_mean
 
 if TYPE_CHECKING:
-    from harness.clocks import Terms
+    from leaderboard.acceptance import Terms
     from leaderboard.database import Database
     from leaderboard.records import Submission
 

@@ -19,7 +19,7 @@ from harness.versions import read_versions
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from leaderboard.acceptance import Accepted
+    from leaderboard.acceptance import Accepted, Upload
     from leaderboard.database import Database
 
 
@@ -33,37 +33,26 @@ def submit_accept(
     home: Home,
     viewer: Viewer,
     hw: str,
-    *,
-    sha256: str,
-    size: int,
-    filename: str,
-    message: str,
-    client_key: str,
-    now: datetime,
+    upload: Upload,
     step: Callable[[str], None] = lambda name: None,
 ) -> Body:
     """Records a file whose bytes are stored; it is graded later. The same key and bytes give the same receipt."""
     from harness.grading.accept import accept_file
 
     require_write(viewer)
-    check_message(message)
+    check_message(upload.message)
     competition = find(home, viewer, hw)
     with home.database() as database:
         accepted = accept_file(
             home,
             database,
             competition,
+            upload,
             participant=participant_of(database, competition, viewer),
             person=None if viewer.at_home else viewer.key,
-            sha256=sha256,
-            size=size,
-            filename=filename,
-            message=message,
-            client_key=client_key,
-            now=now,
             step=step,
         )
-        return _accepted(home, viewer, database, competition, accepted, now)
+        return _accepted(home, viewer, database, competition, accepted, upload.arrived)
 
 
 def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: datetime) -> Body:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness.answers import Secret, read_secret, receipts_key
-from harness.clocks import closing as closing
-from harness.clocks import quota_day as quota_day
 from harness.clocks import terms
 from harness.competition import Competition, find_competition
 from harness.grading.scoring import cleared, grade, grade_here, public_side, read_predictions
 from harness.grading.settle import record, reject
 from harness.home import Home
 from harness.versions import competitions_to_grade, read_versions
+from leaderboard import acceptance, receipts
+from leaderboard.acceptance import Accepted, Upload
 from leaderboard.database import DatabaseError
 from submissions.reader import load
 from tasks.base import (
@@ -27,7 +27,6 @@ from tasks.base import (
 from tasks.errors import internal
 
 if TYPE_CHECKING:
-    from leaderboard.acceptance import Accepted
     from leaderboard.database import Database
     from leaderboard.records import Submission
 
@@ -84,13 +83,8 @@ def submit(
             home,
             database,
             competition,
+            Upload(sha256, len(data), path.name, message, client_key or sha256, now),
             participant=participant,
-            sha256=sha256,
-            size=len(data),
-            filename=path.name,
-            message=message,
-            client_key=client_key or sha256,
-            now=now,
             kind=kind,
             limited=limited,
             step=accept_step,
@@ -115,14 +109,9 @@ def accept_file(
     home: Home,
     database: Database,
     competition: Competition,
+    upload: Upload,
     *,
     participant: str,
-    sha256: str,
-    size: int,
-    filename: str,
-    message: str,
-    client_key: str,
-    now: datetime,
     kind: Literal["person", "baseline", "sample"] = "person",
     limited: bool = True,
     person: str | None = None,
@@ -132,30 +121,16 @@ def accept_file(
 
     Raises UserError as `leaderboard.acceptance.accept` does.
     """
-    from leaderboard import acceptance, receipts
-
-    own = terms(home, database, competition, participant, now)
     return acceptance.accept(
         database,
+        upload,
+        replace(terms(home, database, competition, participant, upload.arrived), limited=limited),
         course=home.course,
         competition=competition.key,
         participant=participant,
         kind=kind,
-        sha256=sha256,
-        size=size,
-        filename=filename,
-        message=message,
-        client_key=client_key,
-        now=now,
-        day=own.day,
-        next_slot=own.next_slot,
-        quota=own.quota if limited else None,
-        rejections=own.rejections if limited else None,
-        closes=own.closes if limited else None,
         sign=receipts.signer(receipts_key(home)),
-        late="practice" if limited else "never",
         person=person,
-        again="latest" if competition.quiz else "any",
         step=step,
     )
 

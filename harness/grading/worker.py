@@ -137,8 +137,7 @@ def work(
     from leaderboard import queue
 
     refresh(worker)
-    newest = database.one("SELECT max(id) FROM submissions")
-    if newest is None or newest[0] is None or newest[0] <= worker.settled:
+    if (database.value("SELECT max(id) FROM submissions") or 0) <= worker.settled:
         return False  # checked without taking the writers' lock
     length = timedelta(seconds=worker.limits.seconds) + MARGIN
     lease = queue.lease(database, worker.versions, worker.name, clock(), length, worker.settled)

@@ -284,8 +284,7 @@ def add_handing_in(api: FastAPI) -> None:
         with one_of_few(server, login), receiving(server.home.submissions, most) as arriving:
             limit(server.uploads, str(login.token))
             await receive(request, length, server.grace, arriving.write)
-            sha256 = await server.call(arriving.sync)
-            accepted = await accept(server, login, hw, arriving, sha256, filename, message, key or sha256)
+            accepted = await accept(server, login, hw, arriving, filename, message, key)
         if accepted.get("again"):
             response.status_code = 200
         return accepted

@@ -17,35 +17,26 @@ from harness.course import handing_in, limits
 from harness.server.auth import Login
 from harness.server.refusals import Rejected
 from harness.server.state import JSON_BYTES, SLOWEST, UPLOADS_AT_ONCE, Server, server_of
+from leaderboard.acceptance import Upload
 from submissions.store import Arriving
 from submissions.text import too_large
 from tasks.errors import UserError
 
 
 async def accept(
-    server: Server, login: Login, hw: str, arriving: Arriving, sha256: str, filename: str, message: str, key: str
+    server: Server, login: Login, hw: str, arriving: Arriving, filename: str, message: str, key: str | None
 ) -> dict[str, Any]:
-    """Records a completely received file; its bytes are stored inside the same transaction."""
+    """Records a completely received file; its bytes are stored inside the same transaction. Without a key its hash."""
 
     def step(name: str) -> None:
         if name == "submission":
             arriving.keep()
 
+    sha256 = await server.call(arriving.sync)
     now = server.clock()  # a file arrives with its last byte
+    upload = Upload(sha256, arriving.size, filename, message, key or sha256, now)
     try:
-        return await server.call(
-            handing_in.submit_accept,
-            server.home,
-            login.viewer,
-            hw,
-            sha256=sha256,
-            size=arriving.size,
-            filename=filename,
-            message=message,
-            client_key=key,
-            now=now,
-            step=step,
-        )
+        return await server.call(handing_in.submit_accept, server.home, login.viewer, hw, upload, step)
     except UserError as error:
         if error.exit_code == 4:
             body = await server.call(limits.quota, server.home, login.viewer, hw, now)

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from leaderboard import acceptance, queue, ranking, receipts, records  # noqa: E402
+from leaderboard.acceptance import Terms, Upload  # noqa: E402
 from leaderboard.database import Database, open_database  # noqa: E402
 
 PROCESSES, EACH = 8, 125
@@ -43,10 +44,9 @@ def accept_many(url: str, who: int, barrier: Any, out: Any) -> None:
         for number in range(EACH):
             start = time.perf_counter()
             acceptance.accept(
-                db, course="Machine Learning", competition="hw01", participant=f"student {who}-{number}",
-                kind="person", sha256=f"{number:064x}", size=20_000, filename="predictions.csv", message="dropout 0.3",
-                client_key=f"{who}-{number}", now=datetime.now(UTC), day="2026-11-20",
-                next_slot=NOW + timedelta(days=1), quota=5, rejections=50, closes=None, sign=sign,
+                db, Upload(f"{number:064x}", 20_000, "a.csv", "dropout 0.3", f"{who}-{number}", datetime.now(UTC)),
+                Terms(None, 5, 50, "2026-11-20", NOW + timedelta(days=1)), course="Machine Learning",
+                competition="hw01", participant=f"student {who}-{number}", kind="person", sign=sign,
             )  # fmt: skip
             seconds.append(time.perf_counter() - start)
         out.put((begun, time.perf_counter(), seconds))
@@ -139,7 +139,7 @@ def by_seeks(db: Database) -> list[Place]:
 
 
 WINDOW = """
-    SELECT row_number() OVER (ORDER BY public DESC, accepted_at, id), name, public, id, entries FROM (
+    SELECT row_number() OVER (ORDER BY public DESC, accepted_at, id) AS rank, name, public, id, entries FROM (
         SELECT p.name, g.public, s.accepted_at, s.id,
                row_number() OVER (PARTITION BY s.participant_id ORDER BY g.public DESC, s.accepted_at, s.id) AS place,
                count(*) OVER (PARTITION BY s.participant_id) AS entries
@@ -150,7 +150,7 @@ WINDOW = """
 
 
 def by_window(db: Database) -> list[Place]:
-    return [(*row,) for row in db.fetch(WINDOW, competition="hw01")]
+    return [tuple(row.values()) for row in db.fetch(WINDOW, competition="hw01")]
 
 
 def by_pandas(db: Database) -> list[Place]:
@@ -255,9 +255,9 @@ def report_queue(folder: Path, rows: int, repeats: int) -> None:
     with open_database(f"sqlite:///{folder / 'board.db'}") as db:
         for number in range(1, PARTICIPANTS + 1):
             acceptance.accept(
-                db, course="Machine Learning", competition="hw01", participant=f"student {number}", kind="person",
-                sha256="0" * 64, size=20_000, filename="a.csv", message="", client_key=f"queue {number}", now=NOW,
-                day="2026-11-21", next_slot=None, quota=5, rejections=50, closes=None, sign=lambda _: b"",
+                db, Upload("0" * 64, 20_000, "a.csv", "", f"queue {number}", NOW),
+                Terms(None, 5, 50, "2026-11-21", NOW + timedelta(days=1)), course="Machine Learning",
+                competition="hw01", participant=f"student {number}", kind="person", sign=lambda _: b"",
             )  # fmt: skip
         settled = queue.settled(db, versions)
         known, whole, leases = [], [], []

@@ -137,7 +137,7 @@ def burst(url: str | None, count: int, words: list[str]) -> None:
 
 def grades(home: Home) -> int:
     with home.database() as database:
-        return int((database.one("SELECT count(*) FROM grades") or (0,))[0])
+        return int(database.value("SELECT count(*) FROM grades"))
 
 
 def check(home: Home, answers: list[tuple[int, bytes, float]], again: list[int], count: int) -> None:
