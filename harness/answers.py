@@ -200,7 +200,20 @@ class Secret:
 
 
 def read_secret(home: Home, competition: Competition) -> Secret:
-    """Loads everything for grading. Raises UserError like `read_hidden`, and for a public folder of other data."""
+    """Loads everything for grading, of the versions that count on the board.
+
+    Raises UserError like `load_secret` and `refuse_other_version`.
+    """
+    secret = load_secret(home, competition)
+    refuse_other_version(home, competition, secret.data_version, secret.metric_version)
+    return secret
+
+
+def load_secret(home: Home, competition: Competition) -> Secret:
+    """Everything for grading, from the home's files alone.
+
+    Raises UserError like `read_hidden`, and for a public folder of other data.
+    """
     hidden = read_hidden(home, competition)
     values, answers = hidden.values, load_answers(hidden, competition.format)
     usage = answers.usage
@@ -209,7 +222,6 @@ def read_secret(home: Home, competition: Competition) -> Secret:
     if other or (values["format"] is None and len(usage) != len(competition.format)):
         raise UserError(f"the answers of {competition.name} do not belong to its public folder; prepare it again.")
     judge = judge_of(competition, values["judge"])
-    refuse_other_version(home, competition, values)
     file = find_score_file(hidden.folder, values, competition.format, usage)
     return Secret(
         competition=competition,
@@ -264,17 +276,17 @@ def check_grading(home: Home, competition: Competition) -> None:
     if home.secret(competition.name, competition.version).is_dir():
         values = read_hidden(home, competition).values
         judge_of(competition, values["judge"])
-        refuse_other_version(home, competition, values)
+        refuse_other_version(home, competition, values["data_version"], metric_version_of(values))
 
 
-def refuse_other_version(home: Home, competition: Competition, values: Mapping[str, Any]) -> None:
-    """Raises UserError if a grade made here would not count on the board: nothing is regraded automatically."""
-    data_version, metric_version = read_versions(home, competition)
-    if values["data_version"] != data_version:
+def refuse_other_version(home: Home, competition: Competition, data_version: str, metric_version: str) -> None:
+    """Raises UserError if a grade by these versions would not count on the board: nothing is regraded automatically."""
+    data, metric = read_versions(home, competition)
+    if data_version != data:
         raise changed_answers(competition, home.secret(competition.name, competition.version))
-    if (here := metric_version_of(values)) != metric_version:
+    if metric_version != metric:
         raise UserError(
-            f"{competition.name} is graded by {metric_version}, but this lhy-grade would grade by {here}. Its boards"
+            f"{competition.name} is graded by {metric}, but this lhy-grade would grade by {metric_version}. Its boards"
             " are kept, and new submissions wait. Install the lhy-grade that graded it, or make new data,"
             f" which starts an empty board: lhy-grade prepare {competition.name} --new-data",
             code="E_METRIC_VERSION",

@@ -289,7 +289,7 @@ def typed(text: str) -> Iterator[tuple[str, bool]]:
 def words_of(line: str) -> list[str]:
     """The arguments of a typed line, without comments, pipes and placeholders of the rest."""
     words = shlex.split(line, comments=True)[1:]
-    end = next((at for at, word in enumerate(words) if word in (">", "|", "<", "&&", ";")), len(words))
+    end = next((at for at, word in enumerate(words) if word in (">", "|", "<", "&", "&&", ";")), len(words))
     return ["1" if word in ("N", "ID") else word for word in words[:end] if word not in ("…", "...")]
 
 

@@ -16,6 +16,7 @@ from tasks.errors import UserError
 
 ELSEWHERE = {
     "audit": ("operate", "Verify the integrity of all records."),
+    "calibrate": ("training", "For instructors: what each level scores on your data."),
     "causes": ("causes", "After the reveal, write a page with the causes of HW9."),
     "demo": ("operate", "Run a tour of everything in a new course, from data to board."),
     "doctor": ("operate", "Check this installation, and the home folder or the login."),
@@ -37,6 +38,7 @@ ELSEWHERE = {
     "submit": ("hand_in", "Submit a file: record it, score it and put it on the board."),
     "train": ("training", "Train a baseline, or resume an interrupted run."),
     "verify": ("verify", "Verify an entry's size with a model that gives the same file."),
+    "worker": ("serve", "Grade what a server has accepted, here or on a Ray cluster."),
 }
 """The commands of the other modules of this folder: the module of each, and its line in the list of all commands."""
 

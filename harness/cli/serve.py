@@ -80,6 +80,33 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
     )
 
 
+@click.command()
+@click.option("--ray", "address", metavar="ADDRESS", help="Grade on this Ray cluster.")
+@common.command
+def worker(address: str | None) -> None:
+    """Grade what a server has accepted, here or on a Ray cluster.
+
+    It ends with SIGTERM or Ctrl-C, and gives back what it has not graded. `serve` starts workers by itself; more of
+    them run on other machines with the same home and a PostgreSQL database.
+    """
+    from harness.server.settings import read_settings
+
+    if os.name != "posix":
+        raise UserError("grading workers need Linux, macOS or another POSIX system.")
+    home = common.find_home()
+    settings = read_settings(home)
+    if address is None:
+        run_worker(home, settings, None)
+        return
+    from pathlib import Path
+
+    from harness.cli.training import join_cluster
+
+    cluster, mounts = join_cluster(address), Path("/proc/self/mounts")
+    cluster.refuse_shared_disk(home, mounts.read_text(encoding="utf-8") if mounts.exists() else "")
+    run_worker(home, settings, None, cluster.run)
+
+
 def first_login(home: Home, now: datetime) -> str | None:
     """A token for a new instructor if the roster has none yet, else None."""
     from leaderboard import access_tokens, enrolment, roster

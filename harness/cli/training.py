@@ -16,24 +16,159 @@ if TYPE_CHECKING:
 LEVELS = ("simple", "medium", "strong", "boss")
 
 
+SEEDS = click.option("--seeds", metavar="A-B", help="The first and the last seed.")
+JOBS = click.option(
+    "--jobs", type=click.IntRange(0, 256), default=0, metavar="N",
+    help="Trainings at a time on this machine; default: as many as it has processors for, one on a GPU.",
+)  # fmt: skip
+RAY = click.option("--ray", "address", metavar="ADDRESS", help="Train on this Ray cluster.")
+DEVICE = click.option("--device", type=click.Choice(["auto", "cuda", "cpu"]), default="auto", help="Where to train.")
+
+
 @click.command()
 @common.HW
-@click.option("--level", required=True, type=click.Choice(LEVELS), help="Which baseline.")
+@click.option("--level", type=click.Choice(LEVELS), help="Which baseline.")
+@click.option("--levels", metavar="LEVELS", help="Several, side by side: all, or simple,medium.")
 @click.option("--seed", default=0, show_default=True, help="On a CPU, the same seed gives the same file.")
-@click.option("--device", type=click.Choice(["auto", "cuda", "cpu"]), default="auto", help="Where to train.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@SEEDS
+@DEVICE
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of one training.")
 @click.option("--submit", is_flag=True, help="Submit the result as the baseline of that level.")
+@JOBS
+@RAY
 @common.command
-def train(homework: str, level: str, seed: int, device: str, overrides: tuple[str, ...], submit: bool) -> None:
-    """Train a baseline, or resume an interrupted run."""
+def train(
+    homework: str, level: str | None, levels: str | None, seed: int, seeds: str | None, device: str,
+    overrides: tuple[str, ...], submit: bool, jobs: int, address: str | None,
+) -> None:  # fmt: skip
+    """Train a baseline, or resume an interrupted run.
+
+    With --levels or --seeds, several are trained side by side, here or on a Ray cluster."""
     from harness.competition import find_competition
 
+    if (level is None) == (levels is None):
+        raise click.UsageError("Give --level, or --levels for several.")
     home = common.find_home()
     competition = find_competition(home, homework)
+    if level is None or seeds is not None or address is not None:
+        if submit or overrides:
+            raise click.UsageError("--submit and --set go with one --level and one --seed.")
+        train_many(home, competition, levels_of(levels or str(level)), seeds_of(seeds, seed), device, jobs, address)
+        return
     written = train_with_progress(home, competition, level, seed, device, overrides)
     click.echo(str(written))
     if submit:
         submit_baseline(home, competition, f"baseline {level}", written)
+
+
+@click.command()
+@common.HW
+@click.option("--levels", default="all", show_default=True, metavar="LEVELS", help="All, or simple,medium.")
+@SEEDS
+@DEVICE
+@JOBS
+@RAY
+@common.FORMAT
+@common.command
+def calibrate(
+    homework: str, levels: str, seeds: str | None, device: str, jobs: int, address: str | None, format: Any
+) -> None:
+    """For instructors: what each level scores on your data.
+
+    Shown are means and standard deviations over the seeds, exact and of both boards, so they are for staff alone.
+    Nothing is submitted and no bar is changed.
+    """
+    from harness import sweep
+    from harness.cli.output import Field, emit
+    from harness.competition import find_competition
+    from harness.words import number
+
+    home = common.find_home()
+    competition, wanted = find_competition(home, homework), levels_of(levels)
+    trained = train_many(home, competition, wanted, seeds_of(seeds, 0), device, jobs, address, told=False)
+    digits = {metric.name: number(metric.digits) for metric in competition.metrics}
+    labels = {metric.name: metric.label for metric in competition.metrics}
+    rows = [
+        row
+        | {
+            f"{board}_shown": f"{digits[row['metric']](row[board])} ± {digits[row['metric']](row[f'{board}_spread'])}"
+            for board in ("public", "private")
+            if row[board] is not None
+        }
+        for row in sweep.rows(sweep.spreads(home, competition, trained, wanted))
+    ]
+    if format != "table":
+        rows = [{key: value for key, value in row.items() if not key.endswith("_shown")} for row in rows]
+    shown = "_shown" if format == "table" else ""
+    fields = [
+        Field("level", "level"), Field("metric", "metric", labels.__getitem__ if shown else str),
+        Field("seeds", "seeds", right=True), Field(f"public{shown}", "public", right=True),
+        *([] if shown else [Field("public_spread", "spread")]), Field(f"private{shown}", "private", right=True),
+        *([] if shown else [Field("private_spread", "spread")]),
+    ]  # fmt: skip
+    emit(format, "levels", rows, fields, homework=competition.name, edition=competition.edition)
+
+
+def levels_of(text: str) -> tuple[str, ...]:
+    """The levels that --levels names, in their order. Raises UserError for an unknown one."""
+    named = LEVELS if text == "all" else tuple(text.split(","))
+    if unknown := [name for name in named if name not in LEVELS]:
+        raise UserError(f"--levels: there is no level {unknown[0]!r}; the levels are: {', '.join(LEVELS)}.")
+    return tuple(level for level in LEVELS if level in named)
+
+
+def seeds_of(text: str | None, one: int) -> tuple[int, ...]:
+    """The seeds that --seeds names, from A to B; only `one` without it. Raises UserError for anything else."""
+    if text is None:
+        return (one,)
+    first, _, last = text.partition("-")
+    if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
+        raise UserError(f"--seeds must be like 0-4, the first and the last seed; got {text!r}.")
+    return tuple(range(int(first), int(last or first) + 1))
+
+
+def train_many(
+    home: Any, competition: Any, levels: tuple[str, ...], seeds: tuple[int, ...], device: str, jobs: int,
+    address: str | None, told: bool = True,
+) -> list[Any]:  # fmt: skip
+    """Trains levels and seeds side by side with a line for each that ends; raises UserError if one has failed."""
+    from baselines import require_training
+    from harness.cli.output import say
+    from tasks.homeworks import module_of
+
+    if module_of(competition.name) is None:
+        raise UserError(f"{competition.name} has no baselines; only the homeworks of the course have them.")
+    require_training()
+    from harness import sweep
+
+    if address is not None:
+        join_cluster(address)
+    done, total = [], len(levels) * len(seeds)
+    for one in sweep.sweep(home, competition, levels, seeds, device, jobs, address is not None):
+        done.append(one)
+        what = f"{len(done)} of {total}: {competition.name} {one.level}, seed {one.seed}"
+        say(f"{what}: {one.error}" if one.file is None else what)
+        if told and one.file is not None:
+            click.echo(str(one.file))
+    failed = sum(one.file is None for one in done)
+    if failed and told:
+        raise UserError(f"{failed} of {total} trainings failed; the same command tries them again.")
+    return done
+
+
+def join_cluster(address: str) -> Any:
+    """Joins a Ray cluster, and gives the module `harness.grading.cluster`.
+
+    Raises UserError without the extra `cluster`, and as `cluster.connect` does.
+    """
+    try:
+        from harness.grading import cluster
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise UserError('a cluster needs one more package: pip install "lhy-grade[cluster]"') from None
+    cluster.connect(address)
+    return cluster
 
 
 def train_with_progress(
@@ -46,6 +181,7 @@ def train_with_progress(
 
     from baselines import require_training
     from harness.cli.output import say
+    from harness.sweep import run_folder
     from tasks.homeworks import module_of
 
     if module_of(competition.name) is None:
@@ -54,10 +190,7 @@ def train_with_progress(
     from baselines.common import train_level
 
     marks = hashlib.sha256(" ".join(sorted(overrides)).encode()).hexdigest()[:8] if overrides else ""
-    label = "-".join(
-        part for part in (level, competition.edition, f"v{competition.version}", f"seed{seed}", marks) if part
-    )
-    run = home.runs / competition.name / label
+    run = run_folder(home, competition, level, seed, marks)
     title = f"{competition.name} {level}"
     with training_bar(Console(stderr=True)) as progress:
         bar = progress.add_task(title, total=None, note="")

@@ -136,13 +136,8 @@ def work(
     """
     from leaderboard import queue
 
-    refresh(worker)
-    if (database.value("SELECT max(id) FROM submissions") or 0) <= worker.settled:
-        return False  # checked without taking the writers' lock
-    length = timedelta(seconds=worker.limits.seconds) + MARGIN
-    lease = queue.lease(database, worker.versions, worker.name, clock(), length, worker.settled)
+    lease = next_lease(worker, database, clock)
     if lease is None:
-        worker.settled = queue.settled(database, worker.versions, worker.settled)
         return False
     step("leased")
     secret = worker.answers[lease.competition]
@@ -151,17 +146,46 @@ def work(
         queue.give_back(database, lease)
         return False
     step("answered")
-    if not _record(worker, database, secret, lease, answer, clock()):
+    settle_lease(worker, database, secret, lease, answer, clock(), step)
+    return True
+
+
+def settle_lease(
+    worker: Worker,
+    database: Database,
+    secret: Secret,
+    lease: Lease,
+    answer: Answer,
+    now: datetime,
+    step: Step = lambda name: None,
+) -> None:
+    """Ends a lease with the answer to it: the result is recorded, or the attempt has failed."""
+    from leaderboard import queue
+
+    if not _record(worker, database, secret, lease, answer, now):
         last = queue.fail(database, lease)
         why = answer.failure or "it has a grade of another version and can no longer be read"
         worker.log(f"submission {lease.submission}: attempt {lease.attempt} failed: {why}")
         if last:
             worker.log(f"submission {lease.submission}: given up; `lhy-grade grade --pending` tries it again")
-        return True
+        return
     step("recorded")
     queue.finish(database, lease.submission)
     step("finished")
-    return True
+
+
+def next_lease(worker: Worker, database: Database, clock: Callable[[], datetime]) -> Lease | None:
+    """The lease of the next submission that waits and whose answers are here; None if there is none."""
+    from leaderboard import queue
+
+    refresh(worker)
+    if (database.value("SELECT max(id) FROM submissions") or 0) <= worker.settled:
+        return None  # checked without taking the writers' lock
+    length = timedelta(seconds=worker.limits.seconds) + MARGIN
+    lease = queue.lease(database, worker.versions, worker.name, clock(), length, worker.settled)
+    if lease is None:
+        worker.settled = queue.settled(database, worker.versions, worker.settled)
+    return lease
 
 
 @dataclass(frozen=True)
@@ -209,9 +233,22 @@ def grade_apart(
     stopped: Callable[[], bool] = lambda: False,
     step: Step = lambda name: None,
 ) -> Answer | None:
-    """Reads and scores the bytes of a submission, each in a child process; None once `stopped` is true.
+    """Reads and scores the bytes of a submission, each in a child process; None once `stopped` is true."""
+    values = values_apart(decoder, secret, data, limits, stopped, step)
+    return None if values is None else answer_of(values)
 
-    The time limit covers both. However a child ends, the caller gets an answer and no process is left behind.
+
+def values_apart(
+    decoder: Decoder,
+    secret: Secret,
+    data: bytes,
+    limits: Limits,
+    stopped: Callable[[], bool] = lambda: False,
+    step: Step = lambda name: None,
+) -> dict[str, Any] | None:
+    """The same as plain values: a grade, the problems of the file, or a failure.
+
+    The time limit covers both children. However a child ends, the caller gets an answer and no process is left behind.
     """
     begun = time.monotonic()
     form, cells = secret.competition.format, secret.metric_file
@@ -220,12 +257,12 @@ def grade_apart(
         if whole is None:
             return None
         rest = Limits(max(1.0, limits.seconds - (time.monotonic() - begun)), limits.memory)
-        values = apart(lambda: _grade(secret, whole, rest), rest, stopped, lambda: step("forked"))
+        values: Any = apart(lambda: _grade(secret, whole, rest), rest, stopped, lambda: step("forked"))
     except Late:
-        return Answer(failure=f"it took longer than {limits.seconds:g} s")
+        return {"failure": f"it took longer than {limits.seconds:g} s"}
     except Died as error:
-        return Answer(failure=str(error))
-    return None if values is None else _answer(values)
+        return {"failure": str(error)}
+    return values if values is None or isinstance(values, dict) else {}
 
 
 def _grade(secret: Secret, whole: bytes, limits: Limits) -> dict[str, Any]:
@@ -257,8 +294,8 @@ def _limited(secret: Secret, limits: Limits) -> Secret:
     return replace(secret, score_file=file, metrics=(file.metric,))
 
 
-def _answer(values: Any) -> Answer:
-    """The child's answer from its plain values."""
+def answer_of(values: Any) -> Answer:
+    """The answer from the plain values of a child, which are no more trusted than the child."""
     try:
         if "problems" in values:
             problems = [Problem(**problem) for problem in values["problems"]]

@@ -225,8 +225,10 @@ def watch(server: Any, parent: int) -> None:
                 connection.loop.call_soon_threadsafe(connection.transport.close)
 
 
-def run_worker(home: Home, settings: Settings, listening: socket.socket | None) -> None:
-    """Runs a grading process until it is stopped or its parent is gone."""
+def run_worker(
+    home: Home, settings: Settings, listening: socket.socket | None, loop: Callable[..., None] | None = None
+) -> None:
+    """Runs a grading process until it is stopped or its parent is gone; `loop` is another one than the worker's."""
     from harness.grading.worker import Limits, new_worker, run
 
     if listening is not None:
@@ -241,4 +243,4 @@ def run_worker(home: Home, settings: Settings, listening: socket.socket | None) 
         log(json.dumps({"at": common.clock().isoformat(timespec="milliseconds"), "worker": os.getpid(), "text": text}))
 
     limits = Limits(settings.seconds, settings.memory_gb * 2**30)
-    run(new_worker(home, limits, tell), common.clock, lambda: bool(stopping) or os.getppid() != parent)
+    (loop or run)(new_worker(home, limits, tell), common.clock, lambda: bool(stopping) or os.getppid() != parent)

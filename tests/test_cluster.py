@@ -1,0 +1,244 @@
+"""Grading and training on a Ray cluster of three nodes on this machine: nothing is lost, nothing counts twice."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.grading.accept import accept_file
+from harness.home import Home, open_home
+from leaderboard import queue, results
+from leaderboard.acceptance import Upload
+from submissions.store import keep
+from tasks.errors import UserError
+from tests.conftest import Server, books_balance, few
+
+ROOT = Path(__file__).parents[1]
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+PROGRAM = [sys.executable, "-c", "from harness.cli.main import main; main()", "--home"]
+ODD = """\
+import time
+def score(solution, submission, row_id_column_name):
+    first = float(submission["y"].iloc[0])
+    if first == 666:
+        time.sleep(600)
+    if first == 777:
+        return float(len(bytearray(2**36)))
+    return float(abs(solution["y"] - submission["y"]).mean())
+"""
+pytestmark = pytest.mark.skipif(
+    os.name != "posix" or importlib.util.find_spec("ray") is None, reason="needs the extra `cluster`"
+)
+
+
+def call(home: Home, *words: str, exit_code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, ["--home", str(home.root), *words], env={"COLUMNS": "160"})
+    assert result.exit_code == exit_code, result.stdout + result.stderr
+    return result
+
+
+# Without a cluster
+
+
+def test_a_sqlite_database_on_a_disk_of_several_machines_is_refused(tmp_path: Path) -> None:
+    from harness.grading.cluster import refuse_shared_disk
+
+    shared = f"/dev/vda / ext4 rw 0 0\nserver:/homes {tmp_path} nfs4 rw 0 0\n"
+    with pytest.raises(UserError, match=r"SQLite database on a disk of several machines \(nfs4\)"):
+        refuse_shared_disk(Home(tmp_path, {}), shared)
+    with pytest.raises(UserError, match="PostgreSQL"):
+        refuse_shared_disk(Home(Path("/home"), {"database": f"sqlite:///{tmp_path}/a.db"}), shared)
+    refuse_shared_disk(Home(tmp_path, {}), "/dev/vda / ext4 rw 0 0\n")
+    refuse_shared_disk(Home(tmp_path, {"database": "postgresql://course@db/course"}), shared)
+    refuse_shared_disk(Home(tmp_path.with_name("beside"), {}), shared)
+
+
+def test_a_cluster_without_a_token_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, course: Path) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    said = call(open_home(course), "worker", "--ray", "127.0.0.1:1", exit_code=2).stderr
+    assert "set RAY_AUTH_MODE=token on every node" in said
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-1", "1-2-3", "-1", "1.5", "²"])
+def test_seeds_that_are_none_are_named(text: str, course: Path) -> None:
+    said = call(open_home(course), "train", "hw1", "--level", "simple", "--seeds", text, exit_code=2).stderr
+    assert "--seeds must be like 0-4" in said
+
+
+# With one
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Three nodes, each with its own processes, as on three machines; the first one is the head."""
+    kept = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "PYTHONPATH")}
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "PYTHONPATH": str(ROOT)}
+    from ray.cluster_utils import Cluster
+
+    nodes = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=nodes)
+    try:
+        for _ in range(2):
+            made.add_node(num_cpus=2, object_store_memory=80 * 2**20)
+        made.wait_for_nodes()
+        yield made
+    finally:
+        made.shutdown()  # type: ignore[no-untyped-call]
+        for name, value in kept.items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+
+
+@pytest.fixture
+def home(tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A course of four homeworks in PostgreSQL: two of the course, one of accuracy, one whose metric hangs at will."""
+    name = f"t_{secrets.token_hex(8)}"
+    postgresql.administer(f"CREATE SCHEMA {name}")
+    root = tmp_path / "home"
+    root.mkdir()
+    url = f"{postgresql.url('postgres')}&options=-csearch_path%3D{name}"
+    (root / "config.toml").write_text(f'database = "{url}"\n[server]\nseconds = 8\nmemory_gb = 2\n')
+    opened, solution, metric = open_home(root), tmp_path / "solution.csv", tmp_path / "odd.py"
+    solution.write_text("id,y\n" + "".join(f"{number},{number**3 % 101}\n" for number in range(20)))
+    metric.write_text(ODD)
+    call(opened, "new", "odd", "--solution", str(solution), "--metric", str(metric), "--lower-is-better")
+    call(opened, "new", "kinds", "--solution", str(solution), "--metric", "accuracy")
+    few(monkeypatch)
+    for homework in ("hw1", "hw12"):
+        call(opened, "prepare", homework, "--seed", "5")
+    yield opened
+    postgresql.administer(f"DROP SCHEMA {name} CASCADE")
+
+
+def hand_in(home: Home, name: str, data: bytes, who: str) -> int:
+    competition, sha256 = find_competition(home, name), keep(home.submissions, data)
+    with home.database() as database:
+        return accept_file(
+            home, database, competition, Upload(sha256, len(data), "a", "", f"{who}{sha256}", NOW), participant=who
+        ).submission  # fmt: skip
+
+
+def driver(home: Home, cluster: Any, log: Path) -> subprocess.Popen[bytes]:
+    """`lhy-grade worker --ray`, as a program of its own."""
+    command = [*PROGRAM, str(home.root), "worker", "--ray", cluster.address]
+    with log.open("ab") as stream:
+        return subprocess.Popen(command, cwd=ROOT, stderr=stream)
+
+
+def open_count(home: Home) -> int:
+    """The submissions that have neither a grade nor a failed lease."""
+    with home.database() as database:
+        graded = sum(1 for _ in results.grade_rows(database))
+        (failed,) = database.one("SELECT count(*) FROM leases WHERE failed_code IS NOT NULL") or (0,)
+        (every,) = database.one("SELECT count(*) FROM submissions") or (0,)
+    return int(every) - graded - int(failed)
+
+
+def wait_until(home: Home, most: int, seconds: float, log: Path) -> None:
+    until = time.monotonic() + seconds
+    while open_count(home) > most:
+        assert time.monotonic() < until, log.read_text()[-3000:]
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_four_hundred_files_survive_a_killed_node_a_killed_driver_and_files_that_hang_or_eat_memory(
+    home: Home, cluster: Any, tmp_path: Path
+) -> None:
+    """400 submissions of four homeworks. Of the two that hang and eat memory, nothing comes but their failure."""
+    log = tmp_path / "log"
+    log.touch()
+    samples = {
+        name: next(home.public(name).glob("sample_submission*")).read_bytes() for name in ("hw01", "hw12", "kinds")
+    }
+    odd = "id,y\n{}" + "".join(f"{number},1\n" for number in range(1, 20))
+    bad = [hand_in(home, "odd", odd.format(f"0,{number}\n").encode(), f"bad{number}") for number in (666, 777)]
+    for number in range(98):
+        hand_in(home, "odd", odd.format(f"0,{number}\n").encode(), f"s{number}")
+    for name, data in samples.items():
+        for number in range(100):
+            hand_in(home, name, data, f"s{number}")
+    first = driver(home, cluster, log)
+    wait_until(home, 330, 200, log)
+    cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+    wait_until(home, 250, 200, log)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    second = driver(home, cluster, log)
+    try:
+        wait_until(home, 0, 300, log)
+    finally:
+        second.terminate()
+        assert second.wait(60) == 0, log.read_text()[-3000:]
+    books_balance(home, failed=len(bad))
+    with home.database() as database:
+        failed = [row[0] for row in database.fetch("SELECT submission_id FROM leases WHERE failed_code IS NOT NULL")]
+        graded = {row.submission for row in results.grade_rows(database)}
+    assert sorted(failed) == bad
+    assert len(graded) == 398
+    assert "lost (" in log.read_text() or "its worker died" in log.read_text(), "the kills took something away"
+
+
+@pytest.mark.slow
+def test_a_stopped_driver_gives_its_leases_back_and_counts_nothing(home: Home, cluster: Any, tmp_path: Path) -> None:
+    """SIGTERM, as Slurm sends it before a job's end."""
+    log = tmp_path / "log"
+    odd = "id,y\n0,666\n" + "".join(f"{number},1\n" for number in range(1, 20))
+    hand_in(home, "odd", odd.encode(), "ada")
+    process = driver(home, cluster, log)
+    until = time.monotonic() + 120
+    with home.database() as database:
+        while not queue.held(database, datetime.now(UTC)):
+            assert time.monotonic() < until, log.read_text()
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(60) == 0, log.read_text()
+        assert queue.held(database, datetime.now(UTC)) == []
+        assert database.fetch("SELECT attempts, losses FROM leases") == [(0, 0)]
+
+
+@pytest.mark.slow
+def test_levels_and_seeds_are_trained_on_the_cluster_and_give_the_files_that_one_training_gives(
+    course: Path, cluster: Any, tmp_path: Path
+) -> None:
+    import shutil
+
+    for place in ("here", "there"):
+        shutil.copytree(course, tmp_path / place)
+    words = ["train", "hw1", "--levels", "simple", "--seeds", "3-4", "--device", "cpu"]
+    for place, more in (("here", []), ("there", ["--ray", cluster.address])):
+        done = subprocess.run(
+            [*PROGRAM, str(tmp_path / place), *words, *more],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 2
+    files = {place: sorted((tmp_path / place / "runs").rglob("submission.csv")) for place in ("here", "there")}
+    assert [path.read_bytes() for path in files["here"]] == [path.read_bytes() for path in files["there"]]
+    assert len(files["here"]) == 2
+    told = subprocess.run(
+        [*PROGRAM, str(tmp_path / "here"), "calibrate", *words[1:], "--format", "json"],
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=True,
+    )  # fmt: skip
+    (row,) = json.loads(told.stdout)["levels"]
+    assert row["seeds"] == 2
+    assert row["public_spread"] > 0
