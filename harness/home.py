@@ -236,6 +236,10 @@ class Home:
             url = f"sqlite:///{self.root / 'leaderboard.db'}"
         return (self.connect or open_database)(str(url))
 
+    def holding(self, database: Database) -> Home:
+        """The same home with an open connection, which each `database()` gives again until it is closed."""
+        return replace(self, connect=lambda url: database)
+
 
 def open_home(root: Path) -> Home:
     """The home at `root` with the settings of its config.toml. Raises UserError if that cannot be read."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from leaderboard import events, receipts, roster
+from leaderboard import events, queue, receipts, roster
 from leaderboard.competitions import check_current, name_of
 from leaderboard.database import Database
 from leaderboard.ranking import Kind
@@ -217,6 +217,7 @@ def reject(db: Database, submission_id: int, problems_code: str, now: datetime, 
     """
     with db.transaction():
         row = find_submission(db, submission_id)
+        queue.end(db, submission_id)
         if row.rejected is not None:
             return False
         if db.one("SELECT 1 FROM grades WHERE submission_id = :id LIMIT 1", id=submission_id):

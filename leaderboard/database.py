@@ -50,8 +50,8 @@ class DatabaseError(UserError):
 class Database:
     """One connection. Not for use from several threads at once; open one in each.
 
-    Leaving a `with` block closes it or, if `release` is set, returns it to its pool; `sound` says whether the last
-    exchange with the database succeeded, so that the connection can be used again.
+    Leaving the outermost `with` block closes it or, if `release` is set, returns it to its pool; `sound` says whether
+    the last exchange with the database succeeded, so that the connection can be used again.
 
     SQL uses named parameters (`:name`) and no literals, and must be valid on both databases.
     """
@@ -64,6 +64,7 @@ class Database:
         self.sound = True
         self.release: Callable[[Database], None] | None = None
         self._queue: int | None = None
+        self._users = 0
 
     def fetch(self, sql: str, **values: Any) -> list[Row]:
         """All rows of a query."""
@@ -138,11 +139,15 @@ class Database:
             self._queue = None
 
     def __enter__(self) -> Database:
+        self._users += 1
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._users -= 1
+        if self._users:
+            return
         if self.release is None:
             self.close()
         else:

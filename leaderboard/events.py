@@ -23,6 +23,7 @@ from tasks.errors import UserError
 GENESIS = "0" * 64
 
 _PAGE = 5000
+_LOG = "SELECT seq, at, kind, actor, body, previous, hash FROM events WHERE seq > :last ORDER BY seq LIMIT :page"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def append(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: da
 
 def events(db: Database) -> Iterator[Event]:
     """All events in order."""
-    for row in _pages(db, "seq", "SELECT seq, at, kind, actor, body, hash FROM events"):
+    for row in _pages(db, _LOG):
+        del row["previous"]
         yield made(Event, row)
 
 
@@ -110,14 +112,13 @@ def verification_body(row: Row) -> dict[str, Any]:
 
 
 def verify(db: Database, public_key: str | None = None) -> list[Finding]:
-    """All inconsistencies in the log, and between the log and the tables.
+    """All inconsistencies in the log, and between the log and the tables; none means that everything is consistent.
 
     Locates a changed byte, a removed, inserted or reordered event, and a truncated log; then checks that each accepted
     submission, rejection, grade, selection and reveal matches its event, and so does each person, team, membership,
     token, extension, entry of points and verified model; that every participant is on the roster; and that the
-    signature (if the public key is given) and chain hash of each receipt are correct. Scores are not in the log:
-    `store.grade_rows` has the values to check them. Findings about the chain come first; an empty list means that
-    everything is consistent.
+    signature (if the public key is given) and chain hash of each receipt are correct. Findings about the chain come
+    first. Scores are not in the log.
     """
     chain: list[Finding] = []
     tables: list[Finding] = []
@@ -144,7 +145,7 @@ def _chain(db: Database, findings: list[Finding]) -> Iterator[Row]:
     that an event was removed, inserted or moved.
     """
     expected, allowed = 1, {GENESIS}
-    for row in _pages(db, "seq", "SELECT seq, at, kind, actor, body, previous, hash FROM events"):
+    for row in _pages(db, _LOG):
         seq, previous, stored = row["seq"], row["previous"], row["hash"]
         try:
             computed = chain_hash(previous, seq, row["at"], row["kind"], row["actor"], row["body"])
@@ -246,10 +247,9 @@ def _check_submissions(
     accepted, rejected = dict(told.accepted), dict(told.rejected)
     for row in _pages(
         db,
-        "s.id",
         "SELECT s.id AS submission, p.competition, p.name AS participant, s.entry, s.sha256, s.size, s.accepted_at, "
-        "s.quota_day, s.practice, s.rejected_code, s.event_seq, s.receipt "
-        "FROM submissions s JOIN participants p ON p.id = s.participant_id",
+        "s.quota_day, s.practice, s.rejected_code, s.event_seq, s.receipt FROM submissions s "
+        "JOIN participants p ON p.id = s.participant_id WHERE s.id > :last ORDER BY s.id LIMIT :page",
     ):
         number, code, seq, receipt = (row["submission"], *map(row.pop, ("rejected_code", "event_seq", "receipt")))
         row |= {"accepted_at": _time(row["accepted_at"]), "practice": bool(row["practice"])}
@@ -313,10 +313,9 @@ def _check_grades(db: Database, told: _Told, findings: list[Finding]) -> None:
     graded = dict(told.graded)
     for row in _pages(
         db,
-        "g.id",
         "SELECT g.id, g.submission_id, g.event_seq, g.public, g.public_key, v.higher_is_better, s.rejected_code, "
         "g.participant_id = s.participant_id AS own FROM grades g JOIN versions v ON v.id = g.version_id "
-        "JOIN submissions s ON s.id = g.submission_id",
+        "JOIN submissions s ON s.id = g.submission_id WHERE g.id > :last ORDER BY g.id LIMIT :page",
     ):
         number, seq, public = row["submission_id"], row["event_seq"], row["public"]
         if graded.pop(seq, None) != number:
@@ -352,7 +351,9 @@ def _check_choices(db: Database, told: _Told, findings: list[Finding]) -> None:
 
 def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
     people, disabled = dict(told.people), dict(told.disabled)
-    for row in _pages(db, "id", "SELECT id, key, name, email, role, team, disabled_at FROM people"):
+    for row in _pages(
+        db, "SELECT id, key, name, email, role, team, disabled_at FROM people WHERE id > :last ORDER BY id LIMIT :page"
+    ):
         key = row["key"]
         seq, digest = people.pop(key, (None, None))
         if digest != person_digest(key, row["name"], row["email"], row["role"], row["team"]):
@@ -366,9 +367,8 @@ def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
     tokens = dict(told.tokens)
     for row in _pages(
         db,
-        "t.id",
         "SELECT t.id, p.key, t.hash, t.scope, t.label, t.expires_at, t.revoked_at FROM tokens t "
-        "JOIN people p ON p.id = t.person_id",
+        "JOIN people p ON p.id = t.person_id WHERE t.id > :last ORDER BY t.id LIMIT :page",
     ):
         number, key = row["id"], row["key"]
         seq, *issued = tokens.pop(number, (None,))
@@ -435,7 +435,7 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
     )  # fmt: skip
     for what, said, body_of, sql in tables:
         left = dict(said)
-        for row in _pages(db, "id", sql):
+        for row in _pages(db, f"{sql} WHERE id > :last ORDER BY id LIMIT :page"):
             seq, body, actor = left.pop(row["id"], (None, None, None))
             if (seq, body, actor) != (row["event_seq"], body_of(row), row["actor"]):
                 findings.append(Finding(seq or row["event_seq"], f"{what} {row['id']} is not what the log says"))
@@ -443,9 +443,9 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
             findings.append(Finding(seq, f"{what} {number} of event {seq} is missing"))
 
 
-def _pages(db: Database, by: str, sql: str) -> Iterator[Row]:
-    """The rows of a query in the order of its first column, `by`, fetched a page at a time."""
+def _pages(db: Database, sql: str) -> Iterator[Row]:
+    """The rows of a query in the order of its first column, fetched a page at a time."""
     last = -(2**62)
-    while rows := db.fetch(f"{sql} WHERE {by} > :last ORDER BY {by} LIMIT :page", last=last, page=_PAGE):
+    while rows := db.fetch(sql, last=last, page=_PAGE):
         last = next(iter(rows[-1].values()))
         yield from rows

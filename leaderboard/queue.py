@@ -117,9 +117,14 @@ def lease(
 
 
 def finish(db: Database, submission_id: int) -> None:
-    """Removes the lease of a submission that was graded or rejected."""
+    """Removes the lease of a submission that was graded or rejected, where that did not (see `end`)."""
     with db.transaction():
-        db.execute("DELETE FROM leases WHERE submission_id = :id", id=submission_id)
+        end(db, submission_id)
+
+
+def end(db: Database, submission_id: int) -> None:
+    """Removes a lease, within the transaction that records a grade or a rejection."""
+    db.execute("DELETE FROM leases WHERE submission_id = :id", id=submission_id)
 
 
 def fail(db: Database, lease: Lease) -> bool:

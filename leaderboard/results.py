@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from leaderboard import events
+from leaderboard import events, queue
 from leaderboard.competitions import find_or_add_version
 from leaderboard.database import Database
 from leaderboard.ranking import find_version
@@ -85,6 +85,7 @@ def record(
                 f"Submission {submission_id} was rejected and cannot be graded.", code="E_CONFLICT", exit_code=8
             )
         version = find_or_add_version(db, row.competition, data_version, metric_version, higher_is_better)
+        queue.end(db, submission_id)
         if db.one("SELECT 1 FROM grades WHERE submission_id = :id AND version_id = :v", id=submission_id, v=version):
             return False
         event = events.append(

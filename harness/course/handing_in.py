@@ -62,11 +62,11 @@ def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: d
     require_write(viewer)
     check_message(message)
     with home.database() as database:
+        home = home.holding(database)
         acts = participant_of(database, find(home, viewer, hw), viewer)
-    done = submit_file(home, hw, path, participant=acts, now=now, message=message)
-    with home.database() as database:
+        done = submit_file(home, hw, path, participant=acts, now=now, message=message)
         body = _accepted(home, viewer, database, done.competition, done.accepted, now)
-    return finished(body, submission(home, viewer, done.accepted.submission, now))
+        return finished(body, submission(home, viewer, done.accepted.submission, now))
 
 
 def _accepted(

@@ -12,13 +12,14 @@ from harness.answers import Secret, read_secret, receipts_key
 from harness.clocks import terms
 from harness.competition import Competition, find_competition
 from harness.grading.scoring import cleared, grade, grade_here, public_side, read_predictions
-from harness.grading.settle import record, reject
+from harness.grading.settle import settle
 from harness.home import Home
 from harness.versions import competitions_to_grade, read_versions
-from leaderboard import acceptance, receipts
+from leaderboard import acceptance, receipts, results
 from leaderboard.acceptance import Accepted, Upload
 from leaderboard.database import DatabaseError
 from submissions.reader import load
+from submissions.store import fetch, keep
 from tasks.base import (
     Grade,
     SubmissionError,
@@ -64,12 +65,9 @@ def submit(
     called after each step, for fault tests. Raises SubmissionError for a file that cannot be scored, and
     UserError for an exhausted quota or a participant who cannot submit.
     """
-    from submissions.store import keep
-
     competition = find_competition(home, name)
     data = load(path, competition.format.max_bytes)
     secret = read_secret(home, competition)
-    key = home.key()
 
     def accept_step(name: str) -> None:
         if name == "submission":  # under the lock: the bytes may have been dropped since, after a refusal
@@ -95,10 +93,10 @@ def submit(
             step("read")
             result = grade(secret, predictions)
         except SubmissionError as error:
-            reject(home, database, accepted.submission, error, now)
+            settle(home, database, secret, accepted.submission, error, now)
             raise
         step("graded")
-        record(database, key, secret, accepted.submission, result, now)
+        settle(home, database, secret, accepted.submission, result, now)
         step("recorded")
     return Submitted(
         competition, accepted, public_side(result), cleared(competition, result, competition.bars, private=False)
@@ -142,17 +140,14 @@ def grade_pending(
 
     `grader` raises SubmissionError for a file that cannot be scored, and UserError if it cannot be graded now.
     """
-    from leaderboard import results
-
     done = []
-    key = home.key()
     for competition in [one for name in names for one in competitions_to_grade(home, name)]:
         with home.database() as database:
             secret: Secret | None = None
             for entry in results.pending(database, {competition.key: read_versions(home, competition, database)}):
                 try:
                     secret = secret or read_secret(home, competition)
-                    came = _grade_one(home, database, key, secret, entry, now, grader)
+                    came = _grade_one(home, database, secret, entry, now, grader)
                 except DatabaseError:
                     raise
                 except UserError as error:  # it keeps waiting; the others are graded
@@ -164,31 +159,23 @@ def grade_pending(
 def _grade_one(
     home: Home,
     database: Database,
-    key: bytes,
     secret: Secret,
     entry: Submission,
     now: datetime,
     grader: Callable[[Secret, bytes], Grade],
 ) -> str:
-    """Grades or rejects one submission, removes its lease and returns the outcome. A worker may do the same meanwhile.
+    """Grades or rejects one submission and returns the outcome. A worker may do the same meanwhile.
 
     Raises UserError if it cannot be graded now, also after an internal error, and E_CONFLICT if the result
     contradicts the recorded one.
     """
-    from leaderboard import queue
-    from submissions.store import fetch
-
+    result: Grade | SubmissionError
     try:
         result = grader(secret, fetch(home.submissions, entry.sha256))
     except SubmissionError as error:
-        reject(home, database, entry.id, error, now)
-        came = f"refused: {error.code}"
+        result = error
     except UserError:
         raise
     except Exception as error:  # its text may contain answers
         raise UserError(str(internal(error)).partition(". ")[0]) from None
-    else:
-        record(database, key, secret, entry.id, result, now)
-        came = "graded"
-    queue.finish(database, entry.id)
-    return came
+    return settle(home, database, secret, entry.id, result, now)

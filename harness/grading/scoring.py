@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.answers import Secret
-from harness.clocks import closing as closing
-from harness.clocks import quota_day as quota_day
 from harness.competition import Competition
 from submissions.quiz import remarks
 from submissions.reader import load, read

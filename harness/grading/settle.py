@@ -1,4 +1,4 @@
-"""The end of a grading: record a grade, or refuse the file."""
+"""The end of every grading: the grade is recorded, or the file refused, and the queue forgets it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.answers import Secret
-from harness.clocks import closing as closing
-from harness.clocks import quota_day as quota_day
 from harness.grading.scoring import cleared
 from harness.home import Home
+from leaderboard import acceptance, results
+from submissions.store import has, remove
 from tasks.base import (
     METRICS_VERSION,
     Grade,
@@ -25,19 +25,25 @@ if TYPE_CHECKING:
     from leaderboard.database import Database
 
 
-def reject(home: Home, database: Database, submission: int, error: SubmissionError, now: datetime) -> None:
-    """Records that a file cannot be scored; its bytes are dropped beyond the limits for refused files."""
-    from leaderboard import acceptance
+def settle(
+    home: Home, database: Database, secret: Secret, submission: int, result: Grade | SubmissionError, now: datetime
+) -> str:
+    """Records a grade, or that a file cannot be scored, and removes the lease; returns which of the two.
 
-    acceptance.reject(database, submission, error.code, now, problems_json(error))
-    drop_refused(home, database, submission)
+    The bytes of refused files are dropped beyond their limits. A grading that was settled before changes nothing.
+
+    Raises UserError E_CONFLICT if it was settled otherwise: a graded file is not refused, nor a refused one graded.
+    """
+    if isinstance(result, SubmissionError):
+        acceptance.reject(database, submission, result.code, now, problems_json(result))
+        drop_refused(home, database, submission)
+        return f"refused: {result.code}"
+    _record(database, home.key(), secret, submission, result, now)
+    return "graded"
 
 
 def drop_refused(home: Home, database: Database, submission: int | None = None) -> None:
     """Removes the bytes of refused files beyond the limits: of one submission, or of all, after a crash."""
-    from leaderboard import acceptance
-    from submissions.store import has, remove
-
     for sha256 in acceptance.dropped(database, submission).values():
         if has(home.submissions, sha256):
             acceptance.drop(database, sha256, lambda name: remove(home.submissions, name))
@@ -48,10 +54,8 @@ def problems_json(error: SubmissionError) -> str:
     return _json({"problems": [problem._asdict() for problem in error.problems], "total": error.total})
 
 
-def record(database: Database, key: bytes, secret: Secret, submission: int, result: Grade, now: datetime) -> None:
+def _record(database: Database, key: bytes, secret: Secret, submission: int, result: Grade, now: datetime) -> None:
     """Records a grade: public and private parts separately, sealed together."""
-    from leaderboard import results
-
     competition, first = secret.competition, result.scores[0]
     assert first.private is None or math.isfinite(first.private)
     values: dict[str, Any] = {

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from harness.answers import Secret, read_secret
 from harness.competition import prepared
 from harness.grading.decode import Decoder, received
+from harness.grading.settle import settle
 from harness.home import Home
 from harness.versions import competitions_to_grade
 from leaderboard.database import DatabaseError
@@ -315,16 +316,13 @@ def answer_of(values: Any) -> Answer:
 
 def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, answer: Answer, now: datetime) -> bool:
     """Records a grade or a rejection; returns whether there was one."""
-    from harness.grading import settle
     from leaderboard import results
 
+    result = answer.grade or answer.refused
+    if result is None:
+        return False
     try:
-        if answer.refused is not None:
-            settle.reject(worker.home, database, lease.submission, answer.refused, now)
-        elif answer.grade is not None:
-            settle.record(database, worker.home.key(), secret, lease.submission, answer.grade, now)
-        else:
-            return False
+        settle(worker.home, database, secret, lease.submission, result, now)
     except UserError as error:
         if error.code != "E_CONFLICT":
             raise
