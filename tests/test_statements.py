@@ -1,17 +1,23 @@
-"""Every SQL statement of the leaderboard, read off the source, is one that both databases prepare."""
+"""Every SQL statement of the leaderboard is one that both databases prepare; and how many a submission takes."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import itertools
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.course import handing_in
+from harness.course.access import owner
+from harness.home import open_home
+from leaderboard import database as database_module
 from leaderboard.database import Database
 
 FOLDER = Path(__file__).parents[1] / "leaderboard"
@@ -157,6 +163,10 @@ def elements(name: str, at: Place) -> list[str]:
     return found
 
 
+STATEMENTS = 60
+"""The most statements of one submission at home, with its grade and its place: a bound from above."""
+
+
 class Nulls(dict[str, Any]):
     """A value for every name."""
 
@@ -172,3 +182,28 @@ def test_every_statement_is_one_that_the_database_prepares(database: Database) -
             database._run(f"EXPLAIN {text}", Nulls(a=None))
         except Exception as error:
             pytest.fail(f"{place}: {error}\n{text}")
+
+
+def test_a_submission_at_home_opens_the_database_once_and_asks_little(
+    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(course, tmp_path / "home")
+    home = open_home(tmp_path / "home")
+    counts = {"opened": 0, "statements": 0}
+
+    def opened(url: str, real: Any = database_module.open_database) -> Database:
+        counts["opened"] += 1
+        return real(url)
+
+    def run(self: Database, sql: str, values: dict[str, Any], real: Any = Database._run) -> Any:
+        counts["statements"] += 1
+        return real(self, sql, values)
+
+    monkeypatch.setattr(database_module, "open_database", opened)
+    monkeypatch.setattr(Database, "_run", run)
+    file = home.public("hw01") / "sample_submission.csv"
+    for _ in range(2):
+        counts.update(opened=0, statements=0)
+        handing_in.submit(home, owner("ada"), "hw1", file, "", datetime(2027, 3, 1, tzinfo=UTC))
+        assert counts["opened"] == 1
+        assert counts["statements"] <= STATEMENTS, counts
