@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import importlib.util
-import io
 import os
 import secrets
 import shutil
 import signal
 import subprocess
-import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -293,6 +290,21 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """A function that writes text or bytes into a file of that name."""
+
+    def put(text: str | bytes, name: str = "solution.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return put
+
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -300,42 +312,6 @@ def needs(*names: str) -> pytest.MarkDecorator:
     """Skips a test where one of these is not in ../shared/data."""
     missing = [name for name in names if not (SHARED / name).exists()]
     return pytest.mark.skipif(bool(missing), reason=f"not in ../shared/data: {', '.join(missing)}")
-
-
-def drawing(seed: int, width: int = 64, height: int = 64, kind: str = "PNG", squares: int = 8) -> bytes:
-    """Some picture: large coloured squares, which compression and another size keep."""
-    import numpy as np
-    from PIL import Image
-
-    stream = io.BytesIO()
-    cells = np.random.default_rng(seed).integers(60, 200, (squares, squares, 3)).astype(np.uint8)
-    Image.fromarray(cells).resize((width, height), Image.Resampling.NEAREST).save(stream, kind, quality=90)
-    return stream.getvalue()
-
-
-def write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-
-
-def keep(folder: Path, pattern: str, count: int = 0) -> None:
-    """Removes all but the first of these files."""
-    for path in sorted(folder.glob(pattern))[count:]:
-        path.unlink()
-
-
-def saved_again(
-    folder: Path, pattern: str, size: tuple[int, int] | None = None, kind: str = "", seed: int | None = None
-) -> None:
-    """Saves pictures in another size or format under the same names, or one drawing in place of all of them."""
-    from PIL import Image
-
-    for path in folder.glob(pattern):
-        with Image.open(path) as opened:
-            image, form = opened.copy(), kind or opened.format or ""
-        if seed is not None:
-            image = Image.open(io.BytesIO(drawing(seed, *image.size)))
-        image.resize(size or image.size, Image.Resampling.NEAREST).save(path, form)
 
 
 SHORT = {
@@ -382,23 +358,6 @@ def made_in(folder: Path, make: Callable[..., Made], seed: int = 1, source: Path
     for place in (folder, secret):
         place.mkdir()
     return make(folder, fixed(seed), "small", source, secret)
-
-
-def archive_of(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """A `.tgz` of files by name, always the same bytes."""
-    stream = io.BytesIO()
-    with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
-        for name, data in members:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    return stream.getvalue()
-
-
-def members(data: bytes) -> list[tuple[str, bytes]]:
-    """The files of a `.tgz` by name, in its order."""
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        return [(member.name, archive.extractfile(member).read()) for member in archive]  # type: ignore[union-attr]
 
 
 def tinted(kitchen: object, kind: int, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:

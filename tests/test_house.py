@@ -31,11 +31,12 @@ MAKERS = (
     "hw08_anomaly/world", "hw09_explainable/scenes", "hw09_explainable/world", "hw11_adaptation/official",
     "hw11_adaptation/world", "hw13_compression/official", "hw14_lifelong/digits",
     "hw14_lifelong/official", "hw14_lifelong/world", "hw15_meta/alphabets", "hw15_meta/official",
-    "hw15_meta/world", "things",
+    "hw15_meta/world", "figures", "things",
 )  # fmt: skip
 JUDGES = (
     "hw09_explainable/judge",
-    "hw06_gan/generator", "hw06_gan/inception", "hw06_gan/judge", "hw06_gan/networks", "hw06_gan/world",
+    "hw06_gan/clutter", "hw06_gan/generator", "hw06_gan/inception", "hw06_gan/judge", "hw06_gan/networks",
+    "hw06_gan/world",
     "hw10_attack/judge", "hw10_attack/pack", "hw12_reinforcement/judge", "hw12_reinforcement/policy",
     "hw12_reinforcement/world", "hw13_compression/judge", "hw14_lifelong/judge",
 )  # fmt: skip

@@ -13,7 +13,8 @@ from tasks.base import Made, UserError
 from tasks.hw01_regression import LAYOUT_2021, LAYOUT_2022, TARGET, TASK, TEST_FILE, TRAIN_FILE
 from tasks.hw01_regression.official import place_stretches, positions, read_official
 from tasks.streams import fixed
-from tests.conftest import SHARED, needs, write
+from tests.conftest import SHARED, needs
+from tests.files import write
 
 EDITIONS = {"2021": LAYOUT_2021, "2022": LAYOUT_2022}
 needs_data = needs("covid-2021", "covid-2022")

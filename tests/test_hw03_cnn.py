@@ -34,7 +34,8 @@ from tasks.metrics import ACCURACY
 from tasks.pictures import cells as cells_of
 from tasks.split import split
 from tasks.streams import fixed
-from tests.conftest import FEW_DISHES, SHARED, drawing, needs, write
+from tests.conftest import FEW_DISHES, SHARED, needs
+from tests.files import drawing, write
 
 CIFAR, FACES = SHARED / "cifar10" / "cifar10-jpg-6000.zip", SHARED / "animefaces" / "animefaces-2000.zip"
 BUILTIN = {"builtin": LAYOUT_2021, "builtin-2022": LAYOUT_2022}

@@ -15,7 +15,7 @@ from tasks.base import Made, SubmissionError, UserError
 from tasks.hw03_cnn import LAYOUT_OWN, TARGET, TASK, own
 from tasks.leaks import find_leaks
 from tasks.streams import fixed
-from tests.conftest import drawing, keep, saved_again, write
+from tests.files import drawing, keep, saved_again, write
 from tests.test_hw03_cnn import marked
 
 NAMES = ("Boletus", "amanita", "chanterelle")

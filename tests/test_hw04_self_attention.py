@@ -34,7 +34,8 @@ from tasks.metrics import ACCURACY
 from tasks.speech import RATE, log_mel, resampled, synthesiser
 from tasks.split import split
 from tasks.streams import fixed
-from tests.conftest import SHARED, made_in, needs, write
+from tests.conftest import SHARED, made_in, needs
+from tests.files import write
 
 FEW = world.Counts(3, 2, 1, 2, (40, 60))
 
@@ -203,7 +204,7 @@ def spoilt(folder: Path, file: str, change: Callable[[Any], Any]) -> None:
     write_json(folder / file, values)
 
 
-WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
+DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "no mapping": (lambda f: (f / "mapping.json").unlink(), "expected the file mapping.json"),
     "no tensor": (lambda f: min(f.glob("*.pt")).unlink(), "1 of 120 are missing"),
     "not JSON": (lambda f: write(f / "metadata.json", b"{"), "expected JSON"),
@@ -230,14 +231,7 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
         "is there twice",
     ),
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("what", WRONG)
-def test_files_that_are_not_the_courses_are_refused(what: str, tmp_path: Path) -> None:
-    source = given(tmp_path / "source")
-    change, message = WRONG[what]
-    change(source / "Dataset")
-    assert message in refused(source, tmp_path / "public")
+"""What is wrong in the folder Dataset, and what the refusal says."""
 
 
 class Touch:

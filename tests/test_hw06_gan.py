@@ -27,6 +27,7 @@ from submissions.images import read_images
 from tasks.base import UserError
 from tasks.formats import ImagesFormat
 from tasks.hw06_gan import world
+from tasks.hw06_gan.clutter import draw_clutter
 from tasks.streams import fixed
 
 COUNT = 12
@@ -199,7 +200,7 @@ def test_clutter_differs_from_faces_for_a_classifier_of_few_numbers() -> None:
 
     The draws with the mean and the covariance of faces are left out.
     """
-    clutter = world.clutter(default_rng(8), 495)[np.arange(495) % 11 < 9]
+    clutter = draw_clutter(default_rng(8), 495)[np.arange(495) % 11 < 9]
     images = np.concatenate([world.draw(default_rng(8), 400), clutter[:400]])
     assert nearest(clutter[:40], images[:400]).min() > 5
     parts = images.reshape(-1, 8, 8, 8, 8, 3).astype(np.float64)

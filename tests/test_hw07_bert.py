@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -15,26 +14,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given as drawn
-from hypothesis import strategies as st
 
 from baselines import hw07_bert as baseline
-from baselines import pretrained, spans
+from baselines import spans
 from baselines.common import train_level
 from baselines.reading import NEVER, exact
 from harness.answers import read_secret
 from harness.competition import find_competition
 from harness.home import Home
 from submissions.reader import read
-from tasks.base import Answers, Made, SubmissionError, UserError
+from tasks.base import Answers, Made, UserError
 from tasks.hw07_bert import DEV_FILE, TARGET, TASK, TEST_FILE, TEXT_FILE, TRAIN_FILE, lexicon, official, story, world
 from tasks.hw07_bert.story import Question, Story, sentences
 from tasks.metrics import ANSWER_MATCH, CHARACTER_F1
 from tasks.streams import fixed
-from tests.bench.answers import f1, normalised
 from tests.bench.tricks.hw07 import Solver
 from tests.conftest import SHARED, SHORT, needs
-from tests.test_hw05_transformer import SIMPLIFIED
+from tests.test_bilingual import SIMPLIFIED
+from tests.test_pretrained import saved
 
 COURSE, DRCD = SHARED / "hw7-qa" / "2022", SHARED / "hw7-qa" / "drcd"
 
@@ -176,59 +173,6 @@ def test_every_cell_is_text_and_an_empty_one_is_wrong_but_taken() -> None:
     truth = {TARGET: np.array([*wanted[:2], "NA", *wanted[3:]])}
     assert ANSWER_MATCH.rows(truth, columns).tolist() == [cell != "" for cell in wanted]
     assert CHARACTER_F1.rows(truth, columns).tolist() == [float(cell != "") for cell in wanted]
-
-
-@pytest.mark.parametrize(
-    ("rows", "code"),
-    [
-        (["a,b", "c"], "E_CELLS"),
-        (['"a', "c"], "E_QUOTE"),
-        (["a"], "E_ID_MISSING"),
-        (["x" * 20_000, "c"], "E_TEXT_LONG"),
-    ],
-)
-def test_a_row_with_a_third_field_or_an_open_quote_is_refused(rows: list[str], code: str) -> None:
-    with pytest.raises(SubmissionError) as caught:
-        read(answered(*rows), form_of(2))
-    assert [problem.code for problem in caught.value.problems] == [code]
-
-
-def reference(right: list[str], guess: str) -> tuple[float, float]:
-    """Exact match and F1 by the plain evaluation that the benchmark times."""
-    return float(normalised(guess) in map(normalised, right)), max(f1(answer, guess) for answer in right)
-
-
-texts = st.text(st.sampled_from("青溪鎮, 3元a"), max_size=6)
-
-
-@drawn(
-    st.lists(
-        st.tuples(st.lists(texts.filter(lambda t: bool(t.strip(" ,"))), min_size=1, max_size=3), texts), min_size=1
-    )
-)
-def test_both_metrics_are_the_references(rows: list[tuple[list[str], str]]) -> None:
-    answers = {TARGET: np.array(["\n".join(right) for right, _ in rows])}
-    said = {TARGET: np.array([guess for _, guess in rows])}
-    wanted = [reference(right, guess) for right, guess in rows]
-    assert ANSWER_MATCH.rows(answers, said).tolist() == [bool(match) for match, _ in wanted]
-    assert CHARACTER_F1.rows(answers, said).tolist() == pytest.approx([f1 for _, f1 in wanted], abs=1e-12)
-
-
-@needs("hw7-qa")
-def test_both_metrics_are_the_references_on_real_answers_of_two_people() -> None:
-    data = json.loads((DRCD / "DRCD_dev.json").read_text(encoding="utf-8-sig"))
-    pairs = [
-        tuple(answer["text"] for answer in one["answers"])
-        for article in data["data"]
-        for paragraph in article["paragraphs"]
-        for one in paragraph["qas"]
-    ]
-    assert len(pairs) == 3524
-    answers = {TARGET: np.array([first for first, _ in pairs])}
-    said = {TARGET: np.array([second for _, second in pairs])}
-    wanted = np.array([reference([first], second) for first, second in pairs])
-    assert ANSWER_MATCH.value(ANSWER_MATCH.rows(answers, said)) == wanted[:, 0].mean()
-    assert CHARACTER_F1.value(CHARACTER_F1.rows(answers, said)) == pytest.approx(wanted[:, 1].mean(), abs=1e-12)
 
 
 # The course's files
@@ -409,28 +353,6 @@ def test_a_level_learns_the_answers_of_a_small_world(small: tuple[Path, Answers]
     assert ANSWER_MATCH.value(ANSWER_MATCH.rows(truth, said)) > 0.25
 
 
-# Pre-trained models
-
-
-def saved(folder: Path, tokens: Any = None) -> Path:
-    """A tiny BERT with random weights, and the tokenizer of its characters, as transformers saves them."""
-    transformers = pytest.importorskip("transformers")
-    folder.mkdir()
-    signs = sorted(set("".join(lexicon.__dict__[name] for name in ("SURNAMES", "MEN", "WOMEN", "PLACES", "SECOND"))))
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(str, range(10)), *signs, "##元", "，", "。", "？"]
-    (folder / "vocab.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(names), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
-        max_position_embeddings=160,
-    )  # fmt: skip
-    transformers.BertForQuestionAnswering(config).save_pretrained(folder)
-    if tokens is None:
-        tokens = transformers.BertTokenizerFast(vocab_file=str(folder / "vocab.txt"))
-    tokens.save_pretrained(folder)
-    return folder
-
-
 def test_a_pretrained_model_in_a_folder_is_fine_tuned(small: tuple[Path, Answers], tmp_path: Path) -> None:
     folder = saved(tmp_path / "bert")
     overrides = [*SHORT["hw07"], f"pretrained={folder}", "epochs=1", "lr=0.001"]
@@ -444,45 +366,3 @@ def test_a_pretrained_model_in_a_folder_is_fine_tuned(small: tuple[Path, Answers
     assert all(
         answer in texts[one["paragraph_id"]].replace(",", "") for one, answer in zip(asked, said[0], strict=True)
     )
-
-
-def test_tokens_know_their_characters(tmp_path: Path) -> None:
-    _, make = pretrained.loaded(saved(tmp_path / "bert"), "cpu")
-    text = "林志明，1987年。"
-    batch = make([text], [(0, spans.Asked(0, "林志明？", ((14, 17),)), 10)])
-    assert isinstance(batch, pretrained.TokenBatch)
-    starts, ends = batch.places[:, 0]
-    pieces = [text[begin : end + 1] for begin, end in zip(starts.tolist(), ends.tolist(), strict=True) if begin >= 0]
-    assert "".join(pieces) == text
-    right = [(a, b) for a, b in zip(batch.starts[0].tolist(), batch.ends[0].tolist(), strict=True)]
-    assert sum(a for a, _ in right) == sum(b for _, b in right) == 1
-    assert int(starts[batch.starts[0]]) == 4
-    assert int(ends[batch.ends[0]]) == 7
-
-
-def test_a_folder_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
-    with pytest.raises(UserError, match="it has no config"):
-        pretrained.loaded(tmp_path, "cpu")
-    folder = saved(tmp_path / "pickle")
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match=r"pytorch_model.bin, a pickle, which can run any code"):
-        pretrained.loaded(folder, "cpu")
-    (folder / "pytorch_model.bin").unlink()
-    with pytest.raises(UserError, match="safetensors; found none"):
-        pretrained.loaded(folder, "cpu")
-    folder = saved(tmp_path / "damaged")
-    (folder / "model.safetensors").write_bytes(b"x" * 100)
-    with pytest.raises(UserError, match="transformers cannot load it"):
-        pretrained.loaded(folder, "cpu")
-    folder = saved(tmp_path / "slow", transformers.CanineTokenizer())
-    with pytest.raises(UserError, match="does not say where its tokens stand"):
-        pretrained.loaded(folder, "cpu")
-
-
-def test_a_missing_transformers_is_one_line_that_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(UserError, match=r"pip install 'lhy-grade\[bert\]'"):
-        pretrained.loaded(tmp_path, "cpu")

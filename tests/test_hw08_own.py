@@ -13,7 +13,7 @@ from PIL import Image
 from tasks.base import PUBLIC, Made, UserError
 from tasks.hw08_anomaly import own
 from tasks.split import split
-from tests.conftest import drawing, keep, saved_again, write
+from tests.files import drawing, keep, saved_again, write
 from tests.test_hw08_anomaly import Images
 from tests.test_hw08_anomaly import arrays as arrays_of
 from tests.test_hw08_anomaly import make as make_edition

@@ -27,8 +27,6 @@ from harness.cli.main import cli
 from harness.competition import find_competition
 from harness.grading.scoring import grade_here
 from harness.home import Home, open_home
-from submissions.reader import read
-from tasks.base import SubmissionError
 from tasks.hw09_explainable import (
     ATTRIBUTION,
     CAUSE,
@@ -36,7 +34,6 @@ from tasks.hw09_explainable import (
     GRID,
     METRICS,
     RELEVANCE,
-    form_of,
     judge,
     picture_name,
     relevance,
@@ -46,8 +43,7 @@ from tasks.hw09_explainable import (
 from tasks.hw09_explainable.network import Network
 from tasks.streams import fixed
 from tests.conftest import few, made_in
-
-Arrays = dict[str, NDArray[Any]]
+from tests.files import Arrays, changed, put
 
 
 def winner(home: Home, secret: Secret) -> bytes:
@@ -55,35 +51,6 @@ def winner(home: Home, secret: Secret) -> bytes:
     assert secret.folder is not None
     masks, cause = np.load(secret.folder / judge.MASKS_FILE), secret.answers.columns[CAUSE]
     return save({ATTRIBUTION: masks[np.arange(len(cause)), cause].astype(np.float32), CAUSE: cause.astype(np.int64)})
-
-
-def turned(data: bytes) -> bytes:
-    """The same arrays in another order, which the library would sort."""
-    header, at, arrays = {}, 0, dict(reversed(load(data).items()))
-    for name, value in arrays.items():
-        kind = {"float32": "F32", "int64": "I64"}[str(value.dtype)]
-        header[name] = {"dtype": kind, "shape": list(value.shape), "data_offsets": [at, at + value.nbytes]}
-        at += value.nbytes
-    head = json.dumps(header).encode()
-    turned = struct.pack("<Q", len(head)) + head + b"".join(value.tobytes() for value in arrays.values())
-    if turned == data:  # it was the other order before
-        return save(arrays)
-    return turned
-
-
-def changed(change: Callable[[Arrays], object]) -> Callable[[bytes], bytes]:
-    """A file with something changed in its arrays."""
-
-    def make(data: bytes) -> bytes:
-        arrays = {name: value.copy() for name, value in load(data).items()}
-        change(arrays)
-        return save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
-
-    return make
-
-
-def put(name: str, value: float) -> Callable[[Arrays], object]:
-    return lambda arrays: arrays[name].__setitem__((7,) * arrays[name].ndim, value)
 
 
 def overlapping(data: bytes) -> bytes:
@@ -115,23 +82,15 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "code", "place"),
-    [
-        ("not a number", "E_ARRAY_FINITE", ATTRIBUTION),
-        ("below zero", "E_ARRAY_RANGE", ATTRIBUTION),
-        ("half precision", "E_ARRAY_TYPE", ATTRIBUTION),
-        ("a third cause", "E_ARRAY_RANGE", CAUSE),
-        ("overlapping arrays", "E_ARRAYS_BYTES", ""),
-        ("a header of 100 MB", "E_ARRAYS_HEADER", ""),
-    ],
-)
-def test_a_wrong_file_is_refused_with_code_and_place(name: str, code: str, place: str) -> None:
-    with pytest.raises(SubmissionError) as caught:
-        read(WRONG[name](world.empty(8)), form_of(8))
-    (problem,) = caught.value.problems
-    assert problem.code == code
-    assert place in problem.message
+TOLD = {
+    "not a number": ("E_ARRAY_FINITE", ATTRIBUTION),
+    "below zero": ("E_ARRAY_RANGE", ATTRIBUTION),
+    "half precision": ("E_ARRAY_TYPE", ATTRIBUTION),
+    "a third cause": ("E_ARRAY_RANGE", CAUSE),
+    "overlapping arrays": ("E_ARRAYS_BYTES", ""),
+    "a header of 100 MB": ("E_ARRAYS_HEADER", ""),
+}
+"""The code and the place that a refusal names."""
 
 
 # The world

@@ -19,12 +19,13 @@ from baselines.lines import canny, moved, orientations
 from harness.home import Home
 from submissions.reader import read
 from tasks.base import Answers, Made, SubmissionError, UserError
+from tasks.figures import DIALS, KINDS, NAMES, Dials, Part
 from tasks.formats import Format
 from tasks.groups import carve
 from tasks.hw11_adaptation import CLASSES, ROOT, TARGET, TASK, official, world
 from tasks.metrics import ACCURACY
 from tasks.streams import fixed
-from tasks.things import DIALS, KINDS, NAMES, Dials, Part, draw_maker, draw_thing, drawing, inside, outlines, painting
+from tasks.things import draw_maker, draw_thing, drawing, inside, outlines, painting
 from tests.conftest import SHARED, needs
 
 PHOTOGRAPHS = "cifar10/cifar10-jpg-6000.zip"

@@ -1,11 +1,12 @@
-"""HW13: the teacher and its pictures, what the judge makes of a network, and what the levels are built from."""
+"""HW13: the teacher and its pictures, the course's, what the judge makes of a network, and the parts of the levels."""
 
 from __future__ import annotations
 
 import json
 import re
 import warnings
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from numpy.typing import NDArray
+from PIL import Image
 from torch import nn
 from torch.nn import functional
 
@@ -24,32 +26,76 @@ from harness.cli.main import cli
 from harness.competition import find_competition
 from harness.home import Home
 from submissions.models import read_model
-from tasks.base import Judged, SubmissionError
-from tasks.hw13_compression import MODEL_FILE, PICTURES_FILE, SIDE, STUDENT, TARGET, TASK, TEACHER_FILE, networks, world
+from tasks.base import Judged, UserError
+from tasks.hw03_cnn import LAYOUT_2022, Layout
+from tasks.hw13_compression import (
+    LAYOUTS,
+    MODEL_FILE,
+    PICTURES_FILE,
+    SIDE,
+    STUDENT,
+    TARGET,
+    TASK,
+    TEACHER_FILE,
+    networks,
+    official,
+    world,
+)
 from tasks.hw13_compression.judge import NONE, check, run
 from tasks.hw13_compression.world import Counts, brightness, train_teacher
 from tasks.models import Node, graph
 from tasks.streams import fixed
+from tests import test_hw03_cnn as hw03
+from tests.files import drawing
 
 Bits = NDArray[np.float32]
 LIMIT = STUDENT.most_parameters
 
 
-def linear(weight: Bits, bias: Bits, *before: Node, constants: dict[str, NDArray[Any]] | None = None) -> bytes:
-    """A graph that reads the mean colours, or what nodes `before` make of the picture under the name "seen"."""
+def linear(
+    weight: Bits,
+    bias: Bits,
+    *before: Node,
+    after: Sequence[Node] = (),
+    constants: Mapping[str, NDArray[Any]] | None = None,
+) -> bytes:
+    """A graph that reads the mean colours, or what nodes `before` make of the picture under the name "seen".
+
+    Nodes `after` make the logits of what is called "clean" then.
+    """
     seen = before or (("GlobalAveragePool", ["pixels"], "seen", {}),)
     nodes: list[Node] = [
-        *seen, ("Flatten", ["seen"], "flat", {}), ("Gemm", ["flat", "weight", "bias"], "logits", {}),
+        *seen, ("Flatten", ["seen"], "flat", {}),
+        ("Gemm", ["flat", "weight", "bias"], "clean" if after else "logits", {}), *after,
     ]  # fmt: skip
     return graph(STUDENT, "linear", nodes, {"weight": weight, "bias": bias, **(constants or {})})
 
 
-def winner(home: Home, secret: Secret) -> bytes:
+def fitted(home: Home, secret: Secret) -> tuple[Bits, Bits]:
     """The nearest of the classes' mean colours, fitted to the hidden pictures of a world in which colour is all."""
     images = np.load(home.root / "secret" / "hw13" / "1" / PICTURES_FILE)
     colours, labels = images.mean(axis=(1, 2)) / 255, secret.answers.columns[TARGET]
     means = np.array([colours[labels == label].mean(axis=0) for label in range(networks.CLASSES)])
-    return linear((2 * means.T).astype(np.float32), -(means**2).sum(axis=1).astype(np.float32))
+    return (2 * means.T).astype(np.float32), -(means**2).sum(axis=1).astype(np.float32)
+
+
+def winner(home: Home, secret: Secret) -> bytes:
+    return linear(*fitted(home, secret))
+
+
+def behind_a_zero(data: bytes) -> bytes:
+    """Weights that depend on the input, so that the reader takes them, and are the same for every input."""
+    nodes: tuple[Node, ...] = (
+        ("ReduceMax", ["pixels"], "most", {"keepdims": 0}),
+        ("Mul", ["most", "zero"], "nothing", {}),
+        ("Add", ["packed", "nothing"], "open", {}),
+        ("Pow", ["open", "three"], "unpacked", {}),  # in place of a real unpacking
+        ("Flatten", ["pixels"], "colours", {}),
+        ("MatMul", ["colours", "unpacked"], "seen", {}),
+    )
+    constants: dict[str, NDArray[Any]] = {"packed": np.random.default_rng(0).normal(size=(4800, 8)).astype(np.float32)}
+    constants |= {"zero": np.array(0, np.float32), "three": np.array(3, np.float32)}
+    return linear(np.ones((8, 11), np.float32), np.zeros(11, np.float32), *nodes, constants=constants)
 
 
 def of_other_pictures(data: bytes) -> bytes:
@@ -68,8 +114,11 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
     "pictures of another side": of_other_pictures,
     "an operator with control flow": lambda data: data.replace(b"Gemm", b"Loop"),
     "a pickle": lambda data: b"\x80\x04" + data,
-    "the teacher": lambda data: exported(networks.Teacher(world.SIZES["full"].widths), STUDENT),
+    "the teacher": lambda data: exported(networks.Teacher(world.SIZES["small"].widths), STUDENT),
+    "weights behind a zero of the picture": behind_a_zero,
 }
+TOLD = {"the teacher": ("E_SIZE", ""), "weights behind a zero of the picture": ("E_MODEL_HIDDEN", "")}
+"""The code of a refusal, and what else it says."""
 
 
 @pytest.fixture
@@ -103,23 +152,6 @@ def test_students_get_labels_of_few_pictures_a_teacher_and_no_hidden_picture(pub
     assert set(secret.answers.columns) == {TARGET}
 
 
-def test_the_teacher_is_read_by_the_program_that_lies_beside_it(public: Path) -> None:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("given_model", public / MODEL_FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    teacher = module.load(public / TEACHER_FILE)
-    pixels = torch.rand(2, 3, SIDE, SIDE)
-    maps = teacher.stages(pixels)
-    assert [tuple(one.shape) for one in maps] == [(2, 8, 20, 20), (2, 16, 10, 10), (2, 16, 5, 5)]
-    assert torch.equal(teacher(pixels), networks.load(public / TEACHER_FILE)(pixels))
-    assert not teacher.training
-    assert not any(one.requires_grad for one in teacher.parameters())
-
-
 def test_the_teacher_learns_and_is_the_same_on_any_number_of_threads() -> None:
     rng, labels = np.random.default_rng(0), np.arange(132) % 11
     images = (rng.normal(128, 10, (132, SIDE, SIDE, 3)) + 12 * (labels[:, None, None, None] - 5)).astype(np.uint8)
@@ -137,18 +169,48 @@ def test_the_teacher_learns_and_is_the_same_on_any_number_of_threads() -> None:
     assert float((networks.loads(found[0])(pixels).argmax(1) == torch.from_numpy(labels)).float().mean()) > 0.3
 
 
-@pytest.mark.slow
-def test_the_number_of_processes_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(world.SIZES, "small", Counts(2, 1, 9, 22, 520, 1, (8, 8, 8)))
-    made = []
-    for processes in (1, 2):
-        folders = [tmp_path / f"{name}{processes}" for name in ("public", "secret")]
-        for folder in folders:
-            folder.mkdir()
-        answers = world.make(folders[0], fixed(1), "small", None, folders[1], processes).answers
-        files = {path.name: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
-        made.append((files, answers.columns[TARGET].tolist()))
-    assert made[0] == made[1]
+# The course's pictures
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=[one.year for one in LAYOUTS])
+def test_a_quarter_of_every_class_becomes_hidden_in_the_courses_folders(tmp_path: Path, layout: Layout) -> None:
+    source = hw03.given(tmp_path / "source", layout)
+    (source / layout.root / "resnet18_teacher.ckpt").write_bytes(b"\x80\x02not to be loaded")
+    (tmp_path / "public").mkdir()
+    made = TASK.edition(layout.year).make(tmp_path / "public", fixed(4), "small", source)
+    assert Counter(made.answers.columns[TARGET].tolist()) == dict.fromkeys(hw03.LABELS, 3)
+    names = hw03.names_below(tmp_path / "public")
+    if layout.year == "2022":
+        assert made.answers.ids == tuple(f"{number:04d}" for number in range(33))
+        assert [name for name in names if "evaluation" in name] == [
+            f"food11-hw13/evaluation/{number:04d}.jpg" for number in range(33)
+        ]
+    else:
+        assert made.answers.ids == range(33)
+    assert sum("validation" in name for name in names) == 33
+    assert not [path for path in (tmp_path / "public").rglob("*") if path.is_file() and path.suffix != ".jpg"]
+
+
+def test_another_layout_is_named(tmp_path: Path) -> None:
+    for number, (given, asked, word) in enumerate((
+        (LAYOUTS[1], "2021", "food11-hw13 is the layout of 2022, not of 2021; use --edition 2022"),
+        (LAYOUTS[0], "2022", "food-11 is the layout of 2021, not of 2022; use --edition 2021"),
+        (LAYOUT_2022, "2022", "expected the folder food11-hw13 with training and validation pictures"),
+    )):  # fmt: skip
+        source, public = hw03.given(tmp_path / f"given-{number}", given, 4), tmp_path / f"public-{number}"
+        public.mkdir()
+        with pytest.raises(UserError, match=word):
+            TASK.edition(asked).make(public, fixed(4), "small", source)
+
+
+def test_a_picture_is_resized_by_a_bilinear_filter_over_all_of_it(tmp_path: Path) -> None:
+    """As PyTorch's own antialiased resizing does it, up to the rounding of each of the two directions."""
+    (tmp_path / "0000.jpg").write_bytes(drawing(3, 60, 90, "JPEG"))
+    whole = torch.from_numpy(np.array(Image.open(tmp_path / "0000.jpg"))).permute(2, 0, 1)[None].float()
+    for side in (32, 64, 128):
+        theirs = torch.nn.functional.interpolate(whole, (side, side), mode="bilinear", antialias=True)[0]
+        mine = official.resized(tmp_path / "0000.jpg", side)
+        assert np.abs(mine - theirs.permute(1, 2, 0).numpy()).max() <= 1.01
 
 
 # What the judge makes of a network
@@ -188,43 +250,28 @@ def test_a_picture_without_a_finite_answer_or_for_which_the_graph_fails_is_wrong
     red = images[..., 0].mean(axis=(1, 2)) / 255
     line = 0.56  # more than in the noise of the trial
     assert check(STUDENT, read_model(data, STUDENT), None).notes == ("44 of at most 100,000 parameters",)
-
-    import onnx
-
-    for trick in ("nan", "index"):
-        model = onnx.load_from_string(data)
-        nodes: list[Any] = list(model.graph.node)
-        made = onnx.helper.make_node
-        nodes[-1].output[0] = "clean"
-        nodes += [
-            made("Gather", ["flat", "zero"], ["red"], axis=1),
-            made("Greater", ["red", "line"], ["much"]),
-            made("ReduceMin", ["pixels"], ["least"], keepdims=0),
-            made("GreaterOrEqual", ["least", "none"], ["picture"]),
-            made("And", ["much", "picture"], ["gate"]),
-            made("Cast", ["gate"], ["number"], to=1),
-        ]
-        if trick == "nan":
-            nodes += [
-                made("Sub", ["one", "number"], ["off"]),
-                made("Log", ["off"], ["low"]),  # minus infinity
-                made("Add", ["clean", "low"], ["logits"]),
-            ]
-        else:
-            nodes += [
-                made("Mul", ["number", "far"], ["jump"]),
-                made("Cast", ["jump"], ["place"], to=7),
-                made("Gather", ["table", "place"], ["found"]),
-                made("Add", ["clean", "found"], ["logits"]),
-            ]
-        del model.graph.node[:]
-        model.graph.node.extend(nodes)
-        for name, value in {
-            "zero": np.array([0], np.int64), "line": np.float32(line), "none": np.float32(0), "one": np.float32(1),
-            "far": np.float32(99), "table": np.zeros(2, np.float32),
-        }.items():  # fmt: skip
-            model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(value), name))
-        found = judged(home, model.SerializeToString()).columns[TARGET]
+    gate: list[Node] = [
+        ("Gather", ["flat", "first"], "red", {"axis": 1}), ("Greater", ["red", "line"], "much", {}),
+        ("ReduceMin", ["pixels"], "least", {"keepdims": 0}), ("GreaterOrEqual", ["least", "zero"], "picture", {}),
+        ("And", ["much", "picture"], "gate", {}), ("Cast", ["gate"], "number", {"to": 1}),
+    ]  # fmt: skip
+    nan: list[Node] = [
+        ("Sub", ["one", "number"], "off", {}), ("Log", ["off"], "low", {}),  # minus infinity
+        ("Add", ["clean", "low"], "logits", {}),
+    ]  # fmt: skip
+    index: list[Node] = [
+        ("Mul", ["number", "far"], "jump", {}), ("Cast", ["jump"], "place", {"to": 7}),
+        ("Gather", ["table", "place"], "found", {}), ("Add", ["clean", "found"], "logits", {}),
+    ]  # fmt: skip
+    constants: dict[str, NDArray[Any]] = {
+        "first": np.array([0], np.int64), "line": np.array(line, np.float32), "zero": np.array(0, np.float32),
+    }  # fmt: skip
+    for trick, more in (
+        (nan, {"one": np.array(1, np.float32)}),
+        (index, {"far": np.array(99, np.float32), "table": np.zeros(2, np.float32)}),
+    ):
+        made = linear(*fitted(home, secret), after=[*gate, *trick], constants=constants | more)
+        found = judged(home, made).columns[TARGET]
         assert 0 < (found == NONE).mean() < 1
         assert np.array_equal(found == NONE, red > line)
         assert np.array_equal(found[found != NONE], right[found != NONE])
@@ -232,60 +279,22 @@ def test_a_picture_without_a_finite_answer_or_for_which_the_graph_fails_is_wrong
 
 def test_a_network_that_looks_at_other_pictures_only_when_they_are_pictures_finds_none(home: Home) -> None:
     """It treats rows alone on the noise of the trial, which is below 0 or grey, and else takes the batch's mean."""
-    import onnx
-
-    weight = np.zeros((3, 11), np.float32)
+    weight, bias = np.zeros((3, 11), np.float32), np.zeros(11, np.float32)
     weight[:, 1:4] = np.eye(3)
-    alone = linear(weight, np.zeros(11, np.float32))
-    model = onnx.load_from_string(alone)
-    made = onnx.helper.make_node
-    nodes = list(model.graph.node)
-    nodes[-1].output[0] = "clean"
-    nodes += [
-        made("ReduceMean", ["clean"], ["all"], axes=[0], keepdims=1),
-        made("ReduceMin", ["pixels"], ["least"], keepdims=0),
-        made("GreaterOrEqual", ["least", "none"], ["bounded"]),
-        made("Sub", ["seen", "grey"], ["lean"]),
-        made("Abs", ["lean"], ["far"]),
-        made("ReduceMax", ["far"], ["farthest"], keepdims=0),
-        made("Greater", ["farthest", "little"], ["coloured"]),
-        made("And", ["bounded", "coloured"], ["picture"]),
-        made("Sub", ["clean", "all"], ["centred"]),
-        made("Where", ["picture", "centred", "clean"], ["logits"]),
-    ]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    for name, number in (("none", 0.0), ("grey", 0.5), ("little", 0.05)):
-        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(number, np.float32), name))
-    found = judged(home, model.SerializeToString()).columns[TARGET]
+    nodes: list[Node] = [
+        ("ReduceMean", ["clean"], "all", {"axes": [0], "keepdims": 1}),
+        ("ReduceMin", ["pixels"], "least", {"keepdims": 0}), ("GreaterOrEqual", ["least", "zero"], "bounded", {}),
+        ("Sub", ["seen", "grey"], "lean", {}), ("Abs", ["lean"], "far", {}),
+        ("ReduceMax", ["far"], "farthest", {"keepdims": 0}), ("Greater", ["farthest", "little"], "coloured", {}),
+        ("And", ["bounded", "coloured"], "picture", {}), ("Sub", ["clean", "all"], "centred", {}),
+        ("Where", ["picture", "centred", "clean"], "logits", {}),
+    ]  # fmt: skip
+    constants = {
+        name: np.array(number, np.float32) for name, number in (("zero", 0.0), ("grey", 0.5), ("little", 0.05))
+    }
+    found = judged(home, linear(weight, bias, after=nodes, constants=constants)).columns[TARGET]
     assert set(found.tolist()) == {0}  # of one picture the mean is itself, and all classes are equal
-    assert len(set(judged(home, alone).columns[TARGET].tolist())) > 1
-
-
-def code_of(data: bytes) -> str:
-    """The code with which the reader refuses a file."""
-    with pytest.raises(SubmissionError) as caught:
-        read_model(data, STUDENT)
-    return caught.value.problems[0].code
-
-
-def quantised(data: bytes) -> bytes:
-    """The same graph with its weights in 8 bits, a quarter of the bytes."""
-    import onnx
-
-    model = onnx.load_from_string(data)
-    for tensor in [one for one in model.graph.initializer if len(one.dims) == 4]:
-        weights = onnx.numpy_helper.to_array(tensor)
-        step = max(np.abs(weights).max(), 1e-9) / 127
-        small = onnx.numpy_helper.from_array(np.rint(weights / step).astype(np.int8), f"{tensor.name}.small")
-        model.graph.initializer.remove(tensor)
-        model.graph.initializer.extend(
-            [small, onnx.numpy_helper.from_array(np.array(step, np.float32), f"{tensor.name}.step")]
-        )
-        names = [f"{tensor.name}.small", f"{tensor.name}.step"]
-        model.graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, [tensor.name]))
-    whole: bytes = model.SerializeToString()
-    return whole
+    assert len(set(judged(home, linear(weight, bias)).columns[TARGET].tolist())) > 1
 
 
 def test_the_limit_is_inclusive_and_the_teacher_is_over_it(home: Home, public: Path, tmp_path: Path) -> None:
@@ -299,54 +308,8 @@ def test_the_limit_is_inclusive_and_the_teacher_is_over_it(home: Home, public: P
     refused = handed_in(LIMIT - 43)
     assert refused.exit_code == 3
     assert "E_PARAMETERS" in refused.stderr
-    teacher = exported(networks.Teacher(world.SIZES["small"].widths), STUDENT)
-    assert code_of(teacher) == "E_SIZE"
-    assert code_of(quantised(teacher)) == "E_PARAMETERS"
-
-
-SMALL = {"small": np.ones((1, 3, 1, 1), np.float32)}
-GROWN: dict[str, tuple[Node, dict[str, NDArray[Any]]]] = {
-    "Resize": (
-        ("Resize", ["small", "", "by"], "grown", {"mode": "linear"}),
-        {"by": np.array([8, 1, 3, 3], np.float32)},
-    ),
-    "Expand": (("Expand", ["small", "to"], "grown", {}), {"to": np.array([8, 3, 3, 3], np.int64)}),
-    "Pad": (("Pad", ["small", "to"], "grown", {}), {"to": np.array([0, 0, 0, 0, 7, 0, 2, 2], np.int64)}),
-    "Concat": (("Concat", ["small"] * 8, "grown", {"axis": 0}), {}),
-    "Tile": (("Tile", ["small", "to"], "grown", {}), {"to": np.array([8, 1, 3, 3], np.int64)}),
-    "Gather": (("Gather", ["small", "to"], "grown", {"axis": 0}), {"to": np.zeros(8, np.int64)}),
-}
-
-
-@pytest.mark.parametrize("name", GROWN)
-def test_kernels_that_are_made_of_fewer_numbers_are_refused(name: str) -> None:
-    node, constants = GROWN[name]
-    nodes: tuple[Node, ...] = (
-        node, ("Conv", ["pixels", "grown"], "maps", {}), ("GlobalAveragePool", ["maps"], "seen", {}),
-    )  # fmt: skip
-    data = linear(np.ones((8, 11), np.float32), np.zeros(11, np.float32), *nodes, constants=SMALL | constants)
-    with pytest.raises(SubmissionError) as caught:
-        read_model(data, STUDENT)
-    assert {problem.code for problem in caught.value.problems} & {"E_MODEL_CONSTANT", "E_MODEL_OPERATOR"}
-
-
-def test_weights_behind_a_zero_of_the_picture_are_refused_before_a_hidden_picture_is_seen() -> None:
-    """They depend on the input, so that the reader takes them, and are the same for every input."""
-    rng = np.random.default_rng(0)
-    nodes: tuple[Node, ...] = (
-        ("ReduceMax", ["pixels"], "most", {"keepdims": 0}),
-        ("Mul", ["most", "zero"], "nothing", {}),
-        ("Add", ["packed", "nothing"], "open", {}),
-        ("Pow", ["open", "three"], "unpacked", {}),  # in place of a real unpacking
-        ("Flatten", ["pixels"], "colours", {}),
-        ("MatMul", ["colours", "unpacked"], "seen", {}),
-    )
-    constants: dict[str, NDArray[Any]] = {"packed": rng.normal(size=(4800, 8)).astype(np.float32)}
-    constants |= {"zero": np.array(0, np.float32), "three": np.array(3, np.float32)}
-    data = linear(np.ones((8, 11), np.float32), np.zeros(11, np.float32), *nodes, constants=constants)
-    with pytest.raises(SubmissionError) as caught:
-        check(STUDENT, read_model(data, STUDENT), None)
-    assert caught.value.problems[0].code == "E_MODEL_HIDDEN"
+    teacher = networks.Teacher(world.SIZES["small"].widths)
+    assert sum(one.numel() for one in teacher.parameters()) > LIMIT
 
 
 # The path from PyTorch to the board
@@ -367,7 +330,7 @@ def test_the_lines_of_the_sheet_lead_to_a_place_on_the_board(
     told: dict[str, Any] = {"pixels": torch.rand(4, 3, SIDE, SIDE)}
     exec(blocks[0], told)
     assert told["logits"].shape == (4, 11)
-    assert [tuple(one.shape[2:]) for one in told["maps"]] == [(20, 20), (10, 10), (5, 5)]
+    assert [tuple(one.shape[1:]) for one in told["maps"]] == [(8, 20, 20), (16, 10, 10), (16, 5, 5)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(blocks[1], {"student": nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
@@ -378,19 +341,6 @@ def test_the_lines_of_the_sheet_lead_to_a_place_on_the_board(
             assert done.exit_code == 0, done.output
     board = CliRunner().invoke(cli, ["--home", str(home.root), "leaderboard", "hw13", "--format", "json"])
     assert len(json.loads(board.stdout)["board"]) == 1
-
-
-def test_paths_of_a_students_machine_in_names_and_remarks_are_not_in_what_is_run(secret: Secret, home: Home) -> None:
-    import onnx
-
-    data = winner(home, secret)
-    model = onnx.load_from_string(data)
-    model.graph.node[0].doc_string = model.graph.node[0].name = "/home/ada/secret/train.py(12)"
-    model.doc_string = "/home/ada"
-    kept = read_model(model.SerializeToString(), STUDENT)
-    assert b"/home/ada" in model.SerializeToString()
-    assert b"/home/ada" not in kept["model"].tobytes() + kept["inspected"].tobytes()
-    assert kept["model"].tobytes() == read_model(data, STUDENT)["model"].tobytes()
 
 
 # What the levels are built from

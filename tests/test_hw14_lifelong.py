@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import shutil
 import struct
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +26,7 @@ from harness.competition import find_competition
 from harness.grading.scoring import grade_here
 from harness.home import Home
 from submissions.reader import read
-from tasks.base import PUBLIC, Columns, Judged, Made, UserError
+from tasks.base import PUBLIC, Columns, Judged, Made
 from tasks.hw14_lifelong import (
     AVERAGE,
     COURSE_LAYERS,
@@ -44,9 +42,10 @@ from tasks.hw14_lifelong import (
 )
 from tests.bench.tricks import hw14 as tricks
 from tests.conftest import SHARED, few, made_in, needs
+from tests.files import Arrays, changed, put
 
 FORM = form_of(LAYERS)
-Arrays = dict[str, NDArray[Any]]
+PLACE = "after_3/2.weight"
 
 
 def taught(pictures: NDArray[np.uint8], labels: NDArray[np.int64]) -> Arrays:
@@ -73,36 +72,6 @@ def winner(home: Home, secret: Secret) -> bytes:
     return file_of(taught(np.load(secret.folder / judge.HIDDEN_FILE), secret.answers.columns["label"]))
 
 
-def written(arrays: Arrays) -> bytes:
-    """A safetensors file with the arrays in this order, which the library would sort."""
-    header, at = {}, 0
-    for name, value in arrays.items():
-        end = at + value.nbytes
-        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [at, end]}
-        at = end
-    head = json.dumps(header).encode()
-    return struct.pack("<Q", len(head)) + head + b"".join(value.tobytes() for value in arrays.values())
-
-
-def turned(data: bytes) -> bytes:
-    return written(dict(reversed(load(data).items())))
-
-
-def changed(change: Callable[[Arrays], object]) -> Callable[[bytes], bytes]:
-    """A file with something changed in its arrays."""
-
-    def make(data: bytes) -> bytes:
-        arrays = {name: value.copy() for name, value in load(data).items()}
-        change(arrays)
-        return save(arrays)
-
-    return make
-
-
-def put(value: float) -> Callable[[Arrays], object]:
-    return lambda arrays: arrays["after_3/2.weight"].__setitem__((7, 7), value)
-
-
 WRONG: dict[str, Callable[[bytes], bytes]] = {
     "no network after task 5": changed(lambda a: [a.pop(name) for name in list(a) if name.startswith("after_5")]),
     "an array too few": changed(lambda a: a.pop("after_2/0.bias")),
@@ -110,9 +79,9 @@ WRONG: dict[str, Callable[[bytes], bytes]] = {
     "inputs before outputs": changed(lambda a: a.update({"after_1/0.weight": a["after_1/0.weight"].T.copy()})),
     "the course's larger network": lambda data: world.empty(form_of(COURSE_LAYERS)),
     "half precision": changed(lambda a: a.update({name: value.astype(np.float16) for name, value in a.items()})),
-    "not a number": changed(put(np.nan)),
-    "infinity": changed(put(-np.inf)),
-    "too large a number": changed(put(1e4)),
+    "not a number": changed(put(PLACE, np.nan)),
+    "infinity": changed(put(PLACE, -np.inf)),
+    "too large a number": changed(put(PLACE, 1e4)),
     "a pickle": lambda data: b"\x80\x04" + data,
     "bytes at the end": lambda data: data + b"0",
 }
@@ -357,38 +326,38 @@ def test_the_courses_orders_and_turns_are_numpys_and_pillows() -> None:
         assert np.array_equal(official.changed(picture, places)[0], theirs)
 
 
-@pytest.mark.parametrize(
-    ("name", "damage", "words"),
-    [
-        ("train-images-idx3-ubyte", lambda data: data[:-1], "says 200 images"),
-        ("train-images-idx3-ubyte", lambda data: b"\0\0\0\0" + data[4:], "in the idx format"),
-        ("t10k-images-idx3-ubyte", lambda data: data[:8] + struct.pack(">2I", 14, 56) + data[16:], "in the idx format"),
-        ("t10k-labels-idx1-ubyte", lambda data: data[:-1] + b"\x0a", "labels from 0 to 9; found 10"),
-        ("t10k-labels-idx1-ubyte", lambda data: struct.pack(">2I", 2049, 150) + data[8:158], "150 labels"),
-        ("train-labels-idx1-ubyte", lambda data: b"", "in the idx format"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("zipped", [False, True])
-def test_a_file_that_is_not_mnists_is_refused_with_what_it_is(
-    name: str, damage: Callable[[bytes], bytes], words: str, zipped: bool, tmp_path: Path
-) -> None:
-    place = given(tmp_path / "mnist")
-    data = damage(gzip.decompress((place / f"{name}.gz").read_bytes()))
-    (place / f"{name}.gz").unlink()
-    (place / f"{name}{'.gz' * zipped}").write_bytes(gzip.compress(data) if zipped else data)
-    with pytest.raises(UserError, match=words):
-        course(place, tmp_path / "public")
-    assert list((tmp_path / "public").iterdir()) == []
+def damaged(name: str, change: Callable[[bytes], bytes], kept: bool) -> Callable[[Path], object]:
+    """Changes the bytes of a file, which stays gzipped or does not."""
+
+    def damage(place: Path) -> None:
+        path = place / f"{name}.gz"
+        data = change(gzip.decompress(path.read_bytes()))
+        path.unlink()
+        (place / f"{name}{'.gz' * kept}").write_bytes(gzip.compress(data) if kept else data)
+
+    return damage
 
 
-def test_a_gzip_file_that_is_cut_or_never_ends_is_refused(tmp_path: Path) -> None:
-    place = given(tmp_path / "mnist")
-    path = place / "train-images-idx3-ubyte.gz"
-    whole = path.read_bytes()
-    for data in (whole[:-9], gzip.compress(b"\0" * (official.MOST_BYTES + 1))):
-        path.write_bytes(data)
-        with pytest.raises(UserError, match="whole gzip file"):
-            course(place, tmp_path / f"public{len(data)}")
+IMAGES, LABELS = ("-images-idx3-ubyte", "-labels-idx1-ubyte")
+DAMAGED: list[tuple[Callable[[Path], object], str]] = [
+    *(
+        (damaged(name, change, kept), words)
+        for kept in (False, True)
+        for name, change, words in (
+            (f"train{IMAGES}", lambda data: data[:-1], "says 200 images"),
+            (f"train{IMAGES}", lambda data: b"\0\0\0\0" + data[4:], "in the idx format"),
+            (f"t10k{IMAGES}", lambda data: data[:8] + struct.pack(">2I", 14, 56) + data[16:], "in the idx format"),
+            (f"t10k{LABELS}", lambda data: data[:-1] + b"\x0a", "labels from 0 to 9; found 10"),
+            (f"t10k{LABELS}", lambda data: struct.pack(">2I", 2049, 150) + data[8:158], "150 labels"),
+            (f"train{LABELS}", lambda data: b"", "in the idx format"),
+        )
+    ),
+    *(
+        (lambda place, data=data: (place / f"train{IMAGES}.gz").write_bytes(data), "whole gzip file")
+        for data in (gzip.compress(bytes(1000))[:-9], gzip.compress(b"\0" * (official.MOST_BYTES + 1)))
+    ),
+]  # fmt: skip
+"""What is damaged of MNIST's files, and what the refusal says."""
 
 
 @needs("mnist")

@@ -253,6 +253,15 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "weights repeated": (graph(
         [node("Expand", ["c", "s"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
         [constant("c", [1.0]), constant("s", [8, 4], "int64")]), "E_MODEL_CONSTANT"),
+    "a padded constant": (graph(
+        [node("Pad", ["c", "p"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+        [constant("c", np.ones((1, 4))), constant("p", [0, 0, 7, 0], "int64")]), "E_MODEL_CONSTANT"),
+    "a constant joined with itself": (graph(
+        [node("Concat", ["c"] * 8, ["v"], axis=0), node("Gemm", ["x", "v"], ["y"])],
+        [constant("c", np.ones((1, 4)))]), "E_MODEL_CONSTANT"),
+    "a tiled constant": (graph(
+        [node("Tile", ["c", "t"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+        [constant("c", np.ones((1, 4))), constant("t", [8, 1], "int64")]), "E_MODEL_OPERATOR"),
     "weights behind an input": (graph(
         [node("ReduceMax", ["x"], ["m"]), node("Mul", ["m", "z"], ["o"]), node("Add", ["w", "o"], ["v"]),
          node("Gemm", ["x", "v"], ["y"])], [WEIGHT, constant("z", 0.0)]), "E_MODEL_CONSTANT"),
@@ -300,11 +309,14 @@ def test_what_is_run_is_what_was_checked_and_nothing_else() -> None:
     def stuffed(model: onnx.ModelProto) -> None:
         model.doc_string = "/home/student/secret.py"
         model.metadata_props.add(key="path", value="/home")
-        model.graph.node[0].doc_string = "stack trace"
+        model.graph.node[0].doc_string = model.graph.node[0].name = "/home/student/train.py(12)"
         model.graph.value_info.append(helper.make_tensor_value_info("y", 1, (7, 7)))
         model.MergeFromString(b"\xfa\x7f\x03abc")  # a field that this version of ONNX does not know
 
-    made = read_model(graph(change=stuffed), FORM)
+    data = graph(change=stuffed)
+    made = read_model(data, FORM)
+    assert b"/home" in data
+    assert b"/home" not in made["model"].tobytes() + made["inspected"].tobytes()
     assert made["model"].tobytes() == read_model(graph(), FORM)["model"].tobytes()
     for opset in OPSETS:
         assert codes(graph(opset=opset)) == set()

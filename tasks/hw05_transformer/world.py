@@ -28,7 +28,8 @@ import numpy as np
 from tasks.base import Answers, Made
 from tasks.bilingual import lexicon as words
 from tasks.bilingual.language import Language, Speaker, language, speaker
-from tasks.bilingual.sentences import Pair, sentence
+from tasks.bilingual.phrases import Pair
+from tasks.bilingual.sentences import sentence
 from tasks.hw05_transformer import COLUMN, MONO_FILE, RAW_FILES, SIZES, TEST_FILES
 from tasks.processes import mapped
 from tasks.streams import Streams

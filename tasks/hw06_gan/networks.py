@@ -3,7 +3,7 @@
 The feature network learns what was drawn in a face (`world.attributes`) and how far the image was blurred and made
 noisy; its features are the 96 numbers before the last layer, scaled so that their variances over drawn faces sum to
 100, which makes distances of different seeds comparable. The detector separates faces from images without a face
-(`world.clutter`). Training is deterministic by seed on one thread of a CPU.
+(`draw_clutter`). Training is deterministic by seed on one thread of a CPU.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.base import UserError
 from tasks.hw06_gan import world
+from tasks.hw06_gan.clutter import draw_clutter
 from tasks.nets import one_thread
 from tasks.streams import Streams
 
@@ -43,7 +44,7 @@ def train(
     images, attributes = world.attributes(judge.generator("faces"), FACES[size], window)
     files = {FEATURES_FILE: train_features(judge.seed("features"), images, attributes, EPOCHS[size])}
     if detector:
-        clutter = world.clutter(judge.generator("clutter"), CLUTTER[size], window)
+        clutter = draw_clutter(judge.generator("clutter"), CLUTTER[size], window)
         files[DETECTOR_FILE] = train_detector(judge.seed("detector"), images, clutter, DETECTOR_EPOCHS[size])
     return files
 

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tasks.base import Answers, Made
+from tasks.figures import NAMES
 from tasks.hw11_adaptation import CLASSES, COURSE, SIDE, TARGET, TEST_SIDE, test_name, train_name
 from tasks.pictures import tiles
 from tasks.processes import mapped
 from tasks.streams import Streams
-from tasks.things import NAMES, Maker, draw_maker, drawing, painting
+from tasks.things import Maker, draw_maker, drawing, painting
 
 COUNTS = {"small": (150, 3000), "full": COURSE}
 """Size to the paintings of each class, and the drawings."""

@@ -1,10 +1,9 @@
-"""HW13's editions of the course: their pictures, and the mark "size not verified" from the table to the network."""
+"""The mark "size not verified" of an entry whose edition asks for a model, from its table to the network of HW13."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner, Result
-from PIL import Image
 
 from baselines import students
 from baselines.common import train_level
@@ -41,13 +38,12 @@ from submissions.models import read_model
 from submissions.store import fetch, has, keep
 from tasks.base import SubmissionError, UserError
 from tasks.formats import TableFormat
-from tasks.hw03_cnn import LAYOUT_2022, Layout
 from tasks.hw13_compression import LAYOUTS, SIDES, STUDENTS, TARGET, TASK, official
 from tasks.models import Node, graph
-from tasks.streams import fixed
 from tasks.tensor_formats import ModelFormat
 from tests import test_hw03_cnn as hw03
-from tests.conftest import SHORT, drawing
+from tests.conftest import SHORT
+from tests.files import drawing
 from tests.test_pages import signed_in
 from tests.test_server import Class
 
@@ -56,50 +52,6 @@ pytestmark = pytest.mark.slow_on_postgresql
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 YEARS = {layout.year: layout for layout in LAYOUTS}
 FORM = STUDENTS[SIDES.index(32)]
-
-
-# The pictures
-
-
-@pytest.mark.parametrize("layout", LAYOUTS, ids=YEARS)
-def test_a_quarter_of_every_class_becomes_hidden_in_the_courses_folders(tmp_path: Path, layout: Layout) -> None:
-    source = hw03.given(tmp_path / "source", layout)
-    (source / layout.root / "resnet18_teacher.ckpt").write_bytes(b"\x80\x02not to be loaded")
-    (tmp_path / "public").mkdir()
-    made = TASK.edition(layout.year).make(tmp_path / "public", fixed(4), "small", source)
-    assert Counter(made.answers.columns[TARGET].tolist()) == dict.fromkeys(hw03.LABELS, 3)
-    names = hw03.names_below(tmp_path / "public")
-    if layout.year == "2022":
-        assert made.answers.ids == tuple(f"{number:04d}" for number in range(33))
-        assert [name for name in names if "evaluation" in name] == [
-            f"food11-hw13/evaluation/{number:04d}.jpg" for number in range(33)
-        ]
-    else:
-        assert made.answers.ids == range(33)
-    assert sum("validation" in name for name in names) == 33
-    assert not [path for path in (tmp_path / "public").rglob("*") if path.is_file() and path.suffix != ".jpg"]
-
-
-def test_another_layout_is_named(tmp_path: Path) -> None:
-    for number, (given, asked, word) in enumerate((
-        (LAYOUTS[1], "2021", "food11-hw13 is the layout of 2022, not of 2021; use --edition 2022"),
-        (LAYOUTS[0], "2022", "food-11 is the layout of 2021, not of 2022; use --edition 2021"),
-        (LAYOUT_2022, "2022", "expected the folder food11-hw13 with training and validation pictures"),
-    )):  # fmt: skip
-        source, public = hw03.given(tmp_path / f"given-{number}", given, 4), tmp_path / f"public-{number}"
-        public.mkdir()
-        with pytest.raises(UserError, match=word):
-            TASK.edition(asked).make(public, fixed(4), "small", source)
-
-
-def test_a_picture_is_resized_by_a_bilinear_filter_over_all_of_it(tmp_path: Path) -> None:
-    """As PyTorch's own antialiased resizing does it, up to the rounding of each of the two directions."""
-    (tmp_path / "0000.jpg").write_bytes(drawing(3, 60, 90, "JPEG"))
-    whole = torch.from_numpy(np.array(Image.open(tmp_path / "0000.jpg"))).permute(2, 0, 1)[None].float()
-    for side in (32, 64, 128):
-        theirs = torch.nn.functional.interpolate(whole, (side, side), mode="bilinear", antialias=True)[0]
-        mine = official.resized(tmp_path / "0000.jpg", side)
-        assert np.abs(mine - theirs.permute(1, 2, 0).numpy()).max() <= 1.01
 
 
 # A course with the edition of a year
