@@ -143,8 +143,8 @@ def open_count(home: Home) -> int:
     """The submissions that have neither a grade nor a failed lease."""
     with home.database() as database:
         graded = sum(1 for _ in results.grade_rows(database))
-        (failed,) = database.one("SELECT count(*) FROM leases WHERE failed_code IS NOT NULL") or (0,)
-        (every,) = database.one("SELECT count(*) FROM submissions") or (0,)
+        failed = database.value("SELECT count(*) FROM leases WHERE failed_code IS NOT NULL")
+        every = database.value("SELECT count(*) FROM submissions")
     return int(every) - graded - int(failed)
 
 
@@ -186,7 +186,7 @@ def test_four_hundred_files_survive_a_killed_node_a_killed_driver_and_files_that
         assert second.wait(60) == 0, log.read_text()[-3000:]
     books_balance(home, failed=len(bad))
     with home.database() as database:
-        failed = [row[0] for row in database.fetch("SELECT submission_id FROM leases WHERE failed_code IS NOT NULL")]
+        failed = database.column("SELECT submission_id FROM leases WHERE failed_code IS NOT NULL")
         graded = {row.submission for row in results.grade_rows(database)}
     assert sorted(failed) == bad
     assert len(graded) == 398
@@ -209,7 +209,7 @@ def test_a_stopped_driver_gives_its_leases_back_and_counts_nothing(home: Home, c
         process.terminate()
         assert process.wait(60) == 0, log.read_text()
         assert queue.held(database, datetime.now(UTC)) == []
-        assert database.fetch("SELECT attempts, losses FROM leases") == [(0, 0)]
+        assert database.fetch("SELECT attempts, losses FROM leases") == [{"attempts": 0, "losses": 0}]
 
 
 @pytest.mark.slow

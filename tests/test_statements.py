@@ -18,7 +18,7 @@ from harness.course import handing_in
 from harness.course.access import owner
 from harness.home import open_home
 from leaderboard import database as database_module
-from leaderboard.database import Database
+from leaderboard.database import Database, open_database
 
 FOLDER = Path(__file__).parents[1] / "leaderboard"
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "database", "schema"))
@@ -26,12 +26,9 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in (
 
 ASKS = ("db.fetch", "db.one", "db.value", "db.column", "db.execute")
 TREES = {name: ast.parse((FOLDER / f"{name}.py").read_text(encoding="utf-8")) for name in MODULES}
-FUNCTIONS = {
-    node.name: (module, node)
-    for module, tree in TREES.items()
-    for node in ast.walk(tree)
-    if isinstance(node, ast.FunctionDef)
-}
+FUNCTIONS = [
+    (module, node) for module, tree in TREES.items() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+]
 
 
 @dataclass(frozen=True)
@@ -46,14 +43,20 @@ class Place:
         return vars(importlib.import_module(f"leaderboard.{self.module}"))
 
 
+def calls() -> Iterator[tuple[Place, ast.Call]]:
+    """Each call in the leaderboard, with the function that it stands in."""
+    for module, function in FUNCTIONS:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call):
+                yield Place(module, function), node
+
+
 def statements() -> Iterator[tuple[str, str]]:
     """Where a statement stands, and each text that it can have."""
-    for module, tree in TREES.items():
-        for function in ast.walk(tree):
-            for node in ast.walk(function) if isinstance(function, ast.FunctionDef) else ():
-                if isinstance(node, ast.Call) and ast.unparse(node.func) in ASKS:
-                    for text in texts(node.args[0], Place(module, function)):
-                        yield f"{module}:{node.lineno}", text
+    for at, call in calls():
+        if ast.unparse(call.func) in ASKS:
+            for text in texts(call.args[0], at):
+                yield f"{at.module}:{call.lineno}", text
 
 
 def texts(node: ast.expr, at: Place) -> list[str]:
@@ -127,20 +130,18 @@ def returned(name: str, at: Place) -> list[str]:
 
 
 def returned_by(called: str) -> list[str]:
-    module, function = FUNCTIONS[called]
+    module, function = next(one for one in FUNCTIONS if one[1].name == called)
     ends = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
     return [text for end in ends if isinstance(end, ast.Tuple) for text in texts(end.elts[0], Place(module, function))]
 
 
 def given(function: ast.FunctionDef, place: int, name: str) -> list[str]:
     """The texts that calls in the leaderboard give for a parameter, and its default."""
-    found = []
-    for module, tree in TREES.items():
-        for inside in ast.walk(tree):
-            for call in ast.walk(inside) if isinstance(inside, ast.FunctionDef) else ():
-                if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] == function.name:
-                    arguments = call.args[place : place + 1] or [key.value for key in call.keywords if key.arg == name]
-                    found += [text for argument in arguments for text in texts(argument, Place(module, inside))]
+    found: list[str] = []
+    for at, call in calls():
+        if ast.unparse(call.func).split(".")[-1] == function.name:
+            arguments = call.args[place : place + 1] or [key.value for key in call.keywords if key.arg == name]
+            found += [text for argument in arguments for text in texts(argument, at)]
     defaults = dict(
         zip([one.arg for one in reversed(function.args.args)], reversed(function.args.defaults), strict=False)
     )
@@ -191,9 +192,9 @@ def test_a_submission_at_home_opens_the_database_once_and_asks_little(
     home = open_home(tmp_path / "home")
     counts = {"opened": 0, "statements": 0}
 
-    def opened(url: str, real: Any = database_module.open_database) -> Database:
+    def opened(url: str) -> Database:
         counts["opened"] += 1
-        return real(url)
+        return open_database(url)
 
     def run(self: Database, sql: str, values: dict[str, Any], real: Any = Database._run) -> Any:
         counts["statements"] += 1
