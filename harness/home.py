@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from tasks import locks
 from tasks.errors import UserError
@@ -339,6 +339,10 @@ def instant(text: str, where: str) -> Any:
     return moment
 
 
+@overload
+def local(home: Home, moment: datetime) -> str: ...
+@overload
+def local(home: Home, moment: datetime | None) -> str | None: ...
 def local(home: Home, moment: datetime | None) -> str | None:
     """An instant as RFC 3339 in the course's time zone, to the second."""
     if moment is None:

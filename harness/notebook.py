@@ -19,7 +19,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from harness.course.types import Submitted
 
 DRIVE = Path("/content/drive")
 """Where the Drive is mounted on Colab."""
@@ -47,30 +50,31 @@ class GraderError(Exception):
 class Result:
     """The result of a submission. It displays itself; `result["rank"]` reads a field of `submit --format json`."""
 
-    body: dict[str, Any] = field(repr=False)
+    done: Submitted = field(repr=False)
 
     def __getitem__(self, name: str) -> Any:
-        return self.body[name]
+        return self.done.body[name]
 
     @property
     def submission(self) -> int:
         """The number of the submission."""
-        return int(self.body["submission"])
+        return self.done.accepted.submission
 
     @property
     def score(self) -> float | None:
         """The public score; None before grading."""
-        return float(self.body["scores"][0]["public"]) if self.body["scores"] else None
+        scores = self.done.submission.scores
+        return scores[0].public if scores else None
 
     @property
     def rank(self) -> int | None:
         """The rank on the public board; None before grading, or if it is not ranked."""
-        return None if self.body["rank"] is None else int(self.body["rank"])
+        return self.done.submission.rank
 
     @property
     def left(self) -> int:
         """The remaining submissions for today."""
-        return int(self.body["quota"]["left"])
+        return self.done.accepted.quota.left
 
     def __repr__(self) -> str:
         shown, said = self._lines()
@@ -87,8 +91,8 @@ class Result:
         from harness.cli.hand_in import result_lines, slot_lines
         from harness.words import inert
 
-        shown, said = result_lines(self.body)
-        return [inert(line) for line in shown], [inert(line) for line in [*said, *slot_lines(self.body)]]
+        shown, said = result_lines(self.done.submission)
+        return [inert(line) for line in shown], [inert(line) for line in [*said, *slot_lines(self.done)]]
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -126,11 +130,13 @@ def data_folder(homework: str) -> Path:
     _colab_secrets()
     source = common.source(named=False)
     listing = source.files(homework)
-    if "folder" in listing:
-        return Path(listing["folder"])
+    if listing.folder is not None:
+        return Path(listing.folder)
     from harness.course.download import download
+    from harness.course.remote import RemoteCourse
 
-    return download(source, listing, Path(listing["homework"]), common.progress_bar)
+    assert isinstance(source, RemoteCourse)
+    return download(source, listing, Path(listing.homework), common.progress_bar)
 
 
 @_one_error

@@ -8,6 +8,7 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from harness import archive
 from harness.build import damaged_files
 from harness.competition import Competition, find_competition, prepared
 from harness.course import access, catalogue, download, remote, transport
+from harness.course.types import Files
 from harness.home import Home, open_home
 from harness.plans import plan_own
 from harness.prepare import prepare
@@ -386,9 +388,10 @@ def test_what_a_server_says_of_its_archive_is_not_believed(
 ) -> None:
     real = remote.RemoteCourse.files
 
-    def lying(self: remote.RemoteCourse, hw: str) -> dict[str, Any]:
-        body = real(self, hw)
-        return body | {"archive": body["archive"] | change}
+    def lying(self: remote.RemoteCourse, hw: str) -> Files:
+        listing = real(self, hw)
+        assert listing.archive is not None
+        return replace(listing, archive=replace(listing.archive, **change))
 
     monkeypatch.setattr(remote.RemoteCourse, "files", lying)
     done = call("files", "food", "--download")

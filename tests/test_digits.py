@@ -30,6 +30,7 @@ from harness.cli.main import cli
 from harness.cli.training import submit_baseline
 from harness.competition import find_competition
 from harness.course import access, record, remote
+from harness.course.types import Submissions
 from harness.grading.accept import grade_pending
 from harness.home import Home
 from harness.plans import plan_own
@@ -309,7 +310,7 @@ def test_a_login_a_notebook_and_a_baseline_show_no_more(
         assert test_remote.call("login", served.url, input=school.tokens[ANN] + "\n").exit_code == 0
         outputs = command_answers(partial(test_remote.call, columns=200), file, staff=False)
         done = notebook.submit(file, "hw1")
-        outputs["notebook"] = f"{done!r} {done._repr_html_()} {done.score!r} {json.dumps(done.body)}"
+        outputs["notebook"] = f"{done!r} {done._repr_html_()} {done.score!r} {json.dumps(done.done.body)}"
     assert not any("Traceback" in text for text in outputs.values())
     submit_baseline(school.home, find_competition(school.home, "hw1"), "baseline simple", file)
     outputs["train --submit"] = capsys.readouterr().out
@@ -408,7 +409,7 @@ def test_a_chart_that_places_points_by_exact_scores_is_found(
 ) -> None:
     listed = record.submissions
 
-    def exact(home: Home, viewer: access.Viewer, hw: str, **more: Any) -> access.Body:
+    def exact(home: Home, viewer: access.Viewer, hw: str, **more: Any) -> Submissions:
         return listed(home, access.owner(viewer.key), hw, **more, exact=True)
 
     with monkeypatch.context() as patch:

@@ -27,6 +27,7 @@ from harness.course import access
 from harness.course import gradebook as module
 from harness.course.gradebook import BONUS, Scheme, Total, find_scheme, find_schemes, gradebook, parts_of
 from harness.course.points import points
+from harness.course.remote import RemoteCourse
 from harness.course.types import HomeworkPoints, Points
 from harness.home import Home, open_home
 from harness.sheets import cell, uncell, write_rows
@@ -610,4 +611,7 @@ def test_points_that_a_newer_server_adds_to_are_read() -> None:
     found = Points([HomeworkPoints("hw01", {"simple": 1.0}, None, {"code": None}, [3], 1.0, 10.0, True)], 1.0, 10.0, "")
     body = json.loads(json.dumps(asdict(found)))
     body["new"] = body["homeworks"][0]["new"] = 7
-    assert Points.read(body) == found
+    assert RemoteCourse("https://course", "token").read(Points, body) == found
+    del body["homeworks"][0]["total"]
+    with pytest.raises(UserError, match="missing required field `total`"):
+        RemoteCourse("https://course", "token").read(Points, body)

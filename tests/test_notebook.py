@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def test_text_from_outside_does_nothing_in_a_result(home: Path) -> None:
     done = notebook.submit(table(home, 9.5), "hw1")
     assert "<img" not in done._repr_html_()
     assert "&lt;img" in done._repr_html_()
-    evil = notebook.Result(done.body | {"notes": ["\x1b[31m<script>"]})
+    seen = replace(done.done.submission, notes=["\x1b[31m<script>"])
+    evil = notebook.Result(replace(done.done, submission=seen))
     assert "<script>" not in evil._repr_html_()
     assert "\x1b" not in repr(evil) + evil._repr_html_()
 

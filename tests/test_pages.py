@@ -27,7 +27,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.cli.main import cli
+from harness.competition import MetricCard
 from harness.course import catalogue
+from harness.course.types import BarCard, SubmissionRow
 from harness.home import open_home
 from harness.server import app, chart, pages, rendering
 from harness.show import show
@@ -881,21 +883,31 @@ def test_the_picture_of_the_data_stands_on_the_sheet_for_those_who_get_the_data(
     assert signed_in(site, "b01").get("/api/v1/homeworks/hw1/picture").status_code == 404, "it is one of other data"
 
 
-METRIC: dict[str, Any] = {"name": "rmse", "label": "RMSE", "digits": 5}
 finite = st.floats(-1e9, 1e9)
+
+
+def metric(higher: bool) -> MetricCard:
+    return MetricCard("rmse", "RMSE", higher, 5)
+
+
+def bar_card(name: str, threshold: float) -> BarCard:
+    return BarCard(name, (("rmse", threshold),), "measured", (1.0, 1.0), 5)
+
+
+def entry(number: int, score: float | None, practice: bool = False) -> SubmissionRow:
+    return SubmissionRow(
+        id=number, homework="hw01", participant="b01", name="Ann", at="2027-03-01T20:00:00+08:00", selected=False,
+        practice=practice, file="a.csv", message="", state="graded", position=None, code=None, score=score,
+        metric="RMSE", digits=5,
+    )  # fmt: skip
 
 
 @given(st.lists(st.tuples(finite, st.booleans()), min_size=1, max_size=30), st.booleans(), finite)
 def test_a_history_is_drawn_inside_its_frame_and_its_line_only_gets_better(
     history: list[tuple[float, bool]], higher: bool, threshold: float
 ) -> None:
-    bar = {"name": "boss", "public": [["rmse", threshold]], "digits": 5, "comparable": True}
-    homework = {"metrics": [METRIC | {"higher_is_better": higher}], "bars": [bar]}
-    rows = [
-        {"id": n, "score": score, "practice": practice, "at": "2027-03-01T20:00:00+08:00"}
-        for n, (score, practice) in enumerate(history, 1)
-    ]
-    drawn = chart.chart(homework, [{"id": 0, "score": None}, *rows])
+    rows = [entry(n, score, practice) for n, (score, practice) in enumerate(history, 1)]
+    drawn = chart.chart(metric(higher), [bar_card("boss", threshold)], [entry(0, None), *rows])
     assert drawn is not None
     assert len(drawn.points) == len(rows)
     for line in (*drawn.best, *drawn.bars, *drawn.ticks):
@@ -911,15 +923,10 @@ def test_a_history_is_drawn_inside_its_frame_and_its_line_only_gets_better(
 
 
 def test_a_history_has_round_levels_and_the_next_bar_and_one_bad_file_does_not_flatten_it() -> None:
-    bars = [
-        {"name": name, "public": [["rmse", value]], "digits": 5, "comparable": True}
-        for name, value in (("simple", 2.0), ("medium", 1.1), ("strong", 0.9))
-    ]
-    homework = {"metrics": [METRIC | {"higher_is_better": False}], "bars": bars}
+    bars = [bar_card("simple", 2.0), bar_card("medium", 1.1), bar_card("strong", 0.9)]
 
     def drawn(*scores: float) -> chart.Chart:
-        rows = [{"id": 1, "score": s, "practice": False, "at": "2027-03-01T20:00:00+08:00"} for s in scores]
-        made = chart.chart(homework, rows)
+        made = chart.chart(metric(higher=False), bars, [entry(1, score) for score in scores])
         assert made is not None
         return made
 
@@ -933,7 +940,7 @@ def test_a_history_has_round_levels_and_the_next_bar_and_one_bad_file_does_not_f
 
 
 def test_no_history_is_no_chart() -> None:
-    assert chart.chart({"metrics": [METRIC | {"higher_is_better": False}], "bars": []}, []) is None
+    assert chart.chart(metric(higher=False), [], []) is None
 
 
 def luminance(colour: str) -> float:

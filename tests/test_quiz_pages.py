@@ -226,7 +226,7 @@ def test_every_page_of_a_quiz_is_there_for_students_and_staff_before_and_after(s
             assert seen.get("/homeworks/quiz1/board").status_code == 404
             assert seen.get("/").status_code == 200
         assert site.client("tom").get("/homeworks/quiz1/everyone").status_code == 200
-    assert quizzes.draft(site.home, access.owner("b01"), "quiz1", NOW)["answers"]["q1"] == ["B"]
+    assert quizzes.draft(site.home, access.owner("b01"), "quiz1", NOW).answers["q1"] == ["B"]
 
 
 # In a browser. These tests come last: playwright's loop runs in this thread until the last of them.

@@ -361,7 +361,7 @@ def taught(local: Home) -> tuple[Home, int]:
         local, Viewer("student", "b01"), "hw13", Upload(sha256, len(data), "a.csv", "", "k", NOW)
     )
     call(local, "grade", "--pending")
-    return local, body["submission"]
+    return local, body.submission
 
 
 def test_students_see_the_mark_of_all_on_the_board_and_their_own_in_their_list(taught: tuple[Home, int]) -> None:
@@ -369,10 +369,10 @@ def test_students_see_the_mark_of_all_on_the_board_and_their_own_in_their_list(t
     ann, bob = Viewer("student", "b01"), Viewer("student", "b02")
     for shown in ("size not verified", "verified, 44 parameters"):
         for viewer in (ann, bob, NOBODY):
-            assert [row["model"] for row in boards.board(home, viewer, "hw13", now=NOW)["board"]] == [shown]
-        assert record.submissions(home, ann, "hw13", now=NOW)["submissions"][0]["model"] == shown
-        assert record.submission(home, ann, number, NOW)["model"] == shown
-        assert record.submissions(home, bob, "hw13", now=NOW)["submissions"] == []
+            assert [row.model for row in boards.board(home, viewer, "hw13", now=NOW).board] == [shown]
+        assert record.submissions(home, ann, "hw13", now=NOW).submissions[0].model == shown
+        assert record.submission(home, ann, number, NOW).model == shown
+        assert record.submissions(home, bob, "hw13", now=NOW).submissions == []
         call(home, "verify", str(number), str(write(home, "a.onnx", network())))
 
 

@@ -252,7 +252,7 @@ def test_every_form_of_a_deadline_holds_to_the_microsecond_also_where_clocks_are
         False, False, True, True
     ]  # fmt: skip
     ada = access.owner("ada")
-    assert limits.select(home, ada, "hw1", [mine], end)["selected"] == [mine]
+    assert limits.select(home, ada, "hw1", [mine], end).selected == [mine]
     for shift in (TICK, SECOND):
         with pytest.raises(UserError):
             limits.select(home, ada, "hw1", [mine], end + shift)
@@ -640,8 +640,8 @@ def test_what_the_preview_shows_before_the_end_is_what_counts_after_the_reveal(
         )
 
     def counting(now: datetime) -> dict[str, list[int]]:
-        shown = {who: limits.selection(home, access.owner(who), "hw1", now)["counts"] for who in names}
-        return {who: [row["id"] for row in rows] for who, rows in shown.items()}
+        shown = {who: limits.selection(home, access.owner(who), "hw1", now).counts for who in names}
+        return {who: [row.id for row in rows] for who, rows in shown.items()}
 
     preview = counting(DEADLINE)
     for who in names:
@@ -655,7 +655,7 @@ def test_what_the_preview_shows_before_the_end_is_what_counts_after_the_reveal(
     hand_in(home, db, LATE + SECOND, names[0], score=0.01)
     assert counting(LATE + SECOND) == preview
     board = boards.board(home, access.owner("prof"), "hw1", private=True, now=LATE + SECOND)
-    shown = {row["name"]: (row["score"], row["submission"]) for row in board["board"]}
+    shown = {row.name: (row.score, row.submission) for row in board.board}
     for who, numbers in preview.items():
         scores = sorted((hidden[number], number) for number in numbers if number in hidden)
         assert shown.get(who, (None, None)) == (scores[0] if scores else (None, None))
@@ -687,8 +687,8 @@ def test_after_the_reveal_ranks_and_moves_are_told_and_what_comes_later_changes_
     records.reveal(db, "hw01/1", "prof", "the end", LATE)
 
     def shown() -> list[tuple[Any, ...]]:
-        rows = boards.board(home, access.owner("ada"), "hw1", private=True, now=LATE)["board"]
-        return [(row["rank"], row["name"], row["public_rank"], row["move"]) for row in rows]
+        rows = boards.board(home, access.owner("ada"), "hw1", private=True, now=LATE).board
+        return [(row.rank, row.name, row.public_rank, row.move) for row in rows]
 
     before = [(1, "bob", 2, 1), (2, "eve", 3, 1), (3, "kim", 4, 1), (4, "ada", 1, -3)]
     assert shown() == before, "of equals, who arrived first"

@@ -11,6 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from jsonschema import validate  # type: ignore[import-untyped]
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, status_code_conformance
 
@@ -35,6 +36,43 @@ def school(course: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     made.work()
     yield made
     made.close()
+
+
+def schema_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a JSON answer, followed to its component."""
+    schema: dict[str, Any] = answer["content"]["application/json"]["schema"]
+    if "$ref" in schema:
+        schema = DESCRIBED["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_every_json_answer_has_a_schema_that_names_its_fields(path: str, method: str) -> None:
+    found = [answer for status, answer in DESCRIBED["paths"][path][method]["responses"].items() if status[0] == "2"]
+    assert found
+    for answer in found:
+        if "application/json" in answer["content"]:
+            schema = schema_of(answer)
+            assert schema["properties"].keys() >= {"schema"}
+            assert schema.get("additionalProperties", False) is not True
+
+
+def test_every_answer_is_as_its_schema_says(school: Class) -> None:
+    asked = 0
+    for path, methods in DESCRIBED["paths"].items():
+        found = methods.get("get", {"responses": {}})["responses"].get("200", {"content": {}})
+        if "application/json" not in found["content"]:
+            continue
+        schema = found["content"]["application/json"]["schema"] | {"components": DESCRIBED["components"]}
+        for role in ROLES:
+            answer = school.client(role).get(path.replace("{hw}", "hw1").replace("{number}", "1"))
+            if answer.status_code == 200:
+                validate(answer.json(), schema)
+                fields = schema_of(found)
+                extra = answer.json().keys() - fields["properties"].keys()
+                assert not extra or "additionalProperties" in fields, (path, extra)
+                asked += 1
+    assert asked > 30
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)

@@ -19,6 +19,7 @@ from harness.cli.main import cli
 from harness.competition import find_competition
 from harness.course import access, boards, catalogue, handing_in, limits, record
 from harness.course.gradebook import find_schemes, gradebook
+from harness.course.types import Accepted, to_json
 from harness.grading import audit
 from harness.home import Home, open_home
 from harness.versions import read_versions
@@ -54,7 +55,7 @@ class School:
     home: Home
     files: Iterator[int] = field(default_factory=count)
 
-    def hand_in(self, key: str, value: float | None = None) -> access.Body:
+    def hand_in(self, key: str, value: float | None = None) -> Accepted:
         """Hands in a table with one value everywhere, as this person; by default one that nobody sent before."""
         value = 10.0 + next(self.files) / 8 if value is None else value
         header, *rows = (self.home.public("hw01") / "sample_submission.csv").read_text().splitlines()
@@ -87,21 +88,21 @@ class School:
     def seen(self, key: str) -> dict[str, Any]:
         """What one person has: own list, receipts, quota, selection and the line on the board."""
         viewer = access.Viewer("student", key)
-        numbers = [row["id"] for row in record.submissions(self.home, viewer, "hw1", now=NOW)["submissions"]]
+        numbers = [row.id for row in record.submissions(self.home, viewer, "hw1", now=NOW).submissions]
         chosen = limits.selection(self.home, viewer, "hw1", NOW)
-        course = catalogue.course(self.home)["receipt_key"]
+        course = str(catalogue.course(self.home).receipt_key)
         written = [record.receipt(self.home, viewer, number) for number in numbers]
         for receipt in written:
             receipts.verify(json.dumps(receipt), course)
-        board = boards.board(self.home, viewer, "hw1", now=NOW)["board"]
+        board = boards.board(self.home, viewer, "hw1", now=NOW).board
         return {
             "numbers": numbers,
             "receipts": written,
-            "quota": limits.quota(self.home, viewer, "hw1", NOW)["quota"],
-            "selected": chosen["selected"],
-            "counts": [row["id"] for row in chosen["counts"]],
-            "own": [(row["rank"], row["score"], row["entries"]) for row in board if row["own"]],
-            "board": [(row["rank"], row["score"], row["entries"]) for row in board],
+            "quota": to_json(limits.quota(self.home, viewer, "hw1", NOW).quota),
+            "selected": chosen.selected,
+            "counts": [row.id for row in chosen.counts],
+            "own": [(row.rank, row.score, row.entries) for row in board if row.own],
+            "board": [(row.rank, row.score, row.entries) for row in board],
         }
 
     def state(self) -> dict[str, Any]:
@@ -109,8 +110,8 @@ class School:
         return {"points": self.points()} | {key: self.seen(key) for key in STUDENTS}
 
     def names(self) -> list[str]:
-        rows = boards.board(self.home, access.Viewer("student", "e1"), "hw1", now=NOW)["board"]
-        return sorted(row["name"] for row in rows)
+        rows = boards.board(self.home, access.Viewer("student", "e1"), "hw1", now=NOW).board
+        return sorted(row.name for row in rows)
 
     def call(self, *words: str, input: str | None = None) -> Result:
         return CliRunner().invoke(cli, ["--home", str(self.home.root), *words], env={"COLUMNS": "160"}, input=input)
@@ -122,7 +123,7 @@ class School:
 
     def verified(self) -> None:
         with self.home.database() as db:
-            assert events.verify(db, catalogue.course(self.home)["receipt_key"]) == []
+            assert events.verify(db, catalogue.course(self.home).receipt_key) == []
 
 
 @pytest.fixture(autouse=True)
@@ -222,14 +223,14 @@ def test_whatever_changes_on_the_roster_in_the_middle_of_a_homework_moves_no_wor
     left = {key: before[key]["quota"][0]["left"] for key in ("a1", "a2", "c1", "c2", "e1", "f1")}
     assert left == {"a1": 1, "a2": 1, "c1": 2, "c2": 2, "e1": 1, "f1": 3}
     for key, mate in (("a2", "a1"), ("c2", "c1"), ("e1", "e1")):  # the next file is that of the same side
-        number = school.hand_in(key)["submission"]
+        number = school.hand_in(key).submission
         assert school.seen(mate)["numbers"][-1] == number
     for key in ("a1", "a2", "e1"):
         with pytest.raises(UserError) as error:
             school.hand_in(key)
         assert error.value.code == "E_QUOTA", "no fresh slots"
     alone = school.hand_in("f1")
-    assert (alone["quota"]["left"], school.seen("f1")["numbers"]) == (2, [alone["submission"]])
+    assert (alone.quota.left, school.seen("f1")["numbers"]) == (2, [alone.submission])
     school.verified()
     made_up = [f"the grade of submission {number} was changed after it was recorded" for number in range(1, 6)]
     assert audit.verify(school.home)[0] == made_up, "all else holds"
@@ -244,12 +245,12 @@ def test_a_new_name_is_on_the_board_at_once_and_the_handle_stays_in_receipts_and
     assert "a1: team" not in done.stderr, "nobody moves"
     assert school.names() == ["Cats", "Eagles", "Eva"]
     body = school.hand_in("a1")
-    assert (body["name"], body["participant"], body["receipt"]["participant"]) == ("Eagles", "Owls", "Owls")
-    assert body["quota"]["limit"] == 5
+    assert (body.name, body.participant, body.receipt["participant"]) == ("Eagles", "Owls", "Owls")
+    assert body.quota.limit == 5
     assert school.seen("e1")["quota"][0]["limit"] == 4
-    one = record.submission(school.home, access.Viewer("ta", "prof"), body["submission"], NOW)
-    assert (one["name"], one["own"]) == ("Eagles", False)
-    assert catalogue.me(school.home, access.Viewer("student", "a1"))["team"] == "Eagles"
+    one = record.submission(school.home, access.Viewer("ta", "prof"), body.submission, NOW)
+    assert (one.name, one.own) == ("Eagles", False)
+    assert catalogue.me(school.home, access.Viewer("student", "a1")).team == "Eagles"
     refused = school.call("extend", "hw1", "--team", "Owls", "--slots", "2", *YES)
     assert (refused.exit_code, "no team Owls" in refused.stderr) == (2, True)
     again = school.call("extend", "hw1", "--team", "Eagles", "--slots", "4", "--reason", "x", input="n\n")
@@ -418,13 +419,13 @@ def test_a_file_that_is_under_way_while_its_sender_changes_teams_is_refused_and_
             accept_file(school.home, db, competition, upload, participant="f1", person="f1")
         with pytest.raises(UserError, match="submit the file again"):
             accept_file(school.home, db, competition, upload, participant="Owls", person="f1")
-    assert school.hand_in("f1")["participant"] == "Lynx"
+    assert school.hand_in("f1").participant == "Lynx"
 
 
 def test_the_same_bytes_of_two_members_are_one_submission_of_the_team(school: School) -> None:
     first, again = school.hand_in("a1", 9.5), school.hand_in("a2", 9.5)
-    assert (again["again"], again["submission"], again["receipt"]) == (True, first["submission"], first["receipt"])
-    assert (again["quota"]["left"], school.hand_in("c1", 9.5)["again"]) == (0, False)
+    assert (again.again, again.submission, again.receipt) == (True, first.submission, first.receipt)
+    assert (again.quota.left, school.hand_in("c1", 9.5).again) == (0, False)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -493,7 +494,7 @@ def test_names_from_before_the_roster_are_their_own_owners(course: Path, tmp_pat
         enrolment.import_people(db, [Entry("e1", "Eve"), Entry("prof", "Lee", role="instructor")], **WHY)
     assert audit.verify(home)[0] == []
     body = record.submissions(home, access.owner("ada"), "hw1", now=NOW)
-    assert [row["participant"] for row in body["submissions"]] == ["ada"]
+    assert [row.participant for row in body.submissions] == ["ada"]
 
 
 OLD = """

@@ -18,6 +18,7 @@ from harness.cli.hand_in import best_words
 from harness.competition import find_competition
 from harness.course import access, boards, catalogue, handing_in, limits, points, record
 from harness.course.access import NOBODY, Viewer
+from harness.course.types import Accepted, FileProblem, Place, to_json
 from harness.grading.accept import grade_pending
 from harness.home import Home, open_home
 from harness.plans import plan_homework, plan_own
@@ -68,7 +69,7 @@ def predictions(home: Home, value: object) -> bytes:
     return "\n".join([header, *(f"{row.split(',')[0]},{value}" for row in rows)]).encode()
 
 
-def hand_in(home: Home, viewer: Viewer, value: object, now: datetime = NOW) -> access.Body:
+def hand_in(home: Home, viewer: Viewer, value: object, now: datetime = NOW) -> Accepted:
     data = predictions(home, value)
     sha256 = keep(home.submissions, data)
     upload = Upload(sha256, len(data), "preds.csv", "a note", sha256, now)
@@ -77,7 +78,7 @@ def hand_in(home: Home, viewer: Viewer, value: object, now: datetime = NOW) -> a
 
 def graded(home: Home, viewer: Viewer, *values: object, now: datetime = NOW) -> list[int]:
     """Hands in and grades; the numbers of the submissions."""
-    numbers = [hand_in(home, viewer, value, now)["submission"] for value in values]
+    numbers = [hand_in(home, viewer, value, now).submission for value in values]
     grade_pending(home, now, ["hw01"])
     return numbers
 
@@ -111,7 +112,7 @@ def asked(home: Home, viewer: Viewer, numbers: list[int], now: datetime = NOW) -
     answers = {}
     for name, call in calls.items():
         try:
-            answers[name] = json.dumps(call(), allow_nan=False)
+            answers[name] = json.dumps(to_json(call()), allow_nan=False)
         except UserError as error:
             answers[name] = f"{error.code}: {error}"
     return answers
@@ -182,13 +183,13 @@ def test_no_key_and_no_address_of_another_reaches_anybody_but_staff(home: Home) 
         own_mail = {p.email for p in PEOPLE if p.key == viewer.key}
         found = {text for text in strange - own_mail if text in answers}
         assert bool(found) == viewer.staff, (role, found)
-    board = boards.board(home, ANN, "hw1", now=NOW)["board"]
-    assert {row["name"] for row in board} == {"Ann", "Blue", "Eve"}
-    assert [row["name"] for row in board if row["own"]] == ["Ann"]
-    assert all((row["submission"] is not None) == row["own"] for row in board)
-    nobody = boards.board(home, NOBODY, "hw1", now=NOW)["board"]
-    assert {row["name"] for row in nobody} == {"a participant"}
-    assert [row["score"] for row in nobody] == [row["score"] for row in board]
+    board = boards.board(home, ANN, "hw1", now=NOW).board
+    assert {row.name for row in board} == {"Ann", "Blue", "Eve"}
+    assert [row.name for row in board if row.own] == ["Ann"]
+    assert all((row.submission is not None) == row.own for row in board)
+    nobody = boards.board(home, NOBODY, "hw1", now=NOW).board
+    assert {row.name for row in nobody} == {"a participant"}
+    assert [row.score for row in nobody] == [row.score for row in board]
 
 
 def test_a_person_who_joins_a_team_later_stays_alone_in_what_has_begun(home: Home) -> None:
@@ -197,8 +198,8 @@ def test_a_person_who_joins_a_team_later_stays_alone_in_what_has_begun(home: Hom
     with home.database() as database:
         enrolment.import_people(database, [moved], actor="prof-hung", reason="teams", now=NOW)
     graded(home, ANN, 8)
-    (row,) = boards.board(home, ANN, "hw1", now=NOW)["board"]
-    assert (row["name"], row["entries"], row["own"]) == ("Ann", 2, True)
+    (row,) = boards.board(home, ANN, "hw1", now=NOW).board
+    assert (row.name, row.entries, row.own) == ("Ann", 2, True)
 
 
 def test_the_private_board_opens_to_all_with_the_reveal_and_before_it_each_look_of_staff_is_logged(home: Home) -> None:
@@ -218,7 +219,7 @@ def test_the_private_board_opens_to_all_with_the_reveal_and_before_it_each_look_
     assert looks() == []
     assert boards.gradebook(home, TA, None, now=NOW)["hidden"] == ["hw01"]
     assert looks() == []
-    assert boards.board(home, TA, "hw1", private=True, unrevealed=True, now=NOW)["side"] == "private"
+    assert boards.board(home, TA, "hw1", private=True, unrevealed=True, now=NOW).side == "private"
     assert looks() == ["ta-wei"]
     full = boards.gradebook(home, PROF, "hw1", unrevealed=True, now=NOW)
     assert full["hidden"] == []
@@ -227,21 +228,21 @@ def test_the_private_board_opens_to_all_with_the_reveal_and_before_it_each_look_
     with home.database() as database:
         records.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
     both = [boards.board(home, viewer, "hw1", private=True, now=NOW) for viewer in ROLES.values()]
-    assert all(len(board["board"]) == 2 for board in both)
-    assert all({"public_rank", "move"} <= set(row) for board in both for row in board["board"])
+    assert all(len(board.board) == 2 for board in both)
+    assert all(None not in (row.public_rank, row.move) for board in both for row in board.board)
     assert looks() == ["ta-wei", "prof-hung"]
     ended = catalogue.homework(home, ANN, "hw1", NOW)
-    assert ended["closed"]
-    assert ended["revealed"] == "2027-03-01T20:00:00+08:00"
+    assert ended.closed
+    assert ended.revealed == "2027-03-01T20:00:00+08:00"
 
 
 def test_private_scores_of_submissions_are_told_with_the_reveal_and_to_nobody_before(home: Home) -> None:
     numbers = graded(home, ANN, 9, 30) + graded(home, BOB, 8)
 
     def told(viewer: Viewer, everyone: bool = False) -> dict[int, float | None]:
-        rows = record.submissions(home, viewer, "hw1", everyone=everyone, now=NOW)["submissions"]
-        single = {row["id"]: record.submission(home, viewer, row["id"], NOW)["private"] for row in rows}
-        assert single == {row["id"]: row["private"] for row in rows}
+        rows = record.submissions(home, viewer, "hw1", everyone=everyone, now=NOW).submissions
+        single = {row.id: record.submission(home, viewer, row.id, NOW).private for row in rows}
+        assert single == {row.id: row.private for row in rows}
         return single
 
     before = [told(ANN), told(BOB), told(TA, everyone=True), told(PROF, everyone=True)]
@@ -252,8 +253,8 @@ def test_private_scores_of_submissions_are_told_with_the_reveal_and_to_nobody_be
         records.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
     assert told(ANN) == {number: exact[number] for number in numbers[:2]}
     assert told(TA, everyone=True) == exact
-    board = boards.board(home, ANN, "hw1", private=True, now=NOW)["board"]
-    assert {row["submission"]: row["score"] for row in board if row["own"]}.items() <= told(ANN).items()
+    board = boards.board(home, ANN, "hw1", private=True, now=NOW).board
+    assert {row.submission: row.score for row in board if row.own}.items() <= told(ANN).items()
 
 
 def test_a_flipped_private_label_changes_no_body_of_any_role_before_the_reveal(course: Path, tmp_path: Path) -> None:
@@ -289,7 +290,7 @@ def test_a_token_that_only_reads_changes_nothing_and_one_that_submits_has_no_rig
             with pytest.raises(UserError) as error:
                 change(viewer)
             assert (error.value.code, error.value.exit_code) == (wanted, 6)
-    assert record.submission(home, reading, number, NOW)["state"] == "graded"
+    assert record.submission(home, reading, number, NOW).state == "graded"
     for viewer in WEAK_STAFF:
         assert code(asked(home, viewer, [number])[f"submission {number}"]) == "E_NOT_FOUND"
         assert code(asked(home, viewer, [])["everybody's"]) == "E_NOT_ALLOWED"
@@ -297,48 +298,46 @@ def test_a_token_that_only_reads_changes_nothing_and_one_that_submits_has_no_rig
 
 def test_a_submission_is_queued_with_its_place_then_graded_then_on_the_board(home: Home) -> None:
     first, second = hand_in(home, ANN, 60), hand_in(home, BOB, 15)
-    assert [(body["state"], body["position"]) for body in (first, second)] == [("queued", 1), ("queued", 2)]
-    assert (first["quota"]["used"], first["quota"]["left"], first["again"]) == (1, 4, False)
+    assert [(body.state, body.position) for body in (first, second)] == [("queued", 1), ("queued", 2)]
+    assert (first.quota.used, first.quota.left, first.again) == (1, 4, False)
     again = hand_in(home, ANN, 60)
-    assert again["again"]
-    assert again["receipt"] == first["receipt"]
-    assert again["quota"]["used"] == 1
+    assert again.again
+    assert again.receipt == first.receipt
+    assert again.quota.used == 1
     versions = {"hw01/1": read_versions(home, find_competition(home, "hw1"))}
     with home.database() as database:
         leased = queue.lease(database, versions, "worker", NOW, timedelta(seconds=60))
     assert leased is not None
-    assert record.submission(home, ANN, first["submission"], NOW)["state"] == "grading"
+    assert record.submission(home, ANN, first.submission, NOW).state == "grading"
     grade_pending(home, NOW, ["hw01"])
-    done = record.submission(home, ANN, first["submission"], NOW)
-    assert (done["state"], done["rank"], done["position"]) == ("graded", 2, None)
-    assert done["scores"][0]["public"] == boards.board(home, ANN, "hw1", now=NOW)["board"][1]["score"]
-    listed = record.submissions(home, ANN, "hw1", now=NOW)["submissions"]
-    assert [(row["id"], row["state"], row["message"]) for row in listed] == [(first["submission"], "graded", "a note")]
+    done = record.submission(home, ANN, first.submission, NOW)
+    assert (done.state, done.rank, done.position) == ("graded", 2, None)
+    assert done.scores[0].public == boards.board(home, ANN, "hw1", now=NOW).board[1].score
+    listed = record.submissions(home, ANN, "hw1", now=NOW).submissions
+    assert [(row.id, row.state, row.message) for row in listed] == [(first.submission, "graded", "a note")]
 
 
 def test_the_owner_of_a_refused_file_sees_every_problem_that_the_reader_found(home: Home) -> None:
     number = graded(home, ANN, "nan")[0]
     seen = record.submission(home, ANN, number, NOW)
-    assert seen["state"] == "rejected"
-    assert seen["code"].startswith("E_")
-    assert seen["problems"][0]["line"] == 2
-    assert len(seen["problems"]) > 1
-    assert seen["scores"] == []
-    quota = limits.quota(home, ANN, "hw1", NOW)["quota"][0]
-    assert (quota["used"], quota["refused"]) == (0, 1)
+    assert seen.state == "rejected"
+    assert str(seen.code).startswith("E_")
+    assert seen.problems[0].line == 2
+    assert len(seen.problems) > 1
+    assert seen.scores == []
+    quota = limits.quota(home, ANN, "hw1", NOW).quota[0]
+    assert (quota.used, quota.refused) == (0, 1)
 
 
 def test_a_file_with_more_problems_than_are_shown_says_how_many_there_are(home: Home) -> None:
     rows = len(predictions(home, "nan").splitlines()) - 1
     seen = record.submission(home, ANN, graded(home, ANN, "nan")[0], NOW)
-    assert seen["total"] == rows > len(seen["problems"])
-    assert record.submission(home, ANN, graded(home, ANN, 9)[0], NOW)["total"] == 0
+    assert seen.total == rows > len(seen.problems)
+    assert record.submission(home, ANN, graded(home, ANN, 9)[0], NOW).total == 0
     with home.database() as database:  # as it was kept before the total was
-        acceptance.reject(
-            database, hand_in(home, ANN, 5)["submission"], "E_X", NOW, '[{"code": "E_X", "message": "no"}]'
-        )
+        acceptance.reject(database, hand_in(home, ANN, 5).submission, "E_X", NOW, '[{"code": "E_X", "message": "no"}]')
     old = record.submission(home, ANN, 3, NOW)
-    assert (old["total"], old["problems"]) == (1, [{"code": "E_X", "message": "no"}])
+    assert (old.total, old.problems) == (1, [FileProblem("E_X", "no")])
 
 
 def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_waits(home: Home) -> None:
@@ -352,17 +351,15 @@ def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_w
     viewers = {viewer.key: viewer for viewer in (TA, ANN, BOB, EVE, PROF)}
 
     def compare() -> None:
-        board = boards.board(home, ANN, "hw1", now=NOW)["board"]
-        people = sum(row["kind"] == "person" for row in board)
+        board = boards.board(home, ANN, "hw1", now=NOW).board
+        people = sum(row.kind == "person" for row in board)
         for viewer in viewers.values():
-            line = next((row for row in boards.board(home, viewer, "hw1", now=NOW)["board"] if row["own"]), None)
-            place = catalogue.homeworks(home, viewer, NOW)["tasks"][0]["place"]
+            line = next((row for row in boards.board(home, viewer, "hw1", now=NOW).board if row.own), None)
+            place = catalogue.homeworks(home, viewer, NOW).tasks[0].place
             assert (line is None) == (place is None)
             if line is not None:
-                assert place == {key: line[key] for key in ("rank", "score", "bars", "submission")} | {
-                    "of": people, "digits": 5,
-                }  # fmt: skip
-        assert catalogue.homeworks(home, NOBODY, NOW)["tasks"][0]["place"] is None
+                assert place == Place(line.rank, people, line.score, 5, line.bars, line.submission)
+        assert catalogue.homeworks(home, NOBODY, NOW).tasks[0].place is None
 
     compare()
     graded(home, EVE, "nan")
@@ -373,8 +370,8 @@ def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_w
     grade_pending(home, NOW, ["hw01"])
     graded(home, ANN, 40)
     compare()
-    board = boards.board(home, ANN, "hw1", now=NOW)["board"]
-    assert board[0]["score"] == board[1]["score"] != board[2]["score"]
+    board = boards.board(home, ANN, "hw1", now=NOW).board
+    assert board[0].score == board[1].score != board[2].score
     graded(home, ANN, 13)
     sha256 = keep(home.submissions, predictions(home, 14))
     with home.database() as database:
@@ -390,8 +387,8 @@ def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_w
     hand_in(home, PROF, 60)
     hand_in(home, EVE, 61)
     compare()
-    board = boards.board(home, ANN, "hw1", now=NOW)["board"]
-    assert [row["score"] is None for row in board] == [False] * (len(board) - 2) + [True] * 2
+    board = boards.board(home, ANN, "hw1", now=NOW).board
+    assert [row.score is None for row in board] == [False] * (len(board) - 2) + [True] * 2
 
 
 @pytest.mark.parametrize("rule", ["best_public", "first", "last", "all"])
@@ -400,14 +397,14 @@ def test_the_preview_of_the_selection_is_what_the_private_board_takes(course: Pa
     numbers = graded(home, ANN, 60, 15, 90, 12)
     wanted = {"best_public": [1, 3], "first": [0, 1], "last": [2, 3], "all": [0, 1, 2, 3]}[rule]
     preview = limits.selection(home, ANN, "hw1", NOW)
-    assert [row["id"] for row in preview["counts"]] == [numbers[place] for place in wanted]
-    assert (preview["selected"], preview["locked"], preview["unselected"]) == ([], False, rule)
-    board = boards.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW)["board"]
-    assert board[0]["submission"] in [row["id"] for row in preview["counts"]]
+    assert [row.id for row in preview.counts] == [numbers[place] for place in wanted]
+    assert (preview.selected, preview.locked, preview.unselected) == ([], False, rule)
+    board = boards.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW).board
+    assert board[0].submission in [row.id for row in preview.counts]
     chosen = limits.select(home, ANN, "hw1", [numbers[0], numbers[2]], NOW)
-    assert chosen["selected"] == [row["id"] for row in chosen["counts"]] == [numbers[0], numbers[2]]
-    board = boards.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW)["board"]
-    assert board[0]["submission"] in (numbers[0], numbers[2])
+    assert chosen.selected == [row.id for row in chosen.counts] == [numbers[0], numbers[2]]
+    board = boards.board(home, PROF, "hw1", private=True, unrevealed=True, now=NOW).board
+    assert board[0].submission in (numbers[0], numbers[2])
 
 
 def test_the_clocks_are_those_of_the_viewer_extensions_included(course: Path, tmp_path: Path) -> None:
@@ -419,30 +416,30 @@ def test_the_clocks_are_those_of_the_viewer_extensions_included(course: Path, tm
             database, "hw01/1", "person", ANN.key, until=until, slots=1, actor="prof-hung", reason="ill", now=NOW
         )
     late = closes + timedelta(microseconds=1)
-    assert catalogue.homework(home, BOB, "hw1", NOW)["closes"] == "2027-03-01T23:59:59+08:00"
-    assert catalogue.homework(home, ANN, "hw1", NOW)["closes"] == "2027-03-02T23:59:59+08:00"
-    assert [catalogue.homework(home, viewer, "hw1", late)["closed"] for viewer in (ANN, BOB, NOBODY)] == [
+    assert catalogue.homework(home, BOB, "hw1", NOW).closes == "2027-03-01T23:59:59+08:00"
+    assert catalogue.homework(home, ANN, "hw1", NOW).closes == "2027-03-02T23:59:59+08:00"
+    assert [catalogue.homework(home, viewer, "hw1", late).closed for viewer in (ANN, BOB, NOBODY)] == [
         False,
         True,
         True,
     ]
-    assert [limits.quota(home, viewer, "hw1", NOW)["quota"][0]["limit"] for viewer in (ANN, BOB)] == [3, 2]
-    assert [hand_in(home, viewer, 9, late)["practice"] for viewer in (ANN, BOB)] == [False, True]
-    assert [limits.selection(home, viewer, "hw1", late)["locked"] for viewer in (ANN, BOB)] == [False, True]
+    assert [limits.quota(home, viewer, "hw1", NOW).quota[0].limit for viewer in (ANN, BOB)] == [3, 2]
+    assert [hand_in(home, viewer, 9, late).practice for viewer in (ANN, BOB)] == [False, True]
+    assert [limits.selection(home, viewer, "hw1", late).locked for viewer in (ANN, BOB)] == [False, True]
     with pytest.raises(UserError, match="closed"):
         limits.select(home, BOB, "hw1", [], late)
-    assert [row["name"] for row in catalogue.homeworks(home, ANN, late)["tasks"]] == ["hw01"]
+    assert [row.name for row in catalogue.homeworks(home, ANN, late).tasks] == ["hw01"]
 
 
 def test_practice_is_scored_but_has_no_place_and_does_not_count(course: Path, tmp_path: Path) -> None:
     home = course_at(course, tmp_path / "home", '[hw01]\ndeadline = "2027-03-01T20:00:00+08:00"\n')
     numbers = graded(home, ANN, 60) + graded(home, ANN, 15, now=NOW + timedelta(seconds=1))
     timely, late = (record.submission(home, ANN, number, NOW) for number in numbers)
-    assert (timely["practice"], timely["rank"]) == (False, 1)
-    assert (late["practice"], late["rank"], late["state"]) == (True, None, "graded")
-    assert late["scores"][0]["public"] < timely["scores"][0]["public"]
-    assert boards.board(home, ANN, "hw1", now=NOW)["board"][0]["score"] == timely["scores"][0]["public"]
-    assert [row["id"] for row in limits.selection(home, ANN, "hw1", NOW)["counts"]] == numbers[:1]
+    assert (timely.practice, timely.rank) == (False, 1)
+    assert (late.practice, late.rank, late.state) == (True, None, "graded")
+    assert late.scores[0].public < timely.scores[0].public
+    assert boards.board(home, ANN, "hw1", now=NOW).board[0].score == timely.scores[0].public
+    assert [row.id for row in limits.selection(home, ANN, "hw1", NOW).counts] == numbers[:1]
 
 
 @pytest.mark.parametrize(
@@ -453,9 +450,9 @@ def test_only_files_of_the_manifest_are_given_out(course: Path, tmp_path: Path, 
     with pytest.raises(UserError) as error:
         catalogue.file_path(home, ANN, "hw1", name)
     assert error.value.code == "E_NOT_FOUND"
-    listed = [entry["file"] for entry in catalogue.files(home, ANN, "hw1")["files"]]
+    listed = [entry.file for entry in catalogue.files(home, ANN, "hw1").files]
     assert all(catalogue.file_path(home, ANN, "hw1", entry).is_file() for entry in listed)
-    assert "folder" not in catalogue.files(home, ANN, "hw1")
+    assert "folder" not in to_json(catalogue.files(home, ANN, "hw1"))
 
 
 @pytest.mark.parametrize("name", ["hw03", "hw99", "../x", "public", "", "hw01/../hw01", "x" * 500])
@@ -479,9 +476,9 @@ def test_positions_count_what_waits_in_all_homeworks(home: Home, tmp_path: Path)
     sha256 = keep(home.submissions, data)
     other = handing_in.submit_accept(home, ANN, "own", Upload(sha256, len(data), "a.csv", "", sha256, NOW))
     mine = hand_in(home, BOB, 15)
-    assert [body["position"] for body in (other, mine)] == [1, 2]
+    assert [body.position for body in (other, mine)] == [1, 2]
     shutil.rmtree(home.root / "secret" / "own")
-    assert record.submission(home, BOB, mine["submission"], NOW)["position"] == 1, "what is not graded holds nobody up"
+    assert record.submission(home, BOB, mine.submission, NOW).position == 1, "what is not graded holds nobody up"
 
 
 def test_who_was_taken_off_the_roster_hands_in_nothing(home: Home) -> None:
@@ -491,7 +488,7 @@ def test_who_was_taken_off_the_roster_hands_in_nothing(home: Home) -> None:
     with pytest.raises(UserError) as error:
         hand_in(home, ANN, 8)
     assert (error.value.code, error.value.exit_code) == ("E_DISABLED", 6)
-    assert [row["name"] for row in boards.board(home, BOB, "hw1", now=NOW)["board"]] == ["Ann"]
+    assert [row.name for row in boards.board(home, BOB, "hw1", now=NOW).board] == ["Ann"]
 
 
 def test_a_submission_to_a_competition_that_was_made_anew_keeps_its_score(course: Path, tmp_path: Path) -> None:
@@ -500,18 +497,18 @@ def test_a_submission_to_a_competition_that_was_made_anew_keeps_its_score(course
     before = record.submission(home, ANN, number, NOW)
     plan = plan_homework("hw1", None, None, "small")
     prepare(home, plan, seed=None, new_data=True, accept_leaks=False, now=NOW, reason="why")
-    assert record.submission(home, ANN, number, NOW)["scores"] == before["scores"]
-    assert record.submissions(home, ANN, "hw1", now=NOW)["submissions"] == []
+    assert record.submission(home, ANN, number, NOW).scores == before.scores
+    assert record.submissions(home, ANN, "hw1", now=NOW).submissions == []
 
 
 def test_the_owner_of_a_home_needs_no_roster_and_may_do_all(course: Path, tmp_path: Path) -> None:
     shutil.copytree(course, tmp_path / "home")
     home, owner = open_home(tmp_path / "home"), access.owner("me")
-    body = handing_in.submit(home, owner, "hw1", home.public("hw01") / "sample_submission.csv", "first", NOW)
-    assert (body["state"], body["rank"], body["quota"]["used"]) == ("graded", 1, 1)
-    assert body["receipt"]["participant"] == "me"
+    done = handing_in.submit(home, owner, "hw1", home.public("hw01") / "sample_submission.csv", "first", NOW)
+    assert (done.submission.state, done.submission.rank, done.accepted.quota.used) == ("graded", 1, 1)
+    assert done.accepted.receipt["participant"] == "me"
     assert code(asked(home, owner, [1])["early look"]) == "ok"
-    assert len(catalogue.homeworks(home, owner, NOW)["tasks"]) > 1
+    assert len(catalogue.homeworks(home, owner, NOW).tasks) > 1
 
 
 def test_scores_are_cut_for_everybody_and_exact_for_staff_who_ask(home: Home) -> None:
@@ -521,17 +518,17 @@ def test_scores_are_cut_for_everybody_and_exact_for_staff_who_ask(home: Home) ->
     cut = {number: shown(score, 5) for number, score in exact.items()}
     assert all(cut[number] != exact[number] for number in numbers)
     for viewer in ROLES.values():
-        board = boards.board(home, viewer, "hw1", now=NOW)["board"]
-        assert [row["score"] for row in board] == sorted((cut[numbers[0]], cut[numbers[2]]))
-        assert all(row["interval"] == [round(end, 3) for end in row["interval"]] for row in board)
+        board = boards.board(home, viewer, "hw1", now=NOW).board
+        assert [row.score for row in board] == sorted((cut[numbers[0]], cut[numbers[2]]))
+        assert all(list(row.interval or ()) == [round(end, 3) for end in row.interval or ()] for row in board)
     for viewer in (TA, PROF):
-        everyone = record.submissions(home, viewer, "hw1", everyone=True, now=NOW)["submissions"]
-        assert {row["id"]: row["score"] for row in everyone} == cut
-        everyone = record.submissions(home, viewer, "hw1", everyone=True, exact=True, now=NOW)["submissions"]
-        assert {row["id"]: row["score"] for row in everyone} == exact
-        rows = boards.board(home, viewer, "hw1", exact=True, now=NOW)["board"]
-        assert {row["submission"]: row["score"] for row in rows} == {n: exact[n] for n in (numbers[0], numbers[2])}
-        assert all(row["interval"][0] < row["score"] < row["interval"][1] for row in rows)
+        everyone = record.submissions(home, viewer, "hw1", everyone=True, now=NOW).submissions
+        assert {row.id: row.score for row in everyone} == cut
+        everyone = record.submissions(home, viewer, "hw1", everyone=True, exact=True, now=NOW).submissions
+        assert {row.id: row.score for row in everyone} == exact
+        rows = boards.board(home, viewer, "hw1", exact=True, now=NOW).board
+        assert {row.submission: row.score for row in rows} == {n: exact[n] for n in (numbers[0], numbers[2])}
+        assert all(row.interval and row.score and row.interval[0] < row.score < row.interval[1] for row in rows)
     for viewer in [NOBODY, ANN, CYD, EVE, *WEAK_STAFF]:
         calls: list[Callable[[], Any]] = [
             partial(boards.board, home, viewer, "hw1", exact=True, now=NOW),
@@ -549,8 +546,9 @@ def test_a_worse_file_names_the_best_one_and_has_no_rank_of_its_own(home: Home) 
 
     def said(number: int) -> tuple[Any, ...]:
         body = record.submission(home, ANN, number, NOW)
-        assert body["best"]["score"] == boards.board(home, ANN, "hw1", now=NOW)["board"][1]["score"]
-        return body["rank"], body["improved"], body["best"]["submission"]
+        assert body.best is not None
+        assert body.best.score == boards.board(home, ANN, "hw1", now=NOW).board[1].score
+        return body.rank, body.improved, body.best.submission
 
     assert said(better) == (2, True, better)
     assert said(worse) == (None, False, better)
@@ -561,22 +559,22 @@ def test_a_worse_file_names_the_best_one_and_has_no_rank_of_its_own(home: Home) 
     assert best_words(record.submission(home, ANN, first, NOW)).startswith(f"your best is submission {better} (")
     again = graded(home, ANN, "50.0")[0]
     assert said(again) == (None, False, better), "an equal score is no improvement"
-    queued = hand_in(home, ANN, 7)["submission"]
+    queued = hand_in(home, ANN, 7).submission
     body = record.submission(home, ANN, queued, NOW)
-    assert (body["rank"], body["improved"], body["best"]) == (None, None, None)
+    assert (body.rank, body.improved, body.best) == (None, None, None)
 
 
 def test_after_the_reveal_the_quota_is_one_of_practice_and_says_since_when(home: Home) -> None:
     graded(home, ANN, 9)
-    before = limits.quota(home, ANN, "hw1", NOW)["quota"][0]
-    assert (before["practice"], before["revealed"], before["used"]) == (False, None, 1)
+    before = limits.quota(home, ANN, "hw1", NOW).quota[0]
+    assert (before.practice, before.revealed, before.used) == (False, None, 1)
     with home.database() as database:
         records.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)
-    after = limits.quota(home, ANN, "hw1", NOW + timedelta(hours=1))["quota"][0]
-    assert (after["practice"], after["revealed"], after["used"]) == (True, "2027-03-01T20:00:00+08:00", 0)
+    after = limits.quota(home, ANN, "hw1", NOW + timedelta(hours=1)).quota[0]
+    assert (after.practice, after.revealed, after.used) == (True, "2027-03-01T20:00:00+08:00", 0)
     number = graded(home, ANN, 8, now=NOW + timedelta(hours=1))[0]
     body = record.submission(home, ANN, number, NOW)
-    assert (body["practice"], body["rank"], body["improved"], body["best"]) == (True, None, None, None)
+    assert (body.practice, body.rank, body.improved, body.best) == (True, None, None, None)
 
 
 def test_a_board_of_few_rows_says_where_its_intervals_fall_short(
@@ -584,10 +582,10 @@ def test_a_board_of_few_rows_says_where_its_intervals_fall_short(
 ) -> None:
     from harness.cli import board
 
-    assert boards.board(home, BOB, "hw1", now=NOW)["interval_note"] is None  # there is no interval yet
+    assert boards.board(home, BOB, "hw1", now=NOW).interval_note is None  # there is no interval yet
     graded(home, BOB, 3)
     body = boards.board(home, BOB, "hw1", now=NOW)
-    assert body["interval_note"] == (
+    assert body.interval_note == (
         "With 446 rows, the interval misses more often than 1 in 20 times where a few errors are very large."
     )
     board._show(body, None, "table", None)

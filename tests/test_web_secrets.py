@@ -20,6 +20,7 @@ from harness import answers, competition, home
 from harness.cli.main import cli
 from harness.competition import find_competition
 from harness.course import access, catalogue
+from harness.course.types import Me
 from harness.grading import audit
 from harness.home import Home, open_home
 from harness.plans import plan_homework
@@ -248,7 +249,7 @@ def test_a_request_that_opens_or_looks_there_is_found(
         "list": lambda folder: list(folder.glob("*/*")),
     }
 
-    def nosy(home: Home, viewer: access.Viewer) -> access.Body:
+    def nosy(home: Home, viewer: access.Viewer) -> Me:
         looks[look](home.root / "secret")
         return real(home, viewer)
 

@@ -11,25 +11,17 @@ from harness.cli import common
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tasks.base import Bar
+    from harness.course.types import Board, BoardBar
 
 
-def with_bars(rows: list[dict[str, Any]], bars: Sequence[dict[str, Any]], metric: Any) -> list[dict[str, Any]]:
-    """The participants by rank, and a line for each bar with a threshold, after those who reach it.
-
-    `bars` are those of the board's body, which counts by exact scores how many participants reach each.
-    """
-    from harness.competition import bar_from_json
-
+def with_bars(rows: list[dict[str, Any]], board: Board) -> list[dict[str, Any]]:
+    """The participants by rank, and a line for each bar with a threshold, after those who reach it."""
     lines = []
-    for body in bars:
-        bar = bar_from_json(body)
-        if body["reached"] is not None:
+    for bar in board.bars:
+        if bar.reached is not None:
             conditions = dict(bar.private if bar.private is not None else bar.public)
-            lines.append((body["reached"], bar, conditions[metric.name]))
-    sign = 1 if metric.higher_is_better else -1
+            lines.append((bar.reached, bar, conditions[board.metric]))
+    sign = 1 if board.higher_is_better else -1
     lines.sort(key=lambda line: (line[0], -sign * line[2]))
     out: list[dict[str, Any]] = []
     for place, row in enumerate(rows):
@@ -39,7 +31,7 @@ def with_bars(rows: list[dict[str, Any]], bars: Sequence[dict[str, Any]], metric
     return out + [_bar_row(*line[1:]) for line in lines]
 
 
-def _bar_row(bar: Bar, threshold: float) -> dict[str, Any]:
+def _bar_row(bar: BoardBar, threshold: float) -> dict[str, Any]:
     from tasks.base import as_written
 
     source = bar.source.partition(":")[0]
@@ -82,25 +74,25 @@ def leaderboard(
         raise UserError(f"name one homework for --format {format}: {', '.join(names)}.")
     for each in names:
         try:
-            body = source.board(each, private, unrevealed, exact, version)
+            found = source.board(each, private, unrevealed, exact, version)
         except UserError as error:
             if homework is not None or error.code != "E_NO_BOARD":
                 raise
             continue  # a quiz
-        _show(body, top, format, version)
+        _show(found, top, format, version)
 
 
-def _show(body: dict[str, Any], top: int | None, format: Any, version: int | None) -> None:
+def _show(found: Board, top: int | None, format: Any, version: int | None) -> None:
     from harness.cli.output import Field, emit, emit_json, say
-    from harness.competition import MetricCard
+    from harness.course.types import to_json
     from harness.words import interval, number, short_time, words
 
-    rows = body["board"][:top]
+    rows = to_json(found.board[:top])
     if format == "json":
-        emit_json(body | {"board": rows})
+        emit_json(to_json(found) | {"board": rows})
         return
-    metric, *others = (MetricCard(**card) for card in body["metrics"])
-    private = body["side"] == "private"
+    metric, *others = found.metrics
+    private = found.side == "private"
     fields = [
         Field("rank", "#", right=True),
         Field("name", "name"),
@@ -121,17 +113,17 @@ def _show(body: dict[str, Any], top: int | None, format: Any, version: int | Non
         fields = [field for field in fields if field.key != "interval"]
     rows = [row | {"mark": row["own"], "name": f"→ {row['name']}" if row["own"] else row["name"]} for row in rows]
     better = "higher" if metric.higher_is_better else "lower"
-    title = f"{body['homework']} · {body['title']} · {body['side']} board ({metric.label}, {better} is better)"
+    title = f"{found.homework} · {found.title} · {found.side} board ({metric.label}, {better} is better)"
     if version is not None:
         title += f", data version {version}"
     if top is None:
-        rows = with_bars(rows, body["bars"], metric)
+        rows = with_bars(rows, found)
     emit(format, "board", rows, fields, title=title)
-    if body.get("interval_note") and any(field.key == "interval" for field in fields):
-        say(body["interval_note"])
-    if body.get("size") is not None and not body["bars"]:  # an older server tells none
-        say(f"There are no measured bars for size {body['size']}.")
+    if found.interval_note and any(field.key == "interval" for field in fields):
+        say(found.interval_note)
+    if found.size is not None and not found.bars:
+        say(f"There are no measured bars for size {found.size}.")
     if not rows:
-        say(f"No submissions yet. Be the first: lhy-grade submit {body['homework']} FILE")
-    if body["demo"] and sys.stdout.isatty():
+        say(f"No submissions yet. Be the first: lhy-grade submit {found.homework} FILE")
+    if found.demo and sys.stdout.isatty():
         say("Fixed seed: anyone can rebuild the answers; for practice only.")

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from harness.course.remote import RemoteCourse
+    from harness.course.types import Course
+    from harness.home import Home
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -181,7 +185,7 @@ def fail(error: Exception, format: str | None) -> None:
         click.echo(inert(line), err=True)
 
 
-def find_home() -> Any:
+def find_home() -> Home:
     """The home folder of this call: --home, LHY_GRADE_HOME, or the platform's folder for user data.
 
     Raises UserError for the last one while logged in to a server.
@@ -233,7 +237,7 @@ def login_file() -> Path:
     return platformdirs.user_config_path("lhy-grade") / "login.json"
 
 
-def remote() -> Any:
+def remote() -> RemoteCourse | None:
     """The server that the user is logged in to, or that LHY_GRADE_SERVER and LHY_GRADE_TOKEN name.
 
     None without either, or if a home is named, which has precedence.
@@ -255,8 +259,8 @@ def remote() -> Any:
     return read_login(path)
 
 
-def source(name: str | None = None, *, named: bool = True) -> Any:
-    """The course that the commands use: a `RemoteCourse` or a `LocalCourse` of `harness.course`.
+def source(name: str | None = None, *, named: bool = True) -> Course:
+    """The course that the commands use, on a server or in a home folder.
 
     `name` is the value of --as. `named` is false where it does not matter who asks.
     """
@@ -278,7 +282,7 @@ def nothing_yet() -> str:
     return "Nothing is prepared yet. Begin with: lhy-grade prepare hw1"
 
 
-def who(home: Any, name: str | None) -> str:
+def who(home: Home, name: str | None) -> str:
     """The participant's name. Raises UserError for one that is empty, too long or not printable."""
     import getpass
 

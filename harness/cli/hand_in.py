@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.competition import Competition
+    from harness.course.types import Course, Selection, Submission, Submitted, Tell
     from tasks.formats import Format
 
 
@@ -31,7 +32,7 @@ def valid_line(form: Format, name: str, edition: str) -> str:
 
 
 def check_with(
-    source: Any, homework: str, path: Path, say: Callable[[str], None]
+    source: Course, homework: str, path: Path, say: Callable[[str], None]
 ) -> tuple[Competition, tuple[str, ...], tuple[str, ...]]:
     """Checks a file as `submit` does. Returns the competition, the notes that `say` already got, and the others."""
     from harness.answers import find_judge, other_judge
@@ -58,89 +59,90 @@ def submit(homework: str, file: str, message: str, no_wait: bool, name: str | No
     """Submit a file: record it, score it and put it on the board."""
     from pathlib import Path
 
-    from harness.cli.output import Field, emit, emit_json
+    from harness.cli.output import Field, emit, emit_json, say
 
     source = common.source(name)
     try:
         with waiting() as tell:
-            body = source.submit(homework, Path(file), message, not no_wait, tell)
+            done = source.submit(homework, Path(file), message, not no_wait, tell)
     except SubmissionError as error:
         error.add_note("The file was refused; no slot was used.")
         raise
+    seen, quota = done.submission, done.accepted.quota
     if format == "json":
-        emit_json(body)
+        emit_json(done.body)
     elif format == "csv":
-        score = body["scores"][0] if body["scores"] else {"metric": None, "public": None, "interval": None}
-        low, high = score["interval"] or (None, None)
+        score = seen.scores[0] if seen.scores else None
+        low, high = (score and score.interval) or (None, None)
         row = {
-            "submission": body["submission"],
-            "homework": body["homework"],
-            "participant": body["participant"],
-            "again": body["again"],
-            "metric": score["metric"],
-            "public": score["public"],
+            "submission": seen.submission,
+            "homework": seen.homework,
+            "participant": seen.participant,
+            "again": done.accepted.again,
+            "metric": score and score.metric,
+            "public": score and score.public,
             "low": low,
             "high": high,
-            "bars": body["bars"],
-            "rank": body["rank"],
-            "improved": body["improved"],
-            "best": body["best"] and body["best"]["submission"],
-            "quota_left": body["quota"]["left"],
-            "next_day": body["quota"]["next_slot"],
-            **({"model": body["model"]} if "model" in body else {}),
+            "bars": seen.bars,
+            "rank": seen.rank,
+            "improved": seen.improved,
+            "best": seen.best and seen.best.submission,
+            "quota_left": quota.left,
+            "next_day": quota.next_slot,
+            **({"model": seen.model} if seen.model != "" else {}),
         }
         emit("csv", "submission", [row], [Field(key, key) for key in row])
     else:
-        competition = source.competition(body["homework"])
+        competition = source.competition(seen.homework)
         click.echo(valid_line(competition.format, competition.name, competition.edition))
-        show_result(body)
-        show_slots(body)
+        show_result(seen)
+        for line in slot_lines(done):
+            say(line)
 
 
-def show_result(body: dict[str, Any]) -> None:
+def show_result(seen: Submission) -> None:
     """Prints the score of a submission, or its state."""
     from harness.cli.output import say
     from harness.words import inert
 
-    shown, said = result_lines(body)
+    shown, said = result_lines(seen)
     for line in shown:
         click.echo(inert(line))
     for line in said:
         say(line)
 
 
-def result_lines(body: dict[str, Any]) -> tuple[list[str], list[str]]:
+def result_lines(seen: Submission) -> tuple[list[str], list[str]]:
     """The score of a submission or its state, as lines for stdout, and notes for stderr."""
     from harness.words import interval, number
 
-    if body["state"] != "graded":
-        said = [f"{problem['code']}  {problem['message']}" for problem in body.get("problems", [])]
-        if (more := body.get("total", 0) - len(said)) > 0:
+    if seen.state != "graded":
+        said = [f"{problem.code}  {problem.message}" for problem in seen.problems]
+        if (more := seen.total - len(said)) > 0:
             said.append(f"… and {more} more of the same kinds.")
-        return [standing(body)], said
+        return [standing(seen)], said
     shown = []
-    if not body["scores"] and body.get("private") is None:
+    if not seen.scores and seen.private is None:
         shown.append(HIDDEN)
-    for score, card in zip(body["scores"], body["metrics"], strict=False):
-        digits = card["digits"]
-        between = f"  (95 % interval {interval(digits)(score['interval'])})" if score["interval"] else ""
-        shown.append(f"public {card['label']} {number(digits)(score['public'])}{between}")
-    if body.get("private") is not None:
-        card = body["metrics"][0]
-        side = "private " if body["scores"] else ""
-        shown.append(f"{side}{card['label']} {number(card['digits'])(body['private'])}")
-    shown += matrix_lines(body.get("matrix", [])) + matrix_lines(body.get("private_matrix", []), "private")
-    if body.get("model"):
-        shown.append(body["model"])
-    if body["has_bars"]:
-        shown.append(f"bars passed: {', '.join(body['bars']) or 'none'}")
-    if body["practice"]:
+    for score, card in zip(seen.scores, seen.metrics, strict=False):
+        between = f"  (95 % interval {interval(card.digits)(score.interval)})" if score.interval else ""
+        shown.append(f"public {card.label} {number(card.digits)(score.public)}{between}")
+    if seen.private is not None:
+        card = seen.metrics[0]
+        side = "private " if seen.scores else ""
+        shown.append(f"{side}{card.label} {number(card.digits)(seen.private)}")
+    shown += matrix_lines(seen.matrix or []) + matrix_lines(seen.private_matrix or [], "private")
+    if seen.model:
+        shown.append(seen.model)
+    if seen.has_bars:
+        shown.append(f"bars passed: {', '.join(seen.bars) or 'none'}")
+    if seen.practice:
         shown.append("late: scored for practice, not ranked")
-    elif body["rank"] is not None:
-        shown.append(f"rank {body['rank']} on the public board")
-    elif body["best"]:
-        shown.append(best_words(body))
-    return shown, list(body["notes"])
+    elif seen.rank is not None:
+        shown.append(f"rank {seen.rank} on the public board")
+    elif seen.best:
+        shown.append(best_words(seen))
+    return shown, list(seen.notes)
 
 
 SHADES = " ░▒▓█"
@@ -163,63 +165,57 @@ def matrix_lines(matrix: list[list[float]], side: str = "public") -> list[str]:
     return head + [f"{number:3}  {row}" for number, row in enumerate(rows, 1)]
 
 
-def best_words(body: dict[str, Any], *, own: bool = True) -> str:
+def best_words(seen: Submission, *, own: bool = True) -> str:
     """The participant's best submission, next to one that is not it."""
     from harness.words import number
 
-    best, digits = body["best"], body["metrics"][0]["digits"]
-    which = f"submission {best['submission']} ({number(digits)(best['score'])}, rank {best['rank']})"
+    best = seen.best
+    assert best is not None
+    which = f"submission {best.submission} ({number(seen.metrics[0].digits)(best.score)}, rank {best.rank})"
     whose = "your" if own else "the participant's"
-    return f"{whose} best is {which}" if body["improved"] else f"not an improvement: {whose} best is still {which}"
+    return f"{whose} best is {which}" if seen.improved else f"not an improvement: {whose} best is still {which}"
 
 
-def standing(body: dict[str, Any]) -> str:
+def standing(seen: Submission) -> str:
     """The state of a submission without a score."""
-    number = body["submission"]
+    number = seen.submission
     words = {
-        "queued": f"submission {number} is waiting, position {body['position']} in the queue",
+        "queued": f"submission {number} is waiting, position {seen.position} in the queue",
         "grading": f"submission {number} is being graded",
-        "rejected": f"submission {number} was refused ({body['code']}); no slot was used",
+        "rejected": f"submission {number} was refused ({seen.code}); no slot was used",
         "failed": f"submission {number} could not be graded and keeps its slot; ask an instructor",
     }
-    return words[body["state"]]
+    return words[seen.state]
 
 
-def show_slots(body: dict[str, Any]) -> None:
+def slot_lines(done: Submitted) -> list[str]:
     """What was recorded, and the remaining quota."""
-    from harness.cli.output import say
-
-    for line in slot_lines(body):
-        say(line)
-
-
-def slot_lines(body: dict[str, Any]) -> list[str]:
-    """What was recorded, and the remaining quota."""
-    number, left = body["submission"], body["quota"]
-    if body["again"]:
+    seen, left = done.submission, done.accepted.quota
+    number = seen.submission
+    if done.accepted.again:
         lines = [f"This file was already submitted as submission {number}; no slot was used."]
     else:
-        lines = [f"Submission {number} of {body['name']} is recorded; receipt: lhy-grade receipt {number}"]
-    if body["state"] in ("queued", "grading"):
+        lines = [f"Submission {number} of {seen.name} is recorded; receipt: lhy-grade receipt {number}"]
+    if seen.state in ("queued", "grading"):
         lines.append(f"Its score: lhy-grade status {number}")
-    kind = "practice submissions" if body["practice"] else "submissions"
-    lines.append(f"{left['left']} of {left['limit']} {kind} left today; the next day begins {left['next_slot']}.")
-    if body["demo"]:
+    kind = "practice submissions" if seen.practice else "submissions"
+    lines.append(f"{left.left} of {left.limit} {kind} left today; the next day begins {left.next_slot}.")
+    if seen.demo:
         lines.append("This competition has a fixed seed, so anyone can rebuild its answers: for practice only.")
     return lines
 
 
 @contextlib.contextmanager
-def waiting() -> Iterator[Callable[[dict[str, Any]], None]]:
+def waiting() -> Iterator[Tell]:
     """Shows the queue position on a terminal's stderr, in one line that is erased at the end."""
     from harness.words import inert
 
     shown = 0
 
-    def tell(body: dict[str, Any]) -> None:
+    def tell(seen: Submission) -> None:
         nonlocal shown
         if sys.stderr.isatty():
-            text = inert(f"{standing(body)} …")
+            text = inert(f"{standing(seen)} …")
             click.echo("\r" + text.ljust(shown), nl=False, err=True)
             shown = len(text)
 
@@ -237,19 +233,19 @@ def waiting() -> Iterator[Callable[[dict[str, Any]], None]]:
 def status(id: int, format: Any) -> None:
     """Show a submission's score, queue position or problems."""
     from harness.cli.output import Field, emit, emit_json
+    from harness.course.types import to_json
 
-    body = common.source(named=False).submission(id)
+    seen = common.source(named=False).submission(id)
     if format == "json":
-        emit_json(body)
+        emit_json(to_json(seen))
     elif format == "csv":
-        score = body["scores"][0]["public"] if body["scores"] else None
-        row = {key: body[key] for key in ("submission", "homework", "state", "position", "code", "at", "file")}
-        row |= {"public": score, "private": body.get("private"), "rank": body["rank"]}
-        row |= {"improved": body.get("improved"), "best": (body.get("best") or {}).get("submission")}
-        row |= {"model": body["model"]} if "model" in body else {}
+        row = {key: getattr(seen, key) for key in ("submission", "homework", "state", "position", "code", "at", "file")}
+        row |= {"public": seen.scores[0].public if seen.scores else None, "private": seen.private, "rank": seen.rank}
+        row |= {"improved": seen.improved, "best": seen.best and seen.best.submission}
+        row |= {"model": seen.model} if seen.model != "" else {}
         emit("csv", "submission", [row], [Field(key, key) for key in row])
     else:
-        show_result(body)
+        show_result(seen)
 
 
 @click.command()
@@ -267,15 +263,16 @@ def submissions(
 
     Private scores are shown once the private board is revealed."""
     from harness.cli.output import Field, emit, emit_json, say
+    from harness.course.types import to_json
     from harness.words import short_time, words
 
     source = common.source(name, named=not everyone)
-    body = source.submissions(homework, everyone, exact, version)
+    found = source.submissions(homework, everyone, exact, version)
     if format == "json":
-        emit_json(body)
+        emit_json(to_json(found))
         return
-    rows = [shown_entry(row, written=format == "table") for row in body["submissions"]]
-    private = any(row.get("private") is not None for row in rows)
+    rows = [shown_entry(to_json(row), row.digits, written=format == "table") for row in found.submissions]
+    private = any(row.private is not None for row in found.submissions)
     emit(
         format,
         "submissions",
@@ -299,15 +296,15 @@ def submissions(
         say("No submissions yet" + ("." if everyone else f" by {source.who}; use --as NAME for somebody else."))
 
 
-def shown_entry(row: dict[str, Any], *, written: bool) -> dict[str, Any]:
-    """A row with its state in words and, if `written`, its scores with the digits of the metric."""
+def shown_entry(row: dict[str, Any], digits: int, *, written: bool) -> dict[str, Any]:
+    """A line of a table with its state in words and, if `written`, its scores with the digits of the metric."""
     from harness.words import number
 
     state = str({"queued": "waiting", "rejected": row.get("code")}.get(row["state"], row["state"]))
     if row["practice"]:
         state += ", practice"
     scores = {key: row[key] for key in ("score", "private") if row.get(key) is not None and written}
-    return row | {"state": state} | {key: number(row["digits"])(score) for key, score in scores.items()}
+    return row | {"state": state} | {key: number(digits)(score) for key, score in scores.items()}
 
 
 @click.command()
@@ -321,43 +318,44 @@ def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None,
     """Choose which submissions count on the private board."""
     from harness.cli.output import Field, emit, emit_json, say
     from harness.course.limits import chosen_numbers
+    from harness.course.types import to_json
     from harness.words import inert, short_time
 
     if preview == bool(ids):
         raise UserError("give the numbers of the submissions that should count, or --preview alone.")
     numbers = chosen_numbers(ids)
     source = common.source(name)
-    body = source.selection(homework) if preview else source.select(homework, numbers)
+    found = source.selection(homework) if preview else source.select(homework, numbers)
     if format == "json":
-        emit_json(body)
+        emit_json(to_json(found))
         return
     if not preview and format == "table":
-        chosen = ", ".join(str(number) for number in body["selected"])
-        click.echo(inert(f"{body['homework']}: {chosen} will count on the private board."))
+        chosen = ", ".join(str(number) for number in found.selected)
+        click.echo(inert(f"{found.homework}: {chosen} will count on the private board."))
         return
-    rows = [shown_entry(row | {"digits": body["digits"]}, written=format == "table") for row in body["counts"]]
+    rows = [shown_entry(to_json(row), found.digits, written=format == "table") for row in found.counts]
     fields = [
         Field("id", "id", right=True),
         Field("at", "arrived", short_time, rank=1),
         Field("state", "state"),
-        Field("score", f"public {body['metric']}", right=True),
+        Field("score", f"public {found.metric}", right=True),
         Field("file", "file", rank=3),
         Field("message", "message", rank=4),
     ]
     emit(format, "counts", rows, fields)
     if format == "table":
-        say(why_it_counts(body))
+        say(why_it_counts(found))
 
 
-def why_it_counts(body: dict[str, Any]) -> str:
+def why_it_counts(found: Selection) -> str:
     """Why the previewed submissions count, and until when the choice can be changed."""
     from harness.course.limits import unselected_words
 
-    most = body["selections"]
-    why = "You chose these." if body["selected"] else f"You have not chosen any: {unselected_words(body)}."
-    if body["locked"]:
+    most, rule = found.selections, unselected_words(found)
+    why = "You chose these." if found.selected else f"You have not chosen any: {rule}."
+    if found.locked:
         return f"{why} The choice is locked."
     if not most:
-        return f"{unselected_words(body)[:1].upper()}{unselected_words(body)[1:]}."
-    until = f" until {body['closes']}" if body["closes"] else ""
-    return f"{why} You can choose up to {most}{until}: lhy-grade select {body['homework']} ID..."
+        return f"{rule[:1].upper()}{rule[1:]}."
+    until = f" until {found.closes}" if found.closes else ""
+    return f"{why} You can choose up to {most}{until}: lhy-grade select {found.homework} ID..."

@@ -96,17 +96,17 @@ def tasks(homework: str | None, show: bool, folder: str | None, format: Any) -> 
         _show(homework, folder)
         return
     from harness.cli.output import Field, emit, emit_json, say
+    from harness.course.types import to_json
     from harness.words import inert, short_time, words
 
     source = common.source(named=False)
     if homework is not None:
         if format == "json":
-            emit_json(source.homework(homework))
+            emit_json(to_json(source.homework(homework)))
         else:
             click.echo("\n".join(inert(line) for line in source.sheet(homework).splitlines()))
         return
-    body = source.homeworks()
-    rows = body["tasks"]
+    rows = source.homeworks().tasks
     fields = [
         Field("name", "name"),
         Field("title", "title"),
@@ -114,10 +114,10 @@ def tasks(homework: str | None, show: bool, folder: str | None, format: Any) -> 
         Field("editions", "editions", words, rank=1),
         Field("prepared", "prepared", lambda yes: "yes" if yes else "no"),
     ]
-    if any(row.get("closes") for row in rows):
+    if any(row.closes for row in rows):
         fields.append(Field("closes", "closes", short_time))
-    emit(format, "tasks", rows, fields)
-    if format == "table" and not any(row["prepared"] for row in rows):
+    emit(format, "tasks", to_json(rows), fields)
+    if format == "table" and not any(row.prepared for row in rows):
         say(common.nothing_yet())
 
 
@@ -130,7 +130,7 @@ def _show(homework: str | None, folder: str | None) -> None:
     if folder is None:
         if homework is None:
             raise UserError("name a homework, or give the folder with its data: --from DIR.")
-        folder = common.source(named=False).files(homework).get("folder")
+        folder = common.source(named=False).files(homework).folder
         if folder is None:
             raise UserError(f"download the data first: lhy-grade files {homework} --download. Then: --show --from DIR.")
     found = find_picture(Path(folder))
@@ -149,20 +149,26 @@ def files(homework: str, download: str | None, every: bool, format: Any) -> None
     """List the data files of a homework, or download them.
 
     A folder is one line; --all, JSON and CSV list every file."""
+    from dataclasses import replace
     from pathlib import Path
 
     from harness.archive import grouped
     from harness.cli.output import Field, emit, say
+    from harness.course.types import to_json
 
     source = common.source(named=False)
-    body = source.files(homework)
+    listing = source.files(homework)
+    folder = listing.folder
     if download is not None:
-        if "folder" in body:
-            raise UserError(f"the files are already on this machine: {body['folder']}")
+        if folder is not None:
+            raise UserError(f"the files are already on this machine: {folder}")
         from harness.course.download import download as fetch
+        from harness.course.remote import RemoteCourse
 
-        body["folder"] = str(fetch(source, body, Path(download or body["homework"]), common.progress_bar))
+        assert isinstance(source, RemoteCourse)
+        folder = str(fetch(source, listing, Path(download or listing.homework), common.progress_bar))
     size = Field("bytes", "bytes", lambda n: f"{n:,}", right=True)
+    body = to_json(replace(listing, folder=folder))
     more = {key: value for key, value in body.items() if key not in ("schema", "files")}
     if every or format != "table":
         emit(format, "files", body["files"], [Field("file", "file"), size, Field("sha256", "SHA-256", rank=1)], **more)
@@ -171,13 +177,13 @@ def files(homework: str, download: str | None, every: bool, format: Any) -> None
         fields = [Field("name", "name"), Field("files", "files", lambda n: f"{n:,}", right=True), size]
         emit(format, "files", rows, fields)
     if format == "table":
-        total = f"{len(body['files']):,} files, {sum(entry['bytes'] for entry in body['files']):,} bytes"
-        there = f"in {body['folder']}" if "folder" in body else f"download them: lhy-grade files {homework} --download"
+        total = f"{len(listing.files):,} files, {sum(file.bytes for file in listing.files):,} bytes"
+        there = f"in {folder}" if folder is not None else f"download them: lhy-grade files {homework} --download"
         say(f"{total}; {there}")
-    if "folder" in body and download is None:
+    if folder is not None and download is None:
         from harness.build import damaged_files
 
-        damaged = damaged_files(Path(body["folder"]))
+        damaged = damaged_files(Path(folder))
         if damaged:
             raise UserError(
                 f"changed, missing or added since the data were prepared: {', '.join(damaged)}. Get the files again.",
@@ -233,29 +239,29 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
 def quota(homework: str, name: str | None, format: Any) -> None:
     """Show your remaining submissions for today."""
     from harness.cli.output import Field, emit, emit_json, say
+    from harness.course.types import to_json
     from harness.words import short_time
 
-    body = common.source(name).quota(homework)
+    found = common.source(name).quota(homework)
     if format == "json":
-        emit_json(body)
+        emit_json(to_json(found))
         return
-    row = body["quota"][0]
-    practice, revealed = row.get("practice", False), row.get("revealed")  # an older server tells neither
+    row = found.quota[0]
     fields = [
         Field("homework", "homework"),
-        Field("used", "practice today" if practice else "used today", right=True),
+        Field("used", "practice today" if row.practice else "used today", right=True),
         Field("left", "left", right=True),
         Field("limit", "a day", right=True),
         Field("refused", "refused files", right=True, rank=1),
-        Field("next_day", f"next day begins ({body['zone']})", short_time),
+        Field("next_day", f"next day begins ({found.zone})", short_time),
     ]
-    if row["closes"] and not revealed:
-        fields.append(Field("closes", "closed" if practice else "closes", short_time, rank=1))
-    emit(format, "quota", body["quota"], fields)
-    if practice and format == "table":
-        since = "revealed" if revealed else "closed"
-        since += f" {short_time(revealed or row['closes'])}"
-        say(f"{row['homework']} is over ({since}): what you submit now is scored for practice, not ranked.")
+    if row.closes and not row.revealed:
+        fields.append(Field("closes", "closed" if row.practice else "closes", short_time, rank=1))
+    emit(format, "quota", to_json(found.quota), fields)
+    if row.practice and format == "table":
+        since = "revealed" if row.revealed else "closed"
+        since += f" {short_time(row.revealed or row.closes or '')}"
+        say(f"{row.homework} is over ({since}): what you submit now is scored for practice, not ranked.")
 
 
 @cli.command()
@@ -316,10 +322,10 @@ def login(url: str | None, ca: str | None, insecure: bool, new_token: bool) -> N
     if url is not None:
         login.write_login(path, server)
     if new_token:
-        click.echo(inert(str(login.new_token(server, "further")["token"])))
+        click.echo(inert(server.new_token("further").token))
         return
     person = server.me()
-    click.echo(inert(f"{server.course}: {person['name']}, {person['role']}, at {server.url}"))
+    click.echo(inert(f"{server.course}: {person.name}, {person.role}, at {server.url}"))
 
 
 @cli.command()

@@ -55,13 +55,12 @@ def points(
 
 def _show_own(homework: str | None, name: str | None, format: Any) -> None:
     """Prints one's own points: a line for each homework, or for each bar and part of one."""
-    from dataclasses import asdict
-
     from harness.cli.output import Field, emit, emit_json
+    from harness.course.types import to_json
 
     found = common.source(name).points(homework)
     if format == "json":
-        emit_json(asdict(found))
+        emit_json(to_json(found))
         return
     if homework is None:
         rows: list[dict[str, Any]] = [

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from harness.course.access import (
     participant_of,
     require_login,
 )
+from harness.course.types import Board, BoardBar, BoardRow, Place
 from harness.home import Home, local
 from harness.shown import Cut
 from harness.versions import read_bars, read_versions
@@ -39,10 +39,10 @@ from tasks.metrics import interval_note
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
-    from leaderboard.ranking import BoardRow
+    from leaderboard.ranking import BoardRow as Ranked
 
 
-def place_of(home: Home, database: Database, competition: Competition, participant: str) -> Body | None:
+def place_of(home: Home, database: Database, competition: Competition, participant: str) -> Place | None:
     """A participant's row of the public board, without computing the rest of the board."""
     from leaderboard import ranking
 
@@ -52,14 +52,14 @@ def place_of(home: Home, database: Database, competition: Competition, participa
     found = ranking.place(database, competition.key, *versions, participant)
     if found is None:
         return None
-    return {
-        "rank": found.rank,
-        "of": found.of,
-        "score": cut_of(competition).score(found.score),
-        "digits": competition.ranking.digits,
-        "bars": list(found.passed),
-        "submission": found.submission,
-    }
+    return Place(
+        rank=found.rank,
+        of=found.of,
+        score=cut_of(competition).score(found.score),
+        digits=competition.ranking.digits,
+        bars=list(found.passed),
+        submission=found.submission,
+    )
 
 
 def board(
@@ -72,7 +72,7 @@ def board(
     exact: bool = False,
     version: int | None = None,
     now: datetime,
-) -> Body:
+) -> Board:
     """The public or private board. The private one opens with the reveal; `unrevealed` shows it to staff earlier.
 
     `version` selects an older data version, whose board stays unchanged.
@@ -96,37 +96,28 @@ def board(
         ranks = {row.participant: row.rank for row in _ranked(database, competition, versions)} if private else None
         marked = marks_of(database, competition)
     n = next((count for row in rows if (count := json.loads(row.details).get("n"))), None)
-    return {
-        "schema": 1,
-        "homework": competition.name,
-        "edition": competition.edition,
-        "version": competition.version,
-        "size": competition.size,
-        "metric": competition.ranking.name,
-        "higher_is_better": competition.ranking.higher_is_better,
-        "side": "private" if private else "public",
-        "title": competition.title,
-        "demo": competition.demo,
-        "metrics": [asdict(metric) for metric in competition.metrics],
-        "interval_note": None if n is None else interval_note(competition.ranking.name, n),
-        "bars": _bars(home, competition, rows, private),
-        "board": [
-            _board_row(home, viewer, row, own, names, ranks, cut_of(competition, exact))
-            | ({} if marked is None else {"model": None if row.submission is None else marked(row.submission)})
-            for row in rows
-        ],
-    }
+    return Board(
+        homework=competition.name,
+        title=competition.title,
+        edition=competition.edition,
+        version=competition.version,
+        size=competition.size,
+        metric=competition.ranking.name,
+        higher_is_better=competition.ranking.higher_is_better,
+        side="private" if private else "public",
+        demo=competition.demo,
+        metrics=list(competition.metrics),
+        interval_note=None if n is None else interval_note(competition.ranking.name, n),
+        bars=_bars(home, competition, rows, private),
+        board=[_board_row(home, viewer, row, own, names, ranks, cut_of(competition, exact), marked) for row in rows],
+    )
 
 
-def _bars(home: Home, competition: Competition, rows: Sequence[BoardRow], private: bool) -> list[Body]:
-    """The bars, with their private thresholds if the private board is shown.
-
-    `reached` is how many participants reach the bar's threshold of the ranking metric by their exact scores: the place
-    of its line on the board. None for a bar without such a line.
-    """
+def _bars(home: Home, competition: Competition, rows: Sequence[Ranked], private: bool) -> list[BoardBar]:
+    """The bars, with their private thresholds if the private board is shown; they are reached by exact scores."""
     metric, scores = competition.ranking, [row.score for row in rows if row.score is not None]
     bars = read_bars(home, competition) if private else competition.bars
-    bodies = []
+    shown = []
     for bar in bars:
         conditions = dict(bar.private if private and bar.private is not None else bar.public)
         threshold = conditions.get(metric.name) if bar.comparable else None
@@ -137,38 +128,39 @@ def _bars(home: Home, competition: Competition, rows: Sequence[BoardRow], privat
                 clears, threshold=threshold, digits=bar.digits, higher_is_better=better, rounded=bar.rounded
             )
             reached = bisect_left(scores, True, key=lambda score: not clearing(score))
-        bodies.append(bar_to_json(bar) | ({"private": bar.private} if private else {}) | {"reached": reached})
-    return bodies
+        shown.append(BoardBar(**bar_to_json(bar), private=bar.private if private else None, reached=reached))
+    return shown
 
 
 def _board_row(
     home: Home,
     viewer: Viewer,
-    row: BoardRow,
+    row: Ranked,
     acts: str,
     names: dict[str, str],
     public_ranks: dict[str, int] | None,
     cut: Cut,
-) -> Body:
+    marked: Callable[[int], str] | None,
+) -> BoardRow:
     scores = [cut.recorded(score) for score in json.loads(row.details).get("scores", [])]
     own = viewer.role != "nobody" and row.participant == acts
-    shown: Body = {
-        "rank": row.rank,
-        "name": shown_name(viewer, row.participant, row.kind, names),
-        "kind": row.kind,
-        "score": cut.score(row.score),
-        "interval": scores[0]["interval"] if scores else None,
-        "bars": list(row.passed),
-        "entries": row.entries,
-        "last": local(home, row.last),
-        "submission": row.submission if own or viewer.staff or row.kind != "person" else None,
-        "own": own,
-    }
-    shown |= {score["metric"]: score["value"] for score in scores[1:]}
-    if public_ranks is not None:
-        shown["public_rank"] = public_ranks.get(row.participant)
-        shown["move"] = None if shown["public_rank"] is None else shown["public_rank"] - row.rank
-    return shown
+    public_rank = None if public_ranks is None else public_ranks.get(row.participant)
+    return BoardRow(
+        rank=row.rank,
+        name=shown_name(viewer, row.participant, row.kind, names),
+        kind=row.kind,
+        score=cut.score(row.score),
+        interval=scores[0]["interval"] if scores else None,
+        bars=list(row.passed),
+        entries=row.entries,
+        last=local(home, row.last),
+        submission=row.submission if own or viewer.staff or row.kind != "person" else None,
+        own=own,
+        others={score["metric"]: score["value"] for score in scores[1:]},
+        public_rank=public_rank,
+        move=None if public_rank is None else public_rank - row.rank,
+        model="" if marked is None else None if row.submission is None else marked(row.submission),
+    )
 
 
 def shown_name(viewer: Viewer, participant: str, kind: str, names: dict[str, str]) -> str:
@@ -180,7 +172,7 @@ def shown_name(viewer: Viewer, participant: str, kind: str, names: dict[str, str
 
 def _ranked(
     database: Database, competition: Competition, versions: tuple[str, str], *, private: bool = False
-) -> list[BoardRow]:
+) -> list[Ranked]:
     from leaderboard import ranking
 
     return ranking.board(

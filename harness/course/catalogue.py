@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.archive import archive_path, find_archive, make_archive
 from harness.clocks import opened as opened_at
 from harness.competition import (
     Competition,
+    bar_to_json,
     find_competition,
     prepared,
 )
-from harness.course.access import Body, Viewer, find, is_over, not_found, participant_of, require_login, terms_of
+from harness.course.access import Viewer, find, is_over, not_found, participant_of, require_login, terms_of
 from harness.course.boards import place_of
 from harness.course.limits import quota_of
+from harness.course.types import About, BarCard, DataFile, Files, Homework, HomeworkRow, Homeworks, Me
 from harness.home import Home, local, locked
 from tasks.errors import UserError
 
@@ -25,14 +28,12 @@ if TYPE_CHECKING:
     from harness.show import Picture
 
 
-def course(home: Home) -> Body:
+def course(home: Home) -> About:
     """The course, its time zone, the key that verifies receipts, and this version: a client's first request."""
     from importlib import metadata
 
     version = metadata.version("lhy-grade")
-    return {
-        "schema": 1, "course": home.course, "zone": home.zone, "receipt_key": receipt_key_of(home), "version": version,
-    }  # fmt: skip
+    return About(home.course, home.zone, version, receipt_key_of(home))
 
 
 def receipt_key_of(home: Home) -> str | None:
@@ -43,22 +44,20 @@ def receipt_key_of(home: Home) -> str | None:
         return None
 
 
-def me(home: Home, viewer: Viewer) -> Body:
+def me(home: Home, viewer: Viewer) -> Me:
     """Who is logged in."""
     require_login(viewer)
     with home.database() as database:
         from leaderboard import roster
 
         person = None if viewer.at_home else roster.find_person(database, viewer.key)
-    body: Body = {"schema": 1, "role": viewer.role, "scope": viewer.scope, "key": viewer.key}
-    body |= {"participant": viewer.key, "name": viewer.key, "email": None, "team": None}
-    if person is not None:
-        body |= {"participant": person.team or person.key}
-        body |= {"name": person.name, "email": person.email, "team": person.team}
-    return body
+    if person is None:
+        return Me(viewer.role, viewer.scope, viewer.key, viewer.key, viewer.key, None, None)
+    participant = person.team or person.key
+    return Me(viewer.role, viewer.scope, viewer.key, participant, person.name, person.email, person.team)
 
 
-def homeworks(home: Home, viewer: Viewer, now: datetime) -> Body:
+def homeworks(home: Home, viewer: Viewer, now: datetime) -> Homeworks:
     """The homeworks: at home all that this version knows, in a class the prepared ones with their deadlines.
 
     In a class each row also has the names of the bars that can be cleared, and the viewer's rank on the public board.
@@ -66,60 +65,66 @@ def homeworks(home: Home, viewer: Viewer, now: datetime) -> Body:
     from tasks.homeworks import all_tasks
 
     here = prepared(home)
-    rows: list[Body] = []
+    rows: list[HomeworkRow] = []
     if viewer.at_home:
         for task in all_tasks():
-            rows.append(
-                {
-                    "name": task.name,
-                    "title": task.title,
-                    "metric": task.editions[0].metrics[0].label,
-                    "editions": [edition.name for edition in task.editions],
-                    "prepared": task.name in here,
-                }
-            )
-        here = [name for name in here if name not in {row["name"] for row in rows}]
+            editions = [edition.name for edition in task.editions]
+            metric = task.editions[0].metrics[0].label
+            rows.append(HomeworkRow(task.name, task.title, metric, editions, task.name in here))
+        here = [name for name in here if name not in {row.name for row in rows}]
     for name in here:
         competition = find_competition(home, name)
-        row = {
-            "name": name,
-            "title": competition.title,
-            "editions": [competition.edition],
-            "metric": competition.ranking.label,
-            "prepared": True,
-        }
-        if competition.quiz:
-            row["quiz"] = True
+        row = HomeworkRow(
+            name,
+            competition.title,
+            competition.ranking.label,
+            [competition.edition],
+            True,
+            quiz=competition.quiz or None,
+        )
         if not viewer.at_home:
-            row |= _clocks(home, viewer, competition, now)
-            row["bars"] = [bar.name for bar in competition.bars if bar.comparable]
             with home.database() as database:
-                row["place"] = place_of(home, database, competition, participant_of(database, competition, viewer))
+                place = place_of(home, database, competition, participant_of(database, competition, viewer))
+            bars = [bar.name for bar in competition.bars if bar.comparable]
+            row = replace(row, **_clocks(home, viewer, competition, now), bars=bars, place=place)
         rows.append(row)
-    return {"schema": 1, "tasks": rows}
+    return Homeworks(rows)
 
 
-def homework(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+def homework(home: Home, viewer: Viewer, hw: str, now: datetime) -> Homework:
     """The public description of a homework, without its ids: title, metrics, rules, bars and deadlines."""
     competition = find(home, viewer, hw)
-    described = {key: value for key, value in competition.to_json().items() if key != "ids"}
-    return described | _clocks(home, viewer, competition, now)
+    form = competition.format.to_json()
+    return Homework(
+        **_clocks(home, viewer, competition, now),
+        name=competition.name,
+        title=competition.title,
+        edition=competition.edition,
+        version=competition.version,
+        source=competition.source,
+        metrics=list(competition.metrics),
+        bars=[BarCard(**bar_to_json(bar)) for bar in competition.bars],
+        rules=competition.rules,
+        demo=competition.demo,
+        two_boards=competition.two_boards,
+        judge=competition.judge,
+        size=competition.size,
+        kind=form["kind"],
+        max_bytes=competition.format.max_bytes,
+        format={key: value for key, value in form.items() if key not in ("ids", "kind", "max_bytes")},
+    )
 
 
-def _clocks(home: Home, viewer: Viewer, competition: Competition, now: datetime) -> Body:
+def _clocks(home: Home, viewer: Viewer, competition: Competition, now: datetime) -> dict[str, Any]:
     """The deadline for the viewer, whether it has passed, the time of the reveal, and the viewer's quota."""
-
     with home.database() as database:
         terms = terms_of(home, database, competition, viewer, now)
-        opened = opened_at(database, competition, now)
-        body: Body = {
+        return {
             "closes": local(home, terms.closes),
             "closed": is_over(database, competition, terms, now),
-            "revealed": local(home, opened),
+            "revealed": local(home, opened_at(database, competition, now)),
+            "quota": quota_of(home, database, competition, viewer, now) if viewer.key else None,
         }
-        if viewer.key:
-            body["quota"] = quota_of(home, database, competition, viewer, now)
-    return body
 
 
 def sheet(home: Home, viewer: Viewer, hw: str) -> str:
@@ -127,15 +132,18 @@ def sheet(home: Home, viewer: Viewer, hw: str) -> str:
     return (home.public(find(home, viewer, hw).name) / "sheet.md").read_text(encoding="utf-8")
 
 
-def files(home: Home, viewer: Viewer, hw: str) -> Body:
+def files(home: Home, viewer: Viewer, hw: str) -> Files:
     """The public files with sizes and SHA-256, and their archive; at home also their folder."""
     require_login(viewer)
     competition = find(home, viewer, hw)
-    body: Body = {"schema": 1, "homework": competition.name, "version": competition.version}
-    if viewer.at_home:
-        body["folder"] = str(home.public(competition.name))
-    body["archive"] = _archive(home, viewer, competition)
-    return body | {"files": [{"file": name, **entry} for name, entry in _manifest(home, competition).items()]}
+    packed = _archive(home, viewer, competition)
+    return Files(
+        homework=competition.name,
+        version=competition.version,
+        archive=None if packed is None else DataFile(**packed),
+        files=[DataFile(name, one["bytes"], one["sha256"]) for name, one in _manifest(home, competition).items()],
+        folder=str(home.public(competition.name)) if viewer.at_home else None,
+    )
 
 
 def archive(home: Home, viewer: Viewer, hw: str) -> Path:
@@ -155,7 +163,7 @@ def picture(home: Home, viewer: Viewer, hw: str) -> Picture | None:
     return find_picture(home.public(find(home, viewer, hw).name))
 
 
-def _archive(home: Home, viewer: Viewer, competition: Competition) -> Body | None:
+def _archive(home: Home, viewer: Viewer, competition: Competition) -> dict[str, Any] | None:
     """`file`, `bytes` and `sha256` of the archive; a server makes it if an earlier version did not."""
     public = home.public(competition.name)
     found = find_archive(home, competition, public)
@@ -174,7 +182,7 @@ def file_path(home: Home, viewer: Viewer, hw: str, name: str) -> Path:
     return home.public(competition.name) / name
 
 
-def _manifest(home: Home, competition: Competition) -> dict[str, Body]:
+def _manifest(home: Home, competition: Competition) -> dict[str, dict[str, Any]]:
     path = home.public(competition.name) / "manifest.json"
-    listed: dict[str, Body] = json.loads(path.read_text(encoding="utf-8"))["files"]
+    listed: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["files"]
     return listed

@@ -19,6 +19,7 @@ from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from harness.course.remote import RemoteCourse
+    from harness.course.types import Files
 
 
 Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
@@ -34,14 +35,14 @@ def cache_folder(url: str) -> Path:
     return platformdirs.user_cache_path("lhy-grade") / hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
-def download(server: RemoteCourse, listing: Body, folder: Path, progress: Progress) -> Path:
+def download(server: RemoteCourse, listing: Files, folder: Path, progress: Progress) -> Path:
     """Downloads the files of a listing into a folder, as one archive, and returns the folder.
 
     A new folder is created completely or not at all. In an existing one, unlisted files stay, and unchanged files of an
     earlier download are replaced. An interrupted download resumes. Raises UserError for a name outside the folder, and
     if a different file already has the name of a listed one.
     """
-    hw, files = str(listing["homework"]), listing["files"]
+    hw, files = listing.homework, [vars(file) for file in listing.files]
     check_names([entry["file"] for entry in files])
     folder = folder.absolute()
     with making(folder):
@@ -65,11 +66,12 @@ def download(server: RemoteCourse, listing: Body, folder: Path, progress: Progre
     return folder
 
 
-def _get(server: RemoteCourse, listing: Body, work: Path, progress: Progress) -> None:
+def _get(server: RemoteCourse, listing: Files, work: Path, progress: Progress) -> None:
     """Downloads the files of a listing and their manifest into `work`/files, and checks them all."""
     from harness.archive import most_bytes, unpack
 
-    hw, files, archive = str(listing["homework"]), listing["files"], listing.get("archive")
+    hw, files = listing.homework, [vars(file) for file in listing.files]
+    archive = None if listing.archive is None else vars(listing.archive)
     if work.is_symlink():
         raise UserError(f"{work} is a link; nothing is written to it.", code="E_MANIFEST", exit_code=8)
     work.mkdir(parents=True, exist_ok=True)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from harness.competition import (
     Competition,
 )
-from harness.course.access import Body, Viewer, find, participant_of, require_write, terms_of
+from harness.course.access import Viewer, find, participant_of, require_write, terms_of
 from harness.course.limits import quota_of
 from harness.course.record import states_of, submission
+from harness.course.types import Accepted as AcceptedCard
+from harness.course.types import Slots, Submitted
 from harness.home import Home, local
 from harness.versions import read_versions
 from tasks.errors import UserError
@@ -35,7 +37,7 @@ def submit_accept(
     hw: str,
     upload: Upload,
     step: Callable[[str], None] = lambda name: None,
-) -> Body:
+) -> AcceptedCard:
     """Records a file whose bytes are stored; it is graded later. The same key and bytes give the same receipt."""
     from harness.grading.accept import accept_file
 
@@ -55,7 +57,7 @@ def submit_accept(
         return _accepted(home, viewer, database, competition, accepted, upload.arrived)
 
 
-def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: datetime) -> Body:
+def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: datetime) -> Submitted:
     """Records a file and grades it at once, which needs the answers: `submit` at home."""
     from harness.grading.accept import submit as submit_file
 
@@ -65,13 +67,13 @@ def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: d
         home = home.holding(database)
         acts = participant_of(database, find(home, viewer, hw), viewer)
         done = submit_file(home, hw, path, participant=acts, now=now, message=message)
-        body = _accepted(home, viewer, database, done.competition, done.accepted, now)
-        return finished(body, submission(home, viewer, done.accepted.submission, now))
+        accepted = _accepted(home, viewer, database, done.competition, done.accepted, now)
+        return Submitted(accepted, submission(home, viewer, done.accepted.submission, now))
 
 
 def _accepted(
     home: Home, viewer: Viewer, database: Database, competition: Competition, accepted: Accepted, now: datetime
-) -> Body:
+) -> AcceptedCard:
     """The answer to an accepted file: its number, queue position, remaining quota and receipt."""
     from leaderboard import records, results, roster
 
@@ -81,38 +83,19 @@ def _accepted(
     terms = terms_of(home, database, competition, viewer, now)
     used = accepted.used
     if accepted.again:  # its receipt has the quota of the day it arrived
-        used = quota_of(home, database, competition, viewer, now)["used"]
-    return {
-        "schema": 1,
-        "homework": competition.name,
-        "edition": competition.edition,
-        "submission": accepted.submission,
-        "again": accepted.again,
-        "participant": entry.participant,
-        "name": roster.display_names(database).get(entry.participant, entry.participant),
-        "practice": entry.practice,
-        **states_of(home, database, competition, [entry], grades, now)[entry.id],
-        "quota": {
-            "used": used,
-            "left": max(0, terms.quota - used),
-            "limit": terms.quota,
-            "next_slot": local(home, terms.next_slot),
-        },
-        "receipt": json.loads(accepted.receipt),
-    }
-
-
-FINISHED = (
-    "schema", "homework", "edition", "submission", "again", "participant", "name", "practice", "state", "position",
-    "code", "scores", "private", "metrics", "notes", "bars", "has_bars", "rank", "best", "improved", "demo", "quota",
-    "receipt",
-)  # fmt: skip
-
-
-def finished(accepted: Body, graded: Body) -> Body:
-    """Merges the answer of `submit_accept` with a later one of `submission`."""
-    both = accepted | graded
-    return {key: both[key] for key in (*FINISHED, "matrix", "private_matrix", "model") if key in both}
+        used = quota_of(home, database, competition, viewer, now).used
+    return AcceptedCard(
+        **vars(states_of(home, database, competition, [entry], grades, now)[entry.id]),
+        homework=competition.name,
+        edition=competition.edition,
+        submission=accepted.submission,
+        again=accepted.again,
+        participant=entry.participant,
+        name=roster.display_names(database).get(entry.participant, entry.participant),
+        practice=entry.practice,
+        quota=Slots(used, max(0, terms.quota - used), terms.quota, local(home, terms.next_slot)),
+        receipt=json.loads(accepted.receipt),
+    )
 
 
 def check_message(message: str) -> None:

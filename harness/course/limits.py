@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from harness.competition import (
     Competition,
 )
 from harness.course.access import (
-    Body,
     Viewer,
     cut_of,
     find,
@@ -23,44 +22,46 @@ from harness.course.access import (
     require_write,
     terms_of,
 )
-from harness.course.record import entry_body
+from harness.course.record import entry_fields
+from harness.course.types import Counted, Quota, QuotaState, Selection
 from harness.home import Home, local
 from harness.versions import read_versions
+from tasks.base import Rules
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
 
 
-def quota(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+def quota(home: Home, viewer: Viewer, hw: str, now: datetime) -> Quota:
     """The viewer's remaining submissions for today, and when the next day begins."""
     require_login(viewer)
     competition = find(home, viewer, hw)
     with home.database() as database:
-        row = {"homework": competition.name, **quota_of(home, database, competition, viewer, now)}
-    return {"schema": 1, "zone": home.zone, "quota": [row]}
+        row = quota_of(home, database, competition, viewer, now)
+    return Quota(home.zone, [replace(row, homework=competition.name)])
 
 
-def quota_of(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> Body:
+def quota_of(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> QuotaState:
     from leaderboard import acceptance
 
     terms = terms_of(home, database, competition, viewer, now)
     over = is_over(database, competition, terms, now)
     acts = participant_of(database, competition, viewer)
     state = acceptance.quota_state(database, competition.key, acts, terms.day, practice=over)
-    return {
-        "practice": over,
-        "revealed": local(home, opened_at(database, competition, now)),
-        "used": state.used,
-        "left": max(0, terms.quota - state.used),
-        "limit": terms.quota,
-        "refused": state.rejected,
-        "next_day": local(home, terms.next_slot),
-        "closes": local(home, terms.closes),
-    }
+    return QuotaState(
+        used=state.used,
+        left=max(0, terms.quota - state.used),
+        limit=terms.quota,
+        refused=state.rejected,
+        next_day=local(home, terms.next_slot),
+        closes=local(home, terms.closes),
+        practice=over,
+        revealed=local(home, opened_at(database, competition, now)),
+    )
 
 
-def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Selection:
     """The viewer's selection for the private board, what would count if it ended now, and whether it is locked."""
     from leaderboard import ranking, records, results
 
@@ -87,34 +88,34 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
             participant=acts,
         )
     numbers = counting[acts].submissions if acts in counting else ()
-    return {
-        "schema": 1,
-        "homework": competition.name,
-        "selections": rules.selections,
-        "unselected": rules.unselected,
-        "unselected_count": rules.unselected_most,
-        "closes": local(home, terms.closes),
-        "locked": over,
-        "selected": [entry.id for entry in entries if entry.selected],
-        "metric": competition.ranking.label,
-        "digits": competition.ranking.digits,
-        "counts": [
-            {
-                **entry_body(home, competition, entry),
-                "state": "graded" if entry.id in grades else "queued",
-                "score": cut_of(competition).score(grades[entry.id].public)
+    return Selection(
+        homework=competition.name,
+        selections=rules.selections,
+        unselected=rules.unselected,
+        unselected_count=rules.unselected_most,
+        closes=local(home, terms.closes),
+        locked=over,
+        selected=[entry.id for entry in entries if entry.selected],
+        metric=competition.ranking.label,
+        digits=competition.ranking.digits,
+        counts=[
+            Counted(
+                **entry_fields(home, competition, entry),
+                id=entry.id,
+                state="graded" if entry.id in grades else "queued",
+                score=cut_of(competition).score(grades[entry.id].public)
                 if entry.id in grades and not competition.quiz
                 else None,
-            }
+            )
             for entry in entries
             if entry.id in numbers
         ],
-    }
+    )
 
 
-def unselected_words(selection: Body) -> str:
+def unselected_words(rules: Rules | Selection) -> str:
     """Which submissions count without a selection, in words."""
-    most = selection["unselected_count"]
+    most = rules.unselected_count
     words = {
         "best_public": f"the {most} with the best public scores count",
         "first": f"the first {most} count",
@@ -126,7 +127,7 @@ def unselected_words(selection: Body) -> str:
             "first": "the first one counts",
             "last": "the last one counts",
         }
-    return words.get(selection["unselected"], "all count")
+    return words.get(rules.unselected, "all count")
 
 
 MOST_CHOSEN = 100
@@ -144,14 +145,14 @@ def chosen_numbers(texts: Sequence[str]) -> list[int]:
     return [int(text) for text in texts]
 
 
-def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetime) -> Body:
+def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetime) -> Selection:
     """Chooses which of the viewer's submissions count on the private board; an empty list clears the choice."""
     from leaderboard import records
 
     require_write(viewer)
     competition = find(home, viewer, hw)
     if competition.rules.selections == 0:
-        raise UserError(f"nothing is selected in {competition.name}: {unselected_words(asdict(competition.rules))}.")
+        raise UserError(f"nothing is selected in {competition.name}: {unselected_words(competition.rules)}.")
     with home.database() as database:
         closes = terms_of(home, database, competition, viewer, now).closes
         most = competition.rules.selections

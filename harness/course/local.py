@@ -13,14 +13,27 @@ from harness.competition import (
     prepared,
     public_digest,
 )
-from harness.course.access import Body, Tell, Viewer
+from harness.course.access import Viewer
 from harness.course.boards import board
 from harness.course.catalogue import files, homework, homeworks, receipt_key_of, sheet
 from harness.course.handing_in import submit
 from harness.course.limits import quota, select, selection
 from harness.course.points import points
 from harness.course.record import receipt, submission, submissions
-from harness.course.types import Points
+from harness.course.types import (
+    Board,
+    Files,
+    Homework,
+    Homeworks,
+    Points,
+    Quota,
+    Selection,
+    Signed,
+    Submission,
+    Submissions,
+    Submitted,
+    Tell,
+)
 from harness.home import Home
 
 
@@ -42,48 +55,50 @@ class LocalCourse:
     def receipt_key(self) -> str | None:
         return receipt_key_of(self.home)
 
-    def homeworks(self) -> Body:
+    def homeworks(self) -> Homeworks:
         return homeworks(self.home, self.viewer, self.clock())
 
-    def homework(self, hw: str) -> Body:
+    def homework(self, hw: str) -> Homework:
         return homework(self.home, self.viewer, hw, self.clock())
 
     def sheet(self, hw: str) -> str:
         return sheet(self.home, self.viewer, hw)
 
-    def files(self, hw: str) -> Body:
+    def files(self, hw: str) -> Files:
         return files(self.home, self.viewer, hw)
 
     def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
         return find_competition(self.home, hw)
 
-    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Body:
+    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Board:
         return board(
             self.home, self.viewer, hw, private=private, unrevealed=unrevealed, exact=exact, version=version,
             now=self.clock(),
         )  # fmt: skip
 
-    def submissions(self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None) -> Body:
+    def submissions(
+        self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None
+    ) -> Submissions:
         return submissions(
             self.home, self.viewer, hw, everyone=everyone, exact=exact, version=version, now=self.clock()
         )
 
-    def submission(self, number: int) -> Body:
+    def submission(self, number: int) -> Submission:
         return submission(self.home, self.viewer, number, self.clock())
 
-    def receipt(self, number: int) -> Body:
+    def receipt(self, number: int) -> Signed:
         return receipt(self.home, self.viewer, number)
 
     def points(self, hw: str | None) -> Points:
         return points(self.home, self.viewer, hw, self.clock())
 
-    def quota(self, hw: str) -> Body:
+    def quota(self, hw: str) -> Quota:
         return quota(self.home, self.viewer, hw, self.clock())
 
-    def selection(self, hw: str) -> Body:
+    def selection(self, hw: str) -> Selection:
         return selection(self.home, self.viewer, hw, self.clock())
 
-    def select(self, hw: str, ids: Sequence[int]) -> Body:
+    def select(self, hw: str, ids: Sequence[int]) -> Selection:
         return select(self.home, self.viewer, hw, ids, self.clock())
 
     def public(self, competition: Competition) -> Path | None:
@@ -96,6 +111,6 @@ class LocalCourse:
         public = self.home.public(competition.name)
         refuse_stale(file, competition, public_digest(public), f"The current data are in {public}.")
 
-    def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
+    def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda seen: None) -> Submitted:
         self.refuse_stale(self.competition(hw), path)
         return submit(self.home, self.viewer, hw, path, message, self.clock())

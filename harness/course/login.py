@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.course.remote import RemoteCourse
-from harness.course.transport import Body, is_loopback
+from harness.course.transport import is_loopback
 from harness.home import making, write_json
 from tasks.errors import UserError
 
@@ -70,21 +70,13 @@ def log_in(url: str, token: str, ca: str | None) -> RemoteCourse:
     if ca is not None and not Path(ca).is_file():
         raise UserError(f"there is no file {ca}.")
     server = RemoteCourse(url.rstrip("/"), token, None if ca is None else str(Path(ca).absolute()))
-    about = server.ask("GET", "/course")
-    key = about.get("receipt_key")
-    this = next(row for row in server.ask("GET", "/tokens")["tokens"] if row["this"])
-    if this["label"] == INVITATION:
-        this = new_token(server, "command line")
-        server = replace(server, token=str(this["token"]))
-    key = None if key is None else str(key)
-    return replace(server, course=str(about.get("course")), key=key, expires=str(this["expires"]))
-
-
-def new_token(server: RemoteCourse, label: str) -> Body:
-    """A new token for the caller; it uses up an invitation, so there are no retries."""
-    body = json.dumps({"label": label}).encode()
-    headers = {"Content-Type": "application/json"}
-    return server.ask("POST", "/tokens", body=body, headers=headers, pauses=())
+    about = server.about()
+    this = next(token for token in server.tokens().tokens if token.this)
+    expires = this.expires
+    if this.label == INVITATION:
+        made = server.new_token("command line")
+        server, expires = replace(server, token=made.token), made.expires
+    return replace(server, course=about.course, key=about.receipt_key, expires=expires)
 
 
 def write_login(path: Path, server: RemoteCourse) -> None:

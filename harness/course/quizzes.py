@@ -10,7 +10,6 @@ from harness.competition import (
     Competition,
 )
 from harness.course.access import (
-    Body,
     Viewer,
     find,
     is_over,
@@ -20,15 +19,16 @@ from harness.course.access import (
     require_write,
     terms_of,
 )
+from harness.course.types import Draft
 from harness.home import Home, local
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 
 if TYPE_CHECKING:
-    from leaderboard.drafts import Draft
+    from leaderboard.drafts import Draft as Saved
 
 
-def draft(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
+def draft(home: Home, viewer: Viewer, hw: str, now: datetime) -> Draft:
     """The questions of a quiz with the viewer's saved answers, which the members of a team share."""
     from leaderboard import drafts
 
@@ -41,7 +41,7 @@ def draft(home: Home, viewer: Viewer, hw: str, now: datetime) -> Body:
 
 def save_draft(
     home: Home, viewer: Viewer, hw: str, answers: Mapping[str, Sequence[str]], now: datetime, seen: int | None = None
-) -> Body:
+) -> Draft:
     """Saves the chosen options of some questions, while the quiz is open for the viewer.
 
     `seen` is the revision of the draft that the viewer saw. Where somebody saved other answers meanwhile, nothing is
@@ -60,7 +60,7 @@ def save_draft(
             raise UserError(text, code="E_CLOSED", exit_code=5)
         acts = participant_of(database, competition, viewer)
         found, other = drafts.save(database, competition.key, acts, cells, now, seen)
-    return _draft(home, competition, form, found) | {"conflict": list(other)}
+    return _draft(home, competition, form, found, other)
 
 
 def quiz(home: Home, viewer: Viewer, hw: str) -> QuizFormat:
@@ -71,11 +71,11 @@ def quiz(home: Home, viewer: Viewer, hw: str) -> QuizFormat:
     return competition.format
 
 
-def _draft(home: Home, competition: Competition, form: QuizFormat, found: Draft) -> Body:
-    return {
-        "schema": 1,
-        "homework": competition.name,
-        "revision": found.revision,
-        "saved_at": local(home, found.saved_at),
-        "answers": {name: found.answers.get(name, "").split() for name in form.ids},
-    }
+def _draft(home: Home, competition: Competition, form: QuizFormat, found: Saved, conflict: Sequence[str] = ()) -> Draft:
+    return Draft(
+        homework=competition.name,
+        revision=found.revision,
+        saved_at=local(home, found.saved_at),
+        answers={name: found.answers.get(name, "").split() for name in form.ids},
+        conflict=list(conflict),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from harness.competition import (
     prepared,
 )
 from harness.course.access import (
-    Body,
     Viewer,
     allow_exact,
     cut_of,
@@ -25,6 +24,17 @@ from harness.course.access import (
     require_login,
 )
 from harness.course.boards import place_of
+from harness.course.types import (
+    Best,
+    FileProblem,
+    MetricScore,
+    Place,
+    Signed,
+    State,
+    SubmissionRow,
+    Submissions,
+)
+from harness.course.types import Submission as SubmissionCard
 from harness.home import Home, local
 from harness.versions import all_versions, read_versions
 from tasks.errors import UserError
@@ -33,6 +43,15 @@ if TYPE_CHECKING:
     from leaderboard.database import Database
     from leaderboard.records import Submission
     from leaderboard.results import PublicGrade
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The state of a submission, its position in the queue, and the code of a refused or failed one."""
+
+    state: State
+    position: int | None
+    code: str | None
 
 
 def submissions(
@@ -44,7 +63,7 @@ def submissions(
     exact: bool = False,
     version: int | None = None,
     now: datetime,
-) -> Body:
+) -> Submissions:
     """The viewer's submissions, or for staff all of them, of one homework or of all, in order of acceptance.
 
     `version` selects an older data version of the one homework.
@@ -71,30 +90,24 @@ def submissions(
         for entry in entries:
             grade = grades.get(entry.id)
             rows.append(
-                {
-                    **entry_body(home, competition, entry),
-                    "name": names.get(entry.participant, entry.participant),
-                    **states[entry.id],
-                    "score": cut.score(grade.public if grade and not competition.quiz else None),
-                    "private": cut.score(private.get(entry.id)),
-                    "metric": competition.ranking.label,
-                    "digits": competition.ranking.digits,
-                    "notes": json.loads(grade.details).get("notes", []) if grade else [],
-                    **({} if marked is None else {"model": marked(entry.id) if grade else None}),
-                }
+                SubmissionRow(
+                    **entry_fields(home, competition, entry),
+                    **vars(states[entry.id]),
+                    id=entry.id,
+                    name=names.get(entry.participant, entry.participant),
+                    score=cut.score(grade.public if grade and not competition.quiz else None),
+                    private=cut.score(private.get(entry.id)),
+                    metric=competition.ranking.label,
+                    digits=competition.ranking.digits,
+                    notes=json.loads(grade.details).get("notes", []) if grade else [],
+                    model="" if marked is None else marked(entry.id) if grade else None,
+                )
             )
-    return {"schema": 1, "submissions": rows}
+    return Submissions(rows)
 
 
-def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
-    """One submission: its state, its problems, its public scores, and its rank on the public board.
-
-    `state` is queued (with its `position`), grading, graded, rejected (with `code`, those of the `total` problems that
-    the reader showed) or failed; `private` is its private score after the reveal, None before, and `private_matrix` is
-    there from then on where its metric has one. `model` is there in an edition that asks for a model beside the file,
-    and says whether it is verified. `best` is the participant's best so far, `rank` the rank of this one if it is that
-    best, and `improved` whether it was better than all before it; all by exact scores, and None if it does not count.
-    """
+def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> SubmissionCard:
+    """One submission: its state, its problems, its public scores, and its rank on the public board."""
     from leaderboard import records, results, roster
 
     with home.database() as database:
@@ -114,36 +127,40 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Body:
     details, hidden = json.loads(grade.details) if grade else {}, json.loads(opened or "{}")
     found = json.loads(entry.rejected_details or "[]")
     problems, total = (found, len(found)) if isinstance(found, list) else (found["problems"], found["total"])
-    return {
-        "schema": 1,
-        "homework": competition.name,
-        "edition": competition.edition,
-        "submission": entry.id,
-        **{key: value for key, value in entry_body(home, competition, entry).items() if key not in ("id", "homework")},
-        "own": own,
-        "name": shown,
-        "size": entry.size,
-        "sha256": entry.sha256,
-        **states[entry.id],
-        "problems": problems,
-        "total": total,
-        "scores": [
-            {"metric": score["metric"], "public": score["value"], "interval": score["interval"]}
+    return SubmissionCard(
+        **entry_fields(home, competition, entry),
+        **vars(states[entry.id]),
+        edition=competition.edition,
+        submission=entry.id,
+        own=own,
+        name=shown,
+        size=entry.size,
+        sha256=entry.sha256,
+        problems=[FileProblem(**problem) for problem in problems],
+        total=total,
+        scores=[
+            MetricScore(score["metric"], score["value"], score["interval"])
             for score in map(cut.recorded, [] if competition.quiz else details.get("scores", []))
         ],
-        "private": cut.score(private.get(entry.id)),
-        "metrics": [asdict(metric) for metric in competition.metrics],
-        "notes": details.get("notes", []),
-        "bars": list(grade.passed) if grade else [],
-        "has_bars": any(bar.comparable for bar in competition.bars),
-        "rank": place["rank"] if place and place["submission"] == entry.id else None,
-        "best": place and {key: place[key] for key in ("submission", "score", "rank")},
-        "improved": _improved(competition, entry, entries, grades) if counts else None,
-        "demo": competition.demo,
-        **({} if marked is None else {"model": marked(entry.id) if grade else None}),
-        **({"matrix": cut.matrix(details["matrix"])} if details.get("matrix") else {}),
-        **({"private_matrix": cut.matrix(hidden["matrix"])} if hidden.get("matrix") else {}),
-    }
+        private=cut.score(private.get(entry.id)),
+        metrics=list(competition.metrics),
+        notes=details.get("notes", []),
+        bars=list(grade.passed) if grade else [],
+        has_bars=any(bar.comparable for bar in competition.bars),
+        rank=place.rank if place and place.submission == entry.id else None,
+        best=best_of(place),
+        improved=_improved(competition, entry, entries, grades) if counts else None,
+        demo=competition.demo,
+        model="" if marked is None else marked(entry.id) if grade else None,
+        matrix=cut.matrix(details["matrix"]) if details.get("matrix") else None,
+        private_matrix=cut.matrix(hidden["matrix"]) if hidden.get("matrix") else None,
+    )
+
+
+def best_of(place: Place | None) -> Best | None:
+    if place is None or place.submission is None or place.score is None:
+        return None
+    return Best(place.submission, place.score, place.rank)
 
 
 def _improved(
@@ -155,9 +172,9 @@ def _improved(
     return all(sign * grades[entry.id].public > sign * grades[number].public for number in before)
 
 
-def entry_body(home: Home, competition: Competition, entry: Submission) -> Body:
+def entry_fields(home: Home, competition: Competition, entry: Submission) -> dict[str, Any]:
+    """The fields that every answer has of a submission."""
     return {
-        "id": entry.id,
         "homework": competition.name,
         "participant": entry.participant,
         "at": local(home, entry.accepted_at),
@@ -190,7 +207,7 @@ def states_of(
     entries: Sequence[Submission],
     grades: dict[int, PublicGrade],
     now: datetime,
-) -> dict[int, Body]:
+) -> dict[int, Standing]:
     """State, position in the queue and code of each submission."""
     from leaderboard import queue
 
@@ -201,23 +218,22 @@ def states_of(
         about = (home.root, *sorted(versions.items()))
         after = _settled[about] = queue.settled(database, versions, _settled.get(about, 0))
         standing = queue.standing(database, versions, waiting, now, after)
-    states: dict[int, Body] = {}
+    states: dict[int, Standing] = {}
     for entry in entries:
         if entry.rejected is not None:
-            states[entry.id] = {"state": "rejected", "position": None, "code": entry.rejected}
+            states[entry.id] = Standing("rejected", None, entry.rejected)
         elif entry.id in grades:
-            states[entry.id] = {"state": "graded", "position": None, "code": None}
+            states[entry.id] = Standing("graded", None, None)
         else:
-            at = standing[entry.id]
-            states[entry.id] = {"state": at.state, "position": at.position, "code": at.code}
+            states[entry.id] = Standing(**vars(standing[entry.id]))
     return states
 
 
-def receipt(home: Home, viewer: Viewer, number: int) -> Body:
+def receipt(home: Home, viewer: Viewer, number: int) -> Signed:
     """The signed receipt of a submission."""
     from leaderboard import records
 
     with home.database() as database:
         own_submission(home, viewer, database, number)
-        fields: Body = json.loads(records.receipt(database, number))
+        fields: Signed = json.loads(records.receipt(database, number))
     return fields

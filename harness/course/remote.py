@@ -14,11 +14,11 @@ import json
 import secrets
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from harness.course.download import address_of, cache_folder, fetch, find_download
@@ -47,7 +47,26 @@ from harness.course.transport import (
     unreachable,
     within,
 )
-from harness.course.types import Points
+from harness.course.types import (
+    About,
+    Accepted,
+    Board,
+    Files,
+    Homework,
+    Homeworks,
+    Me,
+    NewToken,
+    Points,
+    Quota,
+    Selection,
+    Signed,
+    Submission,
+    Submissions,
+    Submitted,
+    Tell,
+    Tokens,
+    to_json,
+)
 from harness.home import making, write_file
 from tasks.errors import UserError
 
@@ -55,8 +74,7 @@ if TYPE_CHECKING:
     from harness.competition import Competition
 
 
-Tell = Callable[[Body], None]
-
+T = TypeVar("T")
 
 POLL_SECONDS = (0.5, 5.0)
 """The first and the longest pause between polls for a score."""
@@ -78,62 +96,88 @@ class RemoteCourse:
 
     @property
     def who(self) -> str:
-        return str(self.me()["name"])
+        return self.me().name
 
-    def me(self) -> Body:
-        return self.ask("GET", "/me")
+    def about(self) -> About:
+        return self.read(About, self.ask("GET", "/course"))
+
+    def me(self) -> Me:
+        return self.read(Me, self.ask("GET", "/me"))
+
+    def tokens(self, pauses: Sequence[float] | None = None) -> Tokens:
+        return self.read(Tokens, self.ask("GET", "/tokens", pauses=pauses))
+
+    def new_token(self, label: str) -> NewToken:
+        """A new token for the caller; it uses up an invitation, so there are no retries."""
+        headers = {"Content-Type": "application/json"}
+        body = json.dumps({"label": label}).encode()
+        return self.read(NewToken, self.ask("POST", "/tokens", body=body, headers=headers, pauses=()))
+
+    def revoke(self) -> None:
+        """Revokes the token of this login, without retries."""
+        number = next(token.id for token in self.tokens(pauses=()).tokens if token.this)
+        self.ask("DELETE", f"/tokens/{number}", pauses=())
 
     def names(self) -> list[str]:
-        return [row["name"] for row in self.homeworks()["tasks"]]
+        return [row.name for row in self.homeworks().tasks]
 
     def receipt_key(self) -> str | None:
         return self.key
 
-    def homeworks(self) -> Body:
-        return self.ask("GET", "/homeworks")
+    def homeworks(self) -> Homeworks:
+        return self.read(Homeworks, self.ask("GET", "/homeworks"))
 
-    def homework(self, hw: str) -> Body:
-        return self.ask("GET", f"/homeworks/{quoted(hw)}")
+    def homework(self, hw: str) -> Homework:
+        body = self.ask("GET", f"/homeworks/{quoted(hw)}")
+        named = {one.name for one in fields(Homework)}
+        return self.read(Homework, body | {"format": {key: body[key] for key in body if key not in named}})
 
     def sheet(self, hw: str) -> str:
         with self.send("GET", f"/homeworks/{quoted(hw)}/sheet") as response:
             return read_all(response).decode("utf-8", "replace")
 
-    def files(self, hw: str) -> Body:
-        return self.ask("GET", f"/homeworks/{quoted(hw)}/files")
+    def files(self, hw: str) -> Files:
+        return self.read(Files, self.ask("GET", f"/homeworks/{quoted(hw)}/files"))
 
-    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Body:
+    def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Board:
         chosen = {"private": private, "unrevealed": unrevealed, "exact": exact}
         query = {name: "true" for name, wanted in chosen.items() if wanted} | own_version(version)
-        return self.ask("GET", f"/homeworks/{quoted(hw)}/board", query)
+        body = self.ask("GET", f"/homeworks/{quoted(hw)}/board", query)
+        with contextlib.suppress(LookupError, TypeError, AttributeError):  # then `read` says what is missing
+            others = [card["name"] for card in body["metrics"][1:]]
+            body["board"] = [row | {"others": {name: row.get(name) for name in others}} for row in body["board"]]
+        return self.read(Board, body)
 
-    def submissions(self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None) -> Body:
+    def submissions(
+        self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None
+    ) -> Submissions:
         if version is not None and hw is None:
             raise UserError("an older data version belongs to one homework: name the homework.")
         where = f"/homeworks/{quoted(hw)}/submissions" if hw else "/submissions"
         chosen = {"everyone": everyone, "exact": exact}
         query = {name: "true" for name, wanted in chosen.items() if wanted} | own_version(version)
-        return self.ask("GET", where, query)
+        return self.read(Submissions, self.ask("GET", where, query))
 
-    def submission(self, number: int) -> Body:
-        return self.ask("GET", f"/submissions/{number}")
+    def submission(self, number: int) -> Submission:
+        return self.read(Submission, self.ask("GET", f"/submissions/{number}"))
 
-    def receipt(self, number: int) -> Body:
+    def receipt(self, number: int) -> Signed:
         return self.ask("GET", f"/submissions/{number}/receipt")
 
     def points(self, hw: str | None) -> Points:
-        return Points.read(self.ask("GET", f"/homeworks/{quoted(hw)}/points" if hw else "/points"))
+        return self.read(Points, self.ask("GET", f"/homeworks/{quoted(hw)}/points" if hw else "/points"))
 
-    def quota(self, hw: str) -> Body:
-        return self.ask("GET", f"/homeworks/{quoted(hw)}/quota")
+    def quota(self, hw: str) -> Quota:
+        return self.read(Quota, self.ask("GET", f"/homeworks/{quoted(hw)}/quota"))
 
-    def selection(self, hw: str) -> Body:
-        return self.ask("GET", f"/homeworks/{quoted(hw)}/selection")
+    def selection(self, hw: str) -> Selection:
+        return self.read(Selection, self.ask("GET", f"/homeworks/{quoted(hw)}/selection"))
 
-    def select(self, hw: str, ids: Sequence[int]) -> Body:
+    def select(self, hw: str, ids: Sequence[int]) -> Selection:
         body = json.dumps({"submissions": list(ids)}).encode()
         headers = {"Content-Type": "application/json"}
-        return self.ask("PUT", f"/homeworks/{quoted(hw)}/selection", body=body, headers=headers)
+        answer = self.ask("PUT", f"/homeworks/{quoted(hw)}/selection", body=body, headers=headers)
+        return self.read(Selection, answer)
 
     def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
         """The public description of a homework: from the server if it changed, else from this machine's cache.
@@ -145,7 +189,7 @@ class RemoteCourse:
 
         folder = cache_folder(self.url) / canonical(hw)
         try:
-            listed = {entry["file"]: entry for entry in self.files(hw)["files"]}
+            listed = {file.file: vars(file) for file in self.files(hw).files}
             entry = listed["format.json"]
             path = folder / "format.json"
             if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
@@ -175,13 +219,13 @@ class RemoteCourse:
         remedy = f"Download the new data and predict again: lhy-grade files {competition.name} --download"
         refuse_stale(file, competition, digest, remedy, [] if found is None else [found])
 
-    def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda body: None) -> Body:
+    def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda seen: None) -> Submitted:
         """Checks a file like the server, sends it and waits for its score; `tell` gets its state meanwhile.
 
         Raises SubmissionError for a file that cannot be scored, and UserError with exit code 7 if the server does not
         answer: the file is then kept, and the message says how to send it again.
         """
-        from harness.course.handing_in import check_message, finished
+        from harness.course.handing_in import check_message
         from submissions.reader import load, read
 
         check_message(message)
@@ -207,51 +251,61 @@ class RemoteCourse:
                 exit_code=error.exit_code,
             ) from None
         forget_unsent(data)
-        return finished(accepted, self._result(accepted["submission"], wait, tell))
+        return Submitted(accepted, self._result(accepted.submission, wait, tell))
 
-    def _send_file(self, hw: str, filename: str, data: bytes, message: str) -> Body:
+    def _send_file(self, hw: str, filename: str, data: bytes, message: str) -> Accepted:
         headers = {
             "Content-Type": "application/octet-stream",
             "Idempotency-Key": f"{hashlib.sha256(data).hexdigest()}/{secrets.token_hex(8)}",  # the same in every retry
             "X-Filename": quote(filename.encode("utf-8", "backslashreplace"), safe=""),
             "X-Message": quote(message, safe=""),
         }
-        return self.ask("POST", f"/homeworks/{quoted(hw)}/submissions", body=data, headers=headers)
+        answer = self.ask("POST", f"/homeworks/{quoted(hw)}/submissions", body=data, headers=headers)
+        return self.read(Accepted, answer)
 
-    def _result(self, number: int, wait: bool, tell: Tell) -> Body:
+    def _result(self, number: int, wait: bool, tell: Tell) -> Submission:
         """The server's answer for a submission, after its grading if `wait`. Raises for one without a score."""
         try:
-            body = self._wait(number, wait, tell)
+            seen = self._wait(number, wait, tell)
         except (UserError, KeyboardInterrupt) as caught:
             error = caught if isinstance(caught, UserError) else interrupted("Interrupted.")
             text = f"{error}\nSubmission {number} is recorded. See its score later: lhy-grade status {number}"
             raise UserError(text, code=error.code, exit_code=error.exit_code) from None
-        if body["state"] == "rejected":
-            raise refusal(body["code"], f"Submission {number} was refused.", body["problems"], body["total"])
-        if body["state"] == "failed" and wait:
+        if seen.state == "rejected":
+            raise refusal(seen.code or "", f"Submission {number} was refused.", to_json(seen.problems), seen.total)
+        if seen.state == "failed" and wait:
             raise UserError(
                 f"Submission {number} is recorded, but grading failed; an instructor has to look into it.",
-                code=str(body["code"]),
+                code=str(seen.code),
                 exit_code=10,
             )
-        return body
+        return seen
 
-    def _wait(self, number: int, wait: bool, tell: Tell) -> Body:
+    def _wait(self, number: int, wait: bool, tell: Tell) -> Submission:
         pause, most = POLL_SECONDS
         waited = 0.0
-        body = self.submission(number)
-        while wait and body["state"] in ("queued", "grading") and waited < MOST_SECONDS:
-            tell(body)
+        seen = self.submission(number)
+        while wait and seen.state in ("queued", "grading") and waited < MOST_SECONDS:
+            tell(seen)
             sleep(pause)
             waited += pause
             pause = min(1.5 * pause, most)
-            body = self.submission(number)
-        return body
+            seen = self.submission(number)
+        return seen
 
-    def revoke(self) -> None:
-        """Revokes the token of this login, without retries."""
-        number = next(row["id"] for row in self.ask("GET", "/tokens", pauses=())["tokens"] if row["this"])
-        self.ask("DELETE", f"/tokens/{number}", pauses=())
+    def read(self, kind: type[T], body: Body) -> T:
+        """An answer of its JSON, without what a newer server adds. Raises UserError if a field is missing or wrong."""
+        import msgspec
+
+        try:
+            return msgspec.convert(body, kind)
+        except msgspec.ValidationError as error:
+            raise UserError(
+                f"{self.url} does not answer as this version of lhy-grade expects ({error}); install the version that"
+                " the course uses.",
+                code="E_SERVER",
+                exit_code=10,
+            ) from None
 
     def ask(
         self,

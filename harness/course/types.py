@@ -1,13 +1,478 @@
 """What a course answers, as frozen dataclasses: at home, over the network, on a page and in the API's description.
 
-`dataclasses.asdict` of one is its JSON; `read` makes one of JSON, and leaves out what a newer server adds.
+`to_json` of an answer is its JSON. Instants are RFC 3339 texts in the course's zone; scores and intervals are cut to
+the digits that everyone may see (`harness.shown`). `Course` is what the commands ask, a home or a server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from harness.competition import Competition, MetricCard
+from tasks.base import Rules
+
+OPTIONAL = {"optional": True}
+"""Marks a field that is left out of the JSON while it has its default."""
+
+SPREAD = {"spread": True}
+"""Marks a field whose own fields stand in the JSON beside the others."""
+
+
+def to_json(answer: Any) -> Any:
+    """An answer as dicts, lists and plain values."""
+    if isinstance(answer, (list, tuple)):
+        return [to_json(one) for one in answer]
+    if isinstance(answer, dict):
+        return {key: to_json(value) for key, value in answer.items()}
+    if not is_dataclass(answer) or isinstance(answer, type):
+        return answer
+    values: dict[str, Any] = {}
+    for one in fields(answer):
+        value = getattr(answer, one.name)
+        if one.metadata.get("spread"):
+            values |= to_json(value)
+        elif value != one.default or not one.metadata:
+            values[one.name] = to_json(value)
+    return values
+
+
+State = Literal["queued", "grading", "graded", "rejected", "failed"]
+Interval = tuple[float, float]
+Conditions = tuple[tuple[str, float], ...]
+"""Of a bar: each metric's name and threshold."""
+
+
+FormatValue = str | int | float | bool | list[Any] | dict[str, Any]
+
+
+@dataclass(frozen=True)
+class About:
+    """The course, its time zone, the public key of its receipts, and the version of its server."""
+
+    course: str
+    zone: str
+    version: str
+    receipt_key: str | None = None
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class Me:
+    """Who is logged in; `participant` is the person or the team that submits."""
+
+    role: Literal["nobody", "student", "auditor", "ta", "instructor"]
+    scope: Literal["all", "submit", "read", "home"]
+    key: str
+    participant: str
+    name: str
+    email: str | None
+    team: str | None
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class QuotaState:
+    """The submissions of today. Where `practice`, the homework is over; inside a homework its name is left out."""
+
+    used: int
+    left: int
+    limit: int
+    refused: int
+    next_day: str
+    closes: str | None
+    practice: bool = False
+    revealed: str | None = None
+    homework: str | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """The quota of one homework, in days of that zone."""
+
+    zone: str
+    quota: list[QuotaState]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """A participant's row of the public board, `of` so many people."""
+
+    rank: int
+    of: int
+    score: float | None
+    digits: int
+    bars: list[str]
+    submission: int | None
+
+
+@dataclass(frozen=True)
+class HomeworkRow:
+    """A homework in the list. `bars` names those that can be cleared; `place` is the viewer's on the public board.
+
+    At home, where nothing closes, it also says whether the homework is prepared, and all its editions.
+    """
+
+    name: str
+    title: str
+    metric: str
+    editions: list[str]
+    prepared: bool
+    closes: str | None = None
+    closed: bool = False
+    revealed: str | None = None
+    bars: list[str] = field(default_factory=list)
+    place: Place | None = None
+    quota: QuotaState | None = field(default=None, metadata=OPTIONAL)
+    quiz: bool | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True)
+class Homeworks:
+    """All homeworks of the course."""
+
+    tasks: list[HomeworkRow]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class BarCard:
+    """A bar with its public thresholds and its (public, private) points, as `tasks.base.Bar` has them."""
+
+    name: str
+    public: Conditions
+    source: str
+    points: tuple[float, float]
+    digits: int
+    comparable: bool = True
+    rounded: bool = False
+    size: str | None = None
+
+
+@dataclass(frozen=True)
+class Homework:
+    """The public description of a homework, the deadline for the viewer, and the viewer's quota.
+
+    `format` has the fields of its kind of format, as in format.json, without the ids.
+    """
+
+    name: str
+    title: str
+    edition: str
+    version: int
+    source: str
+    metrics: list[MetricCard]
+    bars: list[BarCard]
+    rules: Rules
+    demo: bool
+    two_boards: bool
+    judge: str | None
+    size: str | None
+    kind: str
+    max_bytes: int
+    closes: str | None
+    closed: bool
+    revealed: str | None
+    format: dict[str, FormatValue] = field(metadata=SPREAD)
+    quota: QuotaState | None = field(default=None, metadata=OPTIONAL)
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that students get, by its name in the homework's folder."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """The data of a homework, the archive of them all, and at home their folder."""
+
+    homework: str
+    version: int
+    files: list[DataFile]
+    archive: DataFile | None = None
+    folder: str | None = field(default=None, metadata=OPTIONAL)
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """One place of a board. `others` are the scores by the other metrics.
+
+    `submission` is hidden from other students. The private board has the rank on the public one and the places gained;
+    `model` says, where the edition asks for a model, whether it is verified; None while there is no score.
+    """
+
+    rank: int
+    name: str
+    kind: str
+    score: float | None
+    interval: Interval | None
+    bars: list[str]
+    entries: int
+    last: str
+    submission: int | None
+    own: bool
+    others: dict[str, float | None] = field(metadata=SPREAD)
+    public_rank: int | None = field(default=None, metadata=OPTIONAL)
+    move: int | None = field(default=None, metadata=OPTIONAL)
+    model: str | None = field(default="", metadata=OPTIONAL)
+
+
+@dataclass(frozen=True)
+class BoardBar:
+    """A bar on a board; the private board has its private thresholds.
+
+    `reached` is how many participants reach its threshold of the ranking metric: the place of its line. None where it
+    has no line.
+    """
+
+    name: str
+    public: Conditions
+    source: str
+    points: tuple[float, float]
+    digits: int
+    reached: int | None
+    comparable: bool = True
+    rounded: bool = False
+    size: str | None = None
+    private: Conditions | None = field(default=None, metadata=OPTIONAL)
+
+
+@dataclass(frozen=True)
+class Board:
+    """The public or the private board of a homework; `metric` ranks, and is the first of `metrics`."""
+
+    homework: str
+    title: str
+    edition: str
+    version: int
+    metric: str
+    higher_is_better: bool
+    side: Literal["public", "private"]
+    demo: bool
+    metrics: list[MetricCard]
+    bars: list[BoardBar]
+    board: list[BoardRow]
+    size: str | None = None
+    interval_note: str | None = None
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class SubmissionRow:
+    """One submission in a list; fields as in `Submission`."""
+
+    id: int
+    homework: str
+    participant: str
+    name: str
+    at: str
+    selected: bool
+    practice: bool
+    file: str
+    message: str
+    state: State
+    position: int | None
+    code: str | None
+    score: float | None
+    metric: str
+    digits: int
+    private: float | None = None
+    notes: list[str] = field(default_factory=list)
+    model: str | None = field(default="", metadata=OPTIONAL)
+
+
+@dataclass(frozen=True)
+class Submissions:
+    """Submissions in the order of acceptance."""
+
+    submissions: list[SubmissionRow]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """A problem of a file; `line` counts from 1."""
+
+    code: str
+    message: str
+    line: int | None = None
+    column: str | None = None
+    found: str | None = None
+    expected: str | None = None
+
+
+@dataclass(frozen=True)
+class MetricScore:
+    """The public score by one metric, with its 95 % interval where it has one."""
+
+    metric: str
+    public: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Best:
+    """A participant's best submission so far."""
+
+    submission: int
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One submission: its state, its problems, its public scores, and its rank on the public board.
+
+    `position` is there in the queue; `code` is that of a refusal, of whose `total` problems those are there that the
+    reader showed. `private` is None before the reveal, and from then on `private_matrix` is there where the metric has
+    one. `model` is there in an edition that asks for a model beside the file, and says whether it is verified, None
+    before grading. `rank` is that of the participant's `best`, if this is it; `improved` says whether this one was
+    better than all before it; all by exact scores, and None if it does not count.
+    """
+
+    submission: int
+    homework: str
+    edition: str
+    participant: str
+    name: str
+    own: bool
+    at: str
+    selected: bool
+    practice: bool
+    file: str
+    message: str
+    size: int
+    sha256: str
+    state: State
+    position: int | None
+    code: str | None
+    scores: list[MetricScore]
+    metrics: list[MetricCard]
+    bars: list[str]
+    has_bars: bool
+    rank: int | None
+    demo: bool
+    problems: list[FileProblem] = field(default_factory=list)
+    total: int = 0
+    private: float | None = None
+    notes: list[str] = field(default_factory=list)
+    best: Best | None = None
+    improved: bool | None = None
+    model: str | None = field(default="", metadata=OPTIONAL)
+    matrix: list[list[float]] | None = field(default=None, metadata=OPTIONAL)
+    private_matrix: list[list[float]] | None = field(default=None, metadata=OPTIONAL)
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The submissions of today after one more."""
+
+    used: int
+    left: int
+    limit: int
+    next_slot: str
+
+
+Signed = dict[str, Any]
+"""A receipt as it was signed, whatever fields a newer server adds: the signature is over all of them."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The answer to a file: recorded, or (`again`) already submitted, with its receipt."""
+
+    homework: str
+    edition: str
+    submission: int
+    again: bool
+    participant: str
+    name: str
+    practice: bool
+    state: State
+    position: int | None
+    code: str | None
+    quota: Slots
+    receipt: Signed
+    schema: int = 1
+
+
+FINISHED = (
+    "schema", "homework", "edition", "submission", "again", "participant", "name", "practice", "state", "position",
+    "code", "scores", "private", "metrics", "notes", "bars", "has_bars", "rank", "best", "improved", "demo", "quota",
+    "receipt", "matrix", "private_matrix", "model",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A file that was accepted, and its submission as it is now: graded, unless nobody waited."""
+
+    accepted: Accepted
+    submission: Submission
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON of `submit`."""
+        both: dict[str, Any] = to_json(self.accepted) | to_json(self.submission)
+        return {key: both[key] for key in FINISHED if key in both}
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A submission that would count if the homework ended now."""
+
+    id: int
+    homework: str
+    participant: str
+    at: str
+    selected: bool
+    practice: bool
+    file: str
+    message: str
+    state: State
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which submissions count on the private board: the choice, the rules, and `counts`, what would count now.
+
+    At most `selections` can be chosen; without a choice the `unselected_count` that `unselected` names count.
+    """
+
+    homework: str
+    selections: int
+    unselected: str
+    unselected_count: int
+    closes: str | None
+    locked: bool
+    selected: list[int]
+    metric: str
+    digits: int
+    counts: list[Counted]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The saved answers of a quiz; `conflict` names the questions that somebody else answered meanwhile."""
+
+    homework: str
+    revision: int
+    saved_at: str | None
+    answers: dict[str, list[str]]
+    conflict: list[str] = field(default_factory=list)
+    schema: int = 1
 
 
 @dataclass(frozen=True)
@@ -38,11 +503,88 @@ class Points:
     rule: str
     schema: int = 1
 
-    @classmethod
-    def read(cls, body: Mapping[str, Any]) -> Points:
-        rows = [HomeworkPoints(**_known(HomeworkPoints, row)) for row in body["homeworks"]]
-        return cls(**_known(cls, body) | {"homeworks": rows})
+
+@dataclass(frozen=True)
+class TokenRow:
+    """A valid token, without its secret; `this` is the one of this request."""
+
+    id: int
+    label: str
+    scope: str
+    created: str
+    expires: str
+    this: bool
 
 
-def _known(kind: type, body: Mapping[str, Any]) -> dict[str, Any]:
-    return {field.name: body[field.name] for field in fields(kind) if field.name in body}
+@dataclass(frozen=True)
+class Tokens:
+    """A person's valid tokens."""
+
+    tokens: list[TokenRow]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """A new token, shown only once."""
+
+    token: str
+    scope: str
+    expires: str
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who is logged in, and the value of `X-CSRF-Token`; None for a login by token."""
+
+    me: Me = field(metadata=SPREAD)
+    csrf: str | None
+
+
+@dataclass(frozen=True)
+class NewSession:
+    """The answer to a browser's login; `token` is new, shown only once, where an invitation was used up."""
+
+    me: Me = field(metadata=SPREAD)
+    csrf: str
+    token: str | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """The answer to a change that has nothing to say."""
+
+    schema: int = 1
+
+
+Tell = Callable[[Submission], None]
+
+
+class Course(Protocol):
+    """What the commands ask a course: `LocalCourse` answers from a home folder, `RemoteCourse` asks a server."""
+
+    @property
+    def who(self) -> str: ...
+    def names(self) -> list[str]: ...
+    def receipt_key(self) -> str | None: ...
+    def homeworks(self) -> Homeworks: ...
+    def homework(self, hw: str) -> Homework: ...
+    def sheet(self, hw: str) -> str: ...
+    def files(self, hw: str) -> Files: ...
+    def competition(self, hw: str, say: Callable[[str], None] = ...) -> Competition: ...
+    def board(
+        self, hw: str, private: bool, unrevealed: bool, exact: bool = ..., version: int | None = ...
+    ) -> Board: ...
+    def submissions(
+        self, hw: str | None, everyone: bool, exact: bool = ..., version: int | None = ...
+    ) -> Submissions: ...
+    def submission(self, number: int) -> Submission: ...
+    def receipt(self, number: int) -> Signed: ...
+    def points(self, hw: str | None) -> Points: ...
+    def quota(self, hw: str) -> Quota: ...
+    def selection(self, hw: str) -> Selection: ...
+    def select(self, hw: str, ids: Sequence[int]) -> Selection: ...
+    def public(self, competition: Competition) -> Path | None: ...
+    def refuse_stale(self, competition: Competition, file: Path) -> None: ...
+    def submit(self, hw: str, path: Path, message: str, wait: bool = ..., tell: Tell = ...) -> Submitted: ...

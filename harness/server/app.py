@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -24,7 +25,7 @@ from starlette.requests import ClientDisconnect
 
 from harness.home import Home
 from harness.server import auth
-from harness.server.endpoints import add_handing_in, add_reading, add_sessions, add_tokens
+from harness.server.endpoints import add_handing_in, add_reading, add_sessions, add_tokens, describe
 from harness.server.pool import Pool
 from harness.server.refusals import answer_refusal, refusal
 from harness.server.settings import Settings
@@ -93,6 +94,7 @@ def make_app(
     add_handing_in(api)
     add_sessions(api)
     add_tokens(api)
+    api.openapi = partial(describe, api)  # type: ignore[method-assign]
     return api
 
 

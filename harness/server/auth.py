@@ -15,9 +15,10 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.course.access import NOBODY, Viewer
+from harness.course.types import Done, NewToken, TokenRow, Tokens
 from harness.home import Home, local
 from tasks.errors import UserError
 
@@ -129,7 +130,7 @@ def close_session(home: Home, cookie: str | None, now: datetime) -> None:
             access_tokens.end_session(database, session.number, session.ends, now)
 
 
-def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, Any]:
+def new_token(home: Home, login: Login, label: str, now: datetime) -> NewToken:
     """A new token for the caller, shown only once; an invitation is used up by it.
 
     Raises UserError: E_LOGIN for nobody, E_SCOPE for a token without full rights, E_TOKENS for too many.
@@ -157,39 +158,39 @@ def new_token(home: Home, login: Login, label: str, now: datetime) -> dict[str, 
             )
         found = access_tokens.find_token(database, access_tokens.hash_token(made), now)
     assert found is not None
-    return {"schema": 1, "token": made, "scope": found[0].scope, "expires": local(home, found[0].expires_at)}
+    return NewToken(made, found[0].scope, local(home, found[0].expires_at))
 
 
-def tokens(home: Home, login: Login, now: datetime) -> dict[str, Any]:
+def tokens(home: Home, login: Login, now: datetime) -> Tokens:
     """The caller's valid tokens, without the secrets."""
     if login.token is None:
         raise UserError("log in first: lhy-grade login URL", code="E_LOGIN", exit_code=6)
     with home.database() as database:
         rows = [
-            {
-                "id": token.id,
-                "label": token.label,
-                "scope": token.scope,
-                "created": local(home, token.created_at),
-                "expires": local(home, token.expires_at),
-                "this": token.id == login.token,
-            }
+            TokenRow(
+                id=token.id,
+                label=token.label,
+                scope=token.scope,
+                created=local(home, token.created_at),
+                expires=local(home, token.expires_at),
+                this=token.id == login.token,
+            )
             for token in _live(database, login.viewer.key, now)
         ]
-    return {"schema": 1, "tokens": rows}
+    return Tokens(rows)
 
 
-def revoke(home: Home, login: Login, number: int, now: datetime) -> dict[str, Any]:
+def revoke(home: Home, login: Login, number: int, now: datetime) -> Done:
     """Revokes one of the caller's tokens; one of another person is E_NOT_FOUND."""
     from leaderboard import access_tokens
 
-    if number not in {row["id"] for row in tokens(home, login, now)["tokens"]}:
+    if number not in {token.id for token in tokens(home, login, now).tokens}:
         raise UserError(f"there is no token {number}.", code="E_NOT_FOUND")
     if login.viewer.scope != "all" and number != login.token:
         raise UserError("this token cannot revoke other tokens.", code="E_SCOPE", exit_code=6)
     with home.database() as database:
         access_tokens.revoke_token(database, number, login.viewer.key, now)
-    return {"schema": 1}
+    return Done()
 
 
 def _live(database: Database, key: str, now: datetime) -> list[Token]:

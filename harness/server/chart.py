@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.course.access import Body
+from harness.competition import MetricCard
+from harness.course.types import BarCard, SubmissionRow
 from harness.server.rendering import score_text
 from harness.words import short_time
 from tasks.base import as_written
@@ -51,21 +52,15 @@ class Chart:
 TOP, BOTTOM = 22.0, 198.0
 
 
-def chart(homework: Body, rows: Sequence[Body]) -> Chart | None:
+def chart(metric: MetricCard, cards: Sequence[BarCard], rows: Sequence[SubmissionRow]) -> Chart | None:
     """The chart of a participant's scores; None without scores. A score far from the others is drawn at the edge."""
-    metric, rounded = homework["metrics"][0], homework["metrics"][0]["digits"]
-    graded = [row for row in rows if row["score"] is not None]
+    graded = [(row, row.score) for row in rows if row.score is not None]
     if not graded:
         return None
-    up = metric["higher_is_better"]
-    lines = [
-        (bar, value)
-        for bar in homework["bars"]
-        for name, value in bar["public"]
-        if bar["comparable"] and name == metric["name"]
-    ]
+    up = metric.higher_is_better
+    lines = [(bar, value) for bar in cards for name, value in bar.public if bar.comparable and name == metric.name]
     levels = [value for _, value in lines]
-    scores = sorted((row["score"] for row in graded), reverse=up)
+    scores = sorted((score for _, score in graded), reverse=up)
     typical = abs(scores[(len(scores) - 1) // 2] - scores[0])
     reach = max(3 * typical, max(levels) - min(levels) if levels else 0.0) or math.inf
     near = [score for score in scores if abs(score - scores[0]) <= reach]
@@ -86,28 +81,30 @@ def chart(homework: Body, rows: Sequence[Body]) -> Chart | None:
     points: list[Point] = []
     best: list[Line] = []
     record: float | None = None
-    for place, row in enumerate(graded):
+    for place, (row, score) in enumerate(graded):
         x = round(14 + 80 * (place / (len(graded) - 1) if len(graded) > 1 else 0.5), 2)
-        kind: Literal["counted", "practice"] = "practice" if row["practice"] else "counted"
-        text = f"submission {row['id']}: {score_text(row['score'], rounded)}, {short_time(row['at'])}"
-        points.append(Point(x, y(row["score"]), text, kind, not low <= row["score"] <= high))
-        better = record is None or (row["score"] > record if up else row["score"] < record)
+        kind: Literal["counted", "practice"] = "practice" if row.practice else "counted"
+        text = f"submission {row.id}: {score_text(score, metric.digits)}, {short_time(row.at)}"
+        points.append(Point(x, y(score), text, kind, not low <= score <= high))
+        better = record is None or (score > record if up else score < record)
         if kind == "counted" and better:
             if best:
-                best[-1] = Line(best[-1].y, x=best[-1].x, to=x, up=y(row["score"]))
-            record = row["score"]
-            best.append(Line(y(record), x=x, to=96.0, up=y(record)))
+                best[-1] = Line(best[-1].y, x=best[-1].x, to=x, up=y(score))
+            record = score
+            best.append(Line(y(score), x=x, to=96.0, up=y(score)))
     bars: list[Line] = []
     for bar, value in lines:
         place_y = y(value)
         free = all(abs(place_y - line.y) > 16 for line in bars if line.text)
-        bars.append(Line(place_y, f"{bar['name']} {as_written(value, bar['digits'])}" if free else ""))
+        bars.append(Line(place_y, f"{bar.name} {as_written(value, bar.digits)}" if free else ""))
     ticks = [Line(y(value), text) for value, text in _ticks(low, high)]
-    scored = [row["score"] for row in graded if not row["practice"]]
+    scored = [score for row, score in graded if not row.practice]
     top = (max if up else min)(scored) if scored else None
-    summary = f"{len(graded)} graded submissions" + (f", best {score_text(top, rounded)}." if top is not None else ".")
+    summary = f"{len(graded)} graded submissions" + (
+        f", best {score_text(top, metric.digits)}." if top is not None else "."
+    )
     better_is = "higher" if up else "lower"
-    return Chart(points, best, bars, ticks, f"{metric['label']} ({better_is} is better)", summary)
+    return Chart(points, best, bars, ticks, f"{metric.label} ({better_is} is better)", summary)
 
 
 def _ticks(low: float, high: float) -> list[tuple[float, str]]:

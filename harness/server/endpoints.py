@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
-from fastapi.responses import FileResponse, PlainTextResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from harness.course import boards, catalogue, handing_in, limits, record
 from harness.course.points import points
-from harness.course.types import Points
+from harness.course.types import (
+    SPREAD,
+    About,
+    Accepted,
+    Board,
+    BoardRow,
+    Done,
+    Files,
+    Homework,
+    Homeworks,
+    Me,
+    NewSession,
+    NewToken,
+    Points,
+    Quota,
+    Selection,
+    Session,
+    Submission,
+    Submissions,
+    Tokens,
+    to_json,
+)
 from harness.server import auth
 from harness.server.auth import Login
 from harness.server.refusals import Rejected
@@ -25,14 +47,46 @@ from harness.server.uploads import (
     too_large_for,
     written_field,
 )
+from leaderboard.receipts import Receipt
 from submissions.store import receiving
 from tasks.errors import UserError
 
-Homework = Annotated[str, Path(max_length=60, description="A prepared homework: hw1, hw01 and 1 are the same.")]
+HomeworkName = Annotated[str, Path(max_length=60, description="A prepared homework: hw1, hw01 and 1 are the same.")]
 DataVersion = Annotated[int | None, Query(ge=1, lt=2**31, description="An older data version of the homework.")]
 Number = Annotated[int, Path(ge=1, lt=2**63, description="The number of a submission.")]
 Exact = Annotated[bool, Query(description="Staff: exact scores, not truncated.")]
 Responses = dict[int | str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class SignedReceipt:
+    """A receipt with its signature, in hexadecimal digits."""
+
+    receipt: Receipt = field(metadata=SPREAD)
+    signature: str
+
+
+def answer(value: Any, status: int = 200) -> JSONResponse:
+    return JSONResponse(to_json(value), status)
+
+
+def describe(api: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description, where a `SPREAD` field's own fields stand beside the others, as in the answers."""
+    if api.openapi_schema is not None:
+        return api.openapi_schema
+    described = FastAPI.openapi(api)  # which keeps it
+    schemas = described["components"]["schemas"]
+    for kind in (Homework, BoardRow, Session, NewSession, SignedReceipt):
+        whole = schemas[kind.__name__]
+        for name in [one.name for one in fields(kind) if one.metadata.get("spread")]:
+            part = whole["properties"].pop(name)
+            whole["required"].remove(name)
+            inner = schemas[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+            whole["properties"] |= inner.get("properties", {})
+            whole["required"] += inner.get("required", [])
+            if "additionalProperties" in inner:
+                whole["additionalProperties"] = inner["additionalProperties"]
+    return described
 
 
 def _content(kind: str) -> Responses:
@@ -70,53 +124,53 @@ def _errors(*statuses: int) -> Responses:
 def add_reading(api: FastAPI) -> None:
     errors = _errors(400, 401, 403, 404)
 
-    @api.get(f"{BASE}/course", responses=_errors(400))
-    async def course(request: Request, login: Who) -> dict[str, Any]:
+    @api.get(f"{BASE}/course", response_model=About, responses=_errors(400))
+    async def course(request: Request, login: Who) -> Response:
         """The course's name, its time zone, the key that verifies receipts, and the server's version."""
         server = server_of(request)
-        return await server.call(catalogue.course, server.home)
+        return answer(await server.call(catalogue.course, server.home))
 
-    @api.get(f"{BASE}/me", responses=errors)
-    async def me(request: Request, login: Who) -> dict[str, Any]:
+    @api.get(f"{BASE}/me", response_model=Me, responses=errors)
+    async def me(request: Request, login: Who) -> Response:
         """Who is logged in."""
         server = server_of(request)
-        return await server.call(catalogue.me, server.home, login.viewer)
+        return answer(await server.call(catalogue.me, server.home, login.viewer))
 
-    @api.get(f"{BASE}/homeworks", responses=errors)
-    async def homeworks(request: Request, login: Who) -> dict[str, Any]:
+    @api.get(f"{BASE}/homeworks", response_model=Homeworks, responses=errors)
+    async def homeworks(request: Request, login: Who) -> Response:
         """The homeworks with their deadlines."""
         server = server_of(request)
-        return await server.call(catalogue.homeworks, server.home, login.viewer, server.clock())
+        return answer(await server.call(catalogue.homeworks, server.home, login.viewer, server.clock()))
 
-    @api.get(f"{BASE}/homeworks/{{hw}}", responses=errors)
-    async def homework(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+    @api.get(f"{BASE}/homeworks/{{hw}}", response_model=Homework, responses=errors)
+    async def homework(request: Request, login: Who, hw: HomeworkName) -> Response:
         """One homework: metrics, rules, bars, when it closes for you, and your quota."""
         server = server_of(request)
-        return await server.call(catalogue.homework, server.home, login.viewer, hw, server.clock())
+        return answer(await server.call(catalogue.homework, server.home, login.viewer, hw, server.clock()))
 
     @api.get(
         f"{BASE}/homeworks/{{hw}}/sheet",
         response_class=PlainTextResponse,
         responses=_content("text/markdown") | errors,
     )
-    async def sheet(request: Request, login: Who, hw: Homework) -> Response:
+    async def sheet(request: Request, login: Who, hw: HomeworkName) -> Response:
         """The sheet of a homework, in Markdown."""
         server = server_of(request)
         text = await server.call(catalogue.sheet, server.home, login.viewer, hw)
         return Response(text, media_type="text/markdown; charset=utf-8")
 
-    @api.get(f"{BASE}/homeworks/{{hw}}/files", responses=errors)
-    async def files(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+    @api.get(f"{BASE}/homeworks/{{hw}}/files", response_model=Files, responses=errors)
+    async def files(request: Request, login: Who, hw: HomeworkName) -> Response:
         """The data files with their sizes and SHA-256."""
         server = server_of(request)
-        return await server.call(catalogue.files, server.home, login.viewer, hw)
+        return answer(await server.call(catalogue.files, server.home, login.viewer, hw))
 
     @api.get(
         f"{BASE}/homeworks/{{hw}}/files/{{name:path}}",
         response_class=FileResponse,
         responses=_content("application/octet-stream") | errors,
     )
-    async def file(request: Request, login: Who, hw: Homework, name: str) -> Response:
+    async def file(request: Request, login: Who, hw: HomeworkName, name: str) -> Response:
         """One data file."""
         server = server_of(request)
         path = await server.call(catalogue.file_path, server.home, login.viewer, hw, name)
@@ -127,7 +181,7 @@ def add_reading(api: FastAPI) -> None:
         response_class=FileResponse,
         responses=_content("application/zip") | errors,
     )
-    async def archive(request: Request, login: Who, hw: Homework) -> Response:
+    async def archive(request: Request, login: Who, hw: HomeworkName) -> Response:
         """All data files in one archive; Range requests are supported."""
         server = server_of(request)
         path = await server.call(catalogue.archive, server.home, login.viewer, hw)
@@ -138,7 +192,7 @@ def add_reading(api: FastAPI) -> None:
         response_class=FileResponse,
         responses=_content("image/png") | errors,
     )
-    async def picture(request: Request, login: Who, hw: Homework) -> Response:
+    async def picture(request: Request, login: Who, hw: HomeworkName) -> Response:
         """The picture of the data, where there is one."""
         server = server_of(request)
         found = await server.call(catalogue.picture, server.home, login.viewer, hw)
@@ -147,82 +201,84 @@ def add_reading(api: FastAPI) -> None:
         kept = {"cache-control": "private, max-age=3600"}  # the page's address for it holds the hash of the data
         return FileResponse(found.path, media_type="image/png", headers=kept)
 
-    @api.get(f"{BASE}/homeworks/{{hw}}/board", responses=errors)
+    @api.get(f"{BASE}/homeworks/{{hw}}/board", response_model=Board, responses=errors)
     async def board(
         request: Request,
         login: Who,
-        hw: Homework,
+        hw: HomeworkName,
         private: Annotated[bool, Query(description="The private board, available after the reveal.")] = False,
         unrevealed: Annotated[bool, Query(description="Staff: show it before the reveal, which is logged.")] = False,
         exact: Exact = False,
         version: DataVersion = None,
-    ) -> dict[str, Any]:
+    ) -> Response:
         """The public or the private board."""
         server = server_of(request)
         asked = {"private": private, "unrevealed": unrevealed, "exact": exact, "version": version}
-        return await server.call(boards.board, server.home, login.viewer, hw, **asked, now=server.clock())
+        return answer(await server.call(boards.board, server.home, login.viewer, hw, **asked, now=server.clock()))
 
-    @api.get(f"{BASE}/homeworks/{{hw}}/submissions", responses=errors)
+    @api.get(f"{BASE}/homeworks/{{hw}}/submissions", response_model=Submissions, responses=errors)
     async def submissions(
         request: Request,
         login: Who,
-        hw: Homework,
+        hw: HomeworkName,
         everyone: Annotated[bool, Query(description="Staff: all submissions.")] = False,
         exact: Exact = False,
         version: DataVersion = None,
-    ) -> dict[str, Any]:
+    ) -> Response:
         """Your submissions of a homework."""
         server = server_of(request)
         asked = {"everyone": everyone, "exact": exact, "version": version}
-        return await server.call(record.submissions, server.home, login.viewer, hw, **asked, now=server.clock())
+        return answer(await server.call(record.submissions, server.home, login.viewer, hw, **asked, now=server.clock()))
 
-    @api.get(f"{BASE}/submissions", responses=errors)
+    @api.get(f"{BASE}/submissions", response_model=Submissions, responses=errors)
     async def all_submissions(
         request: Request,
         login: Who,
         everyone: Annotated[bool, Query(description="Staff: all submissions.")] = False,
         exact: Exact = False,
-    ) -> dict[str, Any]:
+    ) -> Response:
         """Your submissions of all homeworks."""
         server = server_of(request)
         whose = {"everyone": everyone, "exact": exact}
-        return await server.call(record.submissions, server.home, login.viewer, None, **whose, now=server.clock())
+        return answer(
+            await server.call(record.submissions, server.home, login.viewer, None, **whose, now=server.clock())
+        )
 
-    @api.get(f"{BASE}/submissions/{{number}}", responses=errors)
-    async def submission(request: Request, login: Who, number: Number) -> dict[str, Any]:
+    @api.get(f"{BASE}/submissions/{{number}}", response_model=Submission, responses=errors)
+    async def submission(request: Request, login: Who, number: Number) -> Response:
         """One submission: its position in the queue, its score, or the problems of its file."""
         server = server_of(request)
-        return await server.call(record.submission, server.home, login.viewer, number, server.clock())
+        return answer(await server.call(record.submission, server.home, login.viewer, number, server.clock()))
 
-    @api.get(f"{BASE}/submissions/{{number}}/receipt", responses=errors)
-    async def receipt(request: Request, login: Who, number: Number) -> dict[str, Any]:
+    @api.get(f"{BASE}/submissions/{{number}}/receipt", response_model=SignedReceipt, responses=errors)
+    async def receipt(request: Request, login: Who, number: Number) -> Response:
         """The signed receipt of a submission."""
         server = server_of(request)
-        return await server.call(record.receipt, server.home, login.viewer, number)
+        return answer(await server.call(record.receipt, server.home, login.viewer, number))
 
-    @api.get(f"{BASE}/points", responses=errors)
-    async def all_points(request: Request, login: Who) -> Points:
+    @api.get(f"{BASE}/points", response_model=Points, responses=errors)
+    async def all_points(request: Request, login: Who) -> Response:
         """Your points in every homework, and the course total so far."""
         server = server_of(request)
-        return await server.call(points, server.home, login.viewer, None, server.clock())
+        return answer(await server.call(points, server.home, login.viewer, None, server.clock()))
 
-    @api.get(f"{BASE}/homeworks/{{hw}}/points", responses=errors)
-    async def own_points(request: Request, login: Who, hw: Homework) -> Points:
+    @api.get(f"{BASE}/homeworks/{{hw}}/points", response_model=Points, responses=errors)
+    async def own_points(request: Request, login: Who, hw: HomeworkName) -> Response:
         """Your points in one homework, by bar and by part."""
         server = server_of(request)
-        return await server.call(points, server.home, login.viewer, hw, server.clock())
+        return answer(await server.call(points, server.home, login.viewer, hw, server.clock()))
 
-    @api.get(f"{BASE}/homeworks/{{hw}}/quota", responses=errors)
-    async def quota(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+    @api.get(f"{BASE}/homeworks/{{hw}}/quota", response_model=Quota, responses=errors)
+    async def quota(request: Request, login: Who, hw: HomeworkName) -> Response:
         """Your remaining submissions for today."""
         server = server_of(request)
-        return await server.call(limits.quota, server.home, login.viewer, hw, server.clock())
+        return answer(await server.call(limits.quota, server.home, login.viewer, hw, server.clock()))
 
-    @api.get(f"{BASE}/homeworks/{{hw}}/selection", responses=errors)
-    async def selection(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+    @api.get(f"{BASE}/homeworks/{{hw}}/selection", response_model=Selection, responses=errors)
+    async def selection(request: Request, login: Who, hw: HomeworkName) -> Response:
         """Your selection, and which submissions would count if the homework ended now."""
         server = server_of(request)
-        return await server.call(limits.selection, server.home, login.viewer, hw, server.clock())
+        return answer(await server.call(limits.selection, server.home, login.viewer, hw, server.clock()))
 
 
 def add_handing_in(api: FastAPI) -> None:
@@ -231,17 +287,18 @@ def add_handing_in(api: FastAPI) -> None:
 
     @api.put(
         f"{BASE}/homeworks/{{hw}}/selection",
+        response_model=Selection,
         responses=_errors(400, 401, 403, 404, 408, 409, 411, 413, 415),
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": chosen}}}},
     )
-    async def select(request: Request, login: Who, hw: Homework) -> dict[str, Any]:
+    async def select(request: Request, login: Who, hw: HomeworkName) -> Response:
         """Choose which of your submissions count on the private board, replacing an earlier choice."""
         server = server_of(request)
         ids = (await read_json(request)).get("submissions")
         if not isinstance(ids, list):
             raise Rejected("E_USAGE", 'the body must be {"submissions": [numbers]}.')
         chosen = limits.chosen_numbers([written_field(one) for one in ids])
-        return await server.call(limits.select, server.home, login.viewer, hw, chosen, server.clock())
+        return answer(await server.call(limits.select, server.home, login.viewer, hw, chosen, server.clock()))
 
     texts = {"type": "string", "maxLength": 2000, "pattern": "^[ -~]*$"}
     headers = [
@@ -261,15 +318,16 @@ def add_handing_in(api: FastAPI) -> None:
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 
-    again: Responses = {200: {"description": "Already submitted; the same receipt again."}}
+    again: Responses = {200: {"model": Accepted, "description": "Already submitted; the same receipt again."}}
 
     @api.post(
         f"{BASE}/homeworks/{{hw}}/submissions",
         status_code=202,
+        response_model=Accepted,
         responses=again | _errors(400, 401, 403, 404, 408, 409, 411, 413, 422),
         openapi_extra={"parameters": headers, "requestBody": body},
     )
-    async def submit(request: Request, response: Response, login: Who, hw: Homework) -> dict[str, Any]:
+    async def submit(request: Request, login: Who, hw: HomeworkName) -> Response:
         """Submit a file: it is stored and recorded, with a receipt, and graded afterwards."""
         server = server_of(request)
         filename = text_of(request, "x-filename").replace("\\", "/").rpartition("/")[2].strip()[:200] or "submission"
@@ -285,9 +343,7 @@ def add_handing_in(api: FastAPI) -> None:
             limit(server.uploads, str(login.token))
             await receive(request, length, server.grace, arriving.write)
             accepted = await accept(server, login, hw, arriving, filename, message, key)
-        if accepted.get("again"):
-            response.status_code = 200
-        return accepted
+        return answer(accepted, 200 if accepted.again else 202)
 
 
 def add_sessions(api: FastAPI) -> None:
@@ -295,10 +351,11 @@ def add_sessions(api: FastAPI) -> None:
 
     @api.post(
         f"{BASE}/session",
+        response_model=NewSession,
         responses=_errors(400, 401, 403, 408, 411, 413),
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": token}}}},
     )
-    async def log_in(request: Request, response: Response) -> dict[str, Any]:
+    async def log_in(request: Request) -> Response:
         """Log a browser in with a token: the answer sets a cookie and has the value for `X-CSRF-Token`.
 
         An invitation is used up: `token` is then your new token, shown only once; otherwise it is null.
@@ -310,53 +367,56 @@ def add_sessions(api: FastAPI) -> None:
             raise auth.refused()
         cookie, login, own = await server.call(auth.open_session, server.home, given.strip(), server.clock())
         request.scope["lhy.token"] = login.token
+        me = await server.call(catalogue.me, server.home, login.viewer)
+        response = answer(NewSession(me, auth.csrf_token(server.home, cookie), own))
         set_cookie(response, server.settings, cookie)
-        body = await server.call(catalogue.me, server.home, login.viewer)
-        return body | {"csrf": auth.csrf_token(server.home, cookie), "token": own}
+        return response
 
-    @api.get(f"{BASE}/session", responses=_errors(400, 401))
-    async def session(request: Request, login: Who) -> dict[str, Any]:
+    @api.get(f"{BASE}/session", response_model=Session, responses=_errors(400, 401))
+    async def session(request: Request, login: Who) -> Response:
         """Who is logged in, and the value of `X-CSRF-Token` for this browser."""
         server = server_of(request)
-        body = await server.call(catalogue.me, server.home, login.viewer)
+        me = await server.call(catalogue.me, server.home, login.viewer)
         cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
         csrf = auth.csrf_token(server.home, cookie) if cookie and login.by == "cookie" else None
-        return body | {"csrf": csrf}
+        return answer(Session(me, csrf))
 
-    @api.delete(f"{BASE}/session", responses=_errors(400, 401, 403))
-    async def log_out(request: Request, response: Response, login: Who) -> dict[str, Any]:
+    @api.delete(f"{BASE}/session", response_model=Done, responses=_errors(400, 401, 403))
+    async def log_out(request: Request, login: Who) -> Response:
         """Log the browser out. The token stays valid until it expires or is revoked."""
+        response = answer(Done())
         await sign_out(request, response, login)
-        return {"schema": 1}
+        return response
 
 
 def add_tokens(api: FastAPI) -> None:
     label = {"type": "object", "properties": {"label": {"type": "string", "maxLength": 60}}}
 
-    @api.get(f"{BASE}/tokens", responses=_errors(400, 401))
-    async def tokens(request: Request, login: Who) -> dict[str, Any]:
+    @api.get(f"{BASE}/tokens", response_model=Tokens, responses=_errors(400, 401))
+    async def tokens(request: Request, login: Who) -> Response:
         """Your valid tokens, without the secrets."""
         server = server_of(request)
-        return await server.call(auth.tokens, server.home, login, server.clock())
+        return answer(await server.call(auth.tokens, server.home, login, server.clock()))
 
     @api.post(
         f"{BASE}/tokens",
+        response_model=NewToken,
         responses=_errors(400, 401, 403, 408, 409, 411, 413),
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": label}}}},
     )
-    async def new_token(request: Request, login: Who) -> dict[str, Any]:
+    async def new_token(request: Request, login: Who) -> Response:
         """Create a token, shown only once. An invitation is used up by it."""
         server = server_of(request)
         label = (await read_json(request)).get("label", "")
         if not isinstance(label, str) or len(label) > 60 or not label.isprintable():
             raise Rejected("E_USAGE", "a label can have at most 60 printable characters.")
-        return await server.call(auth.new_token, server.home, login, label or "token", server.clock())
+        return answer(await server.call(auth.new_token, server.home, login, label or "token", server.clock()))
 
-    @api.delete(f"{BASE}/tokens/{{number}}", responses=_errors(400, 401, 403, 404))
-    async def revoke(request: Request, login: Who, number: Number) -> dict[str, Any]:
+    @api.delete(f"{BASE}/tokens/{{number}}", response_model=Done, responses=_errors(400, 401, 403, 404))
+    async def revoke(request: Request, login: Who, number: Number) -> Response:
         """Revoke one of your tokens."""
         server = server_of(request)
-        return await server.call(auth.revoke, server.home, login, number, server.clock())
+        return answer(await server.call(auth.revoke, server.home, login, number, server.clock()))
 
 
 def set_cookie(response: Response, settings: Settings, cookie: str) -> None:

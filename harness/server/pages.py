@@ -23,13 +23,12 @@ from starlette.exceptions import HTTPException
 from harness.archive import grouped
 from harness.cli.board import with_bars
 from harness.cli.hand_in import HIDDEN, best_words
-from harness.competition import MetricCard
 from harness.course import boards, catalogue, handing_in, limits, points, quizzes, record
-from harness.course.access import Body
+from harness.course.types import Board, Files, Submission, to_json
 from harness.home import Home
 from harness.server import app, auth, endpoints, quiz, refusals, state, uploads
 from harness.server.chart import chart
-from harness.server.rendering import HERE, STATIC, Ask, Page, markdown, render, score_text
+from harness.server.rendering import HERE, STATIC, Ask, Page, Values, markdown, render, score_text
 from harness.server.settings import Settings
 from harness.show import SEEN
 from harness.words import interval, number, short_time
@@ -46,6 +45,8 @@ PER_PAGE = 200
 
 
 Make = Callable[..., "Page"]
+Line = Mapping[str, Any]
+"""A line of a table, by the keys of its columns."""
 
 
 def make_site(
@@ -138,9 +139,9 @@ def _add_quiz(api: FastAPI) -> None:
     async def _hand_in_quiz(request: Request, hw: str) -> Response:
         login, form, of_quiz, answers, seen = await told(request, hw)
         server = app_server(request)
-        body = await server.call(quizzes.save_draft, server.home, login.viewer, hw, answers, server.clock(), seen)
-        if body["conflict"]:
-            return await _answer(request, quiz_form, hw, False, answers, body["conflict"], login=login)
+        draft = await server.call(quizzes.save_draft, server.home, login.viewer, hw, answers, server.clock(), seen)
+        if draft.conflict:
+            return await _answer(request, quiz_form, hw, False, answers, draft.conflict, login=login)
         if first(form, "go") != "submit":
             return _see(f"/homeworks/{quote(hw, safe='')}/quiz?saved=1#saved")
         number = await quiz.hand_in(server, login, hw, of_quiz, answers)
@@ -153,10 +154,10 @@ def _add_quiz(api: FastAPI) -> None:
             login, form, _, answers, _ = await told(request, hw)
             server = app_server(request)
             some = {name: chosen for name, chosen in answers.items() if name in form.get("question", [])}
-            body = await server.call(quizzes.save_draft, server.home, login.viewer, hw, some, server.clock())
+            draft = await server.call(quizzes.save_draft, server.home, login.viewer, hw, some, server.clock())
         except UserError as error:
             return refusals.refusal(request.scope.get("lhy.id", "-"), error)
-        return JSONResponse({"revision": body["revision"], "saved_at": body["saved_at"]})
+        return JSONResponse({"revision": draft.revision, "saved_at": draft.saved_at})
 
 
 def _add_staff(api: FastAPI) -> None:
@@ -341,33 +342,30 @@ def log_in(ask: Ask, target: str, problem: str = "") -> Page:
 
 def overview(ask: Ask) -> Page:
     """The homeworks with their deadlines and the viewer's standing."""
-    return Page("overview.html", {"rows": catalogue.homeworks(ask.home, ask.viewer, ask.now)["tasks"]})
+    return Page("overview.html", {"rows": catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks})
 
 
 def homework(ask: Ask, hw: str) -> Page:
     """The text, the data, the rules and the bars of a homework."""
-    body = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
-    name = body["name"]
+    found = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    name = found.name
     known = ask.viewer.role != "nobody"
-    data = catalogue.files(ask.home, ask.viewer, name) if known else {"files": [], "archive": None}
+    data = catalogue.files(ask.home, ask.viewer, name) if known else Files(name, found.version, [])
     picture = catalogue.picture(ask.home, ask.viewer, name) if known else None
-    cards = {card["name"]: card for card in body["metrics"]}
-    bars = [
-        bar
-        | {
-            "needs": [
-                (cards[metric]["label"], str(as_written(value, bar["digits"])), cards[metric]["higher_is_better"])
-                for metric, value in bar["public"]
-            ]
-        }
-        for bar in body["bars"]
-    ]
+    cards = {card.name: card for card in found.metrics}
+    needs = {
+        bar.name: [
+            (cards[metric].label, str(as_written(value, bar.digits)), cards[metric].higher_is_better)
+            for metric, value in bar.public
+        ]
+        for bar in found.bars
+    }
     return Page(
         "homework.html",
-        {"hw": body, "tab": "sheet", "sheet": markdown(catalogue.sheet(ask.home, ask.viewer, name)), "bars": bars}
-        | {"files": grouped([file for file in data["files"] if file["file"] != "sheet.md"])}
-        | {"unselected": limits.unselected_words(body["rules"])}
-        | {"archive": data["archive"], "count": len(data["files"]), "picture": picture, "seen": SEEN.get(name, "")},
+        {"hw": found, "tab": "sheet", "sheet": markdown(catalogue.sheet(ask.home, ask.viewer, name)), "needs": needs}
+        | {"files": grouped([vars(file) for file in data.files if file.file != "sheet.md"])}
+        | {"unselected": limits.unselected_words(found.rules)}
+        | {"archive": data.archive, "count": len(data.files), "picture": picture, "seen": SEEN.get(name, "")},
     )
 
 
@@ -386,18 +384,17 @@ class Heading:
 def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: bool = False) -> Page:
     """The public or private board, sorted by a column; sorted by rank it also has rows for the bars."""
     homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
-    body = boards.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
-    metric = MetricCard(**body["metrics"][0])
-    rows = body["board"]
+    found = boards.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
+    rows = to_json(found.board)
     headings = [
         heading
-        for heading in _headings(body)
-        if heading.key in ("rank", "name", "score") or any(row[heading.key] not in (None, []) for row in rows)
+        for heading in _headings(found)
+        if heading.key in ("rank", "name", "score") or any(row.get(heading.key) not in (None, []) for row in rows)
     ]
     by, down = sort.removeprefix("-"), sort.startswith("-")
     if by not in {heading.key for heading in headings}:
         by, down = "rank", False
-    rows = with_bars(rows, body["bars"], metric) if (by, down) == ("rank", False) else ordered(rows, by, down)
+    rows = with_bars(rows, found) if (by, down) == ("rank", False) else ordered(rows, by, down)
     shown = [
         Heading(
             heading.key, heading.title, heading.show, heading.right,
@@ -406,16 +403,16 @@ def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: 
         )
         for heading in headings
     ]  # fmt: skip
-    own = next((row for row in rows if row.get("own")), None)
+    own = next((row for row in found.board if row.own), None)
     return Page(
         "board.html",
-        {"hw": homework, "tab": "board", "board": body, "rows": rows, "headings": shown, "own": own, "metric": metric}
-        | {"private": private, "unrevealed": unrevealed, "sort": sort},
+        {"hw": homework, "tab": "board", "board": found, "rows": rows, "headings": shown, "own": own}
+        | {"metric": found.metrics[0], "private": private, "unrevealed": unrevealed, "sort": sort},
     )
 
 
-def _headings(body: Body) -> list[Heading]:
-    metric, *others = (MetricCard(**card) for card in body["metrics"])
+def _headings(found: Board) -> list[Heading]:
+    metric, *others = found.metrics
     moves = [
         Heading("public_rank", "public #", right=True),
         Heading("move", "move", lambda n: f"▲ {n}" if n > 0 else f"▼ {-n}" if n < 0 else "=", right=True),
@@ -425,8 +422,8 @@ def _headings(body: Body) -> list[Heading]:
         Heading("name", "name"),
         Heading("score", metric.label, number(metric.digits), right=True),
         *(Heading(other.name, other.label, number(other.digits), right=True) for other in others),
-        *(moves if body["side"] == "private" else []),
-        *([Heading("model", "model")] if any("model" in row for row in body["board"]) else []),
+        *(moves if found.side == "private" else []),
+        Heading("model", "model"),
         Heading("bars", "bars passed", ", ".join),
         Heading("interval", "95 % interval", interval(metric.digits), right=True),
         Heading("entries", "entries", right=True),
@@ -434,24 +431,24 @@ def _headings(body: Body) -> list[Heading]:
     ]
 
 
-def ordered(rows: Sequence[Body], key: str, down: bool) -> list[Body]:
-    """The rows sorted by a column, ties by rank; rows without a value come last in both directions."""
+def ordered(rows: Sequence[Line], key: str, down: bool) -> list[Line]:
+    """The lines sorted by a column, ties by rank; those without a value come last in both directions."""
 
-    def value(row: Body) -> Any:
+    def value(row: Line) -> Any:
         found = row[key]
         if isinstance(found, str):
             return found.casefold()
         return len(found) if key == "bars" else found
 
-    known = [row for row in rows if row[key] is not None]
-    return sorted(known, key=value, reverse=down) + [row for row in rows if row[key] is None]
+    known = [row for row in rows if row.get(key) is not None]
+    return sorted(known, key=value, reverse=down) + [row for row in rows if row.get(key) is None]
 
 
 def hand_in(ask: Ask, hw: str) -> Page:
     """The form for submitting a file."""
     handing_in.submit_limit(ask.home, ask.viewer, hw, ask.now)
-    body = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
-    return Page("submit.html", {"hw": body, "tab": "submit"})
+    found = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    return Page("submit.html", {"hw": found, "tab": "submit"})
 
 
 def quiz_form(
@@ -462,8 +459,8 @@ def quiz_form(
         catalogue.homework(ask.home, ask.viewer, hw, ask.now),
         quizzes.draft(ask.home, ask.viewer, hw, ask.now),
     )
-    questions = quiz.shown(quizzes.quiz(ask.home, ask.viewer, hw), draft["answers"] if kept is None else kept)
-    found = [(name, " ".join(draft["answers"][name]) or "nothing") for name in conflict]
+    questions = quiz.shown(quizzes.quiz(ask.home, ask.viewer, hw), draft.answers if kept is None else kept)
+    found = [(name, " ".join(draft.answers[name]) or "nothing") for name in conflict]
     blank = [one["name"] for one in questions if not one["chosen"]]
     values = {"hw": homework, "tab": "submit", "questions": questions, "draft": draft, "conflict": found}
     return Page("quiz.html", values | {"saved": saved, "blank": blank}, 409 if conflict else 200)
@@ -472,60 +469,57 @@ def quiz_form(
 def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", status: int = 200) -> Page:
     """The viewer's submissions, their score history and the selection."""
     homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
-    rows = record.submissions(ask.home, ask.viewer, hw, now=ask.now)["submissions"]
+    rows = record.submissions(ask.home, ask.viewer, hw, now=ask.now).submissions
     chosen = limits.selection(ask.home, ask.viewer, hw, ask.now)
-    counting = {row["id"] for row in chosen["counts"]}
+    counting = {row.id for row in chosen.counts}
     return Page(
         "submissions.html",
         {"hw": homework, "tab": "submissions", "rows": rows[::-1], "selection": chosen, "counting": counting}
-        | {"chart": chart(homework, rows), "saved": saved, "problem": problem}
+        | {"chart": chart(homework.metrics[0], homework.bars, rows), "saved": saved, "problem": problem}
         | {"unselected": limits.unselected_words(chosen)}
-        | {"waiting": any(row["state"] in ("queued", "grading") for row in rows)}
-        | {"revealed": any(row["private"] is not None for row in rows)},
+        | {"waiting": any(row.state in ("queued", "grading") for row in rows)}
+        | {"revealed": any(row.private is not None for row in rows)},
         status,
     )
 
 
 def submission(ask: Ask, number: int, handed: bool = False) -> Page:
     """One submission: its state, its score or the problems of its file, and its receipt."""
-    body = record.submission(ask.home, ask.viewer, number, ask.now)
-    homework = catalogue.homework(ask.home, ask.viewer, body["homework"], ask.now)
+    seen = record.submission(ask.home, ask.viewer, number, ask.now)
+    homework = catalogue.homework(ask.home, ask.viewer, seen.homework, ask.now)
     receipt = json.dumps(record.receipt(ask.home, ask.viewer, number), indent=2, ensure_ascii=True)
-    own = body["own"]
-    cards = {card["name"]: card for card in body["metrics"]}
-    values = {"hw": homework, "tab": "submissions" if own else "everyone", "one": body, "receipt": receipt.split("\n")}
-    values |= {"cards": cards, "own": own, "said": standing(body, cards, own)}
-    return Page("submission.html", {**values, "handed": handed and own})
+    cards = {card.name: card for card in seen.metrics}
+    values: Values = {"hw": homework, "tab": "submissions" if seen.own else "everyone", "one": seen, "cards": cards}
+    values |= {"receipt": receipt.split("\n"), "said": standing(seen), "handed": handed and seen.own}
+    return Page("submission.html", values)
 
 
-def standing(body: Body, cards: Mapping[str, Body], own: bool = True) -> str:
+def standing(seen: Submission) -> str:
     """The state of a submission as a sentence."""
-    if body["state"] == "graded" and not body["scores"]:
-        card = body["metrics"][0]
-        points = None if body["private"] is None else score_text(body["private"], card["digits"])
-        return f"{HIDDEN[:1].upper()}{HIDDEN[1:]}." if points is None else f"Graded: {points} {card['label']}."
-    if body["state"] == "graded":
-        score = body["scores"][0]
-        card = cards[score["metric"]]
-        text = f"Graded: public {card['label']} {score_text(score['public'], card['digits'])}"
-        if body["rank"] is not None:
-            return f"{text}, rank {body['rank']}."
-        return f"{text}; {best_words(body, own=own)}." if body["best"] else f"{text}."
+    card = seen.metrics[0]
+    if seen.state == "graded" and not seen.scores:
+        points = None if seen.private is None else score_text(seen.private, card.digits)
+        return f"{HIDDEN[:1].upper()}{HIDDEN[1:]}." if points is None else f"Graded: {points} {card.label}."
+    if seen.state == "graded":
+        text = f"Graded: public {card.label} {score_text(seen.scores[0].public, card.digits)}"
+        if seen.rank is not None:
+            return f"{text}, rank {seen.rank}."
+        return f"{text}; {best_words(seen, own=seen.own)}." if seen.best else f"{text}."
     return {
-        "queued": f"Waiting at position {body['position']} in the queue.",
+        "queued": f"Waiting at position {seen.position} in the queue.",
         "grading": "Being graded now.",
         "rejected": "The file was refused; no slot was used.",
         "failed": "Grading failed. The file is kept; the course staff have to look into it.",
-    }[str(body["state"])]
+    }[seen.state]
 
 
 def everyone(ask: Ask, hw: str, search: str, page: int) -> Page:
     """All submissions of a homework, newest first, for staff."""
     homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
-    rows = record.submissions(ask.home, ask.viewer, hw, everyone=True, now=ask.now)["submissions"][::-1]
+    rows = record.submissions(ask.home, ask.viewer, hw, everyone=True, now=ask.now).submissions[::-1]
     wanted = search.strip().casefold()
     if wanted:
-        rows = [row for row in rows if wanted in f"{row['name']}\n{row['participant']}\n{row['state']}".casefold()]
+        rows = [row for row in rows if wanted in f"{row.name}\n{row.participant}\n{row.state}".casefold()]
     pages = max(1, math.ceil(len(rows) / PER_PAGE))
     page = min(page, pages)
     return Page(
@@ -543,5 +537,5 @@ def own_points(ask: Ask) -> Page:
 def gradebook(ask: Ask, hw: str | None) -> Page:
     """The points of all students, for staff."""
     body = boards.gradebook(ask.home, ask.viewer, hw, now=ask.now)
-    names = [row["name"] for row in catalogue.homeworks(ask.home, ask.viewer, ask.now)["tasks"]]
+    names = [row.name for row in catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks]
     return Page("gradebook.html", {"book": body, "chosen": hw, "names": names})

@@ -42,8 +42,8 @@ async def hand_in(server: state.Server, login: Login, hw: str, form: QuizFormat,
     with uploads.one_of_few(server, login), receiving(server.home.submissions, form.max_bytes) as arriving:
         state.limit(server.uploads, str(login.token))
         arriving.write(data)
-        body = await uploads.accept(server, login, hw, arriving, "answers.csv", "", None)
-    return int(body["submission"])
+        accepted = await uploads.accept(server, login, hw, arriving, "answers.csv", "", None)
+    return accepted.submission
 
 
 def shown(form: QuizFormat, answers: Mapping[str, Sequence[str]]) -> list[access.Body]:

@@ -57,7 +57,7 @@ def render(home: Home, ask: Ask | None, page: Page) -> str:
         "csrf": ask.csrf if ask is not None else "",
         "path": ask.path if ask is not None else "",
         "now": ask.now if ask is not None else None,
-        "may_write": me is not None and me["scope"] != "read",
+        "may_write": me is not None and me.scope != "read",
     }
     return environment().get_template(page.template).render(common | page.values)
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Request
 
 from harness.course import handing_in, limits
+from harness.course.types import Accepted
 from harness.server.auth import Login
 from harness.server.refusals import Rejected
 from harness.server.state import JSON_BYTES, SLOWEST, UPLOADS_AT_ONCE, Server, server_of
@@ -25,7 +26,7 @@ from tasks.errors import UserError
 
 async def accept(
     server: Server, login: Login, hw: str, arriving: Arriving, filename: str, message: str, key: str | None
-) -> dict[str, Any]:
+) -> Accepted:
     """Records a completely received file; its bytes are stored inside the same transaction. Without a key its hash."""
 
     def step(name: str) -> None:
@@ -39,8 +40,8 @@ async def accept(
         return await server.call(handing_in.submit_accept, server.home, login.viewer, hw, upload, step)
     except UserError as error:
         if error.exit_code == 4:
-            body = await server.call(limits.quota, server.home, login.viewer, hw, now)
-            opens = datetime.fromisoformat(body["quota"][0]["next_day"])
+            found = await server.call(limits.quota, server.home, login.viewer, hw, now)
+            opens = datetime.fromisoformat(found.quota[0].next_day)
             refusal = Rejected(error.code, str(error), max(1.0, (opens - now).total_seconds()))
             raise refusal from error
         raise
