@@ -40,6 +40,7 @@ from tests.test_server import NOW, WIDE, Class, Client, make_class, submit
 from tests.test_server import TABLE as API
 
 URL = "http://testserver"
+FORM = {"content-type": "application/x-www-form-urlencoded"}  # also of a form without fields
 HW1 = "/homeworks/hw1"
 EVIL = {
     "markup": "<img src=x onerror=document.title=1>",
@@ -72,22 +73,23 @@ def rename(site: Class, names: dict[str, str]) -> None:
             database.execute("UPDATE people SET name = :name WHERE key = :key", name=name, key=key)
 
 
+def browsing(site: Class) -> Client:
+    """A client whose requests come from a page of the server."""
+    client = site.client()
+    client.headers["origin"] = URL
+    return client
+
+
 def signed_in(site: Class, key: str) -> Client:
     """A client with a session's cookie, as a browser has it."""
-    client = site.client()
-    response = client.post("/login", data={"token": site.tokens[key], "next": "/"}, headers={"origin": URL})
+    client = browsing(site)
+    response = client.post("/login", data={"token": site.tokens[key], "next": "/"})
     assert (response.status_code, response.headers["location"]) == (303, "/")
     return client
 
 
 def handed_in(site: Class, key: str, *values: float, **headers: str) -> list[int]:
     return [int(submit(site.client(key), site.file(value), **headers).json()["submission"]) for value in values]
-
-
-def csrf_of(text: str) -> str:
-    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', text)
-    assert found is not None
-    return found[1]
 
 
 # Who sees what.
@@ -181,14 +183,14 @@ Seen = dict[tuple[str, str, str], str]
 def everything(site: Class, files: dict[str, list[bytes]], moments: Sequence[str]) -> Seen:
     """What each role gets from each address at each moment, with its headers, by (moment, role, words).
 
-    The number of a request and the word of a browser's session, which are drawn anew each time, are left out.
+    The number of a request, which is drawn anew each time, is left out.
     """
     seen: Seen = {}
 
     def keep(moment: str, role: str, words: str, response: httpx.Response) -> None:
         number = response.headers["x-request-id"]
         headers = sorted((name, value) for name, value in response.headers.items() if value != number)
-        text = re.sub(r'csrf(" value=|=)"[0-9a-f]{64}"', "", response.text.replace(number, ""))
+        text = response.text.replace(number, "")
         seen[moment, role, words] = f"{response.status_code} {headers} {text}"
 
     for moment in moments:
@@ -201,7 +203,7 @@ def everything(site: Class, files: dict[str, list[bytes]], moments: Sequence[str
         site.work()
         for role in ROLES if moment == "open" else ("nobody", "b01", "tom"):
             program = site.client(role)
-            browser = signed_in(site, role) if role != "nobody" else program
+            browser = signed_in(site, role) if role != "nobody" else browsing(site)
             for words in WORDS:
                 method, _, path = words.partition(" ")
                 if "unrevealed" in path and role in ("tom", "ian"):
@@ -216,8 +218,7 @@ def everything(site: Class, files: dict[str, list[bytes]], moments: Sequence[str
                 elif path.endswith("board") and role in ("tom", "ian"):
                     continue
                 else:
-                    found = re.search(r'name="csrf" value="(\w*)"', browser.get("/").text)
-                    form = {"csrf": found[1] if found else "", "submission": ["1", "2", "3"], "token": "lhy_wrong"}
+                    form = {"submission": ["1", "2", "3"], "token": "lhy_wrong"}
                     response = client.post(path, data=form)
                 keep(moment, role, words, response)
     return seen
@@ -274,15 +275,15 @@ def test_staff_look_before_the_reveal_by_a_form_and_each_look_is_logged(site: Cl
     handed_in(site, "b01", 1.0)
     site.work()
     staff = signed_in(site, "ian")
-    csrf = csrf_of(staff.get("/homeworks/hw1/board").text)
-    response = staff.post("/homeworks/hw1/board", data={"csrf": csrf})
+    assert "Show the private board now" in staff.get("/homeworks/hw1/board").text
+    response = staff.post("/homeworks/hw1/board", headers=FORM)
     assert response.status_code == 200
     assert "public #" in response.text
     assert seen(site).count("private board seen") == 1
     student = signed_in(site, "b01")
     page = student.get("/homeworks/hw1/board").text
     assert "private" not in page.lower()
-    assert student.post("/homeworks/hw1/board", data={"csrf": csrf_of(page)}).status_code == 403
+    assert student.post("/homeworks/hw1/board", headers=FORM).status_code == 403
     assert seen(site).count("private board seen") == 1
     reveal(site)
     assert "public #" in student.get("/homeworks/hw1/board?private=true").text
@@ -303,7 +304,7 @@ def test_the_head_of_a_page_is_that_of_the_page_and_has_no_body(site: Class) -> 
 
 
 def test_signing_in_keeps_the_token_out_of_addresses_and_pages_and_the_cookie_out_of_scripts(site: Class) -> None:
-    client = site.client()
+    client = browsing(site)
     response = client.post("/login", data={"token": site.tokens["b01"], "next": "/homeworks/hw1"})
     assert response.headers["location"] == "/homeworks/hw1"
     cookie = response.headers["set-cookie"].lower()
@@ -312,10 +313,10 @@ def test_signing_in_keeps_the_token_out_of_addresses_and_pages_and_the_cookie_ou
     assert site.tokens["b01"].lower() not in cookie
     assert "Ada" in client.get("/").text
     copied = {"cookie": f"lhy_grade={client.cookies['lhy_grade']}"}
-    assert client.post("/logout", data={"csrf": csrf_of(client.get("/").text)}).status_code == 303
+    assert client.post("/logout", headers=FORM).status_code == 303
     assert "Ada" not in client.get("/").text
     assert "Ada" not in site.client().get("/", headers=copied).text
-    wrong = site.client().post("/login", data={"token": "lhy_" + "A" * 43})
+    wrong = browsing(site).post("/login", data={"token": "lhy_" + "A" * 43})
     assert wrong.status_code == 401
     assert 'role="alert"' in wrong.text
     assert "AAAA" not in wrong.text
@@ -327,7 +328,7 @@ def test_signing_in_keeps_the_token_out_of_addresses_and_pages_and_the_cookie_ou
     ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/login", "", "/a\nb", "///x"],
 )
 def test_signing_in_leads_nowhere_outside(site: Class, target: str) -> None:
-    response = site.client().post("/login", data={"token": site.tokens["b01"], "next": target})
+    response = browsing(site).post("/login", data={"token": site.tokens["b01"], "next": target})
     assert response.headers["location"] == "/"
 
 
@@ -340,38 +341,52 @@ def test_the_address_of_the_selection_form_leads_to_its_page(site: Class) -> Non
     assert client.get("/homeworks/hw9/selection", follow_redirects=True).status_code == 404
 
 
+ELSEWHERE: dict[str, dict[str, str]] = {
+    "another site": {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
+    "another site, an old browser": {"origin": "https://evil.example"},
+    "another port": {"origin": f"{URL}:8080"},
+    "another host of the site": {"origin": "http://evil.testserver", "sec-fetch-site": "same-site"},
+    "a sandboxed frame": {"origin": "null"},
+    "same site by what it says": {"origin": URL, "sec-fetch-site": "same-site"},
+    "another site by what it says": {"origin": URL, "sec-fetch-site": "cross-site"},
+    "no page": {"sec-fetch-site": "none"},
+    "another site without its name": {"sec-fetch-site": "cross-site"},
+    "an empty name": {"origin": ""},
+    "a browser that says nothing": {},
+}
+OURS: tuple[dict[str, str], ...] = (
+    {"origin": URL},
+    {"sec-fetch-site": "same-origin"},
+    {"origin": URL, "sec-fetch-site": "same-origin"},
+)
+
+
 def test_forms_of_other_places_change_nothing(site: Class) -> None:
     number = handed_in(site, "b01", 1.0)[0]
     site.work()
     client = signed_in(site, "b01")
-    good = {"csrf": csrf_of(client.get("/").text), "submission": str(number)}
+    data = {"submission": str(number)}
     path = "/homeworks/hw1/selection"
-    other = csrf_of(signed_in(site, "b02").get("/").text)
-    for data, headers in (
-        ({"submission": str(number)}, {}),
-        (good | {"csrf": other}, {}),
-        (good | {"csrf": "é"}, {}),
-        (good, {"origin": "https://evil.example"}),
-        (good, {"origin": "null"}),
-        (good, {"sec-fetch-site": "cross-site"}),
-        (good, {"sec-fetch-site": "same-site"}),
-    ):
-        assert client.post(path, data=data, headers=headers).status_code == 403, (data, headers)
     assert client.post(path, content=b"x", headers={"content-type": "text/plain"}).status_code == 400
     assert client.post(path, content=b"a=%ff\xff", headers=FORM).status_code == 400
     assert client.post(path, content=b"&".join([b"a=1"] * 300), headers=FORM).status_code == 400
     assert client.post(path, content=b"a" * 70_000, headers=FORM).status_code == 413
+    del client.headers["origin"]
+    for words, headers in ELSEWHERE.items():
+        assert client.post(path, data=data, headers=headers).status_code == 403, words
+        other = client.post("/login", data={"token": site.tokens["b02"]}, headers=headers)
+        assert (other.status_code, "set-cookie" in other.headers) == (403, False), words
     assert "checked" not in client.get("/homeworks/hw1/submissions").text
-    assert client.post("/login", data={"token": site.tokens["b02"]}, headers={"origin": "null"}).status_code == 403
-    assert client.post(path, data=good, headers={"origin": URL}).status_code == 303
-    assert "checked" in client.get("/homeworks/hw1/submissions").text
+    for headers in OURS:
+        assert client.post(path, data=data, headers=headers).status_code == 303
+        assert "checked" in client.get("/homeworks/hw1/submissions").text
+        assert client.post(path, headers=headers | FORM).status_code == 303
+        assert "checked" not in client.get("/homeworks/hw1/submissions").text
 
 
-FORM = {"content-type": "application/x-www-form-urlencoded"}
-
-
-def test_no_form_of_the_site_is_taken_from_a_browser_without_the_word_of_its_page(site: Class) -> None:
+def test_no_form_of_the_site_is_taken_from_elsewhere(site: Class) -> None:
     client = signed_in(site, "ian")
+    del client.headers["origin"]
     routes = [route for route in site.apps[WIDE].routes if "/api/" not in route.path]
     changing = {(method, route.path) for route in routes for method in route.methods - {"GET", "HEAD"}}
     assert changing == {
@@ -382,9 +397,9 @@ def test_no_form_of_the_site_is_taken_from_a_browser_without_the_word_of_its_pag
         )
     }  # fmt: skip
     for method, path in changing:
-        for word in ({}, {"csrf": "0" * 64}, {"csrf": ""}):
-            data = {"token": site.tokens["b01"], **word}
-            response = client.request(method, path.replace("{hw}", "hw1"), data=data, headers={"origin": URL})
+        for headers in ELSEWHERE.values():
+            data = {"token": site.tokens["b01"]}
+            response = client.request(method, path.replace("{hw}", "hw1"), data=data, headers=headers)
             assert (response.status_code, "E_CSRF" in response.text) == (403, True), path
             assert "set-cookie" not in response.headers
     assert "Ian" in client.get("/").text
@@ -396,7 +411,6 @@ def test_a_session_of_a_browser_ends_or_changes_with_the_token_and_the_person(si
     site.tokens["tom"] = site.token("tom", expires=site.now + timedelta(hours=1), label="short")
     client = signed_in(site, "tom")
     assert client.get("/gradebook").status_code == 200
-    csrf = csrf_of(client.get("/").text)
     with site.home.database() as database:
         if end == "disabled":
             enrolment.disable(database, "tom", actor="ian", reason="left", now=site.now)
@@ -414,7 +428,7 @@ def test_a_session_of_a_browser_ends_or_changes_with_the_token_and_the_person(si
             entry = roster.Entry("tom", "Tom", "", "student")
             enrolment.add_person(database, entry, actor="ian", reason="no ta", now=site.now)
     gone = client.get("/gradebook")
-    form = client.post("/homeworks/hw1/board", data={"csrf": csrf}, headers={"origin": URL})
+    form = client.post("/homeworks/hw1/board", headers=FORM)
     assert form.status_code == 403
     assert seen(site).count("private board seen") == 0
     if end == "another role":
@@ -424,7 +438,7 @@ def test_a_session_of_a_browser_ends_or_changes_with_the_token_and_the_person(si
     else:
         assert gone.status_code == 303
         assert "Tom" not in client.get("/").text
-        assert client.post("/homeworks/hw1/selection", data={"csrf": csrf}, headers={"origin": URL}).status_code == 401
+        assert client.post("/homeworks/hw1/selection", headers=FORM).status_code == 401
 
 
 NUMBER = st.one_of(
@@ -447,7 +461,6 @@ def test_a_selection_with_anything_that_is_no_number_changes_nothing_at_any_door
 ) -> None:
     """On the page, by the API and on the command line: saved as it was given, or refused and as before."""
     client, page = chosen.client("b01"), signed_in(chosen, "b01")
-    csrf = csrf_of(page.get("/").text)
     home = ["--home", str(chosen.home.root), "select", "hw1", "--as", "b01"]
 
     def by_command(texts: list[str]) -> int:
@@ -456,7 +469,7 @@ def test_a_selection_with_anything_that_is_no_number_changes_nothing_at_any_door
         return done.exit_code
 
     ways: list[tuple[Callable[[list[str]], int], int, tuple[int, ...]]] = [
-        (lambda texts: page.post(f"{HW1}/selection", data={"csrf": csrf, "submission": texts}).status_code,
+        (lambda texts: page.post(f"{HW1}/selection", data={"submission": texts}).status_code,
          303, (400, 409)),
         (lambda texts: client.put(f"/api/v1{HW1}/selection", json={"submissions": [
             int(text) if re.fullmatch("-?[1-9][0-9]{0,3000}", text) else text for text in texts]}).status_code,
@@ -490,13 +503,12 @@ def test_a_selection_that_is_refused_names_the_fault_and_changes_nothing(
     chosen: Class, texts: list[str], named: str
 ) -> None:
     page = signed_in(chosen, "b01")
-    csrf = csrf_of(page.get("/").text)
-    answer = page.post(f"{HW1}/selection", data={"csrf": csrf, "submission": texts})
+    answer = page.post(f"{HW1}/selection", data={"submission": texts})
     assert answer.status_code == 400
     assert named in answer.text
     assert "Nothing was changed" in answer.text
     assert chosen.client("b01").get(f"/api/v1{HW1}/selection").json()["selected"] == [2]
-    other = page.post(f"{HW1}/selection", data={"csrf": csrf, "submissions": "1"})
+    other = page.post(f"{HW1}/selection", data={"submissions": "1"})
     assert other.status_code == 400, "a field of another name is no empty selection"
     assert chosen.client("b01").get(f"/api/v1{HW1}/selection").json()["selected"] == [2]
 
@@ -517,13 +529,12 @@ def test_a_selection_shows_what_would_count_and_too_many_are_refused_in_place(si
     page = client.get("/homeworks/hw1/submissions")
     assert "you chose none" in page.text
     (third,) = set(numbers) - set(counted(page.text))
-    csrf = csrf_of(page.text)
     path = "/homeworks/hw1/selection"
-    assert client.post(path, data={"csrf": csrf, "submission": str(third)}).status_code == 303
+    assert client.post(path, data={"submission": str(third)}).status_code == 303
     page = client.get("/homeworks/hw1/submissions?saved=1")
     assert counted(page.text) == [third]
     assert "is saved" in page.text
-    refused = client.post(path, data={"csrf": csrf, "submission": [str(number) for number in numbers]})
+    refused = client.post(path, data={"submission": [str(number) for number in numbers]})
     assert refused.status_code == 409
     assert 'role="alert"' in refused.text
     assert counted(client.get("/homeworks/hw1/submissions").text) == [third]
@@ -532,7 +543,7 @@ def test_a_selection_shows_what_would_count_and_too_many_are_refused_in_place(si
     page = client.get("/homeworks/hw1/submissions")
     assert "The selection is locked" in page.text
     assert "Save the selection" not in page.text
-    late = client.post(path, data={"csrf": csrf_of(page.text), "submission": str(numbers[0])})
+    late = client.post(path, data={"submission": str(numbers[0])})
     assert late.status_code == 409
     assert 'role="alert"' in late.text
 
@@ -677,8 +688,7 @@ def test_what_people_type_is_inert_on_every_page(site: Class) -> None:
         assert submit(site.client(key), data, **named).status_code == 202
     site.work()
     client = signed_in(site, "b03")
-    form = {"csrf": csrf_of(client.get("/").text), "submission": "99"}
-    refused = Reader(client.post("/homeworks/hw1/selection", data=form).text)
+    refused = Reader(client.post("/homeworks/hw1/selection", data={"submission": "99"}).text)
     assert EVIL["letters"] not in refused.loose
     assert ">private<" not in signed_in(site, "b01").get("/homeworks/hw1/submissions").text
     reveal(site)
@@ -779,7 +789,7 @@ def test_an_error_of_ours_is_a_page_with_its_number_and_nothing_of_its_text(
     monkeypatch.setattr(catalogue, "homework", fail)
     for answer in (
         client.get("/homeworks/hw1/board"),
-        client.post("/homeworks/hw1/board", data={"csrf": csrf_of(good.text)}, headers={"origin": URL}),
+        client.post("/homeworks/hw1/board", headers=FORM),
     ):
         assert answer.status_code == 500
         assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -815,7 +825,7 @@ def test_a_token_that_only_reads_is_offered_nothing_to_change(site: Class) -> No
     assert client.get("/homeworks/hw1/submit").status_code == 403
     page = client.get("/homeworks/hw1/submissions").text
     assert "Save the selection" not in page
-    response = client.post("/homeworks/hw1/selection", data={"csrf": csrf_of(page), "submission": "1"})
+    response = client.post("/homeworks/hw1/selection", data={"submission": "1"})
     assert response.status_code == 403
 
 
@@ -829,7 +839,7 @@ def test_an_invitation_in_a_browser_shows_the_token_that_it_became_and_only_once
     page = Reader(welcome.text)
     (token,) = [e.text for e in page.all("code") if e.attributes.get("id") == "token"]
     assert 'href="/homeworks/hw1"' in welcome.text
-    assert client.post("/logout", data={"csrf": csrf_of(welcome.text)}, headers={"origin": URL}).status_code == 303
+    assert client.post("/logout", headers=FORM | {"origin": URL}).status_code == 303
     assert client.post("/login", data=form, headers={"origin": URL}).status_code == 401
     again = client.post("/login", data=form | {"token": token}, headers={"origin": URL})
     assert (again.status_code, again.headers["location"]) == (303, "/homeworks/hw1")

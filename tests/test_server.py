@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from itsdangerous import URLSafeSerializer
 
 from harness.cli import common
 from harness.competition import find_competition
@@ -605,12 +606,11 @@ def test_every_hostile_archive_of_images_is_accepted_and_refused_with_its_code(l
 # Sessions and tokens.
 
 
-def browser(school: Class, key: str = "b01", settings: Settings = WIDE) -> tuple[Client, str]:
-    """A browser that has logged in, and its CSRF token."""
+def browser(school: Class, key: str = "b01", settings: Settings = WIDE) -> Client:
+    """A browser that has logged in."""
     client = school.client(settings=settings)
-    response = client.post("/api/v1/session", json={"token": school.tokens[key]})
-    assert response.status_code == 200
-    return client, response.json()["csrf"]
+    assert client.post("/api/v1/session", json={"token": school.tokens[key]}).status_code == 200
+    return client
 
 
 def test_a_browser_logs_in_by_a_token_that_its_cookie_does_not_hold(school: Class) -> None:
@@ -622,18 +622,23 @@ def test_a_browser_logs_in_by_a_token_that_its_cookie_does_not_hold(school: Clas
     assert {"HttpOnly", "Secure", "SameSite=lax", "Path=/"} <= {part.strip() for part in cookie.split(";")}
     assert "Domain" not in cookie
     assert school.tokens["b01"] not in cookie + response.text
-    assert client.get("/api/v1/session").json()["csrf"] == response.json()["csrf"]
+    assert client.get("/api/v1/session").json()["name"] == "Ada"
     assert client.get("/api/v1/me").json()["name"] == "Ada"
     assert school.client(settings=WIDE).post(
         "/api/v1/session", json={"token": school.tokens["b01"]}
     ).headers["set-cookie"].startswith("lhy_grade=")  # fmt: skip
 
 
-def test_a_request_by_cookie_that_changes_something_needs_the_word_of_our_own_pages(school: Class) -> None:
-    client, csrf = browser(school)
-    other = browser(school, "b02")[1]
-    for headers in ({}, {"X-CSRF-Token": ""}, {"X-CSRF-Token": other}, {"X-CSRF-Token": "é".encode()}):
-        sent: Any = headers
+OWN = {"Origin": "http://testserver"}
+
+
+def test_a_request_by_cookie_that_changes_something_must_come_from_our_own_pages(school: Class) -> None:
+    client = browser(school)
+    elsewhere: list[dict[str, str]] = [
+        {}, {"Origin": "null"}, {"Origin": "http://testserver:81"}, {"Origin": "http://evil.testserver"},
+        {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "none"}, OWN | {"Sec-Fetch-Site": "cross-site"},
+    ]  # fmt: skip
+    for sent in elsewhere:
         for method, path in (
             ("POST", "/homeworks/hw1/submissions"), ("PUT", "/homeworks/hw1/selection"), ("DELETE", "/session"),
             ("POST", "/tokens"), ("DELETE", "/tokens/1"), ("GET", "/homeworks/hw1/board?private=1&unrevealed=1"),
@@ -641,7 +646,7 @@ def test_a_request_by_cookie_that_changes_something_needs_the_word_of_our_own_pa
             response = client.request(method, f"/api/v1{path}", headers=sent)
             assert error(response) == (403, "E_CSRF"), (method, path)
     assert kept(school.home) == set()
-    assert submit(client, school.sample, **{"X-CSRF-Token": csrf}).status_code == 202
+    assert submit(client, school.sample, **OWN).status_code == 202
     assert client.get("/api/v1/homeworks/hw1/quota").status_code == 200
 
 
@@ -657,28 +662,27 @@ def test_a_login_is_no_form_that_another_site_could_send(local: Class) -> None:
 
 
 def test_a_session_ends_by_logging_out_by_time_by_damage_and_with_its_token(school: Class) -> None:
-    client, csrf = browser(school)
+    client = browser(school)
     cookie = client.cookies["lhy_grade"]
-    whole = cookie.split(".")
-    theirs = browser(school, "b02")[0].cookies["lhy_grade"].split(".")
-    other = browser(school)[0]
-    for place, parts in enumerate((
-        (theirs[0], "0" * 64), (str(int(whole[1]) + 9), "-1", "9" * 40), (theirs[2], whole[2][:-1], "", "0" * 32),
-        (theirs[3], whole[3][:-1], "0" * 64),
-    )):  # fmt: skip
-        for part in parts:
-            damaged = ".".join([*whole[:place], part, *whole[place + 1 :]])
-            assert school.client().get("/api/v1/me", headers={"Cookie": f"lhy_grade={damaged}"}).status_code == 401
-    for damaged in ("", "x", cookie.replace(whole[2] + ".", "")):
-        assert school.client().get("/api/v1/me", headers={"Cookie": f"lhy_grade={damaged}"}).status_code == 401
+    content, seal = cookie.rsplit(".", 1)
+    theirs = browser(school, "b02").cookies["lhy_grade"].rsplit(".", 1)
+    other = browser(school)
+    forged = URLSafeSerializer("x", "session").dumps(("0" * 64, 10**10, "1"))
+    for damaged in (
+        f"{theirs[0]}.{seal}", f"{content}.{theirs[1]}", f"{content}.{seal[:-2]}", f"{content}.", f".{seal}", content,
+        f"{content}.{'A' * len(seal)}", f"{content[:-1]}.{seal}", f"{content}x.{seal}", f"{content}..{seal}",
+        forged, f"{forged.rpartition('.')[0]}.{seal}", "", "x", ".", "é.é",
+    ):  # fmt: skip
+        sent: Any = {"Cookie": f"lhy_grade={damaged}".encode()}
+        assert school.client().get("/api/v1/me", headers=sent).status_code == 401, damaged
     assert school.client().get("/api/v1/me", headers={"Cookie": f"lhy_grade={cookie}"}).status_code == 200
-    gone = client.delete("/api/v1/session", headers={"X-CSRF-Token": csrf})
+    gone = client.delete("/api/v1/session", headers=OWN)
     assert 'lhy_grade="";' in gone.headers["set-cookie"]
     assert client.get("/api/v1/me").status_code == 401
     copied = school.client().get("/api/v1/me", headers={"Cookie": f"lhy_grade={cookie}"})
     assert copied.status_code == 401, "a copy of it is over, too"
     assert other.get("/api/v1/me").status_code == 200, "another browser of the same person goes on"
-    later = browser(school)[0]
+    later = browser(school)
     school.now = NOW + timedelta(days=auth.SESSION_DAYS, seconds=1)
     assert later.get("/api/v1/me").status_code == 401
     school.now = NOW

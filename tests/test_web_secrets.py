@@ -33,8 +33,8 @@ from tasks.split import derive
 from tests import test_serve, test_server
 from tests.conftest import reseal
 from tests.test_digits import api_answers, page_answers
+from tests.test_pages import FORM, signed_in
 from tests.test_pages import TABLE as PAGES
-from tests.test_pages import csrf_of, signed_in
 from tests.test_server import NOW, TABLE, Class, ask, make_class, submit
 
 URL = "http://testserver"
@@ -155,14 +155,13 @@ def do_everything(school: Class, role: str) -> dict[str, int]:
     answers = {}
     client, browser = school.client(role), signed_in(school, role)
     number = submit(client, school.file(40.0 + WHO.index(role))).json().get("submission")
-    csrf = {"csrf": csrf_of(browser.get("/").text)}
     sent = {"origin": URL}
     answers["again"] = submit(client, school.file(40.0 + WHO.index(role))).status_code
     answers["refused"] = submit(client, b"id,y\n1,\xff").status_code
     answers["select"] = client.put("/api/v1/homeworks/hw1/selection", json={"submissions": [number]}).status_code
-    form = csrf | {"submission": str(number)}
-    answers["select, page"] = browser.post("/homeworks/hw1/selection", data=form, headers=sent).status_code
-    answers["early look"] = browser.post("/homeworks/hw1/board", data=csrf, headers=sent).status_code
+    form = {"submission": str(number)}
+    answers["select, page"] = browser.post("/homeworks/hw1/selection", data=form).status_code
+    answers["early look"] = browser.post("/homeworks/hw1/board", headers=FORM).status_code
     for query in ("version=1", "version=1&private=true", "version=9", "private=true&unrevealed=true&exact=true"):
         answers[f"board {query}"] = client.get(f"/api/v1/homeworks/hw1/board?{query}").status_code
     answers["a token"] = client.post("/api/v1/tokens", json={"label": "more"}).status_code
@@ -171,13 +170,12 @@ def do_everything(school: Class, role: str) -> dict[str, int]:
     api = school.client()
     opened = api.post("/api/v1/session", json={"token": school.tokens[role]}, headers=sent)
     answers["log in"] = opened.status_code
-    word = {"X-CSRF-Token": opened.json()["csrf"]} | sent
     answers["session"] = api.get("/api/v1/session").status_code
     answers["select, session"] = api.put(
-        "/api/v1/homeworks/hw1/selection", json={"submissions": [number]}, headers=word
+        "/api/v1/homeworks/hw1/selection", json={"submissions": [number]}, headers=sent
     ).status_code
-    answers["log out"] = api.delete("/api/v1/session", headers=word).status_code
-    answers["log out, page"] = browser.post("/logout", data=csrf, headers=sent).status_code
+    answers["log out"] = api.delete("/api/v1/session", headers=sent).status_code
+    answers["log out, page"] = browser.post("/logout", headers=FORM).status_code
     answers["log in, wrong"] = browser.post("/login", data={"token": "no", "next": "/"}, headers=sent).status_code
     invitation = {"token": school.token(role, label=access_tokens.INVITATION), "next": "/"}
     answers["invitation"] = school.client().post("/login", data=invitation, headers=sent).status_code

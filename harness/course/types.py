@@ -535,19 +535,10 @@ class NewToken:
 
 
 @dataclass(frozen=True)
-class Session:
-    """Who is logged in, and the value of `X-CSRF-Token`; None for a login by token."""
-
-    me: Me = field(metadata=SPREAD)
-    csrf: str | None
-
-
-@dataclass(frozen=True)
 class NewSession:
     """The answer to a browser's login; `token` is new, shown only once, where an invitation was used up."""
 
     me: Me = field(metadata=SPREAD)
-    csrf: str
     token: str | None
 
 

@@ -1,25 +1,29 @@
 """Authentication: tokens, browser sessions, CSRF protection and rate limits.
 
 A program sends `Authorization: Bearer lhy_…`. A browser sends a cookie that `open_session` made from a token: the
-token's hash, an expiry time and a session number, sealed with a key of the home. The cookie does not hold the token,
+token's hash, an expiry time and a session number, signed with a key of the home. The cookie does not hold the token,
 and it becomes invalid when the browser signs out or the token is revoked. A request by cookie that changes something
-also needs the header `X-CSRF-Token`, which another site cannot know. Roles are read from the roster at each request.
+must come from a page of this server, which browsers say themselves (`check_site`). Roles are read from the roster at
+each request.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import re
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.requests import HTTPConnection
 
 from harness.course.access import NOBODY, Viewer
 from harness.course.types import Done, NewToken, TokenRow, Tokens
 from harness.home import Home, local
+from harness.server.settings import Settings
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,9 +37,6 @@ MOST_TOKENS = 20
 
 SESSION_DAYS = 30
 """Days until a browser session expires, or earlier with its token."""
-
-CSRF_HEADER = "x-csrf-token"
-_COOKIE = re.compile(r"([0-9a-f]{64})\.([0-9]{1,12})\.([0-9a-f]{32})\.([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,8 @@ def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login, str
             _redeem(database, access_tokens.hash_token(token), digest, "browser", now)
         login = find_login(home, f"Bearer {own}", None, now)
     ends = int((now + timedelta(days=SESSION_DAYS)).timestamp())
-    text = f"{digest}.{ends}.{secrets.token_hex(16)}"
-    return f"{text}.{_seal(home, 'session', text)}", replace(login, by="cookie"), own
+    cookie = _signer(home).dumps((digest, ends, secrets.token_hex(16)))
+    return cookie, replace(login, by="cookie"), own
 
 
 def close_session(home: Home, cookie: str | None, now: datetime) -> None:
@@ -211,14 +212,16 @@ def _redeem(database: Database, invitation: str, made: str, label: str, now: dat
         raise refused()
 
 
-def csrf_token(home: Home, cookie: str) -> str:
-    """The CSRF token that pages of this session send with every change."""
-    return _seal(home, "csrf", cookie)
+def check_site(request: HTTPConnection, settings: Settings) -> None:
+    """Raises UserError E_CSRF for a request that a browser did not send from a page of this server.
 
-
-def check_csrf(home: Home, cookie: str, sent: str | None) -> None:
-    """Raises UserError E_CSRF for a request by cookie that was not sent from a page of this server."""
-    if sent is None or not hmac.compare_digest(sent.encode(), csrf_token(home, cookie).encode()):
+    Browsers send Origin or Sec-Fetch-Site with every change, and no page can set or leave them out; a request with
+    neither is refused.
+    """
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    ours = (request.headers.get("host"), urlsplit(settings.address).netloc)  # a proxy may change the host
+    strange = origin is not None and urlsplit(origin).netloc not in ours
+    if strange or site not in ("same-origin", None) or origin is site is None:
         raise UserError(
             "this request was not sent from a page of this server; reload the page.", code="E_CSRF", exit_code=6
         )
@@ -235,16 +238,17 @@ class _Session:
 
 def _session(home: Home, cookie: str, now: datetime) -> _Session | None:
     """The session in a cookie; None for a forged or expired one."""
-    match = _COOKIE.fullmatch(cookie)
-    if match is None or int(match[2]) < now.timestamp():
+    try:
+        token, ends, number = _signer(home).loads(cookie)
+    except BadSignature:
         return None
-    if not hmac.compare_digest(match[4], _seal(home, "session", cookie.rpartition(".")[0])):
-        return None
-    return _Session(match[1], datetime.fromtimestamp(int(match[2]), UTC), match[3])
+    return _Session(token, datetime.fromtimestamp(ends, UTC), number) if ends >= now.timestamp() else None
 
 
-def _seal(home: Home, purpose: str, text: str) -> str:
-    return hmac.new(home.derived("sessions"), f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()
+def _signer(home: Home) -> URLSafeSerializer:
+    return URLSafeSerializer(
+        home.derived("sessions"), "session", signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    )
 
 
 class Limiter:

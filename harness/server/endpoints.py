@@ -26,7 +26,6 @@ from harness.course.types import (
     Points,
     Quota,
     Selection,
-    Session,
     Submission,
     Submissions,
     Tokens,
@@ -76,7 +75,7 @@ def describe(api: FastAPI) -> dict[str, Any]:
         return api.openapi_schema
     described = FastAPI.openapi(api)  # which keeps it
     schemas = described["components"]["schemas"]
-    for kind in (Homework, BoardRow, Session, NewSession, SignedReceipt):
+    for kind in (Homework, BoardRow, NewSession, SignedReceipt):
         whole = schemas[kind.__name__]
         for name in [one.name for one in fields(kind) if one.metadata.get("spread")]:
             part = whole["properties"].pop(name)
@@ -356,7 +355,7 @@ def add_sessions(api: FastAPI) -> None:
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": token}}}},
     )
     async def log_in(request: Request) -> Response:
-        """Log a browser in with a token: the answer sets a cookie and has the value for `X-CSRF-Token`.
+        """Log a browser in with a token: the answer sets a cookie.
 
         An invitation is used up: `token` is then your new token, shown only once; otherwise it is null.
         """
@@ -368,18 +367,15 @@ def add_sessions(api: FastAPI) -> None:
         cookie, login, own = await server.call(auth.open_session, server.home, given.strip(), server.clock())
         request.scope["lhy.token"] = login.token
         me = await server.call(catalogue.me, server.home, login.viewer)
-        response = answer(NewSession(me, auth.csrf_token(server.home, cookie), own))
+        response = answer(NewSession(me, own))
         set_cookie(response, server.settings, cookie)
         return response
 
-    @api.get(f"{BASE}/session", response_model=Session, responses=_errors(400, 401))
+    @api.get(f"{BASE}/session", response_model=Me, responses=_errors(400, 401))
     async def session(request: Request, login: Who) -> Response:
-        """Who is logged in, and the value of `X-CSRF-Token` for this browser."""
+        """Who is logged in."""
         server = server_of(request)
-        me = await server.call(catalogue.me, server.home, login.viewer)
-        cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
-        csrf = auth.csrf_token(server.home, cookie) if cookie and login.by == "cookie" else None
-        return answer(Session(me, csrf))
+        return answer(await server.call(catalogue.me, server.home, login.viewer))
 
     @api.delete(f"{BASE}/session", response_model=Done, responses=_errors(400, 401, 403))
     async def log_out(request: Request, login: Who) -> Response:

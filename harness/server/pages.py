@@ -103,7 +103,7 @@ def _add_own(api: FastAPI) -> None:
         form, login = await _read_post(request)
         server = app_server(request)
         try:
-            if not form.keys() <= {"csrf", "submission"}:
+            if not form.keys() <= {"submission"}:
                 raise UserError("the selection form has unexpected fields. Nothing was changed.")
             chosen = limits.chosen_numbers(form.get("submission", []))
             await server.call(limits.select, server.home, login.viewer, hw, chosen, server.clock())
@@ -206,10 +206,8 @@ def _add_session(api: FastAPI) -> None:
         if own is None:
             response: Response = _see(target)
         else:
-            csrf = auth.csrf_token(server.home, cookie)
-            ask = Ask(server.home, login.viewer, csrf, request.url.path, server.clock())
             values = {"token": own, "address": server.settings.address, "next": target}
-            response = await server.call(write, server, ask, Page("welcome.html", values))
+            response = await server.call(write, server, _ask(request, login), Page("welcome.html", values))
         endpoints.set_cookie(response, server.settings, cookie)
         return response
 
@@ -272,9 +270,7 @@ async def _answer(request: Request, make: Make, *values: Any, login: auth.Login 
 
 def _ask(request: Request, login: auth.Login) -> Ask:
     server = app_server(request)
-    cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
-    csrf = auth.csrf_token(server.home, cookie) if cookie and login.by == "cookie" else ""
-    return Ask(server.home, login.viewer, csrf, request.url.path, server.clock())
+    return Ask(server.home, login.viewer, request.url.path, server.clock())
 
 
 async def _ask_again(request: Request, status: int) -> Ask | None:
@@ -304,11 +300,7 @@ async def _read_post(request: Request, fields: int = 200, most: int = state.JSON
 
     It has so many fields and bytes at most.
     """
-    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
-    ours = (request.headers.get("host"), urlsplit(app_server(request).settings.address).netloc)
-    strange = origin is not None and urlsplit(origin).netloc not in ours
-    if strange or site not in ("same-origin", "none"):
-        raise UserError("this form was not sent from a page of this server.", code="E_CSRF", exit_code=6)
+    auth.check_site(request, app_server(request).settings)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise UserError("expected a form of a page of this server (application/x-www-form-urlencoded).")
     data = await uploads.read_body(request, most)
@@ -316,11 +308,7 @@ async def _read_post(request: Request, fields: int = 200, most: int = state.JSON
         form = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=fields)
     except ValueError:
         raise UserError("this form cannot be read; reload the page.") from None
-    sealed = (b"x-csrf-token", first(form, "csrf").encode())  # a form sends as a field what a script sends as a header
-    asked = Request({**request.scope, "headers": [*request.scope["headers"], sealed]})
-    login = await state.find_login(asked)
-    request.scope["lhy.token"] = login.token
-    return form, login
+    return form, await state.find_login(request)
 
 
 def first(form: Form, name: str) -> str:

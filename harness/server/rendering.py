@@ -28,11 +28,10 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ask:
-    """Who requests a page, and when; `csrf` is the token in the forms of this browser's session."""
+    """Who requests a page, and when."""
 
     home: Home
     viewer: Viewer
-    csrf: str
     path: str
     now: datetime
 
@@ -54,7 +53,6 @@ def render(home: Home, ask: Ask | None, page: Page) -> str:
         "zone": home.zone,
         "me": me,
         "viewer": ask.viewer if ask is not None else access.NOBODY,
-        "csrf": ask.csrf if ask is not None else "",
         "path": ask.path if ask is not None else "",
         "now": ask.now if ask is not None else None,
         "may_write": me is not None and me.scope != "read",

@@ -131,8 +131,7 @@ async def find_login(request: Request) -> Login:
         limit(server.requests, str(login.token))
     changes = request.method not in ("GET", "HEAD") or "unrevealed" in request.query_params
     if login.by == "cookie" and changes:
-        assert cookie is not None
-        auth.check_csrf(server.home, cookie, request.headers.get(auth.CSRF_HEADER))
+        auth.check_site(request, server.settings)
     return login
 
 
