@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from harness.shown import decimals, interval_decimals
+from tasks.errors import inert as inert
 
 if TYPE_CHECKING:
     from datetime import timedelta
-
-
-def inert(text: str) -> str:
-    """Makes text from outside harmless for a terminal: escapes control, format and unassigned characters.
-
-    >>> inert("a" + chr(27) + "[31mb")
-    'a\\\\x1b[31mb'
-    """
-    return "".join(
-        character
-        if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-        else ascii(character)[1:-1]
-        for character in text
-    )
-
 
 LONGEST = 15
 """Numbers with more digits before the point are written with an exponent."""

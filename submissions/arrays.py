@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from submissions import text
-from submissions.text import MAGIC, Report, empty, inert, refusal, too_large
+from submissions.text import MAGIC, Report, clip, empty, refusal, too_large
 from tasks.base import Columns, SubmissionError
 from tasks.tensor_formats import Array, ArraysFormat
 
@@ -115,7 +115,7 @@ def _header(data: bytes, form: ArraysFormat) -> tuple[dict[str, Entry], int]:
     except UnicodeDecodeError:
         raise _bad_header("it is not UTF-8") from None
     except _Twice as error:
-        raise _bad_header(f'the name "{inert(str(error))}" appears twice') from None
+        raise _bad_header(f'the name "{clip(str(error))}" appears twice') from None
     except RecursionError:
         raise _bad_header("it is nested too deeply") from None
     except ValueError:
@@ -155,7 +155,7 @@ def _no_constant(name: str) -> None:
 
 def _entry(name: str, value: Any) -> Entry:
     """The entry of an array. Raises SubmissionError for one that does not have the fields of a header."""
-    shown = f'the entry of "{inert(name)}"'
+    shown = f'the entry of "{clip(name)}"'
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
         raise _bad_header(f"{shown} does not have exactly dtype, shape and data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
@@ -182,7 +182,7 @@ def _layout(entries: dict[str, Entry], size: int, report: Report) -> bool:
     for name, (_, _, begin, after) in sorted(entries.items(), key=lambda entry: entry[1][2:]):
         if begin != end:
             how = "overlaps the one before it" if begin < end else f"leaves {begin - end:,} bytes before it unused"
-            report.file("E_ARRAYS_BYTES", f'The array "{inert(name)}" {how}; {_SAVE}.', found=name)
+            report.file("E_ARRAYS_BYTES", f'The array "{clip(name)}" {how}; {_SAVE}.', found=name)
             return False
         end = after
     if end != size:
@@ -214,7 +214,7 @@ def _compare(entries: dict[str, Entry], form: ArraysFormat, report: Report) -> N
         found = NAMES.get(short, OTHER_NAMES.get(short, short))
         if short != SHORT[array.dtype]:
             how = f'convert it with .astype("{array.dtype}") in numpy or .to(torch.{array.dtype}) in torch'
-            message = f"{_name(array)} has {inert(found)}, expected {array.dtype}: {how}."
+            message = f"{_name(array)} has {clip(found)}, expected {array.dtype}: {how}."
             _report(report, "E_ARRAY_TYPE", message, found, array.dtype)
         if shape != list(array.shape):
             have, wanted = _shape(shape), _shape(array.shape)
@@ -233,7 +233,7 @@ def _report(report: Report, code: str, message: str, found: str, expected: str) 
 
 
 def _name(array: Array) -> str:
-    return f'The array "{inert(array.name)}"'
+    return f'The array "{clip(array.name)}"'
 
 
 def _arrays(names: Sequence[str]) -> str:
@@ -242,7 +242,7 @@ def _arrays(names: Sequence[str]) -> str:
 
 def _some(names: Sequence[str]) -> str:
     """The first three names, and the number of the others."""
-    shown = ", ".join(f'"{inert(name)}"' for name in names[:3])
+    shown = ", ".join(f'"{clip(name)}"' for name in names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more"
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from submissions.text import inert
+from submissions.text import clip
 from tasks.formats import Column
 
 SHOWN_CHOICES = 5
@@ -83,13 +83,13 @@ def _why_no_choice(cell: str, column: Column, folded: Mapping[str, str]) -> str:
         return f"expected {accepted(column)}"
     if meant == cell.strip():
         return "remove the blanks around it"
-    return f'capitals matter, expected "{inert(meant)}"'
+    return f'capitals matter, expected "{clip(meant)}"'
 
 
 def accepted(column: Column) -> str:
     """The values a column accepts, in words."""
     if column.choices:
-        shown = ", ".join(inert(choice) for choice in column.choices[:SHOWN_CHOICES])
+        shown = ", ".join(clip(choice) for choice in column.choices[:SHOWN_CHOICES])
         many = len(column.choices)
         return f"one of {shown}" if many <= SHOWN_CHOICES else f"one of {many:,} names, such as {shown}"
     if column.kind == "text":

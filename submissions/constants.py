@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from submissions.text import inert
+from submissions.text import clip
 
 if TYPE_CHECKING:
     import onnx
@@ -41,7 +41,7 @@ def values_of(where: str, tensor: onnx.TensorProto, add: Callable[[str, str], No
     dims = tuple(tensor.dims)
     numbers = numbers_of(dims)
     if len(dims) > 8 or any(not 0 <= side < MOST_NUMBERS for side in dims) or numbers >= MOST_NUMBERS:
-        shape = inert("×".join(map(str, dims[:9])), 60)
+        shape = clip("×".join(map(str, dims[:9])), 60)
         add("E_MODEL_TENSOR", f"{where} has the shape {shape}, which is not possible here.")
         return None
     if tensor.data_type in WIDE and numbers > MOST_LISTED:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from submissions import text
-from submissions.text import Report, inert, refusal, text_of, too_large, without_end
+from submissions.text import Report, clip, refusal, text_of, too_large, without_end
 from tasks.base import Columns, SubmissionError
 from tasks.formats import EpisodesFormat
 
@@ -109,7 +109,7 @@ def _read_table(words: str, form: EpisodesFormat) -> Columns:
         report.line("E_BLANK", "blank before the header; remove the line.", number + 1, "")
     names = [name.strip(" \t") for name in _cells(lines[start][: MAX_LINE + 1])]
     if sorted(names) != sorted(HEADER):
-        first = inert(lines[start])
+        first = clip(lines[start])
         message = f'line {start + 1:,}: expected the header {",".join(HEADER)}; found "{first}".'
         report.file("E_COLUMNS", message, start + 1, lines[start], ",".join(HEADER))
         report.end()
@@ -168,7 +168,7 @@ def _rows(lines: list[str], start: int, names: Sequence[str], form: EpisodesForm
             line_of[place] = number
             actions[place] = action or 0
     if unknown:
-        first = ", ".join(f'"{inert(name)}" (line {number:,})' for number, name in unknown[:3])
+        first = ", ".join(f'"{clip(name)}" (line {number:,})' for number, name in unknown[:3])
         message = (
             f"{_some(len(unknown), 'row')} of unknown episodes, first: {first}; they are numbered 0 to {len(form) - 1}"
         )
@@ -240,7 +240,7 @@ def _why(cell: str) -> str:
         return "; the cell is empty"
     if re.fullmatch(r"[\[({<].*|(tensor|array|np\.).*", cell):
         return "; write only the number, without brackets"
-    return f'; found "{inert(cell)}"'
+    return f'; found "{clip(cell)}"'
 
 
 # JSON
@@ -298,8 +298,8 @@ def _checked(value: list[Any], form: EpisodesFormat) -> list[bytes]:
         if wrong:
             found = _as_json(episode[wrong[0]])
             many = "" if len(wrong) == 1 else f" ({len(wrong):,} such actions)"
-            why = f"expected {_choices(form)}; found {inert(found)}{many}"
-            _report_episode("E_ACTION", f"episode {number}, step {wrong[0]}: {why}.", report, inert(found))
+            why = f"expected {_choices(form)}; found {clip(found)}{many}"
+            _report_episode("E_ACTION", f"episode {number}, step {wrong[0]}: {why}.", report, clip(found))
         else:
             episodes.append(bytes(episode))
     _report_missing(missing, form, report)
@@ -342,7 +342,7 @@ def _read_array(data: bytes, form: EpisodesFormat) -> list[bytes]:
     if kind is not None and kind[2] == b"O":
         raise refusal("E_PICKLE", f"This array holds Python objects, which numpy saves as a pickle; {PICKLED}")
     if kind is None or kind[2] not in b"iu" or kind[3] not in (b"1", b"2", b"4", b"8"):
-        found = inert(header[1].decode("ascii", "replace"))
+        found = clip(header[1].decode("ascii", "replace"))
         raise _bad_array(f"expected whole numbers, found the type {found}; use numpy.array(actions).astype(int)")
     if len(shape) != 2 or shape[0] != len(form):
         raise _bad_array(f"expected the shape ({len(form)}, steps), found {shape}")

@@ -30,7 +30,7 @@ from submissions.constants import (
     type_name,
     values_of,
 )
-from submissions.text import SHOWN_PER_CODE, Report, inert
+from submissions.text import SHOWN_PER_CODE, Report, clip
 from tasks.tensor_formats import ModelFormat, Tensor
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Graph:
     # Constants
 
     def _constant(self, name: str, tensor: onnx.TensorProto) -> None:
-        where = f'constant "{inert(name)}"'
+        where = f'constant "{clip(name)}"'
         if not name or len(name) > LONGEST_NAME:
             self.add("E_MODEL_GRAPH", f"{where}: expected a name of 1 to {LONGEST_NAME} characters.")
         values = values_of(where, tensor, self.add)
@@ -148,7 +148,7 @@ class Graph:
         values = [one for one in node.attribute if one.name.startswith(("value", "sparse_value"))]
         if not name or len(node.input) or len(node.attribute) != 1 or len(values) != 1:
             self.beyond += sum(held(one) for one in node.attribute)
-            self.add("E_MODEL_GRAPH", f'constant "{inert(name)}": expected one value and one output.')
+            self.add("E_MODEL_GRAPH", f'constant "{clip(name)}": expected one value and one output.')
             return
         (given,) = values
         made = onnx.TensorProto()
@@ -165,7 +165,7 @@ class Graph:
         else:
             self.beyond += held(given)
             message = (
-                f'constant "{inert(name)}": its value is text, sparse or damaged; expected a dense tensor of numbers.'
+                f'constant "{clip(name)}": its value is text, sparse or damaged; expected a dense tensor of numbers.'
             )
             self.add("E_MODEL_TENSOR", message)
             return
@@ -177,7 +177,7 @@ class Graph:
         for one in graph.input:
             if one.name in self.constants:
                 message = (
-                    f'the constant "{inert(one.name)}" is an input too; export with keep_initializers_as_inputs=False.'
+                    f'the constant "{clip(one.name)}" is an input too; export with keep_initializers_as_inputs=False.'
                 )
                 self.add("E_MODEL_INPUTS", message)
         given = [one for one in graph.input if one.name not in self.constants]
@@ -194,7 +194,7 @@ class Graph:
     def _ports(self, code: str, what: str, given: list[onnx.ValueInfoProto], wanted: tuple[Tensor, ...]) -> None:
         names, expected = [one.name for one in given], [one.name for one in wanted]
         if sorted(names) != sorted(expected):
-            found = ", ".join(inert(name) for name in names[:5]) or "none"
+            found = ", ".join(clip(name) for name in names[:5]) or "none"
             message = (
                 f"{what}s: {found}; expected {', '.join(expected)}: torch.onnx.export(…, {what}_names={expected})."
             )
@@ -234,18 +234,18 @@ class Graph:
         known = {one.name for one in graph.input} | set(self.constants)
         for node in graph.node:
             if not is_plain(node.domain) or node.overload:
-                name = f"{inert(node.domain)}.{inert(node.op_type)}"
+                name = f"{clip(node.domain)}.{clip(node.op_type)}"
                 self.add("E_MODEL_DOMAIN", f"operator {name}: expected one of ONNX's own operators.", name)
                 continue
             if node.op_type == "Constant":
                 before = set(self.constants)
                 self._constant_node(node)
                 if (new := set(self.constants) - before) & known:
-                    self.add("E_MODEL_GRAPH", f'"{inert(min(new))}" is defined twice; export the model again.')
+                    self.add("E_MODEL_GRAPH", f'"{clip(min(new))}" is defined twice; export the model again.')
                 known |= set(node.output)
                 continue
             if node.op_type in CONTROL or any(has_graph(one) for one in node.attribute):
-                message = f"{inert(node.op_type)} has a graph inside; export without if and loops that depend on data."
+                message = f"{clip(node.op_type)} has a graph inside; export without if and loops that depend on data."
                 self.add("E_MODEL_CONTROL", message, node.op_type)
             elif node.op_type in RANDOM:
                 self.add(
@@ -256,13 +256,13 @@ class Graph:
             self._node(node, known)
         for name, count in refused.items():
             nodes = "1 node" if count == 1 else f"{count:,} nodes"
-            message = f"{inert(name)} ({nodes}) is not accepted; the sheet and format.json list the operators that are."
+            message = f"{clip(name)} ({nodes}) is not accepted; the sheet and format.json list the operators that are."
             self.add("E_MODEL_OPERATOR", message, name)
 
     def _node(self, node: onnx.NodeProto, known: set[str]) -> None:
         import onnx
 
-        where = f'{inert(node.op_type)} "{inert(node.output[0] if node.output else node.name)}"'
+        where = f'{clip(node.op_type)} "{clip(node.output[0] if node.output else node.name)}"'
         made = onnx.NodeProto(op_type=node.op_type)
         made.input[:], made.output[:] = node.input, node.output
         if len(node.input) > MOST_LISTED or not 1 <= len(node.output) <= MOST_LISTED or not any(node.output):
@@ -270,10 +270,10 @@ class Graph:
             return
         for name in node.input:
             if name and name not in known:
-                self.add("E_MODEL_GRAPH", f'{where} uses "{inert(name)}", which no earlier node gives.')
+                self.add("E_MODEL_GRAPH", f'{where} uses "{clip(name)}", which no earlier node gives.')
         for name in node.output:
             if (name and name in known) or len(name) > LONGEST_NAME:
-                self.add("E_MODEL_GRAPH", f'"{inert(name)}" is defined twice, or too long; export the model again.')
+                self.add("E_MODEL_GRAPH", f'"{clip(name)}" is defined twice, or too long; export the model again.')
             if name:
                 known.add(name)
         self._attributes(where, node.attribute, made)
@@ -312,15 +312,15 @@ class Graph:
                 self.listed += size
             else:
                 if not has_graph(one):
-                    self.add("E_MODEL_GRAPH", f'{where}: the attribute "{inert(one.name)}" is not accepted.')
+                    self.add("E_MODEL_GRAPH", f'{where}: the attribute "{clip(one.name)}" is not accepted.')
                 self.beyond += held(one)
                 continue
             if one.name in names or not one.name or one.ref_attr_name:
                 self.add(
-                    "E_MODEL_GRAPH", f'{where}: the attribute "{inert(one.name)}" is given twice or refers to another.'
+                    "E_MODEL_GRAPH", f'{where}: the attribute "{clip(one.name)}" is given twice or refers to another.'
                 )
             if size > MOST_LISTED or len(names) > MOST_LISTED:
-                message = f'{where}: "{inert(one.name)}" has {size:,} values; at most {MOST_LISTED} are accepted.'
+                message = f'{where}: "{clip(one.name)}" has {size:,} values; at most {MOST_LISTED} are accepted.'
                 self.add("E_MODEL_LARGE", message, str(size))
                 continue
             if one.name == "training_mode" and one.i:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from submissions.cells import FLOAT
-from submissions.text import Report, inert
+from submissions.text import Report, clip
 from tasks.formats import TableFormat
 
 _FILE_NAME = re.compile(r"(?:.*[/\\])?([^/\\]+?)(?:\.(?:jpe?g|png|bmp|gif|npy|npz|pt|wav|mp3|txt|csv|json))?", re.I)
@@ -87,30 +87,30 @@ class Ids:
         for code, words in advice.items():
             if faults := self.odd.get(code):
                 line, name, meant = faults[0]
-                first = f'line {line:,} has "{inert(name)}", expected "{meant}"'
+                first = f'line {line:,} has "{clip(name)}", expected "{meant}"'
                 report.file(code, f"{_ids(len(faults))} {words} ({first}).", line, name, meant)
         missing = [name for name, line in zip(self.ids, self.lines, strict=True) if not line]
         if (shift := self._shift(missing)) is not None:
             fix = "subtract 1 from" if shift > int(self.ids[0]) else "add 1 to"
             line, name, _ = self.odd["E_ID_UNKNOWN"][0]
             message = (
-                f'the ids count from {shift}: "{inert(name)}" (line {line:,}) is unexpected, '
+                f'the ids count from {shift}: "{clip(name)}" (line {line:,}) is unexpected, '
                 f'"{missing[0]}" is missing; expected "{self.ids[0]}" to "{self.ids[-1]}"; {fix} each.'
             )
             report.file("E_ID_SHIFTED", message, line, name, f"{self.ids[0]} to {self.ids[-1]}")
             return
         if faults := self.odd.get("E_ID_UNKNOWN"):
-            first = ", ".join(f'"{inert(name)}" (line {line:,})' for line, name, _ in faults[:3])
+            first = ", ".join(f'"{clip(name)}" (line {line:,})' for line, name, _ in faults[:3])
             message = f"{_ids(len(faults))} not in the sample submission, first: {first}."
             report.file("E_ID_UNKNOWN", message, faults[0][0], faults[0][1])
         if faults := self.odd.get("E_ID_TWICE"):
             line, name, earlier = faults[0]
             some = "1 row repeats an id" if len(faults) == 1 else f"{len(faults):,} rows repeat an id"
-            message = f"{some}, first: {inert(name)} on lines {earlier} and {line:,}; keep one row for each id."
+            message = f"{some}, first: {clip(name)} on lines {earlier} and {line:,}; keep one row for each id."
             report.file("E_ID_TWICE", message, line, name)
         if missing:
             some = "1 id is missing" if len(missing) == 1 else f"{len(missing):,} ids are missing"
-            first = ", ".join(inert(name) for name in missing[:3])
+            first = ", ".join(clip(name) for name in missing[:3])
             message = f"{some}, first: {first} (of {len(self.ids):,}; the file has {rows:,} rows)."
             report.file("E_ID_MISSING", message, expected=first)
 

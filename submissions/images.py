@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from submissions.encodings import OTHER_KINDS, TRUNCATED, jpeg_fault, png_fault
 from submissions.text import CODES as COMMON
-from submissions.text import Report, empty, inert, refusal, too_large
+from submissions.text import Report, clip, empty, refusal, too_large
 from tasks.base import Columns
 from tasks.formats import ImagesFormat
 
@@ -98,7 +98,7 @@ class Faults:
 
     def tell(self, report: Report) -> None:
         for (code, advice), names in self.found.items():
-            first = ", ".join(inert(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
+            first = ", ".join(clip(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
             count = "" if len(names) == 1 else f"{len(names):,} entries: "
             report.file(code, f"{count}{first}: {advice}.", found=names[0])
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from submissions import text
-from submissions.text import Report, inert, refusal, text_of, too_large, without_end
+from submissions.text import Report, clip, refusal, text_of, too_large, without_end
 from tasks.base import Columns
 from tasks.formats import LinesFormat
 
@@ -95,7 +95,7 @@ def _why_count(lines: Sequence[str], expected: int) -> tuple[str, bool]:
         if written == expected and not any(some[1::2]):
             return "Every other line is blank: write one line end after each sentence.", True
         if len(lines) == expected + 1 and _HEADER.fullmatch(lines[0]) and any(not line.isascii() for line in lines[1:]):
-            return f'The first line looks like a header ("{inert(lines[0])}"): remove it.', False
+            return f'The first line looks like a header ("{clip(lines[0])}"): remove it.', False
         return "A line end inside a translation splits it into two lines: replace it with a space.", False
     if len(lines) == expected - 1:
         return "Is the last translation empty? Every sentence needs a line: write <unk> for an empty one.", False
@@ -107,7 +107,7 @@ def _check_ids(lines: Sequence[str], report: Report) -> None:
     numbers = [int(match[1]) for line in lines if (match := _NUMBERED.match(line))]
     if len(numbers) >= max(3, len(lines) - 1) and all(b - a == 1 for a, b in pairwise(numbers)):
         line = next(line for line in lines if _NUMBERED.match(line))
-        message = f'the lines begin with ids ("{inert(line)}"): write only the sentences, in order, without a header.'
+        message = f'the lines begin with ids ("{clip(line)}"): write only the sentences, in order, without a header.'
         report.file("E_LINE_IDS", message, found=line)
 
 

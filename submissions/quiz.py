@@ -11,7 +11,7 @@ import csv
 from collections.abc import Mapping, Sequence
 
 from submissions.table import read_table
-from submissions.text import SHOWN, Report, inert, text_of, without_end
+from submissions.text import SHOWN, Report, clip, text_of, without_end
 from tasks.base import Columns, SubmissionError, UserError
 from tasks.formats import Question, QuizFormat
 from tasks.quiz import words
@@ -76,7 +76,7 @@ def _cells(line: str) -> list[str]:
 def _odd(question: Question, chosen: Sequence[str]) -> tuple[str, str] | None:
     """The code and the message for an answer that the question cannot have; None for one that it can have."""
     if strange := [name for name in chosen if name not in question.names]:
-        what = f"question {question.name} has no option {inert(strange[0])}; it has {', '.join(question.names)}"
+        what = f"question {question.name} has no option {clip(strange[0])}; it has {', '.join(question.names)}"
         between = "; write blanks between several options" if set(strange[0]) <= set(question.names) else ""
         return "E_OPTION", f"{what}{between}."
     if len(set(chosen)) < len(chosen):
@@ -92,7 +92,7 @@ def checked(form: QuizFormat, answers: Mapping[str, Sequence[str]]) -> dict[str,
     questions, cells = {question.name: question for question in form.questions}, {}
     for name, chosen in answers.items():
         if name not in questions:
-            raise UserError(f"there is no question {inert(name)} in this quiz; reload the page.")
+            raise UserError(f"there is no question {clip(name)} in this quiz; reload the page.")
         if (odd := _odd(questions[name], chosen)) is not None:
             raise UserError(odd[1], code=odd[0], exit_code=3)
         cells[name] = " ".join(option for option in questions[name].names if option in chosen)

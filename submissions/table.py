@@ -26,7 +26,7 @@ from submissions.cells import FLOAT, accepted, cell_reader
 from submissions.ids import Ids
 from submissions.plain import read_plain
 from submissions.text import CODES as FILE_CODES
-from submissions.text import Report, inert, refusal, text_of, too_large, without_end
+from submissions.text import Report, clip, refusal, text_of, too_large, without_end
 from tasks.base import Columns
 from tasks.formats import TableFormat
 
@@ -110,7 +110,7 @@ def _read_anything(data: bytes, format: TableFormat) -> Columns:
     if _is_row(names, format):
         report.file(
             "E_HEADER",
-            f'the first line is a row ("{inert(lines[start])}"); add the header {",".join(format.header)} above it.',
+            f'the first line is a row ("{clip(lines[start])}"); add the header {",".join(format.header)} above it.',
             line=start + 1,
             found=lines[start],
             expected=",".join(format.header),
@@ -177,7 +177,7 @@ def _refuse_other_year(names: Sequence[str], lines: Sequence[str], rows: int, fo
     message = (
         f"this is a file for the course's test set of {' or '.join(year.name for year in years)}: {rows:,} rows"
         f"{f', ids {first} to {years[0].last}' if first else ''}, header {','.join(header)}. This competition expects "
-        f"{len(format.ids):,} rows, ids {inert(str(format.ids[0]))} to {inert(str(format.ids[-1]))}, header "
+        f"{len(format.ids):,} rows, ids {clip(str(format.ids[0]))} to {clip(str(format.ids[-1]))}, header "
         f"{','.join(format.header)}: predict its own test set."
     )
     raise refusal("E_YEAR", message, found=f"{rows} rows", expected=f"{len(format.ids)} rows")
@@ -211,7 +211,7 @@ def _check_names(names: Sequence[str], line: int, format: TableFormat, report: R
     for name in list(missing):
         near = [other for other in extra if other.casefold() == name.casefold()]
         if near:
-            wrong(f'the header has "{inert(near[0])}" instead of "{name}": capitals matter', near[0])
+            wrong(f'the header has "{clip(near[0])}" instead of "{name}": capitals matter', near[0])
             missing.remove(name)
             extra.remove(near[0])
     mark = next((mark for mark in _SEPARATORS if mark in names[0]), None)
@@ -258,7 +258,7 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
             cell = cells[where]
             value, code, why = read(cell)
             if code is not None:
-                shown = f'"{inert(cell)}"' if cell else "an empty cell"
+                shown = f'"{clip(cell)}"' if cell else "an empty cell"
                 report.line(code, f"{shown}: {why}.", number, cell, accepted(column), column.name)
             elif place is not None:
                 values[column.name][place] = value
@@ -361,5 +361,5 @@ def _columns(names: Sequence[str]) -> str:
 
 def _some(names: Sequence[str]) -> str:
     """The first three names, and the number of the others."""
-    shown = ", ".join(f'"{inert(name)}"' for name in names[:3])
+    shown = ", ".join(f'"{clip(name)}"' for name in names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3:,} more"

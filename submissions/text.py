@@ -9,6 +9,7 @@ from pathlib import Path
 
 from submissions.plain import BOM
 from tasks.base import Problem, SubmissionError, UserError
+from tasks.errors import inert
 
 CODES: dict[str, str] = {
     "E_FILE_MISSING": "The file does not exist. Check the spelling and the folder.",
@@ -47,7 +48,7 @@ def load(path: Path, max_bytes: int) -> bytes:
 
     Raises UserError if the file cannot be read, and SubmissionError if it is empty or too large.
     """
-    name = inert(path.name or str(path), 80)
+    name = clip(path.name or str(path), 80)
     try:
         with path.open("rb", buffering=0) as file:
             status = os.fstat(file.fileno())
@@ -72,14 +73,13 @@ def load(path: Path, max_bytes: int) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def inert(text: str, width: int = 40) -> str:
-    """Untrusted text cut to `width` characters, with control characters escaped.
+def clip(text: str, width: int = 40) -> str:
+    """Untrusted text cut to `width` characters, and inert.
 
-    >>> inert("a\\x1b[31mb\\u202ec")
-    'a\\\\x1b[31mb\\\\u202ec'
+    >>> clip("a\\x1b[31mb\\u202ec"), clip("x" * 50, 5)
+    ('a\\\\x1b[31mb\\\\u202ec', 'xxxx…')
     """
-    cut = text if len(text) <= width else text[: width - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+    return inert(text if len(text) <= width else text[: width - 1] + "…")
 
 
 class Report:
@@ -94,7 +94,7 @@ class Report:
         self, code: str, message: str, line: int | None = None, found: str | None = None, expected: str | None = None
     ) -> None:
         self.counts[code] += 1
-        self.of_file.append(Problem(code, message, line, None, found if found is None else inert(found), expected))
+        self.of_file.append(Problem(code, message, line, None, found if found is None else clip(found), expected))
 
     def line(
         self, code: str, message: str, line: int, found: str, expected: str | None = None, column: str | None = None
@@ -102,7 +102,7 @@ class Report:
         self.counts[code] += 1
         if self.counts[code] <= SHOWN_PER_CODE:
             where = f"line {line:,}" if column is None else f"line {line:,}, column {column}"
-            self.of_lines.append(Problem(code, f"{where}: {message}", line, column, inert(found), expected))
+            self.of_lines.append(Problem(code, f"{where}: {message}", line, column, clip(found), expected))
 
     def end(self) -> None:
         if self.counts:

@@ -12,6 +12,17 @@ CODES: dict[str, str] = {
 """The codes of errors that can happen anywhere: what each means and what to do."""
 
 
+def inert(text: str) -> str:
+    """Makes text from outside harmless wherever it is shown: escapes all that does not print as itself.
+
+    That is control, format and unassigned characters, and every space but the plain one.
+
+    >>> inert("a\\x1b[31mb\\u202ec")
+    'a\\\\x1b[31mb\\\\u202ec'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class UserError(Exception):
     """An error that a person can fix: the only exception whose text is shown to users.
 

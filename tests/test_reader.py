@@ -16,7 +16,7 @@ import pytest
 
 from submissions import table, text
 from submissions.table import CODES, read_table
-from submissions.text import inert
+from submissions.text import clip
 from tasks.base import Columns, Problem, SubmissionError
 from tasks.formats import Column, TableFormat, Year
 
@@ -341,7 +341,7 @@ def test_no_problem_repeats_what_steers_a_terminal() -> None:
     error = refusal(cell(evil), CASES)
     assert error.problems[0].found == "\\x1b[2J\\u202e\\x07"
     assert refusal(f"id,{evil}\n0,1\n".encode(), CASES).problems[0].code == "E_COLUMNS"
-    assert len(inert("x" * 1000)) == 40
+    assert len(clip("x" * 1000)) == 40
 
 
 def test_all_problems_are_reported_at_once() -> None:
