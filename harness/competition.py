@@ -186,7 +186,7 @@ def competition_from_json(values: Mapping[str, Any]) -> Competition:
 
 
 def find_competition(home: Home, name: str, version: int | None = None) -> Competition:
-    """The prepared competition of that name, with the rules of config.toml applied.
+    """The prepared competition of that name, with its present rules.
 
     `version` selects older data, which have their last rules, and placeholders for their ids.
     """
@@ -205,7 +205,7 @@ def find_competition(home: Home, name: str, version: int | None = None) -> Compe
 def refuse_best(competition: Competition) -> None:
     """Raises UserError for a quiz of which the best public score would count: it has none."""
     if competition.quiz and competition.rules.unselected == "best_public":
-        raise UserError(f"config.toml: [{competition.name}] unselected must be first, last or all: it is a quiz.")
+        raise UserError(f"{competition.name}: the rule `unselected` must be first, last or all: it is a quiz.")
 
 
 def _of_version(home: Home, name: str, version: int) -> Competition:
@@ -366,7 +366,7 @@ def refuse_one_board(competition: Competition) -> None:
     if not competition.two_boards:
         raise UserError(
             f"{competition.name} has only a public board: its edition {competition.edition} has no private"
-            " part. To end it, set a deadline in config.toml.",
+            f" part. To end it, set a deadline: lhy-grade rules {competition.name} deadline=TIME",
             code="E_ONE_BOARD",
         )
 

@@ -1,6 +1,6 @@
 """The home folder: everything that belongs to a course, its settings and its secret key.
 
-config.toml          course name, zone, database, rules that override an edition's
+config.toml          course name, zone, database, and the first rules, which override an edition's
 public/course.json   course name and the key that verifies receipts
 public/hw01/         exactly what students get
 public/hw01.png      a picture of it
@@ -18,7 +18,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,8 @@ CONFIG = """\
 # database = "postgresql://user:password@host/lhy_grade"   # default: leaderboard.db in this folder
 # name = "ada"                      # who submits when --as is not given
 
-# [hw01]                            # rules of one homework; they override its edition's
+# [hw01]                            # rules of one homework, which override its edition's until the first change with
+                                    # `lhy-grade rules`: from then on they are in the database, and changed only there
 # quota = 5                         # submissions per day
 # quota_zone = "UTC"                # the time zone whose midnight starts a new day
 # deadline = "2027-03-26T23:59:59+08:00"
@@ -80,6 +81,10 @@ FOR_POINTS = ("scheme", "points", "parts")
 TOTAL = ("best", "among")
 """The keys of the section [total] in config.toml, for the course total of the gradebook."""
 
+CHANGEABLE = ("quota", "quota_zone", "deadline", "deadline_zone", "selections", "unselected", "unselected_count",
+              "rejections")  # fmt: skip
+"""The rules that can be changed while a competition runs. From the first change on, they are in the database."""
+
 TEXTS = ("course", "zone", "database", "name")
 TAKEN = (*TEXTS, "total", "server")
 """The keys and sections of config.toml that no competition can be called: its rules would be in the same place."""
@@ -105,6 +110,7 @@ class Home:
     root: Path
     settings: dict[str, Any]
     connect: Callable[[str], Database] | None = None
+    seen: dict[str, dict[str, Any] | None] | None = None
     served: bool = False
 
     @property
@@ -125,10 +131,13 @@ class Home:
     def _has_roster(self) -> bool:
         from leaderboard.roster import is_empty
 
-        if "database" not in self.settings and not (self.root / "leaderboard.db").exists():
+        if not self.has_database():
             return False
         with self.database() as database:
             return not is_empty(database)
+
+    def has_database(self) -> bool:
+        return "database" in self.settings or (self.root / "leaderboard.db").exists()
 
     @property
     def runs(self) -> Path:
@@ -155,30 +164,29 @@ class Home:
             )
         return path
 
-    def rules(self, name: str, rules: Rules) -> Rules:
-        """The edition's rules, overridden by config.toml.
+    def rules(self, name: str, rules: Rules, opened: Database | None = None) -> Rules:
+        """The edition's rules, overridden by those of the database, or before their first change by config.toml's.
 
         Raises UserError for an unknown rule or a value of the wrong type.
         """
-        own = {key: value for key, value in self.settings.get(name, {}).items() if key not in FOR_POINTS}
-        known = {field.name: getattr(rules, field.name) for field in fields(rules)}
-        for key, value in own.items():
-            if key not in known:
-                names = ", ".join((*known, *FOR_POINTS))
-                raise UserError(f"config.toml: [{name}] has an unknown rule {key!r}; the rules are: {names}.")
-            wanted = str if key in ("deadline", "quota_zone", "deadline_zone", "unselected") else type(known[key])
-            if type(value) is not wanted and not (wanted is float and type(value) is int):
-                raise UserError(f"config.toml: [{name}] {key} must be a {wanted.__name__}, got {value!r}.")
-            if isinstance(value, int) and value < (0 if key != "selections" else 1):
-                raise UserError(f"config.toml: [{name}] {key} must not be {value}.")
-        changed = replace(rules, **own)
-        for field in ("quota_zone", "deadline_zone"):
-            zone_of(getattr(changed, field), f"config.toml: [{name}] {field}")
-        if changed.unselected not in ("best_public", "first", "last", "all"):
-            raise UserError(f"config.toml: [{name}] unselected must be best_public, first, last or all.")
-        if changed.deadline is not None:
-            instant(changed.deadline, f"config.toml: [{name}] deadline")
-        return changed
+        from leaderboard import competitions
+
+        changed = None
+        if opened is None and self.seen is not None and name in self.seen:
+            changed = self.seen[name]
+        elif opened is not None or self.has_database():
+            with self.database() if opened is None else contextlib.nullcontext(opened) as database:
+                changed = competitions.rules(database, name)
+        if self.seen is not None:
+            self.seen[name] = changed
+        own = self.first_rules(name)
+        if changed is not None:
+            own = {key: value for key, value in own.items() if key not in CHANGEABLE} | changed
+        return override(rules, own, f"config.toml: [{name}]")
+
+    def first_rules(self, name: str) -> dict[str, Any]:
+        """The rules of a homework in config.toml."""
+        return {key: value for key, value in self.settings.get(name, {}).items() if key not in FOR_POINTS}
 
     def key(self, *, create: bool = False) -> bytes:
         """The 256-bit secret key. Raises UserError if it is missing, unless `create` is set."""
@@ -237,8 +245,36 @@ class Home:
         return (self.connect or open_database)(str(url))
 
     def holding(self, database: Database) -> Home:
-        """The same home with an open connection, which each `database()` gives again until it is closed."""
-        return replace(self, connect=lambda url: database)
+        """The same home with an open connection, which each `database()` gives again until it is closed.
+
+        It asks for the rules of a competition once; an acceptance sees by itself whether they are still those.
+        """
+        return replace(self, connect=lambda url: database, seen={})
+
+
+def override(rules: Rules, own: Mapping[str, Any], where: str) -> Rules:
+    """The edition's rules, some of them overridden.
+
+    Raises UserError, with the place, for an unknown rule or a value of the wrong type.
+    """
+    known = {field.name: getattr(rules, field.name) for field in fields(rules)}
+    for key, value in own.items():
+        if key not in known:
+            names = ", ".join((*known, *FOR_POINTS))
+            raise UserError(f"{where} has an unknown rule {key!r}; the rules are: {names}.")
+        wanted = str if key in ("deadline", "quota_zone", "deadline_zone", "unselected") else type(known[key])
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise UserError(f"{where} {key} must be a {wanted.__name__}, got {value!r}.")
+        if isinstance(value, int) and value < (0 if key != "selections" else 1):
+            raise UserError(f"{where} {key} must not be {value}.")
+    changed = replace(rules, **own)
+    for field in ("quota_zone", "deadline_zone"):
+        zone_of(getattr(changed, field), f"{where} {field}")
+    if changed.unselected not in ("best_public", "first", "last", "all"):
+        raise UserError(f"{where} unselected must be best_public, first, last or all.")
+    if changed.deadline is not None:
+        instant(changed.deadline, f"{where} deadline")
+    return changed
 
 
 def open_home(root: Path) -> Home:

@@ -237,7 +237,7 @@ def _take(
         body["replaces"] = {key: value for key, value in asdict(hides).items() if key != "people"}
     with home.database() as database, database.transaction():
         if old is not None and old.description is not None:  # freeze its present rules
-            rules = home.rules(plan.name, Rules(**old.description["rules"]))
+            rules = home.rules(plan.name, Rules(**old.description["rules"]), database)
             frozen = {**old.description, "rules": asdict(rules)}
             competitions.describe(database, replace(old, description=frozen))
         competitions.add(database, data, competition.ranking.higher_is_better)

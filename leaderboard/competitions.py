@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from leaderboard import events
 from leaderboard.database import Database
 from leaderboard.ranking import find_version
 from leaderboard.receipts import microseconds
@@ -92,6 +93,24 @@ def describe(db: Database, data: Data) -> None:
     db.execute(
         "UPDATE competitions SET prepared_at = :at, description = :description, digest = :digest WHERE key = :key",
         key=data.key, at=_moment(data.prepared_at), description=_text(data.description), digest=data.digest,
+    )  # fmt: skip
+
+
+def rules(db: Database, name: str) -> dict[str, Any] | None:
+    """The rules of a competition that differ from its edition's; None before their first change."""
+    row = db.one("SELECT rules FROM rules WHERE name = :name", name=name)
+    return None if row is None else dict(json.loads(row["rules"]))
+
+
+def change_rules(
+    db: Database, key: str, rules: Mapping[str, Any], said: Mapping[str, Any], actor: str, now: datetime
+) -> None:
+    """Sets the rules of a competition that differ from its edition's, with an event. Within a transaction."""
+    event = events.append(db, "rules changed", actor, {"competition": key, "rules": dict(rules), **said}, now)
+    db.execute(
+        "INSERT INTO rules (name, rules, event_seq) VALUES (:name, :rules, :seq) "
+        "ON CONFLICT (name) DO UPDATE SET rules = excluded.rules, event_seq = excluded.event_seq",
+        name=key.rpartition("/")[0], rules=json.dumps(rules), seq=event.seq,
     )  # fmt: skip
 
 

@@ -116,9 +116,9 @@ def verify(db: Database, public_key: str | None = None) -> list[Finding]:
 
     Locates a changed byte, a removed, inserted or reordered event, and a truncated log; then checks that each accepted
     submission, rejection, grade, selection and reveal matches its event, and so does each person, team, membership,
-    token, extension, entry of points and verified model; that every participant is on the roster; and that the
-    signature (if the public key is given) and chain hash of each receipt are correct. Findings about the chain come
-    first. Scores are not in the log.
+    token, extension, entry of points, verified model and change of rules; that every participant is on the roster; and
+    that the signature (if the public key is given) and chain hash of each receipt are correct. Findings about the chain
+    come first. Scores are not in the log.
     """
     chain: list[Finding] = []
     tables: list[Finding] = []
@@ -135,6 +135,7 @@ def verify(db: Database, public_key: str | None = None) -> list[Finding]:
         _check_teams(db, told, tables)
         _check_members(db, told, tables)
         _check_given(db, told, tables)
+        _check_rules(db, told, tables)
     return chain + sorted(tables, key=lambda finding: (finding.seq is None, finding.seq or 0))
 
 
@@ -194,6 +195,7 @@ class _Told:
         self.verified: dict[int, tuple[int, dict[str, Any], str]] = {}
         self.teams: dict[str, tuple[int, str]] = {}
         self.members: dict[tuple[str, str], tuple[int, str]] = {}
+        self.rules: dict[str, tuple[int, dict[str, Any]]] = {}
         self.roster: int | None = None
 
     def add(self, seq: int, kind: str, actor: str, text: str, findings: list[Finding]) -> None:
@@ -234,6 +236,8 @@ class _Told:
                     self.extended[body["extension"]] = seq, body, actor
                 case "points entered":
                     self.points[body["entry"]] = seq, body, actor
+                case "rules changed" if "rules" in body:  # older ones were of config.toml
+                    self.rules[body["competition"].rpartition("/")[0]] = seq, body["rules"]
                 case "model verified":
                     self.verified[body["verification"]] = seq, body, actor
         except (ValueError, TypeError, KeyError):
@@ -441,6 +445,15 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
                 findings.append(Finding(seq or row["event_seq"], f"{what} {row['id']} is not what the log says"))
         for number, (seq, *_) in left.items():
             findings.append(Finding(seq, f"{what} {number} of event {seq} is missing"))
+
+
+def _check_rules(db: Database, told: _Told, findings: list[Finding]) -> None:
+    rows = db.fetch("SELECT name, rules, event_seq FROM rules")
+    there = {row["name"]: (row["event_seq"], json.loads(row["rules"])) for row in rows}
+    for name in sorted({*there, *told.rules}):
+        if there.get(name) != told.rules.get(name):
+            seq = told.rules[name][0] if name in told.rules else None
+            findings.append(Finding(seq, f"{name}: the rules in the database are not what the log says"))
 
 
 def _pages(db: Database, sql: str) -> Iterator[Row]:

@@ -165,6 +165,15 @@ COMPETITIONS = Table(
 without the ids; `digest` covers that folder's files. Data prepared by an older release are described on first use.
 """
 
+RULES = Table(
+    "rules",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("rules", Text, nullable=False),
+    Column("event_seq", WHOLE, nullable=False, unique=True),
+)
+"""The rules of a competition's name that differ from its edition's, as JSON; no row before their first change."""
+
 GRADES = Table(
     "grades",
     METADATA,

@@ -457,7 +457,7 @@ def test_the_homework_page_has_one_button_and_stays_short(food: Served) -> None:
     from harness.server import pages, rendering
 
     viewer = access.Viewer("student", "ada")
-    ask = rendering.Ask(food.home, viewer, "", "/homeworks/food", NOW)
+    ask = rendering.Ask(food.home, viewer, "/homeworks/food", NOW)
     text = rendering.render(food.home, ask, pages.homework(ask, "food"))
     assert text.count('href="/api/v1/homeworks/food/archive"') == 1
     assert "food/training/" in text

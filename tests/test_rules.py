@@ -23,7 +23,7 @@ from harness.clocks import closing, last_closing, quota_day, terms
 from harness.competition import Competition, find_competition
 from harness.course import access, boards, limits
 from harness.course.gradebook import find_schemes, gradebook
-from harness.course.rules import change_rules
+from harness.course.rules import change_rules, unread_rules
 from harness.grading.accept import accept_file, submit
 from harness.home import Home, instant, open_home
 from harness.versions import read_versions
@@ -704,33 +704,30 @@ def test_after_the_reveal_ranks_and_moves_are_told_and_what_comes_later_changes_
 
 
 CONFIG = """\
-# Our course
-name = "prof"   # the lecturer
+name = "prof"
 
 [hw03]
 quota = 9
 
-[hw01]   # the first
+[hw01]
 quota = 2
-# deadline = "never"
 deadline = "2027-03-26T23:59+08:00"
-
-[server]
-port = 8000
+public_share = 0.4
+parts = { report = 2 }
 """
 
 
 @pytest.fixture
-def written(course: Path, tmp_path: Path) -> Path:
+def written(course: Path, tmp_path: Path, database_url: str) -> Path:
     shutil.copytree(course, tmp_path / "home")
-    (tmp_path / "home" / "config.toml").write_text(CONFIG)
+    (tmp_path / "home" / "config.toml").write_text(f"database = {json.dumps(database_url)}\n{CONFIG}")
     return tmp_path / "home"
 
 
 def change(root: Path, now: datetime = DEADLINE, **wanted: str) -> Home:
     home = open_home(root)
     change_rules(home, find_competition(home, "hw1"), wanted, "prof", "agreed in class", now)
-    return open_home(root)
+    return home
 
 
 def problems(home: Home) -> list[str]:
@@ -739,41 +736,94 @@ def problems(home: Home) -> list[str]:
     return verify(home)[0]
 
 
-def test_a_rule_is_changed_in_its_line_alone_and_the_log_says_so(written: Path) -> None:
-    home = change(written, quota="3", unselected="first", deadline="2027-04-01T23:59+08:00")
-    rules = find_competition(home, "hw1").rules
-    assert (rules.quota, rules.unselected, rules.deadline) == (3, "first", "2027-04-01T23:59+08:00")
-    kept = (written / "config.toml").read_text().splitlines()
-    assert [line for line in CONFIG.splitlines() if line not in kept] == [
-        "quota = 2", 'deadline = "2027-03-26T23:59+08:00"'
-    ]  # fmt: skip
+def logged(home: Home) -> list[events.Event]:
     with home.database() as db:
-        last = list(events.events(db))[-1]
-    assert (last.kind, last.actor) == ("rules changed", "prof")
-    body = json.loads(last.body)
-    assert body["changes"]["quota"] == [2, 3]
-    assert body["reason"] == "agreed in class"
+        return [event for event in events.events(db) if event.kind == "rules changed"]
+
+
+def test_the_first_change_takes_over_the_rules_of_the_file_and_the_log_says_so(written: Path) -> None:
+    before, file = find_competition(open_home(written), "hw1").rules, (written / "config.toml").read_text()
+    home = change(written, quota="3", unselected="first")
+    rules = find_competition(home, "hw1").rules
+    assert rules == replace(before, quota=3, unselected="first")
+    assert (rules.deadline, rules.public_share) == ("2027-03-26T23:59+08:00", 0.4)
+    assert (written / "config.toml").read_text() == file, "no command writes it"
+    (last,) = logged(home)
+    assert (last.actor, json.loads(last.body)) == ("prof", {
+        "competition": "hw01/1", "reason": "agreed in class",
+        "changes": {"quota": [2, 3], "unselected": ["best_public", "first"]},
+        "rules": {"quota": 3, "unselected": "first", "deadline": "2027-03-26T23:59+08:00"},
+    })  # fmt: skip
     assert problems(home) == []
     assert find_competition(change(written, deadline=""), "hw1").rules.deadline is None
+    assert find_competition(change(written, quota="", unselected=""), "hw1").rules.quota == Rules().quota
+    assert len(logged(home)) == 3
+    assert problems(home) == []
 
 
-def test_a_recorded_rule_that_is_changed_by_hand_is_found(written: Path) -> None:
-    home = change(written, quota="3")
+def test_after_a_change_the_rules_of_the_file_are_not_read_and_that_is_said(written: Path) -> None:
     path = written / "config.toml"
-    path.write_text(path.read_text().replace("quota = 3", "quota = 50"))
-    assert problems(home) == [], "the settings as they were read"
-    assert problems(open_home(written)) == ["hw01/1: quota is 50 in config.toml; the log says 3"]
+    path.write_text(path.read_text().replace("quota = 2", "quota = 4"))
+    assert find_competition(open_home(written), "hw1").rules.quota == 4, "until then they are"
+    change(written, quota="3")
+    file = path.read_text()
+    for text in ("quota = 50", ""):
+        path.write_text(file.replace("quota = 4", text))
+        home = open_home(written)
+        rules = find_competition(home, "hw1").rules
+        assert (rules.quota, rules.deadline, rules.public_share) == (3, "2027-03-26T23:59+08:00", 0.4)
+        assert unread_rules(home, find_competition(home, "hw1")) == (["quota = 50"] if text else [])
+        assert problems(home) == []
 
 
-def test_a_first_rule_makes_the_file_and_the_section(course: Path, tmp_path: Path) -> None:
-    shutil.copytree(course, tmp_path / "home")
-    home = change(tmp_path / "home", quota="3")
-    assert find_competition(home, "hw1").rules.quota == 3
-    with home.database() as db:
-        before = events.count(db)
-    assert find_competition(change(tmp_path / "home", quota="3"), "hw1").rules.quota == 3
-    with home.database() as db:
-        assert events.count(db) == before, "what changes nothing leaves no event"
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE rules SET rules = '{\"quota\": 50}'", "DELETE FROM rules", "UPDATE rules SET name = 'hw02'",
+        "UPDATE rules SET event_seq = 98", "INSERT INTO rules (name, rules, event_seq) VALUES ('hw04', '{}', 99)",
+    ],
+)  # fmt: skip
+def test_rules_that_are_changed_behind_the_logs_back_are_found(written: Path, tampering: str) -> None:
+    home = change(written, quota="3")
+    with home.database() as db, db.transaction():
+        db.execute(tampering)
+    assert [text for text in problems(home) if "rules in the database are not what the log says" in text]
+
+
+def test_what_changes_nothing_leaves_no_event(written: Path) -> None:
+    assert logged(change(written, quota="2")) == []
+    assert len(logged(change(written, quota="3"))) == len(logged(change(written, quota="3"))) == 1
+
+
+def test_two_changes_at_once_are_both_in_force(written: Path) -> None:
+    home = open_home(written)
+    seen = find_competition(home, "hw1")  # by both
+    for wanted in ({"quota": "3"}, {"rejections": "7"}):
+        change_rules(home, seen, wanted, "prof", "agreed in class", DEADLINE)
+    assert replace(seen.rules, quota=3, rejections=7) == find_competition(home, "hw1").rules
+    assert [json.loads(event.body)["changes"] for event in logged(home)] == [
+        {"quota": [2, 3]}, {"rejections": [seen.rules.rejections, 7]}
+    ]  # fmt: skip
+
+
+def test_a_file_is_accepted_by_the_rules_of_the_moment_that_it_is_accepted_in(
+    home: Home, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rules change after they were read for it, and before it has the lock."""
+    accept, pending = acceptance.accept, ["5", "1", "9"]
+
+    def meanwhile(*values: Any, **more: Any) -> acceptance.Accepted:
+        if pending:
+            change_rules(home, find_competition(home, "hw1"), {"quota": pending.pop(0)}, "prof", "late", DEADLINE)
+        return accept(*values, **more)
+
+    stale = find_competition(home, "hw1")
+    monkeypatch.setattr(acceptance, "accept", meanwhile)
+    accepted = accept_file(home, db, stale, Upload("ab" * 32, 1, "a.csv", "", "a", DEADLINE), participant="ada")
+    assert (pending, json.loads(accepted.receipt)["quota_limit"]) == ([], 9)
+    change_rules(home, stale, {"deadline": "2027-03-01T12:00+08:00"}, "prof", "earlier", DEADLINE)
+    assert hand_in(home, db, DEADLINE).practice
+    assert events.verify(db) == []
 
 
 @pytest.mark.parametrize(
@@ -787,34 +837,10 @@ def test_a_first_rule_makes_the_file_and_the_section(course: Path, tmp_path: Pat
 def test_a_rule_that_cannot_be_is_refused_and_nothing_is_written(written: Path, rule: str, value: str) -> None:
     with pytest.raises(UserError):
         change(written, DEADLINE, **{rule: value})
-    assert (written / "config.toml").read_text() == CONFIG
-    with open_home(written).database() as db:
-        assert "rules changed" not in [event.kind for event in events.events(db)]
-
-
-def test_a_file_that_cannot_be_changed_line_by_line_is_left_to_the_person(course: Path, tmp_path: Path) -> None:
-    shutil.copytree(course, tmp_path / "home")
-    config = "hw01 = { quota = 2 }\n"
-    (tmp_path / "home" / "config.toml").write_text(config)
-    with pytest.raises(UserError, match="by hand"):
-        change(tmp_path / "home", quota="3")
-    assert (tmp_path / "home" / "config.toml").read_text() == config
-
-
-def test_a_file_that_somebody_else_changes_meanwhile_is_not_written_over(
-    written: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    append, theirs = events.append, CONFIG.replace("quota = 9", "quota = 8")
-
-    def meanwhile(*values: Any) -> events.Event:
-        (written / "config.toml").write_text(theirs)
-        return append(*values)
-
-    monkeypatch.setattr(events, "append", meanwhile)
-    with pytest.raises(UserError, match="meanwhile"):
-        change(written, quota="3")
-    assert (written / "config.toml").read_text() == theirs
-    assert problems(open_home(written)) == []
+    home = open_home(written)
+    assert logged(home) == []
+    with home.database() as db:
+        assert db.fetch("SELECT name FROM rules") == []
 
 
 def test_rules_stay_after_the_reveal(written: Path) -> None:
@@ -823,7 +849,7 @@ def test_rules_stay_after_the_reveal(written: Path) -> None:
     with pytest.raises(UserError, match="revealed") as error:
         change(written, selections="5")
     assert (error.value.code, error.value.exit_code) == ("E_CLOSED", 5)
-    assert (written / "config.toml").read_text() == CONFIG
+    assert logged(open_home(written)) == []
 
 
 def test_a_practice_file_that_is_made_to_count_behind_the_logs_back_is_found(home: Home, db: Database) -> None:

@@ -144,12 +144,13 @@ def rules(
 ) -> None:
     """Show or change the rules of a homework.
 
-    Changes are written to config.toml, for example: quota=3, deadline=2027-03-26T23:59+08:00."""
+    Changes are kept in the database, for example: quota=3, deadline=2027-03-26T23:59+08:00."""
     from dataclasses import asdict
 
     from harness.cli.output import Field, emit, say
     from harness.competition import find_competition
-    from harness.course.rules import CHANGEABLE, change_rules
+    from harness.course.rules import change_rules, unread_rules
+    from harness.home import CHANGEABLE
     from leaderboard.roster import checked_reason
 
     home = common.find_home()
@@ -171,8 +172,11 @@ def rules(
             say(warning)
         agree(yes, f"{competition.name}: change {', '.join(told)}?")
         change_rules(home, competition, wanted, common.who(home, name), reason, common.clock())
-        home = common.find_home()
         competition = find_competition(home, homework)
+    if unread := unread_rules(home, competition):
+        say(
+            f"config.toml: [{competition.name}] {', '.join(unread)} is not in force: the rules were changed here since."
+        )
     values = asdict(competition.rules)
     rows = [{"rule": rule, "value": values[rule]} for rule in CHANGEABLE]
     emit(format, "rules", rows, [Field("rule", "rule"), Field("value", "value")], homework=competition.name)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from harness.competition import (
     Competition,
-    find_competition,
     prepared,
     public_digest,
+    read_competition,
+    recover,
 )
 from harness.course.access import Viewer
 from harness.course.boards import board
@@ -35,6 +36,7 @@ from harness.course.types import (
     Tell,
 )
 from harness.home import Home
+from tasks.homeworks import canonical
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,10 @@ class LocalCourse:
         return files(self.home, self.viewer, hw)
 
     def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
-        return find_competition(self.home, hw)
+        """The public description, like a server's: with the edition's rules, so that `check` needs no database."""
+        name = canonical(hw)
+        recover(self.home, name)
+        return read_competition(self.home.public(name))
 
     def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Board:
         return board(

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.answers import Secret, read_secret, receipts_key
 from harness.clocks import terms
-from harness.competition import Competition, find_competition
+from harness.competition import Competition, find_competition, read_competition
 from harness.grading.scoring import cleared, grade, grade_here, public_side, read_predictions
 from harness.grading.settle import settle
 from harness.home import Home
 from harness.versions import competitions_to_grade, read_versions
-from leaderboard import acceptance, receipts, results
+from leaderboard import acceptance, competitions, receipts, results
 from leaderboard.acceptance import Accepted, Upload
 from leaderboard.database import DatabaseError
 from submissions.reader import load
 from submissions.store import fetch, keep
 from tasks.base import (
     Grade,
+    Rules,
     SubmissionError,
     UserError,
 )
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
 
 
 Step = Callable[[str], None]
+
+
+class RulesChangedError(Exception):
+    """The rules were changed between their reading and the acceptance."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__()
+        self.rules = rules
 
 
 @dataclass(frozen=True)
@@ -117,20 +126,41 @@ def accept_file(
 ) -> Accepted:
     """Records a stored file by the current rules for this participant; a late one is practice.
 
+    A change of the rules comes wholly before it or wholly after it.
+
     Raises UserError as `leaderboard.acceptance.accept` does.
     """
-    return acceptance.accept(
-        database,
-        upload,
-        replace(terms(home, database, competition, participant, upload.arrived), limited=limited),
-        course=home.course,
-        competition=competition.key,
-        participant=participant,
-        kind=kind,
-        sign=receipts.signer(receipts_key(home)),
-        person=person,
-        step=step,
-    )
+    while True:
+        own = replace(terms(home, database, competition, participant, upload.arrived), limited=limited)
+        try:
+            return acceptance.accept(
+                database,
+                upload,
+                own,
+                course=home.course,
+                competition=competition.key,
+                participant=participant,
+                kind=kind,
+                sign=receipts.signer(receipts_key(home)),
+                person=person,
+                step=_by_rules(home, database, competition, step),
+            )
+        except RulesChangedError as changed:
+            competition = replace(competition, rules=changed.rules)
+
+
+def _by_rules(home: Home, database: Database, competition: Competition, step: Step) -> Step:
+    """The steps of an acceptance by the rules of a competition; once it has the lock, it sees whether they hold."""
+
+    def checked(done: str) -> None:
+        if done == "begun" and competitions.rules(database, competition.name) is not None:
+            edition = read_competition(home.public(competition.name)).rules
+            rules = home.rules(competition.name, edition, database)
+            if rules != competition.rules:
+                raise RulesChangedError(rules)
+        step(done)
+
+    return checked
 
 
 def grade_pending(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from harness.answers import Hidden, course_key, read_hidden
 from harness.build import damaged_files
 from harness.competition import HIDDEN_BARS, Competition, find_competition, prepared, public_digest
-from harness.course.rules import unrecorded
 from harness.grading.settle import grade_mac
 from harness.home import Home, wrong_keys
 from tasks.base import UserError
@@ -73,7 +72,6 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             else:
                 problems += _other_data(home, database, found[name])
         problems += [f"{path} does not follow from the secret key" for path in wrong_keys(home, key)]
-        problems += unrecorded(home, database, {one.key: one.rules for one in found.values()})
     return problems, counts
 
 

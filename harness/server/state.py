@@ -16,8 +16,8 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
-from harness.competition import find_competition, prepared
-from harness.home import Home, open_home
+from harness.competition import prepared, read_competition
+from harness.home import Home, open_home, override
 from harness.server import auth
 from harness.server.auth import ANYBODY, Login
 from harness.server.pool import Pool
@@ -75,7 +75,7 @@ class Server:
                 settings = open_home(self.first.root).settings
                 new = replace(self.first, settings=settings | {"database": self.first.settings.get("database")})
                 for name in prepared(new):
-                    find_competition(new, name)
+                    override(read_competition(new.public(name)).rules, new.first_rules(name), f"config.toml: [{name}]")
                 home = new
             except UserError as error:
                 self.tell(error)
