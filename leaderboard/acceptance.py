@@ -13,14 +13,7 @@ from leaderboard.competitions import check_current, name_of
 from leaderboard.database import Database
 from leaderboard.ranking import Kind
 from leaderboard.receipts import instant, microseconds, rfc3339
-from leaderboard.records import (
-    count_on_day,
-    find_submission,
-    participant_id,
-    replace_selection,
-    revealed,
-    storable,
-)
+from leaderboard.records import count_on_day, find_submission, participant_id, replace_selection, revealed, storable
 from leaderboard.rows import Row
 from tasks.errors import UserError
 

@@ -267,11 +267,9 @@ def _check_submissions(
                 findings.append(Finding(seq, f"submission {number}: {', '.join(different)} differ from event {seq}"))
         rejected_seq, rejected_code = rejected.pop(number, (None, None))
         if rejected_code != code:
-            findings.append(
-                Finding(
-                    rejected_seq or seq, f"submission {number} is {_state(code)}; the log says {_state(rejected_code)}"
-                )
-            )
+            states = [f"rejected ({one})" if one else "not rejected" for one in (code, rejected_code)]
+            message = f"submission {number} is {states[0]}; the log says {states[1]}"
+            findings.append(Finding(rejected_seq or seq, message))
         _check_receipt(number, row, seq, hashes.get(seq), receipt, public_key, findings)
     for number, (seq, _) in [*accepted.items(), *rejected.items()]:
         findings.append(Finding(seq, f"submission {number} of event {seq} is missing"))
@@ -282,10 +280,6 @@ def _time(at: Any) -> str:
         return rfc3339(instant(at))
     except (OverflowError, TypeError):  # no instant at all
         return repr(at)
-
-
-def _state(code: str | None) -> str:
-    return f"rejected ({code})" if code else "not rejected"
 
 
 def _check_receipt(
