@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from harness.course.types import Submitted
+    from harness.course.entries import Submitted
 
 DRIVE = Path("/content/drive")
 """Where the Drive is mounted on Colab."""

@@ -30,7 +30,7 @@ from harness.cli.main import cli
 from harness.cli.training import submit_baseline
 from harness.competition import find_competition
 from harness.course import access, record, remote
-from harness.course.types import Submissions
+from harness.course.entries import Submissions
 from harness.grading.accept import grade_pending
 from harness.home import Home
 from harness.plans import plan_own

@@ -29,7 +29,8 @@ from PIL import Image
 from harness.cli.main import cli
 from harness.competition import MetricCard
 from harness.course import catalogue
-from harness.course.types import BarCard, SubmissionRow
+from harness.course.entries import SubmissionRow
+from harness.course.types import BarCard
 from harness.home import open_home
 from harness.server import app, chart, pages, rendering
 from harness.show import show

@@ -18,8 +18,8 @@ from harness.cli import common
 from harness.cli.main import cli
 from harness.competition import find_competition
 from harness.course import access, boards, catalogue, handing_in, limits, record
+from harness.course.entries import Accepted, to_json
 from harness.course.gradebook import find_schemes, gradebook
-from harness.course.types import Accepted, to_json
 from harness.grading import audit
 from harness.home import Home, open_home
 from harness.versions import read_versions

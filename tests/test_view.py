@@ -18,7 +18,8 @@ from harness.cli.hand_in import best_words
 from harness.competition import find_competition
 from harness.course import access, boards, catalogue, handing_in, limits, points, record
 from harness.course.access import NOBODY, Viewer
-from harness.course.types import Accepted, FileProblem, Place, to_json
+from harness.course.entries import Accepted, FileProblem, to_json
+from harness.course.types import Place
 from harness.grading.accept import grade_pending
 from harness.home import Home, open_home
 from harness.plans import plan_homework, plan_own

@@ -84,7 +84,7 @@ def leaderboard(
 
 def _show(found: Board, top: int | None, format: Any, version: int | None) -> None:
     from harness.cli.output import Field, emit, emit_json, say
-    from harness.course.types import to_json
+    from harness.course.entries import to_json
     from harness.words import interval, number, short_time, words
 
     rows = to_json(found.board[:top])

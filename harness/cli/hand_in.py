@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.competition import Competition
-    from harness.course.types import Course, Selection, Submission, Submitted, Tell
+    from harness.course.entries import Selection, Submission, Submitted, Tell
+    from harness.course.types import Course
     from tasks.formats import Format
 
 
@@ -233,7 +234,7 @@ def waiting() -> Iterator[Tell]:
 def status(id: int, format: Any) -> None:
     """Show a submission's score, queue position or problems."""
     from harness.cli.output import Field, emit, emit_json
-    from harness.course.types import to_json
+    from harness.course.entries import to_json
 
     seen = common.source(named=False).submission(id)
     if format == "json":
@@ -263,7 +264,7 @@ def submissions(
 
     Private scores are shown once the private board is revealed."""
     from harness.cli.output import Field, emit, emit_json, say
-    from harness.course.types import to_json
+    from harness.course.entries import to_json
     from harness.words import short_time, words
 
     source = common.source(name, named=not everyone)
@@ -317,8 +318,8 @@ def shown_entry(row: dict[str, Any], digits: int, *, written: bool) -> dict[str,
 def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None, format: Any) -> None:
     """Choose which submissions count on the private board."""
     from harness.cli.output import Field, emit, emit_json, say
+    from harness.course.entries import to_json
     from harness.course.limits import chosen_numbers
-    from harness.course.types import to_json
     from harness.words import inert, short_time
 
     if preview == bool(ids):

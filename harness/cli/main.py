@@ -96,7 +96,7 @@ def tasks(homework: str | None, show: bool, folder: str | None, format: Any) -> 
         _show(homework, folder)
         return
     from harness.cli.output import Field, emit, emit_json, say
-    from harness.course.types import to_json
+    from harness.course.entries import to_json
     from harness.words import inert, short_time, words
 
     source = common.source(named=False)
@@ -154,7 +154,7 @@ def files(homework: str, download: str | None, every: bool, format: Any) -> None
 
     from harness.archive import grouped
     from harness.cli.output import Field, emit, say
-    from harness.course.types import to_json
+    from harness.course.entries import to_json
 
     source = common.source(named=False)
     listing = source.files(homework)
@@ -239,7 +239,7 @@ def check(homework: str, file: str, edition: str | None, format: Any) -> None:
 def quota(homework: str, name: str | None, format: Any) -> None:
     """Show your remaining submissions for today."""
     from harness.cli.output import Field, emit, emit_json, say
-    from harness.course.types import to_json
+    from harness.course.entries import to_json
     from harness.words import short_time
 
     found = common.source(name).quota(homework)

@@ -56,7 +56,7 @@ def points(
 def _show_own(homework: str | None, name: str | None, format: Any) -> None:
     """Prints one's own points: a line for each homework, or for each bar and part of one."""
     from harness.cli.output import Field, emit, emit_json
-    from harness.course.types import to_json
+    from harness.course.entries import to_json
 
     found = common.source(name).points(homework)
     if format == "json":

@@ -12,10 +12,10 @@ from harness.competition import (
     Competition,
 )
 from harness.course.access import Viewer, find, participant_of, require_write, terms_of
+from harness.course.entries import Accepted as AcceptedCard
+from harness.course.entries import Slots, Submitted
 from harness.course.limits import quota_of
 from harness.course.record import states_of, submission
-from harness.course.types import Accepted as AcceptedCard
-from harness.course.types import Slots, Submitted
 from harness.home import Home, local
 from harness.versions import read_versions
 from tasks.errors import UserError

@@ -22,8 +22,9 @@ from harness.course.access import (
     require_write,
     terms_of,
 )
+from harness.course.entries import Counted, Selection
 from harness.course.record import entry_fields
-from harness.course.types import Counted, Quota, QuotaState, Selection
+from harness.course.types import Quota, QuotaState
 from harness.home import Home, local
 from harness.versions import read_versions
 from tasks.base import Rules

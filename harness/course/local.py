@@ -17,24 +17,12 @@ from harness.competition import (
 from harness.course.access import Viewer
 from harness.course.boards import board
 from harness.course.catalogue import files, homework, homeworks, receipt_key_of, sheet
+from harness.course.entries import Selection, Signed, Submission, Submissions, Submitted, Tell
 from harness.course.handing_in import submit
 from harness.course.limits import quota, select, selection
 from harness.course.points import points
 from harness.course.record import receipt, submission, submissions
-from harness.course.types import (
-    Board,
-    Files,
-    Homework,
-    Homeworks,
-    Points,
-    Quota,
-    Selection,
-    Signed,
-    Submission,
-    Submissions,
-    Submitted,
-    Tell,
-)
+from harness.course.types import Board, Files, Homework, Homeworks, Points, Quota
 from harness.home import Home
 from tasks.homeworks import canonical
 

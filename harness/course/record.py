@@ -24,17 +24,9 @@ from harness.course.access import (
     require_login,
 )
 from harness.course.boards import place_of
-from harness.course.types import (
-    Best,
-    FileProblem,
-    MetricScore,
-    Place,
-    Signed,
-    State,
-    SubmissionRow,
-    Submissions,
-)
-from harness.course.types import Submission as SubmissionCard
+from harness.course.entries import Best, FileProblem, MetricScore, Signed, State, SubmissionRow, Submissions
+from harness.course.entries import Submission as SubmissionCard
+from harness.course.types import Place
 from harness.home import Home, local
 from harness.versions import all_versions, read_versions
 from tasks.errors import UserError

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from harness.course.download import address_of, cache_folder, fetch, find_download
+from harness.course.entries import Accepted, Selection, Signed, Submission, Submissions, Submitted, Tell, to_json
 from harness.course.transport import (
     CONNECT_SECONDS,
     EXIT_CODES,
@@ -47,26 +48,7 @@ from harness.course.transport import (
     unreachable,
     within,
 )
-from harness.course.types import (
-    About,
-    Accepted,
-    Board,
-    Files,
-    Homework,
-    Homeworks,
-    Me,
-    NewToken,
-    Points,
-    Quota,
-    Selection,
-    Signed,
-    Submission,
-    Submissions,
-    Submitted,
-    Tell,
-    Tokens,
-    to_json,
-)
+from harness.course.types import About, Board, Files, Homework, Homeworks, Me, NewToken, Points, Quota, Tokens
 from harness.home import making, write_file
 from tasks.errors import UserError
 

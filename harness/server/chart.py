@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.competition import MetricCard
-from harness.course.types import BarCard, SubmissionRow
+from harness.course.entries import SubmissionRow
+from harness.course.types import BarCard
 from harness.server.rendering import score_text
 from harness.words import short_time
 from tasks.base import as_written

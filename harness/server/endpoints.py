@@ -9,11 +9,10 @@ from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from harness.course import boards, catalogue, handing_in, limits, record
+from harness.course.entries import SPREAD, Accepted, Selection, Submission, Submissions, to_json
 from harness.course.points import points
 from harness.course.types import (
-    SPREAD,
     About,
-    Accepted,
     Board,
     BoardRow,
     Done,
@@ -25,11 +24,7 @@ from harness.course.types import (
     NewToken,
     Points,
     Quota,
-    Selection,
-    Submission,
-    Submissions,
     Tokens,
-    to_json,
 )
 from harness.server import auth
 from harness.server.auth import Login

@@ -24,7 +24,8 @@ from harness.archive import grouped
 from harness.cli.board import with_bars
 from harness.cli.hand_in import HIDDEN, best_words
 from harness.course import boards, catalogue, handing_in, limits, points, quizzes, record
-from harness.course.types import Board, Files, Submission, to_json
+from harness.course.entries import Submission, to_json
+from harness.course.types import Board, Files
 from harness.home import Home
 from harness.server import app, auth, endpoints, quiz, refusals, state, uploads
 from harness.server.chart import chart

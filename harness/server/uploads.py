@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Request
 
 from harness.course import handing_in, limits
-from harness.course.types import Accepted
+from harness.course.entries import Accepted
 from harness.server.auth import Login
 from harness.server.refusals import Rejected
 from harness.server.state import JSON_BYTES, SLOWEST, UPLOADS_AT_ONCE, Server, server_of
