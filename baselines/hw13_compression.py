@@ -1,8 +1,8 @@
 """HW13 in four levels: the sample's student with labels, distillation, a separable student, stage-wise distillation.
 
 Accuracy on 1,000 public and 1,000 private pictures of the built-in world, mean ± standard deviation over the seeds
-300-302, and seconds of a core (Intel Xeon, November 2026): simple 0.436 ± 0.071, 0.461 ± 0.078, 45 s; medium 0.730 ±
-0.051, 0.739 ± 0.064, 77 s; strong 0.957 ± 0.022, 0.955 ± 0.016, 133 s; boss 0.990 ± 0.006, 0.988 ± 0.007, 210 s
+300-302, and seconds of a core (Intel Xeon, November 2026): simple 0.215 ± 0.042, 0.218 ± 0.042, 30 s; medium 0.741 ±
+0.031, 0.742 ± 0.041, 94 s; strong 0.958 ± 0.015, 0.957 ± 0.023, 158 s; boss 0.979 ± 0.013, 0.978 ± 0.007, 238 s
 (`python tests/bench/ladder.py hw13 --seeds 300-302 --no-tricks`).
 """
 
@@ -46,7 +46,7 @@ class Config:
     unlabelled: bool = False  # learn from the pictures without labels too, from the teacher alone
     hint: float = 0.0  # weight of `hints`
     turns: Literal["none", "quarters", "any"] = "none"  # of whole batches (`turned`), or of each picture (`moved`)
-    epochs: int = 20
+    epochs: int = 60
     batch: int = 32
     lr: float = 2e-3
     weight_decay: float = 0.02

@@ -57,7 +57,7 @@ class Counts:
 
 
 SIZES = {
-    "small": Counts(100, 20, 3000, 2000, 24_000, 5, (32, 64, 128)),
+    "small": Counts(15, 10, 4000, 2000, 20_000, 4, (32, 64, 128)),
     "full": Counts(280, 60, 6786, 3347, 60_000, 8, (48, 96, 192)),
 }
 """`full` has the course's counts of 2021."""

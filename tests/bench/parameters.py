@@ -68,12 +68,12 @@ def draw(levels: list[Point], tricks: list[Point], path: Path) -> None:
     for some, colour, mark in ((levels, "#2c6fbb", "o"), (tricks, "#888888", "x")):
         for name, size, share in some:
             axes.plot(size, share, mark, color=colour)
-            left = size > 2000 and not 4000 < size < 10_000
+            left = mark == "x" and (2000 < size < 4000 or 10_000 < size < 200_000)
             axes.annotate(
                 name.partition(",")[0] if name == TEACHER else name, (size, share), (-6 if left else 6, 0),
                 textcoords="offset points", ha="right" if left else "left", va="center", fontsize=7, color=colour,
             )  # fmt: skip
-    axes.set(ylim=(0, 1.04), xlim=(20, 1e6))
+    axes.set(ylim=(0, 1.04), xlim=(20, 3e6))
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 

@@ -263,6 +263,15 @@ def untrained(given: Given) -> bytes:
     return exported(Student(Config("separable", (32, 64, 128)), len(CLASSES)), STUDENT)
 
 
+def all_labels(given: Given) -> bytes:
+    """The sample's student from all labels, those of validation too, turned, for as long as medium learns."""
+    folder = given.scratch / "public"
+    shutil.copytree(given.public, folder)
+    for path in (folder / LAYOUT.validation_folder).rglob("*.jpg"):
+        shutil.copy(path, folder / LAYOUT.training_folder / path.parent.name / f"{path.stem}v.jpg")
+    return trained_on(folder, given, "simple", "turns=quarters", "schedule=cosine", "epochs=240")
+
+
 # Other data, and what no student has
 
 
@@ -275,14 +284,12 @@ def of_another_key(given: Given) -> bytes:
     drawn = world.draw_part(kitchen, streams.within("unlabelled"), np.arange(OTHERS) % kinds, None)
     for number, data in enumerate(drawn):
         (folder / LAYOUT.unlabelled_folder / f"v_{number:05d}.jpg").write_bytes(data)
-    return strong_on(folder, given, "epochs=7", "warmup=1")
+    return trained_on(folder, given, "strong", "epochs=7", "warmup=1")
 
 
-def strong_on(public: Path, given: Given, *overrides: str) -> bytes:
+def trained_on(public: Path, given: Given, level: str, *overrides: str) -> bytes:
     run = given.scratch / "run"
-    return train_level(
-        given.name, "strong", public, run, seed=given.seed, device="cpu", overrides=overrides
-    ).read_bytes()
+    return train_level(given.name, level, public, run, seed=given.seed, device="cpu", overrides=overrides).read_bytes()
 
 
 def the_teacher(given: World, streams: Streams, size: str) -> Columns:
@@ -296,6 +303,7 @@ TRICKS = (
     Trick("class 0 always", NO_LEARNING, lambda given: world.brightness()),
     Trick("a student without training", NO_LEARNING, untrained),
     Trick("the teacher itself", NO_LEARNING, whole),
+    Trick("all labels, turned", PUBLIC_DATA, all_labels, long=True),
     Trick("a line on thumbnails", PUBLIC_DATA, thumbnails),
     Trick("a line on local binary patterns", PUBLIC_DATA, binary_patterns),
     Trick("a line on oriented gradients", PUBLIC_DATA, gradients),
