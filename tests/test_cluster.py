@@ -90,11 +90,11 @@ def cluster() -> Iterator[Any]:
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "PYTHONPATH": str(ROOT)}
     from ray.cluster_utils import Cluster
 
-    nodes = {"num_cpus": 2, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+    nodes = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
     made = Cluster(initialize_head=True, head_node_args=nodes)
     try:
         for _ in range(2):
-            made.add_node(num_cpus=2, object_store_memory=80 * 2**20)
+            made.add_node(num_cpus=1, object_store_memory=80 * 2**20)
         made.wait_for_nodes()
         yield made
     finally:
@@ -111,7 +111,7 @@ def home(tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch) ->
     root = tmp_path / "home"
     root.mkdir()
     url = f"{postgresql.url('postgres')}&options=-csearch_path%3D{name}"
-    (root / "config.toml").write_text(f'database = "{url}"\n[server]\nseconds = 8\nmemory_gb = 2\n')
+    (root / "config.toml").write_text(f'database = "{url}"\n[server]\nseconds = 30\nmemory_gb = 4\n')
     opened, solution, metric = open_home(root), tmp_path / "solution.csv", tmp_path / "odd.py"
     solution.write_text("id,y\n" + "".join(f"{number},{number**3 % 101}\n" for number in range(20)))
     metric.write_text(ODD)

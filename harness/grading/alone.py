@@ -53,6 +53,8 @@ def answered(request: dict[str, Any], decoder: Decoder, loaded: Loaded) -> dict[
             secret = load_secret(home, competition)
             if (secret.data_version, secret.metric_version) != versions:
                 return {"failure": "this node has other answers, or another lhy-grade, than the course"}
+            if secret.metric_file:
+                import pandas  # noqa: F401  # once, for all children
             loaded[place] = secret
         values = values_apart(decoder, loaded[place], data, Limits(request["seconds"], request["memory"]))
     except UserError as error:
