@@ -84,15 +84,26 @@ def connect(address: str) -> None:
         reason = str(error).partition("\n")[0]
         raise UserError(f"there is no Ray cluster to join at {address}: {reason}", exit_code=7) from None
     here = installed()
-    nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    asked = [_on(node["NodeID"]) for node in nodes]
-    for node, found in zip(nodes, ray.get(asked), strict=True):
+    asked = {node: (host, _on(node)) for node, host in _alive().items()}
+    for node, (host, answer) in asked.items():
+        try:
+            found = ray.get(answer)
+        except RayError:
+            if node in _alive():
+                raise UserError(f"the node {host} does not answer; try again.", exit_code=7) from None
+            continue  # it has just gone
         if other := sorted(name for name in here.keys() | found.keys() if here.get(name) != found.get(name)):
             name = other[0]
             raise UserError(
-                f"the node {node['NodeManagerHostname']} has {name} {found.get(name) or 'not'}, this machine has"
+                f"the node {host} has {name} {found.get(name) or 'not'}, this machine has"
                 f" {here.get(name) or 'not'}: every node needs the same."
             )
+
+
+def _alive() -> dict[str, str]:
+    """The host of each node of the cluster, by the node's number."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return {node["NodeID"]: node["NodeManagerHostname"] for node in nodes if node["Alive"]}
 
 
 def _on(node: str) -> Any:
