@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from harness.home import Home, instant, zone_of
-from leaderboard import acceptance, adjustments
-from leaderboard.acceptance import Terms
 from tasks.base import Rules, UserError
 
 if TYPE_CHECKING:
     from harness.competition import Competition
+    from leaderboard.acceptance import Terms
     from leaderboard.database import Database
 
 
@@ -22,6 +21,8 @@ def terms(home: Home, database: Database, competition: Competition, participant:
     Of several extensions for the same people the latest entry wins, so that a mistake can be corrected; of those for
     everyone, for a team and for a person the latest end wins, and their slots add up. None ends before the deadline.
     """
+    from leaderboard import acceptance, adjustments
+
     rules = competition.rules
     day, next_slot = quota_day(now, rules.quota_zone)
     closes, quota = closing(rules), rules.quota
@@ -38,7 +39,7 @@ def terms(home: Home, database: Database, competition: Competition, participant:
     if any(when == day for _, when in slots):  # after the clock stepped back a later day counts, without these slots
         counted = acceptance.quota_state(database, competition.key, participant, day).day
     quota += sum(number for (_, when), number in slots.items() if when in ("", counted))
-    return Terms(
+    return acceptance.Terms(
         closes,
         quota,
         rules.rejections,
