@@ -207,6 +207,7 @@ WALKED: dict[str, list[list[str]]] = {
     "doctor": [["doctor"]],
 }
 OF_STAFF = {
+    "calibrate",
     "causes",
     "demo",
     "extend",
@@ -219,8 +220,9 @@ OF_STAFF = {
     "starter",
     "train",
     "verify",
+    "worker",
 }
-"""Commands that show no score, but for `train --submit`, which has a test of its own."""
+"""Commands that show no score of a participant, but for `train --submit`, which has a test of its own."""
 OF_A_LOGIN = {"login", "logout"}
 
 

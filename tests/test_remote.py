@@ -1517,6 +1517,7 @@ def test_the_printed_command_works_in_a_shell_as_it_stands(
     "words",
     [
         ["gradebook"], ["gradebook", "hw1"], ["roster", "list"], ["rules", "hw1"], ["audit", "verify"],
+        ["calibrate", "hw1"], ["worker"],
         ["grade", "--pending"], ["prepare", "hw1"], ["train", "hw1", "--level", "simple"],
         ["reveal", "hw1", "--reason", "x", "--yes"], ["extend", "hw1", "--all", "--hours", "1", "--reason", "x"],
         ["points", "hw1", "ada", "code", "1", "--reason", "x"], ["serve"],
