@@ -14,11 +14,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from click.testing import CliRunner, Result
@@ -26,7 +27,8 @@ from click.testing import CliRunner, Result
 from harness import notebook
 from harness.cli import common
 from harness.cli.main import cli
-from harness.course import download, login, remote, transport
+from harness.course import download, entries, login, remote, transport, types
+from harness.course.entries import to_json
 from harness.grading.accept import grade_pending
 from harness.home import Home, open_home
 from leaderboard import acceptance, access_tokens, enrolment, queue, records, roster
@@ -1549,38 +1551,55 @@ def test_doctor_tells_whether_the_login_holds(served: Served) -> None:
     assert call("doctor").exit_code == 10
 
 
+TIMES = ("next_day", "next_slot", "closes", "at", "last", "revealed")
+
+
+def filled(kind: Any, text: str, name: str = "") -> Any:
+    """A value of a type with `text` in every place for any text; times, of the fields `TIMES`, are valid."""
+    origin, inside = get_origin(kind), get_args(kind)
+    if is_dataclass(kind) and isinstance(kind, type):
+        types = get_type_hints(kind)
+        return kind(**{one.name: filled(types[one.name], text, one.name) for one in fields(kind)})
+    if kind is str:
+        return "2027-03-02T08:00:00+08:00" if name in TIMES else text
+    if origin in (Union, UnionType):
+        return filled(inside[0], text, name)
+    if origin is dict:
+        return {text: filled(inside[1], text)}
+    if origin is list:
+        return [filled(inside[0], text)]
+    if origin is tuple:
+        return tuple(filled(each, text) for each in inside if each is not Ellipsis)
+    return inside[0] if origin is Literal else {float: 0.5, int: 1, bool: False, Any: text}[kind]
+
+
 def test_nothing_that_a_server_says_reaches_the_terminal_as_a_command_to_it() -> None:
     evil = "\x1b[2J\u202e\x9b[red]\n"
-    quota: dict[str, Any] = dict.fromkeys(("homework", "used", "left", "limit", "refused"), evil)
-    quota |= {"next_day": "2027-03-02T08:00:00+08:00", "closes": None}
-    metric = {"name": evil, "label": evil, "higher_is_better": True, "digits": 5}
-    row = {
-        "id": evil, "submission": evil, "homework": evil, "participant": evil, "name": evil, "file": evil, "code": evil,
-        "message": evil, "at": "2027-03-02T08:00:00+08:00", "state": "queued", "position": evil, "score": None,
-        "digits": 5, "selected": False, "practice": False, "notes": [evil], "sha256": evil, "bytes": 1,
-        "metric": evil, "rank": evil, "kind": "person", "interval": None, "bars": [evil], "entries": evil,
-        "last": "2027-03-02T08:00:00+08:00", "own": True, "role": evil, evil: 0.5, "title": evil, "editions": [evil],
-        "prepared": True, "closes": None, "problems": [], "scores": [], "metrics": [metric],
-    }  # fmt: skip
-    board = {"homework": evil, "title": evil, "side": "public", "metrics": [metric, metric], "bars": [], "demo": False}
+    seen, description = filled(entries.Submission, evil), to_json(filled(types.Homework, evil))
     answers = {
-        "quota": {"zone": evil, "quota": [quota]},
-        "submissions": {"submissions": [row]},
-        "board": board | {"board": [row]},
-        "homeworks": {"tasks": [row]},
-        "files": {"homework": evil, "files": [row | {"file": evil}]},
-        "1": row,
-        "2": row | {"state": "rejected", "problems": [{"code": evil, "message": evil}]},
-        "receipt": row,
-        "me": row,
-        "selection": row | {"counts": [row], "selected": [evil], "selections": evil, "unselected": "all",
-                            "locked": False, "closes": evil},
-    }  # fmt: skip
+        "quota": filled(types.Quota, evil),
+        "submissions": filled(entries.Submissions, evil),
+        "board": filled(types.Board, evil),
+        "homeworks": filled(types.Homeworks, evil),
+        "files": replace(filled(types.Files, evil), folder=None),
+        "1": replace(seen, state="queued"),
+        "2": replace(seen, state="rejected"),
+        "3": replace(seen, state="graded"),
+        "receipt": to_json(seen) | {evil: evil},
+        "me": filled(types.Me, evil),
+        "points": filled(types.Points, evil),
+        "selection": filled(entries.Selection, evil),
+        "hw1": description,
+    }
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = evil.encode() if self.path.endswith("sheet") else b"{}"
-            body = json.dumps(answers[name]).encode() if (name := self.path.rpartition("/")[2]) in answers else body
+            body = (
+                json.dumps(to_json(answers[name])).encode()
+                if (name := self.path.rpartition("/")[2]) in answers
+                else body
+            )
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -1595,8 +1614,8 @@ def test_nothing_that_a_server_says_reaches_the_terminal_as_a_command_to_it() ->
         login.write_login(common.login_file(), remote.RemoteCourse(url, TOKEN, course=evil))
         for words in (
             ["quota", "hw1"], ["submissions"], ["leaderboard", "hw1"], ["tasks"], ["files", "hw1"], ["status", "1"],
-            ["status", "2"], ["select", "hw1", "--preview"], ["select", "hw1", "1"], ["receipt", "1"], ["login"],
-            ["tasks", "hw1"],
+            ["status", "2"], ["status", "3"], ["points"], ["select", "hw1", "--preview"], ["select", "hw1", "1"],
+            ["receipt", "1"], ["login"], ["tasks", "hw1"],
         ):  # fmt: skip
             for format in ("table", "csv", "json"):
                 more = [] if words[0] in ("receipt", "login") else ["--format", format]
