@@ -163,8 +163,8 @@ for epoch in range(len(history), CONFIG["epochs"]):
     total, whole = 0.0, len(x_train) // CONFIG["batch"] * CONFIG["batch"]
     for rows in torch.randperm(len(x_train))[:whole].split(CONFIG["batch"]):
         x = x_train[rows] / 255
-        x = x.flip(3) if torch.rand(()) < 0.5 else x  # mirrored: a dish has no left and right,
-        x = torch.rot90(x, int(torch.randint(4, ())), (2, 3))  # seen from above no upper side either
+        x = x.flip(3) if torch.rand(()) < 0.5 else x  # a dish has no left and right,
+        x = torch.rot90(x, int(torch.randint(4, ())), (2, 3))  # nor an upper side, from above
         loss = loss_of(student(x), y_train[rows])
         optimiser.zero_grad()
         loss.backward()
