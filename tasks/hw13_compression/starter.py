@@ -134,8 +134,8 @@ print(f"the student: {sum(one.numel() for one in student.parameters()):,} parame
 #
 # If the machine is taken away, run everything again: it goes on after the last checkpoint.
 #
-# **Hint**: here a batch is mirrored or not, and turned by quarters. There are many more ways to make
-# new pictures of old ones, and the teacher can name them all.
+# **Hint**: here a batch is mirrored or not, and turned by quarters. There are many more ways to
+# make new pictures of old ones, and the teacher can name them all.
 
 # %%
 CHECKPOINT, BEST = WORK / "checkpoint.pt", WORK / "best.pt"
