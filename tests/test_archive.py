@@ -454,11 +454,11 @@ def test_a_list_for_people_is_short_whatever_the_folders_are(count: int) -> None
 
 
 def test_the_homework_page_has_one_button_and_stays_short(food: Served) -> None:
-    from harness.server import pages, rendering
+    from harness.server import rendering, views
 
     viewer = access.Viewer("student", "ada")
     ask = rendering.Ask(food.home, viewer, "/homeworks/food", NOW)
-    text = rendering.render(food.home, ask, pages.homework(ask, "food"))
+    text = rendering.render(food.home, ask, views.homework(ask, "food"))
     assert text.count('href="/api/v1/homeworks/food/archive"') == 1
     assert "food/training/" in text
     assert "0001.jpg" not in text

@@ -30,6 +30,7 @@ import json, os, signal, sys
 from datetime import datetime, timezone
 from leaderboard import acceptance, records, results
 from leaderboard.database import Database, open_database
+from tasks.errors import UserError
 from tests.accepting import accepted
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)

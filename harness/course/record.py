@@ -24,9 +24,8 @@ from harness.course.access import (
     require_login,
 )
 from harness.course.boards import place_of
-from harness.course.entries import Best, FileProblem, MetricScore, Signed, State, SubmissionRow, Submissions
+from harness.course.entries import FileProblem, MetricScore, Signed, State, SubmissionRow, Submissions
 from harness.course.entries import Submission as SubmissionCard
-from harness.course.types import Place
 from harness.home import Home, local
 from harness.versions import all_versions, read_versions
 from tasks.errors import UserError
@@ -140,19 +139,13 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Submis
         bars=list(grade.passed) if grade else [],
         has_bars=any(bar.comparable for bar in competition.bars),
         rank=place.rank if place and place.submission == entry.id else None,
-        best=best_of(place),
+        best=place.best if place else None,
         improved=_improved(competition, entry, entries, grades) if counts else None,
         demo=competition.demo,
         model="" if marked is None else marked(entry.id) if grade else None,
         matrix=cut.matrix(details["matrix"]) if details.get("matrix") else None,
         private_matrix=cut.matrix(hidden["matrix"]) if hidden.get("matrix") else None,
     )
-
-
-def best_of(place: Place | None) -> Best | None:
-    if place is None or place.submission is None or place.score is None:
-        return None
-    return Best(place.submission, place.score, place.rank)
 
 
 def _improved(

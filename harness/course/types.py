@@ -16,6 +16,7 @@ from harness.competition import Competition, MetricCard
 from harness.course.entries import (
     OPTIONAL,
     SPREAD,
+    Best,
     Interval,
     Selection,
     Signed,
@@ -92,6 +93,13 @@ class Place:
     digits: int
     bars: list[str]
     submission: int | None
+
+    @property
+    def best(self) -> Best | None:
+        """The submission that has this place; None without a score."""
+        if self.submission is None or self.score is None:
+            return None
+        return Best(self.submission, self.score, self.rank)
 
 
 @dataclass(frozen=True)

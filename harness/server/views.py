@@ -1,0 +1,229 @@
+"""What each page shows: its template and the values in it, from the answers of `harness.course`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.archive import grouped
+from harness.cli.board import with_bars
+from harness.cli.hand_in import HIDDEN, best_words
+from harness.course import boards, catalogue, handing_in, limits, points, quizzes, record
+from harness.course.entries import Submission, to_json
+from harness.course.types import Board, Files
+from harness.server import quiz
+from harness.server.chart import chart
+from harness.server.rendering import Ask, Page, Values, markdown, score_text
+from harness.show import SEEN
+from harness.words import interval, number, short_time
+from tasks.base import as_written
+
+PER_PAGE = 200
+"""Submissions per page of the staff's list of all submissions."""
+
+Line = Mapping[str, Any]
+"""A line of a table, by the keys of its columns."""
+
+
+def overview(ask: Ask) -> Page:
+    """The homeworks with their deadlines and the viewer's standing."""
+    return Page("overview.html", {"rows": catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks})
+
+
+def homework(ask: Ask, hw: str) -> Page:
+    """The text, the data, the rules and the bars of a homework."""
+    found = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    name = found.name
+    known = ask.viewer.role != "nobody"
+    data = catalogue.files(ask.home, ask.viewer, name) if known else Files(name, found.version, [])
+    picture = catalogue.picture(ask.home, ask.viewer, name) if known else None
+    cards = {card.name: card for card in found.metrics}
+    needs = {
+        bar.name: [
+            (cards[metric].label, str(as_written(value, bar.digits)), cards[metric].higher_is_better)
+            for metric, value in bar.public
+        ]
+        for bar in found.bars
+    }
+    return Page(
+        "homework.html",
+        {"hw": found, "tab": "sheet", "sheet": markdown(catalogue.sheet(ask.home, ask.viewer, name)), "needs": needs}
+        | {"files": grouped([vars(file) for file in data.files if file.file != "sheet.md"])}
+        | {"unselected": limits.unselected_words(found.rules)}
+        | {"archive": data.archive, "count": len(data.files), "picture": picture, "seen": SEEN.get(name, "")},
+    )
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A column of the board: `order` is the value of `sort` that orders by it, or reverses the order."""
+
+    key: str
+    title: str
+    show: Callable[[Any], str] = str
+    right: bool = False
+    sorted: Literal["ascending", "descending", "none"] = "none"
+    order: str = ""
+
+
+def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: bool = False) -> Page:
+    """The public or private board, sorted by a column; sorted by rank it also has rows for the bars."""
+    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    found = boards.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
+    rows = to_json(found.board)
+    headings = [
+        heading
+        for heading in _headings(found)
+        if heading.key in ("rank", "name", "score") or any(row.get(heading.key) not in (None, []) for row in rows)
+    ]
+    by, down = sort.removeprefix("-"), sort.startswith("-")
+    if by not in {heading.key for heading in headings}:
+        by, down = "rank", False
+    rows = with_bars(rows, found) if (by, down) == ("rank", False) else ordered(rows, by, down)
+    shown = [
+        Heading(
+            heading.key, heading.title, heading.show, heading.right,
+            "none" if heading.key != by else "descending" if down else "ascending",
+            f"-{heading.key}" if heading.key == by and not down else heading.key,
+        )
+        for heading in headings
+    ]  # fmt: skip
+    own = next((row for row in found.board if row.own), None)
+    return Page(
+        "board.html",
+        {"hw": homework, "tab": "board", "board": found, "rows": rows, "headings": shown, "own": own}
+        | {"metric": found.metrics[0], "private": private, "unrevealed": unrevealed, "sort": sort},
+    )
+
+
+def _headings(found: Board) -> list[Heading]:
+    metric, *others = found.metrics
+    moves = [
+        Heading("public_rank", "public #", right=True),
+        Heading("move", "move", lambda n: f"▲ {n}" if n > 0 else f"▼ {-n}" if n < 0 else "=", right=True),
+    ]
+    return [
+        Heading("rank", "#", right=True),
+        Heading("name", "name"),
+        Heading("score", metric.label, number(metric.digits), right=True),
+        *(Heading(other.name, other.label, number(other.digits), right=True) for other in others),
+        *(moves if found.side == "private" else []),
+        Heading("model", "model"),
+        Heading("bars", "bars passed", ", ".join),
+        Heading("interval", "95 % interval", interval(metric.digits), right=True),
+        Heading("entries", "entries", right=True),
+        Heading("last", "last", short_time),
+    ]
+
+
+def ordered(rows: Sequence[Line], key: str, down: bool) -> list[Line]:
+    """The lines sorted by a column, ties by rank; those without a value come last in both directions."""
+
+    def value(row: Line) -> Any:
+        found = row[key]
+        if isinstance(found, str):
+            return found.casefold()
+        return len(found) if key == "bars" else found
+
+    known = [row for row in rows if row.get(key) is not None]
+    return sorted(known, key=value, reverse=down) + [row for row in rows if row.get(key) is None]
+
+
+def hand_in(ask: Ask, hw: str) -> Page:
+    """The form for submitting a file."""
+    handing_in.submit_limit(ask.home, ask.viewer, hw, ask.now)
+    found = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    return Page("submit.html", {"hw": found, "tab": "submit"})
+
+
+def quiz_form(
+    ask: Ask, hw: str, saved: bool = False, kept: quiz.Answers | None = None, conflict: Sequence[str] = ()
+) -> Page:
+    """The questions of a quiz with the saved answers, or with those of a form whose draft was changed meanwhile."""
+    homework, draft = (
+        catalogue.homework(ask.home, ask.viewer, hw, ask.now),
+        quizzes.draft(ask.home, ask.viewer, hw, ask.now),
+    )
+    questions = quiz.shown(quizzes.quiz(ask.home, ask.viewer, hw), draft.answers if kept is None else kept)
+    found = [(name, " ".join(draft.answers[name]) or "nothing") for name in conflict]
+    blank = [one["name"] for one in questions if not one["chosen"]]
+    values = {"hw": homework, "tab": "submit", "questions": questions, "draft": draft, "conflict": found}
+    return Page("quiz.html", values | {"saved": saved, "blank": blank}, 409 if conflict else 200)
+
+
+def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", status: int = 200) -> Page:
+    """The viewer's submissions, their score history and the selection."""
+    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    rows = record.submissions(ask.home, ask.viewer, hw, now=ask.now).submissions
+    chosen = limits.selection(ask.home, ask.viewer, hw, ask.now)
+    counting = {row.id for row in chosen.counts}
+    return Page(
+        "submissions.html",
+        {"hw": homework, "tab": "submissions", "rows": rows[::-1], "selection": chosen, "counting": counting}
+        | {"chart": chart(homework.metrics[0], homework.bars, rows), "saved": saved, "problem": problem}
+        | {"unselected": limits.unselected_words(chosen)}
+        | {"waiting": any(row.state in ("queued", "grading") for row in rows)}
+        | {"revealed": any(row.private is not None for row in rows)},
+        status,
+    )
+
+
+def submission(ask: Ask, number: int, handed: bool = False) -> Page:
+    """One submission: its state, its score or the problems of its file, and its receipt."""
+    seen = record.submission(ask.home, ask.viewer, number, ask.now)
+    homework = catalogue.homework(ask.home, ask.viewer, seen.homework, ask.now)
+    receipt = json.dumps(record.receipt(ask.home, ask.viewer, number), indent=2, ensure_ascii=True)
+    cards = {card.name: card for card in seen.metrics}
+    values: Values = {"hw": homework, "tab": "submissions" if seen.own else "everyone", "one": seen, "cards": cards}
+    values |= {"receipt": receipt.split("\n"), "said": standing(seen), "handed": handed and seen.own}
+    return Page("submission.html", values)
+
+
+def standing(seen: Submission) -> str:
+    """The state of a submission as a sentence."""
+    card = seen.metrics[0]
+    if seen.state == "graded" and not seen.scores:
+        points = None if seen.private is None else score_text(seen.private, card.digits)
+        return f"{HIDDEN[:1].upper()}{HIDDEN[1:]}." if points is None else f"Graded: {points} {card.label}."
+    if seen.state == "graded":
+        text = f"Graded: public {card.label} {score_text(seen.scores[0].public, card.digits)}"
+        if seen.rank is not None:
+            return f"{text}, rank {seen.rank}."
+        return f"{text}; {best_words(seen, own=seen.own)}." if seen.best else f"{text}."
+    return {
+        "queued": f"Waiting at position {seen.position} in the queue.",
+        "grading": "Being graded now.",
+        "rejected": "The file was refused; no slot was used.",
+        "failed": "Grading failed. The file is kept; the course staff have to look into it.",
+    }[seen.state]
+
+
+def everyone(ask: Ask, hw: str, search: str, page: int) -> Page:
+    """All submissions of a homework, newest first, for staff."""
+    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    rows = record.submissions(ask.home, ask.viewer, hw, everyone=True, now=ask.now).submissions[::-1]
+    wanted = search.strip().casefold()
+    if wanted:
+        rows = [row for row in rows if wanted in f"{row.name}\n{row.participant}\n{row.state}".casefold()]
+    pages = max(1, math.ceil(len(rows) / PER_PAGE))
+    page = min(page, pages)
+    return Page(
+        "everyone.html",
+        {"hw": homework, "tab": "everyone", "search": search, "page": page, "pages": pages, "total": len(rows)}
+        | {"rows": rows[(page - 1) * PER_PAGE : page * PER_PAGE]},
+    )
+
+
+def own_points(ask: Ask) -> Page:
+    """The viewer's points by homework and part, and the course total."""
+    return Page("points.html", {"points": points.points(ask.home, ask.viewer, None, ask.now)})
+
+
+def gradebook(ask: Ask, hw: str | None) -> Page:
+    """The points of all students, for staff."""
+    body = boards.gradebook(ask.home, ask.viewer, hw, now=ask.now)
+    names = [row.name for row in catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks]
+    return Page("gradebook.html", {"book": body, "chosen": hw, "names": names})
