@@ -203,7 +203,8 @@ def test_who_may_see_and_send_the_form(site: Class) -> None:
     assert site.client("b01").get("/homeworks/hw1/quiz").status_code == 404
     assert site.client("b01").get("/homeworks/quiz9/quiz").status_code == 404
     page = signed_in(site, "b01").get(FORM).text
-    for headers in ({"origin": "null"}, {"origin": "https://elsewhere.test"}, {"origin": URL, "sec-fetch-site": "cross-site"}):
+    elsewhere = {"origin": URL, "sec-fetch-site": "cross-site"}
+    for headers in ({"origin": "null"}, {"origin": "https://elsewhere.test"}, elsewhere):
         body = {"revision": revision_of(page), "go": "save"}
         assert signed_in(site, "b01").post(FORM, data=body, headers=headers).status_code == 403, "a form of elsewhere"
     site.tokens["b02"] = site.token("b02", scope="read")
