@@ -74,6 +74,17 @@ def test_a_cluster_without_a_token_is_refused(monkeypatch: pytest.MonkeyPatch, t
     assert "set RAY_AUTH_MODE=token on every node" in said
 
 
+@pytest.mark.parametrize(
+    ("address", "said", "exit_code"),
+    [("auto", "HOST:PORT", 2), ("head:x", "HOST:PORT", 2), (":6379", "HOST:PORT", 2), ("127.0.0.1:1", "refused", 7)],
+)
+def test_a_cluster_that_is_not_there_is_named_at_once(
+    address: str, said: str, exit_code: int, monkeypatch: pytest.MonkeyPatch, course: Path
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    assert said in call(open_home(course), "worker", "--ray", address, exit_code=exit_code).stderr
+
+
 @pytest.mark.parametrize("text", ["", "a", "3-1", "1-2-3", "-1", "1.5", "²"])
 def test_seeds_that_are_none_are_named(text: str, course: Path) -> None:
     said = call(open_home(course), "train", "hw1", "--level", "simple", "--seeds", text, exit_code=2).stderr

@@ -81,17 +81,18 @@ def calibrate(
     from harness import sweep
     from harness.cli.output import Field, emit
     from harness.competition import find_competition
-    from harness.words import number
 
     home = common.find_home()
     competition, wanted = find_competition(home, homework), levels_of(levels)
     trained = train_many(home, competition, wanted, seeds_of(seeds, 0), device, jobs, address, told=False)
-    digits = {metric.name: number(metric.digits) for metric in competition.metrics}
+    digits = {metric.name: metric.digits for metric in competition.metrics}
     labels = {metric.name: metric.label for metric in competition.metrics}
     rows = [
         row
         | {
-            f"{board}_shown": f"{digits[row['metric']](row[board])} ± {digits[row['metric']](row[f'{board}_spread'])}"
+            f"{board}_shown": " ± ".join(
+                f"{value:.{digits[row['metric']]}f}" for value in (row[board], row[f"{board}_spread"])
+            )
             for board in ("public", "private")
             if row[board] is not None
         }

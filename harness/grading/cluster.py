@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,8 @@ SHARED_DISKS = (
     "fuse.glusterfs", "fuse.ceph", "fuse.juicefs",
 )  # fmt: skip
 """File systems of several machines, on which the locks of SQLite do not hold."""
+
+CONNECT_SECONDS = 5.0
 
 RETRIES = 3
 """How often Ray starts a training anew whose node is gone; it goes on after its last checkpoint."""
@@ -78,11 +81,15 @@ def connect(address: str) -> None:
             "a Ray cluster runs whatever it is sent, so it must ask for a token: set RAY_AUTH_MODE=token on every node"
             " before `ray start`, and here, with the token that `ray get-auth-token --generate` made."
         )
-    try:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserError(f"--ray must be the HOST:PORT of the cluster's head, got {address!r}.")
+    try:  # Ray itself tries for minutes
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         ray.init(address=address, namespace="lhy-grade", log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"there is no Ray cluster to join at {address}: {reason}", exit_code=7) from None
+    except (RayError, OSError, RuntimeError, OverflowError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"cannot join a Ray cluster at {address}: {reason}", exit_code=7) from None
     here = installed()
     asked = {node: (host, _on(node)) for node, host in _alive().items()}
     for node, (host, answer) in asked.items():
