@@ -16,16 +16,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.cli.main import cli
 from harness.clocks import closing, last_closing, quota_day, terms
 from harness.competition import Competition, find_competition
 from harness.course import access, boards, limits
 from harness.course.gradebook import find_schemes, gradebook
 from harness.course.rules import change_rules, unread_rules
 from harness.grading.accept import accept_file, submit
-from harness.home import Home, instant, open_home
+from harness.home import CHANGEABLE, Home, instant, open_home
 from harness.versions import read_versions
 from leaderboard import acceptance, adjustments, enrolment, events, ranking, receipts, records, results
 from leaderboard.acceptance import Upload
@@ -841,6 +843,14 @@ def test_a_rule_that_cannot_be_is_refused_and_nothing_is_written(written: Path, 
     assert logged(home) == []
     with home.database() as db:
         assert db.fetch("SELECT name FROM rules") == []
+
+
+def test_each_rule_has_its_name_in_every_format(written: Path) -> None:
+    words = ["--home", str(written), "rules", "hw1", "--format"]
+    told = json.loads(CliRunner().invoke(cli, [*words, "json"]).stdout)["rules"]
+    assert [row["rule"] for row in told] == list(CHANGEABLE)
+    lines = CliRunner().invoke(cli, [*words, "csv"]).stdout.splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["rule", *CHANGEABLE]
 
 
 def test_rules_stay_after_the_reveal(written: Path) -> None:

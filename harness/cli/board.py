@@ -39,7 +39,7 @@ def _bar_row(bar: BoardBar, threshold: float) -> dict[str, Any]:
         "rank": None,
         "name": f"── {bar.name} bar ({source})",
         "score": as_written(threshold, bar.digits),
-        "rule": True,
+        "divider": True,
     }
 
 

@@ -38,11 +38,11 @@ class Field:
 def emit(format: Format, name: str, rows: Sequence[Row], fields: Sequence[Field], **more: Any) -> None:
     """Writes rows to stdout; `more` are further values of the JSON object, and a `title` for the table.
 
-    A row with a true `mark` value is highlighted; a row with a true `rule` value is a line between the others.
+    A row with a true `mark` value is highlighted; a row with a true `divider` value is a line between the others.
     """
     title = more.pop("title", None)
     if format == "json":
-        shown = [{k: v for k, v in row.items() if k not in ("mark", "rule")} for row in rows]
+        shown = [{k: v for k, v in row.items() if k not in ("mark", "divider")} for row in rows]
         emit_json({"schema": 1, **more, name: shown})
     elif format == "csv":
         stream = io.StringIO()
@@ -110,7 +110,7 @@ def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
             min_width=width if kept else None,
         )
     for row, line in zip(rows, lines, strict=True):
-        style = "bold" if row.get("mark") else "cyan" if row.get("rule") else ""
+        style = "bold" if row.get("mark") else "cyan" if row.get("divider") else ""
         table.add_row(*(Text(cell) for cell in line), style=style)
     return table
 
