@@ -11,9 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -94,24 +94,66 @@ def test_seeds_that_are_none_are_named(text: str, course: Path) -> None:
 # With one
 
 
+NODES = """
+import sys
+from ray.cluster_utils import Cluster
+made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20,
+                                                     "include_dashboard": False})
+for _ in range(2):
+    made.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+made.wait_for_nodes(timeout=120)
+print("at", made.address, flush=True)
+for line in sys.stdin:
+    made.remove_node(made.list_all_nodes()[-1], allow_graceful=False)
+    print("at", made.address, flush=True)
+made.shutdown()
+"""
+
+
+@dataclass
+class Nodes:
+    """A cluster of three nodes, each with its own processes, as on three machines; the first one is the head."""
+
+    process: subprocess.Popen[str]
+    address: str = ""
+
+    def ready(self) -> None:
+        """Waits until the program has done what it was told."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("at "):
+                self.address = line.split()[1]
+                return
+        raise AssertionError("the cluster did not start")
+
+    def kill_one(self) -> None:
+        """Kills the processes of the last node."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.ready()
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Three nodes, each with its own processes, as on three machines; the first one is the head."""
+def cluster() -> Iterator[Nodes]:
+    """In a program of its own: Ray reads whether it has to ask for a token when it is loaded, once for a process."""
     kept = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "PYTHONPATH")}
     os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "PYTHONPATH": str(ROOT)}
-    from ray.cluster_utils import Cluster
-
-    nodes = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args=nodes)
-    try:
-        for _ in range(2):
-            made.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-        made.wait_for_nodes()
-        yield made
-    finally:
-        made.shutdown()  # type: ignore[no-untyped-call]
-        for name, value in kept.items():
-            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", NODES], cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        nodes = Nodes(process)
+        try:
+            nodes.ready()
+            yield nodes
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
+            for name, value in kept.items():
+                os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
 
 
 @pytest.fixture
@@ -143,7 +185,7 @@ def hand_in(home: Home, name: str, data: bytes, who: str) -> int:
         ).submission  # fmt: skip
 
 
-def driver(home: Home, cluster: Any, log: Path) -> subprocess.Popen[bytes]:
+def driver(home: Home, cluster: Nodes, log: Path) -> subprocess.Popen[bytes]:
     """`lhy-grade worker --ray`, as a program of its own."""
     command = [*PROGRAM, str(home.root), "worker", "--ray", cluster.address]
     with log.open("ab") as stream:
@@ -168,7 +210,7 @@ def wait_until(home: Home, most: int, seconds: float, log: Path) -> None:
 
 @pytest.mark.slow
 def test_four_hundred_files_survive_a_killed_node_a_killed_driver_and_files_that_hang_or_eat_memory(
-    home: Home, cluster: Any, tmp_path: Path
+    home: Home, cluster: Nodes, tmp_path: Path
 ) -> None:
     """400 submissions of four homeworks. Of the two that hang and eat memory, nothing comes but their failure."""
     log = tmp_path / "log"
@@ -185,7 +227,7 @@ def test_four_hundred_files_survive_a_killed_node_a_killed_driver_and_files_that
             hand_in(home, name, data, f"s{number}")
     first = driver(home, cluster, log)
     wait_until(home, 330, 200, log)
-    cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
+    cluster.kill_one()
     wait_until(home, 250, 200, log)
     first.send_signal(signal.SIGKILL)
     first.wait()
@@ -205,7 +247,7 @@ def test_four_hundred_files_survive_a_killed_node_a_killed_driver_and_files_that
 
 
 @pytest.mark.slow
-def test_a_stopped_driver_gives_its_leases_back_and_counts_nothing(home: Home, cluster: Any, tmp_path: Path) -> None:
+def test_a_stopped_driver_gives_its_leases_back_and_counts_nothing(home: Home, cluster: Nodes, tmp_path: Path) -> None:
     """SIGTERM, as Slurm sends it before a job's end."""
     log = tmp_path / "log"
     odd = "id,y\n0,666\n" + "".join(f"{number},1\n" for number in range(1, 20))
@@ -225,7 +267,7 @@ def test_a_stopped_driver_gives_its_leases_back_and_counts_nothing(home: Home, c
 
 @pytest.mark.slow
 def test_levels_and_seeds_are_trained_on_the_cluster_and_give_the_files_that_one_training_gives(
-    course: Path, cluster: Any, tmp_path: Path
+    course: Path, cluster: Nodes, tmp_path: Path
 ) -> None:
     import shutil
 
