@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from harness.answers import read_secret
 from harness.cli.main import cli
 from harness.competition import find_competition
-from harness.grading import scoring, worker
+from harness.grading import scoring
 from harness.grading.decode import Decoder, _packed, received
+from harness.grading.grader import Grader
 from harness.home import Home, open_home
 from harness.plans import Plan
 from harness.prepare import prepare
@@ -524,14 +525,14 @@ def test_a_competition_of_arrays_is_prepared_checked_submitted_and_ranked(home: 
 
 
 def test_a_worker_grades_arrays_as_they_are_graded_here_and_refuses_alike(home: Home) -> None:
-    secret, decoder = read_secret(home, find_competition(home, "causes")), Decoder()
+    secret, grader = read_secret(home, find_competition(home, "causes")), Grader()
     try:
-        there = worker.grade_apart(decoder, secret, answers(17), Limits(60.0))
+        there = grader.answer(secret, answers(17), Limits(60.0))
         assert there is not None
         assert there.grade == scoring.grade_here(secret, answers(17))
-        refused = worker.grade_apart(decoder, secret, DATA, Limits(60.0))
+        refused = grader.answer(secret, DATA, Limits(60.0))
         assert refused is not None
         assert refused.refused is not None
         assert refused.refused.problems == refusal(DATA, CAUSES).problems
     finally:
-        decoder.close()
+        grader.close()

@@ -418,6 +418,7 @@ def test_a_worker_whose_database_fails_while_it_reads_the_answers_reads_them_aga
                 worker.work(one, database, lambda: NOW)
         assert worker.work(one, database, lambda: NOW)
     assert state(home, number) == "graded"
+    one.grader.close()
     balanced(home)
 
 
@@ -436,6 +437,7 @@ def test_answers_that_are_restored_in_place_are_graded_by_the_same_worker_which_
         path.write_bytes(whole)
         assert worker.work(one, database, lambda: NOW)
     assert (state(home, number), len(said)) == ("graded", 1)
+    one.grader.close()
     balanced(home)
 
 

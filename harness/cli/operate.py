@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -19,15 +20,16 @@ def grade(pending: bool) -> None:
     """Finish grading that a crash interrupted."""
     from harness.competition import prepared
     from harness.grading.accept import grade_pending
+    from harness.grading.grader import grade_within
     from harness.grading.scoring import grade_here
-    from harness.grading.worker import Limits, grade_within
     from harness.server.settings import read_settings
+    from tasks.apart import Limits
 
     home = common.find_home()
     settings = read_settings(home)
     limits = Limits(settings.seconds, settings.memory_gb * 2**30)
-    grader = grade_within(limits) if os.name == "posix" else grade_here
-    done = grade_pending(home, common.clock(), prepared(home), grader)
+    with grade_within(limits) if os.name == "posix" else nullcontext(grade_here) as grader:
+        done = grade_pending(home, common.clock(), prepared(home), grader)
     for name, submission, result in done:
         click.echo(f"{name}: submission {submission} {result}")
     if not done:

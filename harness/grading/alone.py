@@ -1,7 +1,7 @@
 """Grading in a program of its own, for a process with threads, which must not fork.
 
 It reads requests as lines of JSON from its standard input and answers each with a line of JSON, as
-`harness.grading.worker.values_apart` does. The competition comes with the request: nothing is read of the database.
+`harness.grading.grader.Grader.values` does. The competition comes with the request: nothing is read of the database.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any
 
 from harness.answers import Secret, load_secret
 from harness.competition import Competition, competition_from_json
-from harness.grading.decode import KEPT, Decoder
-from harness.grading.worker import MARGIN, values_apart
+from harness.grading.decode import KEPT
+from harness.grading.grader import Grader
+from harness.grading.worker import MARGIN
 from harness.home import open_home
 from submissions.store import fetch
 from tasks.apart import Limits, die_with
@@ -42,7 +43,7 @@ def request_of(root: Path, competition: Competition, versions: tuple[str, str], 
     return json.dumps(values).encode() + b"\n"
 
 
-def answered(request: dict[str, Any], decoder: Decoder, loaded: Loaded) -> dict[str, Any]:
+def answered(request: dict[str, Any], grader: Grader, loaded: Loaded) -> dict[str, Any]:
     """The grade, the problems or the failure of one request, as plain values."""
     home, versions = open_home(Path(request["root"])), tuple(request["versions"])
     competition = replace(competition_from_json(request["competition"]), written=request["written"])
@@ -56,7 +57,7 @@ def answered(request: dict[str, Any], decoder: Decoder, loaded: Loaded) -> dict[
             if secret.metric_file:
                 import pandas  # noqa: F401  # once, for all children
             loaded[place] = secret
-        values = values_apart(decoder, loaded[place], data, Limits(request["seconds"], request["memory"]))
+        values = grader.values(loaded[place], data, Limits(request["seconds"], request["memory"]))
     except UserError as error:
         return {"failure": str(error)}
     assert values is not None, "nothing stops it"
@@ -67,11 +68,11 @@ def serve() -> None:
     """Answers requests until the input ends, or the process that started this one does."""
     die_with(int(os.environ["LHY_GRADE_PARENT"]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    decoder, loaded, answers = Decoder(), Loaded(), os.fdopen(os.dup(1), "wb")
+    grader, loaded, answers = Grader(), Loaded(), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     for line in sys.stdin.buffer:
         try:
-            values = answered(json.loads(line), decoder, loaded)
+            values = answered(json.loads(line), grader, loaded)
         except Exception as error:  # its text may contain answers, so only type and place are shown
             values = {"failure": str(internal(error))}
         answers.write(json.dumps(values, allow_nan=False).encode() + b"\n")
@@ -79,7 +80,7 @@ def serve() -> None:
 
 
 @dataclass
-class Grader:
+class Program:
     """The other end: such a program, started on first use and again after it had to be killed."""
 
     process: subprocess.Popen[bytes] | None = None

@@ -25,8 +25,9 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.answers import Secret
-from harness.grading.alone import Grader, request_of
-from harness.grading.worker import IDLE_SECONDS, TROUBLE_SECONDS, Worker, answer_of, next_lease, reclaim, settle_lease
+from harness.grading.alone import Program, request_of
+from harness.grading.grader import answer_of
+from harness.grading.worker import IDLE_SECONDS, TROUBLE_SECONDS, Worker, next_lease, reclaim, settle_lease
 from harness.home import Home
 from leaderboard import queue
 from leaderboard.database import Database
@@ -48,7 +49,7 @@ CONNECT_SECONDS = 5.0
 RETRIES = 3
 """How often Ray starts a training anew whose node is gone; it goes on after its last checkpoint."""
 
-_grader = Grader()
+_grader = Program()
 
 
 def grade_file(request: bytes, seconds: float) -> dict[str, Any]:

@@ -13,17 +13,15 @@ import io
 import json
 import os
 import re
-import select
 import signal
 import socket
 import sys
 import tarfile
-import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.grading.child import CONTROL, Child, connections, received_whole
 from harness.grading.scoring import read_predictions
 from submissions.arrays import fits
 from tasks.apart import Died, Limits, bind, confine, confinement, send
@@ -38,9 +36,6 @@ if TYPE_CHECKING:
 
 
 START = "from harness.grading.decode import serve; serve()"
-CONTROL = 3
-"""The file descriptor on which the process gets one connection for each file."""
-
 KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 """The environment variables it gets: no password, no token."""
 
@@ -52,11 +47,8 @@ LONGEST_TEXT = 20_000
 
 
 @dataclass
-class Decoder:
+class Decoder(Child):
     """A process that reads files, started on first use and again after it had to be killed."""
-
-    process: tuple[int, socket.socket] | None = None
-    ends: weakref.finalize[..., Any] | None = None
 
     def decode(
         self, data: bytes, form: Format, cells: bool, limits: Limits, stopped: Callable[[], bool] = lambda: False
@@ -66,84 +58,21 @@ class Decoder:
         request = json.dumps(header).encode() + b"\n" + data
         most = MOST_HEADER + _most(form, cells, len(data))
         for last in (False, True):
-            whole = self._exchange(request, most, limits.seconds, stopped)
+            whole = self.exchange(request, most, limits.seconds, stopped)
             if whole or stopped():
                 return whole
-            if last or not self._gone():
+            if last or not self.gone():
                 raise Died("the process that reads it ended without a reply")
         return None
 
-    def _exchange(self, request: bytes, most: int, seconds: float, stopped: Callable[[], bool]) -> bytes | None:
-        if self.process is None:
-            self._start()
-        assert self.process is not None
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            with contextlib.suppress(OSError):
-                socket.send_fds(self.process[1], [b"."], [theirs.fileno()])
-            theirs.close()
-            ours.setblocking(False)
-            until, rest, got = time.monotonic() + seconds, memoryview(request), bytearray()
-            while (left := until - time.monotonic()) > 0 and not stopped():
-                ready = select.select([ours], [ours] if rest else [], [], min(left, 0.25))
-                try:
-                    if ready[1]:
-                        rest = rest[ours.send(rest[: 2**18]) :]
-                        if not rest:
-                            ours.shutdown(socket.SHUT_WR)
-                    if ready[0]:
-                        chunk = ours.recv(2**18)
-                        got += chunk
-                        if not chunk:
-                            return bytes(got)
-                        if len(got) > most:
-                            break
-                except BlockingIOError:
-                    continue
-                except OSError:  # it ended before reading everything
-                    return bytes(got)
-        self.close()
-        if stopped():
-            return None
-        if len(got) > most:
-            raise Died("the process that reads it sent too much")
-        raise Died(f"it took longer than {seconds:g} s")
-
-    def _start(self) -> None:
+    def start(self) -> tuple[int, socket.socket]:
         ours, theirs = socket.socketpair()
         environment = {name: os.environ[name] for name in KEPT if name in os.environ}
         environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LHY_GRADE_PARENT": str(os.getpid())}
         with theirs:
             actions = [(os.POSIX_SPAWN_DUP2, theirs.fileno(), CONTROL)]
             command = [sys.executable, "-c", START]
-            pid = os.posix_spawn(sys.executable, command, environment, file_actions=actions)
-        self.process, self.ends = (pid, ours), weakref.finalize(self, _end, os.getpid(), pid, ours)
-
-    def _gone(self) -> bool:
-        """Whether the process itself has ended; if so, it is cleaned up."""
-        if self.process is None:
-            return True
-        if os.waitpid(self.process[0], os.WNOHANG)[0] == 0:
-            return False
-        self.process[1].close()
-        if self.ends is not None:
-            self.ends.detach()
-        self.process = None
-        return True
-
-    def close(self) -> None:
-        """Kills the process, whatever it is reading."""
-        if self.ends is not None:
-            self.ends()
-        self.process = None
-
-
-def _end(owner: int, pid: int, control: socket.socket) -> None:
-    control.close()
-    if os.getpid() == owner:  # not in a forked child
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            return os.posix_spawn(sys.executable, command, environment, file_actions=actions), ours
 
 
 def serve() -> None:
@@ -157,19 +86,14 @@ def serve() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
     _warm()
     control, mine = socket.socket(fileno=CONTROL), os.getpid()
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        if not message:
-            return
-        for descriptor in descriptors:
+    for connection in connections(control):
+        with connection:
             if os.fork() == 0:
                 try:
                     control.close()
-                    with socket.socket(fileno=descriptor) as connection:
-                        _answer(connection, mine)
+                    _answer(connection, mine)
                 finally:
                     os._exit(0)
-            os.close(descriptor)
 
 
 def _warm() -> None:
@@ -229,11 +153,7 @@ def _answer(connection: socket.socket, parent: int) -> None:
     from tasks.formats import format_from_json
     from tasks.models import SMALL as SMALL_MODEL
 
-    parts = []
-    while chunk := connection.recv(2**18):
-        parts.append(chunk)
-    head, _, data = b"".join(parts).partition(b"\n")
-    del parts
+    head, _, data = received_whole(connection).partition(b"\n")
     request = json.loads(head)
     form = format_from_json(request["form"])
     bind(Limits(request["seconds"], request["memory"]), parent)

@@ -1,10 +1,9 @@
 """Grading workers: processes that lease accepted submissions, grade them and record the result.
 
-A worker has the answers. Each submission is read by a process without them (`harness.grading.decode`), and scored in a
-forked child of the worker, which returns a grade or a list of problems through a pipe; both have limits of wall time
-and address space. If a child dies, hangs or exceeds its memory, the lease is given back and the submission is tried
-once more. A worker that dies loses its lease when it runs out, which does not count against the file. Each result is
-recorded in one transaction, so a worker can be killed at any step.
+A worker has the answers. Each submission is read and scored in child processes (`harness.grading.grader`) with limits
+of wall time and address space. If a child dies, hangs or exceeds its memory, the lease is given back and the submission
+is tried once more. A worker that dies loses its lease when it runs out, which does not count against the file. Each
+result is recorded in one transaction, so a worker can be killed at any step.
 """
 
 from __future__ import annotations
@@ -15,21 +14,19 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.answers import Secret, read_secret
 from harness.competition import prepared
-from harness.grading.decode import Decoder, received
+from harness.grading.grader import Answer, Grader, Step
 from harness.grading.settle import settle
 from harness.home import Home
 from harness.versions import competitions_to_grade
 from leaderboard.database import DatabaseError
-from tasks.apart import Died, Late, apart
 from tasks.apart import Limits as Limits
-from tasks.base import Grade, Score, SubmissionError, UserError
-from tasks.errors import Problem, internal
+from tasks.base import UserError
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
@@ -48,8 +45,6 @@ IDLE_SECONDS = 0.25
 TROUBLE_SECONDS = 5.0
 """How long a worker waits after the database or the answers could not be read."""
 
-Step = Callable[[str], None]
-
 
 @dataclass
 class Worker:
@@ -67,7 +62,7 @@ class Worker:
     answers: dict[str, Secret] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     again: float = 0.0
-    decoder: Decoder = field(default_factory=Decoder)
+    grader: Grader = field(default_factory=Grader)
     settled: int = 0
 
     @property
@@ -86,16 +81,19 @@ def _host() -> str:
 
 def run(worker: Worker, clock: Callable[[], datetime], stopped: Callable[[], bool]) -> None:
     """Grades until `stopped`; a lost database is tried again."""
-    while not stopped():
-        try:
-            with worker.home.database() as database:
-                reclaim(worker, database, clock())
-                while not stopped():
-                    if not work(worker, database, clock, stopped):
-                        _wait(IDLE_SECONDS, stopped)
-        except UserError as error:
-            worker.log(f"waiting: {error}")
-            _wait(TROUBLE_SECONDS, stopped)
+    try:
+        while not stopped():
+            try:
+                with worker.home.database() as database:
+                    reclaim(worker, database, clock())
+                    while not stopped():
+                        if not work(worker, database, clock, stopped):
+                            _wait(IDLE_SECONDS, stopped)
+            except UserError as error:
+                worker.log(f"waiting: {error}")
+                _wait(TROUBLE_SECONDS, stopped)
+    finally:
+        worker.grader.close()
 
 
 def reclaim(worker: Worker, database: Database, now: datetime) -> None:
@@ -189,15 +187,6 @@ def next_lease(worker: Worker, database: Database, clock: Callable[[], datetime]
     return lease
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The result of one attempt: a grade, the problems of a refused file, or the reason of a failure."""
-
-    grade: Grade | None = None
-    refused: SubmissionError | None = None
-    failure: str = ""
-
-
 def _grade_leased(
     worker: Worker, secret: Secret, lease: Lease, stopped: Callable[[], bool], step: Step
 ) -> Answer | None:
@@ -207,111 +196,7 @@ def _grade_leased(
         data = fetch(worker.home.submissions, lease.sha256)
     except UserError as error:
         return Answer(failure=str(error))
-    return grade_apart(worker.decoder, secret, data, worker.limits, stopped, step)
-
-
-def grade_within(limits: Limits) -> Callable[[Secret, bytes], Grade]:
-    """The grader of `grade_pending` with limits: child processes, whose failures become UserErrors."""
-    decoder = Decoder()
-
-    def graded(secret: Secret, data: bytes) -> Grade:
-        answer = grade_apart(decoder, secret, data, limits)
-        assert answer is not None, "nothing stops it"
-        if answer.refused is not None:
-            raise answer.refused
-        if answer.grade is None:
-            raise UserError(answer.failure)
-        return answer.grade
-
-    return graded
-
-
-def grade_apart(
-    decoder: Decoder,
-    secret: Secret,
-    data: bytes,
-    limits: Limits,
-    stopped: Callable[[], bool] = lambda: False,
-    step: Step = lambda name: None,
-) -> Answer | None:
-    """Reads and scores the bytes of a submission, each in a child process; None once `stopped` is true."""
-    values = values_apart(decoder, secret, data, limits, stopped, step)
-    return None if values is None else answer_of(values)
-
-
-def values_apart(
-    decoder: Decoder,
-    secret: Secret,
-    data: bytes,
-    limits: Limits,
-    stopped: Callable[[], bool] = lambda: False,
-    step: Step = lambda name: None,
-) -> dict[str, Any] | None:
-    """The same as plain values: a grade, the problems of the file, or a failure.
-
-    The time limit covers both children. However a child ends, the caller gets an answer and no process is left behind.
-    """
-    begun = time.monotonic()
-    form, cells = secret.competition.format, secret.metric_file
-    try:
-        whole = decoder.decode(data, form, cells, limits, stopped)
-        if whole is None:
-            return None
-        rest = Limits(max(1.0, limits.seconds - (time.monotonic() - begun)), limits.memory)
-        values: Any = apart(lambda: _grade(secret, whole, rest), rest, stopped, lambda: step("forked"))
-    except Late:
-        return {"failure": f"it took longer than {limits.seconds:g} s"}
-    except Died as error:
-        return {"failure": str(error)}
-    return values if values is None or isinstance(values, dict) else {}
-
-
-def _grade(secret: Secret, whole: bytes, limits: Limits) -> dict[str, Any]:
-    """The answer of the scoring child, as plain values."""
-    from harness.grading.scoring import grade
-
-    try:
-        predictions = received(whole, secret.competition.format, secret.metric_file)
-        return {"grade": asdict(grade(_limited(secret, limits), predictions))}
-    except SubmissionError as error:
-        return {"problems": [problem._asdict() for problem in error.problems], "total": error.total}
-    except Died as error:
-        return {"failure": str(error)}
-    except MemoryError:
-        return {"failure": "it needed more memory than allowed"}
-    except UserError as error:
-        return {"failure": str(error) + (f" ({error.__cause__})" if secret.metric_file and error.__cause__ else "")}
-    except Exception as error:  # its text may contain answers, so only type and place are shown
-        return {"failure": str(internal(error))}
-
-
-def _limited(secret: Secret, limits: Limits) -> Secret:
-    """The same secret, with these limits for a metric file, shared among its calls."""
-    if secret.score_file is None:
-        return secret
-    from tasks.kaggle import SIDE
-
-    file = replace(secret.score_file, limits=Limits(SIDE * limits.seconds, limits.memory))
-    return replace(secret, score_file=file, metrics=(file.metric,))
-
-
-def answer_of(values: Any) -> Answer:
-    """The answer from the plain values of a child, which are no more trusted than the child."""
-    try:
-        if "problems" in values:
-            problems = [Problem(**problem) for problem in values["problems"]]
-            return Answer(refused=SubmissionError(problems, values["total"]))
-        if "failure" in values:
-            return Answer(failure=values["failure"])
-        fields = values["grade"]
-        for score in fields["scores"]:
-            for name in ("public_interval", "private_interval"):
-                score[name] = score[name] and tuple(score[name])
-        scores = tuple(Score(**score) for score in fields["scores"])
-        matrices = {name: tuple(map(tuple, fields[name])) for name in ("matrix", "private_matrix")}
-        return Answer(Grade(**{**fields, "scores": scores, "notes": tuple(fields["notes"]), **matrices}))
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
-        return Answer(failure="its process sent an unreadable answer")
+    return worker.grader.answer(secret, data, worker.limits, stopped, step)
 
 
 def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, answer: Answer, now: datetime) -> bool:
