@@ -25,12 +25,12 @@ from harness.home import Home, open_home
 from harness.plans import plan_own
 from harness.prepare import prepare
 from tasks.base import UserError
-from tests import test_remote
-from tests.test_remote import Served, call, issue, log_in, serving
+from tests import class_server
+from tests.class_server import Served, call, issue, log_in, serving
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 MANY = 400
-folders, home, served = test_remote.folders, test_remote.home, test_remote.served
+folders, home, served = class_server.folders, class_server.home, class_server.served
 
 
 @pytest.fixture(scope="module")

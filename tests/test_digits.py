@@ -38,8 +38,8 @@ from harness.prepare import prepare
 from harness.server import chart, rendering
 from harness.shown import SIGNIFICANT, shown_interval
 from leaderboard import records, results
-from tests import test_remote
-from tests.test_server import NOW, Class, make_class, submit
+from tests import class_server
+from tests.classes import NOW, Class, make_class, submit
 
 ANN, BOB = "b01", "b02"
 HOMEWORKS = ("hw01", "big")
@@ -307,10 +307,10 @@ def test_a_login_a_notebook_and_a_baseline_show_no_more(
         monkeypatch.setattr(platformdirs, f"user_{name}_path", lambda app, name=name: tmp_path / "user" / name / app)
     monkeypatch.delenv("LHY_GRADE_HOME", raising=False)
     reveal(school)
-    with test_remote.serving(school.home) as served:
+    with class_server.serving(school.home) as served:
         monkeypatch.setattr(remote, "sleep", served.grade)
-        assert test_remote.call("login", served.url, input=school.tokens[ANN] + "\n").exit_code == 0
-        outputs = command_answers(partial(test_remote.call, columns=200), file, staff=False)
+        assert class_server.call("login", served.url, input=school.tokens[ANN] + "\n").exit_code == 0
+        outputs = command_answers(partial(class_server.call, columns=200), file, staff=False)
         done = notebook.submit(file, "hw1")
         outputs["notebook"] = f"{done!r} {done._repr_html_()} {done.score!r} {json.dumps(done.done.body)}"
     assert not any("Traceback" in text for text in outputs.values())

@@ -20,8 +20,8 @@ from leaderboard import records
 from submissions.reader import read
 from tasks.base import PUBLIC
 from tasks.hw14_lifelong import hits, judge, matrix
+from tests.classes import make_class, submit
 from tests.test_hw14_lifelong import FORM, random_networks
-from tests.test_server import make_class, submit
 
 
 def test_the_public_matrix_is_shown_as_a_heat_map_and_the_private_one_after_the_reveal_both_cut_to_two_decimals(

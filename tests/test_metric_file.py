@@ -19,7 +19,7 @@ from harness.home import open_home
 from leaderboard import acceptance, records
 from tasks import kaggle
 from tasks.apart import Limits, apart
-from tests.test_server import NOW, Class, make_class, submit
+from tests.classes import NOW, Class, make_class, submit
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="graders are forked")
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from harness import notebook
 from harness.cli import common, training
-from tests.test_remote import constant
+from tests.class_server import constant
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tasks.base import SubmissionError, UserError
 from tasks.formats import Question, QuizFormat
 from tasks.quiz import POINTS, gained, read_key, sample, sheet
 from tests import accepting
-from tests.test_server import Class
+from tests.classes import Class
 
 KEY = """\
 question,options,answer,points,text,choose,credit

@@ -17,14 +17,14 @@ from harness.cli import common
 from harness.cli.main import cli
 from harness.course import access, quizzes
 from leaderboard import drafts, records
-from tests import test_pages
-from tests.test_pages import Live, signed_in
+from tests import web
+from tests.classes import NOW, Class, Client, make_class
 from tests.test_quiz import DEADLINE, END, KEY
-from tests.test_server import NOW, Class, Client, make_class
+from tests.web import Live, signed_in
 
 URL = "http://testserver"
 FORM = "/homeworks/quiz1/quiz"
-browser, live = test_pages.browser, test_pages.live
+browser, live = web.browser, web.live
 
 
 @pytest.fixture

@@ -43,10 +43,10 @@ from tasks.hw13_compression import LAYOUTS, SIDES, STUDENTS, TARGET, TASK, offic
 from tasks.models import Node, graph
 from tasks.tensor_formats import ModelFormat
 from tests import test_hw03_cnn as hw03
+from tests.classes import Class
 from tests.conftest import SHORT
 from tests.files import drawing
-from tests.test_pages import signed_in
-from tests.test_server import Class
+from tests.web import signed_in
 
 pytestmark = pytest.mark.slow_on_postgresql
 

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, status_c
 
 from harness.home import open_home
 from harness.server.app import make_app
-from tests.test_server import NOW, WIDE, Class, make_class, submit
+from tests.classes import NOW, WIDE, Class, make_class, submit
 
 ROLES = ("nobody", "b01", "tom", "ian")
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]

@@ -36,8 +36,8 @@ from harness.server.settings import Settings
 from harness.server.state import GRACE_SECONDS
 from leaderboard import enrolment, records, results, roster
 from tasks.errors import UserError
+from tests.classes import NOW, Class, kept, make_class
 from tests.conftest import Server, books_balance, self_signed
-from tests.test_server import NOW, Class, kept, make_class
 
 ROOT = Path(__file__).parents[1]
 START = "from harness.cli.main import main; main()"

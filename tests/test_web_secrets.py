@@ -30,12 +30,12 @@ from harness.versions import complete_data, read_bars
 from leaderboard import access_tokens, competitions, receipts, records
 from tasks.base import UserError
 from tasks.split import derive
-from tests import test_serve, test_server
+from tests import classes, test_serve
+from tests.classes import NOW, TABLE, Class, ask, make_class, submit
 from tests.conftest import reseal
 from tests.test_digits import api_answers, page_answers
-from tests.test_pages import FORM, signed_in
-from tests.test_pages import TABLE as PAGES
-from tests.test_server import NOW, TABLE, Class, ask, make_class, submit
+from tests.web import FORM, signed_in
+from tests.web import TABLE as PAGES
 
 URL = "http://testserver"
 
@@ -379,7 +379,7 @@ def test_without_a_right_key_a_web_process_takes_no_file_and_reads_on(school: Cl
     if damage != "gone":
         path.write_bytes(bytes(31 if damage == "short" else 32))
     refused = submit(client, school.file(50.0))
-    assert test_server.error(refused) == (503, "E_COURSE")
+    assert classes.error(refused) == (503, "E_COURSE")
     assert str(school.home.root) not in refused.text
     assert str(path) in "".join(school.lines[lines:])
     assert client.get("/api/v1/homeworks/hw1/board").status_code == 200
@@ -391,7 +391,7 @@ def test_without_a_right_key_a_web_process_takes_no_file_and_reads_on(school: Cl
 
 def test_a_home_of_an_earlier_release_gets_them_when_it_is_prepared_again_or_served(school: Class) -> None:
     shutil.rmtree(school.home.root / "keys")
-    assert test_server.error(submit(school.client("b01"), school.file(50.0))) == (503, "E_COURSE")
+    assert classes.error(submit(school.client("b01"), school.file(50.0))) == (503, "E_COURSE")
     assert call(school, "prepare", "hw1").exit_code == 0
     assert submit(school.client("b01"), school.file(50.0)).status_code == 202
     shutil.rmtree(school.home.root / "keys")
