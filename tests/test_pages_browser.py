@@ -1,4 +1,7 @@
-"""The web pages in a real Chromium: by keyboard, without a network, in light and dark."""
+"""The web pages in a real Chromium: by keyboard, without a network, in light and dark.
+
+Playwright's loop runs in this thread until the last of these tests, so that none may run a loop of its own.
+"""
 
 from __future__ import annotations
 
