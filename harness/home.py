@@ -237,12 +237,15 @@ class Home:
         """A connection to the leaderboard, which is created if missing."""
         from leaderboard.database import open_database
 
-        url = self.settings.get("database")
-        if url is None:
+        if self.settings.get("database") is None:
             with making(self.root):
                 self.root.mkdir(parents=True, exist_ok=True)
-            url = f"sqlite:///{self.root / 'leaderboard.db'}"
-        return (self.connect or open_database)(str(url))
+        return (self.connect or open_database)(self.database_url)
+
+    @property
+    def database_url(self) -> str:
+        given = self.settings.get("database")
+        return f"sqlite:///{self.root / 'leaderboard.db'}" if given is None else str(given)
 
     def holding(self, database: Database) -> Home:
         """The same home with an open connection, which each `database()` gives again until it is closed.

@@ -12,13 +12,12 @@ import contextlib
 import errno
 import os
 import re
-import select
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from leaderboard.rows import Row
@@ -29,6 +28,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+if TYPE_CHECKING:
+    from sqlalchemy import Pool
+
 VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """The schema versions this code knows, oldest first; the last is Alembic's head."""
 
@@ -36,6 +38,9 @@ WAIT_SECONDS = 30
 """How long a writer waits for the previous one."""
 
 CONNECT_SECONDS = 10
+
+RENEW_SECONDS = 30
+"""A pool replaces older connections unasked: one lost without notice would not answer whether it still works."""
 
 AGAIN = "Nothing was recorded. Run the same command again afterwards; nothing is counted twice."
 
@@ -50,8 +55,7 @@ class DatabaseError(UserError):
 class Database:
     """One connection. Not for use from several threads at once; open one in each.
 
-    Leaving the outermost `with` block closes it or, if `release` is set, returns it to its pool; `sound` says whether
-    the last exchange with the database succeeded, so that the connection can be used again.
+    Leaving the outermost `with` block closes it, or returns it to the pool that it is from.
 
     SQL uses named parameters (`:name`) and no literals, and must be valid on both databases.
     """
@@ -61,9 +65,6 @@ class Database:
         self.dialect = dialect
         self.place = place
         self.in_transaction = False
-        self.sound = True
-        self.release: Callable[[Database], None] | None = None
-        self._queue: int | None = None
         self._users = 0
 
     def fetch(self, sql: str, **values: Any) -> list[Row]:
@@ -122,21 +123,8 @@ class Database:
         with self._block("BEGIN" if self.dialect == "sqlite" else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"):
             yield
 
-    def cut(self) -> bool:
-        """Whether the server has closed this idle connection, as after a restart."""
-        if self.dialect == "sqlite":
-            return False
-        if self.connection.closed:
-            return True
-        link = select.poll()  # on an idle connection only its end, or an error before it, can be read
-        link.register(self.connection.fileno(), select.POLLIN)
-        return bool(link.poll(0))
-
     def close(self) -> None:
         self.connection.close()
-        if self._queue is not None:
-            os.close(self._queue)
-            self._queue = None
 
     def __enter__(self) -> Database:
         self._users += 1
@@ -146,12 +134,8 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._users -= 1
-        if self._users:
-            return
-        if self.release is None:
+        if not self._users:
             self.close()
-        else:
-            self.release(self)
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -162,18 +146,17 @@ class Database:
         if self.dialect != "sqlite" or fcntl is None:
             yield
             return
-        if self._queue is None:
-            try:
-                self._queue = os.open(f"{self.place}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            except OSError as error:
-                text = f"{self.place}.lock cannot be written: {error.strerror}. {AGAIN}"
-                code = "E_DISK_FULL" if error.errno == errno.ENOSPC else "E_READ_ONLY"
-                raise DatabaseError(text, code=code) from None
-        fcntl.flock(self._queue, fcntl.LOCK_EX)
         try:
+            queue = os.open(f"{self.place}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            text = f"{self.place}.lock cannot be written: {error.strerror}. {AGAIN}"
+            code = "E_DISK_FULL" if error.errno == errno.ENOSPC else "E_READ_ONLY"
+            raise DatabaseError(text, code=code) from None
+        try:
+            fcntl.flock(queue, fcntl.LOCK_EX)
             yield
         finally:
-            fcntl.flock(self._queue, fcntl.LOCK_UN)
+            os.close(queue)  # and with it the lock
 
     @contextlib.contextmanager
     def _block(self, begin: str) -> Iterator[None]:
@@ -198,12 +181,8 @@ class Database:
             return self.connection.execute(_psycopg_text(sql), values or None)
         return self.connection.execute(sql, values)
 
-    @contextlib.contextmanager
-    def _readable(self) -> Iterator[None]:
-        self.sound = False
-        with _readable_errors(self.dialect, self.place):
-            yield
-        self.sound = True
+    def _readable(self) -> contextlib.AbstractContextManager[None]:
+        return _readable_errors(self.dialect, self.place)
 
 
 def _only(value: Any) -> Any:
@@ -215,26 +194,17 @@ def _psycopg_text(sql: str) -> str:
     return re.sub(r":([a-z][a-z_0-9]*)", r"%(\1)s", sql)
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, any_thread: bool = False) -> Database:
     """Open `sqlite:///PATH` or `postgresql://…`, making or upgrading its tables where needed.
 
     Raises DatabaseError for an unknown scheme, a place that cannot be opened and a database made by newer code. No
     message contains a password.
     """
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        path = Path(rest[1:])
-        connection, dialect, place = _connect_sqlite(path), "sqlite", str(path)
-    elif scheme in ("postgresql", "postgresql+psycopg"):
-        place = _without_password(rest)
-        connection, dialect = _connect_postgresql(rest, place, autocommit=True), "postgresql"
+    dialect, place, rest = _parts(url)
+    if dialect == "sqlite":
+        connection = _connect_sqlite(Path(place), any_thread=any_thread)
     else:
-        name = scheme if rest else "none"
-        raise DatabaseError(
-            f"The database URL has the scheme {name!r}; expected sqlite:///PATH or postgresql://USER@HOST/NAME.",
-            code="E_DATABASE_URL",
-            exit_code=2,
-        )
+        connection = _connect_postgresql(rest, place, autocommit=True)
     database = Database(connection, dialect, place)
     try:
         if _version(database) != VERSIONS[-1]:
@@ -243,6 +213,52 @@ def open_database(url: str) -> Database:
         database.close()
         raise
     return database
+
+
+def open_pool(url: str, size: int) -> Pool:
+    """A pool that keeps up to `size` connections open for the threads of a server, and makes more where all are used.
+
+    It tests a connection before it lends it, and rolls back what a returned one has left open. Raises DatabaseError
+    for an unknown scheme, and connects only when asked.
+    """
+    import logging
+
+    import sqlalchemy
+
+    dialect, _, _ = _parts(url)
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # whoever lost a connection has its error already
+    return sqlalchemy.create_pool_from_url(
+        "sqlite://" if dialect == "sqlite" else "postgresql+psycopg://",
+        creator=lambda: open_database(url, any_thread=True).connection,
+        poolclass=sqlalchemy.QueuePool,
+        pool_size=size,
+        max_overflow=-1,
+        pre_ping=True,
+        recycle=RENEW_SECONDS,
+        use_lifo=True,
+    )
+
+
+def pooled(pool: Pool, url: str) -> Database:
+    """A connection of the pool for that URL; closing it returns it."""
+    dialect, place, _ = _parts(url)
+    with _readable_errors(dialect, place):
+        return Database(pool.connect(), dialect, place)
+
+
+def _parts(url: str) -> tuple[str, str, str]:
+    """Dialect, place without a password, and what stands after `://`. Raises DatabaseError for an unknown scheme."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        return "sqlite", str(Path(rest[1:])), rest
+    if scheme in ("postgresql", "postgresql+psycopg"):
+        return "postgresql", _without_password(rest), rest
+    name = scheme if rest else "none"
+    raise DatabaseError(
+        f"The database URL has the scheme {name!r}; expected sqlite:///PATH or postgresql://USER@HOST/NAME.",
+        code="E_DATABASE_URL",
+        exit_code=2,
+    )
 
 
 def _version(database: Database) -> str | None:
@@ -300,7 +316,7 @@ def _upgrade(database: Database, rest: str) -> None:
             engine.dispose()
 
 
-def _connect_sqlite(path: Path) -> Any:
+def _connect_sqlite(path: Path, *, any_thread: bool = False) -> Any:
     import sqlite3
 
     try:
@@ -310,7 +326,7 @@ def _connect_sqlite(path: Path) -> Any:
     except OSError as error:
         raise DatabaseError(f"{path} cannot be created: {error.strerror}.", code="E_READ_ONLY") from None
     with _readable_errors("sqlite", str(path)):
-        connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=not any_thread)
         try:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")

@@ -31,11 +31,9 @@ from harness.grading import audit
 from harness.home import Home, open_home
 from harness.server import run
 from harness.server.app import make_app
-from harness.server.pool import Pool
 from harness.server.settings import Settings
 from harness.server.state import GRACE_SECONDS
 from leaderboard import enrolment, records, results, roster
-from tasks.errors import UserError
 from tests.classes import NOW, Class, kept, make_class
 from tests.conftest import Server, books_balance, self_signed
 
@@ -162,38 +160,6 @@ def test_where_the_first_instructor_was_taken_off_the_next_start_makes_another(c
     with home.database() as database:
         live = {person.key: person.role for person in roster.people(database) if not person.disabled_at}
     assert live == {"b01": "student", "instructor-3": "instructor"}
-
-
-def test_a_refusal_keeps_the_connection_and_a_fault_of_the_database_replaces_it(database_url: str) -> None:
-    pool = Pool()
-    with pool.connect(database_url) as first:
-        pass
-    with contextlib.suppress(UserError), pool.connect(database_url) as second, second.transaction():
-        raise UserError("refused", code="E_QUOTA")
-    assert (second is first, len(pool.everyone)) == (True, 1)
-    with pytest.raises(Exception, match="nowhere"), pool.connect(database_url) as third:
-        third.fetch("SELECT 1 FROM nowhere")
-    assert (third is first, pool.everyone) == (True, [])
-    pool.close()
-
-
-def test_a_connection_that_a_restart_of_the_database_cut_is_replaced_before_it_is_asked(mortal: Server) -> None:
-    url, pool = mortal.new_database(), Pool()
-    with pool.connect(url) as first, pool.connect(url) as second:
-        assert second.value("SELECT 1") == 1
-    mortal.kill()
-    assert mortal.start()
-    with pool.connect(url) as third:
-        assert third.value("SELECT 1") == 1
-    assert (third in (first, second), pool.everyone) == (False, [third])
-    assert mortal.process is not None
-    mortal.process.send_signal(signal.SIGINT)  # a quick stop, which says good-bye first
-    mortal.process.wait(20)
-    assert mortal.start()
-    with pool.connect(url) as fourth:
-        assert fourth.value("SELECT 1") == 1
-    assert (fourth is third, pool.everyone) == (False, [fourth])
-    pool.close()
 
 
 @pytest.mark.slow_on_postgresql

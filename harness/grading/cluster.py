@@ -121,10 +121,10 @@ def _on(node: str) -> Any:
 
 def refuse_shared_disk(home: Home, mounts: str) -> None:
     """Raises UserError for a SQLite database on a disk of several machines; `mounts` is /proc/self/mounts."""
-    url = str(home.settings.get("database", "sqlite:///"))
-    if not url.startswith("sqlite"):
+    kind, _, place = home.database_url.partition(":///")
+    if kind != "sqlite":
         return
-    path = Path(url.partition(":///")[2] or home.root / "leaderboard.db").absolute()
+    path = Path(place).absolute()
     places = [line.split()[1:3] for line in mounts.splitlines()]
     kind = max(((len(place), kind) for place, kind in places if path.is_relative_to(place)), default=(0, ""))[1]
     if kind in SHARED_DISKS:

@@ -2,7 +2,7 @@
 
 Permissions are decided only in `harness.course`; this module handles requests: authentication (`harness.server.auth`),
 size and rate limits, the streamed upload, headers, the access log, and one format for all errors.
-Library calls run in the threads of a pool, each with its own database connection.
+Library calls run in threads, each with a database connection of a pool.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from starlette.requests import ClientDisconnect
 from harness.home import Home
 from harness.server import auth
 from harness.server.endpoints import add_handing_in, add_reading, add_sessions, add_tokens, describe
-from harness.server.pool import Pool
 from harness.server.refusals import answer_refusal, refusal
 from harness.server.settings import Settings
 from harness.server.state import BASE, GRACE_SECONDS, THREADS, App, Message, Receive, Send, Server, address_of
+from leaderboard.database import open_pool, pooled
 from tasks.errors import UserError, internal
 
 HEADERS = {
@@ -73,9 +73,9 @@ def make_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    pool = Pool()
+    pool = open_pool(home.database_url, THREADS)
     server = Server(
-        first=replace(home, connect=pool.connect, served=True),
+        first=replace(home, connect=partial(pooled, pool), served=True),
         pool=pool,
         settings=settings,
         clock=clock,

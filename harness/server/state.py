@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 
@@ -20,10 +20,12 @@ from harness.competition import prepared, read_competition
 from harness.home import Home, open_home, override
 from harness.server import auth
 from harness.server.auth import ANYBODY, Login
-from harness.server.pool import Pool
 from harness.server.refusals import OUT_OF_ORDER, Rejected
 from harness.server.settings import Settings
 from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Pool
 
 T = TypeVar("T")
 Message = MutableMapping[str, Any]
@@ -85,7 +87,7 @@ class Server:
     def close(self) -> None:
         """Waits for the threads and closes their connections."""
         self.threads.shutdown(wait=True)
-        self.pool.close()
+        self.pool.dispose()
 
     async def call(self, function: Callable[..., T], *args: Any, **values: Any) -> T:
         """Runs a library call in a thread.
