@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -69,16 +68,16 @@ class Terms:
 class Accepted:
     """An accepted submission. `receipt` is signed JSON (see `leaderboard.receipts`).
 
-    `practice` means that it was late: scored for practice, not ranked, with a separate quota. `used` counts this one
-    and those before it on its quota day; `next_slot` is None while slots are left. `again` means that the same bytes
-    were accepted before: this is that receipt, and no second slot was used.
+    `practice` means that it was late: scored for practice, not ranked, with a separate quota. `used` counts those of
+    the quota day, by the rules in `terms`, now that the file arrived. `again` means that the same bytes were accepted
+    before: this is that receipt, and no second slot was used.
     """
 
     submission: int
     entry: int
     receipt: str
-    used: int
-    next_slot: datetime | None
+    used: int = field(compare=False)
+    terms: Terms = field(compare=False)
     again: bool
     practice: bool = False
 
@@ -143,13 +142,14 @@ def accept(
             earlier = keyed or _latest(db, owner, sha256)
             if earlier is None and client_key == sha256:  # the earlier submission has this key
                 client_key = f"{client_key[: MAX_NAME - 20]}/{_last_entry(db, owner, terms.day)[0] + 1}"
+        entry, quota_day = _last_entry(db, owner, terms.day)
+        used = _used(db, owner, quota_day, practice)
         if earlier is not None:
-            return earlier
+            number, entry, receipt = earlier["id"], earlier["entry"], earlier["receipt"]
+            return Accepted(number, entry, receipt, used, terms, again=True, practice=bool(earlier["practice"]))
         if over and terms.late == "refuse":
             raise UserError(over, code="E_CLOSED", exit_code=5)
-        entry, quota_day = _last_entry(db, owner, terms.day)
         next_slot = terms.next_slot + (date.fromisoformat(quota_day) - day)
-        used = _used(db, owner, quota_day, practice)
         if terms.limited:
             _check_quota(db, owner, quota_day, practice, used, terms, next_slot)
         full = terms.limited and used + 1 >= terms.quota
@@ -198,7 +198,7 @@ def accept(
         )  # fmt: skip
         step("submission")
     step("committed")
-    return Accepted(number, entry + 1, receipt, used + 1, next_slot if full else None, again=False, practice=practice)
+    return Accepted(number, entry + 1, receipt, used + 1, terms, again=False, practice=practice)
 
 
 def reject(db: Database, submission_id: int, problems_code: str, now: datetime, details: str | None = None) -> bool:
@@ -354,12 +354,14 @@ def _check_roster(
     return [member for member in under if not member.fixed]
 
 
-_VALID = "SELECT id, entry, receipt, sha256 FROM submissions WHERE participant_id = :id AND rejected_at IS NULL"
+_VALID = (
+    "SELECT id, entry, receipt, sha256, practice FROM submissions WHERE participant_id = :id AND rejected_at IS NULL"
+)
 _RANKED = f"{_VALID} AND NOT practice"
 
 
-def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, practice: bool) -> Accepted | None:
-    """The earlier acceptance of the same bytes: ranked ones first, and practice ones only for practice."""
+def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, practice: bool) -> Row | None:
+    """The earlier submission of the same bytes: ranked ones first, and practice ones only for practice."""
     live = f"{_VALID} AND (NOT practice OR :practice)"
     values = {"id": participant_id, "practice": practice}
     keyed = db.one(f"{live} AND client_key = :key ORDER BY practice LIMIT 1", **values, key=client_key)
@@ -370,29 +372,18 @@ def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, pr
             code="E_CLIENT_KEY",
             exit_code=8,
         )
-    row = db.one(f"{live} AND sha256 = :sha ORDER BY practice, id LIMIT 1", **values, sha=sha256)
-    return None if row is None else _accepted_again(row)
+    return db.one(f"{live} AND sha256 = :sha ORDER BY practice, id LIMIT 1", **values, sha=sha256)
 
 
-def _latest(db: Database, participant_id: int, sha256: str) -> Accepted | None:
-    """The acceptance of the participant's latest valid file in time, if it has these bytes."""
+def _latest(db: Database, participant_id: int, sha256: str) -> Row | None:
+    """The participant's latest valid file in time, if it has these bytes."""
     row = db.one(f"{_RANKED} ORDER BY entry DESC LIMIT 1", id=participant_id)
-    return None if row is None or row["sha256"] != sha256 else _accepted_again(row)
+    return None if row is None or row["sha256"] != sha256 else row
 
 
-def _keyed(db: Database, participant_id: int, client_key: str) -> Accepted | None:
-    """The acceptance of the participant's valid file in time that came with this key."""
-    row = db.one(f"{_RANKED} AND client_key = :key", id=participant_id, key=client_key)
-    return None if row is None else _accepted_again(row)
-
-
-def _accepted_again(row: Row) -> Accepted:
-    fields = json.loads(row["receipt"])
-    next_slot = fields["next_slot"] and datetime.fromisoformat(fields["next_slot"])
-    practice = fields.get("practice", False)
-    return Accepted(
-        row["id"], row["entry"], row["receipt"], fields["quota_used"], next_slot, again=True, practice=practice
-    )
+def _keyed(db: Database, participant_id: int, client_key: str) -> Row | None:
+    """The participant's valid file in time that came with this key."""
+    return db.one(f"{_RANKED} AND client_key = :key", id=participant_id, key=client_key)
 
 
 def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:

@@ -11,7 +11,6 @@ from datetime import datetime
 from leaderboard import events, queue
 from leaderboard.competitions import find_or_add_version
 from leaderboard.database import Database
-from leaderboard.ranking import find_version
 from leaderboard.receipts import microseconds
 from leaderboard.records import SELECT_SUBMISSIONS, Submission, find_submission
 from leaderboard.rows import Row, made
@@ -149,15 +148,13 @@ def _grades(
     db: Database, columns: str, competition: str, data_version: str, metric_version: str, participant: str | None
 ) -> list[Row]:
     """Rows of the submission id and these columns, of all participants or of one."""
-    version = find_version(db, competition, data_version, metric_version)
-    if version is None:
-        return []
     only = "" if participant is None else "AND p.name = :participant"
     values = {} if participant is None else {"participant": participant}
     return db.fetch(
         f"SELECT g.submission_id, {columns} FROM participants p JOIN grades g ON g.participant_id = p.id "
-        f"WHERE p.competition = :competition AND g.version_id = :version {only}",
-        competition=competition, version=version.id, **values,
+        "WHERE p.competition = :competition AND g.version_id = (SELECT id FROM versions WHERE "
+        f"competition = :competition AND data_version = :data AND metric_version = :metric) {only}",
+        competition=competition, data=data_version, metric=metric_version, **values,
     )  # fmt: skip
 
 

@@ -117,8 +117,12 @@ _ACTS = """
 
 def participant_of(db: Database, competition: str, who: str) -> str:
     """The participant of a person (by key), a team (by name) or, without a roster, any name in a competition."""
-    acts = db.value(f"SELECT {_ACTS} FROM people p WHERE p.key = :who", competition=competition, who=who)
-    return acts or db.value("SELECT handle FROM teams WHERE name = :who", who=who) or who
+    acts = db.value(
+        f"SELECT COALESCE((SELECT {_ACTS} FROM people p WHERE p.key = :who), "
+        "(SELECT handle FROM teams WHERE name = :who))",
+        competition=competition, who=who,
+    )  # fmt: skip
+    return acts or who
 
 
 def participants_of(db: Database, competition: str) -> dict[str, str]:

@@ -48,6 +48,7 @@ SUBMIT = """
 import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
+from harness.competition import find_competition
 from harness.grading.accept import submit
 from harness.home import open_home
 left = [int(sys.argv[3])]
@@ -55,7 +56,8 @@ def step(name):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
-submit(open_home(Path(sys.argv[1])), "hw1", Path(sys.argv[2]), participant="ada",
+home = open_home(Path(sys.argv[1]))
+submit(home, find_competition(home, "hw1"), Path(sys.argv[2]), participant="ada",
        now=datetime(2027, 3, 1, 12, tzinfo=UTC), step=step)
 """
 PREPARE = """
@@ -90,7 +92,8 @@ def test_a_kill_at_any_step_of_submit_costs_one_slot_at_most_and_ends_in_one_gra
     names: list[str] = []
     whole = tmp_path / "whole"
     shutil.copytree(course, whole)
-    submit(open_home(whole), "hw1", file, participant="ada", now=NOW, step=names.append)
+    home = open_home(whole)
+    submit(home, find_competition(home, "hw1"), file, participant="ada", now=NOW, step=names.append)
     assert {"bytes kept", "accepted", "read", "graded", "recorded"} <= set(names)
     recorded = set()
     for place in range(len(names)):
@@ -283,7 +286,7 @@ def test_a_kill_of_the_database_at_any_step_of_a_grading_uses_no_attempt_and_end
     worker.run(one, lambda: NOW, lambda: steps.count(step) > 0 and graded(class_of_one))
     lost = {"attempts": 0, "losses": 1}
     assert all(one == lost for one in attempts), "the database's death is no failure of the submission"
-    assert [line.partition(":")[0] for line in said] == ([] if step == "finished" else ["waiting"])
+    assert [line.partition(":")[0] for line in said] == ([] if step == "recorded" else ["waiting"])
     books_balance(class_of_one)
 
 

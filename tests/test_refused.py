@@ -45,7 +45,7 @@ def submit(
 ) -> None:
     path = home.root.parent / "handed-in.csv"
     path.write_bytes(data)
-    accept.submit(home, "hw1", path, participant=who, now=now, step=step)
+    accept.submit(home, find_competition(home, "hw1"), path, participant=who, now=now, step=step)
 
 
 def refused(home: Home, data: bytes, who: str = "ada", now: datetime = NOW) -> None:

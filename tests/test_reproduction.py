@@ -138,7 +138,7 @@ def told(home: Home, *words: str) -> Any:
 
 def hand_in(home: Home, data: bytes, who: str = "ann") -> int:
     path = write(home, f"{who}.csv", data)
-    return submit(home, "hw13", path, participant=who, now=NOW).accepted.submission
+    return submit(home, find_competition(home, "hw13"), path, participant=who, now=NOW).accepted.submission
 
 
 # The mark

@@ -134,7 +134,7 @@ def test_the_same_file_again_after_an_extension_counts_and_its_practice_stays(ho
 
 def test_a_late_file_is_read_graded_and_called_practice(home: Home, db: Database) -> None:
     file = home.public("hw01") / "sample_submission.csv"
-    done = submit(home, "hw1", file, participant="ada", now=LATE)
+    done = submit(home, find_competition(home, "hw1"), file, participant="ada", now=LATE)
     assert done.accepted.practice
     assert done.grade.scores[0].public > 0
     assert both_boards(home, db) == [[], []]
@@ -145,8 +145,9 @@ def test_the_problems_of_a_refused_file_are_kept_for_its_owner(home: Home, db: D
 
     bad = tmp_path / "bad.csv"
     bad.write_text("id,nothing\n0,1\n")
+    competition = find_competition(home, "hw1")
     with pytest.raises(SubmissionError) as error:
-        submit(home, "hw1", bad, participant="ada", now=DEADLINE)
+        submit(home, competition, bad, participant="ada", now=DEADLINE)
     row = records.submission(db, 1)
     assert row.rejected == error.value.code
     assert row.rejected_details is not None

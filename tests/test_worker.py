@@ -106,9 +106,8 @@ def test_a_worker_grades_as_submit_at_home_does_to_the_last_bit(home: Home, tmp_
     assert state(home, number) == "queued"
     assert work(home) == (True, [])
     assert work(home) == (False, [])
-    accept.submit(
-        home, "hw1", home.public("hw01") / "sample_submission.csv", participant="bob", now=NOW
-    )  # fmt: skip
+    sample = home.public("hw01") / "sample_submission.csv"
+    accept.submit(home, find_competition(home, "hw1"), sample, participant="bob", now=NOW)
     with home.database() as database:
         mine, other = [
             (row.public, row.private, row.details, row.private_details, row.passed_public, row.passed_private)
@@ -131,8 +130,9 @@ def test_a_broken_file_is_rejected_with_the_same_problems_as_at_home_and_gives_i
     problems = found["problems"]
     assert problems[0]["code"] == entry.rejected
     (home.root / "broken.csv").write_bytes(b"id,tested_positive\n0,nan\n")
+    competition = find_competition(home, "hw1")
     with pytest.raises(SubmissionError) as caught:
-        accept.submit(home, "hw1", home.root / "broken.csv", participant="bob", now=NOW)
+        accept.submit(home, competition, home.root / "broken.csv", participant="bob", now=NOW)
     assert "\n".join(f"{problem['code']}  {problem['message']}" for problem in problems) == str(caught.value)
     assert found["total"] == caught.value.total
     balanced(home)

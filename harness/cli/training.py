@@ -271,8 +271,6 @@ def submit_baseline(home: Any, competition: Any, name: str, file: Path) -> None:
     from harness.shown import shown
     from harness.words import number
 
-    done = submit_file(
-        home, competition.name, file, participant=name, now=common.clock(), kind="baseline", limited=False
-    )
+    done = submit_file(home, competition, file, participant=name, now=common.clock(), kind="baseline", limited=False)
     for score, card in zip(done.grade.scores, competition.metrics, strict=True):
         click.echo(f"{name}: public {card.label} {number(card.digits)(shown(score.public, card.digits))}")

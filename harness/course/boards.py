@@ -42,13 +42,12 @@ if TYPE_CHECKING:
     from leaderboard.ranking import BoardRow as Ranked
 
 
-def place_of(home: Home, database: Database, competition: Competition, participant: str) -> Place | None:
+def place_of(database: Database, competition: Competition, versions: tuple[str, str], participant: str) -> Place | None:
     """A participant's row of the public board, without computing the rest of the board."""
     from leaderboard import ranking
 
     if not participant or competition.quiz:
         return None
-    versions = read_versions(home, competition)
     found = ranking.place(database, competition.key, *versions, participant)
     if found is None:
         return None

@@ -22,6 +22,7 @@ from harness.course.boards import place_of
 from harness.course.limits import quota_of
 from harness.course.types import About, BarCard, DataFile, Files, Homework, HomeworkRow, Homeworks, Me
 from harness.home import Home, local, locked
+from harness.versions import read_versions
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def homeworks(home: Home, viewer: Viewer, now: datetime) -> Homeworks:
         )
         if not viewer.at_home:
             with home.database() as database:
-                place = place_of(home, database, competition, participant_of(database, competition, viewer))
+                versions = read_versions(home, competition, database)
+                place = place_of(database, competition, versions, participant_of(database, competition, viewer))
             bars = [bar.name for bar in competition.bars if bar.comparable]
             row = replace(row, **_clocks(home, viewer, competition, now), bars=bars, place=place)
         rows.append(row)

@@ -8,21 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.competition import (
-    Competition,
-)
-from harness.course.access import Viewer, find, participant_of, require_write, terms_of
+from harness.competition import Competition
+from harness.course.access import Viewer, find, participant_of, require_write
 from harness.course.entries import Accepted as AcceptedCard
 from harness.course.entries import Slots, Submitted
-from harness.course.limits import quota_of
-from harness.course.record import states_of, submission
+from harness.course.record import Standing, states_of, submission_of
 from harness.home import Home, local
 from harness.versions import read_versions
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from leaderboard.acceptance import Accepted, Upload
-    from leaderboard.database import Database
 
 
 def submit_limit(home: Home, viewer: Viewer, hw: str, now: datetime) -> int:
@@ -40,21 +36,19 @@ def submit_accept(
 ) -> AcceptedCard:
     """Records a file whose bytes are stored; it is graded later. The same key and bytes give the same receipt."""
     from harness.grading.accept import accept_file
+    from leaderboard import records, results, roster
 
     require_write(viewer)
     check_message(upload.message)
     competition = find(home, viewer, hw)
     with home.database() as database:
-        accepted = accept_file(
-            home,
-            database,
-            competition,
-            upload,
-            participant=participant_of(database, competition, viewer),
-            person=None if viewer.at_home else viewer.key,
-            step=step,
-        )
-        return _accepted(home, viewer, database, competition, accepted, upload.arrived)
+        acts = participant_of(database, competition, viewer)
+        person = None if viewer.at_home else viewer.key
+        accepted = accept_file(home, database, competition, upload, participant=acts, person=person, step=step)
+        entry = records.submission(database, accepted.submission)
+        grades = results.public_grades(database, competition.key, *read_versions(home, competition, database), acts)
+        standing = states_of(home, database, competition, [entry], grades, upload.arrived)[entry.id]
+        return _card(home, competition, accepted, standing, acts, roster.display_names(database).get(acts, acts))
 
 
 def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: datetime) -> Submitted:
@@ -65,34 +59,28 @@ def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: d
     check_message(message)
     with home.database() as database:
         home = home.holding(database)
-        acts = participant_of(database, find(home, viewer, hw), viewer)
-        done = submit_file(home, hw, path, participant=acts, now=now, message=message)
-        accepted = _accepted(home, viewer, database, done.competition, done.accepted, now)
-        return Submitted(accepted, submission(home, viewer, done.accepted.submission, now))
+        competition = find(home, viewer, hw)
+        acts = participant_of(database, competition, viewer)
+        done = submit_file(home, competition, path, participant=acts, now=now, message=message)
+        seen = submission_of(home, database, competition, acts, done.accepted.submission, now, own=True)
+    standing = Standing(seen.state, seen.position, seen.code)
+    return Submitted(_card(home, competition, done.accepted, standing, acts, seen.name), seen)
 
 
-def _accepted(
-    home: Home, viewer: Viewer, database: Database, competition: Competition, accepted: Accepted, now: datetime
+def _card(
+    home: Home, competition: Competition, accepted: Accepted, standing: Standing, participant: str, name: str
 ) -> AcceptedCard:
     """The answer to an accepted file: its number, queue position, remaining quota and receipt."""
-    from leaderboard import records, results, roster
-
-    versions = read_versions(home, competition, database)
-    entry = records.submission(database, accepted.submission)
-    grades = results.public_grades(database, competition.key, *versions, entry.participant)
-    terms = terms_of(home, database, competition, viewer, now)
-    used = accepted.used
-    if accepted.again:  # its receipt has the quota of the day it arrived
-        used = quota_of(home, database, competition, viewer, now).used
+    used, terms = accepted.used, accepted.terms
     return AcceptedCard(
-        **vars(states_of(home, database, competition, [entry], grades, now)[entry.id]),
+        **vars(standing),
         homework=competition.name,
         edition=competition.edition,
         submission=accepted.submission,
         again=accepted.again,
-        participant=entry.participant,
-        name=roster.display_names(database).get(entry.participant, entry.participant),
-        practice=entry.practice,
+        participant=participant,
+        name=name,
+        practice=accepted.practice,
         quota=Slots(used, max(0, terms.quota - used), terms.quota, local(home, terms.next_slot)),
         receipt=json.loads(accepted.receipt),
     )

@@ -99,22 +99,30 @@ def submissions(
 
 def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> SubmissionCard:
     """One submission: its state, its problems, its public scores, and its rank on the public board."""
-    from leaderboard import records, results, roster
-
     with home.database() as database:
         entry, competition = own_submission(home, viewer, database, number)
         own = viewer.at_home or participant_of(database, competition, viewer) == entry.participant
-        shown = roster.display_names(database).get(entry.participant, entry.participant)
-        versions = read_versions(home, competition, database)
-        grades = results.public_grades(database, competition.key, *versions, entry.participant)
-        grade = grades.get(entry.id)
-        states = states_of(home, database, competition, [entry], grades, now)
-        private = _private_scores(database, competition, versions, entry.participant, now)
-        opened = results.private_details(database, entry.id, *versions) if entry.id in private else None
-        entries = records.submissions(database, competition.key, entry.participant)
-        cut, counts = cut_of(competition), grade is not None and not entry.practice and not competition.quiz
-        place = place_of(home, database, competition, entry.participant) if counts else None
-        marked = marks_of(database, competition)
+        return submission_of(home, database, competition, entry.participant, number, now, own=own)
+
+
+def submission_of(
+    home: Home, database: Database, competition: Competition, participant: str, number: int, now: datetime, *, own: bool
+) -> SubmissionCard:
+    """The same for a submission of this participant, by a reader who may see it."""
+    from leaderboard import records, results, roster
+
+    entries = records.submissions(database, competition.key, participant)
+    entry = next(one for one in entries if one.id == number)
+    shown = roster.display_names(database).get(participant, participant)
+    versions = read_versions(home, competition, database)
+    grades = results.public_grades(database, competition.key, *versions, participant)
+    grade = grades.get(number)
+    states = states_of(home, database, competition, [entry], grades, now)
+    private = _private_scores(database, competition, versions, participant, now)
+    opened = results.private_details(database, number, *versions) if number in private else None
+    cut, counts = cut_of(competition), grade is not None and not entry.practice and not competition.quiz
+    place = place_of(database, competition, versions, participant) if counts else None
+    marked = marks_of(database, competition)
     details, hidden = json.loads(grade.details) if grade else {}, json.loads(opened or "{}")
     found = json.loads(entry.rejected_details or "[]")
     problems, total = (found, len(found)) if isinstance(found, list) else (found["problems"], found["total"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.answers import Secret, read_secret, receipts_key
 from harness.clocks import terms
-from harness.competition import Competition, find_competition, read_competition
+from harness.competition import Competition, read_competition
 from harness.grading.scoring import cleared, grade, grade_here, public_side, read_predictions
 from harness.grading.settle import settle
 from harness.home import Home
@@ -48,7 +48,6 @@ class RulesChangedError(Exception):
 class Submitted:
     """An accepted submission, the public part of its grade, and the bars it clears."""
 
-    competition: Competition
     accepted: Accepted
     grade: Grade
     bars: tuple[str, ...]
@@ -56,7 +55,7 @@ class Submitted:
 
 def submit(
     home: Home,
-    name: str,
+    competition: Competition,
     path: Path,
     *,
     participant: str,
@@ -74,7 +73,6 @@ def submit(
     called after each step, for fault tests. Raises SubmissionError for a file that cannot be scored, and
     UserError for an exhausted quota or a participant who cannot submit.
     """
-    competition = find_competition(home, name)
     data = load(path, competition.format.max_bytes)
     secret = read_secret(home, competition)
 
@@ -107,9 +105,7 @@ def submit(
         step("graded")
         settle(home, database, secret, accepted.submission, result, now)
         step("recorded")
-    return Submitted(
-        competition, accepted, public_side(result), cleared(competition, result, competition.bars, private=False)
-    )
+    return Submitted(accepted, public_side(result), cleared(competition, result, competition.bars, private=False))
 
 
 def accept_file(

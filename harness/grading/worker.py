@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from leaderboard.queue import Lease
 
 
-STEPS = ("leased", "forked", "answered", "recorded", "finished")
+STEPS = ("leased", "forked", "answered", "recorded")
 """The names that `work` passes to `step`, in order, for tests that kill it there."""
 
 MARGIN = timedelta(seconds=60)
@@ -169,8 +169,6 @@ def settle_lease(
             worker.log(f"submission {lease.submission}: given up; `lhy-grade grade --pending` tries it again")
         return
     step("recorded")
-    queue.finish(database, lease.submission)
-    step("finished")
 
 
 def next_lease(worker: Worker, database: Database, clock: Callable[[], datetime]) -> Lease | None:
@@ -200,8 +198,8 @@ def _grade_leased(
 
 
 def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, answer: Answer, now: datetime) -> bool:
-    """Records a grade or a rejection; returns whether there was one."""
-    from leaderboard import results
+    """Records a grade or a rejection, which ends the lease; returns whether there was one."""
+    from leaderboard import queue, results
 
     result = answer.grade or answer.refused
     if result is None:
@@ -212,9 +210,13 @@ def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, an
         if error.code != "E_CONFLICT":
             raise
         # Another worker was first, or a file with a grade of an older version can no longer be read: that one fails.
-        return answer.refused is None or lease.submission in results.public_grades(
-            database, lease.competition, *worker.versions[lease.competition], lease.participant
+        versions = worker.versions[lease.competition]
+        settled = answer.refused is None or lease.submission in results.public_grades(
+            database, lease.competition, *versions, lease.participant
         )
+        if settled:
+            queue.finish(database, lease.submission)
+        return settled
     return True
 
 
