@@ -1,4 +1,4 @@
-"""The archive of a homework's files: made once, fetched in one request, unpacked with suspicion."""
+"""The archive of a homework's files: made once, fetched in one request, and listed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import shutil
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,62 +16,16 @@ from click.testing import Result
 
 from harness import archive
 from harness.build import damaged_files
-from harness.competition import Competition, find_competition, prepared
+from harness.competition import find_competition, prepared
 from harness.course import access, catalogue, download, remote, transport
-from harness.course.types import Files
 from harness.home import Home, open_home
-from harness.plans import plan_own
-from harness.prepare import prepare
 from tasks.base import UserError
-from tests import class_server
-from tests.class_server import Served, call, issue, log_in, serving
+from tests import archived, class_server
+from tests.archived import MANY, NOW, make, members
+from tests.class_server import Served, call, issue
 
-NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
-MANY = 400
-folders, home, served = class_server.folders, class_server.home, class_server.served
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a competition of one's own whose data are many small files in folders."""
-    root = tmp_path_factory.mktemp("pictures")
-    data = root / "data"
-    for part in ("training", "testing"):
-        (data / "food" / part).mkdir(parents=True)
-        for n in range(MANY // 2):
-            (data / "food" / part / f"{n:04d}.jpg").write_bytes(hashlib.sha256(f"{part}{n}".encode()).digest() * 30)
-    (data / "notes.txt").write_text("several words. " * 500)
-    (root / "solution.csv").write_text("id,label\n" + "".join(f"{n},{label(n)}\n" for n in range(50)))
-    make(open_home(root / "home"), root, data)
-    return root
-
-
-def label(n: int) -> int:
-    """An answer that follows from nothing else."""
-    return hashlib.sha256(str(n).encode()).digest()[0] % 5
-
-
-def make(home: Home, root: Path, data: Path) -> Competition:
-    plan = plan_own("food", root / "solution.csv", "rmse", title=None, public=data, higher_is_better=None,
-                    public_share=0.5)  # fmt: skip
-    return prepare(home, plan, seed=None, new_data=True, reason="x", accept_leaks=False,
-                   now=NOW).competition  # fmt: skip
-
-
-@pytest.fixture
-def food(pictures: Path, home: Home) -> Iterator[Served]:
-    """The competition with many files, served to the people of `home`."""
-    shutil.copytree(pictures / "home" / "public" / "food", home.public("food"))
-    shutil.copytree(pictures / "home" / "public" / ".archives", home.root / "public" / ".archives", dirs_exist_ok=True)
-    shutil.copytree(pictures / "home" / "secret" / "food", home.root / "secret" / "food")
-    with serving(home) as running:
-        log_in(running)
-        yield running
-
-
-def members(path: Path) -> list[str]:
-    with zipfile.ZipFile(path) as packed:
-        return packed.namelist()
+folders, home = class_server.folders, class_server.home
+pictures, food = archived.pictures, archived.food
 
 
 def same(one: Path, other: Path) -> bool:
@@ -288,130 +240,6 @@ def test_it_goes_into_the_folder_that_is_named(
     done = call("files", "food", "--download", target)
     assert done.exit_code == 0, done.output
     assert same(tmp_path / "here" / target, food.home.public("food"))
-
-
-# Archives that are not what they should be.
-
-
-def listing_of(files: dict[str, bytes]) -> list[dict[str, Any]]:
-    return [{"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for name, data in files.items()]  # fmt: skip
-
-
-def manifest_of(files: dict[str, bytes]) -> bytes:
-    listed = {entry["file"]: {k: entry[k] for k in ("bytes", "sha256")} for entry in listing_of(files)}
-    return json.dumps({"schema": 1, "files": listed}).encode()
-
-
-FILES = {"a.csv": b"a,b\n" * 2000, "d/b.csv": b"b" * 100}
-
-
-def write(path: Path, members: list[tuple[str, bytes, int]]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, data, mode in members:
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = mode << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            packed.writestr(entry, data)
-
-
-PLAIN = [(name, data, 0) for name, data in FILES.items()]
-MANIFEST = ("manifest.json", manifest_of(FILES), 0)
-HOSTILE = {
-    "a member too many": [*PLAIN, MANIFEST, ("../../evil", b"x", 0)],
-    "a member with an absolute name": [PLAIN[0], ("/tmp/evil", b"b" * 100, 0), MANIFEST],
-    "a member too few": [PLAIN[0], MANIFEST],
-    "no manifest": PLAIN,
-    "a member twice": [*PLAIN, PLAIN[0], MANIFEST],
-    "a link": [PLAIN[0], ("d/b.csv", b"b" * 100, stat.S_IFLNK | 0o777), MANIFEST],
-    "a device": [PLAIN[0], ("d/b.csv", b"b" * 100, stat.S_IFCHR | 0o777), MANIFEST],
-    "another size": [PLAIN[0], ("d/b.csv", b"b" * 99, 0), MANIFEST],
-    "another content": [PLAIN[0], ("d/b.csv", b"c" * 100, 0), MANIFEST],
-    "a bomb": [PLAIN[0], ("d/b.csv", b"b" * 10_000_000, 0), MANIFEST],
-    "another manifest": [*PLAIN, ("manifest.json", manifest_of(FILES | {"x": b"y"}), 0)],
-    "a manifest of nonsense": [*PLAIN, ("manifest.json", b"[" * 100_000, 0)],
-    "a folder in place of a file": [PLAIN[0], ("d/b.csv/", b"", 0), MANIFEST],
-}
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("what", HOSTILE)
-def test_a_strange_archive_is_refused_and_writes_nothing_elsewhere(what: str, tmp_path: Path) -> None:
-    path, folder = tmp_path / "x.zip", tmp_path / "in" / "files"
-    folder.parent.mkdir()
-    write(path, HOSTILE[what])
-    with pytest.raises(UserError) as error:
-        archive.unpack(path, listing_of(FILES), folder, lambda count: None)
-    assert (error.value.code, error.value.exit_code) == ("E_MANIFEST", 8)
-    assert {p.name for p in tmp_path.iterdir()} == {"x.zip", "in"}
-    assert {p.name for p in (tmp_path / "in").iterdir()} <= {"files"}
-    assert not [p for p in tmp_path.rglob("*") if p.is_symlink()]
-    assert sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) < 20_000
-
-
-def test_a_good_archive_is_unpacked(tmp_path: Path) -> None:
-    write(tmp_path / "x.zip", [*PLAIN, MANIFEST])
-    told: list[int] = []
-    archive.unpack(tmp_path / "x.zip", listing_of(FILES), tmp_path / "files", told.append)
-    assert {name: (tmp_path / "files" / name).read_bytes() for name in FILES} == FILES
-    assert sum(told) == sum(map(len, FILES.values())) + len(MANIFEST[1])
-
-
-@pytest.mark.parametrize("at", range(0, 1000, 37))
-def test_a_damaged_archive_never_ends_in_a_traceback_or_in_damaged_files(tmp_path: Path, at: int) -> None:
-    path = tmp_path / "x.zip"
-    write(path, [*PLAIN, MANIFEST])
-    data = bytearray(path.read_bytes())
-    data[at * len(data) // 1000] ^= 0x41
-    for content in (bytes(data), bytes(data[: at * len(data) // 1000])):
-        path.write_bytes(content)
-        try:
-            archive.unpack(path, listing_of(FILES), tmp_path / "files", lambda count: None)
-        except UserError:
-            pass
-        else:
-            assert {name: (tmp_path / "files" / name).read_bytes() for name in FILES} == FILES
-        shutil.rmtree(tmp_path / "files", ignore_errors=True)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"bytes": 10**12},
-        {"file": "../evil.zip"},
-        {"file": "/tmp/evil.zip"},
-        {"sha256": "0" * 64},
-    ],
-)
-def test_what_a_server_says_of_its_archive_is_not_believed(
-    food: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
-) -> None:
-    real = remote.RemoteCourse.files
-
-    def lying(self: remote.RemoteCourse, hw: str) -> Files:
-        listing = real(self, hw)
-        assert listing.archive is not None
-        return replace(listing, archive=replace(listing.archive, **change))
-
-    monkeypatch.setattr(remote.RemoteCourse, "files", lying)
-    done = call("files", "food", "--download")
-    assert done.exit_code == 8, done.output
-    assert "internal" not in done.stderr
-    assert not (tmp_path / "food").exists()
-    assert not list(tmp_path.rglob("evil.zip"))
-
-
-def test_a_full_disk_while_it_is_unpacked_is_said_as_such(
-    food: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(archive, "_unpack_one", full)
-    done = call("files", "food", "--download")
-    assert done.exit_code == 10
-    assert "No space left" in done.stderr
-    assert not (tmp_path / "food").exists()
 
 
 # Lists.

@@ -26,7 +26,8 @@ from leaderboard import queue, results
 from leaderboard.acceptance import Upload
 from submissions.store import keep
 from tasks.errors import UserError
-from tests.conftest import Server, books_balance, few
+from tests.conftest import books_balance, few
+from tests.postgres import Server
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)

@@ -37,7 +37,8 @@ from leaderboard.acceptance import Accepted, Upload
 from leaderboard.database import Database
 from submissions.store import keep
 from tasks.errors import UserError
-from tests.conftest import Server, books_balance
+from tests.conftest import books_balance
+from tests.postgres import Server
 
 pytestmark = pytest.mark.slow_on_postgresql
 

@@ -25,17 +25,17 @@ from tasks.hw05_transformer import official as talks
 from tasks.hw06_gan import networks
 from tasks.hw10_attack import official as attacks
 from tasks.hw13_compression import LAYOUTS
+from tests import hw06_given as hw06
+from tests import hw10_given as hw10
 from tests import test_hw01_official as hw01
 from tests import test_hw02_classification as hw02
 from tests import test_hw03_cnn as hw03
 from tests import test_hw03_own as hw03_own
 from tests import test_hw04_self_attention as hw04
 from tests import test_hw05_transformer as hw05
-from tests import test_hw06_judge as hw06
 from tests import test_hw07_bert as hw07
 from tests import test_hw08_anomaly as hw08
 from tests import test_hw08_own as hw08_own
-from tests import test_hw10_attack as hw10
 from tests import test_hw11_adaptation as hw11
 from tests import test_hw14_lifelong as hw14
 from tests import test_hw15_meta as hw15

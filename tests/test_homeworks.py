@@ -36,8 +36,8 @@ from tasks.hw13_compression import MODEL_FILE, TEACHER_FILE
 from tasks.hw13_compression import networks as compressed
 from tasks.streams import fixed
 from tasks.tensor_formats import ModelFormat
+from tests import hw10_given as hw10
 from tests import test_hw09_explainable as hw09
-from tests import test_hw10_attack as hw10
 from tests import test_hw13_compression as hw13
 from tests import test_hw14_lifelong as hw14
 from tests.conftest import SHORT, reseal

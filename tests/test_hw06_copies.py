@@ -15,7 +15,7 @@ from tasks import copies
 from tasks.base import SubmissionError
 from tasks.hw06_gan import FORMAT, judge, world
 from tests.files import write
-from tests.test_hw06_judge import Images, compressed
+from tests.hw06_given import Images, compressed
 
 
 @pytest.fixture(scope="module")

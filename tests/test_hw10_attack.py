@@ -1,149 +1,40 @@
-"""HW10: the world, the networks, the ball to the pixel, the black box and its secrets, the attacks, the course's."""
+"""HW10: the world, the networks, the ball to the pixel, the black box and its secrets, the attacks."""
 
 from __future__ import annotations
 
-import io
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch.nn import functional
 
 from baselines import hw10_attack as baseline
-from harness.answers import Secret, read_secret
-from harness.competition import find_competition
+from harness.answers import Secret
 from harness.grading.scoring import grade_here
-from harness.home import Home
 from submissions.reader import read
-from tasks.base import PRIVATE, PUBLIC, SubmissionError, UserError
-from tasks.formats import ImagesFormat
+from tasks.base import PUBLIC, SubmissionError, UserError
 from tasks.hw10_attack import (
     ATTACKED,
-    CIFAR,
     EPSILON,
-    KINDS,
     PICTURES_FILE,
-    TASK,
-    form_of,
     judge,
     networks,
-    official,
     victims,
     world,
 )
-from tasks.hw10_attack.pack import packed, png
-from tasks.hw10_attack.victims import Pictures
-from tasks.streams import fixed
+from tests import hw10_given
 from tests.bench.tricks import hw10 as tricks
-from tests.bench.tricks.frame import World
-from tests.conftest import SHARED, few, made_in, needs
-from tests.files import archive_of, members
-from tests.test_images_png import END, chunk, header
-from tests.test_images_png import packed as rows_of
+from tests.conftest import few, made_in
+from tests.hw10_given import FORM, given_pictures, moved, swapped
 
-FORM = form_of(KINDS)
-PLACE = "cat/cat7.png"
-
-
-def winner(home: Home, secret: Secret) -> bytes:
-    """An attack on the hidden networks themselves, but for three private pictures."""
-    usage = secret.answers.usage
-    assert usage is not None
-    files = dict(members(tricks.white_box(World(home.public("hw10"), secret), fixed(0), "small")))
-    given = dict(members((home.public("hw10") / "sample_submission.tgz").read_bytes()))
-    kept = {name: given[name] for name in np.array(FORM.names)[usage == PRIVATE][:3].tolist()}
-    return archive_of((files | kept).items())
-
-
-def swapped(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-    """An archive with another file in place of one picture."""
-
-    def make(data: bytes) -> bytes:
-        return archive_of((name, change(one) if name == PLACE else one) for name, one in members(data))
-
-    return make
-
-
-def saved(mode: str = "RGB", kind: str = "PNG", side: int = 32) -> Callable[[bytes], bytes]:
-    def make(data: bytes) -> bytes:
-        stream = io.BytesIO()
-        Image.open(io.BytesIO(data)).convert(mode).resize((side, side)).save(stream, kind)
-        return stream.getvalue()
-
-    return make
-
-
-def moved(by: int, place: tuple[int, int, int] = (5, 9, 1)) -> Callable[[bytes], bytes]:
-    """One colour of one pixel changed, to the side where there is room."""
-
-    def make(data: bytes) -> bytes:
-        pixels = np.asarray(Image.open(io.BytesIO(data))).astype(np.int16)
-        pixels[place] += by if pixels[place] < 128 else -by
-        return png(pixels.astype(np.uint8))
-
-    return make
-
-
-def of_rows(head: bytes, data: bytes) -> bytes:
-    """A PNG of a header and given rows."""
-    return b"\x89PNG\r\n\x1a\n" + head + rows_of(data) + END
-
-
-WRONG: dict[str, Callable[[bytes], bytes]] = {
-    "off by nine in one pixel": swapped(moved(9)),
-    "around the end of the bytes": swapped(moved(127)),
-    "another picture": swapped(lambda data: png(np.zeros((32, 32, 3), np.uint8))),
-    "JPEG named .png": swapped(saved(kind="JPEG")),
-    "a palette": swapped(saved("P")),
-    "transparency": swapped(saved("RGBA")),
-    "grey": swapped(saved("L")),
-    "16 bits": swapped(lambda data: of_rows(header(32, 32, depth=16), bytes(32 * 193))),
-    "interlaced": swapped(lambda data: of_rows(header(32, 32, interlaced=1), bytes(32 * 97))),
-    "another size": swapped(saved(side=33)),
-    "a long text": swapped(lambda data: data[:33] + chunk(b"tEXt", b"a\0" + bytes(10**5)) + data[33:]),
-    "a picture too few": lambda data: archive_of(members(data)[1:]),
-    "cat07": lambda data: archive_of((name.replace("cat7.", "cat07."), one) for name, one in members(data)),
-    "a folder around all": lambda data: archive_of((f"data/{name}", one) for name, one in members(data)),
-}
-TOLD = {
-    **dict.fromkeys(("off by nine in one pixel", "around the end of the bytes", "another picture"), ("E_BALL", PLACE)),
-    **dict.fromkeys(("JPEG named .png", "16 bits", "interlaced"), ("E_IMAGE_KIND", PLACE)),
-    **dict.fromkeys(("a palette", "transparency", "grey"), ("E_IMAGE_MODE", PLACE)),
-    "another size": ("E_IMAGE_PIXELS", PLACE),
-    "a long text": ("E_MEMBER_SIZE", ""),
-    "a picture too few": ("E_MEMBER_MISSING", ""),
-    "cat07": ("E_MEMBER_UNKNOWN", ""),
-    "a folder around all": ("E_MEMBER_FOLDER", ""),
-}
-"""The code of a refusal, and the picture that it names."""
+home, public, secret = hw10_given.home, hw10_given.public, hw10_given.secret
 
 
 # The world
-
-
-@pytest.fixture
-def home(homes: Callable[[str], Home]) -> Home:
-    return homes("hw10")
-
-
-@pytest.fixture
-def public(home: Home) -> Path:
-    return home.public("hw10")
-
-
-@pytest.fixture
-def secret(home: Home) -> Secret:
-    return read_secret(home, find_competition(home, "hw10"))
-
-
-def given_pictures(public: Path) -> Pictures:
-    return np.asarray(np.load(public / PICTURES_FILE))
 
 
 def test_students_get_pictures_three_networks_and_what_these_learned_from(public: Path) -> None:
@@ -416,134 +307,3 @@ def test_a_proxy_that_is_attacked_forgets_what_it_knew(public: Path) -> None:
     found = tricks.attacked(pictures, proxies[:1], baseline.Config(epochs=5, step=2.0))
     said = victims.says(proxies[0], found).argmax(axis=1)
     assert (said == tricks.LABELS).mean() < 0.5 * (victims.says(proxies[0], pictures).argmax(1) == tricks.LABELS).mean()
-
-
-# The course's files
-
-
-def drawn(rng: np.random.Generator, label: int) -> NDArray[np.uint8]:
-    """A picture whose mean colour tells its class."""
-    colour = np.array([40 + 20 * label, 220 - 20 * label, 30 + 90 * (label % 3)])
-    return (colour + rng.normal(0, 20, (32, 32, 3))).clip(0, 255).astype(np.uint8)
-
-
-def given(place: Path, kind: str = "course") -> Path:
-    rng = np.random.default_rng(0)
-    for label, name in enumerate(CIFAR):
-        for number in range(24):
-            folders = {"train": f"cifar/train/{name}/{number:04d}.png"}
-            if kind == "cifar10":
-                folders["test"] = f"cifar/test/{name}/{number:04d}.png"
-            elif number < 20:
-                folders["course"] = f"data/{name}/{name}{number + 1}.png"
-            for path in folders.values():
-                (place / path).parent.mkdir(parents=True, exist_ok=True)
-                (place / path).write_bytes(png(drawn(rng, label)))
-    return place
-
-
-def imported(kind: str, place: Path, folder: Path) -> Path:
-    """What `make` writes, in tiny networks."""
-    made_in(folder, partial(official.make, kind, processes=1), source=place)
-    return folder
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    few(monkeypatch)
-    monkeypatch.setattr(official, "EPOCHS", (1, 1))
-
-
-def test_the_courses_pictures_are_found_by_name_and_two_before_ten(quick: None, tmp_path: Path) -> None:
-    place = given(tmp_path / "course")
-    public = imported("course", place, tmp_path / "public")
-    form = form_of(CIFAR)
-    pictures = given_pictures(public)
-    for at in (0, 1, 9, 10, 199):
-        assert np.array_equal(pictures[at], np.asarray(Image.open(place / "data" / form.names[at])))
-    assert form.names[1] == "airplane/airplane2.png"
-    assert len(np.load(public / "training_labels.npy")) == 120
-
-
-def test_pictures_of_ones_own_of_cifar10_are_chosen_from_its_test_part(quick: None, tmp_path: Path) -> None:
-    place = given(tmp_path / "cifar", "cifar10")
-    pictures = given_pictures(imported("cifar10", place, tmp_path / "public"))
-    test = {np.asarray(Image.open(path)).tobytes(): path.parent.name for path in place.rglob("test/*/*.png")}
-    folders = [name.partition("/")[0] for name in form_of(CIFAR).names]
-    assert [test[picture.tobytes()] for picture in pictures] == folders
-
-
-DAMAGED: list[tuple[str, Callable[[Path], object], str]] = [
-    ("2022", lambda place: (place / "data/cat/cat7.png").unlink(), "1 are missing, first cat/cat7.png"),
-    ("2022", lambda place: shutil.rmtree(place / "data"), "airplane/airplane1.png to truck/truck20.png"),
-    ("2022", lambda place: shutil.rmtree(place / "cifar"), "pictures such as train/airplane/1.png"),
-    ("2022", lambda place: shutil.rmtree(place / "cifar/train/dog"), "pictures in train/dog; found 0"),
-    (
-        "2022",
-        lambda place: (
-            shutil.copytree(place / "data/dog", place / "more/cat", dirs_exist_ok=True)
-            and (place / "more/cat/dog1.png").rename(place / "more/cat/cat1.png")
-        ),
-        "expected one cat/cat1.png",
-    ),
-    ("2022", lambda place: (place / "data/dog/dog1.png").write_bytes(b"GIF8"), "dog1.png: expected a whole PNG"),
-    (
-        "2022",
-        lambda place: (place / "data/dog/dog1.png").write_bytes(png(np.zeros((33, 32, 3), np.uint8))),
-        "expected 32 x 32 pixels; found 32 x 33",
-    ),
-    ("cifar10", lambda place: shutil.rmtree(place / "cifar/test/ship"), "at least 20 pictures in test/ship"),
-]
-"""An edition, what is missing or damaged of its files, and what the refusal says."""
-
-
-def test_nothing_clears_a_threshold_of_the_course() -> None:
-    for year in ("2021", "2022", "2023"):
-        for bar in TASK.edition(year).bars:
-            assert not bar.passed({ATTACKED.name: 0.0}, {ATTACKED.name: False}, private=False)
-
-
-@needs("hw10-images")
-@needs("submissions")
-def test_the_students_archives_are_taken_against_the_courses_pictures(tmp_path: Path) -> None:
-    from tasks.sources import opened
-
-    with opened(SHARED / "hw10-images", r".+\.png") as files:
-        pictures = official.read_course(files)
-    np.save(tmp_path / PICTURES_FILE, pictures)
-    form = form_of(CIFAR)
-    paths = sorted((SHARED / "submissions/hw10-2022").glob("*.tgz"))
-    assert paths
-    for path in paths:
-        columns = read(path.read_bytes(), form)
-        assert judge.check(form, columns, tmp_path).notes == ()
-        far = np.abs(columns["image"].astype(int) - pictures).reshape(200, -1).max(axis=1)
-        assert far.max() == EPSILON
-        wrong = columns["image"].copy()
-        wrong[3, 4, 5, 1] = (int(pictures[3, 4, 5, 1]) + 9) if pictures[3, 4, 5, 1] < 128 else pictures[3, 4, 5, 1] - 9
-        with pytest.raises(SubmissionError, match=r"airplane/airplane4\.png.*row 4, column 5, green"):
-            judge.check(form, {"image": wrong}, tmp_path)
-
-
-@needs("cifar10")
-@needs("hw10-images")
-@pytest.mark.slow
-def test_the_courses_pictures_and_real_training_pictures_are_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few(monkeypatch)
-    monkeypatch.setattr(official, "EPOCHS", (1, 1))
-    place = tmp_path / "given"
-    place.mkdir()
-    for one in (SHARED / "hw10-images/hw10-200-reconstructed.zip", SHARED / "cifar10/cifar10-jpg-6000.zip"):
-        (place / one.name).symlink_to(one)
-        shutil.copyfile(one, place / f"copy-{one.name}")
-        (place / one.name).unlink()
-    public = imported("course", place, tmp_path / "public")
-    assert len(np.load(public / "training_labels.npy")) == 2500
-    assert isinstance(TASK.edition("2022").format, ImagesFormat)
-    data = (SHARED / "submissions/hw10-2022/shihyu-014.tgz").read_bytes()
-    columns = judge.check(form_of(CIFAR), read(data, form_of(CIFAR)), tmp_path / "public.secret").columns
-    right = judge.run(form_of(CIFAR), columns, tmp_path / "public.secret").columns["right"]
-    assert right.shape == (200,)
-    assert packed(columns["image"], form_of(CIFAR)) == packed(columns["image"], form_of(CIFAR))

@@ -1,11 +1,9 @@
-"""Every leak check finds the leak that is planted for it, and none alarms on clean data."""
+"""Leak checks of rows, order, features and groups: each finds the leak that is planted, none alarms on clean data."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Made
-from tasks.leaks import files, find_leaks, rows
+from tasks.leaks import find_leaks, rows
 from tasks.leaks.cells import (
     answers_in_features,
     answers_in_ids,
@@ -22,76 +20,8 @@ from tasks.leaks.cells import (
     answers_in_other_rows,
     constant_answers,
 )
-from tasks.leaks.chance import Leak
-from tasks.leaks.files import answers_in_file_facts, answers_in_files
 from tasks.leaks.rows import equal_rows, near_rows, shared_groups, split_groups
-from tasks.split import split
-
-N = 600
-Plant = Callable[[np.random.Generator, Path], Made]
-
-
-def codes(leaks: list[Leak]) -> set[str]:
-    return {leak.code for leak in leaks}
-
-
-def regression(generator: np.random.Generator, n: int = N, features: int = 8) -> Made:
-    train = generator.normal(size=(3 * n, features))
-    test = generator.normal(size=(n, features))
-    y = test @ generator.normal(size=features) + generator.normal(size=n)
-    answers = split(Answers(tuple(f"row{place}" for place in range(n)), {"y": y}), b"key", "hw01", 0.5)
-    return Made(answers, train, test)
-
-
-def classes(generator: np.random.Generator, kinds: tuple[str, ...] = ("cat", "dog", "owl", "bee")) -> Made:
-    made = regression(generator)
-    labels = np.array(kinds)[generator.integers(0, len(kinds), N)]
-    return replace(made, answers=replace(made.answers, columns={"label": labels}))
-
-
-def series(generator: np.random.Generator) -> Made:
-    """Windows of three days of smooth series, neighbouring days in train and test, groups apart, rows shuffled."""
-    days, states = 240, 12
-    walk = np.cumsum(np.cumsum(generator.normal(size=(states, days, 6)), axis=1), axis=1) / 50
-    windows, groups, labels = [], [], []
-    for state in range(states):
-        for day in range(0, days - 3, 4):
-            windows.append(np.concatenate([np.eye(states)[state], walk[state, day : day + 3].ravel()[:-1]]))
-            labels.append(walk[state, day + 2, -1])
-            groups.append(f"{state}/{day // 24}")
-    order = generator.permutation(len(windows))
-    rows, words, y = np.array(windows)[order], np.array(groups)[order], np.array(labels)[order]
-    test = np.isin(np.array([word[-1] for word in words]), ["2", "5", "8"])
-    answers = Answers(range(int(test.sum())), {"y": y[test]}, groups=words[test])
-    return Made(split(answers, b"key", "hw01", 0.5), rows[~test], rows[test], words[~test])
-
-
-def discrete(generator: np.random.Generator) -> Made:
-    """Features of few values, so that equal rows are natural, and answers that are small whole numbers."""
-    train, test = (generator.integers(0, 2, (rows, 6)).astype(float) for rows in (2000, N))
-    answers = Answers(range(N), {"y": generator.integers(0, 30, N), "z": generator.integers(0, 2, N)})
-    return Made(split(answers, b"key", "hw01", 0.5), train, test)
-
-
-def speakers(generator: np.random.Generator) -> Made:
-    """Clips lie in groups one after another, and the answer is the same in a group."""
-    groups = np.repeat([f"g{group:03d}" for group in range(N // 4)], 4)
-    label = np.repeat(np.array([f"id{kind:05d}" for kind in range(40)])[generator.integers(0, 40, N // 4)], 4)
-    answers = Answers(tuple(f"clip_{place:05d}" for place in range(N)), {"speaker": label}, groups=groups)
-    return Made(split(answers, b"key", "hw04", 0.5))
-
-
-def shares(generator: np.random.Generator) -> Made:
-    """Features and answers are shares of a few hundred people, so that many agree to the last digit by chance."""
-    people = generator.integers(400, 600, (3000, 1))
-    rows = generator.binomial(people, generator.uniform(0.1, 0.5, (3000, 1)), (3000, 5)) / people * 100
-    return Made(split(Answers(range(N), {"y": rows[:N, 4]}), b"key", "hw01", 0.5), rows[N:, :4], rows[:N, :4])
-
-
-WORLDS: dict[str, Callable[[np.random.Generator], Made]] = {
-    "regression": regression, "classes": classes, "series": series, "discrete": discrete, "speakers": speakers,
-    "shares": shares,
-}  # fmt: skip
+from tests.leaky import WORLDS, N, classes, codes, csv_of, ordered, regression
 
 
 def write_public(folder: Path, made: Made) -> None:
@@ -190,10 +120,6 @@ def test_the_nearest_row_within_a_radius_is_that_of_all_distances(spread: float)
 # Order and ids --------------------------------------------------------------------------------------------------------
 
 
-def ordered(values: NDArray[Any], **more: Any) -> Answers:
-    return Answers(range(len(values)), {"y": values}, **more)
-
-
 def test_constant_answers_are_found_among_scored_rows() -> None:
     assert codes(constant_answers(ordered(np.zeros(9)))) == {"E_LEAK_CONSTANT"}
     usage = np.array([PUBLIC] * 4 + [PRIVATE] * 4 + [IGNORED], dtype=np.int8)
@@ -261,155 +187,6 @@ def test_answers_that_can_be_read_from_the_ids_are_found(kind: str) -> None:
     assert codes(answers_in_ids(Answers(ids, {"y": values}))) == {"E_LEAK_ID"}
     shuffled = np.random.default_rng(1).permutation(values)
     assert answers_in_ids(Answers(ids, {"y": shuffled})) == []
-
-
-# Files ----------------------------------------------------------------------------------------------------------------
-
-
-def pictures(folder: Path, made: Made, name: Callable[[int], str], size: Callable[[int], int]) -> None:
-    """One file for each id, all of one time."""
-    for row in range(len(made.answers)):
-        path = folder / name(row)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(bytes(size(row)))
-        os.utime(path, (1_700_000_000, 1_700_000_000))
-
-
-def test_sizes_times_and_folders_of_files_that_tell_nothing_raise_no_alarm(tmp_path: Path) -> None:
-    made = classes(np.random.default_rng(0))
-    label = made.answers.columns["label"]
-    sizes = np.random.default_rng(1).integers(500, 900, N) + 40 * (label == "cat")  # busy pictures are a little larger
-    pictures(tmp_path, made, lambda row: f"images/row{row}.png", lambda row: int(sizes[row]))
-    assert answers_in_file_facts(tmp_path, made.answers) == []
-
-
-def test_file_sizes_that_tell_the_answer_are_found(tmp_path: Path) -> None:
-    made = classes(np.random.default_rng(0))
-    label = made.answers.columns["label"]
-    pictures(tmp_path, made, lambda row: f"images/row{row}.png", lambda row: 100 + 7 * ord(label[row][0]))
-    assert codes(answers_in_file_facts(tmp_path, made.answers)) == {"E_LEAK_FILE_SIZE"}
-
-
-def test_file_times_that_go_with_the_answer_are_found_even_where_they_differ_by_nanoseconds(tmp_path: Path) -> None:
-    made = regression(np.random.default_rng(0))
-    pictures(tmp_path, made, lambda row: f"row{row}.png", lambda row: 10)
-    for place, row in enumerate(np.argsort(made.answers.columns["y"])):
-        os.utime(tmp_path / f"row{row}.png", ns=(10**18, 10**18 + place))
-    assert codes(answers_in_file_facts(tmp_path, made.answers)) == {"E_LEAK_FILE_TIME"}
-
-
-@pytest.mark.parametrize("pattern", ["test/{}/row{}.png", "{}/row{}.png", "test/row{1}.{0}"])
-def test_folders_and_endings_that_tell_the_class_are_found(tmp_path: Path, pattern: str) -> None:
-    made = classes(np.random.default_rng(0))
-    label = made.answers.columns["label"]
-    (tmp_path / "train").mkdir()
-    for row in range(N):  # training pictures of the same names must not be taken for those of the test
-        (tmp_path / "train" / f"row{row}.png").write_bytes(b"x")
-    pictures(tmp_path, made, lambda row: pattern.format(label[row], row), lambda row: 10)
-    if pattern.startswith("{}"):
-        (tmp_path / "train").rename(tmp_path.with_name(tmp_path.name + "-train"))
-    found = codes(answers_in_file_facts(tmp_path, made.answers))
-    assert "E_LEAK_FILE_NAME" in found
-
-
-def csv_of(header: str, *columns: Any) -> str:
-    return "\n".join([header, *(",".join(map(str, row)) for row in zip(*columns, strict=True))]) + "\n"
-
-
-@pytest.fixture(params=[files.FIRST, 40], ids=["all rows", "some rows first"])
-def first(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are compared as those of few rows are, and as those of many."""
-    monkeypatch.setattr(files, "FIRST", request.param)
-
-
-@pytest.mark.usefixtures("first")
-@pytest.mark.parametrize("world", ["regression", "classes", "discrete"])
-def test_a_file_with_the_answers_is_found_in_any_form(world: str, tmp_path: Path) -> None:
-    made = WORLDS[world](np.random.default_rng(0))
-    answers = made.answers
-    ids = [str(text) for text in answers.ids]
-    name, values = next(iter(answers.columns.items()))
-    order = np.random.default_rng(1).permutation(N)
-    other = np.arange(N) * 0.5
-    forms: dict[str, Callable[[Path], object]] = {
-        "solution.csv": lambda path: path.write_text(csv_of(f"id,{name}", ids, values)),
-        "shuffled.csv": lambda path: path.write_text(
-            csv_of("a,id,x", other, [ids[row] for row in order], values[order])
-        ),
-        "semicolons.csv": lambda path: path.write_text(csv_of(f"id,{name}", ids, values).replace(",", ";")),
-        "tabs.tsv": lambda path: path.write_text(csv_of(f"id,{name}", ids, values).replace(",", "\t")),
-        "bare.txt": lambda path: path.write_text("\n".join(map(str, values)) + "\n"),
-        "records.json": lambda path: path.write_text(
-            json.dumps([{"id": i, "v": v} for i, v in zip(ids, values.tolist(), strict=True)])
-        ),
-        "map.json": lambda path: path.write_text(
-            json.dumps({"answers": dict(zip(ids, values.tolist(), strict=True)), "note": 1})
-        ),
-        "lists.json": lambda path: path.write_text(json.dumps({"ids": ids, "y": values.tolist()})),
-        "lines.jsonl": lambda path: path.write_text(
-            "".join(json.dumps({"id": i, "v": v}) + "\n" for i, v in zip(ids, values.tolist(), strict=True))
-        ),
-        "plain.npy": lambda path: np.save(path, values),
-        "many.npz": lambda path: np.savez(path, x=other, y=values),
-    }
-    for form, write in forms.items():
-        folder = tmp_path / form.replace(".", "-")
-        (folder / "deep").mkdir(parents=True)
-        write(folder / "deep" / form)
-        found = answers_in_files(folder, answers)
-        assert codes(found) == {"E_LEAK_FILE"}, form
-        assert f"deep/{form}" in found[0].message
-
-
-def test_answers_in_a_parquet_file_are_found(tmp_path: Path) -> None:
-    import polars
-
-    made = regression(np.random.default_rng(0))
-    polars.DataFrame({"id": list(made.answers.ids), "y": made.answers.columns["y"]}).write_parquet(
-        tmp_path / "a.parquet"
-    )
-    assert codes(answers_in_files(tmp_path, made.answers)) == {"E_LEAK_FILE"}
-
-
-def test_a_file_that_tells_public_from_private_is_found(tmp_path: Path) -> None:
-    made = regression(np.random.default_rng(0))
-    assert made.answers.usage is not None
-    words = ["Public" if usage == PUBLIC else "Private" for usage in made.answers.usage]
-    (tmp_path / "usage.csv").write_text(csv_of("id,Usage", made.answers.ids, words))
-    found = answers_in_files(tmp_path, made.answers)
-    assert codes(found) == {"E_LEAK_FILE"}
-    assert "public and private marks" in found[0].message
-
-
-@pytest.mark.usefixtures("first")
-@pytest.mark.parametrize("kind", ["constant", "random", "yesterday", "binary guess", "broken"])
-def test_files_that_hold_no_answers_raise_no_alarm(kind: str, tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    made = discrete(generator) if kind == "binary guess" else regression(generator)
-    y = made.answers.columns["y"]
-    column = {
-        "constant": np.zeros(N),
-        "random": generator.permutation(y),
-        "yesterday": y + 1e-3 * generator.normal(size=N),
-        "binary guess": generator.integers(0, 2, N),
-        "broken": y,
-    }[kind]
-    text = csv_of("id,y", made.answers.ids, column)
-    if kind == "broken":
-        (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{")
-        (tmp_path / "a.json").write_text("{")
-        (tmp_path / "a.parquet").write_bytes(b"PAR1")
-        (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
-    else:
-        (tmp_path / "a.csv").write_text(text)
-    assert answers_in_files(tmp_path, made.answers) == []
-
-
-def test_a_rare_class_is_not_taken_for_a_constant_sample_submission(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    answers = ordered((generator.random(N) < 0.02).astype(np.int64))
-    (tmp_path / "sample_submission.csv").write_text(csv_of("id,y", range(N), np.zeros(N, dtype=int)))
-    assert answers_in_files(tmp_path, answers) == []
 
 
 # Features and groups --------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from sqlalchemy import Pool
 from leaderboard import database as database_module
 from leaderboard.database import Database, DatabaseError, open_database, open_pool, pooled
 from tasks.errors import UserError
-from tests.conftest import Server
+from tests.postgres import Server
 
 SIZE = 3
 THREADS = 24

@@ -19,7 +19,7 @@ from harness.course import access, quizzes
 from leaderboard import drafts, records
 from tests import web
 from tests.classes import NOW, Class, Client, make_class
-from tests.test_quiz import DEADLINE, END, KEY
+from tests.quiz_key import DEADLINE, END, KEY
 from tests.web import Live, signed_in
 
 URL = "http://testserver"

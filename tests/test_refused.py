@@ -28,8 +28,8 @@ from tasks.hw02_classification import world as phonemes
 from tasks.hw04_self_attention import world as speakers
 from tasks.hw04_self_attention.files import new_names
 from tasks.hw12_reinforcement import ACTION_EPISODES
+from tests.bookkeeping import hand_in
 from tests.conftest import books_balance
-from tests.test_leaderboard import hand_in
 
 NOW = datetime(2027, 2, 2, 12, tzinfo=UTC)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -12,16 +11,13 @@ import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Sized
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -30,87 +26,16 @@ from harness.cli import serve
 from harness.grading import audit
 from harness.home import Home, open_home
 from harness.server import run
-from harness.server.app import make_app
-from harness.server.settings import Settings
-from harness.server.state import GRACE_SECONDS
 from leaderboard import enrolment, records, results, roster
+from tests import started
 from tests.classes import NOW, Class, kept, make_class
-from tests.conftest import Server, books_balance, self_signed
-
-ROOT = Path(__file__).parents[1]
-START = "from harness.cli.main import main; main()"
+from tests.conftest import books_balance, self_signed
+from tests.postgres import Server
+from tests.started import ROOT, START, Running, answering, bearer, graded, head, heard, running, send, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the server needs POSIX")
 
-
-@dataclass
-class Running:
-    """A server's process, where it answers, what it printed, and its log."""
-
-    process: subprocess.Popen[str]
-    url: str
-    printed: str
-    log: Path
-
-    def children(self) -> list[int]:
-        """The processes that the parent started: web processes first, then workers."""
-        found = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(pid) for pid in found.split()]
-
-
-@contextlib.contextmanager
-def running(home: Home, *words: str) -> Iterator[Running]:
-    """`lhy-grade serve`, until the end of the block, where it must stop by itself in good order."""
-    log, printed = home.root / "log", home.root / "printed"
-    command = [sys.executable, "-c", START, "--home", str(home.root), "serve", "--port", "0", *words]
-    with log.open("a") as stderr, printed.open("w") as stdout:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=stderr, text=True)
-    try:
-        until(lambda: process.poll() is not None or printed.read_text().count("\n"))
-        first = printed.read_text().partition("\n")[0]
-        assert " is served at " in first, log.read_text()
-        url = first.rpartition(" ")[2]
-        answering(url, home)
-        yield Running(process, url, first, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-    assert process.returncode in (0, -signal.SIGKILL), log.read_text()
-
-
-def answering(url: str, home: Home) -> None:
-    """Waits until the server answers."""
-    verify = ssl.create_default_context(cafile=str(home.root / "certificate.pem")) if url.startswith("https") else True
-    for _ in range(300):
-        try:
-            httpx.get(f"{url}/api/v1/course", verify=verify)
-            return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail("the server does not answer")
-
-
-def until(done: Callable[[], Any], where: Callable[[], str] = lambda: "") -> None:
-    """Waits for something, for a minute at most; `where` says what there is instead."""
-    for _ in range(600):
-        if done():
-            return
-        time.sleep(0.1)
-    pytest.fail(f"it never came to {done}: {where()}")
-
-
-def bearer(school: Class, key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {school.tokens[key]}"}
-
-
-def send(url: str, school: Class, key: str, data: bytes, **headers: str) -> httpx.Response:
-    where = f"{url}/api/v1/homeworks/hw1/submissions"
-    return httpx.post(where, content=data, headers=bearer(school, key) | headers, timeout=60)
-
-
-def graded(school: Class, count: int) -> bool:
-    with school.home.database() as database:
-        return len(list(results.grade_rows(database))) >= count
+school, local = started.school, started.local
 
 
 def balanced(home: Home, submissions: int) -> None:
@@ -119,16 +44,6 @@ def balanced(home: Home, submissions: int) -> None:
     with home.database() as database:
         assert records.count_submissions(database, "hw01/1") == submissions
         assert len(list(results.grade_rows(database))) == submissions
-
-
-@pytest.fixture
-def school(course: Path, tmp_path: Path, database_url: str) -> Class:
-    return make_class(course, tmp_path / "home", database_url)
-
-
-@pytest.fixture
-def local(course: Path, tmp_path: Path) -> Class:
-    return make_class(course, tmp_path / "home", f"sqlite:///{tmp_path / 'leaderboard.db'}", quota=100)
 
 
 def test_the_first_start_prints_the_address_and_the_first_login_once(course: Path, tmp_path: Path) -> None:
@@ -221,13 +136,6 @@ def half_sent(server: Running, school: Class) -> socket.socket:
     link.sendall(head(school, "b01", len(data)) + data[: len(data) // 2])
     until(lambda: list(school.home.submissions.glob(".*.part")))
     return link
-
-
-def head(school: Class, key: str, length: int | str) -> bytes:
-    return (
-        f"POST /api/v1/homeworks/hw1/submissions HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n"
-        f"Authorization: Bearer {school.tokens[key]}\r\n\r\n"
-    ).encode()
 
 
 @pytest.mark.slow
@@ -390,182 +298,3 @@ def test_a_rule_that_cannot_hold_keeps_the_server_from_starting(local: Class) ->
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "selections" in done.stderr
-
-
-# Clients that misbehave, against a server in a thread.
-
-
-@pytest.fixture
-def patience() -> float:
-    """How many seconds a file may take beyond what its size allows."""
-    return GRACE_SECONDS
-
-
-@pytest.fixture
-def loopback(local: Class, patience: float) -> Iterator[Running]:
-    """The same application behind the same HTTP server, in a thread."""
-    import uvicorn
-
-    listening = run.listen(Settings(port=0))
-    settings = Settings(port=listening.getsockname()[1])
-    app = make_app(local.home, settings, lambda: local.now, local.lines.append, grace=patience)
-    server = uvicorn.Server(run.web_config(app, settings))
-    thread = threading.Thread(target=lambda: server.run(sockets=[listening]))
-    thread.start()
-    try:
-        answering(settings.address, local.home)
-        process: Any = server
-        yield Running(process, settings.address, "", local.home.root)
-    finally:
-        server.should_exit = True
-        thread.join()
-        listening.close()
-
-
-@contextlib.contextmanager
-def dialled(server: Running) -> Iterator[socket.socket]:
-    host, _, port = server.url.rpartition("/")[2].partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as link:
-        yield link
-
-
-def heard(link: socket.socket, first: float = 30.0) -> bytes:
-    """All that comes until the other side closes or is silent for `first` seconds, or two when it has begun."""
-    link.settimeout(first)
-    parts = []
-    with contextlib.suppress(TimeoutError, ConnectionError):
-        while part := link.recv(2**16):
-            parts.append(part)
-            link.settimeout(2)
-    return b"".join(parts)
-
-
-def nothing_left(local: Class) -> None:
-    until(lambda: not list(local.home.submissions.rglob("*.part")))
-    assert kept(local.home) == set()
-    with local.home.database() as database:
-        assert records.count_submissions(database, "hw01/1") == 0
-
-
-@pytest.mark.parametrize("patience", [0.5])
-def test_a_client_of_a_byte_a_second_is_sent_away(local: Class, loopback: Running) -> None:
-    with dialled(loopback) as link:
-        link.sendall(head(local, "b01", 900))
-        answer = b""
-        link.settimeout(0.1)
-        for _ in range(100):
-            with contextlib.suppress(ConnectionError):
-                link.sendall(b"x")
-            with contextlib.suppress(TimeoutError):
-                answer = link.recv(2**16)
-                break
-        answer += heard(link, 2.0)
-        assert answer.startswith(b"HTTP/1.1 408")
-        assert b"E_SLOW" in answer
-    nothing_left(local)
-
-
-def test_a_client_that_leaves_half_way_leaves_nothing(local: Class, loopback: Running) -> None:
-    for length in (len(local.sample), 10**5):
-        with dialled(loopback) as link:
-            link.sendall(head(local, "b01", length) + local.sample[: length // 2])
-            until(lambda: list(local.home.submissions.glob(".*.part")))
-        nothing_left(local)
-    until(lambda: len(local.lines) >= 3)
-    assert '"error": "the client disconnected"' in local.lines[-1]
-
-
-def test_a_length_that_is_too_short_ends_the_file_there_and_the_rest_is_no_request(
-    local: Class, loopback: Running
-) -> None:
-    with dialled(loopback) as link:
-        link.sendall(head(local, "b01", 100) + local.sample[:200] + b"\r\n\r\n")
-        answer = heard(link)
-    assert answer.startswith(b"HTTP/1.1 202")
-    assert answer.count(b"HTTP/1.1 ") == 2
-    assert b"HTTP/1.1 400" in answer
-    with local.home.database() as database:
-        assert [row.size for row in records.submissions(database)] == [100]
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        "Content-Length: 5\r\nContent-Length: 6",
-        "Content-Length: 5\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding: chunked",
-        "Content-Length: +5",
-        "Content-Length: 0x5",
-        "Content-Length: 5, 5x",
-        "Transfer-Encoding: gzip\r\nContent-Length: 5",
-    ],
-)
-def test_a_message_whose_length_is_not_plain_is_refused(local: Class, loopback: Running, lines: str) -> None:
-    with dialled(loopback) as link:
-        with contextlib.suppress(ConnectionError):
-            link.sendall(
-                f"POST /api/v1/homeworks/hw1/submissions HTTP/1.1\r\nHost: x\r\n{lines}\r\n"
-                f"Authorization: Bearer {local.tokens['b01']}\r\n\r\n5\r\nabcde\r\n0\r\n\r\n".encode()
-            )
-        answer = heard(link)
-    assert re.match(rb"HTTP/1.1 4\d\d ", answer) or answer == b""
-    nothing_left(local)
-
-
-def test_a_header_without_end_is_refused(local: Class, loopback: Running) -> None:
-    with dialled(loopback) as link:
-        with contextlib.suppress(ConnectionError):
-            link.sendall(b"GET /api/v1/course HTTP/1.1\r\nHost: x\r\n")
-            for _ in range(100):
-                link.sendall(b"X: " + b"x" * 10_000 + b"\r\n")
-        answer = heard(link)
-    assert answer.startswith(b"HTTP/1.1 4") or answer == b""
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api/v1/homeworks/hw1/files/../../../secret/key", "/api/v1/homeworks/hw1/files/%2e%2e%2f%2e%2e%2fsecret%2fkey",
-        "/api/v1/homeworks/../../secret/key", "/../secret/key", "//secret/key", "/api/v1/submissions/../course/x",
-        "/api/v1/homeworks/hw1/files//etc/passwd", "/api/v1/homeworks/hw1/files/\\..\\..\\secret\\key",
-        "/api/v1/homeworks/hw1/files/sample_submission.csv%00.png", "http://other.example/api/v1/secret",
-    ],
-)  # fmt: skip
-def test_a_path_with_dots_as_it_stands_finds_nothing(local: Class, loopback: Running, path: str) -> None:
-    with dialled(loopback) as link:
-        link.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-            f"Authorization: Bearer {local.tokens['ian']}\r\n\r\n".encode()
-        )
-        answer = heard(link)
-    assert answer.startswith(b"HTTP/1.1 404")
-    assert (local.home.root / "secret" / "key").read_bytes() not in answer
-
-
-def test_a_token_sends_few_files_at_the_same_time(local: Class, loopback: Running) -> None:
-    with contextlib.ExitStack() as stack:
-        for _ in range(4):
-            link = stack.enter_context(dialled(loopback))
-            link.sendall(head(local, "b01", 10**5) + b"x" * 100)
-        until(lambda: len(list(local.home.submissions.glob(".*.part"))) == 4)
-        assert send(loopback.url, local, "b01", local.sample).status_code == 429
-        assert send(loopback.url, local, "b02", local.sample).status_code == 202
-    until(lambda: not list(local.home.submissions.glob(".*.part")))
-    assert send(loopback.url, local, "b01", local.sample).status_code == 202
-
-
-def test_a_connection_that_asks_nothing_is_closed(local: Class, loopback: Running, monkeypatch: Any) -> None:
-    monkeypatch.setattr(run, "IDLE_SECONDS", 0.5)
-    server: Any = loopback.process
-    watch = threading.Thread(target=run.watch, args=(server, os.getppid()))
-    watch.start()
-    try:
-        with dialled(loopback) as silent, dialled(loopback) as slow:
-            slow.sendall(b"GET /api/v1/course HTTP/1.1\r\nHo")
-            for link in (silent, slow):
-                link.settimeout(20)
-                assert link.recv(1) == b""
-        assert httpx.get(f"{loopback.url}/api/v1/course").status_code == 200
-    finally:
-        server.should_exit = True
-        watch.join()

@@ -30,7 +30,7 @@ from harness.versions import complete_data, read_bars
 from leaderboard import access_tokens, competitions, receipts, records
 from tasks.base import UserError
 from tasks.split import derive
-from tests import classes, test_serve
+from tests import classes, started
 from tests.classes import NOW, TABLE, Class, ask, make_class, submit
 from tests.conftest import reseal
 from tests.test_digits import api_answers, page_answers
@@ -291,11 +291,11 @@ def test_the_web_process_of_a_running_server_opens_nothing_there_and_goes_on_whe
     shutil.rmtree(school.home.root / "keys")
     hidden, notes = school.home.root / "secret", tmp_path / "notes"
     monkeypatch.setenv("NOTES", str(notes))
-    monkeypatch.setattr(test_serve, "START", NOTED)
-    with test_serve.running(school.home) as server:
+    monkeypatch.setattr(started, "START", NOTED)
+    with started.running(school.home) as server:
         web, grader = server.children()
-        assert test_serve.send(server.url, school, "b01", school.file(11.0)).status_code == 202
-        test_serve.until(lambda: test_serve.graded(school, 1))
+        assert started.send(server.url, school, "b01", school.file(11.0)).status_code == 202
+        started.until(lambda: started.graded(school, 1))
         reveal(school)
         assert ask_by_network(school, server.url) == set()
         opened = {int(line.split()[0]) for line in notes.read_text().splitlines()}
@@ -304,10 +304,10 @@ def test_the_web_process_of_a_running_server_opens_nothing_there_and_goes_on_whe
         )
         moved = hidden.rename(tmp_path / "moved")
         assert ask_by_network(school, server.url) == set()
-        sent = test_serve.send(server.url, school, "b02", school.file(12.0))
+        sent = started.send(server.url, school, "b02", school.file(12.0))
         assert (sent.status_code, sent.json()["state"]) == (202, "queued")
         moved.rename(hidden)
-        test_serve.until(lambda: test_serve.graded(school, 2))
+        started.until(lambda: started.graded(school, 2))
         assert web in server.children(), "it is the same process"
     assert str(web) not in {line.split()[0] for line in notes.read_text().splitlines()}
     assert audit.verify(school.home)[0] == []

@@ -16,7 +16,7 @@ import pytest
 from harness import home as homes
 from harness.home import Home, local, open_home
 from leaderboard import enrolment, roster
-from tests.conftest import Server
+from tests.postgres import Server
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ An episode must end exactly with its last action: leaving out the last action wo
 crash costs. An episode ends when the environment says so, or after the format's `max_steps` actions.
 
 The same actions give the same returns bit for bit: on every run, in any process, whatever was played before in the
-same environment (tests/test_hw12_reinforcement.py; x86-64 Linux, CPython 3.11, gymnasium 1.4.0, Box2D 2.3.10). Whether
+same environment (tests/test_hw12_judge.py; x86-64 Linux, CPython 3.11, gymnasium 1.4.0, Box2D 2.3.10). Whether
 another processor, operating system or build of Box2D gives the same was not tested. Box2D computes in single precision,
 sines come from the C library, and a contact can amplify a difference in the last bit, so `version` names the operating
 system and the kind of processor too, and where they differ nothing is scored.

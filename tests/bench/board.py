@@ -291,9 +291,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         report_acceptances("SQLite", [f"sqlite:///{folder / f'{turn}.db'}" for turn in range(options.repeats)])
-        # Not `tests.conftest`: some packages bring a `tests` of their own.
-        conftest = importlib.import_module("conftest")
-        with conftest.running_server() as server:
+        # Not `tests.postgres`: some packages bring a `tests` of their own.
+        postgres = importlib.import_module("postgres")
+        with postgres.running_server() as server:
             if isinstance(server, str):
                 print(f"PostgreSQL  not measured: {server}")
             else:

@@ -175,11 +175,11 @@ def check(home: Home, answers: list[tuple[int, bytes, float]], again: list[int],
 
 def databases() -> Any:
     """The tests' way to a PostgreSQL server."""
-    spec = importlib.util.spec_from_file_location("conftest", ROOT / "tests" / "conftest.py")
+    spec = importlib.util.spec_from_file_location("postgres", ROOT / "tests" / "postgres.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["conftest"] = module
+    sys.modules["postgres"] = module
     spec.loader.exec_module(module)
     return module
 
