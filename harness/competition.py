@@ -14,12 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.home import Home, locked, making, sync_folder
 from tasks.base import METRICS_VERSION, Bar, Reproduction, Rules, UserError
 from tasks.formats import Format, QuizFormat, format_from_json
 from tasks.homeworks import canonical, find_task, module_of, unknown
+
+if TYPE_CHECKING:
+    from leaderboard.competitions import Changed
 
 SCHEMA = 1
 
@@ -186,7 +189,7 @@ def competition_from_json(values: Mapping[str, Any]) -> Competition:
 
 
 def find_competition(home: Home, name: str, version: int | None = None) -> Competition:
-    """The prepared competition of that name, with its present rules.
+    """The prepared competition of that name, with its present rules and bars.
 
     `version` selects older data, which have their last rules, and placeholders for their ids.
     """
@@ -196,10 +199,20 @@ def find_competition(home: Home, name: str, version: int | None = None) -> Compe
     recover(home, name)
     if version is not None:
         return _of_version(home, name, version)
-    competition = read_competition(home.public(name))
-    competition = replace(competition, rules=home.rules(name, competition.rules))
+    competition, changed = read_competition(home.public(name)), home.changed(name)
+    competition = replace(competition, rules=home.in_force(name, competition.rules, changed))
     refuse_best(competition)
-    return competition
+    return _with_bars(competition, changed)
+
+
+def _with_bars(competition: Competition, changed: Changed) -> Competition:
+    """The competition with the public thresholds of the bars that were set on its data."""
+    from dataclasses import replace
+
+    bars = changed.bars.get(competition.key)
+    if bars is None:
+        return competition
+    return replace(competition, bars=tuple(replace(bar_from_json(bar), private=None) for bar in bars))
 
 
 def refuse_best(competition: Competition) -> None:
@@ -223,7 +236,7 @@ def _of_version(home: Home, name: str, version: int) -> Competition:
         numbers = ", ".join(str(number) for number in known)
         raise UserError(f"{name} has no data version {version}; there are: {numbers or 'none'}.", code="E_NOT_FOUND")
     if data.description is not None:
-        return competition_from_json(data.description)
+        return _with_bars(competition_from_json(data.description), home.changed(name))
     # Archived by an older release, which kept no description: edition and bars are enough for the board.
     old = replace(current, version=version)
     values = read_sealed(home, old)

@@ -30,6 +30,7 @@ from tasks.errors import UserError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from leaderboard.competitions import Changed
     from leaderboard.database import Database
     from tasks.base import Rules
 
@@ -110,7 +111,7 @@ class Home:
     root: Path
     settings: dict[str, Any]
     connect: Callable[[str], Database] | None = None
-    seen: dict[str, dict[str, Any] | None] | None = None
+    seen: dict[str, Changed] | None = None
     served: bool = False
 
     @property
@@ -169,20 +170,28 @@ class Home:
 
         Raises UserError for an unknown rule or a value of the wrong type.
         """
+        return self.in_force(name, rules, self.changed(name, opened))
+
+    def in_force(self, name: str, rules: Rules, changed: Changed) -> Rules:
+        """The same, with what the database has."""
+        own = self.first_rules(name)
+        if changed.rules is not None:
+            own = {key: value for key, value in own.items() if key not in CHANGEABLE} | changed.rules
+        return override(rules, own, f"config.toml: [{name}]")
+
+    def changed(self, name: str, opened: Database | None = None) -> Changed:
+        """The rules and bars of a competition that the database has in place of its first ones."""
         from leaderboard import competitions
 
-        changed = None
+        found = competitions.Changed()
         if opened is None and self.seen is not None and name in self.seen:
-            changed = self.seen[name]
-        elif opened is not None or self.has_database():
+            return self.seen[name]
+        if opened is not None or self.has_database():
             with self.database() if opened is None else contextlib.nullcontext(opened) as database:
-                changed = competitions.rules(database, name)
+                found = competitions.changed(database, name)
         if self.seen is not None:
-            self.seen[name] = changed
-        own = self.first_rules(name)
-        if changed is not None:
-            own = {key: value for key, value in own.items() if key not in CHANGEABLE} | changed
-        return override(rules, own, f"config.toml: [{name}]")
+            self.seen[name] = found
+        return found
 
     def first_rules(self, name: str) -> dict[str, Any]:
         """The rules of a homework in config.toml."""

@@ -51,7 +51,9 @@ def read_bars(home: Home, competition: Competition) -> tuple[Bar, ...]:
 
     Raises UserError where it has none and they are not in this home either.
     """
-    bars = (find_data(home, competition).description or {}).get(HIDDEN_BARS)
+    bars = home.changed(competition.name).bars.get(competition.key)
+    if bars is None:
+        bars = (find_data(home, competition).description or {}).get(HIDDEN_BARS)
     return tuple(bar_from_json(bar) for bar in (read_sealed(home, competition)["bars"] if bars is None else bars))
 
 

@@ -7,8 +7,8 @@ The highest number of a name is current. Preparing data adds a row, which is nev
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -96,10 +96,27 @@ def describe(db: Database, data: Data) -> None:
     )  # fmt: skip
 
 
-def rules(db: Database, name: str) -> dict[str, Any] | None:
-    """The rules of a competition that differ from its edition's; None before their first change."""
-    row = db.one("SELECT rules FROM rules WHERE name = :name", name=name)
-    return None if row is None else dict(json.loads(row["rules"]))
+@dataclass(frozen=True)
+class Changed:
+    """What the database has in place of what a competition was prepared with.
+
+    `rules` are those that differ from the edition's, None before their first change; `bars` are with private
+    thresholds, by the key of the data.
+    """
+
+    rules: dict[str, Any] | None = None
+    bars: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+def changed(db: Database, name: str) -> Changed:
+    """The rules and bars of a competition that were changed."""
+    rows = db.fetch(
+        "SELECT name AS key, rules AS text, 1 AS ruled FROM rules WHERE name = :name "
+        "UNION ALL SELECT key, bars, 0 FROM bars WHERE name = :name",
+        name=name,
+    )
+    found = {(row["key"], row["ruled"]): json.loads(row["text"]) for row in rows}
+    return Changed(found.pop((name, 1), None), {key: bars for (key, _), bars in found.items()})
 
 
 def change_rules(
@@ -111,6 +128,28 @@ def change_rules(
         "INSERT INTO rules (name, rules, event_seq) VALUES (:name, :rules, :seq) "
         "ON CONFLICT (name) DO UPDATE SET rules = excluded.rules, event_seq = excluded.event_seq",
         name=key.rpartition("/")[0], rules=json.dumps(rules), seq=event.seq,
+    )  # fmt: skip
+
+
+def set_bars(
+    db: Database, key: str, bars: Sequence[Mapping[str, Any]], said: Mapping[str, Any], actor: str, now: datetime
+) -> None:
+    """Sets the bars of data, with an event. Within a transaction.
+
+    Raises UserError E_CLOSED if a file was handed in: each grade says which bars it clears.
+    """
+    if db.value("SELECT 1 FROM participants WHERE competition = :key LIMIT 1", key=key) is not None:
+        raise UserError(
+            f"{key} has submissions, which were graded by its bars; nothing was changed. Only new data can have other"
+            " bars: lhy-grade prepare --new-data",
+            code="E_CLOSED",
+            exit_code=5,
+        )
+    event = events.append(db, "bars set", actor, {"competition": key, **said}, now)
+    db.execute(
+        "INSERT INTO bars (key, name, bars, event_seq) VALUES (:key, :name, :bars, :seq) "
+        "ON CONFLICT (key) DO UPDATE SET bars = excluded.bars, event_seq = excluded.event_seq",
+        key=key, name=name_of(key), bars=json.dumps(bars), seq=event.seq,
     )  # fmt: skip
 
 

@@ -196,6 +196,7 @@ class _Told:
         self.teams: dict[str, tuple[int, str]] = {}
         self.members: dict[tuple[str, str], tuple[int, str]] = {}
         self.rules: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.bars: dict[str, int] = {}
         self.roster: int | None = None
 
     def add(self, seq: int, kind: str, actor: str, text: str, findings: list[Finding]) -> None:
@@ -238,6 +239,8 @@ class _Told:
                     self.points[body["entry"]] = seq, body, actor
                 case "rules changed" if "rules" in body:  # older ones were of config.toml
                     self.rules[body["competition"].rpartition("/")[0]] = seq, body["rules"]
+                case "bars set":
+                    self.bars[body["competition"]] = seq
                 case "model verified":
                     self.verified[body["verification"]] = seq, body, actor
         except (ValueError, TypeError, KeyError):
@@ -448,6 +451,10 @@ def _check_rules(db: Database, told: _Told, findings: list[Finding]) -> None:
         if there.get(name) != told.rules.get(name):
             seq = told.rules[name][0] if name in told.rules else None
             findings.append(Finding(seq, f"{name}: the rules in the database are not what the log says"))
+    bars = {row["key"]: row["event_seq"] for row in db.fetch("SELECT key, event_seq FROM bars")}
+    for key in sorted({*bars, *told.bars}):
+        if bars.get(key) != told.bars.get(key):
+            findings.append(Finding(told.bars.get(key), f"{key}: the bars in the database are not what the log says"))
 
 
 def _pages(db: Database, sql: str) -> Iterator[Row]:

@@ -174,6 +174,16 @@ RULES = Table(
 )
 """The rules of a competition's name that differ from its edition's, as JSON; no row before their first change."""
 
+BARS = Table(
+    "bars",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("bars", Text, nullable=False),
+    Column("event_seq", WHOLE, nullable=False, unique=True),
+)
+"""The bars that were measured on data, with private thresholds, as JSON; no row for those that data came with."""
+
 GRADES = Table(
     "grades",
     METADATA,

@@ -164,7 +164,7 @@ def elements(name: str, at: Place) -> list[str]:
     return found
 
 
-STATEMENTS = 48
+STATEMENTS = 49
 """The most statements of one submission at home, with its grade and its place: a bound from above."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
+from harness.cli.changes import ACTOR
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -68,23 +69,35 @@ def train(
 @DEVICE
 @JOBS
 @RAY
+@click.option("--set-bars", "writing", is_flag=True, help="Make the means the bars, before a file is handed in.")
+@click.option("--reason", default="", metavar="TEXT", help="Why the bars are set; kept in the log.")
+@ACTOR
 @common.FORMAT
 @common.command
 def calibrate(
-    homework: str, levels: str, seeds: str | None, device: str, jobs: int, address: str | None, format: Any
-) -> None:
+    homework: str, levels: str, seeds: str | None, device: str, jobs: int, address: str | None, writing: bool,
+    reason: str, name: str | None, format: Any,
+) -> None:  # fmt: skip
     """For instructors: what each level scores on your data.
 
     Shown are means and standard deviations over the seeds, exact and of both boards, so they are for staff alone.
-    Nothing is submitted and no bar is changed.
+    Nothing is submitted. With --set-bars, each board's means become its bars, until the first file is handed in.
     """
     from harness import sweep
-    from harness.cli.output import Field, emit
+    from harness.cli.output import Field, emit, say
     from harness.competition import find_competition
+    from harness.course.bars import set_bars
+    from leaderboard.roster import checked_reason
 
     home = common.find_home()
+    if writing:
+        checked_reason(reason)
     competition, wanted = find_competition(home, homework), levels_of(levels)
     trained = train_many(home, competition, wanted, seeds_of(seeds, 0), device, jobs, address, told=False)
+    found = sweep.spreads(home, competition, trained, wanted)
+    if writing:
+        set_bars(home, competition, found, common.who(home, name), reason, common.clock())
+        say(f"The bars of {competition.key} are now those of its levels; see: lhy-grade leaderboard {homework}")
     digits = {metric.name: metric.digits for metric in competition.metrics}
     labels = {metric.name: metric.label for metric in competition.metrics}
     rows = [
@@ -96,7 +109,7 @@ def calibrate(
             for board in ("public", "private")
             if row[board] is not None
         }
-        for row in sweep.rows(sweep.spreads(home, competition, trained, wanted))
+        for row in sweep.rows(found)
     ]
     if format != "table":
         rows = [{key: value for key, value in row.items() if not key.endswith("_shown")} for row in rows]

@@ -28,7 +28,7 @@ def change_rules(
         if rule not in CHANGEABLE:
             raise UserError(f"{rule!r} is not a rule that can be changed; choose from: {', '.join(CHANGEABLE)}.")
     with home.database() as database, database.transaction():
-        own = competitions.rules(database, name)
+        own = competitions.changed(database, name).rules
         if own is None:
             own = {rule: value for rule, value in home.first_rules(name).items() if rule in CHANGEABLE}
         new = own | {rule: _typed(rule, written) for rule, written in wanted.items()}

@@ -149,7 +149,7 @@ def _by_rules(home: Home, database: Database, competition: Competition, step: St
     """The steps of an acceptance by the rules of a competition; once it has the lock, it sees whether they hold."""
 
     def checked(done: str) -> None:
-        if done == "begun" and competitions.rules(database, competition.name) is not None:
+        if done == "begun" and competitions.changed(database, competition.name).rules is not None:
             edition = read_competition(home.public(competition.name)).rules
             rules = home.rules(competition.name, edition, database)
             if rules != competition.rules:

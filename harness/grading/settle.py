@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.answers import Secret
+from harness.competition import bar_from_json
 from harness.grading.scoring import cleared
 from harness.home import Home
-from leaderboard import acceptance, results
+from leaderboard import acceptance, competitions, results
 from submissions.store import has, remove
 from tasks.base import (
     METRICS_VERSION,
@@ -57,6 +58,8 @@ def problems_json(error: SubmissionError) -> str:
 def _record(database: Database, key: bytes, secret: Secret, submission: int, result: Grade, now: datetime) -> None:
     """Records a grade: public and private parts separately, sealed together."""
     competition, first = secret.competition, result.scores[0]
+    changed = competitions.changed(database, competition.name).bars.get(competition.key)
+    bars = secret.bars if changed is None else tuple(map(bar_from_json, changed))
     assert first.private is None or math.isfinite(first.private)
     values: dict[str, Any] = {
         "data_version": secret.data_version,
@@ -85,8 +88,8 @@ def _record(database: Database, key: bytes, secret: Secret, submission: int, res
             }
             | ({"matrix": result.private_matrix} if result.private_matrix else {})
         ),
-        "passed_public": list(cleared(competition, result, secret.bars, private=False)),
-        "passed_private": list(cleared(competition, result, secret.bars, private=True)),
+        "passed_public": list(cleared(competition, result, bars, private=False)),
+        "passed_private": list(cleared(competition, result, bars, private=True)),
     }
     results.record(
         database,
