@@ -76,7 +76,7 @@ class Accepted:
     submission: int
     entry: int
     receipt: str
-    used: int = field(compare=False)
+    used: int
     terms: Terms = field(compare=False)
     again: bool
     practice: bool = False

@@ -61,7 +61,7 @@ def hand_in(home: Home, who: str = "ada") -> int:
 def shown(home: Home, viewer: Viewer, private: bool = False) -> dict[str, tuple[float, float | None]]:
     """The thresholds on the board, by level: public, and private where they are told."""
     found = boards.board(home, viewer, "hw1", private=private, now=NOW)
-    return {bar.name: (bar.public[0][1], bar.private and bar.private[0][1]) for bar in found.bars}
+    return {bar.name: (bar.public[0][1], bar.private[0][1] if bar.private else None) for bar in found.bars}
 
 
 def test_bars_are_the_means_of_each_board_and_the_private_ones_show_with_its_reveal(home: Home) -> None:

@@ -93,8 +93,8 @@ def test_a_kill_at_any_step_of_submit_costs_one_slot_at_most_and_ends_in_one_gra
     names: list[str] = []
     whole = tmp_path / "whole"
     shutil.copytree(course, whole)
-    home = open_home(whole)
-    submit(home, find_competition(home, "hw1"), file, participant="ada", now=NOW, step=names.append)
+    first = open_home(whole)
+    submit(first, find_competition(first, "hw1"), file, participant="ada", now=NOW, step=names.append)
     assert {"bytes kept", "accepted", "read", "graded", "recorded"} <= set(names)
     recorded = set()
     for place in range(len(names)):

@@ -45,7 +45,7 @@ def one() -> Iterator[grader.Grader]:
 
 
 def file(secret: Secret, value: float) -> bytes:
-    rows = [f"{id},{value + id % 7}" for id in secret.competition.format.ids]
+    rows = [f"{id},{value + int(id) % 7}" for id in secret.competition.format.ids]
     return "\n".join(["id,tested_positive", *rows, ""]).encode()
 
 

@@ -68,7 +68,8 @@ def test_white_space_in_a_saved_receipt_does_no_harm(tmp_path: Path) -> None:
 def test_the_sixth_file_of_a_day_is_refused_and_told_when_the_next_slot_opens(database: Database) -> None:
     accepted = [hand_in(database) for _ in range(5)]
     assert [one.used for one in accepted] == [1, 2, 3, 4, 5]
-    assert [one.next_slot for one in accepted[3:]] == [None, datetime(2026, 11, 21, tzinfo=UTC)]
+    told = [receipts.verify(one.receipt, receipts.public_key(SEED)).next_slot for one in accepted[3:]]
+    assert told == [None, "2026-11-21T00:00:00.000000Z"]
     with pytest.raises(UserError, match=r"All 5 submissions.*2026-11-21T00:00:00") as error:
         hand_in(database)
     assert code_of(error) == ("E_QUOTA", 4)
@@ -111,7 +112,7 @@ def test_the_same_bytes_give_the_same_receipt_and_use_no_second_slot_whatever_th
     first = hand_in(database, client_key="once", sha256=HASH, quota=1)
     late = NOW + timedelta(days=9)
     second = hand_in(database, client_key=key, sha256=HASH, quota=1, now=late, closes=NOW, day="2026-11-29")
-    assert second == replace(first, again=True)
+    assert second == replace(first, again=True, used=0), "of that day"
     assert records.count_submissions(database, "hw01") == 1
     with pytest.raises(UserError, match="other bytes") as error:
         hand_in(database, client_key="once", sha256="cd" * 32)

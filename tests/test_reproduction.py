@@ -279,11 +279,18 @@ def test_an_entry_is_verified_once_and_by_its_own_number(local: Home) -> None:
 def test_a_refused_and_a_waiting_entry_have_no_mark_and_cannot_be_verified(local: Home) -> None:
     path = write(local, "bad.csv", b"Id,Category\n0,99\n")
     with pytest.raises(SubmissionError):
-        submit(local, "hw13", path, participant="ann", now=NOW)
+        submit(local, find_competition(local, "hw13"), path, participant="ann", now=NOW)
     assert "was refused" in refused(local, 1, network(), "E_NOT_VERIFIABLE")
     data = table(local, network())
     with pytest.raises(KeyboardInterrupt):
-        submit(local, "hw13", write(local, "good.csv", data), participant="ann", now=NOW, step=stopping)
+        submit(
+            local,
+            find_competition(local, "hw13"),
+            write(local, "good.csv", data),
+            participant="ann",
+            now=NOW,
+            step=stopping,
+        )
     assert "has no score yet" in refused(local, 2, network(), "E_NOT_VERIFIABLE")
     assert [row["model"] for row in told(local, "submissions", "hw13", "--as", "ann")["submissions"]] == [None, None]
     assert told(local, "leaderboard", "hw13")["board"][0]["model"] is None
@@ -304,7 +311,7 @@ def test_the_models_bytes_are_kept_and_missed(local: Home) -> None:
         model = verifications.verifications(database)[number].model
         for _ in range(7):  # the same bytes, refused so often as submissions that they need not be kept
             with pytest.raises(SubmissionError):
-                submit(local, "hw13", write(local, "a.csv", data), participant="eve", now=NOW)
+                submit(local, find_competition(local, "hw13"), write(local, "a.csv", data), participant="eve", now=NOW)
         assert acceptance.dropped(database)
         drop_refused(local, database)
     assert has(local.submissions, model)
