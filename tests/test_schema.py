@@ -75,6 +75,50 @@ def test_every_answer_is_as_its_schema_says(school: Class) -> None:
     assert asked > 30
 
 
+OF_FASTAPI = {"HTTPValidationError", "ValidationError"}
+"""Components that no answer of ours refers to."""
+
+
+def free_objects(schema: Any, place: str) -> Iterator[str]:
+    """The places of a schema that say nothing of an object's fields."""
+    if isinstance(schema, dict):
+        if schema.get("additionalProperties") is True or schema == {"type": "object"}:
+            yield place
+        for name, part in schema.items():
+            yield from free_objects(part, f"{place}/{name}")
+    if isinstance(schema, list):
+        for number, part in enumerate(schema):
+            yield from free_objects(part, f"{place}/{number}")
+
+
+def test_no_object_of_an_answer_or_an_error_is_left_undescribed() -> None:
+    components = {name: one for name, one in DESCRIBED["components"]["schemas"].items() if name not in OF_FASTAPI}
+    form = [place for place in free_objects(components, "") if not place.startswith("/Homework/additionalProperties")]
+    assert form == [], "but for the values of a format, which are those of its kind"
+    assert list(free_objects(DESCRIBED["paths"], "")) == []
+    assert list(free_objects({"a": [{"b": {"type": "object"}}]}, "")) == ["/a/0/b"]
+
+
+def test_what_is_handed_in_and_what_is_refused_is_answered_as_described(school: Class) -> None:
+    client = school.client("b01")
+    path, selection = "/api/v1/homeworks/{hw}/submissions", "/api/v1/homeworks/{hw}/selection"
+    wrong = client.put(selection.replace("{hw}", "hw1"), json={"submissions": "x"})
+    answers = [
+        (202, path, "post", submit(client, school.file(17.0))),
+        (200, path, "post", submit(client, school.file(17.0))),
+        (400, selection, "put", wrong),
+        (404, "/api/v1/submissions/{number}", "get", client.get("/api/v1/submissions/x")),
+    ]
+    for status, place, method, answer in answers:
+        assert answer.status_code == status, answer.text
+        described = DESCRIBED["paths"][place][method]["responses"][str(status)]
+        schema = described["content"]["application/json"]["schema"]
+        validate(answer.json(), schema | {"components": DESCRIBED["components"]})
+    receipt = answers[0][3].json()["receipt"]
+    assert receipt.keys() <= DESCRIBED["components"]["schemas"]["SignedReceipt"]["properties"].keys()
+    assert answers[-1][3].json()["error"]["details"]
+
+
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_no_request_made_from_the_description_ends_in_an_error_of_ours(school: Class, path: str, method: str) -> None:
     operation = schemathesis.openapi.from_dict(DESCRIBED)[path][method.upper()]

@@ -80,11 +80,32 @@ def describe(api: FastAPI) -> dict[str, Any]:
             whole["required"] += inner.get("required", [])
             if "additionalProperties" in inner:
                 whole["additionalProperties"] = inner["additionalProperties"]
+    # A client keeps all fields of a receipt, also those of a newer server, since the signature is of all of them.
+    schemas["Accepted"]["properties"]["receipt"] = {"$ref": "#/components/schemas/SignedReceipt"}
     return described
 
 
 def _content(kind: str) -> Responses:
     return {200: {"content": {kind: {}}}}
+
+
+FILE_PROBLEM = {
+    "type": "object",
+    "required": ["code", "message"],
+    "properties": {name: {"type": "string"} for name in ("code", "message")}
+    | {"line": {"type": ["integer", "null"], "description": "The header is line 1."}}
+    | {name: {"type": ["string", "null"]} for name in ("column", "found", "expected")},
+    "additionalProperties": False,
+}
+"""A detail of an error about a file, as `tasks.errors.Problem` has it."""
+
+REQUEST_PROBLEM = {
+    "type": "object",
+    "required": ["where", "message"],
+    "properties": {"where": {"type": "array", "items": {"type": "string"}}, "message": {"type": "string"}},
+    "additionalProperties": False,
+}
+"""A detail of an error about a request that is not well formed."""
 
 
 def _errors(*statuses: int) -> Responses:
@@ -99,7 +120,7 @@ def _errors(*statuses: int) -> Responses:
                 "properties": {
                     "code": {"type": "string"},
                     "message": {"type": "string"},
-                    "details": {"type": "array", "items": {"type": "object"}},
+                    "details": {"type": "array", "items": {"anyOf": [FILE_PROBLEM, REQUEST_PROBLEM]}},
                     "total": {"type": ["integer", "null"], "description": "Number of problems; not all are shown."},
                 },
             }
