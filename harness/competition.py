@@ -334,6 +334,11 @@ def seal_of(key: bytes, values: Mapping[str, Any]) -> str:
     return hmac.new(key, b"competition\0" + text.encode(), "sha256").hexdigest()
 
 
+def bars_seal(key: bytes, competition: str, bars: Sequence[Mapping[str, Any]], event: int) -> str:
+    """The seal of the bars that were set by the event of that number."""
+    return seal_of(key, {"competition": competition, "bars": list(bars), "event": event})
+
+
 def changed_answers(competition: Competition, folder: Path) -> UserError:
     """The error for changed hidden files."""
     return UserError(

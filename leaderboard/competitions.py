@@ -7,7 +7,7 @@ The highest number of a name is current. Preparing data adds a row, which is nev
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -132,11 +132,18 @@ def change_rules(
 
 
 def set_bars(
-    db: Database, key: str, bars: Sequence[Mapping[str, Any]], said: Mapping[str, Any], actor: str, now: datetime
+    db: Database,
+    key: str,
+    bars: Sequence[Mapping[str, Any]],
+    seal: Callable[[int], str],
+    said: Mapping[str, Any],
+    actor: str,
+    now: datetime,
 ) -> None:
-    """Sets the bars of data, with an event. Within a transaction.
+    """Sets the bars of data, with an event that tells no threshold. Within a transaction.
 
-    Raises UserError E_CLOSED if a file was handed in: each grade says which bars it clears.
+    `seal` gives their seal from the number of the event. Raises UserError E_CLOSED if a file was handed in: each grade
+    says which bars it clears.
     """
     if db.value("SELECT 1 FROM participants WHERE competition = :key LIMIT 1", key=key) is not None:
         raise UserError(
@@ -147,10 +154,16 @@ def set_bars(
         )
     event = events.append(db, "bars set", actor, {"competition": key, **said}, now)
     db.execute(
-        "INSERT INTO bars (key, name, bars, event_seq) VALUES (:key, :name, :bars, :seq) "
-        "ON CONFLICT (key) DO UPDATE SET bars = excluded.bars, event_seq = excluded.event_seq",
-        key=key, name=name_of(key), bars=json.dumps(bars), seq=event.seq,
+        "INSERT INTO bars (key, name, bars, mac, event_seq) VALUES (:key, :name, :bars, :mac, :seq) "
+        "ON CONFLICT (key) DO UPDATE SET bars = excluded.bars, mac = excluded.mac, event_seq = excluded.event_seq",
+        key=key, name=name_of(key), bars=json.dumps(bars), mac=seal(event.seq), seq=event.seq,
     )  # fmt: skip
+
+
+def bar_rows(db: Database) -> list[Row]:
+    """All bars that were set: the key of their data, `bars`, their seal `mac`, and `event_seq`."""
+    rows = db.fetch("SELECT key, bars, mac, event_seq FROM bars ORDER BY key")
+    return [row | {"bars": json.loads(row["bars"])} for row in rows]
 
 
 def check_current(db: Database, key: str) -> None:

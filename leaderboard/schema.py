@@ -180,9 +180,13 @@ BARS = Table(
     Column("key", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("bars", Text, nullable=False),
+    Column("mac", Text, nullable=False),
     Column("event_seq", WHOLE, nullable=False, unique=True),
 )
-"""The bars that were measured on data, with private thresholds, as JSON; no row for those that data came with."""
+"""The bars that were measured on data, with private thresholds, as JSON; no row for those that data came with.
+
+Their seal `mac` stands here and not in the log, since it depends on hidden answers.
+"""
 
 GRADES = Table(
     "grades",

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from harness.answers import course_key
-from harness.competition import Competition, hidden_bar_to_json, seal_of
+from harness.competition import Competition, bars_seal, hidden_bar_to_json
 from harness.home import Home
 from harness.sweep import Spread
 from harness.versions import read_bars
@@ -29,12 +29,14 @@ def set_bars(
     from leaderboard import competitions, roster
 
     bars = [hidden_bar_to_json(bar) for bar in measured_bars(competition, read_bars(home, competition), found)]
-    said = {
-        "levels": sorted({one.level for one in found}), "reason": roster.checked_reason(reason),
-        "seal": seal_of(course_key(home), {"competition": competition.key, "bars": bars}),
-    }  # fmt: skip
+    said = {"levels": sorted({one.level for one in found}), "reason": roster.checked_reason(reason)}
+    key = course_key(home)
+
+    def seal(event: int) -> str:
+        return bars_seal(key, competition.key, bars, event)
+
     with home.database() as database, database.transaction():
-        competitions.set_bars(database, competition.key, bars, said, actor, now)
+        competitions.set_bars(database, competition.key, bars, seal, said, actor, now)
 
 
 def measured_bars(competition: Competition, bars: Sequence[Bar], found: Sequence[Spread]) -> list[Bar]:

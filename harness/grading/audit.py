@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.answers import Hidden, course_key, read_hidden
 from harness.build import damaged_files
-from harness.competition import HIDDEN_BARS, Competition, find_competition, prepared, public_digest, seal_of
+from harness.competition import HIDDEN_BARS, Competition, bars_seal, find_competition, prepared, public_digest
 from harness.grading.settle import grade_mac
 from harness.home import Home, wrong_keys
 from tasks.base import UserError
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 def verify(home: Home) -> tuple[list[str], dict[str, int]]:
     """All problems found, and the number of records checked. Nothing is changed."""
-    from leaderboard import acceptance, events, receipts, records, results, verifications
+    from leaderboard import acceptance, competitions, events, receipts, records, results, verifications
     from submissions.store import fetch
     from tasks.split import derive
 
@@ -34,11 +33,8 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             finding.message for finding in events.verify(database, receipts.public_key(derive(key, "receipts")))
         ]
         told = set()  # the refused submissions whose bytes are not kept, by the log
-        seals: dict[str, str] = {}  # of the bars that were set, by the key of the data
         for event in events.events(database):
             counts["events"] += 1
-            if event.kind == "bars set":
-                seals |= {(body := json.loads(event.body))["competition"]: body["seal"]}
             if event.kind == "rejected" and (body := json.loads(event.body)).get("kept") is False:
                 told.add(body["submission"])
         for number, verified in verifications.verifications(database).items():
@@ -63,6 +59,11 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             counts["grades"] += 1
             if not _sealed(key, row):
                 problems.append(f"the grade of submission {row.submission} was changed after it was recorded")
+        problems += [
+            f"{row['key']}: the bars in the database are not those that were set"
+            for row in competitions.bar_rows(database)
+            if bars_seal(key, row["key"], row["bars"], row["event_seq"]) != row["mac"]
+        ]
         found = {}
         used = {one.competition.rpartition("/")[0] for one in records.participants(database)}
         for name in sorted({*prepared(home), *used}):
@@ -70,18 +71,16 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             problems += [f"{home.public(name) / file} was changed, removed or added" for file in _damaged(home, name)]
             try:
                 found[name] = find_competition(home, name)
-                problems += _other_bars(database, found[name], read_hidden(home, found[name]), key, seals)
+                problems += _other_bars(database, found[name], read_hidden(home, found[name]))
             except UserError as error:  # the others are still checked
                 problems.append(f"{name}: {error}")
             else:
-                problems += _other_data(home, database, found[name], key, seals)
+                problems += _other_data(home, database, found[name])
         problems += [f"{path} does not follow from the secret key" for path in wrong_keys(home, key)]
     return problems, counts
 
 
-def _other_data(
-    home: Home, database: Database, competition: Competition, key: bytes, seals: Mapping[str, str]
-) -> list[str]:
+def _other_data(home: Home, database: Database, competition: Competition) -> list[str]:
     """Further problems of a competition's data: not those in the database, or older answers that were changed."""
     from leaderboard import competitions
 
@@ -95,15 +94,13 @@ def _other_data(
         elif home.secret(data.name, data.number).is_dir():
             try:
                 older = replace(competition, version=data.number)
-                problems += _other_bars(database, older, read_hidden(home, older), key, seals)
+                problems += _other_bars(database, older, read_hidden(home, older))
             except UserError as error:
                 problems.append(f"{data.key}: {error}")
     return problems
 
 
-def _other_bars(
-    database: Database, competition: Competition, hidden: Hidden, key: bytes, seals: Mapping[str, str]
-) -> list[str]:
+def _other_bars(database: Database, competition: Competition, hidden: Hidden) -> list[str]:
     """Whether the database has the bars that were sealed, and counts the grades of these answers."""
     from leaderboard import competitions
 
@@ -113,11 +110,6 @@ def _other_bars(
     bars, sealed = hidden.values["bars"], (hidden.values["data_version"], hidden.values["metric_id"])
     if data.description is not None and data.description.get(HIDDEN_BARS, bars) != bars:
         problems.append(f"{competition.key}: the private bars in the database are not those that were prepared")
-    changed = competitions.changed(database, competition.name).bars.get(competition.key)
-    if changed is not None and seal_of(key, {"competition": competition.key, "bars": changed}) != seals.get(
-        competition.key
-    ):
-        problems.append(f"{competition.key}: the bars in the database are not those that were set")
     if (data.data_version, data.metric_version.rpartition("|v:")[0]) != sealed:  # the release behind it may be older
         problems.append(f"{competition.key}: the grades that count by the database are not those of its own answers")
     return problems

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("bars", sa.Text(), nullable=False),
+        sa.Column("mac", sa.Text(), nullable=False),
         sa.Column("event_seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_bars"),
         sa.UniqueConstraint("event_seq", name="uq_bars_event_seq"),
