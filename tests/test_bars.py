@@ -198,7 +198,11 @@ def test_calibrate_trains_and_sets_the_bars_for_a_reason(home: Home) -> None:
     refused = CliRunner().invoke(cli, [*words, "--set-bars"])
     assert (refused.exit_code, "a reason must have" in refused.stderr) == (2, True)
     assert not home.runs.exists(), "nothing was trained"
-    done = CliRunner().invoke(cli, [*words, "--set-bars", "--reason", "ours", "--as", "prof", "--format", "json"])
+    words += ["--set-bars", "--reason", "ours", "--as", "prof", "--format", "json"]
+    asked = CliRunner().invoke(cli, words, input="n\n")
+    assert (asked.exit_code, "hw01/1: train simple, and make their scores the bars?" in asked.stderr) == (1, True)
+    assert not home.runs.exists()
+    done = CliRunner().invoke(cli, [*words, "--yes"])
     assert done.exit_code == 0, done.stderr
     (row,) = json.loads(done.stdout)["levels"]
     (event,) = told(home)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
-from harness.cli.changes import ACTOR
+from harness.cli.changes import ACTOR, YES, agree
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,11 +72,12 @@ def train(
 @click.option("--set-bars", "writing", is_flag=True, help="Make the means the bars, before a file is handed in.")
 @click.option("--reason", default="", metavar="TEXT", help="Why the bars are set; kept in the log.")
 @ACTOR
+@YES
 @common.FORMAT
 @common.command
 def calibrate(
     homework: str, levels: str, seeds: str | None, device: str, jobs: int, address: str | None, writing: bool,
-    reason: str, name: str | None, format: Any,
+    reason: str, name: str | None, yes: bool, format: Any,
 ) -> None:  # fmt: skip
     """For instructors: what each level scores on your data.
 
@@ -90,9 +91,10 @@ def calibrate(
     from leaderboard.roster import checked_reason
 
     home = common.find_home()
+    competition, wanted = find_competition(home, homework), levels_of(levels)
     if writing:
         checked_reason(reason)
-    competition, wanted = find_competition(home, homework), levels_of(levels)
+        agree(yes, f"{competition.key}: train {', '.join(wanted)}, and make their scores the bars?")
     trained = train_many(home, competition, wanted, seeds_of(seeds, 0), device, jobs, address, told=False)
     found = sweep.spreads(home, competition, trained, wanted)
     if writing:
