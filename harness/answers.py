@@ -164,12 +164,14 @@ def _refuse_other_course(home: Home, key: bytes, path: Path) -> None:
 
 
 def load_answers(hidden: Hidden, form: Format) -> Answers:
-    """The inverse of `save_answers`."""
+    """The inverse of `save_answers`. The arrays cannot be written: a process scores many files with them."""
     import io
 
     import numpy as np
 
     arrays = {name: np.load(io.BytesIO(data), allow_pickle=False) for name, data in hidden.arrays.items()}
+    for array in arrays.values():
+        array.flags.writeable = False
     usage = arrays["usage"]
     return Answers(
         ids=form.ids if len(form.ids) == len(usage) else range(len(usage)),

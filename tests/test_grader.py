@@ -86,6 +86,24 @@ def test_answers_that_were_read_again_are_those_of_the_next_score(
     assert scored(one, secret, file(secret, 1.0)).grade == scoring.grade_here(secret, file(secret, 1.0))
 
 
+def test_a_metric_that_would_write_into_the_answers_fails_and_the_next_score_is_right(
+    one: grader.Grader, secret: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = scoring.grade
+
+    def writing(secret: Any, predictions: Any) -> Any:
+        if predictions["tested_positive"][0] == 13.0:
+            secret.answers.columns["tested_positive"][:] = 0.0
+        return real(secret, predictions)
+
+    expected = scoring.grade_here(secret, file(secret, 1.0))
+    monkeypatch.setattr(scoring, "grade", writing)
+    assert "ValueError" in scored(one, secret, file(secret, 13.0 - int(secret.competition.format.ids[0]) % 7)).failure
+    assert scored(one, secret, file(secret, 1.0)).grade == expected
+    arrays = [*secret.answers.columns.values(), secret.answers.usage, secret.answers.groups]
+    assert not any(array.flags.writeable for array in arrays if array is not None)
+
+
 FAULTS: dict[str, tuple[Callable[..., Any], str]] = {
     "hang": (lambda *_: time.sleep(60), "longer than 1 s"),
     "die": (lambda *_: os.kill(os.getpid(), signal.SIGKILL), "ended by signal 9"),
