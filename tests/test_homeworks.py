@@ -8,6 +8,7 @@ import gzip
 import importlib.util
 import io
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -24,10 +25,12 @@ from harness.answers import Secret, find_judge, read_secret
 from harness.cli import common
 from harness.cli.main import cli
 from harness.competition import find_competition
+from harness.grading.grader import Grader
 from harness.grading.scoring import check, cleared, grade, grade_here
 from harness.home import Home, locked, open_home
 from submissions.reader import read
 from tasks import copies
+from tasks.apart import Limits
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Grade, SubmissionError, Task
 from tasks.formats import LinesFormat, TableFormat
 from tasks.homeworks import MODULES, all_tasks, find_task
@@ -287,6 +290,22 @@ def test_the_answers_win(name: str, home: Home, secret: Secret, winner: bytes) -
         bars = cleared(secret.competition, best, secret.bars, private=private)
         wanted = {bar.name for bar in secret.bars if secret.competition.two_boards or not private}
         assert set(bars) == wanted - CASES[name].missed
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are scored in a process of their own")
+def test_a_worker_scores_a_file_alike_before_and_after_another(
+    name: str, home: Home, secret: Secret, winner: bytes
+) -> None:
+    if secret.judge is not None:
+        return  # a process for each file
+    one, sample = Grader(), sample_of(home, secret)
+    try:
+        answers = [one.answer(secret, data, Limits()) for data in (winner, sample, winner)]
+    finally:
+        one.close()
+    assert [answer and answer.grade for answer in answers] == [
+        grade_here(secret, winner), grade_here(secret, sample), grade_here(secret, winner),
+    ]  # fmt: skip
 
 
 def test_the_order_of_rows_or_members_does_not_matter(name: str, home: Home, secret: Secret, winner: bytes) -> None:
