@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,16 +23,16 @@ PIECE = 2**18
 
 
 @dataclass
-class Child:
+class Child(ABC):
     """A process that is started on first use, and again after it has ended."""
 
     process: tuple[int, socket.socket] | None = None
     ends: weakref.finalize[..., Any] | None = None
     status: int | None = None
 
+    @abstractmethod
     def start(self) -> tuple[int, socket.socket]:
         """Starts it; its number, and our end of the socket that is its `CONTROL`."""
-        raise NotImplementedError
 
     def running(self) -> None:
         """Starts it where it does not run."""
