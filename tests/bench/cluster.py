@@ -97,7 +97,10 @@ def main() -> None:
     given = parser.parse_args()
     cores = os.cpu_count() or 1
     print(f"{cores} cores, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}")
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "PYTHONPATH": str(ROOT)}
+    os.environ |= {
+        "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "PYTHONPATH": str(ROOT),
+        "RAY_worker_niceness": "0",
+    }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="lhy-cluster-") as folder:
         course(Path(folder) / "made", given.files)
         homes = [open_home(shutil.copytree(Path(folder) / "made", Path(folder) / name)) for name in ("local", "ray")]
