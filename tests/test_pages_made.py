@@ -15,7 +15,7 @@ from PIL import Image
 from harness.course import catalogue
 from harness.server import app, pages, rendering
 from harness.show import show
-from leaderboard import access_tokens
+from leaderboard import access_tokens, roster
 from tests import web
 from tests.classes import WIDE, Class, submit
 from tests.web import EVIL, FORM, HW1, NAMES, PAGES, STAFF, URL, Reader, handed_in, rename, reveal, signed_in
@@ -273,3 +273,24 @@ def test_a_worse_file_is_said_to_be_no_improvement_with_the_best_and_its_rank(si
     assert f"not an improvement: the participant’s best is still submission {first} (" in staff.replace("&#39;", "’")
     assert ", rank 1)" in own
     assert "not an improvement" not in site.client("b01").get(f"/submissions/{first}").text
+
+
+def test_the_gradebook_is_searched_and_paged_with_the_total_beside_the_name(
+    site: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.server.views.PER_PAGE", 2)
+    staff = signed_in(site, "ian")
+    read = [Reader(staff.get(f"/gradebook?hw=hw1&page={page}").text) for page in (1, 2, 99)]
+    names = [[each.text for each in page.all("th") if each.attributes["scope"] == "row"] for page in read]
+    with site.home.database() as database:
+        students = [person.name for person in roster.people(database) if person.role == "student"]
+    assert names == [students[:2], students[2:4], students[-(len(students) % 2 or 2) :]]
+    header = [each.text for each in read[0].all("th") if each.attributes["scope"] == "col"]
+    assert header[:4] == ["name", "id", "total", "simple public"]
+    found = staff.get("/gradebook?q=B02").text
+    assert f"1 of {len(students)} students" in found
+    assert next(each.text for each in Reader(found).all("td")) == "b02"
+    none = staff.get("/gradebook?q=%3Cscript%3E").text
+    Reader(none)
+    assert f"0 of {len(students)} students" in none
+    assert none.count("<script") == found.count("<script")

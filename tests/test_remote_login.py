@@ -171,7 +171,7 @@ def test_as_is_refused_where_the_login_says_who_one_is(served: Served) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["gradebook"], ["gradebook", "hw1"], ["roster", "list"], ["rules", "hw1"], ["audit", "verify"],
+        ["roster", "list"], ["rules", "hw1"], ["audit", "verify"],
         ["calibrate", "hw1"], ["worker"],
         ["grade", "--pending"], ["prepare", "hw1"], ["train", "hw1", "--level", "simple"],
         ["reveal", "hw1", "--reason", "x", "--yes"], ["extend", "hw1", "--all", "--hours", "1", "--reason", "x"],

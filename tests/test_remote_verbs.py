@@ -127,6 +127,25 @@ def test_a_class_lists_what_is_prepared_and_staff_sees_everybodys(
     assert call("leaderboard", "hw1", "--private", "--unrevealed").exit_code == 0
 
 
+def test_staff_see_the_gradebook_of_a_server_as_that_of_its_home(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work(served, monkeypatch)
+    log_in(served)
+    assert call("submit", "hw1", str(sample(served.home))).exit_code == 0
+    assert call("gradebook").exit_code == 6
+    log_in(served, "prof")
+    root = str(served.home.root)
+    for words in (["gradebook"], ["gradebook", "hw1"], ["gradebook", "hw1", "--unrevealed"]):
+        for format in ("json", "csv", "table"):
+            there = call(*words, "--format", format)
+            here = call("--home", root, *words, "--format", format)
+            assert there.exit_code == 0, there.stderr
+            assert (there.stdout, there.stderr) == (here.stdout, here.stderr)
+    assert "ada" in there.stdout
+    assert call("gradebook", "nothing").exit_code == 2
+
+
 def test_a_saved_receipt_verifies_without_the_server(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

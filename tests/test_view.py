@@ -136,13 +136,13 @@ def test_the_private_board_opens_to_all_with_the_reveal_and_before_it_each_look_
                     boards.board(home, viewer, "hw1", private=True, unrevealed=unrevealed, now=NOW)
                 assert (error.value.code, error.value.exit_code) == ("E_NOT_REVEALED", 6)
     assert looks() == []
-    assert boards.gradebook(home, TA, None, now=NOW)["hidden"] == ["hw01"]
+    assert boards.gradebook(home, TA, None, now=NOW).hidden == ["hw01"]
     assert looks() == []
     assert boards.board(home, TA, "hw1", private=True, unrevealed=True, now=NOW).side == "private"
     assert looks() == ["ta-wei"]
     full = boards.gradebook(home, PROF, "hw1", unrevealed=True, now=NOW)
-    assert full["hidden"] == []
-    assert [student["id"] for student in full["students"]] == ["b10901001", "b10901002", "b10901003"]
+    assert full.hidden == []
+    assert [student.id for student in full.students] == ["b10901001", "b10901002", "b10901003"]
     assert looks() == ["ta-wei", "prof-hung"]
     with home.database() as database:
         records.reveal(database, "hw01/1", "prof-hung", "end of term", NOW)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli import common
 from harness.cli.changes import ACTOR, YES, agree, counted
 from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.course.types import Gradebook, GradebookScore
 
 
 @click.command()
@@ -202,52 +205,48 @@ def _read_points(file: str, parts: Any) -> list[tuple[str, str, str, float]]:
 def gradebook(homework: str | None, unrevealed: bool, version: int | None, name: str | None, format: Any) -> None:
     """Show each student's points, by bars and by hand."""
     from harness.cli.output import emit_json, say
-    from harness.course import access, boards
+    from harness.course.entries import to_json
+    from harness.course.gradebook import gradebook_table
 
-    home = common.find_home()
-    owner = access.owner(common.who(home, name))
-    body = boards.gradebook(home, owner, homework, unrevealed=unrevealed, version=version, now=common.clock())
-    hidden, table = body.pop("hidden"), body.pop("table")
+    book = common.source(name).gradebook(homework, unrevealed, version)
     if format == "json":
-        emit_json(body)
+        emit_json(to_json(book))
     elif format == "csv":
         from harness.sheets import write_rows
 
-        click.echo(write_rows(table["header"], table["rows"]), nl=False)
+        click.echo(write_rows(*gradebook_table(book, homework is not None)), nl=False)
     else:
-        _show_gradebook(body["homeworks"], body["students"], homework is not None, body["total"]["rule"])
-    if hidden:
-        say(f"Private points of {', '.join(hidden)} are left out: not revealed yet; --unrevealed includes them.")
+        _show_gradebook(book, homework is not None)
+    if book.hidden:
+        say(f"Private points of {', '.join(book.hidden)} are left out: not revealed yet; --unrevealed includes them.")
 
 
-def _show_gradebook(homeworks: list[dict[str, Any]], students: list[dict[str, Any]], one: bool, rule: str) -> None:
-    """Prints the gradebook: for one homework the sums of both boards and each part, for all of them the totals.
-
-    `rule` says which homeworks count in the course total; empty where all do.
-    """
+def _show_gradebook(book: Gradebook, one: bool) -> None:
+    """Prints the gradebook: for one homework the sums of both boards and each part, for all of them the totals."""
     from harness.cli.output import Field, emit
 
-    def points(scores: dict[str, dict[str, Any]]) -> dict[str, float | None]:
+    def points(scores: Mapping[str, GradebookScore]) -> dict[str, float | None]:
         if not one:
-            return {name: score["total"] for name, score in scores.items()}
+            return {name: score.total for name, score in scores.items()}
         (score,) = scores.values()
-        private = None if score["private"] is None else math.fsum(score["private"].values())
-        told: dict[str, float | None] = {"public": math.fsum(score["public"].values()), "private": private}
-        told.update(score["parts"])
-        return told
+        private = None if score.private is None else math.fsum(score.private.values())
+        told: dict[str, float | None] = {"public": math.fsum(score.public.values()), "private": private}
+        return told | score.parts
 
-    asking = [each["name"] for each in homeworks if any(one["homeworks"][each["name"]]["model"] for one in students)]
+    names = [homework.name for homework in book.homeworks]
+    asking = [name for name in names if any(student.homeworks[name].model for student in book.students)]
     rows = []
-    for student in students:
-        told = {name: student[name] for name in ("id", "name", "email", "team")}
+    for student in book.students:
+        told = {name: getattr(student, name) for name in ("id", "name", "email", "team")}
         rows.append(
-            told | points(student["homeworks"]) | {"total": student["total"]}
-            | {f"{name} model": student["homeworks"][name]["model"] for name in asking}
+            told | points(student.homeworks) | {"total": student.total}
+            | {f"{name} model": student.homeworks[name].model for name in asking}
         )  # fmt: skip
     fields = [Field("id", "id"), Field("name", "name"), Field("email", "email", rank=2), Field("team", "team", rank=1)]
     shown = rows[0] if rows else {"total": 0.0}
     models = [Field(f"{name} model", "model" if one else f"{name} model") for name in asking]
     known = {field.key for field in (*fields, *models)}
     fields += [Field(name, name, "{:g}".format, right=True) for name in shown if name not in known] + models
-    most = ", ".join(f"{homework['name']} {homework['maximum']:g}" for homework in homeworks)
-    emit("table", "gradebook", rows, fields, title=f"points{f'; in the total {rule}' if rule else ''}; maximum: {most}")
+    most = ", ".join(f"{homework.name} {homework.maximum:g}" for homework in book.homeworks)
+    counts = f"; in the total {book.total.rule}" if book.total.rule else ""
+    emit("table", "gradebook", rows, fields, title=f"points{counts}; maximum: {most}")

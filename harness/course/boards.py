@@ -18,7 +18,6 @@ from harness.competition import (
     refuse_one_board,
 )
 from harness.course.access import (
-    Body,
     Viewer,
     allow_exact,
     canonical_or_empty,
@@ -29,7 +28,7 @@ from harness.course.access import (
     participant_of,
     require_login,
 )
-from harness.course.types import Board, BoardBar, BoardRow, Place
+from harness.course.types import Board, BoardBar, BoardRow, Gradebook, Place
 from harness.home import Home, local
 from harness.shown import Cut
 from harness.versions import read_bars, read_versions
@@ -214,13 +213,12 @@ def gradebook(
     unrevealed: bool = False,
     version: int | None = None,
     now: datetime,
-) -> Body:
+) -> Gradebook:
     """Each student's points of one homework or of all, for staff; private points follow the private board.
 
     `version` selects an older data version of the one homework.
-    `hidden` names the homeworks whose private points are left out, `table` is the content of the CSV.
     """
-    from harness.course.gradebook import Total, find_schemes, find_total, gradebook_body, gradebook_table
+    from harness.course.gradebook import Total, find_schemes, find_total, gradebook_of
     from harness.course.gradebook import gradebook as make
     from leaderboard import records
 
@@ -240,8 +238,7 @@ def gradebook(
         hidden = [] if unrevealed else list(closed)
         included = list(schemes) if unrevealed else included
         lines = make(home, database, schemes, included, version)
-    header, rows = gradebook_table(schemes, lines, hw is not None, total)
-    return gradebook_body(schemes, lines, total) | {"hidden": hidden, "table": {"header": header, "rows": rows}}
+    return gradebook_of(schemes, lines, total, hidden)
 
 
 def open_homeworks(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.competition import Competition, find_competition, find_reproduction, prepared
+from harness.course.types import Gradebook, GradebookHomework, GradebookScore, GradebookStudent, GradebookTotal
 from harness.home import FOR_POINTS, TOTAL, Home
 from harness.shown import NOT_VERIFIED
 from harness.versions import read_versions
@@ -352,54 +353,58 @@ def _models(database: Database, competition: Competition, behind: Mapping[str, s
     return {who: "verified" if numbers <= found.keys() else NOT_VERIFIED for who, numbers in behind.items() if numbers}
 
 
-def gradebook_body(schemes: Mapping[str, Scheme], lines: Sequence[Line], total: Total) -> dict[str, Any]:
-    """The gradebook as plain values; `total` is the rule of the total, and its maximum."""
+def gradebook_of(
+    schemes: Mapping[str, Scheme], lines: Sequence[Line], total: Total, hidden: Sequence[str]
+) -> Gradebook:
+    """The gradebook as it is answered; `total` is the rule of the total."""
     most = total.of({name: scheme.maximum for name, scheme in schemes.items()})
-    return {
-        "schema": 1,
-        "total": {"best": total.best, "among": list(total.among), "maximum": most, "rule": total.words},
-        "homeworks": [
-            {"name": name, "bars": dict(scheme.bars), "parts": dict(scheme.parts), "maximum": scheme.maximum}
+    return Gradebook(
+        total=GradebookTotal(total.best, list(total.among), most, total.words),
+        homeworks=[
+            GradebookHomework(name, dict(scheme.bars), dict(scheme.parts), scheme.maximum)
             for name, scheme in schemes.items()
         ],
-        "students": [
-            {
-                "id": line.key,
-                "name": line.name,
-                "email": line.email,
-                "team": line.team,
-                "disabled": line.disabled,
-                "homeworks": {name: asdict(score) | {"total": score.total} for name, score in line.scores.items()},
-                "total": total.of(line.points),
-                "counts": list(total.counts(line.points)),
-            }
+        students=[
+            GradebookStudent(
+                line.key, line.name, line.email, line.team, line.disabled,
+                {name: _told(score) for name, score in line.scores.items()},
+                total.of(line.points), list(total.counts(line.points)),
+            )
             for line in lines
         ],
-    }
+        hidden=list(hidden),
+    )  # fmt: skip
 
 
-def gradebook_table(
-    schemes: Mapping[str, Scheme], lines: Sequence[Line], one: bool, total: Total
-) -> tuple[list[str], list[list[Any]]]:
+def _told(score: Score) -> GradebookScore:
+    private = None if score.private is None else dict(score.private)
+    return GradebookScore(
+        dict(score.public), private, dict(score.parts), list(score.submissions), score.model, score.total
+    )
+
+
+def gradebook_table(book: Gradebook, one: bool) -> tuple[list[str], list[list[Any]]]:
     """Header and rows: each bar and part of one homework, or the totals of all homeworks.
 
     Where models are to be verified, a last column for each such homework says whether those behind the points are.
     """
     header = ["id", "name", "email", "team"]
-    asking = [name for name in schemes if any(line.scores[name].model for line in lines)]
+    names = [homework.name for homework in book.homeworks]
+    asking = [name for name in names if any(student.homeworks[name].model for student in book.students)]
     if not one:
-        rows = [[line.key, line.name, line.email, line.team, *line.points.values(), total.of(line.points),
-                 *(line.scores[name].model for name in asking)] for line in lines]  # fmt: skip
-        return [*header, *schemes, "total", *(f"{name} model" for name in asking)], rows
-    ((name, scheme),) = schemes.items()
-    private = [bar for bar, (_, points) in scheme.bars.items() if points]
+        rows = [[student.id, student.name, student.email, student.team,
+                 *(student.homeworks[name].total for name in names), student.total,
+                 *(student.homeworks[name].model for name in asking)] for student in book.students]  # fmt: skip
+        return [*header, *names, "total", *(f"{name} model" for name in asking)], rows
+    (homework,) = book.homeworks
+    private = [bar for bar, (_, points) in homework.bars.items() if points]
     header += (
-        [f"{bar} public" for bar in scheme.bars] + [f"{bar} private" for bar in private] + [*scheme.parts, "total"]
+        [f"{bar} public" for bar in homework.bars] + [f"{bar} private" for bar in private] + [*homework.parts, "total"]
     ) + ["model"] * len(asking)
     rows = []
-    for line in lines:
-        score = line.scores[name]
+    for student in book.students:
+        score = student.homeworks[homework.name]
         told = [None if score.private is None else score.private[bar] for bar in private]
-        rows.append([line.key, line.name, line.email, line.team, *score.public.values(), *told,
+        rows.append([student.id, student.name, student.email, student.team, *score.public.values(), *told,
                      *score.parts.values(), score.total, *([score.model] if asking else [])])  # fmt: skip
     return header, rows

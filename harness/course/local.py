@@ -15,14 +15,14 @@ from harness.competition import (
     recover,
 )
 from harness.course.access import Viewer
-from harness.course.boards import board
+from harness.course.boards import board, gradebook
 from harness.course.catalogue import files, homework, homeworks, receipt_key_of, sheet
 from harness.course.entries import Selection, Signed, Submission, Submissions, Submitted, Tell
 from harness.course.handing_in import submit
 from harness.course.limits import quota, select, selection
 from harness.course.points import points
 from harness.course.record import receipt, submission, submissions
-from harness.course.types import Board, Files, Homework, Homeworks, Points, Quota
+from harness.course.types import Board, Files, Gradebook, Homework, Homeworks, Points, Quota
 from harness.home import Home
 from tasks.homeworks import canonical
 
@@ -84,6 +84,9 @@ class LocalCourse:
 
     def points(self, hw: str | None) -> Points:
         return points(self.home, self.viewer, hw, self.clock())
+
+    def gradebook(self, hw: str | None, unrevealed: bool, version: int | None = None) -> Gradebook:
+        return gradebook(self.home, self.viewer, hw, unrevealed=unrevealed, version=version, now=self.clock())
 
     def quota(self, hw: str) -> Quota:
         return quota(self.home, self.viewer, hw, self.clock())

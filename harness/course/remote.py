@@ -48,7 +48,19 @@ from harness.course.transport import (
     unreachable,
     within,
 )
-from harness.course.types import About, Board, Files, Homework, Homeworks, Me, NewToken, Points, Quota, Tokens
+from harness.course.types import (
+    About,
+    Board,
+    Files,
+    Gradebook,
+    Homework,
+    Homeworks,
+    Me,
+    NewToken,
+    Points,
+    Quota,
+    Tokens,
+)
 from harness.home import making, write_file
 from tasks.errors import UserError
 
@@ -148,6 +160,11 @@ class RemoteCourse:
 
     def points(self, hw: str | None) -> Points:
         return self.read(Points, self.ask("GET", f"/homeworks/{quoted(hw)}/points" if hw else "/points"))
+
+    def gradebook(self, hw: str | None, unrevealed: bool, version: int | None = None) -> Gradebook:
+        where = f"/homeworks/{quoted(hw)}/gradebook" if hw else "/gradebook"
+        query = ({"unrevealed": "true"} if unrevealed else {}) | own_version(version)
+        return self.read(Gradebook, self.ask("GET", where, query))
 
     def quota(self, hw: str) -> Quota:
         return self.read(Quota, self.ask("GET", f"/homeworks/{quoted(hw)}/quota"))

@@ -301,6 +301,63 @@ class Points:
 
 
 @dataclass(frozen=True)
+class GradebookHomework:
+    """The points that a homework can give: (public, private) of each bar, and the most of each part by hand."""
+
+    name: str
+    bars: dict[str, tuple[float, float]]
+    parts: dict[str, float]
+    maximum: float
+
+
+@dataclass(frozen=True)
+class GradebookScore:
+    """A student's points in one homework, as in `HomeworkPoints`; `model` says whether the network is verified."""
+
+    public: dict[str, float]
+    private: dict[str, float] | None
+    parts: dict[str, float | None]
+    submissions: list[int]
+    model: str
+    total: float
+
+
+@dataclass(frozen=True)
+class GradebookStudent:
+    """A line of the gradebook; `counts` names the homeworks that count in the total."""
+
+    id: str
+    name: str
+    email: str
+    team: str | None
+    disabled: bool
+    homeworks: dict[str, GradebookScore]
+    total: float
+    counts: list[str]
+
+
+@dataclass(frozen=True)
+class GradebookTotal:
+    """How the course total is made: the `best` homeworks (0: all) of those in `among` (none: of all), in words too."""
+
+    best: int
+    among: list[str]
+    maximum: float
+    rule: str
+
+
+@dataclass(frozen=True)
+class Gradebook:
+    """Each student's points, for staff; `hidden` names the homeworks whose private points are left out."""
+
+    total: GradebookTotal
+    homeworks: list[GradebookHomework]
+    students: list[GradebookStudent]
+    hidden: list[str]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
 class TokenRow:
     """A valid token, without its secret; `this` is the one of this request."""
 
@@ -366,6 +423,7 @@ class Course(Protocol):
     def submission(self, number: int) -> Submission: ...
     def receipt(self, number: int) -> Signed: ...
     def points(self, hw: str | None) -> Points: ...
+    def gradebook(self, hw: str | None, unrevealed: bool, version: int | None = ...) -> Gradebook: ...
     def quota(self, hw: str) -> Quota: ...
     def selection(self, hw: str) -> Selection: ...
     def select(self, hw: str, ids: Sequence[int]) -> Selection: ...

@@ -28,6 +28,7 @@ from harness.server import auth
 from harness.server.endpoints import add_handing_in, add_reading, add_sessions, add_tokens, describe
 from harness.server.refusals import answer_refusal, refusal
 from harness.server.settings import Settings
+from harness.server.staff import add_staff
 from harness.server.state import BASE, GRACE_SECONDS, THREADS, App, Message, Receive, Send, Server, address_of
 from leaderboard.database import open_pool, pooled
 from tasks.errors import UserError, internal
@@ -94,6 +95,7 @@ def make_app(
     add_handing_in(api)
     add_sessions(api)
     add_tokens(api)
+    add_staff(api)
     api.openapi = partial(describe, api)  # type: ignore[method-assign]
     return api
 

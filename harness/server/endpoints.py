@@ -48,6 +48,7 @@ from tasks.errors import UserError
 HomeworkName = Annotated[str, Path(max_length=60, description="A prepared homework: hw1, hw01 and 1 are the same.")]
 DataVersion = Annotated[int | None, Query(ge=1, lt=2**31, description="An older data version of the homework.")]
 Number = Annotated[int, Path(ge=1, lt=2**63, description="The number of a submission.")]
+Unrevealed = Annotated[bool, Query(description="Staff: show it before the reveal, which is logged.")]
 Exact = Annotated[bool, Query(description="Staff: exact scores, not truncated.")]
 Responses = dict[int | str, dict[str, Any]]
 
@@ -108,7 +109,7 @@ REQUEST_PROBLEM = {
 """A detail of an error about a request that is not well formed."""
 
 
-def _errors(*statuses: int) -> Responses:
+def errors_of(*statuses: int) -> Responses:
     """The OpenAPI descriptions of an endpoint's errors."""
     schema = {
         "type": "object",
@@ -137,9 +138,9 @@ def _errors(*statuses: int) -> Responses:
 
 
 def add_reading(api: FastAPI) -> None:
-    errors = _errors(400, 401, 403, 404)
+    errors = errors_of(400, 401, 403, 404)
 
-    @api.get(f"{BASE}/course", response_model=About, responses=_errors(400))
+    @api.get(f"{BASE}/course", response_model=About, responses=errors_of(400))
     async def course(request: Request, login: Who) -> Response:
         """The course's name, its time zone, the key that verifies receipts, and the server's version."""
         server = server_of(request)
@@ -222,7 +223,7 @@ def add_reading(api: FastAPI) -> None:
         login: Who,
         hw: HomeworkName,
         private: Annotated[bool, Query(description="The private board, available after the reveal.")] = False,
-        unrevealed: Annotated[bool, Query(description="Staff: show it before the reveal, which is logged.")] = False,
+        unrevealed: Unrevealed = False,
         exact: Exact = False,
         version: DataVersion = None,
     ) -> Response:
@@ -303,7 +304,7 @@ def add_handing_in(api: FastAPI) -> None:
     @api.put(
         f"{BASE}/homeworks/{{hw}}/selection",
         response_model=Selection,
-        responses=_errors(400, 401, 403, 404, 408, 409, 411, 413, 415),
+        responses=errors_of(400, 401, 403, 404, 408, 409, 411, 413, 415),
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": chosen}}}},
     )
     async def select(request: Request, login: Who, hw: HomeworkName) -> Response:
@@ -339,7 +340,7 @@ def add_handing_in(api: FastAPI) -> None:
         f"{BASE}/homeworks/{{hw}}/submissions",
         status_code=202,
         response_model=Accepted,
-        responses=again | _errors(400, 401, 403, 404, 408, 409, 411, 413, 422),
+        responses=again | errors_of(400, 401, 403, 404, 408, 409, 411, 413, 422),
         openapi_extra={"parameters": headers, "requestBody": body},
     )
     async def submit(request: Request, login: Who, hw: HomeworkName) -> Response:
@@ -367,7 +368,7 @@ def add_sessions(api: FastAPI) -> None:
     @api.post(
         f"{BASE}/session",
         response_model=NewSession,
-        responses=_errors(400, 401, 403, 408, 411, 413),
+        responses=errors_of(400, 401, 403, 408, 411, 413),
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": token}}}},
     )
     async def log_in(request: Request) -> Response:
@@ -387,13 +388,13 @@ def add_sessions(api: FastAPI) -> None:
         set_cookie(response, server.settings, cookie)
         return response
 
-    @api.get(f"{BASE}/session", response_model=Me, responses=_errors(400, 401))
+    @api.get(f"{BASE}/session", response_model=Me, responses=errors_of(400, 401))
     async def session(request: Request, login: Who) -> Response:
         """Who is logged in."""
         server = server_of(request)
         return answer(await server.call(catalogue.me, server.home, login.viewer))
 
-    @api.delete(f"{BASE}/session", response_model=Done, responses=_errors(400, 401, 403))
+    @api.delete(f"{BASE}/session", response_model=Done, responses=errors_of(400, 401, 403))
     async def log_out(request: Request, login: Who) -> Response:
         """Log the browser out. The token stays valid until it expires or is revoked."""
         response = answer(Done())
@@ -404,7 +405,7 @@ def add_sessions(api: FastAPI) -> None:
 def add_tokens(api: FastAPI) -> None:
     label = {"type": "object", "properties": {"label": {"type": "string", "maxLength": 60}}}
 
-    @api.get(f"{BASE}/tokens", response_model=Tokens, responses=_errors(400, 401))
+    @api.get(f"{BASE}/tokens", response_model=Tokens, responses=errors_of(400, 401))
     async def tokens(request: Request, login: Who) -> Response:
         """Your valid tokens, without the secrets."""
         server = server_of(request)
@@ -413,7 +414,7 @@ def add_tokens(api: FastAPI) -> None:
     @api.post(
         f"{BASE}/tokens",
         response_model=NewToken,
-        responses=_errors(400, 401, 403, 408, 409, 411, 413),
+        responses=errors_of(400, 401, 403, 408, 409, 411, 413),
         openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": label}}}},
     )
     async def new_token(request: Request, login: Who) -> Response:
@@ -424,7 +425,7 @@ def add_tokens(api: FastAPI) -> None:
             raise Rejected("E_USAGE", "a label can have at most 60 printable characters.")
         return answer(await server.call(auth.new_token, server.home, login, label or "token", server.clock()))
 
-    @api.delete(f"{BASE}/tokens/{{number}}", response_model=Done, responses=_errors(400, 401, 403, 404))
+    @api.delete(f"{BASE}/tokens/{{number}}", response_model=Done, responses=errors_of(400, 401, 403, 404))
     async def revoke(request: Request, login: Who, number: Number) -> Response:
         """Revoke one of your tokens."""
         server = server_of(request)

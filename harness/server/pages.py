@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from harness.course import boards, limits, quizzes
+from harness.course.gradebook import gradebook_table
 from harness.home import Home
 from harness.server import app, auth, endpoints, quiz, refusals, state, uploads, views
 from harness.server.rendering import HERE, STATIC, Ask, Page, render
@@ -155,16 +156,16 @@ def _add_staff(api: FastAPI) -> None:
         return await _answer(request, views.everyone, hw, q[:100], max(1, min(page, 10**6)))
 
     @api.get("/gradebook", include_in_schema=False)
-    async def _gradebook(request: Request, hw: str = "") -> Response:
-        return await _answer(request, views.gradebook, hw[:60] or None)
+    async def _gradebook(request: Request, hw: str = "", q: str = "", page: int = 1) -> Response:
+        return await _answer(request, views.gradebook, hw[:60] or None, q[:100], max(1, min(page, 10**6)))
 
     @api.get("/gradebook.csv", include_in_schema=False)
     async def _gradebook_csv(request: Request, hw: str = "") -> Response:
         from harness.sheets import write_rows
 
         server, login = app_server(request), await state.find_login(request)
-        body = await server.call(boards.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
-        text = write_rows(body["table"]["header"], body["table"]["rows"])
+        book = await server.call(boards.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+        text = write_rows(*gradebook_table(book, bool(hw)))
         named = {"content-disposition": 'attachment; filename="gradebook.csv"'}
         return Response(text, media_type="text/csv; charset=utf-8", headers=named)
 

@@ -13,6 +13,7 @@ from harness.cli.board import with_bars
 from harness.cli.hand_in import HIDDEN, best_words
 from harness.course import boards, catalogue, handing_in, limits, points, quizzes, record
 from harness.course.entries import Submission, to_json
+from harness.course.gradebook import gradebook_table
 from harness.course.types import Board, Files
 from harness.server import quiz
 from harness.server.chart import chart
@@ -222,8 +223,20 @@ def own_points(ask: Ask) -> Page:
     return Page("points.html", {"points": points.points(ask.home, ask.viewer, None, ask.now)})
 
 
-def gradebook(ask: Ask, hw: str | None) -> Page:
-    """The points of all students, for staff."""
-    body = boards.gradebook(ask.home, ask.viewer, hw, now=ask.now)
+def gradebook(ask: Ask, hw: str | None, search: str, page: int) -> Page:
+    """The points of all students, for staff; the total stands beside the name."""
+    book = boards.gradebook(ask.home, ask.viewer, hw, now=ask.now)
+    header, rows = gradebook_table(book, hw is not None)
+    total = header.index("total")
+    order = [1, 0, total, *(at for at in range(4, len(header)) if at != total), 3, 2]
+    wanted = search.strip().casefold()
+    found = [row for row in rows if wanted in "\n".join(str(cell or "") for cell in row[:4]).casefold()]
+    pages = max(1, math.ceil(len(found) / PER_PAGE))
+    page = min(page, pages)
+    shown = [[row[at] for at in order] for row in found[(page - 1) * PER_PAGE : page * PER_PAGE]]
     names = [row.name for row in catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks]
-    return Page("gradebook.html", {"book": body, "chosen": hw, "names": names})
+    return Page(
+        "gradebook.html",
+        {"book": book, "chosen": hw, "names": names, "header": [header[at] for at in order], "rows": shown}
+        | {"search": search, "page": page, "pages": pages, "students": len(rows), "found": len(found)},
+    )
