@@ -116,6 +116,23 @@ def books_balance(home: Home, failed: int = 0) -> None:
 
 
 @pytest.fixture(scope="session")
+def fixed_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives a home with a homework's small world of seed 100, made once for all processes of a run, to be copied."""
+    from tasks.locks import locked
+    from tests.bench.tricks.frame import prepared
+
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name: str) -> Path:
+        with locked(shared / f"{name}.lock"):
+            prepared(shared / f"home-{name}", name, None, "small", 100)
+        return shared / f"home-{name}"
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with HW1 prepared from a random key, for tests to copy."""
     from harness.home import open_home

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,14 @@ SEED = 100
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOMEWORKS)
 def test_no_cheap_trick_clears_a_bar_that_its_kind_must_not_unless_the_trick_says_why(
-    name: str, tmp_path: Path
+    name: str, fixed_home: Callable[[str], Path], tmp_path: Path
 ) -> None:
     task = find_task(name)
     assert task is not None
     edition = task.editions[0]
     kept = tmp_path / "rows.jsonl"
     bound = {trick.name for trick in cheap.registered(name)[1] if not (trick.long or trick.said)}
-    for row in cheap.run(name, edition.name, "small", SEED, bound, None):  # references have no rule
+    for row in cheap.run(name, edition.name, "small", SEED, bound, None, fixed_home(name)):  # references have no rule
         results.keep(kept, row)
     rules = {
         row.name: cheap.broken(row, edition.bars_at("small"), edition.metrics) for row in results.read_tricks(kept)

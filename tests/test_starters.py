@@ -6,11 +6,13 @@ import ast
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +179,6 @@ def test_the_data_are_those_of_the_home(course: Path, here: Path, monkeypatch: p
 
 
 def test_a_module_among_the_data_may_be_imported(course: Path, here: Path) -> None:
-    import shutil
-
     from harness.build import damaged_files
 
     folder = here / "hw01"
@@ -235,9 +235,11 @@ for cell in notebook.cells:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_starter_that_is_killed_goes_on_and_clears_the_simple_bar(name: str, tmp_path: Path) -> None:
+def test_a_starter_that_is_killed_goes_on_and_clears_the_simple_bar(
+    name: str, fixed_home: Callable[[str], Path], tmp_path: Path
+) -> None:
     """The script is killed once it has written a checkpoint; the notebook goes on from there."""
-    home, work = tmp_path / "home", tmp_path / "work"
+    home, work = shutil.copytree(fixed_home(name), tmp_path / "home"), tmp_path / "work"
     work.mkdir()
     environment = os.environ | {
         "LHY_GRADE_HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg",
@@ -254,7 +256,6 @@ def test_a_starter_that_is_killed_goes_on_and_clears_the_simple_bar(name: str, t
     def typed(*words: str) -> str:
         return run("-c", "from harness.cli.main import main; main()", *words)
 
-    typed("prepare", name, "--seed", "100")
     typed("starter", name, "--script")
     typed("starter", name)
     checkpoint = work / f"{name}-work" / "checkpoint.pt"

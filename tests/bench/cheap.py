@@ -47,15 +47,23 @@ def names_of(name: str) -> list[str]:
     return [one.name for one in references] + [one.name for one in tricks]
 
 
-def run(name: str, edition: str, size: str, seed: int, wanted: set[str] | None, source: Path | None) -> Iterator[Any]:
-    """The rows of one seed, with `wanted` names only (None: all), as they are done.
+def run(
+    name: str,
+    edition: str,
+    size: str,
+    seed: int,
+    wanted: set[str] | None,
+    source: Path | None,
+    home: Path | None = None,
+) -> Iterator[Any]:
+    """The rows of one seed, with `wanted` names only (None: all), as they are done; `home` may hold the world already.
 
     A row has `scores` by metric, [public, private], or `refused` with the code for a file that was not scored.
     """
     references, tricks = registered(name)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        world = prepared(root / "home", name, edition, size, seed, source)
+        world = prepared(home or root / "home", name, edition, size, seed, source)
         public = shutil.copytree(world.public, root / "given")  # beside no secret folder
         streams = fixed(seed).within(f"{name}/{edition}/0/world")
         every: tuple[Reference | Trick, ...] = (*references, *tricks)
