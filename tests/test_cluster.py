@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +32,7 @@ from tests.conftest import books_balance, few
 from tests.postgres import Server
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("baselines", "harness", "leaderboard", "submissions", "tasks")
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 PROGRAM = [sys.executable, "-c", "from harness.cli.main import main; main()", "--home"]
 ODD = """\
@@ -99,14 +102,17 @@ def test_seeds_that_are_none_are_named(text: str, course: Path) -> None:
 NODES = """
 import sys
 from ray.cluster_utils import Cluster
-made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20,
-                                                     "include_dashboard": False})
+node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+made = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
 for _ in range(2):
-    made.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    made.add_node(**node)
 made.wait_for_nodes(timeout=120)
 print("at", made.address, flush=True)
 for line in sys.stdin:
-    made.remove_node(made.list_all_nodes()[-1], allow_graceful=False)
+    if line.strip():
+        made.add_node(**node, env_vars={"PYTHONPATH": line.strip()})
+    else:
+        made.remove_node(made.list_all_nodes()[-1], allow_graceful=False)
     print("at", made.address, flush=True)
 made.shutdown()
 """
@@ -128,12 +134,19 @@ class Nodes:
                 return
         raise AssertionError("the cluster did not start")
 
-    def kill_one(self) -> None:
-        """Kills the processes of the last node."""
+    def tell(self, line: str) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write("\n")
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         self.ready()
+
+    def kill_one(self) -> None:
+        """Kills the processes of the last node."""
+        self.tell("")
+
+    def add_one(self, code: Path) -> None:
+        """Starts a node whose packages are those of a folder."""
+        self.tell(str(code))
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +196,11 @@ def home(tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch) ->
     postgresql.administer(f"DROP SCHEMA {name} CASCADE")
 
 
+def odd(first: int) -> bytes:
+    """A file for the metric that hangs at 666 and eats memory at 777."""
+    return f"id,y\n0,{first}\n".encode() + b"".join(b"%d,1\n" % number for number in range(1, 20))
+
+
 def hand_in(home: Home, name: str, data: bytes, who: str) -> int:
     competition, sha256 = find_competition(home, name), keep(home.submissions, data)
     with home.database() as database:
@@ -192,10 +210,10 @@ def hand_in(home: Home, name: str, data: bytes, who: str) -> int:
 
 
 def driver(home: Home, cluster: Nodes, log: Path) -> subprocess.Popen[bytes]:
-    """`lhy-grade worker --ray`, as a program of its own."""
+    """`lhy-grade worker --ray`, as a program of its own; Ray's workers find modules in the folder it runs in, too."""
     command = [*PROGRAM, str(home.root), "worker", "--ray", cluster.address]
     with log.open("ab") as stream:
-        return subprocess.Popen(command, cwd=ROOT, stderr=stream)
+        return subprocess.Popen(command, cwd=log.parent, stderr=stream)
 
 
 def open_count(home: Home) -> int:
@@ -224,10 +242,9 @@ def test_four_hundred_files_survive_a_killed_node_a_killed_driver_and_files_that
     samples = {
         name: next(home.public(name).glob("sample_submission*")).read_bytes() for name in ("hw01", "hw12", "kinds")
     }
-    odd = "id,y\n{}" + "".join(f"{number},1\n" for number in range(1, 20))
-    bad = [hand_in(home, "odd", odd.format(f"0,{number}\n").encode(), f"bad{number}") for number in (666, 777)]
+    bad = [hand_in(home, "odd", odd(number), f"bad{number}") for number in (666, 777)]
     for number in range(98):
-        hand_in(home, "odd", odd.format(f"0,{number}\n").encode(), f"s{number}")
+        hand_in(home, "odd", odd(number), f"s{number}")
     for name, data in samples.items():
         for number in range(100):
             hand_in(home, name, data, f"s{number}")
@@ -256,8 +273,7 @@ def test_four_hundred_files_survive_a_killed_node_a_killed_driver_and_files_that
 def test_a_stopped_driver_gives_its_leases_back_and_counts_nothing(home: Home, cluster: Nodes, tmp_path: Path) -> None:
     """SIGTERM, as Slurm sends it before a job's end."""
     log = tmp_path / "log"
-    odd = "id,y\n0,666\n" + "".join(f"{number},1\n" for number in range(1, 20))
-    hand_in(home, "odd", odd.encode(), "ada")
+    hand_in(home, "odd", odd(666), "ada")
     process = driver(home, cluster, log)
     until = time.monotonic() + 120
     with home.database() as database:
@@ -272,11 +288,44 @@ def test_a_stopped_driver_gives_its_leases_back_and_counts_nothing(home: Home, c
 
 
 @pytest.mark.slow
+def test_a_node_with_other_code_is_named_and_nothing_is_graded(home: Home, cluster: Nodes, tmp_path: Path) -> None:
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / "other" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    changed = tmp_path / "other" / "tasks" / "errors.py"
+    changed.write_text(changed.read_text() + "#\n")
+    log = tmp_path / "log"
+    hand_in(home, "kinds", next(home.public("kinds").glob("sample_submission*")).read_bytes(), "ada")
+    cluster.add_one(tmp_path / "other")
+    try:
+        assert driver(home, cluster, log).wait(180) == 2, log.read_text()
+    finally:
+        cluster.kill_one()
+    assert re.search(r"the node \S+ has lhy-grade [0-9a-f]{16}, this machine has [0-9a-f]{16}", log.read_text())
+    assert open_count(home) == 1
+
+
+@pytest.mark.slow
+def test_a_driver_that_joins_while_a_node_dies_grades_all(home: Home, cluster: Nodes, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for number in range(12):
+        hand_in(
+            home, "odd", f"id,y\n0,{number}\n".encode() + b"".join(b"%d,1\n" % n for n in range(1, 20)), f"s{number}"
+        )
+    cluster.add_one(ROOT)
+    cluster.kill_one()
+    process = driver(home, cluster, log)
+    try:
+        wait_until(home, 0, 200, log)
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0, log.read_text()[-3000:]
+    books_balance(home)
+
+
+@pytest.mark.slow
 def test_levels_and_seeds_are_trained_on_the_cluster_and_give_the_files_that_one_training_gives(
     course: Path, cluster: Nodes, tmp_path: Path
 ) -> None:
-    import shutil
-
     for place in ("here", "there"):
         shutil.copytree(course, tmp_path / place)
     words = ["train", "hw1", "--levels", "simple", "--seeds", "3-4", "--device", "cpu"]
