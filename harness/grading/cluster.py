@@ -46,9 +46,6 @@ SHARED_DISKS = (
 
 CONNECT_SECONDS = 5.0
 
-GONE_SECONDS = 60.0
-"""How long a node that does not answer may still be listed; Ray takes some 20 s to notice that one is gone."""
-
 RETRIES = 3
 """How often Ray starts a training anew whose node is gone; it goes on after its last checkpoint."""
 
@@ -100,12 +97,9 @@ def connect(address: str) -> None:
         try:
             found = ray.get(answer)
         except RayError:
-            until = time.monotonic() + GONE_SECONDS
-            while node in _alive():
-                if time.monotonic() > until:
-                    raise UserError(f"the node {host} does not answer; try again.", exit_code=7) from None
-                time.sleep(0.5)
-            continue
+            if node in _alive():
+                raise UserError(f"the node {host} does not answer; try again.", exit_code=7) from None
+            continue  # it has just gone
         if other := sorted(name for name in here.keys() | found.keys() if here.get(name) != found.get(name)):
             name = other[0]
             raise UserError(
