@@ -202,7 +202,7 @@ WALKED: dict[str, list[list[str]]] = {
     "submissions": [["submissions", *AS], ["submissions", "{hw}", *AS], ["submissions", "--all"]],
     "submit": [["submit", "hw1", "FILE", *AS]],
     "tasks": [["tasks"], ["tasks", "{hw}"]],
-    "audit": [["audit", "verify"]],
+    "audit": [["audit", "verify"], ["audit", "log", "--last", "0"]],
     "grade": [["grade", "--pending"]],
     "doctor": [["doctor"]],
 }

@@ -15,7 +15,7 @@ from harness.cli import common
 from tasks.errors import UserError
 
 ELSEWHERE = {
-    "audit": ("operate", "Verify the integrity of all records."),
+    "audit": ("operate", "Show the log, and verify the integrity of all records."),
     "calibrate": ("training", "For instructors: what each level scores on your data."),
     "causes": ("causes", "After the reveal, write a page with the causes of HW9."),
     "demo": ("operate", "Run a tour of everything in a new course, from data to board."),

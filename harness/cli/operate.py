@@ -38,7 +38,23 @@ def grade(pending: bool) -> None:
 
 @click.group(cls=common.Group)
 def audit() -> None:
-    """Verify the integrity of all records."""
+    """Show the log of the course, and verify the integrity of all records."""
+
+
+@audit.command()
+@click.option("--hw", "homework", metavar="HW", help="Only what is about this homework.")
+@click.option("--by", metavar="WHO", help="Only what this person or team did.")
+@click.option("--kind", metavar="WORDS", help="Only events with these words in their kind, like `extended`.")
+@click.option("--since", metavar="DAY", help="Only from this day on, like 2027-03-26.")
+@click.option("--last", type=click.IntRange(min=0), default=50, show_default=True, metavar="N",
+              help="The newest N; 0: all.")  # fmt: skip
+@common.FORMAT
+@common.command
+def log(homework: str | None, by: str | None, kind: str | None, since: str | None, last: int, format: Any) -> None:
+    """Show what was done, by whom and why, oldest first."""
+    from harness.cli.entered import show_log
+
+    show_log(common.find_home(), format, homework, by, kind, since, last)
 
 
 @audit.command()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(),
     help="Points of many students: a CSV with id and a column for each part.",
 )
+@click.option("--list", "listed", is_flag=True, help="Staff: what was entered by hand for HW, by whom and why.")
 @click.option("--reason", metavar="TEXT", help="Why points are entered; kept in the log.")
 @common.NAME
 @YES
@@ -40,6 +41,7 @@ def points(
     part: str | None,
     points: float | None,
     file: str | None,
+    listed: bool,
     reason: str | None,
     name: str | None,
     yes: bool,
@@ -48,6 +50,13 @@ def points(
     """Show your points, or enter those given by hand.
 
     With HW and KEY PART N, or with --csv, staff enter points, and say why with --reason; the latest entry wins."""
+    if listed:
+        from harness.cli.entered import show_parts
+
+        if homework is None or key is not None or file is not None:
+            raise UserError("--list shows what was entered for one homework: lhy-grade points HW --list.")
+        show_parts(common.find_home(), homework, format)
+        return
     if key is None and file is None and reason is None and not yes:
         _show_own(homework, name, format)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
-from harness.cli.changes import ACTOR, REASON, YES, agree
+from harness.cli.changes import ACTOR, YES, agree
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 @click.option("--slots", type=click.IntRange(min=0, max=10_000), metavar="N",
               help="N more submissions on one day; 0 takes them back.")  # fmt: skip
 @click.option("--day", metavar="DAY", help="The quota day of the slots, like 2027-03-26, or `every`; default: today's.")
-@REASON
+@click.option("--list", "listed", is_flag=True, help="Show all extensions of HW, by whom and why.")
+@click.option("--reason", metavar="TEXT", help="Why; kept in the log.")
 @ACTOR
 @YES
+@common.FORMAT
 @common.command
 def extend(
     homework: str,
@@ -40,9 +42,11 @@ def extend(
     hours: float | None,
     slots: int | None,
     day: str | None,
-    reason: str,
+    listed: bool,
+    reason: str | None,
     name: str | None,
     yes: bool,
+    format: Any,
 ) -> None:
     """Give more time or more submissions to a person, a team or all.
 
@@ -57,6 +61,13 @@ def extend(
     from leaderboard import adjustments, roster
 
     home, now = common.find_home(), common.clock()
+    if listed:
+        from harness.cli.entered import show_extensions
+
+        show_extensions(home, homework, format)
+        return
+    if reason is None:
+        raise UserError("say why: --reason TEXT. It is kept in the log.")
     competition = find_competition(home, homework)
     if sum((person is not None, team is not None, everybody)) != 1:
         raise UserError("say who gets the extension: --person KEY, --team NAME or --all.")

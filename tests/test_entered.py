@@ -1,0 +1,87 @@
+"""The lists of what staff entered, and the log as it is read."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from harness.home import Home
+from leaderboard import adjustments, events, records
+from leaderboard.database import Database
+from tests import gradebooks
+from tests.gradebooks import CLASS, NOW, hand_in
+
+home, db, _noon = gradebooks.home, gradebooks.db, gradebooks._noon
+
+
+def call(home: Home, *words: str, exit_code: int = 0) -> Result:
+    done = gradebooks.call(home, *words)
+    assert done.exit_code == exit_code, done.stderr
+    return done
+
+
+def listed(home: Home, *words: str) -> list[dict[str, Any]]:
+    body = json.loads(call(home, *words, "--format", "json").stdout)
+    (rows,) = [value for value in body.values() if isinstance(value, list)]
+    return list(rows)
+
+
+def test_every_extension_is_listed_with_whom_until_when_and_why(home: Home, db: Database) -> None:
+    why: dict[str, Any] = {"actor": "tom", "now": NOW}
+    adjustments.extend(db, "hw01/1", "all", "", until=NOW, reason="an outage", **why)
+    adjustments.extend(db, "hw01/1", "team", "Owls", until=None, slots=2, day="2027-03-02", reason="lost files", **why)
+    adjustments.extend(db, "hw01/1", "person", "0012", until=None, slots=1, reason="ill", **why)
+    rows = listed(home, "extend", "hw1", "--list")
+    assert [(row["for"], row["until"], row["slots"], row["day"], row["by"], row["reason"]) for row in rows] == [
+        ("all", "2027-03-01T20:00:00+08:00", None, None, "tom", "an outage"),
+        ("team", None, 2, "2027-03-02", "tom", "lost files"),
+        ("person", None, 1, "every", "tom", "ill"),
+    ]
+    assert [row["name"] for row in rows] == ["", "Owls", "Ada"]
+    assert "lost files" in call(home, "extend", "hw1", "--list").stdout
+    assert call(home, "extend", "hw1", "--list", "--format", "csv").stdout.count("\n") == 4
+
+
+def test_points_by_hand_are_listed_as_they_are_in_force(home: Home, db: Database) -> None:
+    call(home, "points", "hw1", "0012", "code", "1", "--reason", "late", "--yes")
+    call(home, "points", "hw1", "b03", "code", "2", "--reason", "good", "--yes")
+    call(home, "points", "hw1", "0012", "code", "1.5", "--reason", "looked again", "--yes")
+    rows = listed(home, "points", "hw1", "--list")
+    assert [(row["id"], row["part"], row["points"], row["reason"]) for row in rows] == [
+        ("0012", "code", 1.5, "looked again"),
+        ("b03", "code", 2.0, "good"),
+    ]
+    text = call(home, "points", "hw1", "--list", "--format", "csv").stdout
+    assert "'=Eve" in text, "a name is no formula"
+    for words in (["points", "--list"], ["points", "hw1", "b03", "--list"]):
+        assert "lhy-grade points HW --list" in call(home, *words, exit_code=2).stderr
+
+
+def test_the_log_is_read_by_homework_person_kind_and_day_and_tells_no_name(home: Home, db: Database) -> None:
+    hand_in(home, db, "0012", 1.0, 2.0)
+    call(home, "extend", "hw1", "--all", "--slots", "1", "--reason", "an outage", "--yes")
+    records.log_event(db, "private board seen", "tom", {"competition": "hw02/1"}, NOW + timedelta(days=1))
+    every = listed(home, "audit", "log", "--last", "0")
+    assert [row["event"] for row in every] == [event.seq for event in events.events(db)]
+    assert [json.loads(event.body) for event in events.events(db)] == [row["body"] for row in every]
+    last = listed(home, "audit", "log", "--last", "2")
+    assert last == every[-2:]
+    assert {row["what"] for row in listed(home, "audit", "log", "--hw", "1")} >= {"accepted", "extended"}
+    assert [row["who"] for row in listed(home, "audit", "log", "--hw", "hw2")] == ["tom"]
+    assert [row["what"] for row in listed(home, "audit", "log", "--by", "0012")] == ["accepted", "graded"]
+    (extended,) = listed(home, "audit", "log", "--kind", "extend")
+    assert (extended["reason"], extended["who"]) == ("an outage", "prof")
+    assert "slots 1" in extended["about"]
+    assert [row["who"] for row in listed(home, "audit", "log", "--since", "2027-03-02")] == ["tom"]
+    text = call(home, "audit", "log", "--last", "0").stdout + json.dumps(every)
+    assert not [person.name for person in CLASS if person.name in text], "the log holds a hash of names"
+    assert "a day like" in call(home, "audit", "log", "--since", "March", exit_code=2).stderr
+
+
+@pytest.mark.parametrize("words", [["--slots", "1"], ["--hours", "2"]])
+def test_an_extension_without_a_reason_is_refused(home: Home, words: list[str]) -> None:
+    assert "--reason" in call(home, "extend", "hw1", "--all", *words, "--yes", exit_code=2).stderr
