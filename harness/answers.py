@@ -313,9 +313,9 @@ def find_score_file(folder: Path, values: Mapping[str, Any], form: Format, usage
 def find_metrics(values: Mapping[str, Any]) -> tuple[Metric, ...]:
     """The metrics that `competition.json` names: a short name, or those of the homework's edition."""
     if values["metric"] is not None:
-        from tasks.solution import named_metric
+        from tasks.own import named_metric
 
-        return (named_metric(values["metric"]),)
+        return (named_metric(values["metric"], values.get("metric_options"), len(values["columns"])),)
     task = find_task(values["name"])
     assert task is not None
     return task.edition(values["edition"]).metrics

@@ -26,6 +26,7 @@ from harness.home import Home, write_file, write_json
 from harness.plans import Plan, Step, fingerprint
 from tasks.base import PRIVATE, Answers, UserError
 from tasks.formats import Format, TableFormat
+from tasks.named import metric_id as metric_id_of
 from tasks.streams import Streams, fixed_key
 
 
@@ -34,7 +35,7 @@ def build_folders(
 ) -> tuple[Competition, Answers, list[str]]:
     """Makes data, split and both folders; returns the description, the answers and the leaks found."""
     from tasks.leaks import find_leaks
-    from tasks.solution import refuse_one_class
+    from tasks.own import check_boards
     from tasks.split import split
 
     new.mkdir(parents=True)
@@ -46,8 +47,7 @@ def build_folders(
     made = plan.make(new, Streams(root).within(f"{purpose}/world"), hidden)
     assert made.secret == (hidden if any(hidden.iterdir()) else None)
     answers = split(made.answers, root, f"{purpose}/split", plan.rules.public_share)
-    if plan.metric == "auc":
-        refuse_one_class(plan.name, answers)
+    check_boards(plan.name, plan.metric, answers)
     competition = Competition(
         name=plan.name,
         title=plan.title,
@@ -106,7 +106,7 @@ def _write_secret(folder: Path, plan: Plan, competition: Competition, answers: A
     parts = save_answers(folder, answers)
     description = competition.to_json()
     write_json(folder / "format.json", description, mode=0o600)
-    metric_id = "+".join(metric.name for metric in plan.metrics)
+    metric_id = "+".join(metric_id_of(metric, dict(plan.options)) for metric in plan.metrics)
     if plan.metric_file is not None:
         write_file(folder / "metric.py", plan.metric_file.source, mode=0o600)
         metric_id = f"file:{plan.metric_file.digest[:16]}"
@@ -114,6 +114,7 @@ def _write_secret(folder: Path, plan: Plan, competition: Competition, answers: A
         "name": plan.name,
         "edition": plan.edition,
         "metric": plan.metric,
+        "metric_options": dict(plan.options),
         "metric_file": None if plan.metric_file is None else plan.metric_file.name,
         "higher_is_better": plan.metrics[0].higher_is_better,
         "metric_id": metric_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from harness.home import Home, check_free
 from tasks.base import Bar, Edition, Judge, Made, Rules, UserError
 from tasks.formats import Format
 from tasks.homeworks import canonical, find_task, module_of, unknown
+from tasks.named import find_named
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Plan:
     make: Callable[[Path, Streams, Path], Made]
     metric: str | None = None
     metric_file: ScoreFile | None = None
+    options: tuple[tuple[str, Any], ...] = ()
     judge: Judge | None = None
     provenance: tuple[tuple[str, Any], ...] = ()
     size: str | None = None
@@ -110,15 +112,17 @@ def plan_own(
     public: Path | None,
     higher_is_better: bool | None,
     public_share: float,
+    metric_args: Sequence[str] = (),
 ) -> Plan:
     """The plan of your own competition, from a solution file in Kaggle's layout and a metric.
 
-    `metric` is a name of `tasks.solution.OWN_METRICS` or the path of a Python file with Kaggle's
-    `score(solution, submission, row_id_column_name)`, which needs `higher_is_better`.
+    `metric` is a name of `tasks.named.NAMED`, with options NAME=VALUE in `metric_args`, or the path of a Python file
+    with Kaggle's `score(solution, submission, row_id_column_name)`, which needs `higher_is_better`.
     Raises UserError for invalid arguments or files.
     """
     from tasks.kaggle import score_file
-    from tasks.solution import OWN_METRICS, for_auc, named_metric, own_format, read_solution
+    from tasks.own import fitted
+    from tasks.solution import own_format, read_solution
 
     name = canonical(name)
     if find_task(name) is not None:
@@ -126,29 +130,24 @@ def plan_own(
     check_free(name)
     if not 0 < public_share < 1:
         raise UserError(f"--public-share must be between 0 and 1, got {public_share}.")
-    metric_file = None
-    if metric in OWN_METRICS:
-        chosen = named_metric(metric)
-        if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
-            raise UserError(f"{metric} has a fixed direction; leave out --higher-is-better and --lower-is-better.")
-    elif metric.endswith(".py"):
-        if higher_is_better is None:
-            raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
-        metric_file = score_file(Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem)
-        chosen = metric_file.metric
-    else:
-        raise UserError(
-            f"--metric must be one of {', '.join(OWN_METRICS)} or a Python file that ends in .py; got {metric!r}."
-        )
     if public is not None and not public.is_dir():
         raise UserError(f"--public must be the folder of files for students; {public} is not a folder.")
-    parsed = read_solution(solution)
+    metric_file, options = None, {}
+    if metric.endswith(".py"):
+        if higher_is_better is None:
+            raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
+        if metric_args:
+            raise UserError("--metric-arg is for a metric by name.")
+        metric_file = score_file(Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem)
+        chosen = metric_file.metric
+        form, answers = own_format(read_solution(solution), whole=False)
+    else:
+        named = find_named(metric)
+        options = named.read_options(metric_args)
+        form, answers, chosen = fitted(solution, named, options)
+        if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
+            raise UserError(f"{metric} has a fixed direction; leave out --higher-is-better and --lower-is-better.")
     data = solution.read_bytes()
-    numeric = metric in ("rmse", "mse", "mae", "auc")
-    form, answers = own_format(
-        parsed, numeric=numeric, whole=metric_file is None, bounded=metric in ("rmse", "mse", "mae")
-    )
-    answers = for_auc(parsed, answers) if metric == "auc" else answers
 
     def make(folder: Path, streams: Streams, secret: Path) -> Made:
         if public is not None:
@@ -173,12 +172,14 @@ def plan_own(
         make=make,
         metric=metric if metric_file is None else None,
         metric_file=metric_file,
+        options=tuple(options.items()),
         provenance=(
             ("solution", hashlib.sha256(data).hexdigest()),
             ("title", title or name),
             ("public_share", public_share),
             ("higher_is_better", chosen.higher_is_better),
             ("public", None if public is None else hashes_of(public)),
+            *([("metric_option", options)] if options else []),
         ),
     )
 

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, UserError
 from tasks.formats import Column, TableFormat
-from tasks.metrics import METRICS, Metric
 
 USAGES = {"ignored": IGNORED, "public": PUBLIC, "private": PRIVATE}
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
@@ -37,12 +36,12 @@ class Solution:
     lines: tuple[int, ...]
 
 
-def read_solution(path: Path, id_column: str | None = None) -> Solution:
+def read_solution(path: Path, id_column: str | None = None, *, as_text: bool = False) -> Solution:
     """Reads a solution in Kaggle's layout; the first column holds the ids unless `id_column` names another.
 
     Ids are kept as text. An answer column is "int" where every cell is a plain whole number, "float" where every cell
-    is a plain decimal number, else "text"; `0001`, `NA`, `inf` and `1_000` are text. Raises UserError with the line,
-    never with the value of an answer.
+    is a plain decimal number, else "text", and always with `as_text`; `0001`, `NA`, `inf` and `1_000` are text. Raises
+    UserError with the line, never with the value of an answer.
     """
     header, cells, lines = read_csv(path, "a solution CSV")
     usage_at = [at for at, name in enumerate(header) if name.lower() == "usage"]
@@ -72,7 +71,7 @@ def read_solution(path: Path, id_column: str | None = None) -> Solution:
         for line, cell in zip(lines, column, strict=True):
             if not cell.strip():
                 raise UserError(f"{path.name}, line {line}: column {header[at]!r} is empty; give every row an answer.")
-        kind = _kind(column)
+        kind = "text" if as_text else _kind(column)
         columns.append(Column(header[at], kind))
         values[header[at]] = _array(column, kind)
     usage = _usage(path, lines, [row[usage_at[0]] for row in cells]) if usage_at else None
@@ -139,43 +138,6 @@ def _usage(path: Path, lines: Sequence[int], cells: Sequence[str]) -> NDArray[An
         if not (usage == code).any():
             raise UserError(f"{path.name}: no row has the Usage {word}; mark at least one, or leave the column out.")
     return usage
-
-
-OWN_METRICS = (*METRICS, "auc")
-"""The metrics that your own competition can name."""
-
-
-def named_metric(name: str) -> Metric:
-    """The metric of a name: one of `OWN_METRICS`, or "points" of a quiz."""
-    if name == "points":
-        from tasks.quiz import POINTS
-
-        return POINTS
-    if name == "auc":
-        from tasks.auc import AUC
-
-        return AUC
-    return METRICS[name]
-
-
-def for_auc(solution: Solution, answers: Answers) -> Answers:
-    """The answers with a stratum for each class. Raises UserError unless they are one column of zeros and ones."""
-    if len(answers.columns) != 1:
-        raise UserError(f"{solution.path.name}: auc needs one answer column; got {', '.join(answers.columns)}.")
-    (labels,) = answers.columns.values()
-    if not np.isin(labels, (0, 1)).all():
-        raise UserError(f"{solution.path.name}: auc needs answers that are 0 or 1.")
-    return replace(answers, strata=labels.astype(np.int64).astype(np.str_))
-
-
-def refuse_one_class(name: str, answers: Answers) -> None:
-    """Raises UserError where a side of the split, drawn or given, has rows of only one class."""
-    (labels,) = answers.columns.values()
-    if any(len(set(labels[answers.usage == side].tolist())) < 2 for side in (PUBLIC, PRIVATE)):
-        raise UserError(
-            f"{name}: auc needs rows of both classes on the public and on the private side; give more rows of the rarer"
-            " class, a share nearer to 0.5, or a Usage column."
-        )
 
 
 def own_format(

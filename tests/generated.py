@@ -11,6 +11,7 @@ import click
 from harness.cli.main import cli
 from tasks.base import Bar, Edition, Task
 from tasks.homeworks import all_tasks
+from tasks.named import CELLS, NAMED
 from tests.bench import cheap, results
 
 ROOT = Path(__file__).parents[1]
@@ -210,12 +211,38 @@ def sources_of(rows: Sequence[results.Row | results.Trick]) -> list[tuple[str, s
     return sorted((command, where) for command, _, where in found)
 
 
+def metrics() -> str:
+    """The metrics by name: what the answers and the predictions are, and what several columns mean."""
+    lines = [
+        "| `--metric` | what | answers | predictions | several columns | `--metric-arg` |",
+        "|---|---|---|---|---|---|",
+    ]
+    for named in NAMED.values():
+        options = "; ".join(
+            f"`{one.name}={one.default:g}`" if isinstance(one.default, float) else f"`{one.name}={one.default}`"
+            for one in named.options
+        )
+        said = "; ".join(f"`{one.name}`: {one.says}, {one.accepted()}" for one in named.options)
+        answers, predictions = CELLS[named.cells]
+        cells = (
+            f"`{named.name}`",
+            named.says,
+            answers,
+            predictions,
+            named.several or "–",
+            options + (f" ({said})" if said else "–"),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def blocks() -> dict[tuple[Path, str], Callable[[], str]]:
     """What is generated: the page and the mark of each block, and the function that makes it."""
     made: dict[tuple[Path, str], Callable[[], str]] = {
         (DOCS / "cli.md", "help"): helps,
         (DOCS / "errors.md", "errors"): errors,
         (README, "homeworks"): homeworks,
+        (DOCS / "own-competition.md", "metrics"): metrics,
     }
     for task in all_tasks():
         page = DOCS / "homeworks" / f"{task.name}.md"

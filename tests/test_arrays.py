@@ -30,8 +30,8 @@ from submissions.arrays import CODES
 from submissions.reader import read
 from tasks.apart import Died, Limits
 from tasks.base import PRIVATE, PUBLIC, Answers, Columns, Made, Rules, SubmissionError
+from tasks.own import named_metric
 from tasks.samples import sample_submission
-from tasks.solution import named_metric
 from tasks.tensor_formats import DTYPES, Array, ArraysFormat
 from tests.array_files import DATA, FORM, GOOD, HOSTILE, codes, entries, file, of_one, refusal
 from tests.conftest import books_balance

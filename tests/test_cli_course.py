@@ -97,7 +97,7 @@ def test_a_competition_of_ones_own_goes_through_the_same_commands(tmp_path: Path
     assert "Usage" not in "".join(path.read_text() for path in (home / "public" / "hw16").iterdir())
     for words in (
         ["new", "hw1", "--solution", str(solution), "--metric", "rmse"],
-        ["new", "mine", "--solution", str(solution), "--metric", "f1"],
+        ["new", "mine", "--solution", str(solution), "--metric", "f9"],
         ["new", "../x", "--solution", str(solution), "--metric", "rmse"],
         ["new", "mine", "--solution", str(tmp_path / "none.csv"), "--metric", "rmse"],
     ):

@@ -23,15 +23,15 @@ HEAVY = {
     "sklearn", "sqlalchemy", "torch", "torchvision", "urllib3",
 }  # fmt: skip
 MAKERS = (
-    "kaggle", "pen", "pictures", "samples", "solution", "speech", "hw01_regression/official", "hw01_regression/world",
-    "hw02_classification/official", "hw02_classification/world", "hw03_cnn/dishes", "hw03_cnn/official",
-    "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files", "hw04_self_attention/official",
-    "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world", "hw06_gan/official",
-    "hw07_bert/official", "hw07_bert/world", "hw08_anomaly/faces", "hw08_anomaly/official", "hw08_anomaly/own",
-    "hw08_anomaly/world", "hw09_explainable/scenes", "hw09_explainable/world", "hw11_adaptation/official",
-    "hw11_adaptation/world", "hw13_compression/official", "hw14_lifelong/digits",
-    "hw14_lifelong/official", "hw14_lifelong/world", "hw15_meta/alphabets", "hw15_meta/official",
-    "hw15_meta/world", "figures", "things",
+    "boards", "kaggle", "labels", "own", "pen", "pictures", "rankings", "regressions", "samples", "solution", "speech",
+    "hw01_regression/official", "hw01_regression/world", "hw02_classification/official", "hw02_classification/world",
+    "hw03_cnn/dishes", "hw03_cnn/official", "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files",
+    "hw04_self_attention/official", "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world",
+    "hw06_gan/official", "hw07_bert/official", "hw07_bert/world", "hw08_anomaly/faces", "hw08_anomaly/official",
+    "hw08_anomaly/own", "hw08_anomaly/world", "hw09_explainable/scenes", "hw09_explainable/world",
+    "hw11_adaptation/official", "hw11_adaptation/world", "hw13_compression/official", "hw14_lifelong/digits",
+    "hw14_lifelong/official", "hw14_lifelong/world", "hw15_meta/alphabets", "hw15_meta/official", "hw15_meta/world",
+    "figures", "things",
 )  # fmt: skip
 JUDGES = (
     "hw09_explainable/judge",

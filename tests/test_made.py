@@ -18,7 +18,7 @@ from harness.prepare import Prepared, prepare
 from harness.versions import read_versions
 from tasks.base import Answers, Made, Rules, UserError
 from tasks.formats import Column, TableFormat
-from tasks.solution import named_metric
+from tasks.own import named_metric
 from tasks.streams import Streams
 
 ROWS = 40

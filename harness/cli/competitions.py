@@ -9,6 +9,7 @@ import click
 from harness.cli import common
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
+from tasks.named import NAMED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +112,9 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 @click.argument("competition", metavar="NAME")
 @click.option("--solution", type=click.Path(exists=True, dir_okay=False),
               help="CSV: id, answer columns and optionally Usage (Public/Private/Ignored).")  # fmt: skip
-@click.option("--metric", help="rmse, mse, mae, accuracy, exact_match, auc, or a Python file with score().")
+@click.option("--metric", help=f"{', '.join(NAMED)}, or a Python file with score().")
+@click.option("--metric-arg", "metric_args", multiple=True, metavar="NAME=VALUE",
+              help="An option of the metric, such as k=3 of map_at_k.")  # fmt: skip
 @click.option("--quiz", metavar="KEY", type=click.Path(exists=True, dir_okay=False),
               help="A quiz, from a CSV: question, options, answer, points.")  # fmt: skip
 @click.option("--deadline", metavar="TIME", help="The deadline of a quiz, like 2027-03-26T23:59+08:00.")
@@ -129,6 +132,7 @@ def new(
     competition: str,
     solution: str | None,
     metric: str | None,
+    metric_args: tuple[str, ...],
     quiz: str | None,
     deadline: str | None,
     public: str | None,
@@ -152,7 +156,8 @@ def new(
     if quiz is not None:
         from harness.plans import plan_quiz
 
-        given = {"--solution": solution, "--metric": metric, "--public": public, "--higher-is-better": higher_is_better}
+        given = {"--solution": solution, "--metric": metric, "--public": public,
+                 "--higher-is-better": higher_is_better, "--metric-arg": metric_args or None}  # fmt: skip
         if strange := [option for option, value in given.items() if value is not None]:
             raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
         key, now = Path(quiz), common.clock()
@@ -171,6 +176,7 @@ def new(
         public=Path(public) if public else None,
         higher_is_better=higher_is_better,
         public_share=public_share,
+        metric_args=metric_args,
     )
     _prepare(plan, None, new_data, reason, accept_leaks, name, yes)
 

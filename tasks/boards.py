@@ -1,0 +1,47 @@
+"""Values and intervals of metrics that are computed again for each board and each resample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.metrics import Interval, resampled
+
+MOST_RESAMPLED = 50_000
+"""The most rows of a board of which a thousand resamples are computed; they take some seconds."""
+
+
+def for_each(value: Callable[[Any, NDArray[Any]], float]) -> Callable[..., Any]:
+    """The `value` of a `Metric` from a function of rows and weights > 0 (n,), called for each of (b, n) weights."""
+
+    def weighted(rows: Any, weight: NDArray[Any] | None = None) -> Any:
+        if weight is None:
+            return float(value(rows, np.ones(len(rows))))
+        if weight.ndim == 2:
+            return np.array([weighted(rows, one) for one in weight])
+        places = np.flatnonzero(weight)
+        return float(value(rows[places], weight[places].astype(np.float64)))
+
+    return weighted
+
+
+def resampled_interval(value: Callable[..., Any]) -> Callable[..., Interval]:
+    """The `interval` of a `Metric` with that value, from 1,000 shared resamples; None above `MOST_RESAMPLED` rows."""
+
+    def interval(rows: Any, weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
+        return resampled(value, rows, weight, groups) if np.count_nonzero(weight) <= MOST_RESAMPLED else None
+
+    return interval
+
+
+def stacked(answers: dict[str, NDArray[Any]], predictions: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Both sides as (n, columns, 2): the answer, then the prediction."""
+    return np.stack([np.stack([answers[name], predictions[name]], axis=-1) for name in answers], axis=1)
+
+
+def flipped(value: float) -> str | None:
+    """Under 0 the opposite order would be better."""
+    return None if value >= 0 else "The correlation is under 0: did you flip the sign?"
