@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from submissions.text import clip
-from tasks.formats import Column
+from tasks.formats import Column, longest_text
+from tasks.runs import read_runs
 
 SHOWN_CHOICES = 5
 FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -34,11 +35,16 @@ _NOT_NUMBERS = (
 
 def cell_reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | None, str]]:
     """A function from a cell to (value, None, "") or (None, code, problem)."""
-    longest = max(100, min(10_000, 2**26 // max(rows, 1)))  # keeps an array of fixed-width text within 256 MiB
+    longest = longest_text(rows)
 
     def text(cell: str) -> tuple[Any, str | None, str]:
         if len(cell) > longest:
             return None, "E_TEXT_LONG", f"{len(cell):,} characters, at most {longest:,} are accepted"
+        if column.runs:
+            try:
+                read_runs(cell, int(column.maximum))
+            except ValueError as error:
+                return None, "E_RUNS", f"{error}, expected {accepted(column)}"
         return cell, None, ""
 
     def choice(cell: str) -> tuple[Any, str | None, str]:
@@ -92,6 +98,8 @@ def accepted(column: Column) -> str:
         shown = ", ".join(clip(choice) for choice in column.choices[:SHOWN_CHOICES])
         many = len(column.choices)
         return f"one of {shown}" if many <= SHOWN_CHOICES else f"one of {many:,} names, such as {shown}"
+    if column.runs:
+        return f"`start length` pairs from pixel 1 to {int(column.maximum):,} in ascending order, or an empty cell"
     if column.kind == "text":
         return "text"
     kind = "a whole number" if column.kind == "int" else "a finite decimal number"

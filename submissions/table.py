@@ -56,6 +56,10 @@ CODES: dict[str, str] = {
     "E_CHOICE": (
         "A text is not one of the names that its column may have. Take the names from the data, letter by letter."
     ),
+    "E_RUNS": (
+        "A cell is not a mask of run lengths. Write pairs of a start and a length with blanks between them, pixels "
+        "counted from 1, in ascending order and without overlap; leave the cell of an empty mask empty."
+    ),
     "E_ID_ZEROS": "Ids have lost or gained leading zeros. Read and write ids as text; with pandas, dtype=str.",
     "E_ID_FLOAT": "Ids are written as decimal numbers, such as 7.0. Write whole numbers.",
     "E_ID_FILE": "Ids are written as file names, such as 0001.jpg. Write the id alone.",

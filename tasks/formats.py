@@ -28,6 +28,11 @@ MANY_ROWS, WHOLE_NUMBER_BYTES = 100_000, 18
 `numpy.savetxt` writes), and in another year's file only what it needs."""
 
 
+def longest_text(rows: int) -> int:
+    """The most characters of a text cell in a table of so many rows: an array of them stays within 256 MiB."""
+    return max(100, min(10_000, 2**26 // max(rows, 1)))
+
+
 @dataclass(frozen=True)
 class Column:
     """One prediction column of a table submission.
@@ -35,7 +40,7 @@ class Column:
     `kind` says how a cell is read: "float" (a finite decimal number), "int" (a whole number without a point, as int64)
     or "text". `minimum` and `maximum` are inclusive, for numbers; the default bounds keep a squared error finite.
     `choices` and `room` are for text: the only names that a cell may be, as long as there are any, else the bytes of a
-    cell on average, which bound the file.
+    cell on average, which bound the file. Where `runs`, a text is a mask of `maximum` pixels as `tasks.runs` reads it.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Column:
     maximum: float = 1e100
     room: int = 4096
     choices: tuple[str, ...] = ()
+    runs: bool = False
 
     def __post_init__(self) -> None:
         if self.choices and (self.kind != "text" or len(set(self.choices)) < len(self.choices)):
@@ -59,6 +65,7 @@ class Column:
     def to_json(self) -> dict[str, Any]:
         values = {"name": self.name, "kind": self.kind, "minimum": self.minimum, "maximum": self.maximum}
         values |= {"room": self.room} if self.kind == "text" else {}
+        values |= {"runs": True} if self.runs else {}
         return values | ({"choices": list(self.choices)} if self.choices else {})
 
     @staticmethod

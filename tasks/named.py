@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 Value = float | int | str
 
-Cells = Literal["as written", "number", "size", "order", "probability", "gain", "binary", "label", "rating", "words"]
+Cells = Literal[
+    "as written", "number", "size", "order", "probability", "gain", "binary", "label", "rating", "words", "runs"
+]
 """What the cells of the answers and of a submission are.
 
 "as written" is the solution's own kind. "number" and "size" (not below 0) are bounded by the range of the answers;
 "order" and "gain" (answers not below 0) take any number as a prediction; "probability" is from 0 to 1 for an answer of
 0 or 1; "binary" takes any number for one. "label" is a whole number or text among the answers' own, "rating" a whole
-number within them. "words" is text with blanks between its words.
+number within them. "words" is text with blanks between its words; "runs" is a mask of `tasks.runs`.
 """
 
 
@@ -116,6 +118,7 @@ _AVERAGE = Option(
     choices=("binary", "macro", "micro", "weighted"),
 )  # fmt: skip
 _BETA = Option("beta", 1.0, "how much more recall weighs than precision", 0.01, 100.0)
+_PIXELS = Option("pixels", 10**9, "the pixels of an image", 1, 10**9, whole=True)
 _POSITIVE = Option("positive", "1", "the label that `binary` scores")
 
 NAMED: dict[str, Named] = {
@@ -155,6 +158,8 @@ NAMED: dict[str, Named] = {
               (Option("k", 0, "ranks that count; 0: all", 0, 1000, whole=True),)),
         Named("map_at_k", "mean average precision of the first k words, the best guess first", "words", "",
               Place("tasks.rankings:map_at_k"), (Option("k", 5, "words that count", 1, 100, whole=True),)),
+        Named("dice", "mean Dice of masks", "runs", _MEAN, Place("tasks.runs:dice"), (_PIXELS,)),
+        Named("iou", "mean intersection over union of masks", "runs", _MEAN, Place("tasks.runs:iou"), (_PIXELS,)),
     )
 }  # fmt: skip
 """The metrics by the names that `lhy-grade new --metric` accepts."""
@@ -169,6 +174,7 @@ CELLS: dict[Cells, tuple[str, str]] = {
     "binary": ("0 or 1", "any numbers, higher for a 1"),
     "label": ("whole numbers or text", "the answers' labels; for whole numbers, those within their range"),
     "rating": ("whole numbers", "whole numbers within the answers' range"),
+    "runs": ("run lengths: `start length` pairs from pixel 1, empty for an empty mask", "the same"),
     "words": ("words with blanks between them", "the same"),
 }
 """What the answers and what the predictions are, in words."""

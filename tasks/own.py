@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import PRIVATE, PUBLIC, Answers, UserError
-from tasks.formats import Column, TableFormat
+from tasks.formats import Column, TableFormat, longest_text
 from tasks.metrics import Metric
 from tasks.named import NAMED, Named, Value
+from tasks.runs import is_mask
 from tasks.solution import Solution, own_format, prediction_bound, read_solution
 
 MOST_LABELS = 1000
@@ -42,7 +43,7 @@ def fitted(path: Path, named: Named, options: Mapping[str, Value]) -> tuple[Tabl
     The split of labels keeps the public share of each. Raises UserError for a solution that the metric cannot score,
     with the column and line and what to do, never with the value of an answer.
     """
-    solution = read_solution(path, as_text=named.cells == "words")
+    solution = read_solution(path, as_text=named.cells in ("words", "runs"), empty=named.cells == "runs")
     form, answers = own_format(
         solution, numeric=named.cells in NUMERIC, bounded=named.cells in ("number", "size"),
         whole=named.cells != "probability",
@@ -50,8 +51,9 @@ def fitted(path: Path, named: Named, options: Mapping[str, Value]) -> tuple[Tabl
     if len(form.columns) > 1 and not named.several:
         names = ", ".join(answers.columns)
         raise UserError(f"{path.name}: {named.name} needs one answer column; got {names}.")
+    _fits_a_cell(solution)
     _check(solution, named, options)
-    columns = tuple(_column(column, answers.columns[column.name], named) for column in form.columns)
+    columns = tuple(_column(column, answers.columns[column.name], named, options) for column in form.columns)
     form = replace(form, columns=columns)
     if named.cells in ("binary", "probability", "label", "rating"):
         answers = replace(answers, strata=_strata(answers))
@@ -71,7 +73,7 @@ def check_boards(name: str, metric: str | None, answers: Answers) -> None:
             )
 
 
-def _column(column: Column, values: NDArray[Any], named: Named) -> Column:
+def _column(column: Column, values: NDArray[Any], named: Named, options: Mapping[str, Value]) -> Column:
     """The column of a submission, with the bounds or choices that its cells have."""
     if named.cells in ("probability", "size"):
         top = 1.0 if named.cells == "probability" else prediction_bound(values)
@@ -80,7 +82,21 @@ def _column(column: Column, values: NDArray[Any], named: Named) -> Column:
         if column.kind == "text":
             return replace(column, choices=tuple(sorted(set(values.tolist()))))
         return replace(column, minimum=int(values.min()), maximum=int(values.max()))
+    if named.cells == "runs":
+        return replace(column, runs=True, minimum=1, maximum=int(options["pixels"]))
     return column
+
+
+def _fits_a_cell(solution: Solution) -> None:
+    """Raises UserError for an answer that is longer than a cell of a submission may be."""
+    most = longest_text(len(solution.answers))
+    for name, values in solution.answers.columns.items():
+        if values.dtype.kind == "U" and (long := np.char.str_len(values) > most).any():
+            line = solution.lines[int(long.argmax())]
+            raise UserError(
+                f"{solution.path.name}, line {line}: the answer in column {name!r} is longer than {most:,} characters,"
+                f" the most of a cell in {len(values):,} rows; make it shorter, such as a mask of fewer pixels."
+            )
 
 
 def _strata(answers: Answers) -> NDArray[np.str_] | None:
@@ -98,6 +114,13 @@ def _check(solution: Solution, named: Named, options: Mapping[str, Value]) -> No
         _each(solution, named, lambda values: ~np.isin(values, (0, 1)), "is not 0 or 1")
     if cells in ("size", "gain"):
         _each(solution, named, lambda values: values < 0, "is below 0")
+    if cells == "runs":
+        for name, values in solution.answers.columns.items():
+            for line, cell in zip(solution.lines, values.tolist(), strict=True):
+                if not is_mask(cell, int(options["pixels"])):
+                    raise UserError(f"{solution.path.name}, line {line}: column {name!r} is not a mask of run lengths:"
+                                    " `start length` pairs in ascending order without overlap, pixels counted from 1 up"
+                                    f" to {options['pixels']:,}.")  # fmt: skip
     if cells == "rating":
         _kinds(solution, named, ("int",), "a whole number; number the ratings, such as 0 to 4")
     if cells == "label":

@@ -16,7 +16,8 @@ from tasks.tensor_formats import Array, ArraysFormat
 
 
 def sample_rows(form: TableFormat) -> Columns:
-    """The predictions of a sample submission: 0 or the allowed number nearest to it, for text "0" or the first choice.
+    """The predictions of a sample submission: 0 or the allowed number nearest to it, for text "0" or the first choice,
+    for masks empty ones.
 
     They are the same in every row and made from the format alone: even the most frequent class would reveal something
     about the answers.
@@ -25,7 +26,7 @@ def sample_rows(form: TableFormat) -> Columns:
     rows: Columns = {}
     for column in form.columns:
         if column.kind == "text":
-            rows[column.name] = np.full(n, column.choices[0] if column.choices else "0")
+            rows[column.name] = np.full(n, column.choices[0] if column.choices else "" if column.runs else "0")
         else:
             dtype = np.int64 if column.kind == "int" else np.float64
             rows[column.name] = np.full(n, _nearest_to_0(column, column.kind == "int"), dtype)

@@ -36,12 +36,12 @@ class Solution:
     lines: tuple[int, ...]
 
 
-def read_solution(path: Path, id_column: str | None = None, *, as_text: bool = False) -> Solution:
+def read_solution(path: Path, id_column: str | None = None, *, as_text: bool = False, empty: bool = False) -> Solution:
     """Reads a solution in Kaggle's layout; the first column holds the ids unless `id_column` names another.
 
     Ids are kept as text. An answer column is "int" where every cell is a plain whole number, "float" where every cell
-    is a plain decimal number, else "text", and always with `as_text`; `0001`, `NA`, `inf` and `1_000` are text. Raises
-    UserError with the line, never with the value of an answer.
+    is a plain decimal number, else "text", and always with `as_text`; `0001`, `NA`, `inf` and `1_000` are text. With
+    `empty` an answer may be empty. Raises UserError with the line, never with the value of an answer.
     """
     header, cells, lines = read_csv(path, "a solution CSV")
     usage_at = [at for at, name in enumerate(header) if name.lower() == "usage"]
@@ -69,7 +69,7 @@ def read_solution(path: Path, id_column: str | None = None, *, as_text: bool = F
     for at in answer_at:
         column = [row[at] for row in cells]
         for line, cell in zip(lines, column, strict=True):
-            if not cell.strip():
+            if not cell.strip() and not empty:
                 raise UserError(f"{path.name}, line {line}: column {header[at]!r} is empty; give every row an answer.")
         kind = "text" if as_text else _kind(column)
         columns.append(Column(header[at], kind))

@@ -29,6 +29,7 @@ from tasks.base import Columns, SubmissionError
 from tasks.errors import Problem, UserError, internal
 from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, Question, QuizFormat, TableFormat
 from tasks.quiz import words
+from tasks.runs import is_mask
 from tasks.tensor_formats import Array, ArraysFormat, ModelFormat
 
 if TYPE_CHECKING:
@@ -297,6 +298,9 @@ def _fits(columns: Columns, form: Format, cells: bool) -> bool:
         case TableFormat():
             numbers = [] if cells else [one for one in form.columns if one.kind != "text"]
             named = [one for one in form.columns if one.choices]
+            masks = [(cell, one) for one in form.columns if one.runs for cell in columns[one.name].tolist()]
+            if not all(is_mask(cell, int(one.maximum)) for cell, one in masks):
+                return False
             return all(set(columns[one.name].tolist()) <= set(one.choices) for one in named) and all(
                 bool(np.isfinite(columns[one.name]).all())
                 and bool(((columns[one.name] >= one.minimum) & (columns[one.name] <= one.maximum)).all())
