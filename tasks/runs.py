@@ -37,7 +37,8 @@ def read_runs(text: str, pixels: int) -> Runs:
     numbers = list(map(int, text.split(" ")))
     if len(numbers) % 2:
         raise ValueError("a start without a length")
-    runs, last = [], 1
+    runs: Runs = []
+    last = 1
     for start, length in zip(numbers[::2], numbers[1::2], strict=True):
         if length < 1:
             raise ValueError("a length of 0")
