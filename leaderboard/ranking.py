@@ -7,6 +7,7 @@ clock said.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -94,6 +95,11 @@ PUBLIC_BOARD = f"""
     {_LAST_VALID}
     ORDER BY g.public_key DESC NULLS LAST, g.submission_id NULLS LAST, p.id
 """
+_PASSED = f"""
+    SELECT p.name, g.submission_id AS submission, g.passed_public AS passed
+    FROM participants p JOIN grades g ON g.id = ({_BEST.format(column="b.id", count=1)})
+    WHERE p.competition = :competition
+"""
 
 _VALID = "FROM submissions s WHERE s.participant_id = p.id AND s.rejected_at IS NULL AND NOT s.practice"
 _UNSELECTED = {  # a condition on the submission u of the participant p
@@ -168,27 +174,68 @@ def what_counts(
     selections: int,
     unselected: Unselected,
     unselected_count: int | None = None,
-    participant: str | None = None,
+    among: Collection[str] | None = None,
 ) -> dict[str, Counting]:
-    """The submissions that would count on the private board now, by participant; optionally of one participant.
+    """The submissions that would count on the private board now, by participant; None for `among`: of all.
 
     These are the selected submissions or, if there are none, those of the rule `unselected`. A participant without any
     is left out. `board` uses the same query.
     """
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
-        only = "" if participant is None else "AND p.name = :participant"
+        only, names = _only(among)
         number = version.id if version else 0
         sql, values = _counting(number, competition, selections, unselected, unselected_count, only)
-        if participant is not None:
-            values["participant"] = participant
-        rows = db.fetch(f"SELECT name, submission, selected FROM ({sql}) c ORDER BY submission", **values)
+        rows = db.fetch(f"SELECT name, submission, selected FROM ({sql}) c ORDER BY submission", **values, **names)
     counting: dict[str, Counting] = {}
     for row in rows:
         name, selected = row["name"], bool(row["selected"])
         before = counting.get(name, Counting(name, (), selected))
         counting[name] = Counting(name, (*before.submissions, row["submission"]), selected)
     return counting
+
+
+@dataclass(frozen=True)
+class Passed:
+    """The bars that a participant passes on a board, and the submission that is there."""
+
+    submission: int
+    passed: tuple[str, ...]
+
+
+def passed(
+    db: Database,
+    competition: str,
+    data_version: str,
+    metric_version: str,
+    higher_is_better: bool,
+    *,
+    private: bool,
+    selections: int,
+    unselected: Unselected,
+    unselected_count: int | None = None,
+    among: Collection[str] | None = None,
+) -> dict[str, Passed]:
+    """What stands on a board for each participant with a score, as `board` has it, without ranks and entries."""
+    with db.reading():
+        version = find_version(db, competition, data_version, metric_version)
+        number = version.id if version else 0
+        only, names = _only(among)
+        if not private:
+            rows = db.fetch(f"{_PASSED} {only}", competition=competition, version=number, **names)
+        else:
+            asked = _counting(number, competition, selections, unselected, unselected_count, only)
+            rows = _best_private(db, "c.name", number, higher_is_better, (asked[0], asked[1] | names))
+    return {row["name"]: made(Passed, {name: row[name] for name in ("submission", "passed")}) for row in rows}
+
+
+def _only(among: Collection[str] | None) -> tuple[str, dict[str, Any]]:
+    """A condition on participants' names, and its values."""
+    if among is None:
+        return "", {}
+    names = {f"name{place}": name for place, name in enumerate(among or ("",))}
+    places = ", ".join(f":{name}" for name in names)
+    return f"AND p.name IN ({places})", names
 
 
 def _counting(
@@ -221,20 +268,13 @@ def _counting(
 def _private_board(
     db: Database, competition: str, version: int, higher_is_better: bool, asked: tuple[str, dict[str, Any]]
 ) -> list[BoardRow]:
-    counting, values = asked
-    grades = db.fetch(
-        "SELECT c.participant_id, g.submission_id AS submission, g.private AS score, g.private_details AS details, "
-        f"g.passed_private AS passed FROM ({counting}) c JOIN grades g ON g.submission_id = c.submission "
-        "AND g.version_id = :version WHERE g.private IS NOT NULL",
-        **(values | {"version": version}),
-    )
-
     def place(row: Row) -> tuple[float, int]:
-        return (-row["score"] if higher_is_better else row["score"]), row["submission"]
+        return _order(row, higher_is_better)
 
-    best: dict[int, Row] = {}
-    for row in sorted(grades, key=place):
-        best.setdefault(row.pop("participant_id"), row)
+    best = {
+        row.pop("participant_id"): row
+        for row in _best_private(db, "c.participant_id, g.private_details AS details", version, higher_is_better, asked)
+    }
     people = db.fetch(
         f"SELECT p.id, p.name AS participant, p.kind, {_ENTRIES} {_PEOPLE} {_LAST_VALID}", competition=competition
     )
@@ -246,6 +286,27 @@ def _private_board(
         made(BoardRow, person | best.get(person.pop("id"), none) | {"rank": rank})
         for rank, person in enumerate(people, 1)
     ]
+
+
+def _best_private(
+    db: Database, columns: str, version: int, higher_is_better: bool, asked: tuple[str, dict[str, Any]]
+) -> list[Row]:
+    """The best graded one of the counting submissions of each participant: these columns, its score and its bars."""
+    counting, values = asked
+    grades = db.fetch(
+        f"SELECT {columns}, c.participant_id AS whose, g.submission_id AS submission, g.private AS score, "
+        f"g.passed_private AS passed FROM ({counting}) c JOIN grades g ON g.submission_id = c.submission "
+        "AND g.version_id = :version WHERE g.private IS NOT NULL",
+        **(values | {"version": version}),
+    )
+    best: dict[int, Row] = {}
+    for row in sorted(grades, key=lambda row: _order(row, higher_is_better)):
+        best.setdefault(row.pop("whose"), row)
+    return list(best.values())
+
+
+def _order(row: Row, higher_is_better: bool) -> tuple[float, int]:
+    return (-row["score"] if higher_is_better else row["score"]), row["submission"]
 
 
 @dataclass(frozen=True)

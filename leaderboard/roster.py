@@ -10,6 +10,7 @@ team or a person fixes its members for that competition (`participant_of`), what
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -125,9 +126,12 @@ def participant_of(db: Database, competition: str, who: str) -> str:
     return acts or who
 
 
-def participants_of(db: Database, competition: str) -> dict[str, str]:
-    """Each person's participant in a competition, by key."""
-    rows = db.fetch(f"SELECT p.key, {_ACTS} AS participant FROM people p", competition=competition)
+def participants_of(db: Database, competition: str, keys: Collection[str] | None = None) -> dict[str, str]:
+    """Each person's participant in a competition, by key; None for `keys`: of all persons."""
+    names = {} if keys is None else {f"key{place}": key for place, key in enumerate(keys or ("",))}
+    places = ", ".join(f":{name}" for name in names)
+    only = f"WHERE p.key IN ({places})" if names else ""
+    rows = db.fetch(f"SELECT p.key, {_ACTS} AS participant FROM people p {only}", competition=competition, **names)
     return {row["key"]: row["participant"] for row in rows}
 
 

@@ -97,12 +97,21 @@ def test_what_would_count_is_what_the_private_board_counts(
     left_out = {row.id for row in records.submissions(database, competition) if row.rejected or row.practice}
     assert not left_out & {number for one in counting.values() for number in one.submissions}
     assert rule == "all" or all(len(one.submissions) <= limit for one in counting.values())
+    for side in (False, True):
+        rows = ranking.board(database, competition, "d", "m", False, private=side, **ask)
+        there = {row.participant: ranking.Passed(row.submission, row.passed) for row in rows if row.submission}
+        assert ranking.passed(database, competition, "d", "m", False, private=side, **ask) == there
+        for row in rows:
+            whose = ranking.passed(
+                database, competition, "d", "m", False, private=side, among=[row.participant, "nobody"], **ask
+            )
+            assert whose == {name: one for name, one in there.items() if name == row.participant}
     for row in ranking.board(database, competition, "d", "m", False, private=True, **ask):
         own = counting.get(row.participant, ranking.Counting(row.participant, (), False))
         scores_of = sorted((hidden.get(number, math.inf), number) for number in own.submissions)
         best = scores_of[0] if scores_of and scores_of[0][0] < math.inf else (None, None)
         assert (row.score, row.submission) == best
-        assert ranking.what_counts(database, competition, "d", "m", participant=row.participant, **ask) == (
+        assert ranking.what_counts(database, competition, "d", "m", among=[row.participant], **ask) == (
             {row.participant: own} if own.submissions else {}
         )
 

@@ -126,7 +126,7 @@ def returned(name: str, at: Place) -> list[str]:
     assert at.function is not None
     if name in ("counting", "sql"):
         return returned_by("_counting")
-    return returned_by("_open")
+    return returned_by("_only" if name == "only" else "_open")
 
 
 def returned_by(called: str) -> list[str]:

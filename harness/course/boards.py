@@ -212,13 +212,16 @@ def gradebook(
     *,
     unrevealed: bool = False,
     version: int | None = None,
+    search: str = "",
+    page: tuple[int, int] | None = None,
     now: datetime,
 ) -> Gradebook:
     """Each student's points of one homework or of all, for staff; private points follow the private board.
 
-    `version` selects an older data version of the one homework.
+    `version` selects an older data version of the one homework, `search` students by a part of their name, id, address
+    or team, and `page` the page of that number, from 1, with that many of them; the last one for a greater number.
     """
-    from harness.course.gradebook import Total, find_schemes, find_total, gradebook_of
+    from harness.course.gradebook import Total, find_schemes, find_total, gradebook_of, students
     from harness.course.gradebook import gradebook as make
     from leaderboard import records
 
@@ -237,8 +240,18 @@ def gradebook(
             records.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
         hidden = [] if unrevealed else list(closed)
         included = list(schemes) if unrevealed else included
-        lines = make(home, database, schemes, included, version)
-    return gradebook_of(schemes, lines, total, hidden)
+        everyone = students(database)
+        wanted = search.strip().casefold()
+        found = shown = [
+            one for one in everyone
+            if wanted in "\n".join((one.key, one.name, one.email, one.team or "")).casefold()
+        ]  # fmt: skip
+        if page is not None:
+            number, size = page
+            first = size * (min(number, -(-len(found) // size) or 1) - 1)
+            shown = found[first : first + size]
+        lines = make(home, database, schemes, included, version, None if shown == everyone else shown)
+    return gradebook_of(schemes, lines, total, hidden, len(found), len(everyone))
 
 
 def open_homeworks(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.competition import Competition, find_competition, find_reproduction, prepared
@@ -62,7 +63,7 @@ class Score:
     submissions: tuple[int, ...]
     model: str = ""
 
-    @property
+    @cached_property
     def total(self) -> float:
         known = [*self.public.values(), *(self.private or {}).values(), *(self.parts.values())]
         return math.fsum(points for points in known if points is not None)
@@ -129,7 +130,7 @@ class Line:
     scores: Mapping[str, Score]
     disabled: bool = False
 
-    @property
+    @cached_property
     def points(self) -> dict[str, float]:
         """The points of each homework."""
         return {name: score.total for name, score in self.scores.items()}
@@ -232,45 +233,60 @@ def find_schemes(home: Home, name: str | None, version: int | None = None) -> di
     return {each: find_scheme(home, each, competition) for each, competition in found.items()}
 
 
+@dataclass(frozen=True)
+class Student:
+    """A line's person; without a roster a participant, whose name and key are one."""
+
+    key: str
+    name: str
+    email: str = ""
+    team: str | None = None
+    disabled: bool = False
+
+
+def students(database: Database) -> list[Student]:
+    """All students, disabled ones included, by key; without a roster, all participants."""
+    from leaderboard import records, roster
+
+    if roster.is_empty(database):
+        names = sorted({one.name for one in records.participants(database) if one.kind == "person"})
+        return [Student(name, name) for name in names]
+    return [
+        Student(person.key, person.name, person.email, person.team, person.disabled_at is not None)
+        for person in roster.people(database)
+        if person.role == "student"
+    ]
+
+
 def gradebook(
     home: Home,
     database: Database,
     schemes: Mapping[str, Scheme],
     private: Sequence[str],
     version: int | None = None,
-    only: str | None = None,
+    only: Sequence[Student] | None = None,
 ) -> list[Line]:
-    """The points of all students, disabled ones included, by key; without a roster, of all participants.
+    """The points of students; None for `only`: of all.
 
     `private` names the homeworks whose private points are shown. A member of a team in a homework has the team's
-    points there (`roster.participant_of`). `only` asks for one person, whoever that is.
+    points there (`roster.participant_of`).
     """
-    from leaderboard import adjustments, records, roster
+    from leaderboard import adjustments
 
-    people: list[tuple[str, str, str, str | None, bool]]
-    if only is not None:
-        people = [(only, only, "", None, False)]
-    elif roster.is_empty(database):
-        names = sorted({one.name for one in records.participants(database) if one.kind == "person"})
-        people = [(name, name, "", None, False) for name in names]
-    else:
-        people = [
-            (person.key, person.name, person.email, person.team, person.disabled_at is not None)
-            for person in roster.people(database)
-            if person.role == "student"
-        ]
-    scores: dict[str, dict[str, Score]] = {key: {} for key, *_ in people}
+    people = students(database) if only is None else only
+    scores: dict[str, dict[str, Score]] = {person.key: {} for person in people}
+    keys = None if only is None else list(scores)
     for name, scheme in schemes.items():
-        boards = _boards(home, database, name, name in private, version)
+        boards = _boards(home, database, name, name in private, version, keys)
         by_hand = adjustments.parts(database, name)
-        for key, *_ in people:
+        for key, points in scores.items():
             who = boards.acts.get(key, key)
             told = boards.private
             entered = {part: None if (entry := by_hand.get((key, part))) is None else entry.points
                        for part in scheme.parts}  # fmt: skip
             if boards.quiz is not None and entered[QUIZ] is None:
                 entered[QUIZ] = boards.quiz.get(who, 0.0)
-            scores[key][name] = Score(
+            points[name] = Score(
                 public={
                     bar: points[0] if bar in boards.public.get(who, ()) else 0.0 for bar, points in scheme.bars.items()
                 },
@@ -281,7 +297,7 @@ def gradebook(
                 submissions=boards.counting.get(who, ()),
                 model=boards.model.get(who, ""),
             )
-    return [Line(key, name, email, team, scores[key], disabled) for key, name, email, team, disabled in people]
+    return [Line(one.key, one.name, one.email, one.team, scores[one.key], one.disabled) for one in people]
 
 
 @dataclass(frozen=True)
@@ -300,8 +316,10 @@ class _Boards:
     model: Mapping[str, str] = field(default_factory=dict)
 
 
-def _boards(home: Home, database: Database, name: str, private: bool, version: int | None = None) -> _Boards:
-    """The results on both boards; with only one board, those of the best counting submission."""
+def _boards(
+    home: Home, database: Database, name: str, private: bool, version: int | None, keys: Sequence[str] | None
+) -> _Boards:
+    """The results on both boards, of these persons; with only one board, those of the best counting submission."""
     from leaderboard import ranking, results, roster
 
     if name not in prepared(home):
@@ -309,36 +327,38 @@ def _boards(home: Home, database: Database, name: str, private: bool, version: i
     competition = find_competition(home, name, version)
     versions, rules = read_versions(home, competition, database), competition.rules
     higher = competition.ranking.higher_is_better
-    found = ranking.what_counts(
-        database, competition.key, *versions, selections=rules.selections, unselected=rules.unselected,
-        unselected_count=rules.unselected_most,
-    )  # fmt: skip
+    acts = roster.participants_of(database, competition.key, keys)
+    among = None if keys is None else list(dict.fromkeys(acts.get(key, key) for key in keys))
+    each: Sequence[str | None] = among or [None]
+    asked: dict[str, Any] = {
+        "selections": rules.selections, "unselected": rules.unselected, "unselected_count": rules.unselected_most,
+        "among": among,
+    }  # fmt: skip
+    found = ranking.what_counts(database, competition.key, *versions, **asked)
     counting = {who: one.submissions for who, one in found.items()}
-    acts = roster.participants_of(database, competition.key)
     if competition.quiz:
-        scores = results.private_scores(database, competition.key, *versions) if private else {}
+        scores: dict[int, float] = {}
+        for one in each if private else ():
+            scores |= results.private_scores(database, competition.key, *versions, one)
         points = {who: max((scores.get(n, 0.0) for n in numbers), default=0.0) for who, numbers in counting.items()}
         return _Boards({}, {} if private else None, counting, acts, points if private else None)
+    behind: dict[str, set[int]] = {}
     if not competition.two_boards:
-        grades = results.public_grades(database, competition.key, *versions)
+        grades: dict[int, results.PublicGrade] = {}
+        for one in each:
+            grades |= results.public_grades(database, competition.key, *versions, one)
         best: dict[str, Sequence[str]] = {}
-        behind: dict[str, set[int]] = {}
         for who, numbers in counting.items():
             graded = [(-grades[n].public if higher else grades[n].public, n) for n in numbers if n in grades]
             best[who] = grades[min(graded)[1]].passed if graded else ()
             behind[who] = {min(graded)[1]} if graded else set()
         return _Boards(best, {}, counting, acts, model=_models(database, competition, behind))
-    boards = [
-        ranking.board(
-            database, competition.key, *versions, higher, private=side, selections=rules.selections,
-            unselected=rules.unselected, unselected_count=rules.unselected_most,
-        )
-        for side in ((False, True) if private else (False,))
-    ]  # fmt: skip
-    sides = [{row.participant: row.passed for row in rows} for rows in boards]
-    behind = {}
-    for row in (row for rows in boards for row in rows):
-        behind.setdefault(row.participant, set()).update(() if row.submission is None else (row.submission,))
+    sides: list[dict[str, Sequence[str]]] = []
+    for side in (False, True) if private else (False,):
+        there = ranking.passed(database, competition.key, *versions, higher, private=side, **asked)
+        sides.append({who: row.passed for who, row in there.items()})
+        for who, row in there.items():
+            behind.setdefault(who, set()).add(row.submission)
     model = _models(database, competition, behind)
     return _Boards(sides[0], sides[1] if private else None, counting, acts, model=model)
 
@@ -354,9 +374,9 @@ def _models(database: Database, competition: Competition, behind: Mapping[str, s
 
 
 def gradebook_of(
-    schemes: Mapping[str, Scheme], lines: Sequence[Line], total: Total, hidden: Sequence[str]
+    schemes: Mapping[str, Scheme], lines: Sequence[Line], total: Total, hidden: Sequence[str], found: int, people: int
 ) -> Gradebook:
-    """The gradebook as it is answered; `total` is the rule of the total."""
+    """The gradebook as it is answered; `total` is the rule of the total. The lines may be a page of those found."""
     most = total.of({name: scheme.maximum for name, scheme in schemes.items()})
     return Gradebook(
         total=GradebookTotal(total.best, list(total.among), most, total.words),
@@ -373,6 +393,8 @@ def gradebook_of(
             for line in lines
         ],
         hidden=list(hidden),
+        found=found,
+        people=people,
     )  # fmt: skip
 
 

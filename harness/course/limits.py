@@ -86,7 +86,7 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Selection:
             selections=rules.selections,
             unselected=rules.unselected,
             unselected_count=rules.unselected_most,
-            participant=acts,
+            among=[acts],
         )
     numbers = counting[acts].submissions if acts in counting else ()
     return Selection(

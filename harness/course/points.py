@@ -6,7 +6,7 @@ from datetime import datetime
 
 from harness.course.access import Viewer, canonical_or_empty, not_found, require_login
 from harness.course.boards import open_homeworks
-from harness.course.gradebook import Total, find_schemes, find_total, gradebook
+from harness.course.gradebook import Student, Total, find_schemes, find_total, gradebook
 from harness.course.types import HomeworkPoints, Points
 from harness.home import Home
 
@@ -20,7 +20,7 @@ def points(home: Home, viewer: Viewer, hw: str | None, now: datetime) -> Points:
     rule = Total() if hw is not None else find_total(home, schemes)
     with home.database() as database:
         shown, _ = open_homeworks(home, database, schemes, now)
-        (line,) = gradebook(home, database, schemes, shown, only=viewer.key)
+        (line,) = gradebook(home, database, schemes, shown, only=[Student(viewer.key, viewer.key)])
     counts = rule.counts(line.points)
     rows = [
         HomeworkPoints(

@@ -348,12 +348,17 @@ class GradebookTotal:
 
 @dataclass(frozen=True)
 class Gradebook:
-    """Each student's points, for staff; `hidden` names the homeworks whose private points are left out."""
+    """Each student's points, for staff; `hidden` names the homeworks whose private points are left out.
+
+    `students` may be a page of the `found` ones that a search gave, out of all `people`.
+    """
 
     total: GradebookTotal
     homeworks: list[GradebookHomework]
     students: list[GradebookStudent]
     hidden: list[str]
+    found: int
+    people: int
     schema: int = 1
 
 

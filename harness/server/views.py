@@ -225,18 +225,14 @@ def own_points(ask: Ask) -> Page:
 
 def gradebook(ask: Ask, hw: str | None, search: str, page: int) -> Page:
     """The points of all students, for staff; the total stands beside the name."""
-    book = boards.gradebook(ask.home, ask.viewer, hw, now=ask.now)
+    book = boards.gradebook(ask.home, ask.viewer, hw, search=search, page=(page, PER_PAGE), now=ask.now)
     header, rows = gradebook_table(book, hw is not None)
     total = header.index("total")
     order = [1, 0, total, *(at for at in range(4, len(header)) if at != total), 3, 2]
-    wanted = search.strip().casefold()
-    found = [row for row in rows if wanted in "\n".join(str(cell or "") for cell in row[:4]).casefold()]
-    pages = max(1, math.ceil(len(found) / PER_PAGE))
-    page = min(page, pages)
-    shown = [[row[at] for at in order] for row in found[(page - 1) * PER_PAGE : page * PER_PAGE]]
+    pages = max(1, math.ceil(book.found / PER_PAGE))
     names = [row.name for row in catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks]
     return Page(
         "gradebook.html",
-        {"book": book, "chosen": hw, "names": names, "header": [header[at] for at in order], "rows": shown}
-        | {"search": search, "page": page, "pages": pages, "students": len(rows), "found": len(found)},
+        {"book": book, "chosen": hw, "names": names, "search": search, "page": min(page, pages), "pages": pages}
+        | {"header": [header[at] for at in order], "rows": [[row[at] for at in order] for row in rows]},
     )
