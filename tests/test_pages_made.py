@@ -150,6 +150,37 @@ def test_the_board_is_sorted_by_any_column_and_shows_bars_only_in_the_order_of_p
     assert "adam" in own[0].text
 
 
+def test_a_long_board_is_paged_searched_and_leads_to_ones_own_place(
+    site: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.server.views.PER_PAGE", 3)
+    rename(site, {"b01": "Zoe", "b02": "adam <b>"})
+    handed_in(site, "b01", 8.0)
+    handed_in(site, "b02", 30.0)
+    handed_in(site, "x01", 20.0)
+    site.work()
+
+    def rows(client: Any, query: str) -> list[str]:
+        page = Reader(client.get(f"/homeworks/hw1/board?{query}").text)
+        return [e.text.replace(" you", "") for e in page.all("th") if e.attributes.get("scope") == "row"]
+
+    client = signed_in(site, "b02")
+    whole = [name for page in (1, 2, 3) for name in rows(client, f"page={page}")]
+    assert len(whole) == len(set(whole)) == 7, "three people and four bars, each on one page"
+    assert rows(client, "page=3") == rows(client, "page=99") == whole[6:]
+    first = client.get("/homeworks/hw1/board").text
+    (rank,) = [e for e in Reader(first).all("a") if e.attributes.get("href", "").endswith("#own")]
+    own = client.get(f"/homeworks/hw1/board{rank.attributes['href']}").text
+    assert "adam <b>" in next(e.text for e in Reader(own).all("tr") if e.attributes.get("id") == "own")
+    assert rows(client, "q=ZO") == ["Zoe"]
+    assert rows(client, "q=bar") == [], "bars are no names"
+    assert "No name has" in client.get("/homeworks/hw1/board?q=%3Cb%3Ex").text
+    staff = signed_in(site, "ian")
+    early = staff.post("/homeworks/hw1/board", headers=FORM).text
+    assert "page 1 of" not in early
+    assert {"Zoe", "adam <b>", "Aud"} <= {e.text for e in Reader(early).all("th")}
+
+
 def test_an_error_of_ours_is_a_page_with_its_number_and_nothing_of_its_text(
     site: Class, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,9 @@ def _bar_row(bar: BoardBar, threshold: float) -> dict[str, Any]:
 @click.option("--unrevealed", is_flag=True, help="Show the private board before its reveal; this is logged.")
 @common.VERSION
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show only the first N places.")
+@click.option("--around", type=click.IntRange(min=1), is_flag=False, flag_value=5, metavar="N",
+              help="Show your place with N above and below; without a number 5.")  # fmt: skip
+@click.option("--find", metavar="TEXT", help="Show only names with this text.")
 @common.EXACT
 @common.NAME
 @common.FORMAT
@@ -59,11 +62,15 @@ def leaderboard(
     unrevealed: bool,
     version: int | None,
     top: int | None,
+    around: int | None,
+    find: str | None,
     exact: bool,
     name: str | None,
     format: Any,
 ) -> None:
     """Show the board of a homework, or all boards."""
+    if sum(one is not None for one in (top, around, find)) > 1:
+        raise UserError("choose one of --top, --around and --find.")
     source = common.source(name)
     names = [homework] if homework else source.names()
     if not names:
@@ -79,15 +86,29 @@ def leaderboard(
             if homework is not None or error.code != "E_NO_BOARD":
                 raise
             continue  # a quiz
-        _show(found, top, format, version)
+        _show(found, _choice(found, top, around, find), format, version)
 
 
-def _show(found: Board, top: int | None, format: Any, version: int | None) -> None:
+def _choice(found: Board, top: int | None, around: int | None, find: str | None) -> range | list[int] | None:
+    """The numbers of the places that are asked for, from 0; None for all."""
+    if top is not None:
+        return range(min(top, len(found.board)))
+    if find is not None:
+        return [at for at, row in enumerate(found.board) if find.casefold() in row.name.casefold()]
+    if around is None:
+        return None
+    own = next((at for at, row in enumerate(found.board) if row.own), None)
+    if own is None:
+        raise UserError(f"you have no place on the board of {found.homework} yet.")
+    return range(max(0, own - around), min(len(found.board), own + around + 1))
+
+
+def _show(found: Board, chosen: range | list[int] | None, format: Any, version: int | None) -> None:
     from harness.cli.output import Field, emit, emit_json, say
     from harness.course.entries import to_json
     from harness.words import interval, number, short_time, words
 
-    rows = to_json(found.board[:top])
+    rows = to_json(found.board if chosen is None else [found.board[at] for at in chosen])
     if format == "json":
         emit_json(to_json(found) | {"board": rows})
         return
@@ -116,14 +137,14 @@ def _show(found: Board, top: int | None, format: Any, version: int | None) -> No
     title = f"{found.homework} · {found.title} · {found.side} board ({metric.label}, {better} is better)"
     if version is not None:
         title += f", data version {version}"
-    if top is None:
+    if chosen is None:
         rows = with_bars(rows, found)
     emit(format, "board", rows, fields, title=title)
     if found.interval_note and any(field.key == "interval" for field in fields):
         say(found.interval_note)
     if found.size is not None and not found.bars:
         say(f"There are no measured bars for size {found.size}.")
-    if not rows:
+    if not found.board:
         say(f"No submissions yet. Be the first: lhy-grade submit {found.homework} FILE")
     if found.demo and sys.stdout.isatty():
         say("Fixed seed: anyone can rebuild the answers; for practice only.")

@@ -66,8 +66,10 @@ def _add_reading(api: FastAPI) -> None:
         return await _answer(request, views.homework, hw)
 
     @api.get("/homeworks/{hw}/board", include_in_schema=False)
-    async def _board(request: Request, hw: str, sort: str = "", private: bool = False) -> Response:
-        return await _answer(request, views.board, hw, sort[:40], private)
+    async def _board(
+        request: Request, hw: str, sort: str = "", private: bool = False, q: str = "", page: int = 1
+    ) -> Response:
+        return await _answer(request, views.board, hw, sort[:40], private, False, q[:100], max(1, min(page, 10**6)))
 
 
 def _add_own(api: FastAPI) -> None:

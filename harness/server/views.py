@@ -70,8 +70,19 @@ class Heading:
     order: str = ""
 
 
-def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: bool = False) -> Page:
-    """The public or private board, sorted by a column; sorted by rank it also has rows for the bars."""
+def board(
+    ask: Ask,
+    hw: str,
+    sort: str = "",
+    private: bool = False,
+    unrevealed: bool = False,
+    search: str = "",
+    page: int = 1,
+) -> Page:
+    """A page of the public or private board, sorted by a column; sorted by rank it also has rows for the bars.
+
+    `search` leaves only names with that text. `page` counts from 1; the last one stands for a greater number.
+    """
     homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
     found = boards.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
     rows = to_json(found.board)
@@ -84,6 +95,13 @@ def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: 
     if by not in {heading.key for heading in headings}:
         by, down = "rank", False
     rows = with_bars(rows, found) if (by, down) == ("rank", False) else ordered(rows, by, down)
+    wanted = search.strip().casefold()
+    if wanted:
+        rows = [row for row in rows if "divider" not in row and wanted in row["name"].casefold()]
+    size = len(rows) or 1 if unrevealed else PER_PAGE  # which no link leads to again
+    pages = max(1, math.ceil(len(rows) / size))
+    page = min(page, pages)
+    own_page = next((at // size + 1 for at, row in enumerate(rows) if row.get("own")), None)
     shown = [
         Heading(
             heading.key, heading.title, heading.show, heading.right,
@@ -95,8 +113,9 @@ def board(ask: Ask, hw: str, sort: str = "", private: bool = False, unrevealed: 
     own = next((row for row in found.board if row.own), None)
     return Page(
         "board.html",
-        {"hw": homework, "tab": "board", "board": found, "rows": rows, "headings": shown, "own": own}
-        | {"metric": found.metrics[0], "private": private, "unrevealed": unrevealed, "sort": sort},
+        {"hw": homework, "tab": "board", "board": found, "headings": shown, "own": own, "own_page": own_page}
+        | {"metric": found.metrics[0], "private": private, "unrevealed": unrevealed, "sort": sort, "search": search}
+        | {"rows": rows[(page - 1) * size : page * size], "page": page, "pages": pages},
     )
 
 
