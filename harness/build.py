@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,9 +21,10 @@ from harness.competition import (
     hidden_bar_to_json,
     seal_of,
 )
+from harness.extras import check_bars, scores_of
 from harness.home import Home, write_file, write_json
 from harness.plans import Plan, Step, fingerprint
-from tasks.base import PRIVATE, Answers, UserError
+from tasks.base import PRIVATE, PUBLIC, Answers, UserError
 from tasks.formats import Format, TableFormat
 from tasks.named import metric_id as metric_id_of
 from tasks.streams import Streams, fixed_key
@@ -73,20 +73,34 @@ def build_folders(
 
 
 def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tuple[str, ...]:
-    """The scores a metric file gives the solution and the sample submission. Raises UserError if it cannot."""
+    """The scores a metric file gives the solution and the sample submission.
+
+    Raises UserError if it cannot score them, and for a bar of an own competition that the sample clears or the solution
+    does not.
+    """
     from tasks import kaggle
+    from tasks.samples import sample_rows
 
     file = plan.metric_file
     if file is None:
+        if plan.metric is not None and plan.bars:
+            assert isinstance(form, TableFormat)
+            sides = (answers.usage == PUBLIC, answers.usage == PRIVATE)
+            best, least = (
+                scores_of(plan.metrics[0], answers.columns, rows, sides)
+                for rows in (answers.columns, sample_rows(form))
+            )
+            check_bars(plan.bars, plan.metrics[0], least, best)
         return ()
     assert isinstance(form, TableFormat)
     solution = hidden / SOLUTION
     ready = replace(file, form=form, usage=answers.usage, solution=solution, limits=kaggle.TRIAL)
-    best, sample, warning = kaggle.try_out(ready, answers)
-    found = f"on the public rows, {file.path.name} gives the solution {best:g}"
-    if not math.isnan(sample):
-        found += f" and the sample submission {sample:g}"
-    return (f"{found}.", *([f"Warning: {warning}"] if warning else []))
+    tried = kaggle.try_out(ready, answers)
+    check_bars(plan.bars, plan.metrics[0], tried.sample, tried.solution)
+    found = f"on the public rows, {file.path.name} gives the solution {tried.solution[0]:g}"
+    if tried.sample is not None:
+        found += f" and the sample submission {tried.sample[0]:g}"
+    return (f"{found}.", *([f"Warning: {tried.warning}"] if tried.warning else []))
 
 
 def _write_public(folder: Path, competition: Competition, sheet: str, sample: bytes | None) -> None:

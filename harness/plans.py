@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.competition import (
     SOLUTION,
 )
+from harness.extras import NO_EXTRAS, Extras, checked_title, named_as, read_bars, read_sheet
 from harness.home import Home, check_free
 from tasks.base import Bar, Edition, Judge, Made, Rules, UserError
 from tasks.formats import Format
@@ -108,17 +109,19 @@ def plan_own(
     solution: Path,
     metric: str,
     *,
-    title: str | None,
     public: Path | None,
     higher_is_better: bool | None,
     public_share: float,
+    title: str | None = None,
     metric_args: Sequence[str] = (),
+    extras: Extras = NO_EXTRAS,
 ) -> Plan:
     """The plan of your own competition, from a solution file in Kaggle's layout and a metric.
 
     `metric` is a name of `tasks.named.NAMED`, with options NAME=VALUE in `metric_args`, or the path of a Python file
     with Kaggle's `score(solution, submission, row_id_column_name)`, which needs `higher_is_better`.
-    Raises UserError for invalid arguments or files.
+    Raises UserError for
+    invalid arguments or files.
     """
     from tasks.kaggle import score_file
     from tasks.own import fitted
@@ -147,6 +150,7 @@ def plan_own(
         form, answers, chosen = fitted(solution, named, options)
         if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
             raise UserError(f"{metric} has a fixed direction; leave out --higher-is-better and --lower-is-better.")
+    chosen, title = named_as(chosen, extras.metric_name), checked_title(title, name)
     data = solution.read_bytes()
 
     def make(folder: Path, streams: Streams, secret: Path) -> Made:
@@ -159,28 +163,36 @@ def plan_own(
 
     return Plan(
         name=name,
-        title=title or name,
+        title=title,
         edition="own",
         source="made by the instructor of this course",
         format=form,
         metrics=(chosen,),
-        bars=(),
-        rules=Rules(public_share=public_share),
-        sheet=f"# {title or name}\n\nHand in a CSV with the header `{','.join(form.header)}` and one row for each id of"
-        f" `sample_submission.csv`.\nIt is scored by {chosen.label}, where "
-        f"{'higher' if chosen.higher_is_better else 'lower'} is better.\n",
+        bars=read_bars(extras.bars, chosen),
+        rules=extras.rules(public_share),
+        sheet=read_sheet(extras.sheet) if extras.sheet is not None else own_sheet(title, form.header, chosen),
         make=make,
         metric=metric if metric_file is None else None,
         metric_file=metric_file,
         options=tuple(options.items()),
         provenance=(
             ("solution", hashlib.sha256(data).hexdigest()),
-            ("title", title or name),
+            ("title", title),
             ("public_share", public_share),
             ("higher_is_better", chosen.higher_is_better),
             ("public", None if public is None else hashes_of(public)),
             *([("metric_option", options)] if options else []),
+            *extras.provenance(),
         ),
+    )
+
+
+def own_sheet(title: str, header: Sequence[str], metric: Metric) -> str:
+    """The page of an own competition for which none was given."""
+    return (
+        f"# {title}\n\nHand in a CSV with the header `{','.join(header)}` and one row for each id of"
+        f" `sample_submission.csv`.\nIt is scored by {metric.label}, where"
+        f" {'higher' if metric.higher_is_better else 'lower'} is better.\n"
     )
 
 

@@ -14,6 +14,7 @@ import importlib.util
 import inspect
 import io
 import math
+import random
 import sys
 import traceback
 import warnings
@@ -71,7 +72,8 @@ class ScoreFile:
     Nothing of the file runs in this process: each call of `score` gets its own child process, which loads the file
     again, under `limits`. `score` is called on the rows, repeated according to their whole-number weights.
 
-    `solution` is the solution file; without it the frames are made from the answers as they were read.
+    `solution` is the solution file; without it the frames are made from the answers as they were read. The generators
+    of `random` and `numpy.random` begin at `seed` in each call.
     """
 
     name: str
@@ -82,6 +84,7 @@ class ScoreFile:
     usage: NDArray[Any] | None = None
     solution: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    seed: int = 0
 
     @property
     def digest(self) -> str:
@@ -169,6 +172,8 @@ class ScoreFile:
             frame.iloc[which].reset_index(drop=True).copy() for frame in (rows.solution, rows.submission)
         )
         name = str(submission.columns[0])
+        random.seed(self.seed)
+        np.random.seed(self.seed)
         silent = io.StringIO()  # what a metric prints may hold answers
         with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -216,7 +221,7 @@ def _one_number(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
         raise Unfit("score returned a number that is not finite")
-    return number
+    return number + 0.0  # no negative zero
 
 
 def score_file(
@@ -244,30 +249,47 @@ def score_file(
     return ScoreFile(name, higher_is_better, path, source, form, usage, solution)
 
 
-def try_out(file: ScoreFile, answers: Answers) -> tuple[float, float, str | None]:
-    """Scores the solution and the sample submission on both sides; returns their public scores and a warning.
+@dataclass(frozen=True)
+class Tried:
+    """The public and private scores of the solution and of the sample submission, None where it is refused."""
 
-    Raises UserError where the metric file cannot score one of them: a student's file would fail as well. If it refuses
-    the sample submission with a ParticipantVisibleError, that is a warning.
+    solution: tuple[float, float]
+    sample: tuple[float, float] | None
+    warning: str | None
+
+
+def try_out(file: ScoreFile, answers: Answers) -> Tried:
+    """Scores the solution and the sample submission on both sides, the public one twice with other random numbers.
+
+    Raises UserError where the metric file cannot score one of them, as a student's file would fail as well, and where
+    the second score is another. If it refuses the sample submission with a ParticipantVisibleError, that is a warning.
     """
     assert file.form is not None
     assert file.solution is not None
     assert answers.usage is not None
-    found: list[float] = []
+    found: list[tuple[float, float]] = []
     own = solution_cells(file.solution, file.form)
     for what, columns in (("the solution itself", own), ("the sample submission", sample_rows(file.form))):
         try:
             rows = file.rows(answers.columns, columns)
-            scores = [file.value(rows, answers.usage == side) for side in (PUBLIC, PRIVATE)]
+            public, private = (file.value(rows, answers.usage == side) for side in (PUBLIC, PRIVATE))
+            again = replace(file, seed=file.seed + 1).value(rows, answers.usage == PUBLIC)
         except SubmissionError as error:
             if found:
                 text = error.problems[0].message
-                return found[0], math.nan, f"{file.path.name} refuses the sample submission: {text}"
+                return Tried(found[0], None, f"{file.path.name} refuses the sample submission: {text}")
             why = f"it raises ParticipantVisibleError: {error.problems[0].message}"
         except UserError as error:
             why = str(error.__cause__ or error).removeprefix(f"{file.path.name}: ")
         else:
-            found.append(scores[0])
+            if again != public:
+                raise UserError(
+                    f"{file.path.name} gives {what} another score when it is called again ({public!r}, then {again!r})."
+                    " No competition was made. It draws random numbers or reads the clock: draw them from"
+                    " numpy.random.default_rng(0), so that a score can be checked later.",
+                    code="E_METRIC",
+                )
+            found.append((public, private))
             continue
         raise UserError(
             f"{file.path.name} cannot score {what}: {why}. No competition was made. A metric file has a function"
@@ -276,12 +298,12 @@ def try_out(file: ScoreFile, answers: Answers) -> tuple[float, float, str | None
             " files. Fix it, or let it raise ParticipantVisibleError for the files that it refuses.",
             code="E_METRIC",
         )
-    best, sample = found
+    (best, _), (sample, _) = found
     warning = None
     if (sample > best) if file.higher_is_better else (sample < best):
         warning = f"the sample submission ({sample:g}) scores better than the solution ({best:g})"
         warning += ": did you flip the direction?"
-    return best, sample, warning
+    return Tried(found[0], found[1], warning)
 
 
 def _function(path: Path, module: Any) -> Callable[..., Any]:

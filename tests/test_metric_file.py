@@ -100,6 +100,24 @@ HURT = {
     "wants 100 GB": ("hoard = bytearray(100 * 2**30)\n" + METRIC, "MemoryError"),
     "leaves": ("import os\nos._exit(0)\n" + METRIC, "without an answer"),
     "writes a file": ("open(__file__ + '.log', 'w').write('x' * 9)\n" + METRIC, "cannot be loaded"),
+    "returns a tuple": (METRIC.replace("return float((", "return 1.0, float(("), "score returned tuple"),
+    "returns nothing": (METRIC.replace("return float((", "float(("), "score returned NoneType"),
+    "draws from a generator without a seed": (
+        METRIC.replace("return float((", "import numpy\n    return numpy.random.default_rng().random() + float(("),
+        "another score when it is called again",
+    ),
+    "draws from the global generator": (
+        METRIC.replace("return float((", "import random\n    return random.random() + float(("),
+        "numpy.random.default_rng(0)",
+    ),
+    "draws from numpy's global generator": (
+        METRIC.replace("return float((", "import numpy\n    return numpy.random.rand() + float(("),
+        "another score when it is called again",
+    ),
+    "reads the clock": (
+        METRIC.replace("return float((", "import time\n    return time.monotonic_ns() + float(("),
+        "reads the clock",
+    ),
     "is not Python": ("def score(:\n", "line 1: not valid Python"),
 }
 
@@ -121,6 +139,29 @@ def test_a_metric_file_that_cannot_score_is_refused_and_nothing_is_left(
     log = tmp_path / "metric.py.log"
     assert not log.exists() or log.read_bytes() == b""
     assert make(tmp_path, home, METRIC).exit_code == 0, "it is made once it is mended"
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        ("import numpy; return numpy.float32(0.5)", "0.5"),
+        ("import numpy; return numpy.int64(3)", "3"),
+        ("return -0.0", "0"),
+        ("solution['y'] = 9; submission.drop(columns=['y'], inplace=True); return 2", "2"),
+        ("import random; random.seed(7); return random.random()", "0.323833"),
+        ("import numpy; return numpy.random.default_rng(0).random()", "0.636962"),
+    ],
+)
+def test_numbers_of_other_kinds_seeds_and_changed_frames_are_accepted(tmp_path: Path, result: str, shown: str) -> None:
+    source = f"def score(solution, submission, row_id_column_name):\n    {result}\n"
+    made = make(tmp_path, tmp_path / "home", source)
+    assert made.exit_code == 0, made.output
+    assert f"gives the solution {shown} and" in " ".join(made.stderr.split())
+    (tmp_path / "a.csv").write_bytes(file_with(1.25, 0))
+    sent = call(tmp_path / "home", "submit", "own", str(tmp_path / "a.csv"), "--as", "ada", "--format", "json")
+    public = json.loads(sent.stdout)["scores"][0]["public"]
+    assert f"{public:.5f}"[:6] == f"{float(shown):.5f}"[:6]
+    assert "-0" not in sent.stdout.split('"public"')[1][:8]
 
 
 def test_what_a_metric_file_prints_and_starts_when_it_is_tried_is_gone(
@@ -261,7 +302,7 @@ def test_the_public_rows_are_scored_before_the_private_ones_and_each_in_a_proces
     monkeypatch.setattr(kaggle, "apart", counted)
     home = tmp_path / "home"
     assert make(tmp_path, home, METRIC).exit_code == 0
-    assert len(seen) == 4, "both sides of the solution and of the sample"
+    assert len(seen) == 6, "both sides of the solution and of the sample, and the public one again"
     seen.clear()
     (tmp_path / "a.csv").write_bytes(file_with(13, ROW["public"]))
     assert call(home, "submit", "own", str(tmp_path / "a.csv"), "--as", "ada").exit_code == 3

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
+from harness.extras import Extras, refuse_passed
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
+from tasks.homeworks import canonical
 from tasks.named import NAMED
 
 if TYPE_CHECKING:
@@ -117,7 +119,13 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
               help="An option of the metric, such as k=3 of map_at_k.")  # fmt: skip
 @click.option("--quiz", metavar="KEY", type=click.Path(exists=True, dir_okay=False),
               help="A quiz, from a CSV: question, options, answer, points.")  # fmt: skip
-@click.option("--deadline", metavar="TIME", help="The deadline of a quiz, like 2027-03-26T23:59+08:00.")
+@click.option("--deadline", metavar="TIME", help="The deadline, like 2027-03-26T23:59+08:00.")
+@click.option("--quota", type=click.IntRange(1, 10_000), metavar="N", help="Submissions a day; default: 5.")
+@click.option("--sheet", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+              help="The page for students, in Markdown.")  # fmt: skip
+@click.option("--bar", "bars", multiple=True, metavar="NAME=VALUE",
+              help="A bar: NAME=PUBLIC[/PRIVATE][:POINTS[/PRIVATE POINTS]].")  # fmt: skip
+@click.option("--metric-name", metavar="TEXT", help="What students see the metric called.")
 @click.option("--public", type=click.Path(), metavar="DIR", help="The files for students.")
 @click.option("--title", help="The title on the board.")
 @click.option("--higher-is-better/--lower-is-better", default=None, help="Which scores are better, for a metric file.")
@@ -135,6 +143,10 @@ def new(
     metric_args: tuple[str, ...],
     quiz: str | None,
     deadline: str | None,
+    quota: int | None,
+    sheet: str | None,
+    bars: tuple[str, ...],
+    metric_name: str | None,
     public: str | None,
     title: str | None,
     higher_is_better: bool | None,
@@ -157,7 +169,8 @@ def new(
         from harness.plans import plan_quiz
 
         given = {"--solution": solution, "--metric": metric, "--public": public,
-                 "--higher-is-better": higher_is_better, "--metric-arg": metric_args or None}  # fmt: skip
+                 "--higher-is-better": higher_is_better, "--metric-arg": metric_args or None, "--quota": quota,
+                 "--sheet": sheet, "--bar": bars or None, "--metric-name": metric_name}  # fmt: skip
         if strange := [option for option, value in given.items() if value is not None]:
             raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
         key, now = Path(quiz), common.clock()
@@ -166,8 +179,10 @@ def new(
         return
     if solution is None or metric is None:
         raise UserError("name the solution and the metric (--solution FILE --metric METRIC), or a quiz (--quiz KEY).")
-    if deadline is not None:
-        raise UserError(f"--deadline is for quizzes; here: lhy-grade rules {competition} deadline={deadline}")
+    home = common.find_home()
+    if new_data or not home.public(canonical(competition)).exists():
+        refuse_passed(deadline, common.clock())
+    extras = Extras(Path(sheet) if sheet else None, bars, deadline, quota, metric_name)
     plan = plan_own(
         competition,
         Path(solution),
@@ -177,6 +192,7 @@ def new(
         higher_is_better=higher_is_better,
         public_share=public_share,
         metric_args=metric_args,
+        extras=extras,
     )
     _prepare(plan, None, new_data, reason, accept_leaks, name, yes)
 
