@@ -114,7 +114,7 @@ def read_hidden(home: Home, competition: Competition) -> Hidden:
             same = same and values["form_file"] == form
         if values["metric_file"] is not None:
             code = hashlib.sha256((folder / "metric.py").read_bytes()).hexdigest()
-            same = same and values["metric_id"] == f"file:{code[:16]}"
+            same = same and values["metric_id"].partition("+")[0].partition("(")[0] == f"file:{code[:16]}"
     except OSError:
         same = False
     if not same:
@@ -301,12 +301,13 @@ def find_score_file(folder: Path, values: Mapping[str, Any], form: Format, usage
     if values["metric_file"] is None:
         return None
     from tasks.kaggle import score_file
+    from tasks.metric_code import kept_modules
 
     assert isinstance(form, TableFormat)
     solution = folder / SOLUTION if (folder / SOLUTION).exists() else None
     return score_file(
         folder / "metric.py", higher_is_better=values["higher_is_better"], name=values["metric_file"], form=form,
-        usage=usage, solution=solution,
+        usage=usage, solution=solution, modules=kept_modules(folder), arguments=values.get("metric_options"),
     )  # fmt: skip
 
 

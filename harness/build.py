@@ -97,9 +97,9 @@ def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tupl
     ready = replace(file, form=form, usage=answers.usage, solution=solution, limits=kaggle.TRIAL)
     tried = kaggle.try_out(ready, answers)
     check_bars(plan.bars, plan.metrics[0], tried.sample, tried.solution)
-    found = f"on the public rows, {file.path.name} gives the solution {tried.solution[0]:g}"
-    if tried.sample is not None:
-        found += f" and the sample submission {tried.sample[0]:g}"
+    scores = (("the solution", tried.solution), ("the sample submission", tried.sample))
+    given = " and ".join(f"{what} {score[0]:g}" for what, score in scores if score is not None)
+    found = f"on the public rows, {file.path.name} gives {given or 'no score'}"
     return (f"{found}.", *([f"Warning: {tried.warning}"] if tried.warning else []))
 
 
@@ -123,7 +123,7 @@ def _write_secret(folder: Path, plan: Plan, competition: Competition, answers: A
     metric_id = "+".join(metric_id_of(metric, dict(plan.options)) for metric in plan.metrics)
     if plan.metric_file is not None:
         write_file(folder / "metric.py", plan.metric_file.source, mode=0o600)
-        metric_id = f"file:{plan.metric_file.digest[:16]}"
+        metric_id = plan.metric_file.identity
     values = {
         "name": plan.name,
         "edition": plan.edition,

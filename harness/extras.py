@@ -50,6 +50,7 @@ class Extras:
     deadline: str | None = None
     quota: int | None = None
     metric_name: str | None = None
+    sample: Path | None = None
 
     def rules(self, public_share: float) -> Rules:
         """The rules of the competition. Raises UserError for a deadline that cannot be read and an odd quota."""
@@ -67,6 +68,7 @@ class Extras:
         values = {
             "sheet": sheet, "bar": list(self.bars) or None, "deadline": self.deadline, "quota": self.quota,
             "metric_name": self.metric_name,
+            "sample": None if self.sample is None else hashlib.sha256(self.sample.read_bytes()).hexdigest(),
         }  # fmt: skip
         return tuple((name, value) for name, value in values.items() if value is not None)
 
@@ -179,12 +181,14 @@ def _number(text: str, name: str) -> float:
 
 
 def check_bars(
-    bars: Sequence[Bar], metric: Metric, sample: tuple[float, float] | None, solution: tuple[float, float]
+    bars: Sequence[Bar],
+    metric: Metric,
+    sample: tuple[float, float] | None,
+    solution: tuple[float, float] | None,
 ) -> None:
     """Raises UserError for a bar that the sample submission clears, and for one beyond the solution's own score.
 
-    `sample` and `solution` are the exact scores of the public and the private rows; without a sample's score only the
-    second is checked.
+    `sample` and `solution` are the exact scores of the public and the private rows, None where there is none.
     """
     for bar in bars:
         for private, board in ((0, "public"), (1, "private")):
@@ -196,7 +200,7 @@ def check_bars(
                     f" {board} board with {sample[private]:.6g}; set a {'higher' if up else 'lower'} bar."
                     " No competition was made."
                 )
-            if not clears(solution[private], threshold, bar.digits, up):
+            if solution is not None and not clears(solution[private], threshold, bar.digits, up):
                 raise UserError(
                     f"--bar {bar.name}: the solution itself gets {solution[private]:.6g} on the {board} board and does"
                     f" not clear {threshold:g}; set a bar that can be reached. No competition was made."

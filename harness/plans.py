@@ -124,8 +124,10 @@ def plan_own(
     invalid arguments or files.
     """
     from tasks.kaggle import score_file
+    from tasks.metric_code import PREFIX, read_arguments
     from tasks.own import fitted
-    from tasks.solution import own_format, read_solution
+    from tasks.samples import table_of
+    from tasks.solution import own_format, read_sample, read_solution
 
     name = canonical(name)
     if find_task(name) is not None:
@@ -135,15 +137,22 @@ def plan_own(
         raise UserError(f"--public-share must be between 0 and 1, got {public_share}.")
     if public is not None and not public.is_dir():
         raise UserError(f"--public must be the folder of files for students; {public} is not a folder.")
-    metric_file, options = None, {}
+    metric_file, options, given = None, {}, None
     if metric.endswith(".py"):
         if higher_is_better is None:
             raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
-        if metric_args:
-            raise UserError("--metric-arg is for a metric by name.")
-        metric_file = score_file(Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem)
+        options = dict(read_arguments(metric_args))
+        metric_file = score_file(
+            Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem, arguments=options
+        )
         chosen = metric_file.metric
-        form, answers = own_format(read_solution(solution), whole=False)
+        form, answers = own_format(read_solution(solution, empty=True), whole=False)
+        if extras.sample is not None:
+            form, cells = read_sample(extras.sample, solution, form)
+            metric_file = replace(metric_file, sample=tuple(cells.items()))
+            given = table_of(form, cells)
+    elif extras.sample is not None:
+        raise UserError("--sample is for a metric file; a metric by name makes its own from the solution.")
     else:
         named = find_named(metric)
         options = named.read_options(metric_args)
@@ -159,7 +168,9 @@ def plan_own(
         if metric_file is None:
             return Made(answers)
         (secret / SOLUTION).write_bytes(data)
-        return Made(answers, secret=secret)
+        for module, text in metric_file.modules:
+            (secret / f"{PREFIX}{module}.py").write_bytes(text)
+        return Made(answers, sample=given, secret=secret)
 
     return Plan(
         name=name,
@@ -200,7 +211,7 @@ def fingerprint(plan: Plan, seed: int | None) -> dict[str, Any]:
     """Everything that determines the data except the code and the key, as plain values."""
     metric = plan.metric
     if plan.metric_file is not None:
-        metric = f"file:{plan.metric_file.digest}"
+        metric = f"file:{plan.metric_file.digest}{plan.metric_file.identity[len('file:') + 16 :]}"
     values: dict[str, Any] = {"edition": plan.edition, "fixed_seed": seed, "metric": metric, **dict(plan.provenance)}
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain

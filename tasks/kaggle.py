@@ -18,17 +18,20 @@ import random
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks import kaggle_utilities
 from tasks.apart import FORKS, Died, Limits, apart, confine
 from tasks.base import PRIVATE, PUBLIC, Answers, Columns, Problem, SubmissionError, UserError
 from tasks.formats import TableFormat
+from tasks.metric_code import UTILITIES, modules_beside
 from tasks.metrics import Metric, no_interval
 from tasks.samples import sample_rows
 from tasks.solution import read_solution, solution_cells
@@ -73,7 +76,9 @@ class ScoreFile:
     again, under `limits`. `score` is called on the rows, repeated according to their whole-number weights.
 
     `solution` is the solution file; without it the frames are made from the answers as they were read. The generators
-    of `random` and `numpy.random` begin at `seed` in each call.
+    of `random` and `numpy.random` begin at `seed` in each call. `modules` are those beside the file that it imports,
+    as (name, source), and `arguments` the keyword arguments of `score` beside Kaggle's three. `sample` has the cells of
+    the instructor's own sample submission, in the order of the answers.
     """
 
     name: str
@@ -85,11 +90,26 @@ class ScoreFile:
     solution: Path | None = None
     limits: Limits = field(default_factory=Limits)
     seed: int = 0
+    modules: tuple[tuple[str, bytes], ...] = ()
+    arguments: tuple[tuple[str, Any], ...] = ()
+    sample: tuple[tuple[str, NDArray[Any]], ...] = ()
 
     @property
     def digest(self) -> str:
         """The SHA-256 of the file's bytes."""
         return hashlib.sha256(self.source).hexdigest()
+
+    @property
+    def identity(self) -> str:
+        """What names the metric in a signature: digests of the file and of the modules beside it, and arguments."""
+        text = f"file:{self.digest[:16]}"
+        if self.modules:
+            every = hashlib.sha256()
+            for name, source in self.modules:
+                every.update(f"{name}\0{len(source)}\0".encode() + source)
+            text += f"+{every.hexdigest()[:16]}"
+        said = ",".join(f"{name}={quote(repr(value), safe='')}" for name, value in self.arguments)
+        return f"{text}({said})" if said else text
 
     @property
     def metric(self) -> Metric:
@@ -124,7 +144,7 @@ class ScoreFile:
         if self.solution is None:
             solution = pd.read_csv(io.StringIO(_as_csv(header, ids, answers, order)))
         else:
-            kept = read_solution(self.solution, header[0])
+            kept = read_solution(self.solution, header[0], empty=True)
             place = {str(text): row for row, text in enumerate(ids)}
             order = np.array([place[str(text)] for text in kept.answers.ids])
             solution = pd.read_csv(self.solution).rename(columns=str.strip)
@@ -178,8 +198,9 @@ class ScoreFile:
         with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                function = _function(self.path, _load(self.path, self.source))
-                score = function(solution=solution, submission=submission, row_id_column_name=name)
+                arguments = dict(self.arguments)
+                function = _function(_load(self.path, self.source, dict(self.modules)), arguments)
+                score = function(solution=solution, submission=submission, row_id_column_name=name, **arguments)
                 return {"score": _one_number(score)}
             except Unfit as error:
                 return {"failed": str(error)}
@@ -232,12 +253,15 @@ def score_file(
     form: TableFormat | None = None,
     usage: NDArray[Any] | None = None,
     solution: Path | None = None,
+    modules: Mapping[str, bytes] | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> ScoreFile:
     """The metric in a Python file with Kaggle's `score(solution, submission, row_id_column_name)`.
 
     The file is read and compiled here, and runs where `ScoreFile.value` is called. `form` gives the frames their ids;
     `usage`, in the same order, says which rows are public; without it no ParticipantVisibleError is shown to a
-    participant. Raises UserError for a file that cannot be read or is not Python.
+    participant. `modules` are those that it imports; without them they are looked for beside the file. Raises UserError
+    for a file that cannot be read or is not Python.
     """
     try:
         source = path.read_bytes()
@@ -246,14 +270,21 @@ def score_file(
     if path.suffix != ".py":
         raise UserError(f"{path.name}: expected a Python file that ends in .py.")
     _compiled(path, source)
-    return ScoreFile(name, higher_is_better, path, source, form, usage, solution)
+    found = modules_beside(path, source) if modules is None else modules
+    return ScoreFile(
+        name, higher_is_better, path, source, form, usage, solution, modules=tuple(found.items()),
+        arguments=tuple((arguments or {}).items()),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Tried:
-    """The public and private scores of the solution and of the sample submission, None where it is refused."""
+    """The public and private scores of the solution and of the sample submission.
 
-    solution: tuple[float, float]
+    None where the sample is refused, and where the solution has other columns than a submission.
+    """
+
+    solution: tuple[float, float] | None
     sample: tuple[float, float] | None
     warning: str | None
 
@@ -268,16 +299,19 @@ def try_out(file: ScoreFile, answers: Answers) -> Tried:
     assert file.solution is not None
     assert answers.usage is not None
     found: list[tuple[float, float]] = []
-    own = solution_cells(file.solution, file.form)
-    for what, columns in (("the solution itself", own), ("the sample submission", sample_rows(file.form))):
+    sample = ("the sample submission", dict(file.sample) or sample_rows(file.form))
+    tried = [("the solution itself", own), sample] if (own := solution_cells(file.solution, file.form)) else [sample]
+    for what, columns in tried:
         try:
             rows = file.rows(answers.columns, columns)
             public, private = (file.value(rows, answers.usage == side) for side in (PUBLIC, PRIVATE))
             again = replace(file, seed=file.seed + 1).value(rows, answers.usage == PUBLIC)
         except SubmissionError as error:
-            if found:
+            if what == sample[0]:
                 text = error.problems[0].message
-                return Tried(found[0], None, f"{file.path.name} refuses the sample submission: {text}")
+                return Tried(
+                    found[0] if found else None, None, f"{file.path.name} refuses the sample submission: {text}"
+                )
             why = f"it raises ParticipantVisibleError: {error.problems[0].message}"
         except UserError as error:
             why = str(error.__cause__ or error).removeprefix(f"{file.path.name}: ")
@@ -298,24 +332,30 @@ def try_out(file: ScoreFile, answers: Answers) -> Tried:
             " files. Fix it, or let it raise ParticipantVisibleError for the files that it refuses.",
             code="E_METRIC",
         )
-    (best, _), (sample, _) = found
+    if len(found) < 2:
+        return Tried(None, found[0], None)
+    (best, _), (least, _) = found
     warning = None
-    if (sample > best) if file.higher_is_better else (sample < best):
-        warning = f"the sample submission ({sample:g}) scores better than the solution ({best:g})"
+    if (least > best) if file.higher_is_better else (least < best):
+        warning = f"the sample submission ({least:g}) scores better than the solution ({best:g})"
         warning += ": did you flip the direction?"
     return Tried(found[0], found[1], warning)
 
 
-def _function(path: Path, module: Any) -> Callable[..., Any]:
-    """The function `score` of the module. Raises Unfit unless it exists and takes Kaggle's parameters."""
+def _function(module: Any, arguments: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function `score` of the module. Raises Unfit unless it exists and takes Kaggle's parameters and these."""
     function = getattr(module, "score", None)
     expected = "expected a function score(solution, submission, row_id_column_name)"
     if not callable(function):
         raise Unfit(f"{expected}; there is none")
     try:
-        inspect.signature(function).bind(solution=None, submission=None, row_id_column_name=None)
+        inspect.signature(function).bind(solution=None, submission=None, row_id_column_name=None, **arguments)
     except (TypeError, ValueError):
-        raise Unfit(f"{expected}, further parameters only with defaults; got other parameters") from None
+        given = ", ".join(arguments) or "none"
+        raise Unfit(
+            f"{expected}, and a --metric-arg for each further parameter without a default; got other parameters"
+            f" (given: {given})"
+        ) from None
     result: Callable[..., Any] = function
     return result
 
@@ -328,15 +368,42 @@ def _compiled(path: Path, source: bytes) -> Any:
         raise UserError(f"{path.name}, line {line}: not valid Python.") from error
 
 
-def _load(path: Path, source: bytes) -> Any:
+class _Beside:
+    """Finds and loads the modules beside a metric file, from their sources; an importer of `sys.meta_path`."""
+
+    def __init__(self, path: Path, modules: Mapping[str, bytes]) -> None:
+        self.path, self.modules = path, modules
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        return importlib.util.spec_from_loader(name, cast(Any, self)) if name in self.modules else None
+
+    def create_module(self, spec: Any) -> Any:
+        return None
+
+    def exec_module(self, module: Any) -> None:
+        name = module.__name__
+        _execute(self.path.with_name(f"{name}.py"), self.modules[name], module)
+
+
+def _execute(path: Path, source: bytes, module: Any) -> None:
+    exec(_compiled(path, source), module.__dict__)
+
+
+def _load(path: Path, source: bytes, modules: Mapping[str, bytes]) -> Any:
     """The module in the file, under a private name, without bytecode on disk. Raises Unfit."""
+    sys.modules.setdefault(UTILITIES, kaggle_utilities)
+    if modules:
+        for old in modules:
+            if isinstance(getattr(sys.modules.get(old), "__loader__", None), _Beside) or old == UTILITIES:
+                del sys.modules[old]  # of another metric file, where there is no process for each call
+        sys.meta_path.insert(0, cast(Any, _Beside(path, modules)))
     name = f"_lhy_grade_metric_{hashlib.sha256(source).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses in the file look themselves up here
     try:
-        exec(_compiled(path, source), module.__dict__)
+        _execute(path, source, module)
     except (Exception, SystemExit) as error:
         what = f" ({error})" if isinstance(error, ImportError) else ""
         raise Unfit(f"it cannot be loaded: {_what_and_where(error, path)}{what}") from error

@@ -67,5 +67,14 @@ def sample_submission(form: Format) -> bytes:
     return out.getvalue().encode()
 
 
+def table_of(form: TableFormat, cells: Columns) -> bytes:
+    """The bytes of a table with these cells, as written."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(form.header)
+    writer.writerows(zip(form.ids, *(cells[column.name].tolist() for column in form.columns), strict=True))
+    return out.getvalue().encode()
+
+
 def _shown(value: float | str) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else str(value)

@@ -229,9 +229,54 @@ def _as_range(ids: tuple[str, ...]) -> range | tuple[str, ...]:
     return numbers if all(str(number) == text for number, text in zip(numbers, ids, strict=True)) else ids
 
 
-def solution_cells(path: Path, form: TableFormat) -> Columns:
-    """The answer columns of a solution file as written, in the order of the format."""
+def solution_cells(path: Path, form: TableFormat) -> Columns | None:
+    """The answer columns of a solution file as written, in the order of the format; None if its columns are others."""
     header, cells, _ = read_csv(path, "a solution CSV")
+    if not set(form.header) <= set(header):
+        return None
     row_of = {row[header.index(form.id)]: row for row in cells}
     rows = [row_of[str(text)] for text in form.ids]
     return {column.name: np.array([row[header.index(column.name)] for row in rows]) for column in form.columns}
+
+
+def read_sample(path: Path, solution: Path, form: TableFormat) -> tuple[TableFormat, Columns]:
+    """The format of a sample submission with the ids of `form`, and its cells as written, in the order of the ids.
+
+    A column is "float" where every cell is a plain decimal number, else "text". Raises UserError where its ids are not
+    those of the solution, each once, and where it holds the answers.
+    """
+    header, cells, lines = read_csv(path, "a sample submission")
+    what = f"--sample: {path.name}"
+    if form.id not in header or len(header) < 2:
+        raise UserError(f"{what} needs the id column {form.id!r} and at least one more; got {', '.join(header)}.")
+    at = header.index(form.id)
+    row_of: dict[str, list[str]] = {}
+    for line, row in zip(lines, cells, strict=True):
+        if row[at] in row_of:
+            raise UserError(f"{what}, line {line}: the id {row[at]!r} is there twice.")
+        row_of[row[at]] = row
+    ids = [str(text) for text in form.ids]
+    missing, unknown = [one for one in ids if one not in row_of], row_of.keys() - set(ids)
+    if missing:
+        raise UserError(
+            f"{what} has no row for {len(missing):,} ids of the solution, such as {missing[0]!r}; add them."
+        )
+    if unknown:
+        raise UserError(
+            f"{what} has {len(unknown):,} ids that the solution lacks, such as {min(unknown)!r}; remove them."
+        )
+    values = {name: [row_of[one][place] for one in ids] for place, name in enumerate(header) if place != at}
+    names, rows, _ = read_csv(solution, "a solution CSV")
+    right_of = {row[names.index(form.id)]: row for row in rows}
+    for name, column in values.items():
+        if name in names and len(set(column)) > 1 and column == [right_of[one][names.index(name)] for one in ids]:
+            raise UserError(
+                f"{what}: its column {name!r} has the answers, and students get this file. Fill it with one value,"
+                " such as 0."
+            )
+    columns = tuple(
+        Column(name, "text" if (kind := _kind(column)) == "text" else "float",
+               room=max(Column.room, _room(np.array(column))) if kind == "text" else Column.room)
+        for name, column in values.items()
+    )  # fmt: skip
+    return replace(form, columns=columns), {name: np.array(column) for name, column in values.items()}

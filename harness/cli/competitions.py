@@ -116,7 +116,7 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
               help="CSV: id, answer columns and optionally Usage (Public/Private/Ignored).")  # fmt: skip
 @click.option("--metric", help=f"{', '.join(NAMED)}, or a Python file with score().")
 @click.option("--metric-arg", "metric_args", multiple=True, metavar="NAME=VALUE",
-              help="An option of the metric, such as k=3 of map_at_k.")  # fmt: skip
+              help="An option of the metric, such as k=3; for a metric file, an argument of score.")  # fmt: skip
 @click.option("--quiz", metavar="KEY", type=click.Path(exists=True, dir_okay=False),
               help="A quiz, from a CSV: question, options, answer, points.")  # fmt: skip
 @click.option("--deadline", metavar="TIME", help="The deadline, like 2027-03-26T23:59+08:00.")
@@ -126,6 +126,8 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 @click.option("--bar", "bars", multiple=True, metavar="NAME=VALUE",
               help="A bar: NAME=PUBLIC[/PRIVATE][:POINTS[/PRIVATE POINTS]].")  # fmt: skip
 @click.option("--metric-name", metavar="TEXT", help="What students see the metric called.")
+@click.option("--sample", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
+              help="The sample submission, where its columns are not the solution's; for a metric file.")  # fmt: skip
 @click.option("--public", type=click.Path(), metavar="DIR", help="The files for students.")
 @click.option("--title", help="The title on the board.")
 @click.option("--higher-is-better/--lower-is-better", default=None, help="Which scores are better, for a metric file.")
@@ -147,6 +149,7 @@ def new(
     sheet: str | None,
     bars: tuple[str, ...],
     metric_name: str | None,
+    sample: str | None,
     public: str | None,
     title: str | None,
     higher_is_better: bool | None,
@@ -170,7 +173,7 @@ def new(
 
         given = {"--solution": solution, "--metric": metric, "--public": public,
                  "--higher-is-better": higher_is_better, "--metric-arg": metric_args or None, "--quota": quota,
-                 "--sheet": sheet, "--bar": bars or None, "--metric-name": metric_name}  # fmt: skip
+                 "--sheet": sheet, "--bar": bars or None, "--metric-name": metric_name, "--sample": sample}  # fmt: skip
         if strange := [option for option, value in given.items() if value is not None]:
             raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
         key, now = Path(quiz), common.clock()
@@ -182,7 +185,8 @@ def new(
     home = common.find_home()
     if new_data or not home.public(canonical(competition)).exists():
         refuse_passed(deadline, common.clock())
-    extras = Extras(Path(sheet) if sheet else None, bars, deadline, quota, metric_name)
+    extras = Extras(Path(sheet) if sheet else None, bars, deadline, quota, metric_name,
+                    Path(sample) if sample else None)  # fmt: skip
     plan = plan_own(
         competition,
         Path(solution),
