@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.metrics import Interval, resampled
+from tasks.metrics import Interval, mean_interval, resampled
 
 MOST_RESAMPLED = 50_000
 """The most rows of a board of which a thousand resamples are computed; they take some seconds."""
@@ -35,6 +35,12 @@ def resampled_interval(value: Callable[..., Any]) -> Callable[..., Interval]:
         return resampled(value, rows, weight, groups) if np.count_nonzero(weight) <= MOST_RESAMPLED else None
 
     return interval
+
+
+def share_interval(rows: Any, weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
+    """The interval of a mean of shares, which lies between 0 and 1."""
+    ends = mean_interval(rows, weight, groups)
+    return ends and (max(0.0, ends[0]), min(1.0, ends[1]))
 
 
 def stacked(answers: dict[str, NDArray[Any]], predictions: dict[str, NDArray[Any]]) -> NDArray[Any]:

@@ -186,9 +186,19 @@ def find_named(name: str) -> Named:
         return NAMED[name]
     near = difflib.get_close_matches(name.lower().replace("-", "_"), NAMED, 1)
     meant = f" Did you mean {near[0]}?" if near else ""
+    each = [
+        f"  {one.name}: {one.says}; answers: {CELLS[one.cells][0]}; predictions: {CELLS[one.cells][1]};"
+        f" several columns: {one.several or 'no'}"
+        for one in NAMED.values()
+    ]
     raise UserError(
-        f"--metric must be one of {', '.join(NAMED)} or a Python file that ends in .py; got {name!r}.{meant}"
-        " What each takes: docs/own-competition.md#metrics-by-name"
+        "\n".join(
+            [
+                f"--metric must be one of {', '.join(NAMED)} or a Python file that ends in .py; got {name!r}.{meant}",
+                *each,
+                "Their options: docs/own-competition.md#metrics-by-name",
+            ]
+        )
     )
 
 

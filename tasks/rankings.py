@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tasks import auc
 from tasks.base import Columns
-from tasks.boards import flipped, for_each, resampled_interval, stacked
+from tasks.boards import flipped, for_each, resampled_interval, share_interval, stacked
 from tasks.metrics import Metric
 from tasks.regressions import mean_correlation
 
@@ -120,7 +120,7 @@ def ndcg(options: Options, columns: int) -> Metric:
 
     label = f"NDCG@{k}" if k else "NDCG"
     if columns > 1:
-        return Metric("ndcg_score", label, True, 1.0, 0.0, 5, rows)
+        return Metric("ndcg_score", label, True, 1.0, 0.0, 5, rows, interval=share_interval)
     value = for_each(lambda r, w: of_one(r[:, 0].astype(np.int64), r[:, 1].astype(np.int64), r[:, 2], w))
     return Metric("ndcg_score", label, True, 1.0, 0.0, 5, rows, value=value, interval=resampled_interval(value))
 
@@ -151,4 +151,4 @@ def map_at_k(options: Options, columns: int) -> Metric:
         pairs = zip(cells.tolist(), predictions[name].tolist(), strict=True)
         return np.array([average_precision(right, guess, k) for right, guess in pairs])
 
-    return Metric("mean_average_precision_score", f"MAP@{k}", True, 1.0, 0.0, 5, rows)
+    return Metric("mean_average_precision_score", f"MAP@{k}", True, 1.0, 0.0, 5, rows, interval=share_interval)

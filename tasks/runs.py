@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tasks.metrics import Metric
+from tasks.metrics import Interval, Metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +99,12 @@ def _mean(name: str, label: str, score: Callable[[int, int, int], float], pixels
         found: NDArray[Any] = np.mean(each, axis=0)
         return found
 
-    return Metric(name, label, True, 1.0, 0.0, 5, rows)
+    def interval(rows: NDArray[Any], weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
+        from tasks.boards import share_interval
+
+        return share_interval(rows, weight, groups)
+
+    return Metric(name, label, True, 1.0, 0.0, 5, rows, interval=interval)
 
 
 def dice(options: Mapping[str, Any], columns: int) -> Metric:

@@ -57,7 +57,9 @@ def test_dice_and_iou_are_those_of_the_pixels(truth: NDArray[Any], guess: NDArra
         rows = metric.rows(answers, guesses)
         assert rows == pytest.approx(expected)
         assert metric.value(rows, np.array([1, 0, 2, 0, 0])) == pytest.approx((expected[0] + 2 * expected[2]) / 3)
-        assert metric.interval(rows, np.ones(5, dtype=bool)) is not None
+        ends = metric.interval(rows, np.ones(5, dtype=bool))
+        assert ends is not None
+        assert 0 <= ends[0] <= metric.value(rows) <= ends[1] <= 1
 
 
 WRONG = {

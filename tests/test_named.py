@@ -224,6 +224,8 @@ def test_an_interval_holds_the_value_of_its_board(case: str) -> None:
         ends = metric.interval(rows, weight, groups)
         assert ends is not None
         assert ends[0] <= metric.value(rows, weight) <= ends[1]
+        if case.startswith(("map", "ndcg", "f1", "balanced")):
+            assert 0 <= ends[0] <= ends[1] <= 1
 
 
 def test_a_board_too_large_to_be_resampled_has_no_interval_and_a_value() -> None:

@@ -112,6 +112,11 @@ def test_an_option_is_given_once_and_an_unknown_metric_lists_all() -> None:
         NAMED["map_at_k"].read_options(["k=3", "k=4"])
     with pytest.raises(UserError, match=r"rmse, mse, .*map_at_k.*Did you mean log_loss"):
         find_named("LogLoss")
+    with pytest.raises(UserError) as refused:
+        find_named("elo")
+    for named in NAMED.values():
+        assert f"  {named.name}: {named.says}; answers: " in str(refused.value)
+    assert "several columns: the classes of a row" in str(refused.value)
 
 
 @pytest.mark.parametrize("metric", [name for name, named in NAMED.items() if named.varied])
