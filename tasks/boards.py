@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from tasks.metrics import Interval, mean_interval, resampled
 
-MOST_RESAMPLED = 50_000
-"""The most rows of a board of which a thousand resamples are computed; they take some seconds."""
+MOST_RESAMPLED = 100_000
+"""The most numbers of a board's rows of which a thousand resamples are computed; they take some seconds.
+
+A row of most metrics has two numbers for each column.
+"""
 
 
 def for_each(value: Callable[[Any, NDArray[Any]], float]) -> Callable[..., Any]:
@@ -29,10 +32,11 @@ def for_each(value: Callable[[Any, NDArray[Any]], float]) -> Callable[..., Any]:
 
 
 def resampled_interval(value: Callable[..., Any]) -> Callable[..., Interval]:
-    """The `interval` of a `Metric` with that value, from 1,000 shared resamples; None above `MOST_RESAMPLED` rows."""
+    """The `interval` of a `Metric` with that value, from 1,000 shared resamples, up to `MOST_RESAMPLED` numbers."""
 
     def interval(rows: Any, weight: NDArray[Any], groups: NDArray[Any] | None = None) -> Interval:
-        return resampled(value, rows, weight, groups) if np.count_nonzero(weight) <= MOST_RESAMPLED else None
+        numbers = np.count_nonzero(weight) * (rows.size // len(rows))
+        return resampled(value, rows, weight, groups) if numbers <= MOST_RESAMPLED else None
 
     return interval
 

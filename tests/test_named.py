@@ -230,11 +230,15 @@ def test_an_interval_holds_the_value_of_its_board(case: str) -> None:
 
 def test_a_board_too_large_to_be_resampled_has_no_interval_and_a_value() -> None:
     metric, _ = made("spearman")
-    values = np.arange(MOST_RESAMPLED + 1, dtype=float)
+    values = np.arange(MOST_RESAMPLED // 2 + 1, dtype=float)
     rows = metric.rows({"y": values}, {"y": values})
     every = np.ones(len(rows), dtype=bool)
     assert metric.interval(rows, every) is None
     assert metric.value(rows, every) == 1.0
+    columns = NAMED["mcrmse"].metric({}, 1001)
+    wide = columns.rows(*({f"y{c}": values[:100] + c for c in range(1001)} for _ in range(2)))
+    assert columns.interval(wide, every[:100]) is None
+    assert columns.interval(wide, np.arange(100) < 99) == (0, 0)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-6, 1e6, 1e95])
