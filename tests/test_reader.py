@@ -28,6 +28,7 @@ SHELVES = TableFormat("Id", (Column("Category", "int", 0, 10),), ("0001", "0002"
 SPEAKERS = TableFormat("Id", (Column("Category", "text"),), ("uttr-a.pt", "uttr-b.pt"))
 ANSWERS = TableFormat("ID", (Column("Answer", "text"),), range(3))
 UNBOUNDED = TableFormat("id", (Column("y", minimum=-math.inf, maximum=math.inf),), range(1))
+MASK = TableFormat("id", (Column("mask", "text", 1, 40, runs=True),), range(1))
 TWO = TableFormat("id", (Column("x"), Column("y", "int")), range(2))
 
 GOOD = b"id,tested_positive\n0,1.5\n1,2\n2,-3e-2\n3,.5\n"
@@ -285,6 +286,7 @@ TRAPS: list[Trap] = [
     ("an empty name", named(""), NAMED, ["E_CHOICE"], "an empty cell: expected one of"),
     ("an endless name", named("x" * 90_000), NAMED, ["E_CHOICE"], "…"),
     ("no header, names", b"uttr-b.pt,id1\nuttr-a.pt,id2\n", NAMED, ["E_HEADER"], "add the header Id,Category"),
+    ("a mask whose runs overlap", b"id,mask\n0,1 4 3 2\n", MASK, ["E_RUNS"], "overlap"),
     # Ids.
     ("a missing id", GOOD.replace(b"2,-3e-2\n", b""), CASES, ["E_ID_MISSING"], "1 id is missing, first: 2 (of 4"),
     ("an id twice", GOOD + b"2,1\n", CASES, ["E_ID_TWICE"], "first: 2 on lines 4 and 6"),
