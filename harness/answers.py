@@ -15,6 +15,7 @@ from harness.versions import read_versions
 from tasks.base import Answers, Bar, Judge, UserError
 from tasks.formats import Format, TableFormat
 from tasks.homeworks import find_task
+from tasks.streams import derive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,8 +128,6 @@ def course_key(home: Home) -> bytes:
 
     Raises UserError E_KEY for a different key: it would sign receipts that nobody can verify, and draw other data.
     """
-    from tasks.split import derive
-
     key = home.key()
     _refuse_other_course(home, derive(key, "receipts"), home.root / "secret" / "key")
     return key

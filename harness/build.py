@@ -24,10 +24,12 @@ from harness.competition import (
 from harness.extras import check_bars, scores_of
 from harness.home import Home, write_file, write_json
 from harness.plans import Plan, Step, fingerprint
+from leaderboard.receipts import public_key
 from tasks.base import PRIVATE, PUBLIC, Answers, UserError
 from tasks.formats import Format, TableFormat
 from tasks.named import metric_id as metric_id_of
-from tasks.streams import Streams, fixed_key
+from tasks.split import split
+from tasks.streams import Streams, derive, fixed_key
 
 
 def build_folders(
@@ -36,7 +38,6 @@ def build_folders(
     """Makes data, split and both folders; returns the description, the answers and the leaks found."""
     from tasks.leaks import find_leaks
     from tasks.own import check_boards
-    from tasks.split import split
 
     new.mkdir(parents=True)
     hidden.parent.mkdir(mode=0o700, exist_ok=True)
@@ -191,9 +192,6 @@ def wrong_files(public: Path, files: Mapping[str, Mapping[str, Any]]) -> list[st
 
 
 def write_course(home: Home, key: bytes) -> None:
-    from leaderboard.receipts import public_key
-    from tasks.split import derive
-
     path = home.root / "public" / "course.json"
     new = path.with_name(".course.json.new")
     write_json(new, {"schema": 1, "course": home.course, "receipt_key": public_key(derive(key, "receipts"))})

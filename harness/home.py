@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from tasks import locks
 from tasks.errors import UserError
+from tasks.streams import derive
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -229,8 +230,6 @@ class Home:
 
     def derived(self, purpose: str) -> bytes:
         """The key for one of `WEB_KEYS`; a web process has it from `keys/`. Raises UserError where it is not there."""
-        from tasks.split import derive
-
         if not self.served:
             return derive(self.key(), purpose)
         path = self.root / "keys" / purpose
@@ -313,8 +312,6 @@ def keep_keys(home: Home, key: bytes) -> None:
 
     Raises UserError E_KEY where something is there that does not follow from the key.
     """
-    from tasks.split import derive
-
     folder = home.root / "keys"
     with making(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -337,8 +334,6 @@ def keep_keys(home: Home, key: bytes) -> None:
 
 def wrong_keys(home: Home, key: bytes) -> list[Path]:
     """What lies in `keys/` and does not follow from the secret key."""
-    from tasks.split import derive
-
     there = [path for purpose in WEB_KEYS if (path := home.root / "keys" / purpose).exists()]
     return [path for path in there if path.read_bytes() != derive(key, path.name)]
 

@@ -21,6 +21,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from harness.cli import common
+from harness.cli.check import check_with
+from harness.cli.hand_in import result_lines, slot_lines, valid_line
+from harness.course.download import download
+from harness.course.remote import RemoteCourse
+from harness.words import inert
+from tasks.errors import SubmissionError, UserError, internal
+from tasks.homeworks import canonical
+
 if TYPE_CHECKING:
     from harness.course.entries import Submitted
 
@@ -41,8 +50,6 @@ class GraderError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """The traceback that a notebook shows: only the message, without the grader's own code."""
-        from harness.words import inert
-
         return [f"GraderError ({self.code})", *(inert(line) for line in str(self).split("\n"))]
 
 
@@ -88,9 +95,6 @@ class Result:
         return f"<div>{first}<small>{'<br>'.join(said)}</small></div>"
 
     def _lines(self) -> tuple[list[str], list[str]]:
-        from harness.cli.hand_in import result_lines, slot_lines
-        from harness.words import inert
-
         shown, said = result_lines(self.done.submission)
         return [inert(line) for line in shown], [inert(line) for line in [*said, *slot_lines(self.done)]]
 
@@ -103,8 +107,6 @@ def _one_error(function: F) -> F:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        from tasks.errors import SubmissionError, internal
-
         try:
             return function(*args, **kwargs)
         except Exception as error:
@@ -125,16 +127,11 @@ def data_folder(homework: str) -> Path:
 
     A download is one archive; what is there already is not fetched again. Raises only GraderError.
     """
-    from harness.cli import common
-
     _colab_secrets()
     source = common.source(named=False)
     listing = source.files(homework)
     if listing.folder is not None:
         return Path(listing.folder)
-    from harness.course.download import download
-    from harness.course.remote import RemoteCourse
-
     assert isinstance(source, RemoteCourse)
     return download(source, listing, Path(listing.homework), common.progress_bar)
 
@@ -145,9 +142,6 @@ def work_folder(homework: str) -> Path:
 
     A machine of Colab is taken away after some hours; what lies on the Drive survives. Raises only GraderError.
     """
-    from tasks.errors import UserError
-    from tasks.homeworks import canonical
-
     name = canonical(homework)
     folder = Path(f"{name}-work")
     if "google.colab" in sys.modules:
@@ -168,10 +162,6 @@ def check(frame: Any, homework: str) -> str:
 
     Raises only GraderError.
     """
-    from harness.cli import common
-    from harness.cli.hand_in import check_with, valid_line
-    from harness.words import inert
-
     _colab_secrets()
     said: list[str] = []
     with _file(frame) as path:
@@ -188,8 +178,6 @@ def submit(frame: Any, homework: str, message: str = "", *, wait: bool = True) -
     arrive with all their digits; the index of a frame is left out. Raises only GraderError; a file that could not
     be sent is kept, and the error says where.
     """
-    from harness.cli import common
-
     _colab_secrets()
     source = common.source()
     with _file(frame) as path:
@@ -199,8 +187,6 @@ def submit(frame: Any, homework: str, message: str = "", *, wait: bool = True) -
 @contextlib.contextmanager
 def _file(frame: Any) -> Iterator[Path]:
     """The path of a frame written to a file, or of a file itself."""
-    from tasks.errors import SubmissionError, UserError
-
     with tempfile.TemporaryDirectory(prefix="lhy-grade-") as folder:
         path = Path(folder) / "notebook.csv"
         if isinstance(frame, (str, Path)):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 from harness.clocks import last_instant
 from harness.home import local
+from tasks.quiz import POINTS, read_key, sample, sheet
 
 Step = Callable[[str], None]
 
@@ -235,8 +236,6 @@ QUIZ_RULES = Rules(quota=10, selections=0, unselected="last", unselected_count=1
 
 def plan_quiz(home: Home, name: str, key: Path, *, title: str | None, deadline: str | None, now: datetime) -> Plan:
     """The plan of a quiz from its key. Raises UserError for an invalid key, and for no deadline or one that passed."""
-
-    from tasks.quiz import POINTS, read_key, sample, sheet
 
     name = canonical(name)
     if find_task(name) is not None:

@@ -37,6 +37,7 @@ from harness.competition import (
 from harness.home import CONFIG, Home, keep_keys, locked, making, sync_folder, write_file
 from harness.plans import Plan, Step, fingerprint
 from harness.versions import find_data, written_versions
+from leaderboard import adjustments, competitions, events, records, results, roster
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Rules, UserError
 
 if TYPE_CHECKING:
@@ -138,8 +139,6 @@ def _prepared(home: Home, competition: Competition, answers: Answers, warnings: 
 
 def _current(home: Home, name: str) -> Data | None:
     """The current data of a competition in the database, or None."""
-    from leaderboard import competitions
-
     with contextlib.suppress(UserError):  # adds data that an older release prepared
         find_data(home, read_competition(home.public(name)))
     with home.database() as database:
@@ -180,8 +179,6 @@ def hidden_by_new_data(home: Home, name: str, reason: str) -> Hides | None:
 
     Raises UserError E_REASON if there are submissions or a class and no reason is given.
     """
-    from leaderboard import adjustments, records, results, roster
-
     old = _current(home, name)
     if old is None:
         return None
@@ -219,8 +216,6 @@ def _take(
     now: datetime,
 ) -> None:
     """Makes the new data current in the database, in one transaction."""
-    from leaderboard import adjustments, competitions, events
-
     following = home.public(plan.name).with_name(f".{plan.name}.next")
     versions, hidden_bars = written_versions(home, competition), [hidden_bar_to_json(bar) for bar in plan.bars]
     data = competitions.Data(

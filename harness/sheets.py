@@ -1,22 +1,15 @@
-"""CSV for and from spreadsheets: no formulas, ids kept as text, and roster files."""
+"""CSV for and from spreadsheets: no formulas, and ids kept as text."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
 
 from tasks.errors import UserError
 
-if TYPE_CHECKING:
-    from leaderboard.roster import Entry, Person, Team
-
-COLUMNS = ("id", "name", "email", "team", "role")
 MAX_BYTES = 4 << 20
-MAX_SHOWN = 20
 FORMULA = "-=+@\t\r\n－＝＋＠"
 """The first characters of formulas, including the wide ones of some locales. Some programs ignore blanks and quotes
 before them."""
@@ -82,57 +75,3 @@ def read_rows(data: bytes, what: str, needed: Sequence[str], known: Sequence[str
     except csv.Error as error:
         raise UserError(f"{what} line {reader.line_num}: not CSV ({error}).") from None
     return rows
-
-
-def read_roster(
-    data: bytes,
-    what: str,
-    before: Sequence[Person],
-    taken: Sequence[str],
-    teams: Sequence[Team] = (),
-    rename: Callable[[Sequence[Entry]], Mapping[str, str]] = lambda entries: {},
-) -> list[Entry]:
-    """The people of a CSV with the columns id and name, and optionally email, team and role.
-
-    Without a column the roster's values are kept; `rename` gives the teams that the entries rename.
-    Raises UserError with all problems by line.
-    """
-    from leaderboard.enrolment import problems_of
-    from leaderboard.roster import Entry
-
-    known = {person.key: person for person in before}
-    rows = read_rows(data, what, ("id", "name"), COLUMNS)
-    entries, problems = [], []
-    for line, row in rows:
-        if re.fullmatch(r"\d+(\.\d+)?[eE]\+\d+", row["id"]):
-            problems.append((line, f"the id {row['id']} was rewritten by a spreadsheet; format that column as text"))
-        old = known.get(row["id"])
-        email, team, role = (
-            row.get(name, default)
-            for name, default in (("email", old.email), ("team", old.team or ""), ("role", old.role))
-        ) if old else (row.get(name, "") for name in ("email", "team", "role"))  # fmt: skip
-        entries.append(Entry(row["id"], row["name"], email, role or "student", team or None))  # type: ignore[arg-type]
-    renames = rename(entries)
-    entries = [replace(entry, team=renames.get(entry.team or "", entry.team)) for entry in entries]
-    for (line, _), found in zip(rows, problems_of(entries, before, taken, teams, renames), strict=True):
-        problems += [(line, text) for text in found]
-    if problems:
-        lines = [f"{what} line {line}: {text}." for line, text in sorted(problems)[:MAX_SHOWN]]
-        more = [f"… and {len(problems) - MAX_SHOWN} more."] if len(problems) > MAX_SHOWN else []
-        raise UserError("\n".join([*lines, *more, "Nothing was changed."]), code="E_ROSTER")
-    return entries
-
-
-def roster_rows(people: Sequence[Person]) -> list[dict[str, Any]]:
-    """A roster as plain values; `read_roster` reads the columns of `COLUMNS`."""
-    return [
-        {
-            "id": person.key,
-            "name": person.name,
-            "email": person.email,
-            "team": person.team,
-            "role": person.role,
-            "disabled": person.disabled_at is not None,
-        }
-        for person in people
-    ]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tasks.base import PRIVATE, Answers
 from tasks.errors import UserError
 from tasks.formats import Question, QuizFormat
 from tasks.metrics import Metric, no_interval
@@ -104,8 +105,6 @@ class Key:
         "worth" (n, 3) has the points, the number of options, and 1 for the credit "share".
         """
         import numpy as np
-
-        from tasks.base import PRIVATE, Answers
 
         worth = [(one.points, len(one.options), one.credit == "share") for one in self.form.questions]
         return Answers(

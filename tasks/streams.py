@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import random
+
     import numpy as np
 
 
@@ -62,6 +63,8 @@ class Streams:
 
     def random(self, name: str) -> random.Random:
         """A Mersenne Twister of the standard library: fast for single draws, but 624 of them reveal its state."""
+        import random
+
         return random.Random(int.from_bytes(self.bytes(name), "big"))
 
     def seed(self, name: str) -> int:

@@ -91,9 +91,9 @@ def asked(home: Home, viewer: Viewer, numbers: list[int], now: datetime = NOW) -
         "everybody's": lambda: record.submissions(home, viewer, "hw1", everyone=True, now=now),
         "public board": lambda: boards.board(home, viewer, "hw1", now=now),
         "private board": lambda: boards.board(home, viewer, "hw1", private=True, now=now),
-        "gradebook": lambda: boards.gradebook(home, viewer, "hw1", now=now),
-        "gradebook of all": lambda: boards.gradebook(home, viewer, None, now=now),
-        "full gradebook": lambda: boards.gradebook(home, viewer, "hw1", unrevealed=True, now=now),
+        "gradebook": lambda: points.gradebook(home, viewer, "hw1", now=now),
+        "gradebook of all": lambda: points.gradebook(home, viewer, None, now=now),
+        "full gradebook": lambda: points.gradebook(home, viewer, "hw1", unrevealed=True, now=now),
         "early look": lambda: boards.board(home, viewer, "hw1", private=True, unrevealed=True, now=now),
     }
     for n in numbers:

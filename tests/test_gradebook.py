@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.competition import find_competition
-from harness.course import access, boards
+from harness.course import access, points
 from harness.course import gradebook as module
 from harness.course.gradebook import BONUS, Scheme, find_scheme, find_schemes, gradebook, parts_of
 from harness.home import Home, open_home
@@ -406,11 +406,11 @@ def test_the_gradebook_of_a_random_class_is_what_a_data_frame_gives(home: Home, 
 def test_a_page_of_the_gradebook_is_that_part_of_the_whole(home: Home, db: Database) -> None:
     hand_in(home, db, "0012", 3.0, 2.0, "simple medium", "simple")
     owner = access.owner("prof")
-    whole = boards.gradebook(home, owner, None, unrevealed=True, now=NOW)
+    whole = points.gradebook(home, owner, None, unrevealed=True, now=NOW)
     assert (whole.found, whole.people) == (4, 4)
     for page, expected in ((1, whole.students[:3]), (2, whole.students[3:]), (9, whole.students[3:])):
-        found = boards.gradebook(home, owner, None, unrevealed=True, page=(page, 3), now=NOW)
+        found = points.gradebook(home, owner, None, unrevealed=True, page=(page, 3), now=NOW)
         assert found == replace(whole, students=expected)
     for search, keys in (("owl", ["b02", "b03"]), ("ADA@", ["0012"]), ("eve", ["b03"]), ("nobody", [])):
-        found = boards.gradebook(home, owner, None, unrevealed=True, search=search, page=(1, 3), now=NOW)
+        found = points.gradebook(home, owner, None, unrevealed=True, search=search, page=(1, 3), now=NOW)
         assert found == replace(whole, students=[one for one in whole.students if one.id in keys], found=len(keys))

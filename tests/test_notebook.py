@@ -100,7 +100,7 @@ def test_quota_a_file_that_is_not_there_and_a_mistake_of_ours_are_the_same_excep
     def broken(*_: object, **__: object) -> None:
         raise ValueError("secret 12.345")
 
-    monkeypatch.setattr("harness.course.local.submit", broken)
+    monkeypatch.setattr("harness.course.handing_in.submit", broken)
     with pytest.raises(notebook.GraderError) as caught:
         notebook.submit(table(home, 98), "hw1")
     assert caught.value.code == "E_INTERNAL"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from harness.cli import common, people
 from harness.cli.main import cli
 from harness.home import open_home
-from harness.sheets import read_roster
+from harness.roster import read_roster
 from leaderboard import adjustments, enrolment, events, roster
 from leaderboard.roster import Entry
 from tasks.errors import UserError
@@ -119,7 +119,8 @@ def test_a_file_that_is_no_roster_is_refused(data: bytes, problem: str) -> None:
     )
 )
 def test_any_roster_comes_back_from_its_own_csv(rows: list[tuple[str, str]]) -> None:
-    from harness.sheets import COLUMNS, roster_rows, write_rows
+    from harness.roster import COLUMNS, roster_rows
+    from harness.sheets import write_rows
 
     entries = [Entry(key, name.strip()) for key, name in rows]
     entries = [one for one, problems in zip(entries, enrolment.problems_of(entries), strict=True) if not problems]

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from harness.course import access, boards, catalogue, handing_in, limits, record
+from harness.course import access, boards, catalogue, handing_in, limits, points, record
 from harness.course.access import NOBODY, Viewer
 from harness.home import Home
 from harness.shown import shown
@@ -136,11 +136,11 @@ def test_the_private_board_opens_to_all_with_the_reveal_and_before_it_each_look_
                     boards.board(home, viewer, "hw1", private=True, unrevealed=unrevealed, now=NOW)
                 assert (error.value.code, error.value.exit_code) == ("E_NOT_REVEALED", 6)
     assert looks() == []
-    assert boards.gradebook(home, TA, None, now=NOW).hidden == ["hw01"]
+    assert points.gradebook(home, TA, None, now=NOW).hidden == ["hw01"]
     assert looks() == []
     assert boards.board(home, TA, "hw1", private=True, unrevealed=True, now=NOW).side == "private"
     assert looks() == ["ta-wei"]
-    full = boards.gradebook(home, PROF, "hw1", unrevealed=True, now=NOW)
+    full = points.gradebook(home, PROF, "hw1", unrevealed=True, now=NOW)
     assert full.hidden == []
     assert [student.id for student in full.students] == ["b10901001", "b10901002", "b10901003"]
     assert looks() == ["ta-wei", "prof-hung"]

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
+from harness.cli.output import Field, emit, emit_json, say
+from harness.course.entries import to_json
+from harness.words import interval, number, short_time, words
+from tasks.base import as_written
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,8 +36,6 @@ def with_bars(rows: list[dict[str, Any]], board: Board) -> list[dict[str, Any]]:
 
 
 def _bar_row(bar: BoardBar, threshold: float) -> dict[str, Any]:
-    from tasks.base import as_written
-
     source = bar.source.partition(":")[0]
     return {
         "rank": None,
@@ -104,10 +106,6 @@ def _choice(found: Board, top: int | None, around: int | None, find: str | None)
 
 
 def _show(found: Board, chosen: range | list[int] | None, format: Any, version: int | None) -> None:
-    from harness.cli.output import Field, emit, emit_json, say
-    from harness.course.entries import to_json
-    from harness.words import interval, number, short_time, words
-
     rows = to_json(found.board if chosen is None else [found.board[at] for at in chosen])
     if format == "json":
         emit_json(to_json(found) | {"board": rows})

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.answers import read_secret
 from harness.cli import common
+from harness.competition import find_competition
+from harness.home import write_file
+from leaderboard import records
+from submissions.reader import read
+from tasks.base import PUBLIC
 from tasks.errors import UserError
+from tasks.hw09_explainable import ATTRIBUTION, CAUSE, CAUSES, GRID, margins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,11 +41,6 @@ def causes(homework: str, file: str | None, out: str, unrevealed: bool, name: st
     """After the reveal, write a page with the causes of HW9."""
     from pathlib import Path
 
-    from harness.answers import read_secret
-    from harness.competition import find_competition
-    from harness.home import write_file
-    from leaderboard import records
-    from submissions.reader import read
     from tasks.hw09_explainable.judge import MASKS_FILE
 
     home = common.find_home()
@@ -69,8 +71,6 @@ def page(secret: Secret, predictions: Any = None) -> bytes:
     """The page: each picture, where its cause lies, and the map, cause and margin of a submission."""
     import numpy as np
 
-    from tasks.base import PUBLIC
-    from tasks.hw09_explainable import ATTRIBUTION, CAUSE, CAUSES, GRID, margins
     from tasks.hw09_explainable.judge import MASKS_FILE, PICTURES_FILE, cut, mass
 
     assert secret.folder is not None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import common
+from harness.words import inert
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 def agree(yes: bool, question: str, details: Sequence[str] = ()) -> None:
     """Asks for confirmation of a change, after up to `SHOWN` lines of detail; with --yes it neither asks nor shows."""
-    from harness.words import inert
-
     if not yes:
         for line in details[:SHOWN]:
             click.echo(inert(line), err=True)

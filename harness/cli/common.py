@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from tasks.errors import SubmissionError, UserError, internal
+from tasks.errors import SubmissionError, UserError, inert, internal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -143,8 +143,6 @@ def refuse_swapped(context: click.Context, homework: str | None, file: str | Non
 
 def confirm(question: str) -> None:
     """Asks on the terminal. Raises click.Abort for a no, and UserError if there is no terminal."""
-    from harness.words import inert
-
     click.echo(f"{inert(question)} [y/N]: ", nl=False, err=True)
     answer = sys.stdin.readline() if sys.stdin is not None else ""
     if not answer:
@@ -179,8 +177,6 @@ def fail(error: Exception, format: str | None) -> None:
         body = {"code": getattr(error, "code", ""), "message": str(error), "details": problems, "total": total}
         click.echo(json.dumps({"error": body}, indent=2))
         return
-    from harness.words import inert
-
     for line in "\n".join([str(error), *getattr(error, "__notes__", ())]).split("\n"):
         click.echo(inert(line), err=True)
 

@@ -6,8 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness import plans
 from harness.cli import common
+from harness.cli.changes import agree
+from harness.cli.output import say
+from harness.clocks import last_closing
+from harness.competition import find_competition, refuse_one_board
 from harness.extras import Extras, refuse_passed
+from harness.home import local
+from harness.prepare import hidden_by_new_data
+from harness.prepare import prepare as make
+from harness.show import DRAWN, find_picture, show
+from harness.versions import read_versions
+from harness.words import in_words
+from leaderboard import records, results
+from leaderboard.roster import checked_reason
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 from tasks.homeworks import canonical
@@ -46,19 +59,13 @@ def prepare(
     """Prepare a homework: its data, hidden answers and split."""
     from pathlib import Path
 
-    from harness.plans import plan_homework
-
-    plan = plan_homework(homework, edition, Path(source) if source else None, size)
+    plan = plans.plan_homework(homework, edition, Path(source) if source else None, size)
     _prepare(plan, seed, new_data, reason, accept_leaks, name, yes)
 
 
 def _prepare(
     plan: Any, seed: int | None, new_data: bool, reason: str, accept_leaks: bool, name: str | None, yes: bool
 ) -> None:
-    from harness.cli.changes import agree
-    from harness.cli.output import say
-    from harness.prepare import hidden_by_new_data
-    from harness.prepare import prepare as make
 
     home = common.find_home()
     if new_data and (hides := hidden_by_new_data(home, plan.name, reason)) is not None:
@@ -98,9 +105,6 @@ def _prepare(
 
 def _draw(name: str, folder: Path, *, anew: bool) -> None:
     """Puts the picture of a homework's data beside them; where that cannot be, says so, and goes on."""
-    from harness.cli.output import say
-    from harness.show import DRAWN, find_picture, show
-
     if name not in DRAWN or (not anew and find_picture(folder) is not None):
         return
     try:
@@ -166,18 +170,14 @@ def new(
     """
     from pathlib import Path
 
-    from harness.plans import plan_own
-
     if quiz is not None:
-        from harness.plans import plan_quiz
-
         given = {"--solution": solution, "--metric": metric, "--public": public,
                  "--higher-is-better": higher_is_better, "--metric-arg": metric_args or None, "--quota": quota,
                  "--sheet": sheet, "--bar": bars or None, "--metric-name": metric_name, "--sample": sample}  # fmt: skip
         if strange := [option for option, value in given.items() if value is not None]:
             raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
         key, now = Path(quiz), common.clock()
-        quiz_plan = plan_quiz(common.find_home(), competition, key, title=title, deadline=deadline, now=now)
+        quiz_plan = plans.plan_quiz(common.find_home(), competition, key, title=title, deadline=deadline, now=now)
         _prepare(quiz_plan, None, new_data, reason, accept_leaks, name, yes)
         return
     if solution is None or metric is None:
@@ -187,7 +187,7 @@ def new(
         refuse_passed(deadline, common.clock())
     extras = Extras(Path(sheet) if sheet else None, bars, deadline, quota, metric_name,
                     Path(sample) if sample else None)  # fmt: skip
-    plan = plan_own(
+    plan = plans.plan_own(
         competition,
         Path(solution),
         metric,
@@ -209,15 +209,6 @@ def new(
 @common.command
 def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     """Show the private board to everyone; this cannot be undone."""
-    from harness.cli.output import say
-    from harness.clocks import last_closing
-    from harness.competition import find_competition, refuse_one_board
-    from harness.home import local
-    from harness.versions import read_versions
-    from harness.words import in_words
-    from leaderboard import records, results
-    from leaderboard.roster import checked_reason
-
     home, now = common.find_home(), common.clock()
     competition = find_competition(home, homework)
     refuse_one_board(competition)

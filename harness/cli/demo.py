@@ -1,4 +1,4 @@
-"""A tour of everything in a new course, with the commands that a person types."""
+"""The command demo: a tour of everything in a new course, with the commands that a person types."""
 
 from __future__ import annotations
 
@@ -8,8 +8,23 @@ import time
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from harness.cli import common
 from tasks.errors import UserError
+
+
+@click.command()
+@click.option("--seed", type=int, metavar="N", help="Use repeatable data; default: new data from a new key.")
+@common.command
+def demo(seed: int | None) -> None:
+    """Run a tour of everything in a new course, from data to board.
+
+    With --home, the course is made in that folder and kept; without, in a temporary folder that is removed.
+    """
+    root = click.get_current_context().find_root()
+    named = root.get_parameter_source("home") == ParameterSource.COMMANDLINE  # not LHY_GRADE_HOME, a course in use
+    run(Path(root.obj).absolute() if named else None, seed)
 
 
 def run(home: Path | None, seed: int | None) -> None:

@@ -1,15 +1,36 @@
-"""Checks of this installation, its home and its server."""
+"""The command doctor: checks of this installation, its home and its server."""
 
 from __future__ import annotations
 
 import shutil
 import stat
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
+import click
+
+from harness.answers import check_grading, other_judge
+from harness.build import damaged_files
+from harness.cli import common
+from harness.cli.output import Field, emit
+from harness.competition import find_competition, prepared
+from harness.home import WEB_KEYS
 from tasks.apart import confinement
 from tasks.errors import UserError
+
+
+@click.command()
+@common.FORMAT
+@common.command
+def doctor(format: Any) -> None:
+    """Check this installation, and the home folder or the login."""
+    rows = examine(common.find_home, sys.version_info[:3], common.remote())
+    fields = [Field("what", "what"), Field("state", "state"), Field("detail", "detail")]
+    emit(format, "checks", rows, fields)
+    if any(row["state"] == "bad" for row in rows):
+        raise UserError("the grader cannot work until the rows marked bad are fixed.", code="E_DOCTOR", exit_code=10)
 
 
 def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any = None) -> list[dict[str, str]]:
@@ -61,8 +82,6 @@ def examine(find_home: Callable[[], Any], python: tuple[int, ...], server: Any =
 
 def _server_rows(server: Any) -> list[dict[str, str]]:
     """Checks that the login is valid, and that local judges match those of the course."""
-    from harness.answers import other_judge
-
     try:
         names = server.names()
         rows = [_row("server", "ok", f"{server.url}, as {server.who}")]
@@ -81,11 +100,6 @@ def _server_rows(server: Any) -> list[dict[str, str]]:
 
 
 def _home_rows(home: Any) -> list[dict[str, str]]:
-    from harness.answers import check_grading
-    from harness.build import damaged_files
-    from harness.competition import find_competition, prepared
-    from harness.home import WEB_KEYS
-
     rows = []
     free = shutil.disk_usage(home.root).free
     rows.append(_row("disk", "ok" if free > 2**30 else "bad", f"{free / 2**30:.1f} GiB free"))

@@ -1,23 +1,24 @@
-"""The commands for submissions: submit, status, submissions, select."""
+"""The commands for submissions: submit, status, submissions, select, quota."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli import common
+from harness.cli.output import Field, emit, emit_json, say
+from harness.course.entries import to_json
+from harness.course.requests import chosen_numbers, unselected_words
+from harness.words import inert, interval, number, short_time, words
 from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from harness.competition import Competition
     from harness.course.entries import Selection, Submission, Submitted, Tell
-    from harness.course.types import Course
     from tasks.formats import Format
 
 
@@ -27,25 +28,7 @@ HIDDEN = "recorded and read; its points appear after the deadline"
 
 def valid_line(form: Format, name: str, edition: str) -> str:
     """The line for a valid file."""
-    from harness.words import inert
-
     return inert(f"valid: {len(form):,} {form.unit} for {name}, edition {edition}")
-
-
-def check_with(
-    source: Course, homework: str, path: Path, say: Callable[[str], None]
-) -> tuple[Competition, tuple[str, ...], tuple[str, ...]]:
-    """Checks a file as `submit` does. Returns the competition, the notes that `say` already got, and the others."""
-    from harness.answers import find_judge, other_judge
-    from harness.grading.scoring import check
-
-    competition = source.competition(homework, say)
-    source.refuse_stale(competition, path)
-    other = other_judge(competition)
-    if other is not None:
-        say(other)
-    checked = check(path, competition.format, find_judge(competition), source.public(competition))
-    return competition, () if other is None else (other,), tuple(checked.notes)
 
 
 @click.command()
@@ -58,10 +41,6 @@ def check_with(
 @common.command
 def submit(homework: str, file: str, message: str, no_wait: bool, name: str | None, format: Any) -> None:
     """Submit a file: record it, score it and put it on the board."""
-    from pathlib import Path
-
-    from harness.cli.output import Field, emit, emit_json, say
-
     source = common.source(name)
     try:
         with waiting() as tell:
@@ -103,9 +82,6 @@ def submit(homework: str, file: str, message: str, no_wait: bool, name: str | No
 
 def show_result(seen: Submission) -> None:
     """Prints the score of a submission, or its state."""
-    from harness.cli.output import say
-    from harness.words import inert
-
     shown, said = result_lines(seen)
     for line in shown:
         click.echo(inert(line))
@@ -115,8 +91,6 @@ def show_result(seen: Submission) -> None:
 
 def result_lines(seen: Submission) -> tuple[list[str], list[str]]:
     """The score of a submission or its state, as lines for stdout, and notes for stderr."""
-    from harness.words import interval, number
-
     if seen.state != "graded":
         said = [f"{problem.code}  {problem.message}" for problem in seen.problems]
         if (more := seen.total - len(said)) > 0:
@@ -168,8 +142,6 @@ def matrix_lines(matrix: list[list[float]], side: str = "public") -> list[str]:
 
 def best_words(seen: Submission, *, own: bool = True) -> str:
     """The participant's best submission, next to one that is not it."""
-    from harness.words import number
-
     best = seen.best
     assert best is not None
     which = f"submission {best.submission} ({number(seen.metrics[0].digits)(best.score)}, rank {best.rank})"
@@ -209,8 +181,6 @@ def slot_lines(done: Submitted) -> list[str]:
 @contextlib.contextmanager
 def waiting() -> Iterator[Tell]:
     """Shows the queue position on a terminal's stderr, in one line that is erased at the end."""
-    from harness.words import inert
-
     shown = 0
 
     def tell(seen: Submission) -> None:
@@ -233,9 +203,6 @@ def waiting() -> Iterator[Tell]:
 @common.command
 def status(id: int, format: Any) -> None:
     """Show a submission's score, queue position or problems."""
-    from harness.cli.output import Field, emit, emit_json
-    from harness.course.entries import to_json
-
     seen = common.source(named=False).submission(id)
     if format == "json":
         emit_json(to_json(seen))
@@ -263,10 +230,6 @@ def submissions(
     """List your submissions with their scores.
 
     Private scores are shown once the private board is revealed."""
-    from harness.cli.output import Field, emit, emit_json, say
-    from harness.course.entries import to_json
-    from harness.words import short_time, words
-
     source = common.source(name, named=not everyone)
     found = source.submissions(homework, everyone, exact, version)
     if format == "json":
@@ -299,8 +262,6 @@ def submissions(
 
 def shown_entry(row: dict[str, Any], digits: int, *, written: bool) -> dict[str, Any]:
     """A line of a table with its state in words and, if `written`, its scores with the digits of the metric."""
-    from harness.words import number
-
     state = str({"queued": "waiting", "rejected": row.get("code")}.get(row["state"], row["state"]))
     if row["practice"]:
         state += ", practice"
@@ -317,11 +278,6 @@ def shown_entry(row: dict[str, Any], digits: int, *, written: bool) -> dict[str,
 @common.command
 def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None, format: Any) -> None:
     """Choose which submissions count on the private board."""
-    from harness.cli.output import Field, emit, emit_json, say
-    from harness.course.entries import to_json
-    from harness.course.limits import chosen_numbers
-    from harness.words import inert, short_time
-
     if preview == bool(ids):
         raise UserError("give the numbers of the submissions that should count, or --preview alone.")
     numbers = chosen_numbers(ids)
@@ -350,8 +306,6 @@ def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None,
 
 def why_it_counts(found: Selection) -> str:
     """Why the previewed submissions count, and until when the choice can be changed."""
-    from harness.course.limits import unselected_words
-
     most, rule = found.selections, unselected_words(found)
     why = "You chose these." if found.selected else f"You have not chosen any: {rule}."
     if found.locked:
@@ -360,3 +314,32 @@ def why_it_counts(found: Selection) -> str:
         return f"{rule[:1].upper()}{rule[1:]}."
     until = f" until {found.closes}" if found.closes else ""
     return f"{why} You can choose up to {most}{until}: lhy-grade select {found.homework} ID..."
+
+
+@click.command()
+@common.HW
+@common.NAME
+@common.FORMAT
+@common.command
+def quota(homework: str, name: str | None, format: Any) -> None:
+    """Show your remaining submissions for today."""
+    found = common.source(name).quota(homework)
+    if format == "json":
+        emit_json(to_json(found))
+        return
+    row = found.quota[0]
+    fields = [
+        Field("homework", "homework"),
+        Field("used", "practice today" if row.practice else "used today", right=True),
+        Field("left", "left", right=True),
+        Field("limit", "a day", right=True),
+        Field("refused", "refused files", right=True, rank=1),
+        Field("next_day", f"next day begins ({found.zone})", short_time),
+    ]
+    if row.closes and not row.revealed:
+        fields.append(Field("closes", "closed" if row.practice else "closes", short_time, rank=1))
+    emit(format, "quota", to_json(found.quota), fields)
+    if row.practice and format == "table":
+        since = "revealed" if row.revealed else "closed"
+        since += f" {short_time(row.revealed or row.closes or '')}"
+        say(f"{row.homework} is over ({since}): what you submit now is scored for practice, not ranked.")

@@ -13,6 +13,12 @@ import click
 
 from harness.cli import common
 from harness.cli.changes import ACTOR, REASON, YES, agree, counted, known_person
+from harness.cli.output import Field, emit, say
+from harness.roster import COLUMNS, read_roster, roster_rows
+from harness.sheets import write_rows
+from harness.words import inert
+from leaderboard import access_tokens, enrolment, records
+from leaderboard import roster as rosters
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -50,11 +56,6 @@ def import_(
     People who are not in the file do not change; `roster disable` removes people. If all members of a team move to the
     same new team, this asks whether the team is renamed. Homeworks that have begun keep their teams.
     """
-    from harness.cli.output import say
-    from harness.sheets import read_roster
-    from harness.words import inert
-    from leaderboard import enrolment, records, roster
-
     home = common.find_home()
     given = _renames(renamed)
     try:
@@ -62,9 +63,9 @@ def import_(
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}.") from None
     with home.database() as database:
-        before = roster.people(database)
+        before = rosters.people(database)
         taken = [one.name for one in records.participants(database) if one.kind != "person"]
-        teams = roster.teams(database)
+        teams = rosters.teams(database)
         names, guessed = {team.name for team in teams}, dict[str, str]()
         for old, new_name in list(given.items()):
             if old not in names and new_name in names:
@@ -131,13 +132,9 @@ def _difference(entry: Entry, person: Person | None, renames: Mapping[str, str])
 @common.command
 def list_(format: Any) -> None:
     """Show the roster. Its CSV can be imported again."""
-    from harness.cli.output import Field, emit, say
-    from harness.sheets import COLUMNS, roster_rows, write_rows
-    from leaderboard import roster
-
     home = common.find_home()
     with home.database() as database:
-        rows = roster_rows(roster.people(database))
+        rows = roster_rows(rosters.people(database))
     if format == "csv":
         click.echo(write_rows(COLUMNS, [[row[name] for name in COLUMNS] for row in rows]), nl=False)
         return
@@ -158,15 +155,14 @@ def list_(format: Any) -> None:
 @common.command
 def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None:
     """Rename a team; it keeps its submissions, quota and receipts."""
-    from harness.words import inert
-    from leaderboard import enrolment, roster
-
     home = common.find_home()
     with home.database() as database:
-        members = [person for person in roster.people(database) if person.team == roster.find_team(database, old).name]
+        members = [
+            person for person in rosters.people(database) if person.team == rosters.find_team(database, old).name
+        ]
         if not members:
             raise UserError(f"the team {old} has no members.", code="E_ROSTER")
-        entries = [roster.Entry(one.key, one.name, one.email, one.role, one.team) for one in members]
+        entries = [rosters.Entry(one.key, one.name, one.email, one.role, one.team) for one in members]
         agree(yes, f"Rename the team {old}, with {counted(len(members), 'member')}, to {new}?")
         enrolment.import_people(
             database, entries, actor=common.who(home, name), reason=reason, now=common.clock(), renames={old: new}
@@ -184,12 +180,9 @@ def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
     """Remove a person from the roster; their submissions stay.
 
     Their tokens are revoked, and they cannot submit any more."""
-    from harness.words import inert
-    from leaderboard import access_tokens, enrolment, roster
-
     home = common.find_home()
     with home.database() as database:
-        person = known_person(roster.find_person(database, key), key)
+        person = known_person(rosters.find_person(database, key), key)
         live = sum(one.revoked_at is None for one in access_tokens.tokens(database, key))
         under = f"; the team {person.team} remains" if person.team else ""
         details = [
@@ -210,12 +203,9 @@ def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
     """Put a removed person back on the roster.
 
     To give them a new token: `roster invite KEY`."""
-    from harness.words import inert
-    from leaderboard import enrolment, roster
-
     home = common.find_home()
     with home.database() as database:
-        person = known_person(roster.find_person(database, key), key)
+        person = known_person(rosters.find_person(database, key), key)
         agree(yes, f"Put {person.name} ({person.key}) back on the roster?")
         enrolment.enable(database, key, actor=common.who(home, name), reason=reason, now=common.clock())
     click.echo(inert(f"{person.name} is on the roster again"))
@@ -237,16 +227,13 @@ def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name:
     """
     from datetime import timedelta
 
-    from harness.cli.output import say
-    from leaderboard import access_tokens, roster
-
     home, now = common.find_home(), common.clock()
     with home.database() as database:
-        chosen = [known_person(roster.find_person(database, key), key) for key in dict.fromkeys(keys)]
+        chosen = [known_person(rosters.find_person(database, key), key) for key in dict.fromkeys(keys)]
         if not keys:
             chosen = [
                 person
-                for person in roster.people(database)
+                for person in rosters.people(database)
                 if person.disabled_at is None
                 and not any(_opens(one, now) for one in access_tokens.tokens(database, person.key))
             ]
@@ -272,7 +259,7 @@ def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name:
                 label=access_tokens.INVITATION,
                 expires=now + timedelta(days=days),
                 actor=common.who(home, name),
-                reason=roster.checked_reason(reason),
+                reason=rosters.checked_reason(reason),
                 now=now,
                 replace=True,
             )
@@ -291,8 +278,6 @@ def _opens(token: Any, now: datetime) -> bool:
 
 
 def _invitations(chosen: list[Person], made: dict[str, str]) -> str:
-    from harness.sheets import write_rows
-
     rows = [[person.key, person.name, person.email, made[person.key]] for person in chosen]
     return write_rows(["id", "name", "email", "token"], rows)
 

@@ -8,6 +8,15 @@ import click
 
 from harness.cli import common
 from harness.cli.changes import ACTOR, YES, agree
+from harness.cli.entered import show_extensions
+from harness.cli.output import Field, emit, say
+from harness.clocks import closing, last_instant, opened, quota_day
+from harness.competition import find_competition
+from harness.course.rules import change_rules, unread_rules
+from harness.home import CHANGEABLE, local
+from harness.words import in_words, inert
+from leaderboard import adjustments, roster
+from leaderboard.roster import checked_reason
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,16 +63,8 @@ def extend(
     """
     from datetime import UTC, date, timedelta
 
-    from harness.clocks import closing, last_instant, opened, quota_day
-    from harness.competition import find_competition
-    from harness.home import local
-    from harness.words import inert
-    from leaderboard import adjustments, roster
-
     home, now = common.find_home(), common.clock()
     if listed:
-        from harness.cli.entered import show_extensions
-
         show_extensions(home, homework, format)
         return
     if reason is None:
@@ -158,12 +159,6 @@ def rules(
     Changes are kept in the database, for example: quota=3, deadline=2027-03-26T23:59+08:00."""
     from dataclasses import asdict
 
-    from harness.cli.output import Field, emit, say
-    from harness.competition import find_competition
-    from harness.course.rules import change_rules, unread_rules
-    from harness.home import CHANGEABLE
-    from leaderboard.roster import checked_reason
-
     home = common.find_home()
     competition = find_competition(home, homework)
     if changes:
@@ -195,9 +190,6 @@ def rules(
 
 def _consequences(competition: Any, wanted: dict[str, str], now: datetime) -> list[str]:
     """Warnings about what a change of the rules stops at once; empty if nothing."""
-    from harness.clocks import last_instant
-    from harness.words import in_words
-
     name, found = competition.name, []
     if wanted.get("quota", "").isdecimal() and int(wanted["quota"]) == 0:
         found.append(f"With quota=0 nobody can submit anything for {name}, except with `extend --slots`.")

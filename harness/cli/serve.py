@@ -7,11 +7,15 @@ import os
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli import common
+from harness.cli.cluster import join_cluster
+from harness.cli.output import say
+from harness.competition import find_competition, prepared
 from harness.server.run import (
     FIRST,
     allow_connections,
@@ -22,6 +26,8 @@ from harness.server.run import (
     supervise,
     sweep_left_overs,
 )
+from harness.server.settings import LOOPBACK, read_settings
+from leaderboard import access_tokens, enrolment, roster
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,10 +48,6 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
     """Serve this course to a class over the network.
 
     Settings are in config.toml, [server]."""
-    from harness.cli.output import say
-    from harness.competition import find_competition, prepared
-    from harness.server.settings import LOOPBACK, read_settings
-
     if os.name != "posix":
         raise UserError("the server needs Linux, macOS or another POSIX system.")
     try:
@@ -89,8 +91,6 @@ def worker(address: str | None) -> None:
     It ends with SIGTERM or Ctrl-C, and gives back what it has not graded. `serve` starts workers by itself; more of
     them run on other machines with the same home and a PostgreSQL database.
     """
-    from harness.server.settings import read_settings
-
     if os.name != "posix":
         raise UserError("grading workers need Linux, macOS or another POSIX system.")
     home = common.find_home()
@@ -98,10 +98,6 @@ def worker(address: str | None) -> None:
     if address is None:
         run_worker(home, settings, None)
         return
-    from pathlib import Path
-
-    from harness.cli.training import join_cluster
-
     cluster, mounts = join_cluster(address), Path("/proc/self/mounts")
     cluster.refuse_shared_disk(home, mounts.read_text(encoding="utf-8") if mounts.exists() else "")
     run_worker(home, settings, None, cluster.run)
@@ -109,8 +105,6 @@ def worker(address: str | None) -> None:
 
 def first_login(home: Home, now: datetime) -> str | None:
     """A token for a new instructor if the roster has none yet, else None."""
-    from leaderboard import access_tokens, enrolment, roster
-
     with home.database() as database:
         people = roster.people(database)
         if any(person.role == "instructor" and not person.disabled_at for person in people):

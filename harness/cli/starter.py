@@ -12,8 +12,12 @@ from typing import Any
 
 import click
 
+from harness import home
 from harness.cli import common
+from harness.cli.output import say
+from harness.words import inert
 from tasks.errors import UserError
+from tasks.homeworks import MODULES, canonical, module_of, unknown
 
 MARK, TEXT = "# %%", "# %% [markdown]"
 
@@ -29,11 +33,6 @@ def starter(homework: str, script: bool, force: bool) -> None:
     It is a notebook in the current folder: the data, a first model, checkpoints, the submission. Make it your own."""
     import json
 
-    from harness.cli.output import say
-    from harness.home import write_file
-    from harness.words import inert
-    from tasks.homeworks import canonical
-
     name = canonical(homework)
     source = source_of(name)
     path = Path(f"{name}.py" if script else f"{name}.ipynb")
@@ -47,7 +46,7 @@ def starter(homework: str, script: bool, force: bool) -> None:
         )
     text = source if script else json.dumps(notebook(source), indent=1, ensure_ascii=False) + "\n"
     try:
-        write_file(path, text.encode())
+        home.write_file(path, text.encode())
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.", code="E_DISK", exit_code=10) from None
     click.echo(inert(str(path)))
@@ -56,8 +55,6 @@ def starter(homework: str, script: bool, force: bool) -> None:
 
 def source_of(name: str) -> str:
     """The source of a homework's starter. Raises UserError for a name that has none."""
-    from tasks.homeworks import MODULES, module_of, unknown
-
     files = {module: resources.files("tasks").joinpath(module, "starter.py") for module in MODULES}
     file = files.get(module_of(name) or "")
     if file is None or not file.is_file():

@@ -6,9 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import baselines
+from harness import sweep
 from harness.cli import common
 from harness.cli.changes import ACTOR, YES, agree
+from harness.cli.cluster import join_cluster
+from harness.cli.output import Field, emit, say
+from harness.competition import find_competition
+from harness.course.bars import set_bars
+from harness.grading.accept import submit as submit_file
+from harness.shown import shown
+from harness.words import number
+from leaderboard.roster import checked_reason
 from tasks.errors import UserError
+from tasks.homeworks import module_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +56,6 @@ def train(
     """Train a baseline, or resume an interrupted run.
 
     With --levels or --seeds, several are trained side by side, here or on a Ray cluster."""
-    from harness.competition import find_competition
-
     if (level is None) == (levels is None):
         raise click.UsageError("Give --level, or --levels for several.")
     home = common.find_home()
@@ -84,12 +93,6 @@ def calibrate(
     Shown are means and standard deviations over the seeds, exact and of both boards, so they are for staff alone.
     Nothing is submitted. With --set-bars, each board's means become its bars, until the first file is handed in.
     """
-    from harness import sweep
-    from harness.cli.output import Field, emit, say
-    from harness.competition import find_competition
-    from harness.course.bars import set_bars
-    from leaderboard.roster import checked_reason
-
     home = common.find_home()
     competition, wanted = find_competition(home, homework), levels_of(levels)
     if writing:
@@ -148,15 +151,9 @@ def train_many(
     address: str | None, told: bool = True,
 ) -> list[Any]:  # fmt: skip
     """Trains levels and seeds side by side with a line for each that ends; raises UserError if one has failed."""
-    from baselines import require_training
-    from harness.cli.output import say
-    from tasks.homeworks import module_of
-
     if module_of(competition.name) is None:
         raise UserError(f"{competition.name} has no baselines; only the homeworks of the course have them.")
-    require_training()
-    from harness import sweep
-
+    baselines.require_training()
     if address is not None:
         join_cluster(address)
     done, total = [], len(levels) * len(seeds)
@@ -172,21 +169,6 @@ def train_many(
     return done
 
 
-def join_cluster(address: str) -> Any:
-    """Joins a Ray cluster, and gives the module `harness.grading.cluster`.
-
-    Raises UserError without the extra `cluster`, and as `cluster.connect` does.
-    """
-    try:
-        from harness.grading import cluster
-    except ModuleNotFoundError as error:
-        if error.name != "ray":
-            raise
-        raise UserError('a cluster needs one more package: pip install "lhy-grade[cluster]"') from None
-    cluster.connect(address)
-    return cluster
-
-
 def train_with_progress(
     home: Any, competition: Any, level: str, seed: int, device: str, overrides: tuple[str, ...]
 ) -> Path:
@@ -195,18 +177,13 @@ def train_with_progress(
 
     from rich.console import Console
 
-    from baselines import require_training
-    from harness.cli.output import say
-    from harness.sweep import run_folder
-    from tasks.homeworks import module_of
-
     if module_of(competition.name) is None:
         raise UserError(f"{competition.name} has no baselines; only the homeworks of the course have them.")
-    require_training()
+    baselines.require_training()
     from baselines.common import train_level
 
     marks = hashlib.sha256(" ".join(sorted(overrides)).encode()).hexdigest()[:8] if overrides else ""
-    run = run_folder(home, competition, level, seed, marks)
+    run = sweep.run_folder(home, competition, level, seed, marks)
     title = f"{competition.name} {level}"
     with training_bar(Console(stderr=True)) as progress:
         bar = progress.add_task(title, total=None, note="")
@@ -282,10 +259,6 @@ def trained(run: Path) -> list[str]:
 
 def submit_baseline(home: Any, competition: Any, name: str, file: Path) -> None:
     """Submits a baseline's file, outside of any quota, and prints its public score."""
-    from harness.grading.accept import submit as submit_file
-    from harness.shown import shown
-    from harness.words import number
-
     done = submit_file(home, competition, file, participant=name, now=common.clock(), kind="baseline", limited=False)
     for score, card in zip(done.grade.scores, competition.metrics, strict=True):
         click.echo(f"{name}: public {card.label} {number(card.digits)(shown(score.public, card.digits))}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from harness.cli import common
+from harness.cli.output import say
 from harness.grading.reproduction import verify_entry
+from harness.words import inert
 
 
 @click.command()
@@ -21,9 +23,6 @@ def verify(id: int, model: str, name: str | None) -> None:
     The MODEL (.onnx) is counted and run on the pictures that students have. If enough rows are those of the entry, the
     entry loses its mark "size not verified", and the model's bytes are kept."""
     from pathlib import Path
-
-    from harness.cli.output import say
-    from harness.words import inert
 
     home = common.find_home()
     found, again = verify_entry(home, id, Path(model), common.who(home, name), common.clock(), say)

@@ -12,6 +12,7 @@ from harness.competition import Competition, bars_seal, hidden_bar_to_json
 from harness.home import Home
 from harness.sweep import Spread
 from harness.versions import read_bars
+from leaderboard import competitions, roster
 from tasks.base import Bar, UserError
 
 LEAST_SEEDS = 2
@@ -26,8 +27,6 @@ def set_bars(
     Raises UserError for fewer seeds than `LEAST_SEEDS` and for levels that do not climb, and E_CLOSED if a file was
     handed in.
     """
-    from leaderboard import competitions, roster
-
     bars = [hidden_bar_to_json(bar) for bar in measured_bars(competition, read_bars(home, competition), found)]
     said = {"levels": sorted({one.level for one in found}), "reason": roster.checked_reason(reason)}
     key = course_key(home)

@@ -1,37 +1,32 @@
-"""The boards, a participant's place, and the gradebook."""
+"""The boards, and a participant's place."""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.clocks import opened as opened_at
 from harness.competition import (
     Competition,
     bar_to_json,
-    find_competition,
-    prepared,
     refuse_one_board,
 )
 from harness.course.access import (
     Viewer,
     allow_exact,
-    canonical_or_empty,
     cut_of,
     find,
     marks_of,
-    not_found,
     participant_of,
-    require_login,
 )
-from harness.course.types import Board, BoardBar, BoardRow, Gradebook, Place
+from harness.course.types import Board, BoardBar, BoardRow, Place
 from harness.home import Home, local
 from harness.shown import Cut
 from harness.versions import read_bars, read_versions
+from leaderboard import ranking, records, roster
 from tasks.base import clears
 from tasks.errors import UserError
 from tasks.metrics import interval_note
@@ -43,8 +38,6 @@ if TYPE_CHECKING:
 
 def place_of(database: Database, competition: Competition, versions: tuple[str, str], participant: str) -> Place | None:
     """A participant's row of the public board, without computing the rest of the board."""
-    from leaderboard import ranking
-
     if not participant or competition.quiz:
         return None
     found = ranking.place(database, competition.key, *versions, participant)
@@ -75,8 +68,6 @@ def board(
 
     `version` selects an older data version, whose board stays unchanged.
     """
-    from leaderboard import roster
-
     allow_exact(viewer, exact)
     competition = find(home, viewer, hw, version)
     if competition.quiz:
@@ -171,7 +162,6 @@ def shown_name(viewer: Viewer, participant: str, kind: str, names: dict[str, str
 def _ranked(
     database: Database, competition: Competition, versions: tuple[str, str], *, private: bool = False
 ) -> list[Ranked]:
-    from leaderboard import ranking
 
     return ranking.board(
         database,
@@ -189,8 +179,6 @@ def _allow_private(
     database: Database, competition: Competition, viewer: Viewer, unrevealed: bool, now: datetime
 ) -> None:
     """Allows the private board after its reveal; before, only for staff, and logs the access."""
-    from leaderboard import records
-
     refuse_one_board(competition)
     if records.revealed(database, competition.key) is not None:
         return
@@ -203,66 +191,3 @@ def _allow_private(
             )
         raise UserError(text, code="E_NOT_REVEALED", exit_code=6)
     records.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
-
-
-def gradebook(
-    home: Home,
-    viewer: Viewer,
-    hw: str | None,
-    *,
-    unrevealed: bool = False,
-    version: int | None = None,
-    search: str = "",
-    page: tuple[int, int] | None = None,
-    now: datetime,
-) -> Gradebook:
-    """Each student's points of one homework or of all, for staff; private points follow the private board.
-
-    `version` selects an older data version of the one homework, `search` students by a part of their name, id, address
-    or team, and `page` the page of that number, from 1, with that many of them; the last one for a greater number.
-    """
-    from harness.course.gradebook import Total, find_schemes, find_total, gradebook_of, students
-    from harness.course.gradebook import gradebook as make
-    from leaderboard import records
-
-    require_login(viewer)
-    if not viewer.staff:
-        raise UserError("only course staff can see the gradebook.", code="E_NOT_ALLOWED", exit_code=6)
-    if hw is not None and not viewer.at_home and not canonical_or_empty(hw):
-        raise not_found(f"there is no homework {hw[:60]!r} in this course")
-    if version is not None and hw is None:
-        raise UserError("an older data version belongs to one homework: name the homework.")
-    schemes = find_schemes(home, hw, version)
-    total = Total() if hw is not None else find_total(home, schemes)
-    with home.database() as database:
-        included, closed = open_homeworks(home, database, schemes, now, version)
-        for competition in closed.values() if unrevealed else ():
-            records.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
-        hidden = [] if unrevealed else list(closed)
-        included = list(schemes) if unrevealed else included
-        everyone = students(database)
-        wanted = search.strip().casefold()
-        found = shown = [
-            one for one in everyone
-            if wanted in "\n".join((one.key, one.name, one.email, one.team or "")).casefold()
-        ]  # fmt: skip
-        if page is not None:
-            number, size = page
-            first = size * (min(number, -(-len(found) // size) or 1) - 1)
-            shown = found[first : first + size]
-        lines = make(home, database, schemes, included, version, None if shown == everyone else shown)
-    return gradebook_of(schemes, lines, total, hidden, len(found), len(everyone))
-
-
-def open_homeworks(
-    home: Home, database: Database, names: Iterable[str], now: datetime, version: int | None = None
-) -> tuple[list[str], dict[str, Competition]]:
-    """The homeworks whose private points everybody may see, and the competitions of the others."""
-    shown, closed = [], {}
-    for name in names:
-        competition = find_competition(home, name, version) if name in prepared(home) else None
-        if competition is None or not competition.two_boards or opened_at(database, competition, now):
-            shown.append(name)
-        else:
-            closed[name] = competition
-    return shown, closed

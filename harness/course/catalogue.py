@@ -22,8 +22,11 @@ from harness.course.boards import place_of
 from harness.course.limits import quota_of
 from harness.course.types import About, BarCard, DataFile, Files, Homework, HomeworkRow, Homeworks, Me
 from harness.home import Home, local, locked
+from harness.show import find_picture
 from harness.versions import read_versions
+from leaderboard import roster
 from tasks.errors import UserError
+from tasks.homeworks import all_tasks
 
 if TYPE_CHECKING:
     from harness.show import Picture
@@ -49,8 +52,6 @@ def me(home: Home, viewer: Viewer) -> Me:
     """Who is logged in."""
     require_login(viewer)
     with home.database() as database:
-        from leaderboard import roster
-
         person = None if viewer.at_home else roster.find_person(database, viewer.key)
     if person is None:
         return Me(viewer.role, viewer.scope, viewer.key, viewer.key, viewer.key, None, None)
@@ -63,8 +64,6 @@ def homeworks(home: Home, viewer: Viewer, now: datetime) -> Homeworks:
 
     In a class each row also has the names of the bars that can be cleared, and the viewer's rank on the public board.
     """
-    from tasks.homeworks import all_tasks
-
     here = prepared(home)
     rows: list[HomeworkRow] = []
     if viewer.at_home:
@@ -159,8 +158,6 @@ def archive(home: Home, viewer: Viewer, hw: str) -> Path:
 
 def picture(home: Home, viewer: Viewer, hw: str) -> Picture | None:
     """The picture of a homework's data, for those who get them; None where there is none."""
-    from harness.show import find_picture
-
     require_login(viewer)
     return find_picture(home.public(find(home, viewer, hw).name))
 

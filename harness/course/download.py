@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from harness.archive import most_bytes, unpack
 from harness.course.transport import UNKNOWN, Body, interrupted, pieces, quoted
 from harness.home import making, write_json
 from tasks.errors import UserError
@@ -68,8 +69,6 @@ def download(server: RemoteCourse, listing: Files, folder: Path, progress: Progr
 
 def _get(server: RemoteCourse, listing: Files, work: Path, progress: Progress) -> None:
     """Downloads the files of a listing and their manifest into `work`/files, and checks them all."""
-    from harness.archive import most_bytes, unpack
-
     hw, files = listing.homework, [vars(file) for file in listing.files]
     archive = None if listing.archive is None else vars(listing.archive)
     if work.is_symlink():

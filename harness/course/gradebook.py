@@ -13,6 +13,8 @@ from harness.course.types import Gradebook, GradebookHomework, GradebookScore, G
 from harness.home import FOR_POINTS, TOTAL, Home
 from harness.shown import NOT_VERIFIED
 from harness.versions import read_versions
+from leaderboard import adjustments, ranking, records, results, roster
+from leaderboard.verifications import verifications
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 from tasks.homeworks import canonical, find_task, module_of, unknown
@@ -246,8 +248,6 @@ class Student:
 
 def students(database: Database) -> list[Student]:
     """All students, disabled ones included, by key; without a roster, all participants."""
-    from leaderboard import records, roster
-
     if roster.is_empty(database):
         names = sorted({one.name for one in records.participants(database) if one.kind == "person"})
         return [Student(name, name) for name in names]
@@ -271,8 +271,6 @@ def gradebook(
     `private` names the homeworks whose private points are shown. A member of a team in a homework has the team's
     points there (`roster.participant_of`).
     """
-    from leaderboard import adjustments
-
     people = students(database) if only is None else only
     scores: dict[str, dict[str, Score]] = {person.key: {} for person in people}
     keys = None if only is None else list(scores)
@@ -320,8 +318,6 @@ def _boards(
     home: Home, database: Database, name: str, private: bool, version: int | None, keys: Sequence[str] | None
 ) -> _Boards:
     """The results on both boards, of these persons; with only one board, those of the best counting submission."""
-    from leaderboard import ranking, results, roster
-
     if name not in prepared(home):
         return _Boards({}, {}, {}, {})
     competition = find_competition(home, name, version)
@@ -365,8 +361,6 @@ def _boards(
 
 def _models(database: Database, competition: Competition, behind: Mapping[str, set[int]]) -> dict[str, str]:
     """By participant whether the models of these submissions are verified; empty where the edition asks for none."""
-    from leaderboard.verifications import verifications
-
     if find_reproduction(competition) is None:
         return {}
     found = verifications(database, competition.key)

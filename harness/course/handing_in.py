@@ -13,9 +13,12 @@ from harness.course.access import Viewer, find, participant_of, require_write
 from harness.course.entries import Accepted as AcceptedCard
 from harness.course.entries import Slots, Submitted
 from harness.course.record import Standing, states_of, submission_of
+from harness.course.requests import check_message
+from harness.grading.accept import accept_file
+from harness.grading.accept import submit as submit_file
 from harness.home import Home, local
 from harness.versions import read_versions
-from tasks.errors import UserError
+from leaderboard import records, results, roster
 
 if TYPE_CHECKING:
     from leaderboard.acceptance import Accepted, Upload
@@ -35,9 +38,6 @@ def submit_accept(
     step: Callable[[str], None] = lambda name: None,
 ) -> AcceptedCard:
     """Records a file whose bytes are stored; it is graded later. The same key and bytes give the same receipt."""
-    from harness.grading.accept import accept_file
-    from leaderboard import records, results, roster
-
     require_write(viewer)
     check_message(upload.message)
     competition = find(home, viewer, hw)
@@ -53,8 +53,6 @@ def submit_accept(
 
 def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: datetime) -> Submitted:
     """Records a file and grades it at once, which needs the answers: `submit` at home."""
-    from harness.grading.accept import submit as submit_file
-
     require_write(viewer)
     check_message(message)
     with home.database() as database:
@@ -84,9 +82,3 @@ def _card(
         quota=Slots(used, max(0, terms.quota - used), terms.quota, local(home, terms.next_slot)),
         receipt=json.loads(accepted.receipt),
     )
-
-
-def check_message(message: str) -> None:
-    """Raises UserError for a message that is too long."""
-    if len(message) > 500:
-        raise UserError(f"a message can have at most 500 characters, got {len(message)}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -24,10 +23,11 @@ from harness.course.access import (
 )
 from harness.course.entries import Counted, Selection
 from harness.course.record import entry_fields
+from harness.course.requests import unselected_words
 from harness.course.types import Quota, QuotaState
 from harness.home import Home, local
 from harness.versions import read_versions
-from tasks.base import Rules
+from leaderboard import acceptance, ranking, records, results
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,8 +44,6 @@ def quota(home: Home, viewer: Viewer, hw: str, now: datetime) -> Quota:
 
 
 def quota_of(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> QuotaState:
-    from leaderboard import acceptance
-
     terms = terms_of(home, database, competition, viewer, now)
     over = is_over(database, competition, terms, now)
     acts = participant_of(database, competition, viewer)
@@ -64,8 +62,6 @@ def quota_of(home: Home, database: Database, competition: Competition, viewer: V
 
 def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Selection:
     """The viewer's selection for the private board, what would count if it ended now, and whether it is locked."""
-    from leaderboard import ranking, records, results
-
     require_login(viewer)
     competition = find(home, viewer, hw)
     rules, versions = competition.rules, read_versions(home, competition)
@@ -114,42 +110,8 @@ def selection(home: Home, viewer: Viewer, hw: str, now: datetime) -> Selection:
     )
 
 
-def unselected_words(rules: Rules | Selection) -> str:
-    """Which submissions count without a selection, in words."""
-    most = rules.unselected_count
-    words = {
-        "best_public": f"the {most} with the best public scores count",
-        "first": f"the first {most} count",
-        "last": f"the last {most} count",
-    }
-    if most == 1:
-        words = {
-            "best_public": "the one with the best public score counts",
-            "first": "the first one counts",
-            "last": "the last one counts",
-        }
-    return words.get(rules.unselected, "all count")
-
-
-MOST_CHOSEN = 100
-"""The most numbers in one selection request; how many can count is a rule of the homework."""
-
-
-def chosen_numbers(texts: Sequence[str]) -> list[int]:
-    """The submission numbers of a selection. Raises UserError for a text that is not such a number."""
-    if len(texts) > MOST_CHOSEN:
-        raise UserError(f"{len(texts)} submissions were named; at most {MOST_CHOSEN} are allowed. Nothing was changed.")
-    for text in texts:
-        if not re.fullmatch(r"[1-9][0-9]{0,18}", text, re.ASCII) or int(text) >= 2**63:
-            shown = ascii(text) if len(text) <= 40 else f"{text[:30]!a} and {len(text) - 30:,} more characters"
-            raise UserError(f"expected a submission number, like 12; got {shown}. Nothing was changed.")
-    return [int(text) for text in texts]
-
-
 def select(home: Home, viewer: Viewer, hw: str, ids: Sequence[int], now: datetime) -> Selection:
     """Chooses which of the viewer's submissions count on the private board; an empty list clears the choice."""
-    from leaderboard import records
-
     require_write(viewer)
     competition = find(home, viewer, hw)
     if competition.rules.selections == 0:

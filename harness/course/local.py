@@ -1,4 +1,7 @@
-"""A home folder with the interface of a server."""
+"""A home folder with the interface of a server.
+
+Each question loads only the file that answers it, as each command loads its own: `check` asks none of them, and
+needs no database."""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.competition import (
     Competition,
@@ -14,17 +18,14 @@ from harness.competition import (
     read_competition,
     recover,
 )
-from harness.course.access import Viewer
-from harness.course.boards import board, gradebook
-from harness.course.catalogue import files, homework, homeworks, receipt_key_of, sheet
 from harness.course.entries import Selection, Signed, Submission, Submissions, Submitted, Tell
-from harness.course.handing_in import submit
-from harness.course.limits import quota, select, selection
-from harness.course.points import points
-from harness.course.record import receipt, submission, submissions
+from harness.course.held import refuse_stale
 from harness.course.types import Board, Files, Gradebook, Homework, Homeworks, Points, Quota
 from harness.home import Home
 from tasks.homeworks import canonical
+
+if TYPE_CHECKING:
+    from harness.course.access import Viewer
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,29 @@ class LocalCourse:
         return prepared(self.home)
 
     def receipt_key(self) -> str | None:
-        return receipt_key_of(self.home)
+        from harness.course import catalogue
+
+        return catalogue.receipt_key_of(self.home)
 
     def homeworks(self) -> Homeworks:
-        return homeworks(self.home, self.viewer, self.clock())
+        from harness.course import catalogue
+
+        return catalogue.homeworks(self.home, self.viewer, self.clock())
 
     def homework(self, hw: str) -> Homework:
-        return homework(self.home, self.viewer, hw, self.clock())
+        from harness.course import catalogue
+
+        return catalogue.homework(self.home, self.viewer, hw, self.clock())
 
     def sheet(self, hw: str) -> str:
-        return sheet(self.home, self.viewer, hw)
+        from harness.course import catalogue
+
+        return catalogue.sheet(self.home, self.viewer, hw)
 
     def files(self, hw: str) -> Files:
-        return files(self.home, self.viewer, hw)
+        from harness.course import catalogue
+
+        return catalogue.files(self.home, self.viewer, hw)
 
     def competition(self, hw: str, say: Callable[[str], None] = lambda text: None) -> Competition:
         """The public description, like a server's: with the edition's rules, so that `check` needs no database."""
@@ -64,7 +75,9 @@ class LocalCourse:
         return read_competition(self.home.public(name))
 
     def board(self, hw: str, private: bool, unrevealed: bool, exact: bool = False, version: int | None = None) -> Board:
-        return board(
+        from harness.course import boards
+
+        return boards.board(
             self.home, self.viewer, hw, private=private, unrevealed=unrevealed, exact=exact, version=version,
             now=self.clock(),
         )  # fmt: skip
@@ -72,41 +85,57 @@ class LocalCourse:
     def submissions(
         self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None
     ) -> Submissions:
-        return submissions(
+        from harness.course import record
+
+        return record.submissions(
             self.home, self.viewer, hw, everyone=everyone, exact=exact, version=version, now=self.clock()
         )
 
     def submission(self, number: int) -> Submission:
-        return submission(self.home, self.viewer, number, self.clock())
+        from harness.course import record
+
+        return record.submission(self.home, self.viewer, number, self.clock())
 
     def receipt(self, number: int) -> Signed:
-        return receipt(self.home, self.viewer, number)
+        from harness.course import record
+
+        return record.receipt(self.home, self.viewer, number)
 
     def points(self, hw: str | None) -> Points:
-        return points(self.home, self.viewer, hw, self.clock())
+        from harness.course import points
+
+        return points.points(self.home, self.viewer, hw, self.clock())
 
     def gradebook(self, hw: str | None, unrevealed: bool, version: int | None = None) -> Gradebook:
-        return gradebook(self.home, self.viewer, hw, unrevealed=unrevealed, version=version, now=self.clock())
+        from harness.course import points
+
+        return points.gradebook(self.home, self.viewer, hw, unrevealed=unrevealed, version=version, now=self.clock())
 
     def quota(self, hw: str) -> Quota:
-        return quota(self.home, self.viewer, hw, self.clock())
+        from harness.course import limits
+
+        return limits.quota(self.home, self.viewer, hw, self.clock())
 
     def selection(self, hw: str) -> Selection:
-        return selection(self.home, self.viewer, hw, self.clock())
+        from harness.course import limits
+
+        return limits.selection(self.home, self.viewer, hw, self.clock())
 
     def select(self, hw: str, ids: Sequence[int]) -> Selection:
-        return select(self.home, self.viewer, hw, ids, self.clock())
+        from harness.course import limits
+
+        return limits.select(self.home, self.viewer, hw, ids, self.clock())
 
     def public(self, competition: Competition) -> Path | None:
         return self.home.public(competition.name)
 
     def refuse_stale(self, competition: Competition, file: Path) -> None:
         """Raises UserError E_STALE_DATA if the data next to the file are not the competition's current data."""
-        from harness.course.held import refuse_stale
-
         public = self.home.public(competition.name)
         refuse_stale(file, competition, public_digest(public), f"The current data are in {public}.")
 
     def submit(self, hw: str, path: Path, message: str, wait: bool = True, tell: Tell = lambda seen: None) -> Submitted:
+        from harness.course import handing_in
+
         self.refuse_stale(self.competition(hw), path)
-        return submit(self.home, self.viewer, hw, path, message, self.clock())
+        return handing_in.submit(self.home, self.viewer, hw, path, message, self.clock())

@@ -1,14 +1,23 @@
-"""One's own points, as the gradebook has them for the staff."""
+"""The points of the homeworks: one's own, and for staff the gradebook with those of everybody."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from harness.clocks import opened as opened_at
+from harness.competition import Competition, find_competition, prepared
 from harness.course.access import Viewer, canonical_or_empty, not_found, require_login
-from harness.course.boards import open_homeworks
-from harness.course.gradebook import Student, Total, find_schemes, find_total, gradebook
-from harness.course.types import HomeworkPoints, Points
+from harness.course.gradebook import Student, Total, find_schemes, find_total, gradebook_of, students
+from harness.course.gradebook import gradebook as lines_of
+from harness.course.types import Gradebook, HomeworkPoints, Points
 from harness.home import Home
+from leaderboard import records
+from tasks.errors import UserError
+
+if TYPE_CHECKING:
+    from leaderboard.database import Database
 
 
 def points(home: Home, viewer: Viewer, hw: str | None, now: datetime) -> Points:
@@ -20,7 +29,7 @@ def points(home: Home, viewer: Viewer, hw: str | None, now: datetime) -> Points:
     rule = Total() if hw is not None else find_total(home, schemes)
     with home.database() as database:
         shown, _ = open_homeworks(home, database, schemes, now)
-        (line,) = gradebook(home, database, schemes, shown, only=[Student(viewer.key, viewer.key)])
+        (line,) = lines_of(home, database, schemes, shown, only=[Student(viewer.key, viewer.key)])
     counts = rule.counts(line.points)
     rows = [
         HomeworkPoints(
@@ -39,3 +48,62 @@ def points(home: Home, viewer: Viewer, hw: str | None, now: datetime) -> Points:
     ]
     most = rule.of({name: scheme.maximum for name, scheme in schemes.items()})
     return Points(rows, rule.of(line.points), most, rule.words)
+
+
+def gradebook(
+    home: Home,
+    viewer: Viewer,
+    hw: str | None,
+    *,
+    unrevealed: bool = False,
+    version: int | None = None,
+    search: str = "",
+    page: tuple[int, int] | None = None,
+    now: datetime,
+) -> Gradebook:
+    """Each student's points of one homework or of all, for staff; private points follow the private board.
+
+    `version` selects an older data version of the one homework, `search` students by a part of their name, id, address
+    or team, and `page` the page of that number, from 1, with that many of them; the last one for a greater number.
+    """
+    require_login(viewer)
+    if not viewer.staff:
+        raise UserError("only course staff can see the gradebook.", code="E_NOT_ALLOWED", exit_code=6)
+    if hw is not None and not viewer.at_home and not canonical_or_empty(hw):
+        raise not_found(f"there is no homework {hw[:60]!r} in this course")
+    if version is not None and hw is None:
+        raise UserError("an older data version belongs to one homework: name the homework.")
+    schemes = find_schemes(home, hw, version)
+    total = Total() if hw is not None else find_total(home, schemes)
+    with home.database() as database:
+        included, closed = open_homeworks(home, database, schemes, now, version)
+        for competition in closed.values() if unrevealed else ():
+            records.log_event(database, "private board seen", viewer.key, {"competition": competition.key}, now)
+        hidden = [] if unrevealed else list(closed)
+        included = list(schemes) if unrevealed else included
+        everyone = students(database)
+        wanted = search.strip().casefold()
+        found = shown = [
+            one for one in everyone
+            if wanted in "\n".join((one.key, one.name, one.email, one.team or "")).casefold()
+        ]  # fmt: skip
+        if page is not None:
+            number, size = page
+            first = size * (min(number, -(-len(found) // size) or 1) - 1)
+            shown = found[first : first + size]
+        lines = lines_of(home, database, schemes, included, version, None if shown == everyone else shown)
+    return gradebook_of(schemes, lines, total, hidden, len(found), len(everyone))
+
+
+def open_homeworks(
+    home: Home, database: Database, names: Iterable[str], now: datetime, version: int | None = None
+) -> tuple[list[str], dict[str, Competition]]:
+    """The homeworks whose private points everybody may see, and the competitions of the others."""
+    shown, closed = [], {}
+    for name in names:
+        competition = find_competition(home, name, version) if name in prepared(home) else None
+        if competition is None or not competition.two_boards or opened_at(database, competition, now):
+            shown.append(name)
+        else:
+            closed[name] = competition
+    return shown, closed

@@ -21,6 +21,8 @@ from harness.course.access import (
 )
 from harness.course.types import Draft
 from harness.home import Home, local
+from leaderboard import drafts
+from submissions.quiz import checked
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 def draft(home: Home, viewer: Viewer, hw: str, now: datetime) -> Draft:
     """The questions of a quiz with the viewer's saved answers, which the members of a team share."""
-    from leaderboard import drafts
-
     require_login(viewer)
     competition, form = find(home, viewer, hw), quiz(home, viewer, hw)
     with home.database() as database:
@@ -47,9 +47,6 @@ def save_draft(
     `seen` is the revision of the draft that the viewer saw. Where somebody saved other answers meanwhile, nothing is
     changed, and `conflict` names those questions. Raises UserError for what is no question or option, and E_CLOSED.
     """
-    from leaderboard import drafts
-    from submissions.quiz import checked
-
     require_write(viewer)
     competition, form = find(home, viewer, hw), quiz(home, viewer, hw)
     cells = checked(form, answers)

@@ -28,6 +28,7 @@ from harness.course.entries import FileProblem, MetricScore, Signed, State, Subm
 from harness.course.entries import Submission as SubmissionCard
 from harness.home import Home, local
 from harness.versions import all_versions, read_versions
+from leaderboard import queue, records, results, roster
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,8 +60,6 @@ def submissions(
 
     `version` selects an older data version of the one homework.
     """
-    from leaderboard import records, results, roster
-
     require_login(viewer)
     allow_exact(viewer, exact)
     if everyone and not viewer.staff:
@@ -109,8 +108,6 @@ def submission_of(
     home: Home, database: Database, competition: Competition, participant: str, number: int, now: datetime, *, own: bool
 ) -> SubmissionCard:
     """The same for a submission of this participant, by a reader who may see it."""
-    from leaderboard import records, results, roster
-
     entries = records.submissions(database, competition.key, participant)
     entry = next(one for one in entries if one.id == number)
     shown = roster.display_names(database).get(participant, participant)
@@ -182,8 +179,6 @@ def _private_scores(
     database: Database, competition: Competition, versions: tuple[str, str], participant: str | None, now: datetime
 ) -> dict[int, float]:
     """The private scores by submission after the reveal; before, none for any viewer."""
-    from leaderboard import results
-
     if not competition.two_boards or opened_at(database, competition, now) is None:
         return {}
     return results.private_scores(database, competition.key, *versions, participant)
@@ -202,8 +197,6 @@ def states_of(
     now: datetime,
 ) -> dict[int, Standing]:
     """State, position in the queue and code of each submission."""
-    from leaderboard import queue
-
     waiting = [entry.id for entry in entries if entry.rejected is None and entry.id not in grades]
     standing = {}
     if waiting:
@@ -224,8 +217,6 @@ def states_of(
 
 def receipt(home: Home, viewer: Viewer, number: int) -> Signed:
     """The signed receipt of a submission."""
-    from leaderboard import records
-
     with home.database() as database:
         own_submission(home, viewer, database, number)
         fields: Signed = json.loads(records.receipt(database, number))

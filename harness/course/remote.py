@@ -18,11 +18,14 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from harness.competition import Competition, digest_of_files, read_competition
 from harness.course.download import address_of, cache_folder, fetch, find_download
 from harness.course.entries import Accepted, Selection, Signed, Submission, Submissions, Submitted, Tell, to_json
+from harness.course.held import refuse_stale
+from harness.course.requests import check_message
 from harness.course.transport import (
     CONNECT_SECONDS,
     EXIT_CODES,
@@ -62,11 +65,8 @@ from harness.course.types import (
     Tokens,
 )
 from harness.home import making, write_file
-from tasks.errors import UserError
-
-if TYPE_CHECKING:
-    from harness.competition import Competition
-
+from tasks.errors import UserError, inert
+from tasks.homeworks import canonical
 
 T = TypeVar("T")
 
@@ -183,9 +183,6 @@ class RemoteCourse:
 
         If the server does not answer, the cached one is used, and `say` reports it.
         """
-        from harness.competition import digest_of_files, read_competition
-        from tasks.homeworks import canonical
-
         folder = cache_folder(self.url) / canonical(hw)
         try:
             listed = {file.file: vars(file) for file in self.files(hw).files}
@@ -209,8 +206,6 @@ class RemoteCourse:
 
     def refuse_stale(self, competition: Competition, file: Path) -> None:
         """Raises UserError E_STALE_DATA if the local data are not the competition's current ones."""
-        from harness.course.held import refuse_stale
-
         digest = None
         with contextlib.suppress(OSError):
             digest = (cache_folder(self.url) / competition.name / "digest").read_text(encoding="utf-8")
@@ -224,7 +219,6 @@ class RemoteCourse:
         Raises SubmissionError for a file that cannot be scored, and UserError with exit code 7 if the server does not
         answer: the file is then kept, and the message says how to send it again.
         """
-        from harness.course.handing_in import check_message
         from submissions.reader import load, read
 
         check_message(message)
@@ -439,8 +433,6 @@ def keep_unsent(path: Path, data: bytes) -> Path:
 
     The copy's name has no unprintable characters, since people copy it from the terminal.
     """
-    from harness.words import inert
-
     kept = _unsent(data) / "".join(letter if inert(letter) == letter else "_" for letter in path.name)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -10,6 +10,7 @@ from datetime import datetime
 from harness.clocks import closing, opened
 from harness.competition import Competition, read_competition, refuse_best
 from harness.home import CHANGEABLE, Home, override
+from leaderboard import competitions, roster
 from tasks.base import Rules, UserError
 
 
@@ -21,8 +22,6 @@ def change_rules(
     The first change takes over the rules of config.toml, which are not read any more.
     Raises UserError for an unknown rule or an invalid value, and E_CLOSED after the reveal.
     """
-    from leaderboard import competitions, roster
-
     name, edition = competition.name, read_competition(home.public(competition.name)).rules
     for rule in wanted:
         if rule not in CHANGEABLE:

@@ -12,7 +12,10 @@ from harness.build import damaged_files
 from harness.competition import HIDDEN_BARS, Competition, bars_seal, find_competition, prepared, public_digest
 from harness.grading.settle import grade_mac
 from harness.home import Home, wrong_keys
+from leaderboard import acceptance, competitions, events, receipts, records, results, verifications
+from submissions.store import fetch
 from tasks.base import UserError
+from tasks.streams import derive
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
@@ -21,10 +24,6 @@ if TYPE_CHECKING:
 
 def verify(home: Home) -> tuple[list[str], dict[str, int]]:
     """All problems found, and the number of records checked. Nothing is changed."""
-    from leaderboard import acceptance, competitions, events, receipts, records, results, verifications
-    from submissions.store import fetch
-    from tasks.split import derive
-
     key = course_key(home)
     problems: list[str] = []
     counts = {"events": 0, "submissions": 0, "grades": 0, "competitions": 0}
@@ -82,8 +81,6 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
 
 def _other_data(home: Home, database: Database, competition: Competition) -> list[str]:
     """Further problems of a competition's data: not those in the database, or older answers that were changed."""
-    from leaderboard import competitions
-
     problems, public = [], home.public(competition.name)
     for data in competitions.all_data(database, competition.name):
         if data.number == competition.version:
@@ -102,8 +99,6 @@ def _other_data(home: Home, database: Database, competition: Competition) -> lis
 
 def _other_bars(database: Database, competition: Competition, hidden: Hidden) -> list[str]:
     """Whether the database has the bars that were sealed, and counts the grades of these answers."""
-    from leaderboard import competitions
-
     data, problems = competitions.find(database, competition.key), []
     if data is None:
         return []

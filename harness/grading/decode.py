@@ -23,11 +23,23 @@ from typing import TYPE_CHECKING, Any
 
 from harness.grading.child import CONTROL, Child, connections, received_whole
 from harness.grading.scoring import read_predictions
+from submissions import plain
 from submissions.arrays import fits
-from tasks.apart import Died, Limits, bind, confine, confinement, send
+from tasks.apart import Died, Limits, bind, confine, confinement, die_with, send
 from tasks.base import Columns, SubmissionError
 from tasks.errors import Problem, UserError, internal
-from tasks.formats import EpisodesFormat, Format, ImagesFormat, LinesFormat, Question, QuizFormat, TableFormat
+from tasks.formats import (
+    Column,
+    EpisodesFormat,
+    Format,
+    ImagesFormat,
+    LinesFormat,
+    Question,
+    QuizFormat,
+    TableFormat,
+    format_from_json,
+)
+from tasks.models import SMALL as SMALL_MODEL
 from tasks.quiz import words
 from tasks.runs import is_mask
 from tasks.tensor_formats import Array, ArraysFormat, ModelFormat
@@ -78,8 +90,6 @@ class Decoder(Child):
 
 def serve() -> None:
     """Forks for each connection that arrives on `CONTROL`, until its other end is closed."""
-    from tasks.apart import die_with
-
     die_with(int(os.environ["LHY_GRADE_PARENT"]))
     os.closerange(CONTROL + 1, os.sysconf("SC_OPEN_MAX"))  # close everything else that the worker had open
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,8 +113,6 @@ def _warm() -> None:
     import resource  # noqa: F401
 
     from PIL import Image
-
-    from tasks.formats import Column
 
     for codec in ("unicode_escape", "raw_unicode_escape", "utf_8_sig", "utf_16", "utf_32", "latin_1", "cp1252", "idna"):
         codecs.lookup(codec)
@@ -150,15 +158,11 @@ def _arrays_file(number: bytes) -> bytes:
 
 def _answer(connection: socket.socket, parent: int) -> None:
     """Reads one request, confines itself, and replies."""
-    from submissions.plain import SMALL
-    from tasks.formats import format_from_json
-    from tasks.models import SMALL as SMALL_MODEL
-
     head, _, data = received_whole(connection).partition(b"\n")
     request = json.loads(head)
     form = format_from_json(request["form"])
     bind(Limits(request["seconds"], request["memory"]), parent)
-    if isinstance(form, TableFormat) and len(form.ids) > SMALL:
+    if isinstance(form, TableFormat) and len(form.ids) > plain.SMALL:
         import polars  # noqa: F401
     if isinstance(form, ModelFormat):  # loads onnx, which other files do not need
         for first in (SMALL_MODEL, b"\x08"):

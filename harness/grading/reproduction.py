@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from harness.build import damaged_files
+from harness.competition import find_competition, find_reproduction
+from harness.grading.decode import Decoder, received
+from harness.versions import read_versions
+from leaderboard import records, results, verifications
+from submissions.reader import load, read
+from submissions.store import fetch, keep
+from tasks.apart import Died, Limits
 from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
@@ -33,13 +41,6 @@ def verify_entry(
     import hashlib
 
     import numpy as np
-
-    from harness.build import damaged_files
-    from harness.competition import find_competition, find_reproduction
-    from harness.versions import read_versions
-    from leaderboard import records, results, verifications
-    from submissions.reader import load, read
-    from submissions.store import fetch, keep
 
     with home.database() as database:
         entry = records.submission(database, number)
@@ -105,10 +106,6 @@ def read_in_private(data: bytes, rule: Reproduction) -> tuple[ModelFormat, Colum
 
 
 def _read(data: bytes, form: ModelFormat) -> Columns:
-    from harness.grading.decode import Decoder, received
-    from submissions.reader import read
-    from tasks.apart import Died, Limits
-
     if os.name != "posix":
         return read(data, form)
     decoder = Decoder()

@@ -24,7 +24,9 @@ from harness.grading.grader import Answer, Grader, Step
 from harness.grading.settle import settle
 from harness.home import Home
 from harness.versions import competitions_to_grade
+from leaderboard import queue, results
 from leaderboard.database import DatabaseError
+from submissions.store import fetch
 from tasks.apart import Limits as Limits
 from tasks.base import UserError
 
@@ -98,8 +100,6 @@ def run(worker: Worker, clock: Callable[[], datetime], stopped: Callable[[], boo
 
 def reclaim(worker: Worker, database: Database, now: datetime) -> None:
     """Takes back the leases of dead workers on this machine, and its own from before a failure."""
-    from leaderboard import queue
-
     for lease in queue.held(database, now):
         if lease.worker == worker.name:  # the database was lost, which is not the submission's fault
             queue.give_back(database, lease)
@@ -133,8 +133,6 @@ def work(
 
     If `stopped` becomes true meanwhile, the lease is given back and nothing is counted.
     """
-    from leaderboard import queue
-
     lease = next_lease(worker, database, clock)
     if lease is None:
         return False
@@ -159,8 +157,6 @@ def settle_lease(
     step: Step = lambda name: None,
 ) -> None:
     """Ends a lease with the answer to it: the result is recorded, or the attempt has failed."""
-    from leaderboard import queue
-
     if not _record(worker, database, secret, lease, answer, now):
         last = queue.fail(database, lease)
         why = answer.failure or "it has a grade of another version and can no longer be read"
@@ -173,8 +169,6 @@ def settle_lease(
 
 def next_lease(worker: Worker, database: Database, clock: Callable[[], datetime]) -> Lease | None:
     """The lease of the next submission that waits and whose answers are here; None if there is none."""
-    from leaderboard import queue
-
     refresh(worker)
     if (database.value("SELECT max(id) FROM submissions") or 0) <= worker.settled:
         return None  # checked without taking the writers' lock
@@ -188,7 +182,6 @@ def next_lease(worker: Worker, database: Database, clock: Callable[[], datetime]
 def _grade_leased(
     worker: Worker, secret: Secret, lease: Lease, stopped: Callable[[], bool], step: Step
 ) -> Answer | None:
-    from submissions.store import fetch
 
     try:
         data = fetch(worker.home.submissions, lease.sha256)
@@ -199,8 +192,6 @@ def _grade_leased(
 
 def _record(worker: Worker, database: Database, secret: Secret, lease: Lease, answer: Answer, now: datetime) -> bool:
     """Records a grade or a rejection, which ends the lease; returns whether there was one."""
-    from leaderboard import queue, results
-
     result = answer.grade or answer.refused
     if result is None:
         return False

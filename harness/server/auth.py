@@ -24,6 +24,7 @@ from harness.course.access import NOBODY, Viewer
 from harness.course.types import Done, NewToken, TokenRow, Tokens
 from harness.home import Home, local
 from harness.server.settings import Settings
+from leaderboard import access_tokens
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,8 +65,6 @@ def find_login(home: Home, authorization: str | None, cookie: str | None, now: d
     Raises UserError E_LOGIN for a token that is unknown, expired or revoked, or whose person was disabled: the
     error is the same for all of them.
     """
-    from leaderboard import access_tokens
-
     by: By
     number = ""
     if authorization is not None:
@@ -106,8 +105,6 @@ def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login, str
 
     An invitation is used up: the session then uses a new token, returned third and shown only once.
     """
-    from leaderboard import access_tokens
-
     login = find_login(home, f"Bearer {token}", None, now)
     digest, own = access_tokens.hash_token(token), None
     if login.invited:
@@ -123,8 +120,6 @@ def open_session(home: Home, token: str, now: datetime) -> tuple[str, Login, str
 
 def close_session(home: Home, cookie: str | None, now: datetime) -> None:
     """Signs a browser out: its cookie and every copy of it become invalid."""
-    from leaderboard import access_tokens
-
     session = _session(home, cookie or "", now)
     if session is not None:
         with home.database() as database:
@@ -136,8 +131,6 @@ def new_token(home: Home, login: Login, label: str, now: datetime) -> NewToken:
 
     Raises UserError: E_LOGIN for nobody, E_SCOPE for a token without full rights, E_TOKENS for too many.
     """
-    from leaderboard import access_tokens
-
     if login.token is None:
         raise UserError("log in first: lhy-grade login URL", code="E_LOGIN", exit_code=6)
     if label == access_tokens.INVITATION:
@@ -183,8 +176,6 @@ def tokens(home: Home, login: Login, now: datetime) -> Tokens:
 
 def revoke(home: Home, login: Login, number: int, now: datetime) -> Done:
     """Revokes one of the caller's tokens; one of another person is E_NOT_FOUND."""
-    from leaderboard import access_tokens
-
     if number not in {token.id for token in tokens(home, login, now).tokens}:
         raise UserError(f"there is no token {number}.", code="E_NOT_FOUND")
     if login.viewer.scope != "all" and number != login.token:
@@ -195,16 +186,12 @@ def revoke(home: Home, login: Login, number: int, now: datetime) -> Done:
 
 
 def _live(database: Database, key: str, now: datetime) -> list[Token]:
-    from leaderboard import access_tokens
-
     return [
         token for token in access_tokens.tokens(database, key) if token.revoked_at is None and token.expires_at > now
     ]
 
 
 def _redeem(database: Database, invitation: str, made: str, label: str, now: datetime) -> None:
-    from leaderboard import access_tokens
-
     found = access_tokens.find_token(database, invitation, now)
     if found is None or not access_tokens.redeem_invitation(
         database, invitation, made, label=label, expires=found[0].expires_at, now=now

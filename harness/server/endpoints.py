@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
-from harness.course import boards, catalogue, handing_in, limits, record
+from harness.course import boards, catalogue, handing_in, limits, record, requests
 from harness.course.entries import SPREAD, Accepted, Selection, Submission, Submissions, to_json
 from harness.course.points import points
 from harness.course.types import (
@@ -313,7 +313,7 @@ def add_handing_in(api: FastAPI) -> None:
         ids = (await read_json(request)).get("submissions")
         if not isinstance(ids, list):
             raise Rejected("E_USAGE", 'the body must be {"submissions": [numbers]}.')
-        chosen = limits.chosen_numbers([written_field(one) for one in ids])
+        chosen = requests.chosen_numbers([written_field(one) for one in ids])
         return answer(await server.call(limits.select, server.home, login.viewer, hw, chosen, server.clock()))
 
     texts = {"type": "string", "maxLength": 2000, "pattern": "^[ -~]*$"}
@@ -351,7 +351,7 @@ def add_handing_in(api: FastAPI) -> None:
         if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
             raise Rejected("E_USAGE", "an Idempotency-Key must have 1 to 200 printable ASCII characters.")
         most = await server.call(handing_in.submit_limit, server.home, login.viewer, hw, server.clock())
-        handing_in.check_message(message)
+        requests.check_message(message)
         length = length_of(request)
         if length > most:
             raise too_large_for(length, most)

@@ -18,12 +18,13 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from harness.course import boards, limits, quizzes
+from harness.course import limits, points, quizzes, requests
 from harness.course.gradebook import gradebook_table
 from harness.home import Home
 from harness.server import app, auth, endpoints, quiz, refusals, state, uploads, views
 from harness.server.rendering import HERE, STATIC, Ask, Page, render
 from harness.server.settings import Settings
+from harness.sheets import write_rows
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 
@@ -92,7 +93,7 @@ def _add_own(api: FastAPI) -> None:
         try:
             if not form.keys() <= {"submission"}:
                 raise UserError("the selection form has unexpected fields. Nothing was changed.")
-            chosen = limits.chosen_numbers(form.get("submission", []))
+            chosen = requests.chosen_numbers(form.get("submission", []))
             await server.call(limits.select, server.home, login.viewer, hw, chosen, server.clock())
         except UserError as error:
             if error.code in ("E_NOT_FOUND", "E_LOGIN", "E_SCOPE"):
@@ -163,10 +164,8 @@ def _add_staff(api: FastAPI) -> None:
 
     @api.get("/gradebook.csv", include_in_schema=False)
     async def _gradebook_csv(request: Request, hw: str = "") -> Response:
-        from harness.sheets import write_rows
-
         server, login = app_server(request), await state.find_login(request)
-        book = await server.call(boards.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+        book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
         text = write_rows(*gradebook_table(book, bool(hw)))
         named = {"content-disposition": 'attachment; filename="gradebook.csv"'}
         return Response(text, media_type="text/csv; charset=utf-8", headers=named)

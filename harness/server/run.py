@@ -19,7 +19,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from harness.answers import course_key
 from harness.cli import common
+from harness.grading import settle
+from harness.grading.worker import Limits, new_worker, run
+from harness.home import keep_keys
+from harness.versions import complete_data
+from harness.words import inert
+from submissions.store import sweep
 from tasks.errors import UserError, internal
 
 if TYPE_CHECKING:
@@ -49,10 +56,6 @@ def make_ready(home: Home) -> None:
 
     Raises UserError where there is no course, and E_KEY where its keys do not belong together.
     """
-    from harness.answers import course_key
-    from harness.home import keep_keys
-    from harness.versions import complete_data
-
     keep_keys(home, course_key(home))
     complete_data(home)
 
@@ -83,12 +86,9 @@ def allow_connections() -> None:
 
 def sweep_left_overs(home: Home, now: datetime) -> None:
     """Removes partial uploads of killed processes, and refused files past their retention."""
-    from harness.grading.settle import drop_refused
-    from submissions.store import sweep
-
     sweep(home.submissions, (now - LEFT_OVER).timestamp())
     with home.database() as database:
-        drop_refused(home, database)
+        settle.drop_refused(home, database)
 
 
 @dataclass
@@ -167,8 +167,6 @@ def _signal(child: Child, number: int) -> None:
 
 def log(line: str) -> None:
     """Writes one line of the server's log to stderr."""
-    from harness.words import inert
-
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(inert(line) + "\n")
         sys.stderr.flush()
@@ -229,8 +227,6 @@ def run_worker(
     home: Home, settings: Settings, listening: socket.socket | None, loop: Callable[..., None] | None = None
 ) -> None:
     """Runs a grading process until it is stopped or its parent is gone; `loop` is another one than the worker's."""
-    from harness.grading.worker import Limits, new_worker, run
-
     if listening is not None:
         listening.close()
     stopping: list[int] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from harness.course import boards
+from harness.course import points
 from harness.course.types import Gradebook
 from harness.server.endpoints import DataVersion, HomeworkName, Unrevealed, answer, errors_of
 from harness.server.state import BASE, Who, server_of
@@ -19,7 +19,7 @@ def add_staff(api: FastAPI) -> None:
         """Staff: each student's points in all homeworks, and the course total."""
         server = server_of(request)
         asked = {"unrevealed": unrevealed, "now": server.clock()}
-        return answer(await server.call(boards.gradebook, server.home, login.viewer, None, **asked))
+        return answer(await server.call(points.gradebook, server.home, login.viewer, None, **asked))
 
     @api.get(f"{BASE}/homeworks/{{hw}}/gradebook", response_model=Gradebook, responses=errors)
     async def gradebook(
@@ -28,4 +28,4 @@ def add_staff(api: FastAPI) -> None:
         """Staff: each student's points in one homework, by bar and by part."""
         server = server_of(request)
         asked = {"unrevealed": unrevealed, "version": version, "now": server.clock()}
-        return answer(await server.call(boards.gradebook, server.home, login.viewer, hw, **asked))
+        return answer(await server.call(points.gradebook, server.home, login.viewer, hw, **asked))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from harness.archive import grouped
 from harness.cli.board import with_bars
 from harness.cli.hand_in import HIDDEN, best_words
-from harness.course import boards, catalogue, handing_in, limits, points, quizzes, record
+from harness.course import boards, catalogue, handing_in, limits, points, quizzes, record, requests
 from harness.course.entries import Submission, to_json
 from harness.course.gradebook import gradebook_table
 from harness.course.types import Board, Files
@@ -53,7 +53,7 @@ def homework(ask: Ask, hw: str) -> Page:
         "homework.html",
         {"hw": found, "tab": "sheet", "sheet": markdown(catalogue.sheet(ask.home, ask.viewer, name)), "needs": needs}
         | {"files": grouped([vars(file) for file in data.files if file.file != "sheet.md"])}
-        | {"unselected": limits.unselected_words(found.rules)}
+        | {"unselected": requests.unselected_words(found.rules)}
         | {"archive": data.archive, "count": len(data.files), "picture": picture, "seen": SEEN.get(name, "")},
     )
 
@@ -184,7 +184,7 @@ def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", statu
         "submissions.html",
         {"hw": homework, "tab": "submissions", "rows": rows[::-1], "selection": chosen, "counting": counting}
         | {"chart": chart(homework.metrics[0], homework.bars, rows), "saved": saved, "problem": problem}
-        | {"unselected": limits.unselected_words(chosen)}
+        | {"unselected": requests.unselected_words(chosen)}
         | {"waiting": any(row.state in ("queued", "grading") for row in rows)}
         | {"revealed": any(row.private is not None for row in rows)},
         status,
@@ -244,7 +244,7 @@ def own_points(ask: Ask) -> Page:
 
 def gradebook(ask: Ask, hw: str | None, search: str, page: int) -> Page:
     """The points of all students, for staff; the total stands beside the name."""
-    book = boards.gradebook(ask.home, ask.viewer, hw, search=search, page=(page, PER_PAGE), now=ask.now)
+    book = points.gradebook(ask.home, ask.viewer, hw, search=search, page=(page, PER_PAGE), now=ask.now)
     header, rows = gradebook_table(book, hw is not None)
     total = header.index("total")
     order = [1, 0, total, *(at for at in range(4, len(header)) if at != total), 3, 2]
