@@ -236,7 +236,6 @@ QUIZ_RULES = Rules(quota=10, selections=0, unselected="last", unselected_count=1
 
 def plan_quiz(home: Home, name: str, key: Path, *, title: str | None, deadline: str | None, now: datetime) -> Plan:
     """The plan of a quiz from its key. Raises UserError for an invalid key, and for no deadline or one that passed."""
-
     name = canonical(name)
     if find_task(name) is not None:
         raise UserError(f"{name} is a homework of the course; choose another name for your quiz.")

@@ -56,6 +56,46 @@ LIGHT_ENOUGH = (
     | {f"tasks/{name}.py": {"numpy", "PIL"} for name in MAKERS}
     | {f"tasks/{name}.py": {"numpy"} for name in JUDGES}
 )
+LATER = {
+    # The file loads numpy, Pillow, torch or gymnasium at its top, which most callers do without.
+    "baselines/students.py": {"tasks.hw13_compression.official", "tasks.hw13_compression.world"},
+    "harness/answers.py": {"leaderboard.receipts", "tasks.kaggle", "tasks.solution"},  # receipts: as below
+    "harness/build.py": {"tasks.kaggle", "tasks.leaks", "tasks.samples", "tasks.solution"},
+    "harness/cli/causes.py": {"tasks.hw09_explainable.judge"},
+    "harness/cli/training.py": {"baselines.common"},
+    "harness/grading/grader.py": {"tasks.kaggle"},
+    "harness/grading/scoring.py": {"tasks.kaggle"},
+    "harness/plans.py": {"tasks.kaggle", "tasks.solution"},
+    "harness/show.py": {"tasks.hw12_reinforcement.judge", "tasks.speech"},
+    "harness/sweep.py": {"baselines.common", "harness.grading.cluster"},
+    "tasks/hw09_explainable/world.py": {"tasks.hw09_explainable.network"},
+    "tasks/hw12_reinforcement/judge.py": {"tasks.hw12_reinforcement.environment"},
+    "tasks/quiz.py": {"tasks.solution"},
+    # It needs an extra that may not be installed: Ray, or the server's packages.
+    "harness/cli/cluster.py": {"harness.grading.cluster"},
+    "harness/cli/serve.py": {"harness.server.pages"},
+    "harness/server/run.py": {"harness.server.pages"},
+    # `check` and a client pass here, and need no database.
+    "harness/clocks.py": {f"leaderboard.{name}" for name in ("acceptance", "adjustments", "competitions", "records")},
+    "harness/competition.py": {"leaderboard.competitions"},
+    "harness/course/access.py": {"leaderboard.records", "leaderboard.roster", "leaderboard.verifications"},
+    "harness/home.py": {"leaderboard.competitions", "leaderboard.database", "leaderboard.roster"},
+    "harness/versions.py": {"leaderboard.competitions", "leaderboard.database", "leaderboard.results"},
+    # One of several is needed, and which one is known only when it is asked for: a home or a server, the file that
+    # answers a question, the reader of a format, what staff do with a command that students have too.
+    "harness/cli/common.py": {
+        "harness.course.access", "harness.course.local", "harness.course.login", "harness.home", "tasks.homeworks",
+    },
+    "harness/cli/points.py": {"harness.cli.gradebook"},
+    "harness/course/local.py": {
+        f"harness.course.{name}" for name in ("boards", "catalogue", "handing_in", "limits", "points", "record")
+    },
+    "harness/course/remote.py": {"submissions.reader"},
+    "submissions/reader.py": {
+        f"submissions.{name}" for name in ("arrays", "episodes", "images", "lines", "models", "quiz", "table")
+    },
+}  # fmt: skip
+"""The modules of ours that functions import, by file; all others are imported at the top."""
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
 
@@ -142,6 +182,35 @@ def test_importing_a_module_loads_nothing_heavy(name: str) -> None:
             for one in (module, *(f"{module}.{part}" for part in inside)):
                 loaded |= allowed(f"{one.replace('.', '/')}.py")
             assert loaded <= allowed(name), f"{at(name, node)} imports {module} when it is loaded"
+
+
+def later(name: str) -> set[str]:
+    """The modules of ours that the functions of a file import."""
+    found = set()
+    for function in ast.walk(tree_of(name)):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for node in ast.walk(function):
+                modules = imported(node)
+                if isinstance(node, ast.ImportFrom):
+                    inside = [f"{node.module}.{alias.name}" for alias in node.names]
+                    ours = {one for one in inside if is_module(one)}
+                    modules = [*ours, *(modules if len(ours) < len(inside) else [])]
+                found |= {module for module in modules if module.split(".")[0] in PACKAGES}
+    return found
+
+
+def is_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_our_own_packages_are_imported_at_the_top_of_a_file(name: str) -> None:
+    assert later(name) == LATER.get(name, set()), f"{name}: import at the top, or give the reason in LATER"
+
+
+def test_no_file_is_gone_that_imports_later() -> None:
+    assert LATER.keys() <= set(FILES)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -232,6 +301,8 @@ PLANTED = {
     "import harness.cli.main\n": "imports_go_down",
     "from leaderboard import store\n": "imports_go_down",
     "def f() -> None:\n    import submissions\n": "imports_go_down",
+    "def f() -> None:\n    from tasks import errors\n": "imported_at_the_top",
+    "def f() -> None:\n    def g() -> None:\n        import tasks.errors\n": "imported_at_the_top",
     "import tasks.hw01_regression.starter\n": "imports_a_starter",
     "from tasks.hw01_regression import starter\n": "imports_a_starter",
     "import numpy\n": "loads_nothing_heavy",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.clocks import terms
 from harness.competition import (
     Competition,
     find_competition,
@@ -16,7 +17,7 @@ from harness.competition import (
 from harness.home import Home
 from harness.shown import Cut, mark
 from tasks.errors import UserError
-from tasks.homeworks import did_you_mean
+from tasks.homeworks import canonical, did_you_mean
 
 if TYPE_CHECKING:
     from leaderboard.acceptance import Terms
@@ -95,8 +96,6 @@ def find(home: Home, viewer: Viewer, hw: str, version: int | None = None) -> Com
 
 def canonical_or_empty(hw: str) -> str:
     """The canonical spelling of a name; empty if it is not a valid name."""
-    from tasks.homeworks import canonical
-
     try:
         return canonical(hw)
     except UserError:
@@ -123,8 +122,6 @@ def own_submission(home: Home, viewer: Viewer, database: Database, number: int) 
 
 
 def terms_of(home: Home, database: Database, competition: Competition, viewer: Viewer, now: datetime) -> Terms:
-    from harness.clocks import terms
-
     return terms(home, database, competition, participant_of(database, competition, viewer), now)
 
 
