@@ -18,6 +18,7 @@ from tasks.base import PRIVATE, PUBLIC, Answers, UserError
 from tasks.formats import Column, TableFormat, longest_text
 from tasks.metrics import Metric
 from tasks.named import NAMED, Named, Value
+from tasks.quiz import POINTS
 from tasks.runs import is_mask
 from tasks.solution import Solution, own_format, prediction_bound, read_solution
 
@@ -30,8 +31,6 @@ NARROWEST = 1e-9
 def named_metric(name: str, options: Mapping[str, Value] | None = None, columns: int = 1) -> Metric:
     """The metric of a name of `NAMED` with these options, else its defaults; or "points" of a quiz."""
     if name == "points":
-        from tasks.quiz import POINTS
-
         return POINTS
     named = NAMED[name]
     return named.metric(named.read_options(()) | dict(options or {}), columns)

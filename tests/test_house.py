@@ -59,13 +59,13 @@ LIGHT_ENOUGH = (
 LATER = {
     # The file loads numpy, Pillow, torch or gymnasium at its top, which most callers do without.
     "baselines/students.py": {"tasks.hw13_compression.official", "tasks.hw13_compression.world"},
-    "harness/answers.py": {"leaderboard.receipts", "tasks.kaggle", "tasks.solution"},  # receipts: as below
-    "harness/build.py": {"tasks.kaggle", "tasks.leaks", "tasks.samples", "tasks.solution"},
+    "harness/answers.py": {"leaderboard.receipts", "tasks.kaggle", "tasks.own"},  # receipts: as below
+    "harness/build.py": {"tasks.kaggle", "tasks.leaks", "tasks.own", "tasks.samples"},
     "harness/cli/causes.py": {"tasks.hw09_explainable.judge"},
     "harness/cli/training.py": {"baselines.common"},
     "harness/grading/grader.py": {"tasks.kaggle"},
     "harness/grading/scoring.py": {"tasks.kaggle"},
-    "harness/plans.py": {"tasks.kaggle", "tasks.solution"},
+    "harness/plans.py": {"tasks.kaggle", "tasks.own", "tasks.solution"},
     "harness/show.py": {"tasks.hw12_reinforcement.judge", "tasks.speech"},
     "harness/sweep.py": {"baselines.common", "harness.grading.cluster"},
     "tasks/hw09_explainable/world.py": {"tasks.hw09_explainable.network"},
@@ -86,7 +86,7 @@ LATER = {
     "harness/cli/common.py": {
         "harness.course.access", "harness.course.local", "harness.course.login", "harness.home", "tasks.homeworks",
     },
-    "harness/cli/points.py": {"harness.cli.gradebook"},
+    "harness/cli/points.py": {"harness.cli.entered", "harness.cli.gradebook"},
     "harness/course/local.py": {
         f"harness.course.{name}" for name in ("boards", "catalogue", "handing_in", "limits", "points", "record")
     },
