@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 from harness.clocks import last_instant
 from harness.home import local
+from tasks.metric_code import PREFIX, read_arguments
 from tasks.quiz import POINTS, read_key, sample, sheet
 
 Step = Callable[[str], None]
@@ -125,7 +126,6 @@ def plan_own(
     invalid arguments or files.
     """
     from tasks.kaggle import score_file
-    from tasks.metric_code import PREFIX, read_arguments
     from tasks.own import fitted
     from tasks.samples import table_of
     from tasks.solution import own_format, read_sample, read_solution

@@ -59,13 +59,12 @@ LIGHT_ENOUGH = (
 LATER = {
     # The file loads numpy, Pillow, torch or gymnasium at its top, which most callers do without.
     "baselines/students.py": {"tasks.hw13_compression.official", "tasks.hw13_compression.world"},
-    "harness/answers.py": {"leaderboard.receipts", "tasks.kaggle", "tasks.own"},  # receipts: as below
     "harness/build.py": {"tasks.kaggle", "tasks.leaks", "tasks.own", "tasks.samples"},
     "harness/cli/causes.py": {"tasks.hw09_explainable.judge"},
     "harness/cli/training.py": {"baselines.common"},
     "harness/grading/grader.py": {"tasks.kaggle"},
     "harness/grading/scoring.py": {"tasks.kaggle"},
-    "harness/plans.py": {"tasks.kaggle", "tasks.own", "tasks.solution"},
+    "harness/plans.py": {"tasks.kaggle", "tasks.own", "tasks.samples", "tasks.solution"},
     "harness/show.py": {"tasks.hw12_reinforcement.judge", "tasks.speech"},
     "harness/sweep.py": {"baselines.common", "harness.grading.cluster"},
     "tasks/hw09_explainable/world.py": {"tasks.hw09_explainable.network"},
@@ -75,7 +74,8 @@ LATER = {
     "harness/cli/cluster.py": {"harness.grading.cluster"},
     "harness/cli/serve.py": {"harness.server.pages"},
     "harness/server/run.py": {"harness.server.pages"},
-    # `check` and a client pass here, and need no database.
+    # `check` and a client pass here, and need no database, nor what a metric file needs.
+    "harness/answers.py": {"leaderboard.receipts", "tasks.kaggle", "tasks.metric_code", "tasks.own"},
     "harness/clocks.py": {f"leaderboard.{name}" for name in ("acceptance", "adjustments", "competitions", "records")},
     "harness/competition.py": {"leaderboard.competitions"},
     "harness/course/access.py": {"leaderboard.records", "leaderboard.roster", "leaderboard.verifications"},
