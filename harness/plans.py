@@ -11,25 +11,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.clocks import last_instant
 from harness.competition import (
     SOLUTION,
 )
 from harness.extras import NO_EXTRAS, Extras, checked_title, named_as, read_bars, read_sheet
-from harness.home import Home, check_free
+from harness.home import Home, check_free, local
 from tasks.base import Bar, Edition, Judge, Made, Rules, UserError
 from tasks.formats import Format
 from tasks.homeworks import canonical, find_task, module_of, unknown
+from tasks.metric_code import PREFIX, read_arguments
 from tasks.named import find_named
+from tasks.quiz import POINTS, read_key, sample, sheet
 from tasks.streams import Streams
 
 if TYPE_CHECKING:
     from tasks.kaggle import ScoreFile
     from tasks.metrics import Metric
-
-from harness.clocks import last_instant
-from harness.home import local
-from tasks.metric_code import PREFIX, read_arguments
-from tasks.quiz import POINTS, read_key, sample, sheet
 
 Step = Callable[[str], None]
 
