@@ -70,6 +70,7 @@ LATER = {
     "tasks/hw09_explainable/world.py": {"tasks.hw09_explainable.network"},
     "tasks/hw12_reinforcement/judge.py": {"tasks.hw12_reinforcement.environment"},
     "tasks/quiz.py": {"tasks.solution"},
+    "tasks/runs.py": {"tasks.boards"},
     # It needs an extra that may not be installed: Ray, or the server's packages.
     "harness/cli/cluster.py": {"harness.grading.cluster"},
     "harness/cli/serve.py": {"harness.server.pages"},
