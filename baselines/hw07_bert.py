@@ -223,10 +223,7 @@ def scores(
 
 
 def best_span(config: Config, found: Sequence[tuple[Window, Tensor]]) -> str:
-    """The answer of the window with the best start and end.
-
-    Without `longest` both are chosen alone, and an end before the start gives nothing, as in the sample code.
-    """
+    """The answer of the best window; without `longest` start and end are chosen alone, as in the sample code."""
     best, answer = -float("inf"), ""
     for window, (start, end) in found:
         if config.longest:

@@ -197,9 +197,8 @@ class Networks(nn.Module):
 def domain_loss(head: nn.Module, source: torch.Tensor, target: torch.Tensor, weight: float) -> torch.Tensor:
     """How badly the head tells the domains of reversed features apart."""
     turned = Reversal.apply(torch.cat([source, target]), weight)  # type: ignore[no-untyped-call]
-    out = head(turned)[:, 0]
-    is_source = torch.arange(len(out), device=out.device) < len(source)
-    return functional.binary_cross_entropy_with_logits(out, is_source.float())
+    is_source = torch.arange(len(turned), device=turned.device) < len(source)
+    return functional.binary_cross_entropy_with_logits(head(turned)[:, 0], is_source.float())
 
 
 def teacher_loss(teacher: nn.Module, seen: torch.Tensor, out: torch.Tensor, confidence: float) -> torch.Tensor:

@@ -83,10 +83,7 @@ def settings(level: str, public: Path) -> Config:
 
 
 class Norm(nn.BatchNorm2d):
-    """Batch normalisation, with `support` by the first pictures' statistics alone (MetaBN: Bronskill and others, 2020).
-
-    So the class of a query does not depend on the other queries of its task.
-    """
+    """Batch normalisation by the first `support` pictures alone, by no query (MetaBN, Bronskill and others, 2020)."""
 
     support = 0
 

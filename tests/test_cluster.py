@@ -104,15 +104,14 @@ import sys
 from ray.cluster_utils import Cluster
 node = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 made = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
-for _ in range(2):
-    made.add_node(**node)
+nodes = [made.add_node(**node) for _ in range(2)]
 made.wait_for_nodes(timeout=120)
 print("at", made.address, flush=True)
 for line in sys.stdin:
     if line.strip():
-        made.add_node(**node, env_vars={"PYTHONPATH": line.strip()})
+        nodes.append(made.add_node(**node, env_vars={"PYTHONPATH": line.strip()}))
     else:
-        made.remove_node(made.list_all_nodes()[-1], allow_graceful=False)
+        made.remove_node(nodes.pop(), allow_graceful=False)
     print("at", made.address, flush=True)
 made.shutdown()
 """
@@ -305,12 +304,42 @@ def test_a_node_with_other_code_is_named_and_nothing_is_graded(home: Home, clust
 
 
 @pytest.mark.slow
+def test_a_node_with_other_code_that_joins_later_grades_nothing_and_is_named(
+    home: Home, cluster: Nodes, tmp_path: Path
+) -> None:
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / "other" / package, ignore=shutil.ignore_patterns("__pycache__"))
+    changed = tmp_path / "other" / "harness" / "grading" / "alone.py"
+    wrong = changed.read_text().replace("    return values\n\n\ndef serve", "    return {}\n\n\ndef serve")
+    assert wrong != changed.read_text()
+    changed.write_text(wrong)  # what it sent would be no answer, and count against the file
+    log = tmp_path / "log"
+    for number in range(60):
+        hand_in(home, "odd", odd(number), f"s{number}")
+    process = driver(home, cluster, log)
+    try:
+        wait_until(home, 55, 200, log)
+        cluster.add_one(tmp_path / "other")
+        for number in range(60, 90):
+            hand_in(home, "odd", odd(number), f"s{number}")
+        until = time.monotonic() + 120
+        while "has lhy-grade" not in log.read_text():
+            assert time.monotonic() < until, log.read_text()[-3000:]
+            time.sleep(0.2)
+        cluster.kill_one()
+        wait_until(home, 0, 200, log)
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0, log.read_text()[-3000:]
+    assert "failed" not in log.read_text()
+    books_balance(home)
+
+
+@pytest.mark.slow
 def test_a_driver_that_joins_while_a_node_dies_grades_all(home: Home, cluster: Nodes, tmp_path: Path) -> None:
     log = tmp_path / "log"
     for number in range(12):
-        hand_in(
-            home, "odd", f"id,y\n0,{number}\n".encode() + b"".join(b"%d,1\n" % n for n in range(1, 20)), f"s{number}"
-        )
+        hand_in(home, "odd", odd(number), f"s{number}")
     cluster.add_one(ROOT)
     cluster.kill_one()
     process = driver(home, cluster, log)

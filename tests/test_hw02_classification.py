@@ -94,6 +94,7 @@ def take(source: Path, public: Path, layout: Layout, seed: int = 0) -> Made:
 def refused(source: Path, public: Path, layout: Layout) -> str:
     with pytest.raises(UserError) as error:
         take(source, public, layout)
+    assert error.value.code.startswith("E_SOURCE"), error.value.code
     assert not list(public.iterdir())
     return str(error.value)
 

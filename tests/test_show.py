@@ -63,6 +63,12 @@ def passages(folder: Path) -> None:
     (folder / "hw7_train.json").write_text(text, encoding="utf-8")
 
 
+def speakers(folder: Path) -> None:
+    np.save(folder / "features.npy", np.random.default_rng(3).normal(size=(5 * 60, 40)).astype(np.float16))
+    spoken = {f"id{at}": [{"offset": 60 * at, "mel_len": 60}] for at in range(5)}
+    (folder / "metadata.json").write_text(json.dumps({"n_mels": 40, "speakers": spoken}))
+
+
 def strangers(folder: Path) -> None:
     (folder / "data").mkdir()
     for name in ("trainingset.npy", "testingset.npy"):
@@ -111,6 +117,7 @@ MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW2": ("hw02", sounds),
     "HW3": ("hw03", dishes),
     "HW3 of 2022": ("hw03", dishes_2022),
+    "HW4": ("hw04", speakers),
     "HW5": ("hw05", talks),
     "HW6": ("hw06", lambda folder: pictures(folder, [f"faces/{number}.jpg" for number in range(50)])),
     "HW7": ("hw07", passages),
@@ -123,6 +130,12 @@ MADE: dict[str, tuple[str, Callable[[Path], object]]] = {
     "HW15": ("hw15", characters),
     "HW12": ("hw12", lambda folder: (folder / "episodes.csv").write_text("episode,seed\n0,5\n1,6\n")),
 }
+
+
+def test_every_homework_with_a_picture_is_drawn_here() -> None:
+    assert {homework for homework, _ in MADE.values()} == set(show.SEEN) - {"hw01"}, (
+        "HW1's is drawn from a whole course"
+    )
 
 
 @pytest.mark.parametrize("name", MADE)

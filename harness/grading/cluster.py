@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,23 @@ RETRIES = 3
 """How often Ray starts a training anew whose node is gone; it goes on after its last checkpoint."""
 
 _grader = Program()
+_same: set[str] = set()
+"""The nodes that have what this process has."""
 
 
-def grade_file(request: bytes, seconds: float) -> dict[str, Any]:
-    """The plain values of one grading, in a process of Ray: its own program reads the file and has the limits."""
-    return _grader.ask(request, seconds)
+def grade_file(request: bytes, seconds: float, wanted: Mapping[str, str]) -> dict[str, Any] | None:
+    """The plain values of one grading, in a process of Ray: its own program reads the file and has the limits.
+
+    None on a node that has something else than `wanted`: it joined after the others were asked.
+    """
+    return _grader.ask(request, seconds) if own() == wanted else None
+
+
+def train_there(wanted: Mapping[str, str], function: Callable[..., Any], job: Mapping[str, Any]) -> Any:
+    """A training, in a process of Ray. Raises UserError on a node that has something else than `wanted`."""
+    if own() != wanted:
+        raise UserError(f"the node {socket.gethostname()} has other code or packages: every node needs the same.")
+    return function(**job)
 
 
 def installed() -> dict[str, str]:
@@ -69,6 +82,12 @@ def installed() -> dict[str, str]:
         "lhy-grade": code.hexdigest()[:16],
     }
     return found | {each.name: each.version for each in metadata.distributions() if each.name in NUMBERS}
+
+
+@lru_cache(maxsize=1)
+def own() -> dict[str, str]:
+    """What this process has, which it loaded once."""
+    return installed()
 
 
 NUMBERS = ("ray", "numpy", "pillow", "polars", "torch", "scikit-learn", "scipy", "pandas", "onnx", "onnxruntime")
@@ -91,8 +110,13 @@ def connect(address: str) -> None:
     except (RayError, OSError, RuntimeError, OverflowError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"cannot join a Ray cluster at {address}: {reason}", exit_code=7) from None
-    here = installed()
-    asked = {node: (host, _on(node)) for node, host in _alive().items()}
+    check_nodes()
+
+
+def check_nodes() -> None:
+    """Asks the nodes that were not asked yet what they have. Raises UserError for one that has something else."""
+    here, alive = own(), _alive()
+    asked = {node: (host, _on(node)) for node, host in alive.items() if node not in _same}
     for node, (host, answer) in asked.items():
         try:
             found = ray.get(answer)
@@ -106,6 +130,7 @@ def connect(address: str) -> None:
                 f"the node {host} has {name} {found.get(name) or 'not'}, this machine has"
                 f" {here.get(name) or 'not'}: every node needs the same."
             )
+        _same.add(node)
 
 
 def _alive() -> dict[str, str]:
@@ -150,7 +175,11 @@ class Cluster:
     running: dict[Any, Running] = field(default_factory=dict)
 
     def fill(self, database: Database, clock: Callable[[], datetime]) -> None:
-        """Leases submissions for the processors that are free, and hands them to Ray."""
+        """Leases submissions for the processors that are free, and hands them to Ray.
+
+        Raises UserError for a node that joined and differs.
+        """
+        check_nodes()
         while len(self.running) < slots():
             lease = next_lease(self.worker, database, clock)
             if lease is None:
@@ -159,7 +188,7 @@ class Cluster:
             versions = (secret.data_version, secret.metric_version)
             request = request_of(self.worker.home.root, secret.competition, versions, lease.sha256, limits)
             task = ray.remote(max_retries=0)(grade_file).options(**needs(secret, limits))
-            self.running[task.remote(request, limits.seconds)] = Running(lease, secret)
+            self.running[task.remote(request, limits.seconds, own())] = Running(lease, secret)
 
     def collect(self, database: Database, clock: Callable[[], datetime]) -> None:
         """Records what has ended, and takes back the leases of what was lost or has run out."""
@@ -173,6 +202,9 @@ class Cluster:
                 values = ray.get(reference)
             except RayError as error:
                 self.lost(database, one, type(error).__name__)
+                continue
+            if values is None:
+                queue.give_back(database, one.lease)
                 continue
             settle_lease(self.worker, database, one.secret, one.lease, answer_of(values), clock())
         for reference, one in list(self.running.items()):
@@ -232,8 +264,8 @@ def each(function: Callable[..., Any], jobs: list[Mapping[str, Any]], gpus: floa
 
     Each takes one processor and `gpus`, and is started anew up to `RETRIES` times if its node is gone.
     """
-    task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(function)
-    running = {task.remote(**job): number for number, job in enumerate(jobs)}
+    task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(train_there)
+    running = {task.remote(own(), function, dict(job)): number for number, job in enumerate(jobs)}
     while running:
         (reference,), _ = ray.wait(list(running), num_returns=1)
         number = running.pop(reference)
