@@ -170,20 +170,25 @@ def held(db: Database, now: datetime) -> list[Lease]:
     return [made(Lease, row) for row in rows]
 
 
+def newest(db: Database) -> int:
+    """The number of the last submission; 0 where there is none. It asks without the writers' lock."""
+    return int(db.value("SELECT max(id) FROM submissions") or 0)
+
+
 def settled(db: Database, versions: Versions, after: int = 0) -> int:
     """The largest number up to which no submission of these versions can wait again; at least `after`.
 
     The search for work then skips the graded ones of a whole term. Failed ones count as settled.
     """
     with db.reading():  # later arrivals are not seen here, and so not settled
-        newest = db.value("SELECT max(id) FROM submissions")
+        last = newest(db)
         text, values = _open(db, versions)
         first = db.value(
             f"SELECT s.id {text} AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.submission_id = s.id "
             "AND l.failed_code IS NOT NULL) ORDER BY s.id LIMIT :page",
             after=after, page=1, **values,
         )  # fmt: skip
-    return max(after, int(first) - 1 if first else int(newest or 0))
+    return max(after, int(first) - 1 if first else last)
 
 
 def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> list[int]:

@@ -23,6 +23,7 @@ from click.testing import CliRunner, Result
 from harness.cli.main import cli
 from harness.competition import find_competition
 from harness.grading.accept import accept_file
+from harness.grading.worker import refuse_shared_disk
 from harness.home import Home, open_home
 from leaderboard import queue, results
 from leaderboard.acceptance import Upload
@@ -61,8 +62,6 @@ def call(home: Home, *words: str, exit_code: int = 0) -> Result:
 
 
 def test_a_sqlite_database_on_a_disk_of_several_machines_is_refused(tmp_path: Path) -> None:
-    from harness.grading.cluster import refuse_shared_disk
-
     shared = f"/dev/vda / ext4 rw 0 0\nserver:/homes {tmp_path} nfs4 rw 0 0\n"
     with pytest.raises(UserError, match=r"SQLite database on a disk of several machines \(nfs4\)"):
         refuse_shared_disk(Home(tmp_path, {}), shared)

@@ -95,7 +95,7 @@ def extend(
     end: datetime | None = None
     if until is not None or hours is not None:
         if closes is None:
-            raise UserError(f"{competition.name} has no deadline in config.toml, so there is nothing to extend.")
+            raise UserError(f"{competition.name} has no deadline, so there is nothing to extend.")
         end = (
             last_instant(until, "--until")
             if until is not None

@@ -16,6 +16,7 @@ from harness.cli import common
 from harness.cli.cluster import join_cluster
 from harness.cli.output import say
 from harness.competition import find_competition, prepared
+from harness.grading.worker import refuse_shared_disk
 from harness.server.run import (
     FIRST,
     allow_connections,
@@ -94,13 +95,12 @@ def worker(address: str | None) -> None:
     if os.name != "posix":
         raise UserError("grading workers need Linux, macOS or another POSIX system.")
     home = common.find_home()
-    settings = read_settings(home)
+    settings, mounts = read_settings(home), Path("/proc/self/mounts")
+    refuse_shared_disk(home, mounts.read_text(encoding="utf-8") if mounts.exists() else "")
     if address is None:
         run_worker(home, settings, None)
         return
-    cluster, mounts = join_cluster(address), Path("/proc/self/mounts")
-    cluster.refuse_shared_disk(home, mounts.read_text(encoding="utf-8") if mounts.exists() else "")
-    run_worker(home, settings, None, cluster.run)
+    run_worker(home, settings, None, join_cluster(address).run)
 
 
 def first_login(home: Home, now: datetime) -> str | None:

@@ -29,7 +29,6 @@ from harness.answers import Secret
 from harness.grading.alone import Program, request_of
 from harness.grading.grader import answer_of
 from harness.grading.worker import IDLE_SECONDS, TROUBLE_SECONDS, Worker, next_lease, reclaim, settle_lease
-from harness.home import Home
 from leaderboard import queue
 from leaderboard.database import Database
 from leaderboard.queue import Lease
@@ -38,12 +37,6 @@ from tasks.errors import UserError
 
 PACKAGES = ("baselines", "harness", "leaderboard", "submissions", "tasks")
 """Our own code, which must be the same on every node, to the byte."""
-
-SHARED_DISKS = (
-    "9p", "afs", "beegfs", "ceph", "cifs", "gpfs", "lustre", "nfs", "nfs4", "panfs", "smb3", "smbfs", "fuse.sshfs",
-    "fuse.glusterfs", "fuse.ceph", "fuse.juicefs",
-)  # fmt: skip
-"""File systems of several machines, on which the locks of SQLite do not hold."""
 
 CONNECT_SECONDS = 5.0
 
@@ -142,21 +135,6 @@ def _alive() -> dict[str, str]:
 def _on(node: str) -> Any:
     place = NodeAffinitySchedulingStrategy(node, soft=False)
     return ray.remote(num_cpus=0)(installed).options(scheduling_strategy=place).remote()
-
-
-def refuse_shared_disk(home: Home, mounts: str) -> None:
-    """Raises UserError for a SQLite database on a disk of several machines; `mounts` is /proc/self/mounts."""
-    kind, _, place = home.database_url.partition(":///")
-    if kind != "sqlite":
-        return
-    path = Path(place).absolute()
-    places = [line.split()[1:3] for line in mounts.splitlines()]
-    kind = max(((len(place), kind) for place, kind in places if path.is_relative_to(place)), default=(0, ""))[1]
-    if kind in SHARED_DISKS:
-        raise UserError(
-            f"{path} is a SQLite database on a disk of several machines ({kind}), where its locks do not hold. Use"
-            " PostgreSQL (`database` in config.toml), or keep the home on a disk of this machine."
-        )
 
 
 @dataclass

@@ -51,7 +51,7 @@ def drop_refused(home: Home, database: Database, submission: int | None = None) 
 
 
 def problems_json(error: SubmissionError) -> str:
-    """The problems of a file, as the JSON that `store.reject` stores for its owner."""
+    """The problems of a file, as the JSON that `acceptance.reject` stores for its owner."""
     return _json({"problems": [problem._asdict() for problem in error.problems], "total": error.total})
 
 

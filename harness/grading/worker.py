@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.answers import Secret, read_secret
@@ -46,6 +47,12 @@ IDLE_SECONDS = 0.25
 
 TROUBLE_SECONDS = 5.0
 """How long a worker waits after the database or the answers could not be read."""
+
+SHARED_DISKS = (
+    "9p", "afs", "beegfs", "ceph", "cifs", "gpfs", "lustre", "nfs", "nfs4", "panfs", "smb3", "smbfs", "fuse.sshfs",
+    "fuse.glusterfs", "fuse.ceph", "fuse.juicefs",
+)  # fmt: skip
+"""File systems of several machines, on which the locks of SQLite do not hold."""
 
 
 @dataclass
@@ -79,6 +86,21 @@ def new_worker(home: Home, limits: Limits, log: Callable[[str], None]) -> Worker
 
 def _host() -> str:
     return socket.gethostname()[:40]
+
+
+def refuse_shared_disk(home: Home, mounts: str) -> None:
+    """Raises UserError for a SQLite database on a disk of several machines; `mounts` is /proc/self/mounts."""
+    kind, _, place = home.database_url.partition(":///")
+    if kind != "sqlite":
+        return
+    path = Path(place).absolute()
+    places = [line.split()[1:3] for line in mounts.splitlines()]
+    kind = max(((len(place), kind) for place, kind in places if path.is_relative_to(place)), default=(0, ""))[1]
+    if kind in SHARED_DISKS:
+        raise UserError(
+            f"{path} is a SQLite database on a disk of several machines ({kind}), where its locks do not hold. Use"
+            " PostgreSQL (`database` in config.toml), or keep the home on a disk of this machine."
+        )
 
 
 def run(worker: Worker, clock: Callable[[], datetime], stopped: Callable[[], bool]) -> None:
@@ -170,7 +192,7 @@ def settle_lease(
 def next_lease(worker: Worker, database: Database, clock: Callable[[], datetime]) -> Lease | None:
     """The lease of the next submission that waits and whose answers are here; None if there is none."""
     refresh(worker)
-    if (database.value("SELECT max(id) FROM submissions") or 0) <= worker.settled:
+    if queue.newest(database) <= worker.settled:
         return None  # checked without taking the writers' lock
     length = timedelta(seconds=worker.limits.seconds) + MARGIN
     lease = queue.lease(database, worker.versions, worker.name, clock(), length, worker.settled)
