@@ -247,6 +247,20 @@ def test_a_question_that_does_not_fit_its_paragraph_is_named_without_its_answer(
     assert not list((tmp_path / "public").iterdir())
 
 
+def test_all_questions_that_do_not_fit_are_named_at_once(tmp_path: Path) -> None:
+    source = given(tmp_path / "given")
+    data = json.loads((source / TRAIN_FILE).read_text(encoding="utf-8"))
+    for at in range(2, 26):
+        data["questions"][at]["answer_end"] = 5000 + at
+    (source / TRAIN_FILE).write_text(json.dumps(data))
+    with pytest.raises(UserError) as caught:
+        take("2022", source, tmp_path / "public")
+    told = str(caught.value)
+    assert all(f"question {at}: expected an answer within" in told for at in range(2, 22))
+    assert "… and 4 more" in told
+    assert not list((tmp_path / "public").iterdir())
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"questions": [], "paragraphs": 3}', '{"questions": [3], "paragraphs": []}']
 )

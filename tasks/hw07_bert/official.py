@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Made
+from tasks.base import Made, UserError
 from tasks.groups import Linked
 from tasks.hw07_bert import DEV_FILE, TEST_FILE, TRAIN_FILE, YEARS
 from tasks.hw07_bert.story import Question
@@ -33,6 +33,8 @@ SHARE = 4  # one of so many becomes hidden
 DEV = 10  # of the rest, one of so many validates where the source has no dev file
 PIECE, SAME = 8, 0.2
 """Two paragraphs are the same where the shorter one shares this part of its pieces of so many characters."""
+SHOWN = 20
+"""The most problems of a file that are listed."""
 FIELDS = ("id", "paragraph_id", "question_text", "answer_text", "answer_start", "answer_end")
 
 
@@ -53,21 +55,32 @@ def read_course(source: Source, path: str) -> list[tuple[str, tuple[Question, ..
     if not all(isinstance(text, str) for text in texts):
         raise refused(f"{where}: expected paragraphs of text; found other values.")
     asked: list[list[Question]] = [[] for _ in texts]
+    problems = []
     for at, one in enumerate(questions):
-        here = f"{where}, question {at}"
-        if not isinstance(one, dict) or not set(FIELDS) <= set(one):
-            raise refused(f"{here}: expected the fields {', '.join(FIELDS)}.")
-        place, start, end, answer = (
-            one[name] for name in ("paragraph_id", "answer_start", "answer_end", "answer_text")
-        )
-        if not all(type(number) is int for number in (place, start, end)) or not isinstance(answer, str):
-            raise refused(f"{here}: expected a paragraph's number, an answer, and where it begins and ends.")
-        if not 0 <= place < len(texts):
-            raise refused(f"{here}: expected a paragraph_id from 0 to {len(texts) - 1}; found {place}.")
-        if not isinstance(one["question_text"], str):
-            raise refused(f"{here}: expected a text as question_text.")
-        asked[place].append(_question(here, texts[place], one["question_text"], (answer,), start, end))
+        try:
+            place, question = _asked(f"{where}, question {at}", one, texts)
+        except UserError as error:
+            problems.append(str(error))
+        else:
+            asked[place].append(question)
+    if problems:
+        more = [f"… and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+        raise refused("\n".join([*problems[:SHOWN], *more]))
     return [(text, tuple(found)) for text, found in zip(texts, asked, strict=True) if found]
+
+
+def _asked(where: str, one: Any, texts: list[str]) -> tuple[int, Question]:
+    """The number of a question's paragraph, and the question. Raises UserError."""
+    if not isinstance(one, dict) or not set(FIELDS) <= set(one):
+        raise refused(f"{where}: expected the fields {', '.join(FIELDS)}.")
+    place, start, end, answer = (one[name] for name in ("paragraph_id", "answer_start", "answer_end", "answer_text"))
+    if not all(type(number) is int for number in (place, start, end)) or not isinstance(answer, str):
+        raise refused(f"{where}: expected a paragraph's number, an answer, and where it begins and ends.")
+    if not 0 <= place < len(texts):
+        raise refused(f"{where}: expected a paragraph_id from 0 to {len(texts) - 1}; found {place}.")
+    if not isinstance(one["question_text"], str):
+        raise refused(f"{where}: expected a text as question_text.")
+    return place, _question(where, texts[place], one["question_text"], (answer,), start, end)
 
 
 def read_drcd(source: Source, path: str) -> list[tuple[str, tuple[Question, ...]]]:
