@@ -120,8 +120,7 @@ def plan_own(
 
     `metric` is a name of `tasks.named.NAMED`, with options NAME=VALUE in `metric_args`, or the path of a Python file
     with Kaggle's `score(solution, submission, row_id_column_name)`, which needs `higher_is_better`.
-    Raises UserError for
-    invalid arguments or files.
+    Raises UserError for invalid arguments or files.
     """
     from tasks.kaggle import score_file
     from tasks.own import fitted
