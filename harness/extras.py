@@ -42,7 +42,8 @@ class Extras:
     """The options of `lhy-grade new` beside data and metric; None and () where they are left out.
 
     `bars` are texts NAME=PUBLIC[/PRIVATE][:POINTS[/PRIVATE POINTS]]. Without a private threshold the public one holds
-    on both boards, and without points a bar is worth 1 on each.
+    on both boards, and without points a bar is worth 1 on each. `group`, `strata` and `by_time` name columns of the
+    solution by which its split is drawn.
     """
 
     sheet: Path | None = None
@@ -51,6 +52,9 @@ class Extras:
     quota: int | None = None
     metric_name: str | None = None
     sample: Path | None = None
+    group: str | None = None
+    strata: str | None = None
+    by_time: str | None = None
 
     def rules(self, public_share: float) -> Rules:
         """The rules of the competition. Raises UserError for a deadline that cannot be read and an odd quota."""
@@ -69,8 +73,9 @@ class Extras:
             "sheet": sheet, "bar": list(self.bars) or None, "deadline": self.deadline, "quota": self.quota,
             "metric_name": self.metric_name,
             "sample": None if self.sample is None else hashlib.sha256(self.sample.read_bytes()).hexdigest(),
+            "group": self.group, "strata": self.strata, "by_time": self.by_time,
         }  # fmt: skip
-        return tuple((name, value) for name, value in values.items() if value is not None)
+        return tuple(values.items())
 
 
 NO_EXTRAS = Extras()

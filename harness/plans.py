@@ -126,6 +126,7 @@ def plan_own(
     from tasks.own import fitted
     from tasks.samples import table_of
     from tasks.solution import own_format, read_sample, read_solution
+    from tasks.split_columns import SplitColumns
 
     name = canonical(name)
     if find_task(name) is not None:
@@ -135,6 +136,7 @@ def plan_own(
         raise UserError(f"--public-share must be between 0 and 1, got {public_share}.")
     if public is not None and not public.is_dir():
         raise UserError(f"--public must be the folder of files for students; {public} is not a folder.")
+    split = SplitColumns(extras.group, extras.strata, extras.by_time, public_share)
     metric_file, options, given = None, {}, None
     if metric.endswith(".py"):
         if higher_is_better is None:
@@ -144,7 +146,7 @@ def plan_own(
             Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem, arguments=options
         )
         chosen = metric_file.metric
-        form, answers = own_format(read_solution(solution, empty=True), whole=False)
+        form, answers = own_format(read_solution(solution, empty=True, split=split), whole=False)
         if extras.sample is not None:
             form, cells = read_sample(extras.sample, solution, form)
             metric_file = replace(metric_file, sample=tuple(cells.items()))
@@ -154,7 +156,7 @@ def plan_own(
     else:
         named = find_named(metric)
         options = named.read_options(metric_args)
-        form, answers, chosen = fitted(solution, named, options)
+        form, answers, chosen = fitted(solution, named, options, split)
         if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
             raise UserError(f"{metric} has a fixed direction; leave out --higher-is-better and --lower-is-better.")
     chosen, title = named_as(chosen, extras.metric_name), checked_title(title, name)

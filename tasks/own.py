@@ -21,6 +21,7 @@ from tasks.named import NAMED, Named, Value
 from tasks.quiz import POINTS
 from tasks.runs import is_mask
 from tasks.solution import Solution, own_format, prediction_bound, read_solution
+from tasks.split_columns import NO_COLUMNS, SplitColumns
 
 MOST_LABELS = 1000
 NUMERIC = ("number", "size", "order", "gain", "binary", "probability")
@@ -36,13 +37,16 @@ def named_metric(name: str, options: Mapping[str, Value] | None = None, columns:
     return named.metric(named.read_options(()) | dict(options or {}), columns)
 
 
-def fitted(path: Path, named: Named, options: Mapping[str, Value]) -> tuple[TableFormat, Answers, Metric]:
+def fitted(
+    path: Path, named: Named, options: Mapping[str, Value], split: SplitColumns = NO_COLUMNS
+) -> tuple[TableFormat, Answers, Metric]:
     """Format, answers and metric of a competition with a metric by name, from its solution file.
 
-    The split of labels keeps the public share of each. Raises UserError for a solution that the metric cannot score,
-    with the column and line and what to do, never with the value of an answer.
+    The split of labels keeps the public share of each, unless other strata are named or groups mix labels. Raises
+    UserError for a solution that the metric cannot score, with the column and line and what to do, never with the value
+    of an answer.
     """
-    solution = read_solution(path, as_text=named.cells in ("words", "runs"), empty=named.cells == "runs")
+    solution = read_solution(path, as_text=named.cells in ("words", "runs"), empty=named.cells == "runs", split=split)
     form, answers = own_format(
         solution, numeric=named.cells in NUMERIC, bounded=named.cells in ("number", "size"),
         whole=named.cells != "probability",
@@ -54,7 +58,7 @@ def fitted(path: Path, named: Named, options: Mapping[str, Value]) -> tuple[Tabl
     _check(solution, named, options)
     columns = tuple(_column(column, answers.columns[column.name], named, options) for column in form.columns)
     form = replace(form, columns=columns)
-    if named.cells in ("binary", "probability", "label", "rating"):
+    if named.cells in ("binary", "probability", "label", "rating") and answers.strata is None:
         answers = replace(answers, strata=_strata(answers))
     return form, answers, named.metric(options, len(columns))
 
@@ -99,10 +103,14 @@ def _fits_a_cell(solution: Solution) -> None:
 
 
 def _strata(answers: Answers) -> NDArray[np.str_] | None:
-    """The combination of labels of each row; None where there are about as many as rows."""
+    """The combination of labels of each row; None where there are about as many as rows, or groups with several."""
     rows = ["\0".join(map(str, row)) for row in zip(*(side.tolist() for side in answers.columns.values()), strict=True)]
     one = len(answers.columns) == 1
     rows = [text.removesuffix(".0") for text in rows] if one else rows
+    if answers.groups is not None and len(set(zip(answers.groups.tolist(), rows, strict=True))) > len(
+        set(answers.groups.tolist())
+    ):
+        return None
     return np.array(rows) if one or 4 * len(set(rows)) <= len(rows) else None
 
 

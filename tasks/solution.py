@@ -1,6 +1,7 @@
 """The solution of your own competition in Kaggle's layout, and the format and the answers that it gives.
 
-It is a CSV of an id column, answer columns and an optional `Usage` column (Public, Private or Ignored).
+It is a CSV of an id column, answer columns and an optional `Usage` column (Public, Private or Ignored). Further columns
+may say how the split is drawn.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, UserError
 from tasks.formats import Column, TableFormat
+from tasks.split_columns import NO_COLUMNS, SplitColumns, with_split
 
 USAGES = {"ignored": IGNORED, "public": PUBLIC, "private": PRIVATE}
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
@@ -36,12 +38,20 @@ class Solution:
     lines: tuple[int, ...]
 
 
-def read_solution(path: Path, id_column: str | None = None, *, as_text: bool = False, empty: bool = False) -> Solution:
+def read_solution(
+    path: Path,
+    id_column: str | None = None,
+    *,
+    as_text: bool = False,
+    empty: bool = False,
+    split: SplitColumns = NO_COLUMNS,
+) -> Solution:
     """Reads a solution in Kaggle's layout; the first column holds the ids unless `id_column` names another.
 
     Ids are kept as text. An answer column is "int" where every cell is a plain whole number, "float" where every cell
     is a plain decimal number, else "text", and always with `as_text`; `0001`, `NA`, `inf` and `1_000` are text. With
-    `empty` an answer may be empty. Raises UserError with the line, never with the value of an answer.
+    `empty` an answer may be empty. The columns of `split` are no answers. Raises UserError with the line,
+    never with the value of an answer.
     """
     header, cells, lines = read_csv(path, "a solution CSV")
     usage_at = [at for at, name in enumerate(header) if name.lower() == "usage"]
@@ -50,10 +60,14 @@ def read_solution(path: Path, id_column: str | None = None, *, as_text: bool = F
     id_column = id_column or next(name for name in (*header, "") if name.lower() != "usage")
     if id_column not in header:
         raise UserError(f"{path.name}: expected an id column {id_column!r}; got the columns {', '.join(header)}.")
-    id_at = header.index(id_column)
-    answer_at = [at for at in range(len(header)) if at != id_at and at not in usage_at]
+    split.check(path, header, id_column, header[usage_at[0]] if usage_at else None)
+    id_at, drawn = header.index(id_column), split.options
+    answer_at = [
+        at for at in range(len(header)) if at != id_at and at not in usage_at and header[at] not in drawn.values()
+    ]
     if not answer_at:
-        raise UserError(f"{path.name}: expected at least one answer column next to {id_column!r}; found none.")
+        copy = f"; the column of {' and of '.join(drawn)} is none: copy an answer under another name" if drawn else ""
+        raise UserError(f"{path.name}: expected at least one answer column next to {id_column!r}; found none{copy}.")
 
     seen: dict[str, int] = {}
     for line, row in zip(lines, cells, strict=True):
@@ -75,7 +89,9 @@ def read_solution(path: Path, id_column: str | None = None, *, as_text: bool = F
         columns.append(Column(header[at], kind))
         values[header[at]] = _array(column, kind)
     usage = _usage(path, lines, [row[usage_at[0]] for row in cells]) if usage_at else None
-    return Solution(path, id_column, tuple(columns), Answers(tuple(seen), values, usage=usage), tuple(lines))
+    answers = Answers(tuple(seen), values, usage=usage)
+    by = {name: [row[header.index(name)] for row in cells] for name in drawn.values()}
+    return Solution(path, id_column, tuple(columns), with_split(answers, split, path, by, lines), tuple(lines))
 
 
 def read_csv(path: Path, what: str) -> tuple[list[str], list[list[str]], list[int]]:
@@ -175,8 +191,9 @@ def own_format(
     if bounded:
         most = {name: prediction_bound(column) for name, column in values.items()}
         columns = tuple(replace(c, minimum=-most[c.name], maximum=most[c.name]) for c in columns)
-    usage = solution.answers.usage
-    answers = Answers(_as_range(ids), values, usage=None if usage is None else usage[order])
+    sides = {name: getattr(solution.answers, name) for name in ("groups", "strata", "usage")}
+    sides = {name: None if side is None else side[order] for name, side in sides.items()}
+    answers = Answers(_as_range(ids), values, **sides)
     return TableFormat(solution.id, columns, answers.ids), answers
 
 

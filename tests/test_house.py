@@ -24,6 +24,7 @@ HEAVY = {
 }  # fmt: skip
 MAKERS = (
     "boards", "kaggle", "labels", "own", "pen", "pictures", "rankings", "regressions", "samples", "solution", "speech",
+    "split_columns",
     "hw01_regression/official", "hw01_regression/world", "hw02_classification/official", "hw02_classification/world",
     "hw03_cnn/dishes", "hw03_cnn/official", "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files",
     "hw04_self_attention/official", "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world",
@@ -64,7 +65,7 @@ LATER = {
     "harness/cli/training.py": {"baselines.common"},
     "harness/grading/grader.py": {"tasks.kaggle"},
     "harness/grading/scoring.py": {"tasks.kaggle"},
-    "harness/plans.py": {"tasks.kaggle", "tasks.own", "tasks.samples", "tasks.solution"},
+    "harness/plans.py": {"tasks.kaggle", "tasks.own", "tasks.samples", "tasks.solution", "tasks.split_columns"},
     "harness/show.py": {"tasks.hw12_reinforcement.judge", "tasks.speech"},
     "harness/sweep.py": {"baselines.common", "harness.grading.cluster"},
     "tasks/hw09_explainable/world.py": {"tasks.hw09_explainable.network"},

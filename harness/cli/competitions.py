@@ -136,6 +136,9 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 @click.option("--title", help="The title on the board.")
 @click.option("--higher-is-better/--lower-is-better", default=None, help="Which scores are better, for a metric file.")
 @click.option("--public-share", default=0.5, show_default=True, help="The public share of the rows, without Usage.")
+@click.option("--group", metavar="COLUMN", help="Rows with the same value stay on one side of the split.")
+@click.option("--strata", metavar="COLUMN", help="Each value gets the same public share.")
+@click.option("--by-time", metavar="COLUMN", help="The earliest rows are public, the later ones private.")
 @click.option("--new-data", is_flag=True, help="Replace the data; the old board stays readable.")
 @click.option("--reason", default="", metavar="TEXT", help="Why the data are replaced; kept in the log.")
 @click.option("--accept-leaks", is_flag=True, help="Continue even if a leak check finds something.")
@@ -158,6 +161,9 @@ def new(
     title: str | None,
     higher_is_better: bool | None,
     public_share: float,
+    group: str | None,
+    strata: str | None,
+    by_time: str | None,
     new_data: bool,
     reason: str,
     accept_leaks: bool,
@@ -173,7 +179,8 @@ def new(
     if quiz is not None:
         given = {"--solution": solution, "--metric": metric, "--public": public,
                  "--higher-is-better": higher_is_better, "--metric-arg": metric_args or None, "--quota": quota,
-                 "--sheet": sheet, "--bar": bars or None, "--metric-name": metric_name, "--sample": sample}  # fmt: skip
+                 "--sheet": sheet, "--bar": bars or None, "--metric-name": metric_name, "--sample": sample,
+                 "--group": group, "--strata": strata, "--by-time": by_time}  # fmt: skip
         if strange := [option for option, value in given.items() if value is not None]:
             raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
         key, now = Path(quiz), common.clock()
@@ -186,7 +193,7 @@ def new(
     if new_data or not home.public(canonical(competition)).exists():
         refuse_passed(deadline, common.clock())
     extras = Extras(Path(sheet) if sheet else None, bars, deadline, quota, metric_name,
-                    Path(sample) if sample else None)  # fmt: skip
+                    Path(sample) if sample else None, group, strata, by_time)  # fmt: skip
     plan = plans.plan_own(
         competition,
         Path(solution),
