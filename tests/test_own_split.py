@@ -78,7 +78,7 @@ def test_whole_groups_are_on_one_side_and_intervals_resample_them(tmp_path: Path
     answers = answers_of(tmp_path)
     assert list(answers.columns) == ["y"]
     sides: dict[str, set[int]] = {}
-    for group, side in told(answers.groups), told(answers.usage), strict=True):
+    for group, side in zip(told(answers.groups), told(answers.usage), strict=True):
         sides.setdefault(group, set()).add(side)
     assert all(len(side) == 1 for side in sides.values())
     assert set(sides) == {line.split(",")[2] for line in solution.splitlines()[1:]}
