@@ -11,7 +11,7 @@ from typing import Literal
 from leaderboard import events
 from leaderboard.database import Database
 from leaderboard.receipts import microseconds, rfc3339
-from leaderboard.roster import SELECT_PEOPLE, SELECT_PERSON, Person, known_person
+from leaderboard.roster import SELECT_PEOPLE, SELECT_PERSON, Person, known_person, people
 from leaderboard.rows import made
 from tasks.errors import UserError
 
@@ -135,6 +135,13 @@ def tokens(db: Database, key: str) -> list[Token]:
         f"SELECT {_TOKEN} FROM tokens t JOIN people p ON p.id = t.person_id WHERE p.key = :key ORDER BY t.id", key=key
     )
     return [made(Token, row) for row in rows]
+
+
+def tokens_of_all(db: Database) -> list[tuple[Token, Person]]:
+    """Everybody's tokens with their persons, in the order they were issued."""
+    persons = {person.id: person for person in people(db)}
+    rows = db.fetch(f"SELECT {_TOKEN} FROM tokens t ORDER BY t.id")
+    return [(token, persons[token.person_id]) for token in (made(Token, row) for row in rows)]
 
 
 def revoke_token(db: Database, token_id: int, actor: str, now: datetime, reason: str = "") -> bool:

@@ -86,7 +86,8 @@ LATER = {
     # One of several is needed, and which one is known only when it is asked for: a home or a server, the file that
     # answers a question, the reader of a format, what staff do with a command that students have too.
     "harness/cli/common.py": {
-        "harness.course.access", "harness.course.local", "harness.course.login", "harness.home", "tasks.homeworks",
+        "harness.course.access", "harness.course.local", "harness.course.local_desk", "harness.course.login",
+        "harness.course.remote_desk", "harness.home", "tasks.homeworks",
     },
     "harness/cli/points.py": {"harness.cli.entered", "harness.cli.gradebook"},
     "harness/course/local.py": {

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from harness.course import catalogue
-from harness.server import app, pages, rendering
+from harness.server import app, forms, rendering
 from harness.show import show
 from leaderboard import access_tokens, roster
 from tests import web
@@ -205,7 +205,7 @@ def test_an_error_of_ours_is_a_page_with_its_number_and_nothing_of_its_text(
         assert "ValueError in test_pages_made.py" in site.lines[-1]
         assert "forty" not in site.lines[-1]
     assert client.get("/api/v1/homeworks/hw1").json()["error"]["code"] == "E_INTERNAL"
-    monkeypatch.setattr(pages, "render", fail)
+    monkeypatch.setattr(forms, "render", fail)
     last = client.get("/homeworks/hw1/board")
     assert (last.status_code, last.json()["error"]["code"]) == (500, "E_INTERNAL")
     assert last.headers["content-security-policy"] == app.HEADERS["content-security-policy"]

@@ -89,6 +89,13 @@ TABLE = {
     "/gradebook": (SEE, NO, NO, OK, OK),
     "/gradebook?hw=hw1": (SEE, NO, NO, OK, OK),
     "/gradebook.csv": (SEE, NO, NO, OK, OK),
+    "/log": (SEE, NO, NO, OK, OK),
+    "/log?hw=hw1&by=b01&before=9": (SEE, NO, NO, OK, OK),
+    "/log?since=March": (SEE, NO, NO, 400, 400),
+    "/homeworks/hw1/extensions": (SEE, NO, NO, OK, OK),
+    "/homeworks/hw9/extensions": (SEE, NO, NO, GONE, GONE),
+    "/homeworks/hw1/parts": (SEE, NO, NO, OK, OK),
+    "/roster/tokens": (SEE, NO, NO, OK, OK),
     "/submissions/1": (SEE, OK, GONE, OK, OK),
     "/submissions/2": (SEE, GONE, GONE, OK, OK),
     "/submissions/99": (SEE, GONE, GONE, GONE, GONE),
@@ -183,7 +190,7 @@ class Reader(HTMLParser):
         for tag in ("h1", "main", "header", "footer", "title"):
             assert len([e for e in self.all(tag) if "svg" not in e.inside]) == 1, tag
         labels = {element.attributes["for"] for element in self.all("label")}
-        for element in [*self.all("input"), *self.all("progress")]:
+        for element in [*self.all("input"), *self.all("progress"), *self.all("select"), *self.all("textarea")]:
             kind = element.attributes.get("type")
             named = element.attributes.get("id") in labels or element.attributes.get("aria-label")
             assert kind == "hidden" or "hidden" in element.attributes or named, element
@@ -200,7 +207,10 @@ PAGES = (
     "/homeworks/hw01/board?private=true", "/homeworks/hw01/submit", "/homeworks/hw01/submissions", "/submissions/1",
     "/submissions/4", "/submissions/5", "/nothing",
 )  # fmt: skip
-STAFF = ("/homeworks/hw01/everyone", "/gradebook", "/gradebook?hw=hw01", "/homeworks/hw01/board")
+STAFF = (
+    "/homeworks/hw01/everyone", "/gradebook", "/gradebook?hw=hw01", "/homeworks/hw01/board", "/log", "/log?since=March",
+    "/homeworks/hw01/extensions", "/homeworks/hw01/parts", "/roster/tokens",
+)  # fmt: skip
 
 
 def entry(number: int, score: float | None, practice: bool = False) -> SubmissionRow:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from harness.course.desk import Desk
     from harness.course.remote import RemoteCourse
     from harness.course.types import Course
     from harness.home import Home
@@ -269,6 +270,21 @@ def source(name: str | None = None, *, named: bool = True) -> Course:
 
     home = find_home()
     return local.LocalCourse(home, access.owner(who(home, name) if named else ""), clock)
+
+
+def desk(name: str | None = None) -> Desk:
+    """What staff ask of the course, on a server or in a home folder; `name` is the value of --as."""
+    server = remote()
+    if server is not None:
+        if name is not None:
+            raise UserError("--as works only with a home folder; a server knows you by your login.")
+        from harness.course import remote_desk
+
+        return remote_desk.RemoteDesk(server)
+    from harness.course import access, local_desk
+
+    home = find_home()
+    return local_desk.LocalDesk(home, access.owner(who(home, name)), clock)
 
 
 def nothing_yet() -> str:

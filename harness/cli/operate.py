@@ -11,6 +11,7 @@ import click
 from harness.cli import common
 from harness.cli.entered import show_log
 from harness.competition import prepared
+from harness.course.desk import LogQuestion
 from harness.grading import audit as audits
 from harness.grading.accept import grade_pending
 from harness.grading.grader import grade_within
@@ -52,7 +53,8 @@ def audit() -> None:
 @common.command
 def log(homework: str | None, by: str | None, kind: str | None, since: str | None, last: int, format: Any) -> None:
     """Show what was done, by whom and why, oldest first."""
-    show_log(common.find_home(), format, homework, by, kind, since, last)
+    asked = LogQuestion(homework or "", by or "", kind or "", since or "", last=last)
+    show_log(common.desk(), format, asked)
 
 
 @audit.command()

@@ -53,7 +53,7 @@ def points(
 
         if homework is None or key is not None or file is not None:
             raise UserError("--list shows what was entered for one homework: lhy-grade points HW --list.")
-        show_parts(common.find_home(), homework, format)
+        show_parts(common.desk(), homework, format)
         return
     if key is None and file is None and reason is None and not yes:
         _show_own(homework, name, format)

@@ -63,10 +63,10 @@ def extend(
     """
     from datetime import UTC, date, timedelta
 
-    home, now = common.find_home(), common.clock()
     if listed:
-        show_extensions(home, homework, format)
+        show_extensions(common.desk(), homework, format)
         return
+    home, now = common.find_home(), common.clock()
     if reason is None:
         raise UserError("say why: --reason TEXT. It is kept in the log.")
     competition = find_competition(home, homework)

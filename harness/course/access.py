@@ -137,6 +137,20 @@ def require_login(viewer: Viewer) -> None:
         raise UserError("log in first: lhy-grade login URL", code="E_LOGIN", exit_code=6)
 
 
+def require_staff(viewer: Viewer, what: str) -> None:
+    """Raises UserError E_NOT_ALLOWED unless the viewer is staff; `what` is what only staff can do."""
+    require_login(viewer)
+    if not viewer.staff:
+        raise UserError(f"only course staff can {what}.", code="E_NOT_ALLOWED", exit_code=6)
+
+
+def require_instructor(viewer: Viewer, what: str) -> None:
+    """Raises UserError E_NOT_ALLOWED unless the viewer is an instructor."""
+    require_staff(viewer, what)
+    if viewer.role != "instructor":
+        raise UserError(f"only an instructor can {what}.", code="E_NOT_ALLOWED", exit_code=6)
+
+
 def require_write(viewer: Viewer) -> None:
     require_login(viewer)
     if viewer.scope == "read":

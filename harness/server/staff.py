@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import Response
 
-from harness.course import points
+from harness.course import entered, points
+from harness.course.desk import Extensions, Log, LogQuestion, Parts, PersonTokens
 from harness.course.types import Gradebook
 from harness.server.endpoints import DataVersion, HomeworkName, Unrevealed, answer, errors_of
 from harness.server.state import BASE, Who, server_of
@@ -20,6 +23,42 @@ def add_staff(api: FastAPI) -> None:
         server = server_of(request)
         asked = {"unrevealed": unrevealed, "now": server.clock()}
         return answer(await server.call(points.gradebook, server.home, login.viewer, None, **asked))
+
+    @api.get(f"{BASE}/log", response_model=Log, responses=errors)
+    async def log(
+        request: Request,
+        login: Who,
+        homework: Annotated[str, Query(max_length=60, description="Only what is about this homework.")] = "",
+        by: Annotated[str, Query(max_length=60, description="Only what this person or team did.")] = "",
+        kind: Annotated[str, Query(max_length=60, description="Only kinds with these words.")] = "",
+        since: Annotated[str, Query(max_length=40, description="Only from this day on, like 2027-03-26.")] = "",
+        before: Annotated[int, Query(ge=0, lt=2**62, description="Only events before this number.")] = 0,
+        last: Annotated[int, Query(ge=0, lt=2**31, description="The newest so many; 0: all.")] = 50,
+    ) -> Response:
+        """Staff: what was done, by whom and why."""
+        server = server_of(request)
+        asked = LogQuestion(homework, by, kind, since, before, last)
+        return answer(await server.call(entered.log, server.home, login.viewer, asked))
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/extensions", response_model=Extensions, responses=errors)
+    async def extensions(request: Request, login: Who, hw: HomeworkName) -> Response:
+        """Staff: all extensions of a homework."""
+        server = server_of(request)
+        return answer(await server.call(entered.extensions, server.home, login.viewer, hw))
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/parts", response_model=Parts, responses=errors)
+    async def parts(request: Request, login: Who, hw: HomeworkName) -> Response:
+        """Staff: the points of a homework that were given by hand."""
+        server = server_of(request)
+        return answer(await server.call(entered.parts, server.home, login.viewer, hw))
+
+    @api.get(f"{BASE}/roster/tokens", response_model=PersonTokens, responses=errors)
+    async def person_tokens(
+        request: Request, login: Who, person: Annotated[str | None, Query(max_length=60)] = None
+    ) -> Response:
+        """Staff: the tokens of everybody, or of one person, without their secrets."""
+        server = server_of(request)
+        return answer(await server.call(entered.person_tokens, server.home, login.viewer, person, server.clock()))
 
     @api.get(f"{BASE}/homeworks/{{hw}}/gradebook", response_model=Gradebook, responses=errors)
     async def gradebook(

@@ -1,0 +1,80 @@
+"""Shared by the pages: reading a form that was sent, and answering with a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from harness.server import auth, state, uploads
+from harness.server.rendering import Ask, Page, render
+from tasks.errors import UserError
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+Make = Callable[..., Page]
+Form = dict[str, list[str]]
+
+
+async def answer(request: Request, make: Make, *values: Any, login: auth.Login | None = None) -> Response:
+    """The page that `make` builds for the login of the request."""
+    server = state.server_of(request)
+    ask = ask_of(request, login or await state.find_login(request))
+    return await server.call(lambda: write(server, ask, make(ask, *values)))
+
+
+def ask_of(request: Request, login: auth.Login) -> Ask:
+    server = state.server_of(request)
+    return Ask(server.home, login.viewer, request.url.path, server.clock())
+
+
+async def ask_again(request: Request, status: int) -> Ask | None:
+    """The viewer of an error page; None where finding the login again is not an option."""
+    server = state.server_of(request)
+    cookie = request.cookies.get(auth.cookie_name(server.settings.secure))
+    if status in (401, 429) or status >= 500 or cookie is None:
+        return None
+    return ask_of(request, await server.call(auth.find_login, server.home, None, cookie, server.clock()))
+
+
+def write(server: state.Server, ask: Ask | None, page: Page) -> HTMLResponse:
+    """The HTTP response with a page."""
+    headers = {"content-security-policy": POLICY, "vary": "cookie"}
+    return HTMLResponse(render(server.home, ask, page), page.status, headers)
+
+
+def see(target: str) -> RedirectResponse:
+    return RedirectResponse(target, 303)
+
+
+async def read_post(request: Request, fields: int = 200, most: int = state.JSON_BYTES) -> tuple[Form, auth.Login]:
+    """The fields of a form and the login that sent it; the form must come from a page of this server.
+
+    It has so many fields and bytes at most.
+    """
+    auth.check_site(request, state.server_of(request).settings)
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+        raise UserError("expected a form of a page of this server (application/x-www-form-urlencoded).")
+    data = await uploads.read_body(request, most)
+    try:
+        form = parse_qs(data.decode("utf-8"), keep_blank_values=True, max_num_fields=fields)
+    except ValueError:
+        raise UserError("this form cannot be read; reload the page.") from None
+    return form, await state.find_login(request)
+
+
+def first(form: Form, name: str) -> str:
+    """The first value of a field, or an empty string."""
+    return form.get(name, [""])[0]
+
+
+def inside(target: str) -> str:
+    """The target if it is a path on this server, else "/"."""
+    parts = urlsplit(target)
+    inside = target.startswith("/") and not target.startswith("//") and target.isprintable() and "\\" not in target
+    return target if inside and not parts.netloc and not parts.scheme and not parts.path.startswith("/login") else "/"

@@ -1,0 +1,72 @@
+"""The pages of staff: their addresses and forms. What each shows is in `harness.server.staff_views`."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from harness.course import points
+from harness.course.desk import LogQuestion
+from harness.course.gradebook import gradebook_table
+from harness.server import staff_views, state, views
+from harness.server.forms import answer, read_post
+from harness.sheets import write_rows
+
+
+def add_staff_pages(api: FastAPI) -> None:
+    _add_board(api)
+    _add_lists(api)
+
+
+def _add_board(api: FastAPI) -> None:
+    @api.post("/homeworks/{hw}/board", include_in_schema=False)
+    async def _early_look(request: Request, hw: str) -> Response:
+        _, login = await read_post(request)
+        return await answer(request, views.board, hw, "", True, True, login=login)
+
+    @api.get("/homeworks/{hw}/everyone", include_in_schema=False)
+    async def _everyone(request: Request, hw: str, q: str = "", page: int = 1) -> Response:
+        return await answer(request, views.everyone, hw, q[:100], number(page))
+
+    @api.get("/gradebook", include_in_schema=False)
+    async def _gradebook(request: Request, hw: str = "", q: str = "", page: int = 1) -> Response:
+        return await answer(request, views.gradebook, hw[:60] or None, q[:100], number(page))
+
+    @api.get("/gradebook.csv", include_in_schema=False)
+    async def _gradebook_csv(request: Request, hw: str = "") -> Response:
+        server, login = state.server_of(request), await state.find_login(request)
+        book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+        text = write_rows(*gradebook_table(book, bool(hw)))
+        named = {"content-disposition": 'attachment; filename="gradebook.csv"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=named)
+
+
+def _add_lists(api: FastAPI) -> None:
+    @api.get("/log", include_in_schema=False)
+    async def _log(
+        request: Request, hw: str = "", by: str = "", kind: str = "", since: str = "", before: int = 0
+    ) -> Response:
+        asked = LogQuestion(hw[:60], by.strip()[:60], kind.strip()[:60], since.strip()[:40], clamped(before))
+        return await answer(request, staff_views.log, asked)
+
+    @api.get("/homeworks/{hw}/extensions", include_in_schema=False)
+    async def _extensions(request: Request, hw: str) -> Response:
+        return await answer(request, staff_views.extensions, hw)
+
+    @api.get("/homeworks/{hw}/parts", include_in_schema=False)
+    async def _parts(request: Request, hw: str) -> Response:
+        return await answer(request, staff_views.parts, hw)
+
+    @api.get("/roster/tokens", include_in_schema=False)
+    async def _tokens(request: Request, q: str = "", page: int = 1) -> Response:
+        return await answer(request, staff_views.tokens, q[:100], number(page))
+
+
+def number(page: int) -> int:
+    """The number of a page within what can be."""
+    return max(1, min(page, 10**6))
+
+
+def clamped(event: int) -> int:
+    """The number of an event that a database can hold."""
+    return max(0, min(event, 2**62))

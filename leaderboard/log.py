@@ -1,0 +1,29 @@
+"""The log as it is read: the newest events first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from leaderboard.database import Database
+from leaderboard.events import Event
+from leaderboard.receipts import microseconds
+from leaderboard.rows import made
+
+PAGE = 500
+
+
+def newest(db: Database, *, by: str = "", since: datetime | None = None, before: int = 0) -> Iterator[Event]:
+    """The events from the newest on, of one actor (empty: of all), since an instant, before a number (0: all)."""
+    last = before or 2**62
+    while True:
+        rows = db.fetch(
+            "SELECT seq, at, kind, actor, body, hash FROM events WHERE seq < :last AND at >= :since "
+            "AND (:actor = '' OR actor = :actor) ORDER BY seq DESC LIMIT :page",
+            last=last, since=0 if since is None else microseconds(since), actor=by, page=PAGE,
+        )  # fmt: skip
+        for row in rows:
+            yield made(Event, row)
+        if len(rows) < PAGE:
+            return
+        last = int(rows[-1]["seq"])
