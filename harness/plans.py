@@ -18,7 +18,7 @@ from harness.competition import (
 from harness.extras import NO_EXTRAS, Extras, checked_title, named_as, read_bars, read_sheet
 from harness.home import Home, check_free, local
 from tasks.base import Bar, Edition, Judge, Made, Rules, UserError
-from tasks.formats import Format
+from tasks.formats import Format, TableFormat
 from tasks.homeworks import canonical, find_task, module_of, unknown
 from tasks.metric_code import PREFIX, read_arguments
 from tasks.named import find_named
@@ -146,13 +146,19 @@ def plan_own(
             Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem, arguments=options
         )
         chosen = metric_file.metric
-        form, answers = own_format(read_solution(solution, empty=True, split=split), whole=False)
+        most = extras.most_rows
+        found = read_solution(solution, empty=True, split=split, most_rows=most)
+        form, answers = own_format(found, whole=False, most_rows=most)
+        if most > 1 and extras.sample is None:
+            raise UserError("--rows-per-id needs a sample submission that shows students the rows: add --sample FILE.")
         if extras.sample is not None:
             form, cells = read_sample(extras.sample, solution, form)
             metric_file = replace(metric_file, sample=tuple(cells.items()))
             given = table_of(form, cells)
     elif extras.sample is not None:
         raise UserError("--sample is for a metric file; a metric by name makes its own from the solution.")
+    elif extras.most_rows > 1:
+        raise UserError("--rows-per-id is for a metric file; a metric by name compares one row of each id.")
     else:
         named = find_named(metric)
         options = named.read_options(metric_args)
@@ -181,7 +187,7 @@ def plan_own(
         metrics=(chosen,),
         bars=read_bars(extras.bars, chosen),
         rules=extras.rules(public_share),
-        sheet=read_sheet(extras.sheet) if extras.sheet is not None else own_sheet(title, form.header, chosen),
+        sheet=read_sheet(extras.sheet) if extras.sheet is not None else own_sheet(title, form, chosen),
         make=make,
         metric=metric if metric_file is None else None,
         metric_file=metric_file,
@@ -198,10 +204,11 @@ def plan_own(
     )
 
 
-def own_sheet(title: str, header: Sequence[str], metric: Metric) -> str:
+def own_sheet(title: str, form: TableFormat, metric: Metric) -> str:
     """The page of an own competition for which none was given."""
+    rows = "one row" if form.most_rows == 1 else f"at most {form.most_rows:,} rows"
     return (
-        f"# {title}\n\nHand in a CSV with the header `{','.join(header)}` and one row for each id of"
+        f"# {title}\n\nHand in a CSV with the header `{','.join(form.header)}` and {rows} for each id of"
         f" `sample_submission.csv`.\nIt is scored by {metric.label}, where"
         f" {'higher' if metric.higher_is_better else 'lower'} is better.\n"
     )

@@ -20,6 +20,7 @@ class Ids:
         self.places = {name: place for place, name in enumerate(self.ids)}
         self.by_number = {name.lstrip("0") or "0": place for name, place in self.places.items() if _digits(name)}
         self.lines = [0] * len(self.ids)
+        self.most, self.rows = format.most_rows, [0] * len(self.ids)
         self.odd: dict[str, list[tuple[int, str, str]]] = {}  # code: (line, what was found, what was expected)
 
     def excuse(self, cells: Sequence[str], line: int) -> None:
@@ -36,10 +37,11 @@ class Ids:
             self.odd.setdefault(code, []).append((line, name, "" if place is None else self.ids[place]))
             if place is None:
                 return None
-        elif self.lines[place]:
+        elif self.rows[place] >= self.most or (self.most == 1 and self.lines[place]):
             self.odd.setdefault("E_ID_TWICE", []).append((line, name, f"{self.lines[place]:,}"))
             return None
         self.lines[place] = line
+        self.rows[place] += 1
         return place
 
     def _meaning(self, name: str) -> tuple[str, int | None]:
@@ -106,9 +108,10 @@ class Ids:
         if faults := self.odd.get("E_ID_TWICE"):
             line, name, earlier = faults[0]
             some = "1 row repeats an id" if len(faults) == 1 else f"{len(faults):,} rows repeat an id"
-            message = f"{some}, first: {clip(name)} on lines {earlier} and {line:,}; keep one row for each id."
+            keep = "one row" if self.most == 1 else f"at most {self.most:,} rows"
+            message = f"{some}, first: {clip(name)} on lines {earlier} and {line:,}; keep {keep} for each id."
             report.file("E_ID_TWICE", message, line, name)
-        if missing:
+        if missing and self.most == 1:
             some = "1 id is missing" if len(missing) == 1 else f"{len(missing):,} ids are missing"
             first = ", ".join(clip(name) for name in missing[:3])
             message = f"{some}, first: {first} (of {len(self.ids):,}; the file has {rows:,} rows)."

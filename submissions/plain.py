@@ -33,7 +33,7 @@ WORD = 8  # bytes of an id and its comma that are compared at once
 
 def read_plain(data: bytes, format: TableFormat) -> Columns | None:
     """The columns of a plain file, in the order of `format.ids`; None if it is not proven plain."""
-    if any(column.kind == "text" for column in format.columns):
+    if format.most_rows > 1 or any(column.kind == "text" for column in format.columns):
         return None
     start = data.find(b"\n", 0, MAX_HEADER) + 1
     header = data[:start].removeprefix(BOM)

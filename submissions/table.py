@@ -148,10 +148,12 @@ def _lines(text: str, format: TableFormat) -> list[str]:
     end = text.find("\n", len(text.rstrip(" \t\r\n")))  # the end of the last line that is not blank
     text = text if end < 0 else text[:end]
     rows = text.count("\n")
-    if rows > 4 * len(format.ids) + 1000:
+    if rows > 4 * len(format.ids) * format.most_rows + 1000:
         if any(year.rows == rows for year in format.years):
             _refuse_other_year(_header(first), text.split("\n")[1:], rows, format)
-        raise refusal("E_ROWS", f"the file has {rows:,} rows; expected {len(format.ids):,}.")
+        most = len(format.ids) * format.most_rows
+        expected = f"{most:,}" if format.most_rows == 1 else f"at most {most:,}"
+        raise refusal("E_ROWS", f"the file has {rows:,} rows; expected {expected}.")
     return text.split("\n")
 
 
@@ -249,7 +251,10 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
         for column in format.columns
         if column.name in at
     ]
-    values: dict[str, list[Any]] = {column.name: [None] * len(format.ids) for column in format.columns}
+    several = format.most_rows > 1
+    values: dict[str, list[Any]] = {
+        column.name: ["" if several else None] * len(format.ids) for column in format.columns
+    }
     for number, ended in enumerate(lines, start=first):
         line = without_end(ended)
         cells = _row_cells(line, number, names, format, report)
@@ -264,6 +269,8 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
             if code is not None:
                 shown = f'"{clip(cell)}"' if cell else "an empty cell"
                 report.line(code, f"{shown}: {why}.", number, cell, accepted(column), column.name)
+            elif place is not None and several:
+                values[column.name][place] += f"{cell}\n"
             elif place is not None:
                 values[column.name][place] = value
     if format.id in at and (report.counts or ids.odd) and _swapped(lines, at, format):
@@ -276,6 +283,8 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
         ids.report(report, sum(1 for line in lines if line.strip(" \t\r")))
     if report.counts:
         return {}
+    if several:
+        return {name: np.array(texts, dtype=object) for name, texts in values.items()}
     dtypes: dict[str, Any] = {"float": np.float64, "int": np.int64, "text": np.str_}
     return {column.name: np.array(values[column.name], dtype=dtypes[column.kind]) for column in format.columns}
 

@@ -96,6 +96,8 @@ class TableFormat:
     `ids` are in the order of the sample submission: a `range` where they are whole numbers that count up by one, else
     the ids as text. `years` describes the course's own test sets, so that a file of the wrong year is not reported as
     a broken one. Where the course's own ids are not known, `pattern` is their form, and `ids` only stand for them.
+    Where `most_rows` is above 1, an id may have up to so many rows, or none, and a column is read as `tasks.repeats`
+    says.
     """
 
     id: str
@@ -103,9 +105,13 @@ class TableFormat:
     ids: range | tuple[str, ...]
     years: tuple[Year, ...] = ()
     pattern: str = ""
+    most_rows: int = 1
 
-    unit: ClassVar[str] = "rows"
     suffix: ClassVar[str] = ".csv"
+
+    @property
+    def unit(self) -> str:
+        return "rows" if self.most_rows == 1 else "ids"
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -128,7 +134,7 @@ class TableFormat:
         longest = max((len(str(name).encode()) for name in ends), default=0)
         cells = sum(column.cell_bytes for column in self.columns)
         row = longest + cells + 3 * len(self.header) + 3  # quotes and a comma for each cell, CR CR LF
-        rows = max(len(self.ids), *(year.rows for year in self.years), 0)
+        rows = max(len(self.ids) * self.most_rows, *(year.rows for year in self.years), 0)
         if rows <= MANY_ROWS or any(column.kind != "int" for column in self.columns):
             return min(MOST_BYTES, SPARE_BYTES + rows * row)
         own = row - (NUMBER_BYTES - WHOLE_NUMBER_BYTES) * len(self.columns)
@@ -148,7 +154,9 @@ class TableFormat:
             "ids": ids,
             "max_bytes": self.max_bytes,
             "years": [[year.name, list(year.header), year.rows, year.first] for year in self.years],
-        } | ({"pattern": self.pattern} if self.pattern else {})
+            **({"pattern": self.pattern} if self.pattern else {}),
+            **({"most_rows": self.most_rows} if self.most_rows > 1 else {}),
+        }
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> TableFormat:
@@ -160,6 +168,7 @@ class TableFormat:
             ids=range(ids["first"], ids["first"] + ids["count"]) if isinstance(ids, dict) else tuple(ids),
             years=tuple(Year(name, tuple(header), *rest) for name, header, *rest in values["years"]),
             pattern=values.get("pattern", ""),
+            most_rows=values.get("most_rows", 1),
         )
 
 

@@ -18,7 +18,7 @@ import random
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -33,8 +33,9 @@ from tasks.base import PRIVATE, PUBLIC, Answers, Columns, Problem, SubmissionErr
 from tasks.formats import TableFormat
 from tasks.metric_code import UTILITIES, modules_beside
 from tasks.metrics import Metric, no_interval
+from tasks.repeats import cells_in
 from tasks.samples import sample_rows
-from tasks.solution import read_solution, solution_cells
+from tasks.solution import read_csv, solution_cells
 
 FAILED = "the metric could not score this file; it is kept, and the instructor can find out why."
 CODES: dict[str, str] = {
@@ -50,18 +51,27 @@ TRIAL = Limits(SIDE * Limits().seconds)
 
 @dataclass(frozen=True)
 class Frames:
-    """Both sides as pandas frames in the solution's order of rows.
+    """Both sides as pandas frames in the solution's order of ids.
 
-    `order` gives each row's place in the order of the answers; `public` says which rows are public (None: unknown).
+    `order` gives each id's place in the order of the answers; `public` says which ids are public (None: unknown). Where
+    an id may have several rows, `of_solution` and `of_submission` number the id of each row of a frame.
     """
 
     solution: Any
     submission: Any
     order: NDArray[Any]
     public: NDArray[Any] | None
+    of_solution: NDArray[Any] | None = None
+    of_submission: NDArray[Any] | None = None
 
     def __len__(self) -> int:
-        return len(self.solution)
+        return len(self.order)
+
+    def taken(self, which: NDArray[Any]) -> tuple[Any, Any]:
+        """Both frames of the ids of these numbers, which may be there several times."""
+        sides = ((self.solution, self.of_solution), (self.submission, self.of_submission))
+        one, other = (frame.iloc[_rows_of(which, ids)].reset_index(drop=True).copy() for frame, ids in sides)
+        return one, other
 
 
 class Unfit(Exception):
@@ -141,19 +151,29 @@ class ScoreFile:
         assert self.usage is None or len(self.usage) == n, "the usage is the answers' own"
         header = ("id", *answers) if self.form is None else self.form.header
         order = np.arange(n)
+        several = self.form is not None and self.form.most_rows > 1
+        of_solution = of_submission = None
         if self.solution is None:
             solution = pd.read_csv(io.StringIO(_as_csv(header, ids, answers, order)))
         else:
-            kept = read_solution(self.solution, header[0], empty=True)
+            names, cells, _ = read_csv(self.solution, "a solution CSV")
+            texts = [row[names.index(header[0])] for row in cells]
+            number = {text: at for at, text in enumerate(dict.fromkeys(texts))}
             place = {str(text): row for row, text in enumerate(ids)}
-            order = np.array([place[str(text)] for text in kept.answers.ids])
+            order = np.array([place[text] for text in number])
+            of_solution = np.array([number[text] for text in texts]) if several else None
             solution = pd.read_csv(self.solution).rename(columns=str.strip)
             solution = solution.drop(columns=[name for name in solution.columns if name.lower() == "usage"])
-        submission = pd.read_csv(io.StringIO(_as_csv(header, ids, predictions, order)))
-        if len(solution) != n or len(submission) != n:
+        submission = pd.read_csv(io.StringIO(_as_csv(header, ids, predictions, order, several)))
+        rows = [n, n]
+        if several:
+            each = [text.count("\n") for text in predictions[header[1]][order].tolist()]
+            of_submission = np.repeat(np.arange(n), each)
+            rows = [n if of_solution is None else len(of_solution), len(of_submission)]
+        if [len(solution), len(submission)] != rows:
             raise UserError(FAILED, code="E_METRIC", exit_code=10) from Unfit("pandas reads a different number of rows")
         public = None if self.usage is None else self.usage[order] == PUBLIC
-        return Frames(solution, submission, order, public)
+        return Frames(solution, submission, order, public, of_solution, of_submission)
 
     def value(self, rows: Frames, weight: NDArray[Any] | None = None) -> Any:
         """The score of the rows, repeated by weight; weights (b, n) give (b,) values.
@@ -188,9 +208,7 @@ class ScoreFile:
 
     def _call(self, rows: Frames, which: NDArray[Any]) -> dict[str, Any]:
         """The file's result for the rows: "score", or "refused" with a text for the participant, or "failed"."""
-        solution, submission = (
-            frame.iloc[which].reset_index(drop=True).copy() for frame in (rows.solution, rows.submission)
-        )
+        solution, submission = rows.taken(which)
         name = str(submission.columns[0])
         random.seed(self.seed)
         np.random.seed(self.seed)
@@ -210,14 +228,31 @@ class ScoreFile:
                 return {"failed": _what_and_where(error, self.path)}
 
 
-def _as_csv(header: Sequence[str], ids: Sequence[Any], columns: Columns, order: NDArray[Any]) -> str:
-    """A CSV of ids and columns, whose rows are those at the places `order`."""
+def _rows_of(which: NDArray[Any], ids: NDArray[Any] | None) -> NDArray[Any]:
+    """The rows of the ids `which`, in the frame's own order where each is there once."""
+    if ids is None:
+        return which
+    if (np.diff(which) > 0).all():
+        return np.flatnonzero(np.isin(ids, which))
+    order = np.argsort(ids, kind="stable")
+    starts, ends = (np.searchsorted(ids[order], which, side=side) for side in ("left", "right"))
+    found = [order[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *found])
+
+
+def _as_csv(
+    header: Sequence[str], ids: Sequence[Any], columns: Columns, order: NDArray[Any], several: bool = False
+) -> str:
+    """A CSV of ids and columns, whose rows are those at the places `order`; of each `several` as `tasks.repeats`."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
     names = header[1:]
     cells = [columns[name][order].tolist() for name in names]
-    writer.writerows(zip([ids[row] for row in order.tolist()], *cells, strict=True))
+    rows: Iterable[tuple[Any, ...]] = zip([ids[row] for row in order.tolist()], *cells, strict=True)
+    if several:
+        rows = ((one, *row) for one, *texts in rows for row in zip(*map(cells_in, texts), strict=True))
+    writer.writerows(rows)
     return out.getvalue()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.base import Columns
 from tasks.formats import Column, Format, LinesFormat, TableFormat
+from tasks.repeats import cells_in
 from tasks.tensor_formats import Array, ArraysFormat
 
 
@@ -68,12 +70,22 @@ def sample_submission(form: Format) -> bytes:
 
 
 def table_of(form: TableFormat, cells: Columns) -> bytes:
-    """The bytes of a table with these cells, as written."""
+    """The bytes of a table with these cells, as written, in the order of the ids."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(form.header)
-    writer.writerows(zip(form.ids, *(cells[column.name].tolist() for column in form.columns), strict=True))
+    writer.writerows(table_rows(form, cells))
     return out.getvalue().encode()
+
+
+def table_rows(form: TableFormat, cells: Columns) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table with these cells, ids first; several of an id where the format allows them."""
+    rows = zip(form.ids, *(cells[column.name].tolist() for column in form.columns), strict=True)
+    if form.most_rows == 1:
+        yield from rows
+        return
+    for one, *texts in rows:
+        yield from ((one, *row) for row in zip(*map(cells_in, texts), strict=True))
 
 
 def _shown(value: float | str) -> str:

@@ -10,7 +10,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +20,11 @@ from numpy.typing import NDArray
 
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Columns, UserError
 from tasks.formats import Column, TableFormat
+from tasks.repeats import by_id
 from tasks.split_columns import NO_COLUMNS, SplitColumns, with_split
 
+MOST_CHARACTERS = 2**26
+"""The most characters of the longest id's answers times the ids: they are kept as an array of texts."""
 USAGES = {"ignored": IGNORED, "public": PUBLIC, "private": PRIVATE}
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
@@ -45,6 +48,7 @@ def read_solution(
     as_text: bool = False,
     empty: bool = False,
     split: SplitColumns = NO_COLUMNS,
+    most_rows: int = 1,
 ) -> Solution:
     """Reads a solution in Kaggle's layout; the first column holds the ids unless `id_column` names another.
 
@@ -52,6 +56,9 @@ def read_solution(
     is a plain decimal number, else "text", and always with `as_text`; `0001`, `NA`, `inf` and `1_000` are text. With
     `empty` an answer may be empty. The columns of `split` are no answers. Raises UserError with the line,
     never with the value of an answer.
+
+    With `most_rows` above 1 an id may be on several lines, whose split is the same; then the answers have one row for
+    each id, as `tasks.repeats` says, and `lines` are those of its first row.
     """
     header, cells, lines = read_csv(path, "a solution CSV")
     usage_at = [at for at, name in enumerate(header) if name.lower() == "usage"]
@@ -76,9 +83,12 @@ def read_solution(
             raise UserError(
                 f"{path.name}, line {line}: the id is empty, or has spaces or control characters around it."
             )
-        if text in seen:
-            raise UserError(f"{path.name}, line {line}: the id {text!r} is already on line {seen[text]}.")
-        seen[text] = line
+        if text in seen and most_rows == 1:
+            raise UserError(
+                f"{path.name}, line {line}: the id {text!r} is already on line {seen[text]}; give each id one row, or"
+                " --rows-per-id N with a metric file that takes several rows of an id."
+            )
+        seen.setdefault(text, line)
     columns, values = [], {}
     for at in answer_at:
         column = [row[at] for row in cells]
@@ -86,12 +96,43 @@ def read_solution(
             if not cell.strip() and not empty:
                 raise UserError(f"{path.name}, line {line}: column {header[at]!r} is empty; give every row an answer.")
         kind = "text" if as_text else _kind(column)
-        columns.append(Column(header[at], kind))
-        values[header[at]] = _array(column, kind)
+        columns.append(Column(header[at], kind, room=_room(column) if kind == "text" else Column.room))
+        values[header[at]] = np.array([]) if most_rows > 1 else _array(column, kind)
+    if most_rows > 1:
+        same = [header.index(name) for name in drawn.values()] + usage_at
+        cells, lines, values = _by_id(path, cells, lines, id_at, answer_at, same, header)
     usage = _usage(path, lines, [row[usage_at[0]] for row in cells]) if usage_at else None
     answers = Answers(tuple(seen), values, usage=usage)
     by = {name: [row[header.index(name)] for row in cells] for name in drawn.values()}
     return Solution(path, id_column, tuple(columns), with_split(answers, split, path, by, lines), tuple(lines))
+
+
+def _by_id(
+    path: Path, cells: list[list[str]], lines: list[int], id_at: int, answer_at: list[int], same: list[int],
+    header: list[str],
+) -> tuple[list[list[str]], list[int], Columns]:  # fmt: skip
+    """The first row of each id with its line, and the answers of all its rows.
+
+    Raises UserError where the rows of an id differ in the columns `same`.
+    """
+    rows_of: dict[str, list[list[str]]] = {}
+    first: dict[str, int] = {}
+    for line, row in zip(lines, cells, strict=True):
+        if any("\n" in row[at] or "\r" in row[at] for at in answer_at):
+            raise UserError(f"{path.name}, line {line}: an answer with a line break, which --rows-per-id cannot take.")
+        rows_of.setdefault(row[id_at], []).append(row)
+        first.setdefault(row[id_at], line)
+        for at in same:
+            if row[at].strip() != rows_of[row[id_at]][0][at].strip():
+                raise UserError(f"{path.name}, line {line}: column {header[at]!r} is not as on line"
+                                f" {first[row[id_at]]}, which has the same id.")  # fmt: skip
+    ids = list(rows_of)
+    values = {header[at]: by_id(ids, rows_of, at).astype(np.str_) for at in answer_at}
+    most = max((len(text) for column in values.values() for text in column.tolist()), default=0)
+    if most * len(ids) > MOST_CHARACTERS:
+        raise UserError(f"{path.name}: one id has {most:,} characters of answers, too many for {len(ids):,} ids; give"
+                        " the longest ones fewer rows.")  # fmt: skip
+    return [rows[0] for rows in rows_of.values()], list(first.values()), values
 
 
 def read_csv(path: Path, what: str) -> tuple[list[str], list[list[str]], list[int]]:
@@ -157,7 +198,7 @@ def _usage(path: Path, lines: Sequence[int], cells: Sequence[str]) -> NDArray[An
 
 
 def own_format(
-    solution: Solution, *, numeric: bool = False, whole: bool = True, bounded: bool = False
+    solution: Solution, *, numeric: bool = False, whole: bool = True, bounded: bool = False, most_rows: int = 1
 ) -> tuple[TableFormat, Answers]:
     """The submission format of your own competition, and its answers in the format's order.
 
@@ -184,7 +225,7 @@ def own_format(
         Column(
             column.name,
             "float" if numeric or (column.kind == "int" and not whole) else column.kind,
-            room=_room(values[column.name]) if column.kind == "text" else Column.room,
+            room=column.room,
         )
         for column in solution.columns
     )
@@ -194,7 +235,7 @@ def own_format(
     sides = {name: getattr(solution.answers, name) for name in ("groups", "strata", "usage")}
     sides = {name: None if side is None else side[order] for name, side in sides.items()}
     answers = Answers(_as_range(ids), values, **sides)
-    return TableFormat(solution.id, columns, answers.ids), answers
+    return TableFormat(solution.id, columns, answers.ids, most_rows=most_rows), answers
 
 
 def prediction_bound(values: NDArray[np.float64]) -> float:
@@ -212,12 +253,12 @@ def prediction_bound(values: NDArray[np.float64]) -> float:
     return min(float(f"1e{math.ceil(math.log10(most))}"), 1e100)
 
 
-def _room(answers: NDArray[Any]) -> int:
+def _room(answers: Sequence[str]) -> int:
     """The bytes that a text of a submission may have on average: a power of two, four times the longest answer's.
 
     Students can infer it from the maximum file size, so it only reveals roughly how long the answers are.
     """
-    longest = max(len(str(answer).encode()) for answer in answers.tolist())
+    longest = max(len(answer.encode()) for answer in answers)
     return max(256, 1 << (4 * longest - 1).bit_length())
 
 
@@ -247,13 +288,25 @@ def _as_range(ids: tuple[str, ...]) -> range | tuple[str, ...]:
 
 
 def solution_cells(path: Path, form: TableFormat) -> Columns | None:
-    """The answer columns of a solution file as written, in the order of the format; None if its columns are others."""
+    """The answer columns of a solution file as written, in the order of the format; None if those are others.
+
+    With more rows of an id than a submission may have it is None as well.
+    """
     header, cells, _ = read_csv(path, "a solution CSV")
     if not set(form.header) <= set(header):
         return None
-    row_of = {row[header.index(form.id)]: row for row in cells}
-    rows = [row_of[str(text)] for text in form.ids]
-    return {column.name: np.array([row[header.index(column.name)] for row in rows]) for column in form.columns}
+    rows_of: dict[str, list[list[str]]] = {}
+    for row in cells:
+        rows_of.setdefault(row[header.index(form.id)], []).append(row)
+    if any(len(rows) > form.most_rows for rows in rows_of.values()):
+        return None
+    return {column.name: _in_order(form, rows_of, header.index(column.name)) for column in form.columns}
+
+
+def _in_order(form: TableFormat, rows_of: Mapping[str, Sequence[Sequence[str]]], at: int) -> NDArray[Any]:
+    """The cells of a column as written, in the order of the ids."""
+    ids = [str(text) for text in form.ids]
+    return by_id(ids, rows_of, at) if form.most_rows > 1 else np.array([rows_of[one][0][at] for one in ids])
 
 
 def read_sample(path: Path, solution: Path, form: TableFormat) -> tuple[TableFormat, Columns]:
@@ -267,13 +320,15 @@ def read_sample(path: Path, solution: Path, form: TableFormat) -> tuple[TableFor
     if form.id not in header or len(header) < 2:
         raise UserError(f"{what} needs the id column {form.id!r} and at least one more; got {', '.join(header)}.")
     at = header.index(form.id)
-    row_of: dict[str, list[str]] = {}
+    rows_of: dict[str, list[list[str]]] = {}
     for line, row in zip(lines, cells, strict=True):
-        if row[at] in row_of:
-            raise UserError(f"{what}, line {line}: the id {row[at]!r} is there twice.")
-        row_of[row[at]] = row
+        rows_of.setdefault(row[at], []).append(row)
+        if len(rows_of[row[at]]) > form.most_rows:
+            more = "twice" if form.most_rows == 1 else f"more than {form.most_rows} times"
+            raise UserError(f"{what}, line {line}: the id {row[at]!r} is there {more}; to accept that from students,"
+                            " give a higher --rows-per-id.")  # fmt: skip
     ids = [str(text) for text in form.ids]
-    missing, unknown = [one for one in ids if one not in row_of], row_of.keys() - set(ids)
+    missing, unknown = [one for one in ids if one not in rows_of], rows_of.keys() - set(ids)
     if missing:
         raise UserError(
             f"{what} has no row for {len(missing):,} ids of the solution, such as {missing[0]!r}; add them."
@@ -282,18 +337,30 @@ def read_sample(path: Path, solution: Path, form: TableFormat) -> tuple[TableFor
         raise UserError(
             f"{what} has {len(unknown):,} ids that the solution lacks, such as {min(unknown)!r}; remove them."
         )
-    values = {name: [row_of[one][place] for one in ids] for place, name in enumerate(header) if place != at}
+    values = {name: _in_order(form, rows_of, place) for place, name in enumerate(header) if place != at}
     names, rows, _ = read_csv(solution, "a solution CSV")
-    right_of = {row[names.index(form.id)]: row for row in rows}
-    for name, column in values.items():
-        if name in names and len(set(column)) > 1 and column == [right_of[one][names.index(name)] for one in ids]:
+    right_of: dict[str, list[list[str]]] = {}
+    for row in rows:
+        right_of.setdefault(row[names.index(form.id)], []).append(row)
+    counts = [(len(rows_of[one]), len(right_of[one])) for one in ids]
+    if len(set(counts)) > 1 and all(mine == own for mine, own in counts):
+        raise UserError(
+            f"{what} has as many rows of each id as the solution, which tells how many answers it has, and students get"
+            " this file. Give each id as many, such as one."
+        )
+    for name in values:
+        if name not in names:
+            continue
+        found = [sorted(row[names.index(name)] for row in right_of[one]) for one in ids]
+        given = [sorted(row[header.index(name)] for row in rows_of[one]) for one in ids]
+        if found == given and len({cell for cells_of_id in given for cell in cells_of_id}) > 1:
             raise UserError(
                 f"{what}: its column {name!r} has the answers, and students get this file. Fill it with one value,"
                 " such as 0."
             )
     columns = tuple(
-        Column(name, "text" if (kind := _kind(column)) == "text" else "float",
-               room=max(Column.room, _room(np.array(column))) if kind == "text" else Column.room)
-        for name, column in values.items()
+        Column(header[place], "text" if (kind := _kind(column)) == "text" else "float",
+               room=max(Column.room, _room(column)) if kind == "text" else Column.room)
+        for place, column in enumerate(zip(*cells, strict=True)) if place != at
     )  # fmt: skip
-    return replace(form, columns=columns), {name: np.array(column) for name, column in values.items()}
+    return replace(form, columns=columns), values

@@ -25,6 +25,7 @@ from tasks.errors import UserError
 from tasks.formats import QuizFormat
 from tasks.homeworks import canonical
 from tasks.named import NAMED
+from tasks.repeats import MOST_ROWS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,6 +133,8 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 @click.option("--metric-name", metavar="TEXT", help="What students see the metric called.")
 @click.option("--sample", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
               help="The sample submission, where its columns are not the solution's; for a metric file.")  # fmt: skip
+@click.option("--rows-per-id", type=click.IntRange(1, MOST_ROWS), default=1, metavar="N",
+              help="With --sample: an id may have up to N rows, or none, as boxes of an image have.")  # fmt: skip
 @click.option("--public", type=click.Path(), metavar="DIR", help="The files for students.")
 @click.option("--title", help="The title on the board.")
 @click.option("--higher-is-better/--lower-is-better", default=None, help="Which scores are better, for a metric file.")
@@ -157,6 +160,7 @@ def new(
     bars: tuple[str, ...],
     metric_name: str | None,
     sample: str | None,
+    rows_per_id: int,
     public: str | None,
     title: str | None,
     higher_is_better: bool | None,
@@ -180,7 +184,8 @@ def new(
         given = {"--solution": solution, "--metric": metric, "--public": public,
                  "--higher-is-better": higher_is_better, "--metric-arg": metric_args or None, "--quota": quota,
                  "--sheet": sheet, "--bar": bars or None, "--metric-name": metric_name, "--sample": sample,
-                 "--group": group, "--strata": strata, "--by-time": by_time}  # fmt: skip
+                 "--group": group, "--strata": strata, "--by-time": by_time,
+                 "--rows-per-id": rows_per_id if rows_per_id > 1 else None}  # fmt: skip
         if strange := [option for option, value in given.items() if value is not None]:
             raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
         key, now = Path(quiz), common.clock()
@@ -193,7 +198,7 @@ def new(
     if new_data or not home.public(canonical(competition)).exists():
         refuse_passed(deadline, common.clock())
     extras = Extras(Path(sheet) if sheet else None, bars, deadline, quota, metric_name,
-                    Path(sample) if sample else None, group, strata, by_time)  # fmt: skip
+                    Path(sample) if sample else None, group, strata, by_time, rows_per_id)  # fmt: skip
     plan = plans.plan_own(
         competition,
         Path(solution),

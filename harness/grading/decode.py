@@ -41,6 +41,7 @@ from tasks.formats import (
 )
 from tasks.models import SMALL as SMALL_MODEL
 from tasks.quiz import words
+from tasks.repeats import is_repeated
 from tasks.runs import is_mask
 from tasks.tensor_formats import Array, ArraysFormat, ModelFormat
 
@@ -120,6 +121,7 @@ def _warm() -> None:
     arrays = ArraysFormat((Array("a", (1,), maximum=1.0), Array("b", (1,), "int8", maximum=1.0)))
     forms: tuple[Format, ...] = (
         TableFormat("id", columns[:1], range(2)), TableFormat("id", columns, ("a", "b")),
+        TableFormat("id", columns, ("a", "b"), most_rows=2),
         LinesFormat("y", range(1, 3), 1000), ImagesFormat(1, 8, 8), EpisodesFormat((1, 2)), arrays,
         QuizFormat((Question("a", (("x", ""), ("1", "")), 1.0), Question("b", (("y", ""), ("1", "")), 1.0, one=True))),
     )  # fmt: skip
@@ -212,6 +214,8 @@ def _wanted(form: Format, cells: bool) -> list[tuple[str, str, tuple[int, ...] |
     match form:
         case QuizFormat():
             return [("answer", "text", (n,))]
+        case TableFormat() if form.most_rows > 1:
+            return [(one.name, "lines", (n,)) for one in form.columns]
         case TableFormat():
             types = {"float": "<f8", "int": "<i8", "text": "text"}
             return [(one.name, "text" if cells else types[one.kind], (n,)) for one in form.columns]
@@ -299,6 +303,8 @@ def _fits(columns: Columns, form: Format, cells: bool) -> bool:
                 set(words(cell)) <= set(one.names)
                 for one, cell in zip(form.questions, columns["answer"].tolist(), strict=True)
             )
+        case TableFormat() if form.most_rows > 1:
+            return is_repeated([columns[one.name].tolist() for one in form.columns], form.most_rows)
         case TableFormat():
             numbers = [] if cells else [one for one in form.columns if one.kind != "text"]
             named = [one for one in form.columns if one.choices]

@@ -37,8 +37,13 @@ def check(path: Path, form: Format, judge: Judge | None, public: Path | None) ->
 
 
 def unjudged(form: Format, predictions: Columns) -> Judged:
-    """Predictions that are scored as they are; of a quiz, with a note on blanks."""
-    return Judged(predictions, remarks(form, predictions) if isinstance(form, QuizFormat) else ())
+    """Predictions that are scored as they are; with a note on blanks of a quiz, and on ids without a row."""
+    if isinstance(form, QuizFormat):
+        return Judged(predictions, remarks(form, predictions))
+    if isinstance(form, TableFormat) and form.most_rows > 1:
+        without = predictions[form.columns[0].name].tolist().count("")
+        return Judged(predictions, (f"{without:,} of {len(form):,} ids have no row",) if without else ())
+    return Judged(predictions)
 
 
 def grade(secret: Secret, predictions: Columns) -> Grade:
