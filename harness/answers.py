@@ -307,6 +307,7 @@ def find_score_file(folder: Path, values: Mapping[str, Any], form: Format, usage
     return score_file(
         folder / "metric.py", higher_is_better=values["higher_is_better"], name=values["metric_file"], form=form,
         usage=usage, solution=solution, modules=kept_modules(folder), arguments=values.get("metric_options"),
+        per_row=values.get("metric_rows", False),
     )  # fmt: skip
 
 

@@ -62,10 +62,12 @@ def apart(
     limits: Limits,
     stopped: Callable[[], bool] = lambda: False,
     begun: Callable[[], None] = lambda: None,
+    most: int = MOST_ANSWER,
 ) -> Any:
     """Runs `work` in a child process and returns its result as JSON; None once `stopped` is true.
 
-    Raises Died. However the child ends, neither it nor a child of its process group stays behind.
+    The result has at most `most` bytes. Raises Died. However the child ends, neither it nor a child of its process
+    group stays behind.
     """
     reading, writing = os.pipe()
     parent = os.getpid()
@@ -83,7 +85,7 @@ def apart(
     status: int | None = None
     try:
         begun()
-        text, status = _receive(reading, child, limits.seconds, stopped)
+        text, status = _receive(reading, child, limits.seconds, stopped, most)
     finally:
         os.close(reading)
         end(child, reaped=status is not None)
@@ -209,7 +211,7 @@ def send(descriptor: int, text: bytes) -> None:
 
 
 def _receive(
-    descriptor: int, child: int, seconds: float, stopped: Callable[[], bool]
+    descriptor: int, child: int, seconds: float, stopped: Callable[[], bool], most: int
 ) -> tuple[bytes | None, int | None]:
     """The child's line, or None if it takes too long or is stopped; and its status once it has ended."""
     until = time.monotonic() + seconds
@@ -218,7 +220,7 @@ def _receive(
         if select.select([descriptor], [], [], 0 if status is not None else min(left, 0.1))[0]:
             chunk = os.read(descriptor, 2**16)
             text += chunk
-            if not chunk or text.endswith(b"\n") or len(text) > MOST_ANSWER:
+            if not chunk or text.endswith(b"\n") or len(text) > most:
                 return text, status if chunk or status is not None else _status(child, until)
         elif status is not None:
             return text, status  # its own children hold the pipe open

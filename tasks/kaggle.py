@@ -6,33 +6,28 @@ The file has Kaggle's `score(solution, submission, row_id_column_name)` on panda
 
 from __future__ import annotations
 
-import contextlib
+import ast
+import base64
 import csv
 import hashlib
 import importlib
-import importlib.util
-import inspect
 import io
 import math
-import random
-import sys
-import traceback
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks import kaggle_utilities
-from tasks.apart import FORKS, Died, Limits, apart, confine
+from tasks.apart import FORKS, MOST_ANSWER, Died, Limits, apart, confine
 from tasks.base import PRIVATE, PUBLIC, Answers, Columns, Problem, SubmissionError, UserError
 from tasks.formats import TableFormat
-from tasks.metric_code import UTILITIES, modules_beside
-from tasks.metrics import Metric, no_interval
+from tasks.metric_code import modules_beside
+from tasks.metric_run import Code, Unfit, compiled
+from tasks.metrics import Metric, mean_interval, no_interval, weighted_mean
 from tasks.repeats import cells_in
 from tasks.samples import sample_rows
 from tasks.solution import read_csv, solution_cells
@@ -42,7 +37,6 @@ CODES: dict[str, str] = {
     "E_METRIC": "The metric file failed on this submission. The submission is kept and waits for the instructor.",
     "E_METRIC_REFUSED": "The metric file refuses this submission and says why. Correct the file as it says.",
 }
-LONGEST_MESSAGE = 500
 SIDE = 0.45
 """The share of a submission's time that a metric file gets for each of the two sides."""
 TRIAL = Limits(SIDE * Limits().seconds)
@@ -74,10 +68,6 @@ class Frames:
         return one, other
 
 
-class Unfit(Exception):
-    """Why a metric file gave no score, for the instructor; contains no data."""
-
-
 @dataclass(frozen=True)
 class ScoreFile:
     """A metric in a Python file, whose bytes are `source`; `metric` is what grading uses.
@@ -88,7 +78,8 @@ class ScoreFile:
     `solution` is the solution file; without it the frames are made from the answers as they were read. The generators
     of `random` and `numpy.random` begin at `seed` in each call. `modules` are those beside the file that it imports,
     as (name, source), and `arguments` the keyword arguments of `score` beside Kaggle's three. `sample` has the cells of
-    the instructor's own sample submission, in the order of the answers.
+    the instructor's own sample submission, in the order of the answers. Where `per_row`, the score is the mean of what
+    the file's function `rows` gives each row.
     """
 
     name: str
@@ -103,6 +94,11 @@ class ScoreFile:
     modules: tuple[tuple[str, bytes], ...] = ()
     arguments: tuple[tuple[str, Any], ...] = ()
     sample: tuple[tuple[str, NDArray[Any]], ...] = ()
+    per_row: bool = False
+
+    @property
+    def code(self) -> Code:
+        return Code(self.path, self.source, self.modules, self.arguments)
 
     @property
     def digest(self) -> str:
@@ -112,7 +108,7 @@ class ScoreFile:
     @property
     def identity(self) -> str:
         """What names the metric in a signature: digests of the file and of the modules beside it, and arguments."""
-        text = f"file:{self.digest[:16]}"
+        text = f"file:{self.digest[:16]}" + ("+rows" if self.per_row else "")
         if self.modules:
             every = hashlib.sha256()
             for name, source in self.modules:
@@ -125,17 +121,37 @@ class ScoreFile:
     def metric(self) -> Metric:
         """The metric, named by its direction, without bounds.
 
-        It has no interval: how its estimate is distributed is unknown, and each resample would be a call of unknown
-        cost.
+        Without values of rows it has no interval: how its estimate is distributed is unknown, and each resample would
+        be a call of unknown cost.
         """
         up, name = self.higher_is_better, self.name
         endings = ("_score",) if up else ("_error", "_loss")
         best = math.inf if up else -math.inf
-        return Metric(
+        metric = Metric(
             name if name.endswith(endings) else name + endings[0],
             label=name, higher_is_better=up, best=best, worst=-best, digits=5,
             rows=self.rows, value=self.value, interval=no_interval,
         )  # fmt: skip
+        if self.per_row:
+            return replace(metric, rows=self.row_values, value=weighted_mean, interval=mean_interval)
+        return metric
+
+    def row_values(self, answers: Columns, predictions: Columns) -> NDArray[Any]:
+        """What the file's `rows` gives each row (n,), in the order of the answers; truth values are hits.
+
+        It is called for the public rows, then for the private ones, so that neither sees the other; ignored rows get 0.
+        Raises as `value` does.
+        """
+        frames = self.rows(answers, predictions)
+        values, hits = np.zeros(len(frames)), True
+        usage = np.full(len(frames), PUBLIC) if self.usage is None else self.usage[frames.order]
+        for side in (PUBLIC, PRIVATE):
+            which = np.flatnonzero(usage == side)
+            if len(which):
+                came = self._called(frames, which, len(which))
+                values[frames.order[which]] = np.frombuffer(base64.b64decode(came["rows"]), dtype="<f8")
+                hits = hits and bool(came["hits"])
+        return values.astype(bool) if hits else values
 
     def rows(self, answers: Columns, predictions: Columns) -> Frames:
         """Both frames as `pandas.read_csv` gives them for the two files, without Usage.
@@ -190,42 +206,28 @@ class ScoreFile:
         return self._score(rows, np.repeat(np.arange(len(rows)), times[rows.order]))
 
     def _score(self, rows: Frames, which: NDArray[Any]) -> float:
+        return float(self._called(rows, which)["score"])
+
+    def _called(self, rows: Frames, which: NDArray[Any], per_row: int | None = None) -> dict[str, Any]:
+        """The result of `Code.call` for the ids `which`, in a process of its own."""
+
         def work() -> dict[str, Any]:
             if FORKS:
                 confine(reading=True)
-            return self._call(rows, which)
+            solution, submission = rows.taken(which)
+            return self.code.call(solution, submission, self.seed, per_row)
 
         try:
-            came = apart(work, self.limits) if FORKS else work()
-            if "score" in came:
-                return float(came["score"])
+            most = MOST_ANSWER + 16 * (per_row or 0)
+            came: dict[str, Any] = apart(work, self.limits, most=most) if FORKS else work()
+            if "score" in came or "rows" in came:
+                return came
             if "refused" in came and rows.public is not None and bool(rows.public[which].all()):
                 raise SubmissionError([Problem("E_METRIC_REFUSED", came["refused"])])
             why = came.get("failed", "ParticipantVisibleError")
         except Died as error:
             why = str(error)
         raise UserError(FAILED, code="E_METRIC", exit_code=10) from Unfit(f"{self.path.name}: {why}")
-
-    def _call(self, rows: Frames, which: NDArray[Any]) -> dict[str, Any]:
-        """The file's result for the rows: "score", or "refused" with a text for the participant, or "failed"."""
-        solution, submission = rows.taken(which)
-        name = str(submission.columns[0])
-        random.seed(self.seed)
-        np.random.seed(self.seed)
-        silent = io.StringIO()  # what a metric prints may hold answers
-        with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                arguments = dict(self.arguments)
-                function = _function(_load(self.path, self.source, dict(self.modules)), arguments)
-                score = function(solution=solution, submission=submission, row_id_column_name=name, **arguments)
-                return {"score": _one_number(score)}
-            except Unfit as error:
-                return {"failed": str(error)}
-            except (Exception, SystemExit) as error:
-                if _is_visible(error):
-                    return {"refused": str(error)[:LONGEST_MESSAGE] or "the metric refuses this file."}
-                return {"failed": _what_and_where(error, self.path)}
 
 
 def _rows_of(which: NDArray[Any], ids: NDArray[Any] | None) -> NDArray[Any]:
@@ -261,25 +263,6 @@ def cells_of(form: TableFormat) -> TableFormat:
     return replace(form, columns=tuple(replace(column, kind="text", choices=()) for column in form.columns))
 
 
-def _what_and_where(error: BaseException, path: Path) -> str:
-    """The type of an error and the line of the metric file that raised it, without its text, which may hold answers."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return type(error).__name__ + (f" in line {lines[-1]}" if lines else "")
-
-
-def _is_visible(error: BaseException) -> bool:
-    return any(kind.__name__ == "ParticipantVisibleError" for kind in type(error).__mro__)
-
-
-def _one_number(value: Any) -> float:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise Unfit(f"score returned {type(value).__name__}; expected one number")
-    number = float(value)
-    if not math.isfinite(number):
-        raise Unfit("score returned a number that is not finite")
-    return number + 0.0  # no negative zero
-
-
 def score_file(
     path: Path,
     *,
@@ -290,13 +273,15 @@ def score_file(
     solution: Path | None = None,
     modules: Mapping[str, bytes] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    per_row: bool | None = None,
 ) -> ScoreFile:
     """The metric in a Python file with Kaggle's `score(solution, submission, row_id_column_name)`.
 
     The file is read and compiled here, and runs where `ScoreFile.value` is called. `form` gives the frames their ids;
     `usage`, in the same order, says which rows are public; without it no ParticipantVisibleError is shown to a
-    participant. `modules` are those that it imports; without them they are looked for beside the file. Raises UserError
-    for a file that cannot be read or is not Python.
+    participant. `modules` are those that it imports; without them they are looked for beside the file. `per_row` says
+    whether its function `rows` is used; without it, it is where the file defines one. Raises UserError for a file that
+    cannot be read or is not Python.
     """
     try:
         source = path.read_bytes()
@@ -304,11 +289,13 @@ def score_file(
         raise UserError(f"{path} cannot be read: {error.strerror}; give the path of a metric file.") from error
     if path.suffix != ".py":
         raise UserError(f"{path.name}: expected a Python file that ends in .py.")
-    _compiled(path, source)
+    compiled(path, source)
+    if per_row is None:
+        per_row = any(isinstance(node, ast.FunctionDef) and node.name == "rows" for node in ast.parse(source).body)
     found = modules_beside(path, source) if modules is None else modules
     return ScoreFile(
         name, higher_is_better, path, source, form, usage, solution, modules=tuple(found.items()),
-        arguments=tuple((arguments or {}).items()),
+        arguments=tuple((arguments or {}).items()), per_row=per_row,
     )  # fmt: skip
 
 
@@ -324,6 +311,39 @@ class Tried:
     warning: str | None
 
 
+def _check_rows(file: ScoreFile, answers: Answers, what: str, columns: Columns, scores: tuple[float, float]) -> None:
+    """Raises UserError unless the values of `rows` have both scores as their means, and another call gives the same."""
+    assert answers.usage is not None
+    values, again = (
+        replace(file, seed=seed).row_values(answers.columns, columns) for seed in (file.seed, file.seed + 1)
+    )
+    for score, side, board in zip(scores, (PUBLIC, PRIVATE), ("public", "private"), strict=True):
+        mean = weighted_mean(values, answers.usage == side)
+        if not math.isclose(mean, score, rel_tol=1e-9, abs_tol=1e-12):
+            raise UserError(
+                f"{file.path.name}: the mean of what `rows` gives the {board} rows of {what} is {mean!r}, but `score`"
+                f" gives {score!r}. No competition was made. Let `score` return the mean of `rows`, or rename `rows`"
+                " where it is another function.",
+                code="E_METRIC",
+            )
+    if not np.array_equal(values, again):
+        raise UserError(
+            f"{file.path.name}: `rows` gives {what} other values when it is called again. No competition was made. Draw"
+            " random numbers from numpy.random.default_rng(0).",
+            code="E_METRIC",
+        )
+
+
+def _mixed(own: Columns, sample: Columns) -> Columns:
+    """A submission whose every other row is the solution's own, the others those of the sample."""
+    mixed = {}
+    for name, values in sample.items():
+        pairs = enumerate(zip(own[name].tolist(), values.tolist(), strict=True))
+        cells = [str(pair[at % 2]) for at, pair in pairs]
+        mixed[name] = np.array(cells, dtype=object if values.dtype == object else np.str_)
+    return mixed
+
+
 def try_out(file: ScoreFile, answers: Answers) -> Tried:
     """Scores the solution and the sample submission on both sides, the public one twice with other random numbers.
 
@@ -336,11 +356,15 @@ def try_out(file: ScoreFile, answers: Answers) -> Tried:
     found: list[tuple[float, float]] = []
     sample = ("the sample submission", dict(file.sample) or sample_rows(file.form))
     tried = [("the solution itself", own), sample] if (own := solution_cells(file.solution, file.form)) else [sample]
+    if own and file.per_row:
+        tried.append(("a file that is half of each", _mixed(own, sample[1])))
     for what, columns in tried:
         try:
             rows = file.rows(answers.columns, columns)
             public, private = (file.value(rows, answers.usage == side) for side in (PUBLIC, PRIVATE))
             again = replace(file, seed=file.seed + 1).value(rows, answers.usage == PUBLIC)
+            if file.per_row:
+                _check_rows(file, answers, what, columns, (public, private))
         except SubmissionError as error:
             if what == sample[0]:
                 text = error.problems[0].message
@@ -367,79 +391,11 @@ def try_out(file: ScoreFile, answers: Answers) -> Tried:
             " files. Fix it, or let it raise ParticipantVisibleError for the files that it refuses.",
             code="E_METRIC",
         )
-    if len(found) < 2:
+    if own is None:
         return Tried(None, found[0], None)
-    (best, _), (least, _) = found
+    (best, _), (least, _) = found[:2]
     warning = None
     if (least > best) if file.higher_is_better else (least < best):
         warning = f"the sample submission ({least:g}) scores better than the solution ({best:g})"
         warning += ": did you flip the direction?"
     return Tried(found[0], found[1], warning)
-
-
-def _function(module: Any, arguments: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function `score` of the module. Raises Unfit unless it exists and takes Kaggle's parameters and these."""
-    function = getattr(module, "score", None)
-    expected = "expected a function score(solution, submission, row_id_column_name)"
-    if not callable(function):
-        raise Unfit(f"{expected}; there is none")
-    try:
-        inspect.signature(function).bind(solution=None, submission=None, row_id_column_name=None, **arguments)
-    except (TypeError, ValueError):
-        given = ", ".join(arguments) or "none"
-        raise Unfit(
-            f"{expected}, and a --metric-arg for each further parameter without a default; got other parameters"
-            f" (given: {given})"
-        ) from None
-    result: Callable[..., Any] = function
-    return result
-
-
-def _compiled(path: Path, source: bytes) -> Any:
-    try:
-        return compile(source, str(path), "exec")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = getattr(error, "lineno", None) or 1
-        raise UserError(f"{path.name}, line {line}: not valid Python.") from error
-
-
-class _Beside:
-    """Finds and loads the modules beside a metric file, from their sources; an importer of `sys.meta_path`."""
-
-    def __init__(self, path: Path, modules: Mapping[str, bytes]) -> None:
-        self.path, self.modules = path, modules
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        return importlib.util.spec_from_loader(name, cast(Any, self)) if name in self.modules else None
-
-    def create_module(self, spec: Any) -> Any:
-        return None
-
-    def exec_module(self, module: Any) -> None:
-        name = module.__name__
-        _execute(self.path.with_name(f"{name}.py"), self.modules[name], module)
-
-
-def _execute(path: Path, source: bytes, module: Any) -> None:
-    exec(_compiled(path, source), module.__dict__)
-
-
-def _load(path: Path, source: bytes, modules: Mapping[str, bytes]) -> Any:
-    """The module in the file, under a private name, without bytecode on disk. Raises Unfit."""
-    sys.modules.setdefault(UTILITIES, kaggle_utilities)
-    if modules:
-        for old in modules:
-            if isinstance(getattr(sys.modules.get(old), "__loader__", None), _Beside) or old == UTILITIES:
-                del sys.modules[old]  # of another metric file, where there is no process for each call
-        sys.meta_path.insert(0, cast(Any, _Beside(path, modules)))
-    name = f"_lhy_grade_metric_{hashlib.sha256(source).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses in the file look themselves up here
-    try:
-        _execute(path, source, module)
-    except (Exception, SystemExit) as error:
-        what = f" ({error})" if isinstance(error, ImportError) else ""
-        raise Unfit(f"it cannot be loaded: {_what_and_where(error, path)}{what}") from error
-    return module

@@ -23,8 +23,8 @@ HEAVY = {
     "sklearn", "sqlalchemy", "torch", "torchvision", "urllib3",
 }  # fmt: skip
 MAKERS = (
-    "boards", "kaggle", "labels", "own", "pen", "pictures", "rankings", "regressions", "samples", "solution", "speech",
-    "split_columns",
+    "boards", "kaggle", "labels", "metric_run", "own", "pen", "pictures", "rankings", "regressions", "samples",
+    "solution", "speech", "split_columns",
     "hw01_regression/official", "hw01_regression/world", "hw02_classification/official", "hw02_classification/world",
     "hw03_cnn/dishes", "hw03_cnn/official", "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files",
     "hw04_self_attention/official", "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world",
@@ -251,7 +251,7 @@ def test_nothing_imports_a_starter(name: str) -> None:
 
 
 def test_only_the_metric_file_of_an_instructor_is_run_as_code() -> None:
-    assert [name for name in EVERY for called, _ in calls(name) if called == "exec"] == ["tasks/kaggle.py"]
+    assert [name for name in EVERY for called, _ in calls(name) if called == "exec"] == ["tasks/metric_run.py"]
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("harness/")])

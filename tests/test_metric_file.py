@@ -295,9 +295,9 @@ def test_the_public_rows_are_scored_before_the_private_ones_and_each_in_a_proces
 ) -> None:
     seen: list[str] = []
 
-    def counted(work: Callable[[], dict[str, Any]], limits: Limits) -> Any:
+    def counted(work: Callable[[], dict[str, Any]], limits: Limits, most: int) -> Any:
         seen.append("run")
-        return apart(work, limits)
+        return apart(work, limits, most=most)
 
     monkeypatch.setattr(kaggle, "apart", counted)
     home = tmp_path / "home"
