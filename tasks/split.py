@@ -7,9 +7,12 @@ the same key gives the same marks.
 from __future__ import annotations
 
 import hmac
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import PRIVATE, PUBLIC, Answers, UserError
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 POOL = 2048  # how many groups around the cut are searched for an exact public count
+NEAR = 32  # how many groups before the cut are searched first
 CHOICES = 9  # how many public counts of one stratum are weighed against those of the others
 
 
@@ -123,70 +127,94 @@ def _strata(answers: Answers, which: NDArray[Any], units: int) -> tuple[list[str
 class _Search:
     """The units of one stratum in secret order: which public counts they can give, and who is public for a count.
 
-    The `first` units are public in any case, the next ones (one bit set of reachable sums for each suffix of them)
-    are chosen to reach the count, the others are private. `suffixes` is None where every unit is one row.
+    The units before `first` are public in any case and those from `end` on private; those between are chosen to reach
+    the count. `before[i]` is the number of rows of the first i units.
     """
 
     sizes: Sequence[int]
     share: Fraction
+    before: Sequence[int]
     first: int
-    base: int
-    suffixes: list[int] | None
+    end: int
 
     @staticmethod
     def of(sizes: Sequence[int], share: Fraction) -> _Search:
-        if max(sizes) == 1:
-            return _Search(sizes, share, 0, 0, None)
-        cut, total, target = 0, 0, int(share * sum(sizes))
-        while cut < len(sizes) and total + sizes[cut] <= target:
-            total += sizes[cut]
-            cut += 1
+        before = [0, *accumulate(sizes)]
+        cut = bisect_right(before, int(share * before[-1])) - 1
         first = max(0, min(cut - POOL // 2, len(sizes) - POOL))
-        pool = sizes[first : first + POOL]
-        suffixes = [1]
-        for size in reversed(pool):
-            suffixes.append(suffixes[-1] | suffixes[-1] << size)
-        suffixes.reverse()
-        return _Search(sizes, share, first, sum(sizes[:first]), suffixes)
+        return _Search(sizes, share, before, first, min(first + POOL, len(sizes)))
 
     def counts(self, target: Fraction, how_many: int, avoid: tuple[int, ...] = ()) -> list[int]:
         """The reachable public counts nearest to the target, nearest first, the lower of two equally near first."""
         found: list[int] = []
         low, high = int(target), int(target) + 1
-        total = sum(self.sizes)
+        total = self.before[-1]
         while len(found) < how_many and (low >= 0 or high <= total):
             if low >= 0 and (high > total or target - low <= high - target):
                 count, low = low, low - 1
             else:
                 count, high = high, high + 1
-            if count not in avoid and self._reachable(count):
+            if count not in avoid and self._sums(count) is not None:
                 found.append(count)
         return found
 
-    def _reachable(self, count: int) -> bool:
-        if self.suffixes is None:
-            return 0 <= count <= len(self.sizes)
-        return count >= self.base and bool(self.suffixes[0] >> (count - self.base) & 1)
-
     def take(self, count: int) -> list[bool]:
         """Which units are public: as many of the first ones as the count allows."""
-        if self.suffixes is None:
+        if self._of_one_row:
             return [True] * count + [False] * (len(self.sizes) - count)
-        taken = [True] * self.first
-        left = count - self.base
-        for size, rest in zip(self.sizes[self.first :], self.suffixes[1:], strict=False):
+        found = self._sums(count)
+        assert found is not None, "the count is reachable"
+        held, suffixes = found
+        taken = [True] * held
+        left = count - self.before[held]
+        for size, rest in zip(self.sizes[held:], suffixes[1:], strict=False):
             fits = size <= left and bool(rest >> (left - size) & 1)
             taken.append(fits)
             left -= size * fits
         assert left == 0, "the count was reachable"
         return taken + [False] * (len(self.sizes) - len(taken))
 
+    @cached_property
+    def _of_one_row(self) -> bool:
+        return max(self.sizes) == 1
+
+    @cached_property
+    def _all_sums(self) -> list[int]:
+        return self._suffixes(self.first, self.before[-1])
+
+    def _sums(self, count: int) -> tuple[int, list[int]] | None:
+        """How many first units are public, and the sums of the units after them; None where none reach the count.
+
+        Where the count can be reached with more of the first units public, the choice that prefers the first ones has
+        them so. The last `NEAR` before the cut nearly always suffice; their sums are few.
+        """
+        if self._of_one_row:
+            return (0, []) if 0 <= count <= len(self.sizes) else None
+        if count < self.before[self.first]:
+            return None
+        held = min(bisect_right(self.before, count) - 1, self.end) - NEAR
+        if held > self.first:
+            suffixes = self._suffixes(held, count - self.before[held])
+            if suffixes[0] >> (count - self.before[held]) & 1:
+                return held, suffixes
+        reached = bool(self._all_sums[0] >> (count - self.before[self.first]) & 1)
+        return (self.first, self._all_sums) if reached else None
+
+    def _suffixes(self, held: int, most: int) -> list[int]:
+        """For each unit from `held` to the end, and none: the sums up to `most` of any of them, one bit each."""
+        mask = (2 << most) - 1
+        suffixes = [1]
+        for size in reversed(self.sizes[held : self.end]):
+            suffixes.append((suffixes[-1] | suffixes[-1] << size) & mask)
+        suffixes.reverse()
+        return suffixes
+
 
 def _counts(searches: list[_Search], wanted: int, n: int, share: Fraction) -> list[int]:
     """The public count of each stratum: the nearest total to `wanted`, then the least squared deviations."""
     if len(searches) == 1:
         return searches[0].counts(Fraction(wanted), 1, avoid=(0, n))
-    targets = [share * sum(search.sizes) for search in searches]
+    targets = [share * search.before[-1] for search in searches]
     # Best way to reach each total so far, as (sum of squared deviations, the choices), over the strata in secret order.
     # A total further from the running target than the strata can make up for is dropped.
     ways: dict[int, tuple[float, tuple[Any, ...]]] = {0: (0.0, ())}

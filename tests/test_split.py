@@ -128,6 +128,27 @@ def test_groups_beyond_the_searched_pool_still_give_the_exact_count() -> None:
     assert np.count_nonzero(usage == PUBLIC) == round(Fraction("0.3") * sum(sizes))
 
 
+@given(
+    sizes=st.lists(st.sampled_from([1, 2, 3, 10, 14, 60]), min_size=2, max_size=60),
+    strata=st.integers(1, 3),
+    share=st.sampled_from([0.5, 0.3, 0.9]),
+    near=st.sampled_from([0, 1, 4, 1000]),
+)
+def test_how_many_groups_are_searched_first_does_not_move_a_mark(
+    sizes: list[int], strata: int, share: float, near: int
+) -> None:
+    answers = grouped(sizes)
+    of_row = np.repeat([f"s{group % strata}" for group in range(len(sizes))], sizes)
+    answers = Answers(answers.ids, {}, groups=answers.groups, strata=of_row)
+    if not 0 < round(Fraction(str(share)) * len(answers)) < len(answers):
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "NEAR", near)
+        found = marks(answers, share=share)
+        patch.setattr(module, "NEAR", len(sizes))  # all of them: the whole search
+        assert np.array_equal(found, marks(answers, share=share))
+
+
 def test_one_group_cannot_be_split() -> None:
     with pytest.raises(UserError, match="one group"):
         split(grouped([12]), KEY, "hw01", 0.5)

@@ -48,11 +48,11 @@ def measure(given: argparse.Namespace, edition: Edition, size: str, seed: int, w
                     overrides=given.set, shared=root / "shared",
                 )  # fmt: skip
             seconds = clock() - begin
-            scores = {
-                score.metric: [score.public, score.private]
-                for score in grade_here(world.secret, path.read_bytes()).scores
-            }
+            found = grade_here(world.secret, path.read_bytes()).scores
+            scores = {score.metric: [score.public, score.private] for score in found}
+            intervals = {score.metric: [score.public_interval, score.private_interval] for score in found}
             line = {"edition": edition.name, "size": size, "level": level, "seed": seed, "scores": scores}
+            line["intervals"] = intervals
             results.keep(given.keep, line | {"seconds": seconds, "source": results.source(given.device)})
             shown = {metric: [round(float(v), 4) for v in pair if v is not None] for metric, pair in scores.items()}
             sys.stderr.write(f"seed {seed} {level}: {shown}, {seconds:.1f} s\n")

@@ -14,7 +14,7 @@ import shlex
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -36,7 +36,11 @@ Spread = tuple[float, float]
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table: a level of an edition in one size. `scores` and `step` are (public, private) by metric."""
+    """One row of a table: a level of an edition in one size. `scores` and `step` are (public, private) by metric.
+
+    `widths` are half the widths of the 95 % intervals of the first metric, means over the seeds; None where one of the
+    runs was kept without.
+    """
 
     edition: str
     size: str
@@ -47,6 +51,7 @@ class Row:
     seconds: float | None
     test: str
     sources: tuple[str, ...]
+    widths: tuple[float, float] | None = None
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -190,10 +195,19 @@ def summarised(runs: Iterable[dict[str, Any]]) -> list[Row]:
             Row(
                 edition, size, level, seeds, scores, step,
                 statistics.fmean(seconds) if seconds and level in LEVELS else None,
-                by_seed[seeds[0]].get("test", ""), _sources(by_seed.values()),
+                by_seed[seeds[0]].get("test", ""), _sources(by_seed.values()), _widths(by_seed.values()),
             )
         )  # fmt: skip
     return rows
+
+
+def _widths(runs: Collection[dict[str, Any]]) -> tuple[float, float] | None:
+    """Half the widths of the intervals of the first metric, public and private, means over the runs."""
+    pairs = [run["intervals"][next(iter(run["scores"]))] for run in runs if "intervals" in run]
+    if len(pairs) < len(runs) or any(ends is None for pair in pairs for ends in pair):
+        return None
+    public, private = (statistics.fmean((pair[side][1] - pair[side][0]) / 2 for pair in pairs) for side in (0, 1))
+    return public, private
 
 
 def _sources(runs: Iterable[dict[str, Any]]) -> tuple[str, ...]:
@@ -212,12 +226,16 @@ def _spreads(pairs: Sequence[Sequence[float | None]]) -> tuple[Spread, Spread | 
 
 def table(rows: Sequence[Row], labels: dict[str, tuple[str, int, bool]], *, one_board: Sequence[str] = ()) -> str:
     """A Markdown table of the rows of one edition. `labels` gives metric to (label, digits, higher is better), in
-    order; the metrics of `one_board` have one number for both boards.
+    order; the metrics of `one_board` have one number for both boards. Where every run was kept with its intervals, half
+    their widths are columns too.
     """
     heads = ["level"]
     for metric, (label, _, _) in labels.items():
         heads += [label] if metric in one_board else [f"{label}, public", f"{label}, private"]
-    heads += ["step, public", "step, private", "seconds"]
+    heads += ["step, public", "step, private"]
+    with_widths = all(row.widths for row in rows)
+    heads += ["interval, public", "interval, private"] if with_widths else []
+    heads += ["seconds"]
     text = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     first_digits, higher = next((digits, higher) for _, digits, higher in labels.values())
     for row in rows:
@@ -228,6 +246,7 @@ def table(rows: Sequence[Row], labels: dict[str, tuple[str, int, bool]], *, one_
                 cells.append("" if spread is None else f"{spread[0]:.{digits}f}{wide}")
         for spread in row.step or (None, None):
             cells.append("" if spread is None else shown_step(spread, first_digits, higher))
+        cells += [f"± {width:.{first_digits}f}" for width in row.widths or ()] if with_widths else []
         cells.append("" if row.seconds is None else f"{row.seconds:.{1 if row.seconds < 10 else 0}f}")
         text.append(f"| {' | '.join(cells)} |")
     return "\n".join(text)
