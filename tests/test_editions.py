@@ -115,3 +115,31 @@ def test_the_official_bars_are_the_courses(name: str, year: str) -> None:
     )
     assert [bar.points for bar in edition.bars] == [(each, each) for each in points]
     assert {bar.source.partition(", not comparable")[0] for bar in edition.bars} <= {f"official {year}"}
+
+
+KAGGLE = (5, "UTC", 2, "best_public", 0)
+"""Submissions a day, the zone of that day, how many count, and what counts where none is chosen and how many then."""
+SERVER = (5, "Asia/Taipei", 2, "best_public", 0)
+CLOCKS: dict[tuple[str, str], tuple[int, str, int, str, int]] = {
+    ("hw05", "2021"): (5, "Asia/Taipei", 2, "first", 1),
+    ("hw05", "2022"): (5, "Asia/Taipei", 2, "best_public", 1),
+    ("hw06", "2021"): SERVER,
+    ("hw06", "2022"): (5, "Asia/Taipei", 1, "first", 0),
+    ("hw10", "2021"): SERVER,
+    ("hw10", "2022"): SERVER,
+    ("hw10", "2023"): SERVER,
+    ("hw12", "2021"): (5, "Asia/Taipei", 1, "best_public", 0),
+    ("hw12", "2022"): (5, "Asia/Taipei", 1, "best_public", 0),
+    ("hw14", "2021"): (2, "Asia/Taipei", 2, "best_public", 0),
+    ("hw14", "2022"): (2, "Asia/Taipei", 2, "best_public", 0),
+}
+"""The homeworks of the course's own server, whose day ended at midnight there; all others were on Kaggle."""
+
+
+def test_the_official_quotas_clocks_and_selections_are_the_courses(name: str) -> None:
+    for edition in task_of(name).editions:
+        if edition.official and edition.name != "own":
+            rules = edition.rules
+            found = (rules.quota, rules.quota_zone, rules.selections, rules.unselected, rules.unselected_count)
+            assert found == CLOCKS.get((name, edition.name), KAGGLE), edition.name
+            assert (rules.deadline, rules.deadline_zone) == (None, "Asia/Taipei")

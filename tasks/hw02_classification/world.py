@@ -21,7 +21,7 @@ from tasks.bilingual.language import language, speaker
 from tasks.bilingual.sentences import sentence
 from tasks.hw02_classification import FEATURES_FILE, LABELS_FILE, PARTS, TARGET, UTTERANCES_FILE
 from tasks.processes import mapped
-from tasks.speech import PHONEMES, RATE, Random, Voice, draw_voice, synthesiser
+from tasks.speech import PHONEMES, RATE, Random, Samples, Sounds, Speak, Voice, draw_voice, synthesiser
 from tasks.streams import Streams
 
 SIZES = {"small": (260, 100, 48), "full": (4286, 1078, 400)}
@@ -109,17 +109,22 @@ def recorded(
     made = []
     with synthesiser() as speak:
         for number, utterance in enumerate(utterances, start):
-            rng = streams.generator(f"{part}/{number}")
-            samples, sounds = speak(utterance.text, utterance.voice)
-            before, after = (int(rng.uniform(0.1, 0.35) * RATE) for _ in range(2))
-            heard = speech.roomed(np.pad(samples, (before, after)), speech.room(rng, studio.reverberation))
-            heard = speech.channelled(heard, speech.channel(rng, studio.depth))
-            heard = speech.noisy(heard, rng, rng.uniform(*studio.snr), rng.uniform(*studio.slope))
-            features = speech.mfcc(heard / np.abs(heard).max() * rng.uniform(0.05, 0.9), *studio.band)
-            moved = replace(sounds, starts=np.append(sounds.starts + before, before + len(samples)),
-                            kinds=np.append(sounds.kinds, PHONEMES.index(speech.SILENCE)))  # fmt: skip
-            made.append((features.astype(np.float32), moved.labels(len(features))))
+            heard, sounds = record(speak, studio, utterance, streams.generator(f"{part}/{number}"))
+            features = speech.mfcc(heard, *studio.band)
+            made.append((features.astype(np.float32), sounds.labels(len(features))))
     return made
+
+
+def record(speak: Speak, studio: Studio, utterance: Utterance, rng: Random) -> tuple[Samples, Sounds]:
+    """An utterance as a microphone hears it, within ±1, and its sounds."""
+    samples, sounds = speak(utterance.text, utterance.voice)
+    before, after = (int(rng.uniform(0.1, 0.35) * RATE) for _ in range(2))
+    heard = speech.roomed(np.pad(samples, (before, after)), speech.room(rng, studio.reverberation))
+    heard = speech.channelled(heard, speech.channel(rng, studio.depth))
+    heard = speech.noisy(heard, rng, rng.uniform(*studio.snr), rng.uniform(*studio.slope))
+    starts = np.append(sounds.starts + before, before + len(samples))
+    kinds = np.append(sounds.kinds, PHONEMES.index(speech.SILENCE))
+    return heard / np.abs(heard).max() * rng.uniform(0.05, 0.9), replace(sounds, starts=starts, kinds=kinds)
 
 
 def write_part(

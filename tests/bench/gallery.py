@@ -1,7 +1,8 @@
 """Make the README's gallery of the homeworks' pictures: `python tests/bench/gallery.py`.
 
-It shows `docs/homeworks/hwNN.png` of every homework, for HW14 the matrices of `tests/bench/matrix.py`, and holds the
-SHA-256 of each, by which `tests/test_docs.py` sees that it is up to date.
+It shows `docs/homeworks/hwNN.png` of every homework, for HW11 the pairs of `tests/bench/looks.py` and for HW14
+the matrices of `tests/bench/matrix.py`, and holds the SHA-256 of each, by which `tests/test_docs.py` sees that
+it is up to date.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tasks.homeworks import all_tasks
 
 DOCS = Path(__file__).parents[2] / "docs"
 GALLERY, FOLDER = DOCS / "img" / "gallery.png", DOCS / "homeworks"
-OTHERS = {"hw14": "hw14-matrix.png"}
+OTHERS = {"hw11": "hw11-pairs.png", "hw14": "hw14-matrix.png"}
 """Where another picture than that of the data says more."""
 COLUMNS, WIDE, HIGH, WORDS, GAP = 3, 330, 170, 22, 12
 """In pixels but for the columns: the room of a picture, the line below it, the space between two."""
