@@ -18,6 +18,17 @@ ALLOWED = {
     "leaderboard": {"leaderboard", "tasks.errors"},
     "tasks": {"tasks"},
 }
+ROOMS = {
+    "cli": {"cli", "server", "course", "grading"},
+    "server": {"server", "course", "grading"},
+    "course": {"course", "grading"},
+    "grading": {"grading"},
+}
+"""Which rooms of the harness each one imports."""
+ABOVE = {"harness/notebook.py": {"cli", "course"}, "harness/sweep.py": {"grading"}}
+"""The files beside the rooms that stand on some of them: the grader in a notebook, and levels over seeds."""
+LONGEST = 475
+"""Lines of a file, but of a table of words."""
 HEAVY = {
     "alembic", "cryptography", "matplotlib", "numpy", "pandas", "PIL", "polars", "rich", "safetensors", "scipy",
     "sklearn", "sqlalchemy", "torch", "torchvision", "urllib3",
@@ -171,6 +182,34 @@ def test_imports_go_down_only(name: str) -> None:
             assert top != "tests", f"{at(name, node)} imports {module}"
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("harness/")])
+def test_rooms_of_the_harness_import_those_below(name: str) -> None:
+    may = ABOVE.get(name, ROOMS.get(name.split("/")[1], set()))
+    for node in ast.walk(tree_of(name)):
+        inside = [f"harness.{one.name}" for one in node.names] if getattr(node, "module", "") == "harness" else []
+        for module in (*imported(node), *inside):
+            first, _, rest = module.partition(".")
+            room = rest.partition(".")[0]
+            assert first != "harness" or room not in ROOMS or room in may, f"{at(name, node)} imports {module}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_file_imports_ray(name: str) -> None:
+    if name != "harness/grading/cluster.py":
+        for node in ast.walk(tree_of(name)):
+            assert "ray" not in {module.partition(".")[0] for module in imported(node)}, at(name, node)
+
+
+def test_no_file_is_long() -> None:
+    long = [
+        path.relative_to(ROOT).as_posix()
+        for package in (*PACKAGES, "tests")
+        for path in (ROOT / package).rglob("*.py")
+        if path.read_text(encoding="utf-8").count("\n") > LONGEST
+    ]
+    assert long == ["tasks/bilingual/lexicon.py"]
+
+
 def allowed(name: str) -> set[str]:
     """What a file may load when it is imported."""
     return {top for part, tops in LIGHT_ENOUGH.items() if name == part or name.startswith(part + "/") for top in tops}
@@ -318,6 +357,7 @@ PLANTED = {
     "torch.load('x', weights_only=flag)\n": "nothing_unpickles",
     "torch.save(x, 'x')\n": "nothing_unpickles",
     "archive.extractall('x')\n": "nothing_unpickles",
+    "def f() -> None:\n    import ray.util\n": "one_file_imports_ray",
     "def f() -> None:\n    print(1)\n": "neither_prints",
     "import sys\nsys.exit(1)\n": "neither_prints",
     "raise SystemExit(2)\n": "neither_prints",
@@ -335,6 +375,27 @@ def test_the_leaderboard_knows_only_the_errors_of_the_tasks(tmp_path: Path, monk
         (tmp_path / "leaderboard" / "planted.py").write_text(f"from {source} import errors\n")
         with contextlib.nullcontext() if fine else pytest.raises(AssertionError):
             test_imports_go_down_only("leaderboard/planted.py")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "fine"),
+    [
+        ("harness/server/planted.py", "from harness.course import boards\n", True),
+        ("harness/server/planted.py", "from harness.cli import common\n", False),
+        ("harness/server/planted.py", "def f() -> None:\n    from harness.cli.output import say\n", False),
+        ("harness/grading/planted.py", "from harness import course\n", False),
+        ("harness/planted.py", "import harness.grading.worker\n", False),
+        ("harness/planted.py", "from harness import words\n", True),
+    ],
+)
+def test_the_rule_of_rooms_catches_what_breaks_it(
+    name: str, source: str, fine: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text(source)
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    with contextlib.nullcontext() if fine else pytest.raises(AssertionError):
+        test_rooms_of_the_harness_import_those_below(name)
 
 
 @pytest.mark.parametrize("source", PLANTED)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from harness.cli.hand_in import best_words
 from harness.competition import find_competition
 from harness.course import access, boards, catalogue, handing_in, limits, record
 from harness.course.access import NOBODY
 from harness.course.entries import FileProblem, to_json
 from harness.course.types import Place
+from harness.course.wording import best_words
 from harness.grading.accept import grade_pending
 from harness.home import Home, open_home
 from harness.plans import plan_homework, plan_own

@@ -10,39 +10,12 @@ import click
 from harness.cli import common
 from harness.cli.output import Field, emit, emit_json, say
 from harness.course.entries import to_json
+from harness.course.wording import with_bars
 from harness.words import interval, number, short_time, words
-from tasks.base import as_written
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from harness.course.types import Board, BoardBar
-
-
-def with_bars(rows: list[dict[str, Any]], board: Board) -> list[dict[str, Any]]:
-    """The participants by rank, and a line for each bar with a threshold, after those who reach it."""
-    lines = []
-    for bar in board.bars:
-        if bar.reached is not None:
-            conditions = dict(bar.private if bar.private is not None else bar.public)
-            lines.append((bar.reached, bar, conditions[board.metric]))
-    sign = 1 if board.higher_is_better else -1
-    lines.sort(key=lambda line: (line[0], -sign * line[2]))
-    out: list[dict[str, Any]] = []
-    for place, row in enumerate(rows):
-        while lines and lines[0][0] <= place:
-            out.append(_bar_row(*lines.pop(0)[1:]))
-        out.append(row)
-    return out + [_bar_row(*line[1:]) for line in lines]
-
-
-def _bar_row(bar: BoardBar, threshold: float) -> dict[str, Any]:
-    source = bar.source.partition(":")[0]
-    return {
-        "rank": None,
-        "name": f"── {bar.name} bar ({source})",
-        "score": as_written(threshold, bar.digits),
-        "divider": True,
-    }
+    from harness.course.types import Board
 
 
 @click.command()

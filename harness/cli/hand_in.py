@@ -14,16 +14,13 @@ from harness.cli import common
 from harness.cli.output import Field, emit, emit_json, say
 from harness.course.entries import to_json
 from harness.course.requests import chosen_numbers, unselected_words
+from harness.course.wording import HIDDEN, best_words
 from harness.words import inert, interval, number, short_time, words
 from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
     from harness.course.entries import Selection, Submission, Submitted, Tell
     from tasks.formats import Format
-
-
-HIDDEN = "recorded and read; its points appear after the deadline"
-"""The state of an answer to a quiz that is graded while nobody sees points."""
 
 
 def valid_line(form: Format, name: str, edition: str) -> str:
@@ -138,15 +135,6 @@ def matrix_lines(matrix: list[list[float]], side: str = "public") -> list[str]:
     ]
     head = [f"{side} accuracy after each task (rows) on each task (columns):"] if rows else []
     return head + [f"{number:3}  {row}" for number, row in enumerate(rows, 1)]
-
-
-def best_words(seen: Submission, *, own: bool = True) -> str:
-    """The participant's best submission, next to one that is not it."""
-    best = seen.best
-    assert best is not None
-    which = f"submission {best.submission} ({number(seen.metrics[0].digits)(best.score)}, rank {best.rank})"
-    whose = "your" if own else "the participant's"
-    return f"{whose} best is {which}" if seen.improved else f"not an improvement: {whose} best is still {which}"
 
 
 def standing(seen: Submission) -> str:

@@ -78,8 +78,8 @@ def serve(host: str | None, port: int | None, processes: int, workers: int) -> N
     sys.stdout.flush()
     allow_connections()
     supervise(
-        [lambda: run_web(home, settings, listening)] * processes
-        + [lambda: run_worker(home, settings, listening)] * workers
+        [lambda: run_web(home, settings, common.clock, listening)] * processes
+        + [lambda: run_worker(home, settings, common.clock, listening)] * workers
     )
 
 
@@ -98,9 +98,9 @@ def worker(address: str | None) -> None:
     settings, mounts = read_settings(home), Path("/proc/self/mounts")
     refuse_shared_disk(home, mounts.read_text(encoding="utf-8") if mounts.exists() else "")
     if address is None:
-        run_worker(home, settings, None)
+        run_worker(home, settings, common.clock)
         return
-    run_worker(home, settings, None, join_cluster(address).run)
+    run_worker(home, settings, common.clock, loop=join_cluster(address).run)
 
 
 def first_login(home: Home, now: datetime) -> str | None:

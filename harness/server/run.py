@@ -20,7 +20,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from harness.answers import course_key
-from harness.cli import common
 from harness.grading import settle
 from harness.grading.worker import Limits, new_worker, run
 from harness.home import keep_keys
@@ -172,13 +171,13 @@ def log(line: str) -> None:
         sys.stderr.flush()
 
 
-def run_web(home: Home, settings: Settings, listening: socket.socket) -> None:
+def run_web(home: Home, settings: Settings, clock: Callable[[], datetime], listening: socket.socket) -> None:
     """Runs a web process until it is stopped or its parent is gone."""
     import uvicorn
 
     from harness.server.pages import make_site
 
-    server = uvicorn.Server(web_config(make_site(home, settings, common.clock, log), settings))
+    server = uvicorn.Server(web_config(make_site(home, settings, clock, log), settings))
     threading.Thread(target=watch, args=(server, os.getppid()), daemon=True).start()
     server.run(sockets=[listening])
 
@@ -224,7 +223,11 @@ def watch(server: Any, parent: int) -> None:
 
 
 def run_worker(
-    home: Home, settings: Settings, listening: socket.socket | None, loop: Callable[..., None] | None = None
+    home: Home,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    listening: socket.socket | None = None,
+    loop: Callable[..., None] | None = None,
 ) -> None:
     """Runs a grading process until it is stopped or its parent is gone; `loop` is another one than the worker's."""
     if listening is not None:
@@ -236,7 +239,7 @@ def run_worker(
     os.nice(10)  # uploads have priority over grading
 
     def tell(text: str) -> None:
-        log(json.dumps({"at": common.clock().isoformat(timespec="milliseconds"), "worker": os.getpid(), "text": text}))
+        log(json.dumps({"at": clock().isoformat(timespec="milliseconds"), "worker": os.getpid(), "text": text}))
 
     limits = Limits(settings.seconds, settings.memory_gb * 2**30)
-    (loop or run)(new_worker(home, limits, tell), common.clock, lambda: bool(stopping) or os.getppid() != parent)
+    (loop or run)(new_worker(home, limits, tell), clock, lambda: bool(stopping) or os.getppid() != parent)

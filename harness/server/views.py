@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.archive import grouped
-from harness.cli.board import with_bars
-from harness.cli.hand_in import HIDDEN, best_words
 from harness.course import boards, catalogue, handing_in, limits, points, quizzes, record, requests
 from harness.course.entries import Submission, to_json
 from harness.course.gradebook import gradebook_table
 from harness.course.types import Board, Files
+from harness.course.wording import HIDDEN, best_words, with_bars
 from harness.server import quiz
 from harness.server.chart import chart
 from harness.server.rendering import Ask, Page, Values, markdown, score_text
