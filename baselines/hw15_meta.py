@@ -1,7 +1,7 @@
 """HW15 in four levels: fine-tune what five characters taught, prototypes, one large classifier, turned characters too.
 
-On `builtin`, small, the mean of three seeds: accuracy .464, .672, .760 and .796 on the public board in 20, 8, 14 and
-41 seconds of one core (November 2026; docs/homeworks/hw15.md has spreads and tricks).
+On `builtin`, small, the mean of three seeds: accuracy .464, .667, .761 and .792 on the public board in 8, 3, 6 and
+18 seconds of one core (December 2026; docs/homeworks/hw15.md has spreads and tricks).
 
 The levels of `small` learn an embedding (Chen and others, A Closer Look at Few-shot Classification, ICLR 2019; Snell,
 Swersky and Zemel, Prototypical Networks, NeurIPS 2017). Those of `full` and of the course's own files are the course's:
