@@ -186,7 +186,8 @@ def test_imports_go_down_only(name: str) -> None:
 def test_rooms_of_the_harness_import_those_below(name: str) -> None:
     may = ABOVE.get(name, ROOMS.get(name.split("/")[1], set()))
     for node in ast.walk(tree_of(name)):
-        inside = [f"harness.{one.name}" for one in node.names] if getattr(node, "module", "") == "harness" else []
+        taken = node.names if isinstance(node, ast.ImportFrom) and node.module == "harness" else []
+        inside = [f"harness.{one.name}" for one in taken]
         for module in (*imported(node), *inside):
             first, _, rest = module.partition(".")
             room = rest.partition(".")[0]

@@ -26,7 +26,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tasks import speech
-from tasks.figures import KINDS
+from tasks.figures import DIALS, KINDS
 from tasks.hw02_classification import world as phonemes
 from tasks.hw07_bert import SIZES
 from tasks.hw07_bert import world as passages
@@ -35,7 +35,7 @@ from tasks.hw15_meta import world as characters
 from tasks.hw15_meta.alphabets import alphabet, draw_family
 from tasks.pen import draw_hand
 from tasks.streams import Streams, fixed
-from tasks.things import DIALS, Maker, draw_maker, drawing, painting
+from tasks.things import Maker, draw_maker, drawing, painting
 
 ALPHABETS, LETTERS, HANDS = 20, 10, 2
 
