@@ -361,7 +361,10 @@ _RANKED = f"{_VALID} AND NOT practice"
 
 
 def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, practice: bool) -> Row | None:
-    """The earlier submission of the same bytes: ranked ones first, and practice ones only for practice."""
+    """The earlier submission of the same bytes: ranked ones first, and practice ones only for practice.
+
+    One that was disqualified stays the submission of its bytes.
+    """
     live = f"{_VALID} AND (NOT practice OR :practice)"
     values = {"id": participant_id, "practice": practice}
     keyed = db.one(f"{live} AND client_key = :key ORDER BY practice LIMIT 1", **values, key=client_key)
@@ -372,7 +375,12 @@ def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, pr
             code="E_CLIENT_KEY",
             exit_code=8,
         )
-    return db.one(f"{live} AND sha256 = :sha ORDER BY practice, id LIMIT 1", **values, sha=sha256)
+    return db.one(
+        "SELECT id, entry, receipt, sha256, practice FROM submissions WHERE participant_id = :id AND sha256 = :sha "
+        "AND (rejected_at IS NULL OR rejected_code = :disqualified) AND (NOT practice OR :practice) "
+        "ORDER BY practice, id LIMIT 1",
+        **values, sha=sha256, disqualified=events.DISQUALIFIED,
+    )  # fmt: skip
 
 
 def _latest(db: Database, participant_id: int, sha256: str) -> Row | None:
@@ -396,11 +404,13 @@ def _last_entry(db: Database, participant_id: int, day: str) -> tuple[int, str]:
 
 
 def _used(db: Database, participant_id: int, day: str, practice: bool) -> int:
-    return count_on_day(db, "(rejected_at IS NULL OR rejected_code = :metric)", participant_id, day, practice)
+    return count_on_day(db, "(rejected_at IS NULL OR rejected_code IN (:metric, :out))", participant_id, day, practice)
 
 
 def _rejected(db: Database, participant_id: int, day: str, practice: bool) -> int:
-    return count_on_day(db, "rejected_at IS NOT NULL AND rejected_code <> :metric", participant_id, day, practice)
+    return count_on_day(
+        db, "rejected_at IS NOT NULL AND rejected_code NOT IN (:metric, :out)", participant_id, day, practice
+    )
 
 
 def _check_quota(

@@ -76,23 +76,65 @@ def extend(
     Raises UserError: E_ROSTER (exit 2) for an unknown person or team, E_CLOSED (exit 5) once the private scores
     were revealed, since nobody who knows them may continue.
     """
+    return extend_all(
+        db, competition, [(who_kind, who)], until=until, slots=slots, day=day, actor=actor, reason=reason, now=now
+    )[0]
+
+
+def extend_all(
+    db: Database,
+    competition: str,
+    whom: Sequence[tuple[Whom, str]],
+    *,
+    until: datetime | None,
+    slots: int = 0,
+    day: str = "",
+    actor: str,
+    reason: str,
+    now: datetime,
+    last: int | None = None,
+) -> list[Extension]:
+    """The same extension for all of these, or for none. `last` is the number of the newest extension of the homework
+    that the caller knows of; raises UserError E_CHANGED (exit 8) if there is another one.
+    """
     reason = checked_reason(reason)
     assert slots >= 0, "the command line accepts no negative number"
+    given = []
     with db.transaction():
+        if last is not None and last != newest(db, "extensions", competition):
+            raise changed_meanwhile(f"the extensions of {name_of(competition)}")
         if db.one("SELECT 1 FROM reveals WHERE competition = :competition", competition=competition):
             raise UserError(
                 f"{name_of(competition)} was revealed and can no longer be extended.", code="E_CLOSED", exit_code=5
             )
-        if who_kind == "team":
-            who = find_team(db, who).handle
-        check_whom(db, competition, who_kind, who)
-        values = {
-            "id": db.next_id("extensions"), "competition": competition, "who_kind": who_kind, "who": who,
-            "until": None if until is None else microseconds(until), "slots": slots, "day": day, "reason": reason,
-            "actor": actor, "at": microseconds(now),
-        }  # fmt: skip
-        _keep_extension(db, values, now)
-        return made(Extension, values)
+        for who_kind, named in whom:
+            who = find_team(db, named).handle if who_kind == "team" else named
+            check_whom(db, competition, who_kind, who)
+            values = {
+                "id": db.next_id("extensions"), "competition": competition, "who_kind": who_kind, "who": who,
+                "until": None if until is None else microseconds(until), "slots": slots, "day": day, "reason": reason,
+                "actor": actor, "at": microseconds(now),
+            }  # fmt: skip
+            _keep_extension(db, values, now)
+            given.append(made(Extension, values))
+    return given
+
+
+def newest(db: Database, table: Literal["extensions", "parts"], competition: str) -> int:
+    """The number of the newest extension, or entry of points, of a competition; 0 without one."""
+    if table == "parts":
+        return int(db.value("SELECT max(id) FROM parts WHERE competition = :key", key=competition) or 0)
+    return int(db.value("SELECT max(id) FROM extensions WHERE competition = :key", key=competition) or 0)
+
+
+def changed_meanwhile(what: str) -> UserError:
+    """The error for a change that was made for a state that is no more."""
+    return UserError(
+        f"somebody else changed {what} meanwhile, so nothing was changed. Look at what is there now, and enter it"
+        " again.",
+        code="E_CHANGED",
+        exit_code=8,
+    )
 
 
 def carry_extensions(db: Database, old: str, new: str, actor: str, now: datetime) -> None:
@@ -164,11 +206,18 @@ def enter_all_points(
     actor: str,
     reason: str,
     now: datetime,
+    last: int | None = None,
 ) -> list[Part]:
-    """Enter points as (person's key, part, points), all or none; each is logged as its own event."""
+    """Enter points as (person's key, part, points), all or none; each is logged as its own event.
+
+    `last` is the number of the homework's newest entry that the caller knows of; raises UserError E_CHANGED (exit 8)
+    if there is another one.
+    """
     reason = checked_reason(reason)
     entered = []
     with db.transaction():
+        if last is not None and last != newest(db, "parts", competition):
+            raise changed_meanwhile(f"the points of {competition}")
         at_home, number = is_empty(db), db.next_id("parts")
         for place, (key, part, points) in enumerate(entries):
             if not math.isfinite(points):

@@ -2,6 +2,7 @@
 
 CODES: dict[str, str] = {
     "E_BUSY": "Another process locked the database for too long. Run the same command again; nothing is counted twice.",
+    "E_CHANGED": "Somebody else changed the same thing meanwhile. Look at what is there now, and enter it again.",
     "E_CLIENT_KEY": "A retry sent different bytes than the first try. Send the same file, or start a new submission.",
     "E_CLOSED": (
         "The competition is over, or its board was revealed. The message says what is no longer possible; a late file "
@@ -17,6 +18,10 @@ CODES: dict[str, str] = {
     "E_DISABLED": "This person was taken off the roster. Ask the course staff.",
     "E_DISK": "The disk failed, or a folder is not writable. Check the disk and its permissions, then try again.",
     "E_DISK_FULL": "The disk is full. Free some space and run the same command again; nothing is counted twice.",
+    "E_DISQUALIFIED": (
+        "The course staff took this submission out of the count, for the reason that it shows; or what staff wanted "
+        "to take out, or to put back, is in no state for it."
+    ),
     "E_EXTRA_MISSING": "An optional package is missing. Install the extra that the message names.",
     "E_GRADER": (
         "Grading the file failed: it crashed or exceeded its limits twice, or its worker was lost ten times. Students "

@@ -21,6 +21,8 @@ from leaderboard.rows import Row, made
 from tasks.errors import UserError
 
 GENESIS = "0" * 64
+DISQUALIFIED = "E_DISQUALIFIED"
+"""The code of a submission that staff took out of the count."""
 
 _PAGE = 5000
 _LOG = "SELECT seq, at, kind, actor, body, previous, hash FROM events WHERE seq > :last ORDER BY seq LIMIT :page"
@@ -209,6 +211,10 @@ class _Told:
                         self.members[body["competition"], key] = seq, body["participant"]
                 case "rejected":
                     self.rejected[body["submission"]] = seq, body["code"]
+                case "disqualified":
+                    self.rejected[body["submission"]] = seq, DISQUALIFIED
+                case "reinstated":
+                    self.rejected.pop(body["submission"])
                 case "graded":
                     self.graded[seq] = body["submission"]
                 case "selected":
@@ -324,7 +330,7 @@ def _check_grades(db: Database, told: _Told, findings: list[Finding]) -> None:
         if (
             not isinstance(public, float)
             or row["public_key"] != (public if row["higher_is_better"] else -public)
-            or row["rejected_code"] is not None
+            or row["rejected_code"] not in (None, DISQUALIFIED)
             or not row["own"]
         ):
             findings.append(

@@ -86,7 +86,8 @@ _LAST_VALID = """
 """
 _BEST = """
     SELECT {column} FROM grades b CROSS JOIN submissions t WHERE b.participant_id = p.id AND b.version_id = :version
-    AND t.id = b.submission_id AND NOT t.practice ORDER BY b.public_key DESC, b.submission_id LIMIT {count}
+    AND t.id = b.submission_id AND NOT t.practice AND t.rejected_at IS NULL
+    ORDER BY b.public_key DESC, b.submission_id LIMIT {count}
 """
 PUBLIC_BOARD = f"""
     SELECT p.name AS participant, p.kind, g.submission_id AS submission, g.public AS score, g.details,
@@ -159,7 +160,7 @@ _AHEAD = f"""
     SELECT count(CASE WHEN p.id < :before OR EXISTS (
         SELECT 1 FROM grades b CROSS JOIN submissions t WHERE b.participant_id = p.id AND b.version_id = :version
         AND b.public_key >= :key AND (b.public_key > :key OR b.submission_id < :submission)
-        AND t.id = b.submission_id AND NOT t.practice) THEN 1 END) AS ahead,
+        AND t.id = b.submission_id AND NOT t.practice AND t.rejected_at IS NULL) THEN 1 END) AS ahead,
     count(CASE WHEN p.kind = 'person' THEN 1 END) AS people
     FROM participants p WHERE p.competition = :competition AND EXISTS (SELECT 1 {_VALID})
 """

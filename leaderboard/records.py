@@ -132,6 +132,28 @@ def count_submissions(db: Database, competition: str) -> int:
     )
 
 
+@dataclass(frozen=True)
+class Handed:
+    """How many files of a participant are in time, practice, and refused."""
+
+    counted: int
+    practice: int
+    refused: int
+
+
+def handed_in(db: Database, competition: str) -> dict[str, Handed]:
+    """How many files each participant of a competition has handed in."""
+    rows = db.fetch(
+        "SELECT p.name, count(CASE WHEN s.rejected_at IS NULL AND NOT s.practice THEN 1 END) AS counted, "
+        "count(CASE WHEN s.rejected_at IS NULL AND s.practice THEN 1 END) AS practice, "
+        "count(CASE WHEN s.rejected_at IS NOT NULL THEN 1 END) AS refused "
+        "FROM participants p JOIN submissions s ON s.participant_id = p.id WHERE p.competition = :competition "
+        "GROUP BY p.name",
+        competition=competition,
+    )
+    return {row.pop("name"): made(Handed, row) for row in rows}
+
+
 def reveal(db: Database, competition: str, actor: str, reason: str, now: datetime) -> datetime:
     """Reveal the private scores of a competition, permanently; returns when that first happened."""
     with db.transaction():
@@ -183,7 +205,7 @@ def count_on_day(db: Database, which: str, participant_id: int, day: str, practi
     counted = db.value(
         "SELECT count(*) FROM submissions WHERE participant_id = :id AND quota_day = :day "
         f"AND practice = :practice AND {which}",
-        id=participant_id, day=day, practice=practice, metric=METRIC_REFUSED,
+        id=participant_id, day=day, practice=practice, metric=METRIC_REFUSED, out=events.DISQUALIFIED,
     )  # fmt: skip
     return int(counted)
 

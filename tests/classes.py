@@ -228,6 +228,20 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "GET /homeworks/hw16/extensions": (LOGIN, NO, NO, GONE, GONE),
     "GET /homeworks/hw1/parts": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw16/parts": (LOGIN, NO, NO, GONE, GONE),
+    "POST /homeworks/hw1/extensions": (LOGIN, NO, NO, OK, OK),
+    "POST /homeworks/hw16/extensions": (LOGIN, NO, NO, GONE, GONE),
+    "POST /homeworks/hw1/parts": (LOGIN, NO, NO, OK, OK),
+    "POST /homeworks/hw16/parts": (LOGIN, NO, NO, GONE, GONE),
+    "GET /homeworks/hw1/rules": (LOGIN, NO, NO, OK, OK),
+    "PATCH /homeworks/hw1/rules": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw1/missing": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw1/histogram": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw1/uploads": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw1/uploads?counting=true": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw16/uploads": (LOGIN, NO, NO, GONE, GONE),
+    "POST /submissions/99/disqualification": (LOGIN, NO, NO, NO, GONE),
+    "GET /roster/people/b01": (LOGIN, NO, NO, OK, OK),
+    "GET /roster/people/nobody": (LOGIN, NO, NO, GONE, GONE),
     "GET /roster/tokens": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw1/selection": (LOGIN, OK, OK, OK, OK),
     "GET /homeworks/hw16": (GONE, GONE, GONE, GONE, GONE),
@@ -246,8 +260,19 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
 }
 
 
+BODIES: dict[str, dict[str, Any]] = {
+    "selection": {"submissions": []},
+    "extensions": {"everybody": True, "slots": 1, "reason": "a test"},
+    "parts": {"entries": [{"id": "b01", "part": "code", "points": 1}], "reason": "a test"},
+    "disqualification": {"reason": "a test"},
+    "rules": {"changes": {"rejections": "900"}, "reason": "a test"},
+}
+"""What is sent to the endpoints that take JSON, by the end of their path."""
+
+
 def ask(client: Client, words: str, data: bytes) -> httpx.Response:
     method, _, path = words.partition(" ")
-    if method == "PUT":
-        return client.put(f"/api/v1{path}", json={"submissions": []})
+    body = BODIES.get(path.rpartition("/")[2]) if method in ("PUT", "POST", "PATCH") else None
+    if body is not None:
+        return client.request(method, f"/api/v1{path}", json=body)
     return client.raw(method, f"/api/v1{path}", data if method == "POST" else None)

@@ -210,6 +210,7 @@ OF_STAFF = {
     "calibrate",
     "causes",
     "demo",
+    "disqualify",
     "extend",
     "new",
     "prepare",

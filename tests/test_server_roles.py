@@ -42,6 +42,7 @@ def test_the_endpoints_are_those_of_the_table_and_all_are_described(local: Class
     exact = {
         words.replace("/api/v1", "")
         .replace("{hw}", "hw1").replace("{number}", "1").replace("{name}", "sample_submission.csv")
+        .replace("{key}", "b01")
         for words in paths
     }  # fmt: skip
     asked = {

@@ -95,6 +95,13 @@ TABLE = {
     "/homeworks/hw1/extensions": (SEE, NO, NO, OK, OK),
     "/homeworks/hw9/extensions": (SEE, NO, NO, GONE, GONE),
     "/homeworks/hw1/parts": (SEE, NO, NO, OK, OK),
+    "/homeworks/hw1/rules": (SEE, NO, NO, OK, OK),
+    "/homeworks/hw1/staff": (SEE, NO, NO, OK, OK),
+    "/homeworks/hw1/missing": (SEE, NO, NO, OK, OK),
+    "/roster/people/b01": (SEE, NO, NO, OK, OK),
+    "/roster/people/nobody": (SEE, NO, NO, GONE, GONE),
+    "/submissions/1/disqualify": (SEE, NO, NO, NO, OK),
+    "/submissions/99/disqualify": (SEE, NO, NO, NO, GONE),
     "/roster/tokens": (SEE, NO, NO, OK, OK),
     "/submissions/1": (SEE, OK, GONE, OK, OK),
     "/submissions/2": (SEE, GONE, GONE, OK, OK),
@@ -126,7 +133,7 @@ class Element:
 
 
 VOID = {"meta", "link", "input", "br", "hr"}
-SHAPES = {"line", "circle"}
+SHAPES = {"line", "circle", "rect"}
 
 
 class Reader(HTMLParser):
@@ -209,7 +216,9 @@ PAGES = (
 )  # fmt: skip
 STAFF = (
     "/homeworks/hw01/everyone", "/gradebook", "/gradebook?hw=hw01", "/homeworks/hw01/board", "/log", "/log?since=March",
-    "/homeworks/hw01/extensions", "/homeworks/hw01/parts", "/roster/tokens",
+    "/homeworks/hw01/extensions", "/homeworks/hw01/parts", "/roster/tokens", "/homeworks/hw01/staff",
+    "/homeworks/hw01/missing", "/homeworks/hw01/rules", "/roster/people/b01",
+    "/roster/people/tom", "/submissions/1/disqualify",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
+from harness.cli.entered import show_histogram
 from harness.cli.output import Field, emit, emit_json, say
 from harness.course.entries import to_json
 from harness.course.wording import with_bars
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--around", type=click.IntRange(min=1), is_flag=False, flag_value=5, metavar="N",
               help="Show your place with N above and below; without a number 5.")  # fmt: skip
 @click.option("--find", metavar="TEXT", help="Show only names with this text.")
+@click.option("--histogram", is_flag=True, help="For staff: how the scores of the public board are spread.")
 @common.EXACT
 @common.NAME
 @common.FORMAT
@@ -39,6 +41,7 @@ def leaderboard(
     top: int | None,
     around: int | None,
     find: str | None,
+    histogram: bool,
     exact: bool,
     name: str | None,
     format: Any,
@@ -46,6 +49,11 @@ def leaderboard(
     """Show the board of a homework, or all boards."""
     if sum(one is not None for one in (top, around, find)) > 1:
         raise UserError("choose one of --top, --around and --find.")
+    if histogram:
+        if homework is None:
+            raise UserError("name one homework for --histogram.")
+        show_histogram(common.desk(name), homework, format)
+        return
     source = common.source(name)
     names = [homework] if homework else source.names()
     if not names:

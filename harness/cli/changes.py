@@ -12,6 +12,7 @@ from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from leaderboard.roster import Person
 
@@ -44,3 +45,10 @@ def known_person(found: Person | None, key: str) -> Person:
     if found is None:
         raise UserError(f"there is nobody with the id {key} on the roster.", code="E_ROSTER")
     return found
+
+
+def read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None

@@ -10,14 +10,15 @@ from typing import Any
 import click
 
 from harness.cli import common
-from harness.cli.changes import ACTOR, agree, counted
+from harness.cli.changes import ACTOR, agree, read_file
 from harness.cli.output import Field, emit, emit_json, say
+from harness.course.desk import How, PartEntry
+from harness.course.entering import read_points
 from harness.course.entries import to_json
-from harness.course.gradebook import find_schemes, gradebook_table
+from harness.course.gradebook import gradebook_table
 from harness.course.types import Gradebook, GradebookScore
-from harness.sheets import read_rows, write_rows
+from harness.sheets import write_rows
 from harness.words import inert
-from leaderboard import adjustments, records, roster
 from tasks.errors import UserError
 from tasks.homeworks import canonical
 
@@ -33,80 +34,20 @@ def enter(
     yes: bool,
 ) -> None:
     """Enters points given by hand, after a question."""
-    home = common.find_home()
+    desk = common.desk(name)
     homework = canonical(homework)
-    parts = find_schemes(home, homework)[homework].parts
     if file is not None and key is None:
-        entries = _read_points(file, parts)
+        path = Path(file)
+        entries = read_points(read_file(path), path.name, desk.parts(homework).parts)
     elif key is not None and part is not None and points is not None and file is None:
-        entries = [("", key, part, points)]
+        entries = [PartEntry(key, part, points)]
     else:
         raise UserError("give KEY, PART and N, or --csv FILE.")
-    problems = []
-    seen: set[tuple[str, str]] = set()
-    with home.database() as database:
-        if roster.is_empty(database):
-            known = {one.name for one in records.participants(database) if one.kind == "person"}
-        else:
-            known = {person.key for person in roster.people(database) if person.role == "student"}
-        for where, who, which, number in entries:
-            if which not in parts:
-                of = ", ".join(parts) or "none"
-                problems.append(f"{where}{homework} has no part {which!r} graded by hand; its parts: {of}.")
-            elif not 0 <= number <= parts[which]:  # also false for what is not a number
-                problems.append(
-                    f"{where}expected 0 to {parts[which]:g} points for {which} of {homework}, got {number:g}."
-                )
-            if who not in known:
-                problems.append(f"{where}there is no student with the id {who}.")
-            if (who, which) in seen:
-                problems.append(f"{where}{who} is listed twice for {which}.")
-            seen.add((who, which))
-        if problems:
-            raise UserError("\n".join([*problems[:20], "Nothing was entered."]))
-        before = adjustments.parts(database, homework)
-        again = [before[who, which].points for _, who, which, _ in entries if (who, which) in before]
-        details = [
-            f"{who}: {which} from {before[who, which].points:g} to {number:g}"
-            for _, who, which, number in entries
-            if (who, which) in before and before[who, which].points != number
-        ]
-        if file is None:
-            _, who, which, number = entries[0]
-            told = f"{homework}: {number:g} of {parts[which]:g} points for the {which} of {who}"
-            instead = f", replacing {again[0]:g}" if again else ""
-        else:
-            told = f"{homework}: {counted(len(entries), 'entry', 'entries')}"
-            instead = f", {len(again)} of them replacing earlier ones" if again else ""
-        agree(yes, f"{told}{instead}?", details if file is not None else ())
-        adjustments.enter_all_points(
-            database,
-            homework,
-            [(who, which, number) for _, who, which, number in entries],
-            actor=common.who(home, name),
-            reason=reason,
-            now=common.clock(),
-        )
-    click.echo(inert(told))
-
-
-def _read_points(file: str, parts: Any) -> list[tuple[str, str, str, float]]:
-    """(where, key, part, points) of every cell of a CSV that is not empty."""
-    try:
-        data = Path(file).read_bytes()
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from None
-    what = Path(file).name
-    entries = []
-    for line, row in read_rows(data, what, ("id",), ("id", "name", "email", "team", *parts)):
-        for part in parts:
-            if text := row.get(part, ""):
-                try:
-                    number = float(text)
-                except ValueError:
-                    raise UserError(f"{what} line {line}: {part} must be a number, got {text[:40]!r}.") from None
-                entries.append((f"{what} line {line}: ", row["id"], part, number))
-    return entries
+    change = desk.enter_points(homework, entries, How(reason, preview=True))
+    instead = f", {change.lines[0]}" if change.lines else ""
+    agree(yes, f"{change.what}{instead}?", change.lines[1:])
+    desk.enter_points(homework, entries, How(reason, seen=change.seen))
+    click.echo(inert(change.what))
 
 
 @click.command()

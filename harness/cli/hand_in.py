@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
+from harness.cli.entered import save_uploads, show_missing
 from harness.cli.output import Field, emit, emit_json, say
 from harness.course.entries import to_json
 from harness.course.requests import chosen_numbers, unselected_words
@@ -143,7 +144,9 @@ def standing(seen: Submission) -> str:
     words = {
         "queued": f"submission {number} is waiting, position {seen.position} in the queue",
         "grading": f"submission {number} is being graded",
-        "rejected": f"submission {number} was refused ({seen.code}); no slot was used",
+        "rejected": f"submission {number} was refused ({seen.code}); no slot was used"
+        if seen.code != "E_DISQUALIFIED"
+        else f"submission {number} is disqualified; the slot stays used",
         "failed": f"submission {number} could not be graded and keeps its slot; ask an instructor",
     }
     return words[seen.state]
@@ -207,17 +210,37 @@ def status(id: int, format: Any) -> None:
 @click.command()
 @click.argument("homework", metavar="[HW]", required=False)
 @click.option("--all", "everyone", is_flag=True, help="The submissions of all participants.")
+@click.option("--missing", is_flag=True, help="For staff: who has handed in no file that counts.")
+@click.option("--download", "archive", metavar="ZIP", type=click.Path(path_type=Path),
+              help="For staff: write all files of HW into this archive.")  # fmt: skip
+@click.option("--counting", is_flag=True, help="With --download: only the files that count now.")
 @common.VERSION
 @common.EXACT
 @common.NAME
 @common.FORMAT
 @common.command
 def submissions(
-    homework: str | None, everyone: bool, version: int | None, exact: bool, name: str | None, format: Any
+    homework: str | None,
+    everyone: bool,
+    missing: bool,
+    archive: Path | None,
+    counting: bool,
+    version: int | None,
+    exact: bool,
+    name: str | None,
+    format: Any,
 ) -> None:
     """List your submissions with their scores.
 
     Private scores are shown once the private board is revealed."""
+    if missing or archive is not None:
+        if homework is None or (missing and archive is not None):
+            raise UserError("name one homework, and --missing or --download.")
+        if archive is None:
+            show_missing(common.desk(name), homework, format)
+        else:
+            save_uploads(common.desk(name), homework, archive, counting)
+        return
     source = common.source(name, named=not everyone)
     found = source.submissions(homework, everyone, exact, version)
     if format == "json":

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "causes": ("causes", "After the reveal, write a page with the causes of HW9."),
     "check": ("check", "Check a file as `submit` does, without recording anything."),
     "demo": ("demo", "Run a tour of everything in a new course, from data to board."),
+    "disqualify": ("rules", "Take a submission out of the count, for a reason."),
     "doctor": ("doctor", "Check this installation, and the home folder or the login."),
     "extend": ("rules", "Give more time or more submissions to a person, a team or all."),
     "files": ("files", "List the data files of a homework, or download them."),

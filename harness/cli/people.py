@@ -13,7 +13,7 @@ import click
 
 from harness.cli import common
 from harness.cli.changes import ACTOR, REASON, YES, agree, counted, known_person
-from harness.cli.entered import show_tokens
+from harness.cli.entered import show_person, show_tokens
 from harness.cli.output import Field, emit, say
 from harness.roster import COLUMNS, read_roster, roster_rows
 from harness.sheets import write_rows
@@ -145,6 +145,15 @@ def list_(format: Any) -> None:
     emit(format, "people", rows, fields)
     if not rows and format == "table":
         say("The roster is empty. Begin with: lhy-grade roster import people.csv --reason TEXT")
+
+
+@roster.command()
+@click.argument("key", metavar="KEY")
+@common.FORMAT
+@common.command
+def show(key: str, format: Any) -> None:
+    """Show everything of a person: points, submissions, extensions, tokens."""
+    show_person(common.desk(), key, format)
 
 
 @roster.command()

@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
+
+from harness.course.entries import SubmissionRow
+from harness.course.types import Points
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,136 @@ class PersonTokens:
     schema: int = 1
 
 
+@dataclass(frozen=True)
+class MissingRow:
+    """A student without a file that counts; `files` says what there is instead: refused files, or practice."""
+
+    id: str
+    name: str
+    email: str
+    team: str | None
+    files: Literal["none", "refused", "practice"]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The students, of so many, who have handed in no file that counts."""
+
+    homework: str
+    students: int
+    missing: list[MissingRow]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The participants whose score is from `low` up to, without it, `high`; None is any."""
+
+    low: float | None
+    high: float | None
+    participants: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How the scores of the public board are spread, of people and teams, each with the best one; worst first."""
+
+    homework: str
+    metric: str
+    higher_is_better: bool
+    digits: int
+    participants: int
+    median: float | None
+    bins: list[Bin]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change does: in a sentence, and line by line. `done` is false for a preview.
+
+    `seen` is the state that it was made for: given back, the change is refused if somebody changed that meanwhile.
+    """
+
+    what: str
+    lines: list[str]
+    seen: str
+    done: bool
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class Extending:
+    """An extension for people by id, teams by name, or everybody: `until` or `hours`, and `slots` on a `day`."""
+
+    people: list[str] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    everybody: bool = False
+    until: str = ""
+    hours: float | None = None
+    slots: int | None = None
+    day: str = ""
+
+
+@dataclass(frozen=True)
+class PartEntry:
+    """Points of a person for a part, to be entered; `where` is the line of a file, for messages."""
+
+    id: str
+    part: str
+    points: float
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """A rule that can be changed, in force now."""
+
+    rule: str
+    value: str | int | None
+
+
+@dataclass(frozen=True)
+class RulesInForce:
+    """The rules of a homework that can be changed; `unread` are those of config.toml that are not in force."""
+
+    homework: str
+    rules: list[RuleRow]
+    unread: list[str]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class How:
+    """How a change is made: only as a preview, or where nothing changed since a preview was `seen`."""
+
+    reason: str
+    preview: bool = False
+    seen: str | None = None
+
+
+@dataclass(frozen=True)
+class PersonCard:
+    """Everything of a person: points and submissions by homework, what they were given, and their tokens.
+
+    `points` is None for staff and auditors; submissions are those of the person's team where it submits.
+    """
+
+    id: str
+    name: str
+    email: str
+    role: str
+    team: str | None
+    disabled: bool
+    since: str
+    points: Points | None
+    submissions: list[SubmissionRow]
+    extensions: list[Extensions]
+    parts: list[Parts]
+    tokens: list[PersonToken]
+    schema: int = 1
+
+
 class Desk(Protocol):
     """What the staff's commands ask, of a home folder or a server."""
 
@@ -124,3 +259,12 @@ class Desk(Protocol):
     def extensions(self, hw: str) -> Extensions: ...
     def parts(self, hw: str) -> Parts: ...
     def person_tokens(self, key: str | None) -> PersonTokens: ...
+    def missing(self, hw: str) -> Missing: ...
+    def histogram(self, hw: str) -> Histogram: ...
+    def uploads(self, hw: str, path: Path, counting: bool) -> int: ...
+    def rules(self, hw: str) -> RulesInForce: ...
+    def extend(self, hw: str, asked: Extending, how: How) -> Change: ...
+    def enter_points(self, hw: str, entries: Sequence[PartEntry], how: How) -> Change: ...
+    def person(self, key: str) -> PersonCard: ...
+    def disqualify(self, number: int, undo: bool, how: How) -> Change: ...
+    def change_rules(self, hw: str, changes: Mapping[str, str], how: How) -> Change: ...

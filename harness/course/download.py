@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -260,3 +260,19 @@ def _fetch_rest(
                 break
             stream.write(chunk)
             tell(len(chunk))
+
+
+def save_new(path: Path, chunks: Iterable[bytes]) -> None:
+    """Writes a new file, or leaves none. Raises UserError E_EXISTS if it is there."""
+    try:
+        with path.open("xb") as stream:
+            try:
+                for chunk in chunks:
+                    stream.write(chunk)
+            except BaseException:
+                path.unlink()
+                raise
+    except FileExistsError:
+        raise UserError(f"{path} is there already; name another file.", code="E_EXISTS", exit_code=8) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None

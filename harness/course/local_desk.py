@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
-from harness.course import entered
+from harness.course import classwork, entered, entering, persons
 from harness.course.access import Viewer
-from harness.course.desk import Extensions, Log, LogQuestion, Parts, PersonTokens
+from harness.course.desk import (
+    Change,
+    Extending,
+    Extensions,
+    Histogram,
+    How,
+    Log,
+    LogQuestion,
+    Missing,
+    PartEntry,
+    Parts,
+    PersonCard,
+    PersonTokens,
+    RulesInForce,
+)
 from harness.home import Home
 
 
@@ -31,3 +46,30 @@ class LocalDesk:
 
     def person_tokens(self, key: str | None) -> PersonTokens:
         return entered.person_tokens(self.home, self.viewer, key, self.clock())
+
+    def missing(self, hw: str) -> Missing:
+        return classwork.missing(self.home, self.viewer, hw)
+
+    def histogram(self, hw: str) -> Histogram:
+        return classwork.histogram(self.home, self.viewer, hw)
+
+    def uploads(self, hw: str, path: Path, counting: bool) -> int:
+        return classwork.save_archive(self.home, self.viewer, hw, path, counting)
+
+    def rules(self, hw: str) -> RulesInForce:
+        return entering.rules(self.home, self.viewer, hw)
+
+    def extend(self, hw: str, asked: Extending, how: How) -> Change:
+        return entering.extend(self.home, self.viewer, hw, asked, how, self.clock())
+
+    def enter_points(self, hw: str, entries: Sequence[PartEntry], how: How) -> Change:
+        return entering.enter_points(self.home, self.viewer, hw, entries, how, self.clock())
+
+    def change_rules(self, hw: str, changes: Mapping[str, str], how: How) -> Change:
+        return entering.change_rules_of(self.home, self.viewer, hw, changes, how, self.clock())
+
+    def person(self, key: str) -> PersonCard:
+        return persons.person(self.home, self.viewer, key, self.clock())
+
+    def disqualify(self, number: int, undo: bool, how: How) -> Change:
+        return entering.disqualify(self.home, self.viewer, number, undo, how, self.clock())

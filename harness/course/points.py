@@ -25,11 +25,16 @@ def points(home: Home, viewer: Viewer, hw: str | None, now: datetime) -> Points:
     require_login(viewer)
     if hw is not None and not viewer.at_home and not canonical_or_empty(hw):
         raise not_found(f"there is no homework {hw[:60]!r} in this course")
+    return points_of(home, viewer.key, hw, now)
+
+
+def points_of(home: Home, key: str, hw: str | None, now: datetime) -> Points:
+    """The points of one person in one homework or in all, as that person sees them."""
     schemes = find_schemes(home, hw)
     rule = Total() if hw is not None else find_total(home, schemes)
     with home.database() as database:
         shown, _ = open_homeworks(home, database, schemes, now)
-        (line,) = lines_of(home, database, schemes, shown, only=[Student(viewer.key, viewer.key)])
+        (line,) = lines_of(home, database, schemes, shown, only=[Student(key, key)])
     counts = rule.counts(line.points)
     rows = [
         HomeworkPoints(

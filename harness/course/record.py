@@ -78,7 +78,7 @@ def submissions(
             private = _private_scores(database, competition, versions, person, now)
             marked = marks_of(database, competition)
         for entry in entries:
-            grade = grades.get(entry.id)
+            grade = grades.get(entry.id) if entry.rejected is None else None
             rows.append(
                 SubmissionRow(
                     **entry_fields(home, competition, entry),
@@ -86,7 +86,7 @@ def submissions(
                     id=entry.id,
                     name=names.get(entry.participant, entry.participant),
                     score=cut.score(grade.public if grade and not competition.quiz else None),
-                    private=cut.score(private.get(entry.id)),
+                    private=cut.score(private.get(entry.id) if grade else None),
                     metric=competition.ranking.label,
                     digits=competition.ranking.digits,
                     notes=json.loads(grade.details).get("notes", []) if grade else [],
@@ -113,10 +113,10 @@ def submission_of(
     shown = roster.display_names(database).get(participant, participant)
     versions = read_versions(home, competition, database)
     grades = results.public_grades(database, competition.key, *versions, participant)
-    grade = grades.get(number)
+    grade = grades.get(number) if entry.rejected is None else None
     states = states_of(home, database, competition, [entry], grades, now)
     private = _private_scores(database, competition, versions, participant, now)
-    opened = results.private_details(database, number, *versions) if number in private else None
+    opened = results.private_details(database, number, *versions) if grade and number in private else None
     cut, counts = cut_of(competition), grade is not None and not entry.practice and not competition.quiz
     place = place_of(database, competition, versions, participant) if counts else None
     marked = marks_of(database, competition)
@@ -138,7 +138,7 @@ def submission_of(
             MetricScore(score["metric"], score["value"], score["interval"])
             for score in map(cut.recorded, [] if competition.quiz else details.get("scores", []))
         ],
-        private=cut.score(private.get(entry.id)),
+        private=cut.score(private.get(entry.id) if grade else None),
         metrics=list(competition.metrics),
         notes=details.get("notes", []),
         bars=list(grade.passed) if grade else [],
@@ -158,7 +158,9 @@ def _improved(
 ) -> bool:
     """Whether a graded submission is better, by exact scores, than all of the same participant before it."""
     sign = 1 if competition.ranking.higher_is_better else -1
-    before = [one.id for one in entries if one.id < entry.id and one.id in grades and not one.practice]
+    before = [
+        one.id for one in entries if one.id < entry.id and one.id in grades and not (one.practice or one.rejected)
+    ]
     return all(sign * grades[entry.id].public > sign * grades[number].public for number in before)
 
 

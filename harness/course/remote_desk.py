@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
 
-from harness.course.desk import Extensions, Log, LogQuestion, Parts, PersonTokens
+from harness.course.desk import (
+    Change,
+    Extending,
+    Extensions,
+    Histogram,
+    How,
+    Log,
+    LogQuestion,
+    Missing,
+    PartEntry,
+    Parts,
+    PersonCard,
+    PersonTokens,
+    RulesInForce,
+)
+from harness.course.download import save_new
 from harness.course.remote import RemoteCourse
-from harness.course.transport import quoted
+from harness.course.transport import pieces, quoted
+from tasks.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -28,3 +49,48 @@ class RemoteDesk:
     def person_tokens(self, key: str | None) -> PersonTokens:
         query = {} if key is None else {"person": key}
         return self.course.read(PersonTokens, self.course.ask("GET", "/roster/tokens", query))
+
+    def missing(self, hw: str) -> Missing:
+        return self.course.read(Missing, self.course.ask("GET", f"/homeworks/{quoted(hw)}/missing"))
+
+    def histogram(self, hw: str) -> Histogram:
+        return self.course.read(Histogram, self.course.ask("GET", f"/homeworks/{quoted(hw)}/histogram"))
+
+    def uploads(self, hw: str, path: Path, counting: bool) -> int:
+        query = {"counting": "true"} if counting else {}
+        with self.course.send("GET", f"/homeworks/{quoted(hw)}/uploads", query) as response:
+            save_new(path, pieces(response, decode=False))
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return len(archive.namelist()) - 1
+        except zipfile.BadZipFile:
+            path.unlink()
+            raise UserError(
+                "The archive did not arrive whole. Run the same command again.", code="E_SERVER", exit_code=7
+            ) from None
+
+    def rules(self, hw: str) -> RulesInForce:
+        return self.course.read(RulesInForce, self.course.ask("GET", f"/homeworks/{quoted(hw)}/rules"))
+
+    def extend(self, hw: str, asked: Extending, how: How) -> Change:
+        return self._change("POST", f"/homeworks/{quoted(hw)}/extensions", vars(asked), how)
+
+    def enter_points(self, hw: str, entries: Sequence[PartEntry], how: How) -> Change:
+        rows = [{"id": one.id, "part": one.part, "points": one.points, "where": one.where} for one in entries]
+        return self._change("POST", f"/homeworks/{quoted(hw)}/parts", {"entries": rows}, how)
+
+    def change_rules(self, hw: str, changes: Mapping[str, str], how: How) -> Change:
+        return self._change("PATCH", f"/homeworks/{quoted(hw)}/rules", {"changes": dict(changes)}, how)
+
+    def person(self, key: str) -> PersonCard:
+        return self.course.read(PersonCard, self.course.ask("GET", f"/roster/people/{quoted(key)}"))
+
+    def disqualify(self, number: int, undo: bool, how: How) -> Change:
+        return self._change("POST", f"/submissions/{number}/disqualification", {"undo": undo}, how)
+
+    def _change(self, method: str, where: str, asked: Mapping[str, Any], how: How) -> Change:
+        """A preview, or a change; that is not tried again by itself, since it would be entered twice."""
+        body = json.dumps({**asked, "reason": how.reason, "preview": how.preview, "seen": how.seen}).encode()
+        headers = {"Content-Type": "application/json"}
+        pauses = None if how.preview else ()
+        return self.course.read(Change, self.course.ask(method, where, body=body, headers=headers, pauses=pauses))

@@ -7,20 +7,32 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from harness.clocks import closing, opened
+from harness.clocks import closing, last_instant, opened
 from harness.competition import Competition, read_competition, refuse_best
 from harness.home import CHANGEABLE, Home, override
+from harness.words import in_words
 from leaderboard import competitions, roster
+from leaderboard.adjustments import changed_meanwhile
 from tasks.base import Rules, UserError
 
 
 def change_rules(
-    home: Home, competition: Competition, wanted: Mapping[str, str], actor: str, reason: str, now: datetime
-) -> None:
+    home: Home,
+    competition: Competition,
+    wanted: Mapping[str, str],
+    actor: str,
+    reason: str,
+    now: datetime,
+    *,
+    expected: Rules | None = None,
+    preview: bool = False,
+) -> dict[str, list[str | int | None]]:
     """Sets rules in the database, and writes the change to the log; an empty value restores the edition's rule.
 
-    The first change takes over the rules of config.toml, which are not read any more.
-    Raises UserError for an unknown rule or an invalid value, and E_CLOSED after the reveal.
+    Returns the old and the new value of each changed rule; a `preview` writes nothing. The first change takes over the
+    rules of config.toml, which are not read any more.
+    Raises UserError for an unknown rule or an invalid value, E_CLOSED after the reveal, and E_CHANGED where the rules
+    in force are not the `expected` ones.
     """
     name, edition = competition.name, read_competition(home.public(competition.name)).rules
     for rule in wanted:
@@ -35,14 +47,19 @@ def change_rules(
         before, rules = override(edition, own, name), override(edition, new, name)
         closing(rules)
         refuse_best(replace(competition, rules=rules))
+        if expected is not None and before != expected:
+            raise changed_meanwhile(f"the rules of {name}")
         was, becomes = asdict(before), asdict(rules)
         changes = {rule: [was[rule], becomes[rule]] for rule in wanted if was[rule] != becomes[rule]}
         if not changes:
-            return
+            return {}
         if opened(database, replace(competition, rules=before), now) is not None:
             raise UserError(f"{name} was revealed; its rules are final.", code="E_CLOSED", exit_code=5)
+        if preview:
+            return changes
         said = {"changes": changes, "reason": roster.checked_reason(reason)}
         competitions.change_rules(database, competition.key, new, said, actor, now)
+    return changes
 
 
 def _typed(rule: str, written: str) -> int | str | None:
@@ -60,3 +77,19 @@ def unread_rules(home: Home, competition: Competition) -> list[str]:
     there = home.first_rules(competition.name)
     in_force = asdict(competition.rules)
     return [f"{rule} = {value!r}" for rule, value in there.items() if in_force.get(rule, value) != value]
+
+
+def consequences(name: str, changes: Mapping[str, list[str | int | None]], now: datetime) -> list[str]:
+    """Warnings about what a change of the rules stops at once; empty if nothing."""
+    found = []
+    if changes.get("quota", [None, None])[1] == 0:
+        found.append(f"With quota=0 nobody can submit anything for {name}, except with `extend --slots`.")
+    deadline = changes.get("deadline", [None, None])[1]
+    if deadline:
+        ago = now - last_instant(str(deadline), "deadline")
+        if ago.total_seconds() > 0:
+            found.append(
+                f"That deadline passed {in_words(ago)} ago: {name} closes at once, submissions from now on are only"
+                " practice, and the selections are locked."
+            )
+    return found

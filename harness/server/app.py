@@ -25,6 +25,7 @@ from starlette.requests import ClientDisconnect
 
 from harness.home import Home
 from harness.server import auth
+from harness.server.changes import add_changes
 from harness.server.endpoints import add_handing_in, add_reading, add_sessions, add_tokens, describe
 from harness.server.refusals import answer_refusal, refusal
 from harness.server.settings import Settings
@@ -96,6 +97,7 @@ def make_app(
     add_sessions(api)
     add_tokens(api)
     add_staff(api)
+    add_changes(api)
     api.openapi = partial(describe, api)  # type: ignore[method-assign]
     return api
 

@@ -86,7 +86,7 @@ def describe(api: FastAPI) -> dict[str, Any]:
     return described
 
 
-def _content(kind: str) -> Responses:
+def content(kind: str) -> Responses:
     return {200: {"content": {kind: {}}}}
 
 
@@ -167,7 +167,7 @@ def add_reading(api: FastAPI) -> None:
     @api.get(
         f"{BASE}/homeworks/{{hw}}/sheet",
         response_class=PlainTextResponse,
-        responses=_content("text/markdown") | errors,
+        responses=content("text/markdown") | errors,
     )
     async def sheet(request: Request, login: Who, hw: HomeworkName) -> Response:
         """The sheet of a homework, in Markdown."""
@@ -184,7 +184,7 @@ def add_reading(api: FastAPI) -> None:
     @api.get(
         f"{BASE}/homeworks/{{hw}}/files/{{name:path}}",
         response_class=FileResponse,
-        responses=_content("application/octet-stream") | errors,
+        responses=content("application/octet-stream") | errors,
     )
     async def file(request: Request, login: Who, hw: HomeworkName, name: str) -> Response:
         """One data file."""
@@ -195,7 +195,7 @@ def add_reading(api: FastAPI) -> None:
     @api.get(
         f"{BASE}/homeworks/{{hw}}/archive",
         response_class=FileResponse,
-        responses=_content("application/zip") | errors,
+        responses=content("application/zip") | errors,
     )
     async def archive(request: Request, login: Who, hw: HomeworkName) -> Response:
         """All data files in one archive; Range requests are supported."""
@@ -206,7 +206,7 @@ def add_reading(api: FastAPI) -> None:
     @api.get(
         f"{BASE}/homeworks/{{hw}}/picture",
         response_class=FileResponse,
-        responses=_content("image/png") | errors,
+        responses=content("image/png") | errors,
     )
     async def picture(request: Request, login: Who, hw: HomeworkName) -> Response:
         """The picture of the data, where there is one."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from harness.course.access import require_staff
+from harness.course.desk import Change, How
 from harness.server import auth, state, uploads
 from harness.server.rendering import Ask, Page, render
 from tasks.errors import UserError
@@ -66,6 +70,63 @@ async def read_post(request: Request, fields: int = 200, most: int = state.JSON_
     except ValueError:
         raise UserError("this form cannot be read; reload the page.") from None
     return form, await state.find_login(request)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the form of a change was sent with, and what came of it: a preview, a problem, or that it is done.
+
+    `seen` goes back with the form: the state that the preview was made for, and a digest of what was sent then.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    change: Change | None = None
+    seen: str = ""
+    problem: str = ""
+    done: bool = False
+
+    def of(self, name: str, otherwise: str = "") -> str:
+        """What a field was sent with; else as it stands before."""
+        return self.values.get(name, otherwise)
+
+
+NOTHING = Entry()
+FIELDS, BYTES = 100, 2**21
+"""The most fields and bytes of the form of a change."""
+
+
+async def changing(
+    request: Request,
+    show: Callable[[Ask, str, Entry], Page],
+    change: Callable[[Ask, str, Mapping[str, str], How], Change],
+    hw: str,
+) -> Response:
+    """Previews a change, or does it where the same form was previewed before and nothing else changed meanwhile."""
+    auth.check_site(request, state.server_of(request).settings)
+    login = await state.find_login(request)
+    require_staff(login.viewer, "change this")
+    form, login = await read_post(request, FIELDS, BYTES)
+    server, ask = state.server_of(request), ask_of(request, login)
+    values = {name: plain(given[0]) for name, given in form.items() if name not in ("go", "seen")}
+    digest = hashlib.sha256(repr(sorted(values.items())).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    before, _, sent = first(form, "seen").partition(".")
+    doing = first(form, "go") == "do" and sent == digest
+    how = How(values.get("reason", ""), preview=not doing, seen=before if doing else None)
+    try:
+        done = await server.call(change, ask, hw, values, how)
+    except UserError as error:
+        if error.code in ("E_LOGIN", "E_NOT_FOUND", "E_NOT_ALLOWED", "E_SCOPE") or error.exit_code in (7, 10):
+            raise
+        page, status = Entry(values, problem=str(error)), 409 if error.exit_code in (5, 8) else 400
+        return await answer(request, lambda ask: replace(show(ask, hw, page), status=status), login=login)
+    if done.done:
+        return see(f"{request.url.path}?done=1")
+    return await answer(request, show, hw, Entry(values, done, f"{done.seen}.{digest}"), login=login)
+
+
+def plain(text: str) -> str:
+    """A field's text as the page can give it back: lines that end alike, and no tabs."""
+    return text.replace("\r\n", "\n").replace("\t", " ").strip()
 
 
 def first(form: Form, name: str) -> str:

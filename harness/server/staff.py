@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
-from fastapi.responses import Response
+from fastapi import FastAPI, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
 
-from harness.course import entered, points
-from harness.course.desk import Extensions, Log, LogQuestion, Parts, PersonTokens
+from harness.course import classwork, entered, entering, persons, points
+from harness.course.desk import (
+    Extensions,
+    Histogram,
+    Log,
+    LogQuestion,
+    Missing,
+    Parts,
+    PersonCard,
+    PersonTokens,
+    RulesInForce,
+)
 from harness.course.types import Gradebook
-from harness.server.endpoints import DataVersion, HomeworkName, Unrevealed, answer, errors_of
+from harness.server.endpoints import DataVersion, HomeworkName, Unrevealed, answer, content, errors_of
 from harness.server.state import BASE, Who, server_of
 
 
@@ -51,6 +61,50 @@ def add_staff(api: FastAPI) -> None:
         """Staff: the points of a homework that were given by hand."""
         server = server_of(request)
         return answer(await server.call(entered.parts, server.home, login.viewer, hw))
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/rules", response_model=RulesInForce, responses=errors)
+    async def rules(request: Request, login: Who, hw: HomeworkName) -> Response:
+        """Staff: the rules of a homework that can be changed."""
+        server = server_of(request)
+        return answer(await server.call(entering.rules, server.home, login.viewer, hw))
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/missing", response_model=Missing, responses=errors)
+    async def missing(request: Request, login: Who, hw: HomeworkName) -> Response:
+        """Staff: who has handed in no file that counts."""
+        server = server_of(request)
+        return answer(await server.call(classwork.missing, server.home, login.viewer, hw))
+
+    @api.get(f"{BASE}/homeworks/{{hw}}/histogram", response_model=Histogram, responses=errors)
+    async def histogram(request: Request, login: Who, hw: HomeworkName) -> Response:
+        """Staff: how the scores of the public board are spread."""
+        server = server_of(request)
+        return answer(await server.call(classwork.histogram, server.home, login.viewer, hw))
+
+    @api.get(
+        f"{BASE}/homeworks/{{hw}}/uploads",
+        response_class=StreamingResponse,
+        responses=content("application/zip") | errors,
+    )
+    async def uploads(
+        request: Request,
+        login: Who,
+        hw: HomeworkName,
+        counting: Annotated[bool, Query(description="Only the files that count now.")] = False,
+    ) -> Response:
+        """Staff: all files of a homework in one archive, with a table of them; it is made as it is sent."""
+        server = server_of(request)
+        home = server.home
+        found = await server.call(classwork.uploads, home, login.viewer, hw, counting)
+        named = {"content-disposition": f'attachment; filename="{found.name}-files.zip"'}
+        return StreamingResponse(classwork.archive(home, found), media_type="application/zip", headers=named)
+
+    @api.get(f"{BASE}/roster/people/{{key}}", response_model=PersonCard, responses=errors)
+    async def person(
+        request: Request, login: Who, key: Annotated[str, Path(max_length=60, description="A person's id.")]
+    ) -> Response:
+        """Staff: everything of a person."""
+        server = server_of(request)
+        return answer(await server.call(persons.person, server.home, login.viewer, key, server.clock()))
 
     @api.get(f"{BASE}/roster/tokens", response_model=PersonTokens, responses=errors)
     async def person_tokens(

@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from harness.course import points
 from harness.course.desk import LogQuestion
 from harness.course.gradebook import gradebook_table
-from harness.server import staff_views, state, views
-from harness.server.forms import answer, read_post
+from harness.server import endpoints, staff_views, state, views
+from harness.server.forms import Entry, answer, changing, read_post
 from harness.sheets import write_rows
 
 
@@ -26,11 +26,11 @@ def _add_board(api: FastAPI) -> None:
 
     @api.get("/homeworks/{hw}/everyone", include_in_schema=False)
     async def _everyone(request: Request, hw: str, q: str = "", page: int = 1) -> Response:
-        return await answer(request, views.everyone, hw, q[:100], number(page))
+        return await answer(request, views.everyone, hw, q[:100], within(page))
 
     @api.get("/gradebook", include_in_schema=False)
     async def _gradebook(request: Request, hw: str = "", q: str = "", page: int = 1) -> Response:
-        return await answer(request, views.gradebook, hw[:60] or None, q[:100], number(page))
+        return await answer(request, views.gradebook, hw[:60] or None, q[:100], within(page))
 
     @api.get("/gradebook.csv", include_in_schema=False)
     async def _gradebook_csv(request: Request, hw: str = "") -> Response:
@@ -49,20 +49,56 @@ def _add_lists(api: FastAPI) -> None:
         asked = LogQuestion(hw[:60], by.strip()[:60], kind.strip()[:60], since.strip()[:40], clamped(before))
         return await answer(request, staff_views.log, asked)
 
+    @api.get("/homeworks/{hw}/staff", include_in_schema=False)
+    async def _standing(request: Request, hw: str) -> Response:
+        return await answer(request, staff_views.standing, hw)
+
+    @api.get("/homeworks/{hw}/missing", include_in_schema=False)
+    async def _missing(request: Request, hw: str) -> Response:
+        return await answer(request, staff_views.missing, hw)
+
     @api.get("/homeworks/{hw}/extensions", include_in_schema=False)
-    async def _extensions(request: Request, hw: str) -> Response:
-        return await answer(request, staff_views.extensions, hw)
+    async def _extensions(request: Request, hw: str, done: bool = False) -> Response:
+        return await answer(request, staff_views.extensions, hw, Entry(done=done))
+
+    @api.post("/homeworks/{hw}/extensions", include_in_schema=False)
+    async def _extend(request: Request, hw: str) -> Response:
+        return await changing(request, staff_views.extensions, staff_views.extend, hw)
 
     @api.get("/homeworks/{hw}/parts", include_in_schema=False)
-    async def _parts(request: Request, hw: str) -> Response:
-        return await answer(request, staff_views.parts, hw)
+    async def _parts(request: Request, hw: str, done: bool = False) -> Response:
+        return await answer(request, staff_views.parts, hw, Entry(done=done))
+
+    @api.post("/homeworks/{hw}/parts", include_in_schema=False)
+    async def _enter(request: Request, hw: str) -> Response:
+        return await changing(request, staff_views.parts, staff_views.enter_points, hw)
+
+    @api.get("/homeworks/{hw}/rules", include_in_schema=False)
+    async def _rules(request: Request, hw: str, done: bool = False) -> Response:
+        return await answer(request, staff_views.rules, hw, Entry(done=done))
+
+    @api.post("/homeworks/{hw}/rules", include_in_schema=False)
+    async def _change_rules(request: Request, hw: str) -> Response:
+        return await changing(request, staff_views.rules, staff_views.change_rules, hw)
+
+    @api.get("/roster/people/{key}", include_in_schema=False)
+    async def _person(request: Request, key: str) -> Response:
+        return await answer(request, staff_views.person, key[:60])
+
+    @api.get("/submissions/{number}/disqualify", include_in_schema=False)
+    async def _disqualification(request: Request, number: endpoints.Number, done: bool = False) -> Response:
+        return await answer(request, staff_views.disqualification, str(number), Entry(done=done))
+
+    @api.post("/submissions/{number}/disqualify", include_in_schema=False)
+    async def _disqualify(request: Request, number: endpoints.Number) -> Response:
+        return await changing(request, staff_views.disqualification, staff_views.disqualify, str(number))
 
     @api.get("/roster/tokens", include_in_schema=False)
     async def _tokens(request: Request, q: str = "", page: int = 1) -> Response:
-        return await answer(request, staff_views.tokens, q[:100], number(page))
+        return await answer(request, staff_views.tokens, q[:100], within(page))
 
 
-def number(page: int) -> int:
+def within(page: int) -> int:
     """The number of a page within what can be."""
     return max(1, min(page, 10**6))
 

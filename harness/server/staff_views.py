@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
-from harness.course import catalogue, entered
-from harness.course.access import canonical_or_empty
-from harness.course.desk import LogQuestion
+from harness.course import catalogue, classwork, entered, entering, persons, record
+from harness.course.access import canonical_or_empty, require_instructor
+from harness.course.desk import Change, Extending, How, LogQuestion
+from harness.course.entering import ids_in, of_input
+from harness.home import zone_of
+from harness.server.forms import NOTHING, Entry
 from harness.server.rendering import Ask, Page, Values
 from harness.server.views import PER_PAGE
+from leaderboard.events import DISQUALIFIED
 from tasks.errors import UserError
 
 T = TypeVar("T")
@@ -36,16 +42,113 @@ def log(ask: Ask, asked: LogQuestion) -> Page:
     return Page("log.html", values, 400 if problem else 200)
 
 
-def extensions(ask: Ask, hw: str) -> Page:
-    """The extensions of a homework, the newest first."""
+def standing(ask: Ask, hw: str) -> Page:
+    """How a class stands in a homework: who has handed in, how the scores are spread, and all files."""
+    found = classwork.histogram(ask.home, ask.viewer, hw)
+    absent = classwork.missing(ask.home, ask.viewer, hw)
+    most = max((one.participants for one in found.bins), default=1) or 1
+    bins = [(one, round(100 * one.participants / most, 1)) for one in found.bins]
+    return Page("standing.html", of_homework(ask, hw, "staff") | {"found": found, "bins": bins, "absent": absent})
+
+
+def missing(ask: Ask, hw: str) -> Page:
+    """Who has handed in no file that counts."""
+    return Page("missing.html", of_homework(ask, hw, "missing") | vars(classwork.missing(ask.home, ask.viewer, hw)))
+
+
+def extensions(ask: Ask, hw: str, entry: Entry = NOTHING) -> Page:
+    """The extensions of a homework, the newest first, and the form for another one."""
     rows = entered.extensions(ask.home, ask.viewer, hw).extensions[::-1]
-    return Page("extensions.html", of_homework(ask, hw, "extensions") | {"rows": rows})
+    values = of_homework(ask, hw, "extensions")
+    return Page("extensions.html", values | {"rows": rows, "entry": entry, "zone_of_deadline": _zone(ask, hw)})
 
 
-def parts(ask: Ask, hw: str) -> Page:
-    """The points of a homework that were given by hand."""
+def extend(ask: Ask, hw: str, values: Mapping[str, str], how: How) -> Change:
+    """Gives the extension of the form."""
+    with of_input():
+        asked = Extending(
+            people=ids_in(values.get("people", "")),
+            teams=[line.strip() for line in values.get("teams", "").splitlines() if line.strip()],
+            everybody="everybody" in values,
+            until=_with_zone(values.get("until", ""), _zone(ask, hw)),
+            hours=_number(values, "hours"),
+            slots=None if (slots := _number(values, "slots")) is None else int(slots),
+            day=values.get("day", "").strip(),
+        )
+    return entering.extend(ask.home, ask.viewer, hw, asked, how, ask.now)
+
+
+def _zone(ask: Ask, hw: str) -> str:
+    return entered.competition_for_staff(ask.home, ask.viewer, hw, "give extensions").rules.deadline_zone
+
+
+def _with_zone(text: str, zone: str) -> str:
+    """A time as a browser's field has it, with the offset of the zone."""
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return text
+    if moment is None or moment.tzinfo is not None or "T" not in text:
+        return text
+    return f"{text}{moment.replace(tzinfo=zone_of(zone, 'deadline_zone')).isoformat()[-6:]}"
+
+
+def _number(values: Mapping[str, str], name: str) -> float | None:
+    text = values.get(name, "").strip()
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}([.][0-9]{1,6})?", text) or (name == "slots" and "." in text):
+        raise UserError(f"{name} must be a number, got {text[:40]!r}.")
+    return float(text)
+
+
+def parts(ask: Ask, hw: str, entry: Entry = NOTHING) -> Page:
+    """The points of a homework that were given by hand, and the form for more."""
     found = entered.parts(ask.home, ask.viewer, hw)
-    return Page("parts_by_hand.html", of_homework(ask, hw, "parts") | {"parts": found.parts, "rows": found.points})
+    values = of_homework(ask, hw, "parts")
+    return Page("parts_by_hand.html", values | {"parts": found.parts, "rows": found.points, "entry": entry})
+
+
+def enter_points(ask: Ask, hw: str, values: Mapping[str, str], how: How) -> Change:
+    """Enters the points of the form, which are a CSV."""
+    found = entered.parts(ask.home, ask.viewer, hw)
+    with of_input():
+        entries = entering.read_points(values.get("csv", "").encode("utf-8", "replace"), "the CSV", found.parts)
+    return entering.enter_points(ask.home, ask.viewer, hw, entries, how, ask.now)
+
+
+def rules(ask: Ask, hw: str, entry: Entry = NOTHING) -> Page:
+    """The rules of a homework, and the form that changes them."""
+    found = entering.rules(ask.home, ask.viewer, hw)
+    values = of_homework(ask, hw, "rules") | {"rows": found.rules, "unread": found.unread, "entry": entry}
+    return Page("rules.html", values)
+
+
+def change_rules(ask: Ask, hw: str, values: Mapping[str, str], how: How) -> Change:
+    """Changes the rules that are other than they stood in the form."""
+    wanted = {
+        name.removeprefix("rule_"): value.strip()
+        for name, value in values.items()
+        if name.startswith("rule_") and value.strip() != values.get(f"was_{name.removeprefix('rule_')}", "")
+    }
+    return entering.change_rules_of(ask.home, ask.viewer, hw, wanted, how, ask.now)
+
+
+def person(ask: Ask, key: str) -> Page:
+    """Everything of a person."""
+    return Page("person.html", {"one": persons.person(ask.home, ask.viewer, key, ask.now)})
+
+
+def disqualification(ask: Ask, number: str, entry: Entry = NOTHING) -> Page:
+    """The form that takes a submission out of the count, or puts it back."""
+    require_instructor(ask.viewer, "disqualify a submission")
+    seen = record.submission(ask.home, ask.viewer, int(number), ask.now)
+    values = of_homework(ask, seen.homework, "") | {"one": seen, "out": seen.code == DISQUALIFIED, "entry": entry}
+    return Page("disqualify.html", values)
+
+
+def disqualify(ask: Ask, number: str, values: Mapping[str, str], how: How) -> Change:
+    return entering.disqualify(ask.home, ask.viewer, int(number), values.get("undo") == "1", how, ask.now)
 
 
 def tokens(ask: Ask, search: str, page: int) -> Page:

@@ -89,12 +89,15 @@ async def receive(request: Request, length: int, grace: float, write: Callable[[
         raise Rejected("E_USAGE", f"{size:,} bytes arrived, but Content-Length is {length:,}; nothing was recorded.")
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """The small JSON object of a body; its Content-Type must be JSON, which a form of another site cannot send."""
+async def read_json(request: Request, most: int = JSON_BYTES) -> dict[str, Any]:
+    """The JSON object of a body of at most so many bytes.
+
+    Its Content-Type must be JSON, which a form of another site cannot send.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Rejected("E_USAGE", "the body must be JSON, with Content-Type: application/json.")
     try:
-        values = json.loads(await read_body(request), parse_int=_whole_number)
+        values = json.loads(await read_body(request, most), parse_int=_whole_number)
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):

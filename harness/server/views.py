@@ -19,6 +19,7 @@ from harness.server.chart import chart
 from harness.server.rendering import Ask, Page, Values, markdown, score_text
 from harness.show import SEEN
 from harness.words import interval, number, short_time
+from leaderboard.events import DISQUALIFIED
 from tasks.base import as_written
 
 PER_PAGE = 200
@@ -204,6 +205,8 @@ def submission(ask: Ask, number: int, handed: bool = False) -> Page:
 def standing(seen: Submission) -> str:
     """The state of a submission as a sentence."""
     card = seen.metrics[0]
+    if seen.code == DISQUALIFIED:
+        return "Disqualified by the course staff; it does not count. The slot stays used."
     if seen.state == "graded" and not seen.scores:
         points = None if seen.private is None else score_text(seen.private, card.digits)
         return f"{HIDDEN[:1].upper()}{HIDDEN[1:]}." if points is None else f"Graded: {points} {card.label}."

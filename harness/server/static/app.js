@@ -111,6 +111,17 @@
     }
   });
 
+  /* A text file can be read into a field that would else be typed or pasted. */
+  for (const chosen of document.querySelectorAll("input[data-into]")) {
+    chosen.parentElement.hidden = false;
+    chosen.addEventListener("change", async () => {
+      if (chosen.files[0]) document.getElementById(chosen.dataset.into).value = await chosen.files[0].text();
+    });
+  }
+
+  const outcome = document.getElementById("outcome");
+  if (outcome) outcome.focus();
+
   const quiz = document.getElementById("quiz");
   if (quiz) saving(quiz, document.getElementById("saved"));
 

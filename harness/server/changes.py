@@ -1,0 +1,173 @@
+"""The endpoints by which staff change something; permissions are those of `harness.course`.
+
+A body may ask for a `preview`, and give back what a preview has `seen`, so that nothing changes unseen meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+
+from harness.course import entering
+from harness.course.desk import Change, Extending, How, PartEntry
+from harness.server.auth import Login
+from harness.server.endpoints import HomeworkName, Number, Responses, answer, errors_of
+from harness.server.refusals import Rejected
+from harness.server.state import BASE, Who, server_of
+from harness.server.uploads import read_json
+
+BYTES = 2**21
+"""The most bytes of a change: the points of a class in many parts."""
+
+ENTRIES = 20_000
+TEXT = {"type": "string", "maxLength": 500}
+HOW: dict[str, Any] = {
+    "reason": TEXT,
+    "preview": {"type": "boolean", "description": "Only say what it would do."},
+    "seen": {"type": ["string", "null"], "maxLength": 40, "description": "`seen` of a preview: refused if it changed."},
+}
+
+
+def body_of(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any]:
+    """The description of a body with these fields, beside those of every change."""
+    schema = {"type": "object", "required": [*required, "reason"], "properties": {**properties, **HOW}}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def add_changes(api: FastAPI) -> None:
+    errors: Responses = errors_of(400, 401, 403, 404, 408, 409, 411, 413)
+    names = {"type": "array", "items": {"type": "string"}, "maxItems": ENTRIES}
+    extending = {
+        "people": names, "teams": names, "everybody": {"type": "boolean"}, "until": TEXT, "day": TEXT,
+        "hours": {"type": ["number", "null"]}, "slots": {"type": ["integer", "null"]},
+    }  # fmt: skip
+    one = {"id": TEXT, "part": TEXT, "points": {"type": "number"}, "where": TEXT}
+    entry = {"type": "object", "required": ["id", "part", "points"], "properties": one}
+    entries = {"entries": {"type": "array", "items": entry, "maxItems": ENTRIES}}
+    changes = {"changes": {"type": "object", "additionalProperties": {"type": "string"}}}
+
+    @api.post(
+        f"{BASE}/homeworks/{{hw}}/extensions",
+        response_model=Change,
+        responses=errors,
+        openapi_extra=body_of(extending, []),
+    )
+    async def extend(request: Request, login: Who, hw: HomeworkName) -> Response:
+        """Staff: give people, teams or everybody more time or more submissions, all or none."""
+        asked, how = await _read(request, login)
+        extending = Extending(
+            people=_texts(asked, "people"),
+            teams=_texts(asked, "teams"),
+            everybody=_typed(asked, "everybody", bool, False),
+            until=_text(asked, "until"),
+            hours=_number(asked, "hours"),
+            slots=_whole(asked, "slots"),
+            day=_text(asked, "day"),
+        )
+        return await _change(request, entering.extend, login, hw, extending, how)
+
+    @api.post(
+        f"{BASE}/homeworks/{{hw}}/parts",
+        response_model=Change,
+        responses=errors,
+        openapi_extra=body_of(entries, ["entries"]),
+    )
+    async def enter_points(request: Request, login: Who, hw: HomeworkName) -> Response:
+        """Staff: enter points given by hand, all or none."""
+        asked, how = await _read(request, login)
+        rows = _typed(asked, "entries", list, [])
+        if len(rows) > ENTRIES or not all(isinstance(row, dict) for row in rows):
+            raise Rejected("E_USAGE", f"entries must be a list of at most {ENTRIES:,} objects.")
+        given = []
+        for row in rows:
+            points = _number(row, "points")
+            given.append(
+                PartEntry(
+                    _text(row, "id"),
+                    _text(row, "part"),
+                    float("nan") if points is None else points,
+                    _text(row, "where"),
+                )
+            )
+        return await _change(request, entering.enter_points, login, hw, given, how)
+
+    @api.patch(
+        f"{BASE}/homeworks/{{hw}}/rules",
+        response_model=Change,
+        responses=errors,
+        openapi_extra=body_of(changes, ["changes"]),
+    )
+    async def change_rules(request: Request, login: Who, hw: HomeworkName) -> Response:
+        """Staff: change rules of a homework; an empty value restores the edition's rule."""
+        asked, how = await _read(request, login)
+        wanted = _typed(asked, "changes", dict, {})
+        if len(wanted) > 40 or not all(isinstance(value, str) for value in wanted.values()):
+            raise Rejected("E_USAGE", "changes must be an object of texts.")
+        return await _change(request, entering.change_rules_of, login, hw, wanted, how)
+
+    @api.post(
+        f"{BASE}/submissions/{{number}}/disqualification",
+        response_model=Change,
+        responses=errors,
+        openapi_extra=body_of({"undo": {"type": "boolean"}}, []),
+    )
+    async def disqualify(request: Request, login: Who, number: Number) -> Response:
+        """Instructors: take a submission out of the count, or with `undo` put it back."""
+        asked, how = await _read(request, login)
+        return await _change(request, entering.disqualify, login, number, _typed(asked, "undo", bool, False), how)
+
+
+async def _change(request: Request, function: Callable[..., Change], login: Login, *values: Any) -> Response:
+    server = server_of(request)
+    return answer(await server.call(function, server.home, login.viewer, *values, server.clock()))
+
+
+async def _read(request: Request, login: Login) -> tuple[dict[str, Any], How]:
+    """The body of a change, and how it is made; only staff may send a large one."""
+    asked = await read_json(request, BYTES) if login.viewer.staff else await read_json(request)
+    seen = asked.get("seen")
+    if seen is not None and (not isinstance(seen, str) or len(seen) > 40):
+        raise Rejected("E_USAGE", "seen must be a text of a preview.")
+    return asked, How(_text(asked, "reason"), _typed(asked, "preview", bool, False), seen)
+
+
+def _typed(asked: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+    value = asked.get(name, default)
+    if type(value) is not kind:
+        raise Rejected("E_USAGE", f"{name} must be a {kind.__name__}.")
+    return value
+
+
+def _text(asked: Mapping[str, Any], name: str) -> str:
+    value = asked.get(name, "")
+    if not isinstance(value, str) or len(value) > 500 or "\0" in value:
+        raise Rejected("E_USAGE", f"{name} must be a text of at most 500 characters.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Rejected("E_USAGE", f"{name} is not valid Unicode.") from None
+    return value
+
+
+def _texts(asked: Mapping[str, Any], name: str) -> list[str]:
+    values = _typed(asked, name, list, [])
+    if len(values) > ENTRIES:
+        raise Rejected("E_USAGE", f"{name} can have at most {ENTRIES:,} entries.")
+    return [_text({name: value}, name) for value in values]
+
+
+def _number(asked: Mapping[str, Any], name: str) -> float | None:
+    value = asked.get(name)
+    if value is not None and (type(value) not in (int, float) or abs(value) > 1e9):
+        raise Rejected("E_USAGE", f"{name} must be a number.")
+    return None if value is None else float(value)
+
+
+def _whole(asked: Mapping[str, Any], name: str) -> int | None:
+    value = asked.get(name)
+    if value is not None and (type(value) is not int or abs(value) > 10**9):
+        raise Rejected("E_USAGE", f"{name} must be a whole number.")
+    return value
