@@ -24,6 +24,7 @@ CODES: dict[str, str] = {
     "E_LEAK": "The data reveal answers. Each leak is named; fix the data, or accept the leaks with --accept-leaks.",
     "E_LENGTH": "A request came without its length. Send Content-Length, and the body in one piece.",
     "E_LOGIN": "You are not logged in, or the token is mistyped, expired or revoked. Log in: lhy-grade login URL",
+    "E_MAIL": "No mail can be sent: no mail server is set, or it failed. The message says which, and what was sent.",
     "E_MANIFEST": "A downloaded file, or its name, is not as expected. Run the same command again.",
     "E_METHOD": "The address does not support this method. See /api/v1/openapi.json.",
     "E_METRIC_VERSION": (

@@ -14,6 +14,8 @@ from tasks.errors import UserError
 
 COLUMNS = ("id", "name", "email", "team", "role")
 MAX_SHOWN = 20
+MOST = 20_000
+"""The most people in one file."""
 
 
 def read_roster(
@@ -31,6 +33,11 @@ def read_roster(
     """
     known = {person.key: person for person in before}
     rows = read_rows(data, what, ("id", "name"), COLUMNS)
+    if len(rows) > MOST:
+        raise UserError(
+            f"{what} has {len(rows):,} people; at most {MOST:,} can be imported at once. Nothing was changed.",
+            code="E_ROSTER",
+        )
     entries, problems = [], []
     for line, row in rows:
         if re.fullmatch(r"\d+(\.\d+)?[eE]\+\d+", row["id"]):

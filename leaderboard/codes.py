@@ -19,8 +19,8 @@ CODES: dict[str, str] = {
     "E_DISK": "The disk failed, or a folder is not writable. Check the disk and its permissions, then try again.",
     "E_DISK_FULL": "The disk is full. Free some space and run the same command again; nothing is counted twice.",
     "E_DISQUALIFIED": (
-        "The course staff took this submission out of the count, for the reason that it shows; or what staff wanted "
-        "to take out, or to put back, is in no state for it."
+        "The course staff took this submission out of the count. Its page shows the reason; ask the staff if it is "
+        "wrong."
     ),
     "E_EXTRA_MISSING": "An optional package is missing. Install the extra that the message names.",
     "E_GRADER": (

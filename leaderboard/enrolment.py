@@ -11,7 +11,7 @@ from itertools import count
 
 from leaderboard import events
 from leaderboard.access_tokens import revoke_numbers, tokens
-from leaderboard.adjustments import extensions
+from leaderboard.adjustments import changed_meanwhile, extensions
 from leaderboard.competitions import name_of
 from leaderboard.database import Database
 from leaderboard.events import person_digest, team_digest
@@ -25,6 +25,7 @@ from leaderboard.roster import (
     as_entry,
     baseline_names,
     checked_reason,
+    digest,
     display_names,
     find_person,
     fix_membership,
@@ -153,16 +154,20 @@ def import_people(
     now: datetime,
     renames: Mapping[str, str] | None = None,
     force: bool = False,
+    expected: str | None = None,
 ) -> Imported:
     """Add people and update existing ones; nobody is removed, and disabled people stay disabled.
 
     `renames` gives the new names of teams by their current ones. Homeworks with submissions keep their members, unless
     `force` brings those of the entries in line with the roster.
 
-    Raises UserError E_ROSTER (exit 2) for entries with problems (`problems_of`).
+    Raises UserError E_ROSTER (exit 2) for entries with problems (`problems_of`), and E_CHANGED (exit 8) if the digest
+    of the roster is not the `expected` one.
     """
     reason = checked_reason(reason)
     with db.transaction():
+        if expected is not None and digest(db) != expected:
+            raise changed_meanwhile("the roster")
         return _import(db, entries, actor, reason, now, renames or {}, force)
 
 

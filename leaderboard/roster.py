@@ -10,6 +10,7 @@ team or a person fixes its members for that competition (`participant_of`), what
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,6 +78,12 @@ def people(db: Database) -> list[Person]:
     """Everyone on the roster, disabled people included, sorted by key."""
     rows = db.fetch(f"SELECT {SELECT_PERSON} FROM {SELECT_PEOPLE} ORDER BY p.id")
     return sorted((made(Person, row) for row in rows), key=lambda person: person.key)
+
+
+def digest(db: Database) -> str:
+    """A digest of the whole roster: another one after every change of a person or a team."""
+    rows = [people(db), teams(db)]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 
 def find_person(db: Database, key: str) -> Person | None:

@@ -171,11 +171,10 @@ def test_as_is_refused_where_the_login_says_who_one_is(served: Served) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["roster", "list"], ["audit", "verify"],
+        ["roster", "rename", "A", "B", "--reason", "x"], ["audit", "verify"],
         ["calibrate", "hw1"], ["worker"],
         ["grade", "--pending"], ["prepare", "hw1"], ["train", "hw1", "--level", "simple"],
         ["reveal", "hw1", "--reason", "x", "--yes"], ["serve"],
-        ["roster", "invite", "--reason", "x"],
     ],
     ids=" ".join,
 )  # fmt: skip

@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli import common, people
+from harness.cli import common
 from harness.cli.main import cli
+from harness.course.people import TERM_DAYS
 from harness.home import open_home
 from harness.roster import read_roster
 from leaderboard import adjustments, enrolment, events, roster
@@ -74,7 +75,15 @@ def test_a_roster_goes_in_and_comes_out_the_same(home: Path) -> None:
     enrol(home)
     shown = json.loads(call(home, "roster", "list", "--format", "json").stdout)["people"]
     assert [row["id"] for row in shown] == ["0012", "b02", "b03", "guest"], "leading zeros are kept"
-    assert shown[3] == {"id": "guest", "name": "=1+1", "email": "", "team": None, "role": "auditor", "disabled": False}
+    assert shown[3] == {
+        "id": "guest",
+        "name": "=1+1",
+        "email": "",
+        "team": None,
+        "role": "auditor",
+        "disabled": False,
+        "login": "none",
+    }
     out = call(home, "roster", "list", "--format", "csv").stdout
     assert '"0012"' in out
     assert '"\'=1+1"' in out, "no cell is a formula"
@@ -147,7 +156,7 @@ CHANGES = {  # and what is told before it is done
     ("roster", "rename", "Owls", "Eagles"): ("Rename the team Owls, with 2 members, to Eagles",),
     ("roster", "disable", "b02"): ("Bob (b02)", "1 token will be revoked"),
     ("roster", "enable", "b03"): ("Eve, the second (b03)",),
-    ("roster", "invite", "b02"): ("b02: Bob, student", "valid for 200 days", "revoke older invitations"),
+    ("roster", "invite", "b02"): ("b02: Bob", "valid for 200 days", "revoke older invitations"),
     ("extend", "hw1", "--all", "--hours", "2"): ("until 2027-03-27T01:59:59+08:00 for all",
                                                  "replaces the extension until 2027-03-27T00:59:59+08:00"),
     ("extend", "hw1", "--all", "--slots", "1"): ("1 more submissions on 2027-03-01 for all",
@@ -171,9 +180,10 @@ def test_every_command_that_wants_a_reason_asks_and_is_looked_at_here() -> None:
                 yield (*before, name), {option for parameter in one.params for option in parameter.opts}
 
     wanting = {name: options for name, options in commands_of(cli) if "--reason" in options}
-    found = {name: options for name, options in wanting.items() if not {"--new-data", "--set-bars"} & options}
-    assert wanting.keys() - found.keys() == {("prepare",), ("new",), ("calibrate",)}, (
-        "--new-data is tested below, --set-bars in test_bars"
+    elsewhere = {"--new-data", "--set-bars", "--undo"}
+    found = {name: options for name, options in wanting.items() if not elsewhere & options}
+    assert wanting.keys() - found.keys() == {("prepare",), ("new",), ("calibrate",), ("disqualify",)}, (
+        "--new-data is tested below, --set-bars in test_bars, --undo in test_disqualified"
     )
     assert {" ".join(name) for name in found} == {
         " ".join(words[: 2 if words[0] == "roster" else 1]) for words in CHANGES
@@ -222,7 +232,7 @@ def test_invitations_open_are_shown_once_and_lie_in_a_file_of_ones_own(home: Pat
     assert [row["id"] for row in rows] == ["0012", "b02", "guest"]
     with open_home(home).database() as db:
         assert [opened_by(db, row["token"]) for row in rows] == ["0012", "b02", "guest"]
-        end = NOW + timedelta(days=people.TERM_DAYS)
+        end = NOW + timedelta(days=TERM_DAYS)
         assert [opened_by(db, rows[0]["token"], end + shift) for shift in (-SECOND, SECOND)] == ["0012", None]
     again = call(home, "roster", "invite", *YES)
     assert (again.exit_code, again.stdout) == (0, "")

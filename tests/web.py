@@ -102,6 +102,12 @@ TABLE = {
     "/roster/people/nobody": (SEE, NO, NO, GONE, GONE),
     "/submissions/1/disqualify": (SEE, NO, NO, NO, OK),
     "/submissions/99/disqualify": (SEE, NO, NO, NO, GONE),
+    "/roster": (SEE, NO, NO, OK, OK),
+    "/roster?q=b01": (SEE, NO, NO, OK, OK),
+    "/roster/import": (SEE, NO, NO, NO, OK),
+    "/roster/invite": (SEE, NO, NO, NO, OK),
+    "/roster/people/b01/stand": (SEE, NO, NO, NO, OK),
+    "/roster/people/nobody/stand": (SEE, NO, NO, NO, GONE),
     "/roster/tokens": (SEE, NO, NO, OK, OK),
     "/submissions/1": (SEE, OK, GONE, OK, OK),
     "/submissions/2": (SEE, GONE, GONE, OK, OK),
@@ -217,7 +223,8 @@ PAGES = (
 STAFF = (
     "/homeworks/hw01/everyone", "/gradebook", "/gradebook?hw=hw01", "/homeworks/hw01/board", "/log", "/log?since=March",
     "/homeworks/hw01/extensions", "/homeworks/hw01/parts", "/roster/tokens", "/homeworks/hw01/staff",
-    "/homeworks/hw01/missing", "/homeworks/hw01/rules", "/roster/people/b01",
+    "/homeworks/hw01/missing", "/homeworks/hw01/rules", "/roster",
+    "/roster/import", "/roster/invite", "/roster/people/b01/stand", "/roster/people/b01",
     "/roster/people/tom", "/submissions/1/disqualify",
 )  # fmt: skip
 

@@ -5,17 +5,26 @@ Each change asks for confirmation (`--yes` skips that), needs a reason, and is r
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli import common
-from harness.cli.changes import ACTOR, REASON, YES, agree, counted, known_person
-from harness.cli.entered import show_person, show_tokens
+from harness.cli.changes import ACTOR, REASON, YES, agree, counted, known_person, read_file
+from harness.cli.entered import import_there, show_person, show_tokens, stand_there
 from harness.cli.output import Field, emit, say
-from harness.roster import COLUMNS, read_roster, roster_rows
+from harness.course import people
+from harness.course.access import owner
+from harness.course.desk import How, Importing, Invitations, Inviting
+from harness.course.people import TERM_DAYS, difference
+from harness.course.remote_desk import RemoteDesk
+from harness.roster import COLUMNS, read_roster
+from harness.server.mail import not_set, send_all
+from harness.server.settings import read_settings
 from harness.sheets import write_rows
 from harness.words import inert
 from leaderboard import access_tokens, enrolment, records
@@ -23,14 +32,9 @@ from leaderboard import roster as rosters
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
 
-    from leaderboard.roster import Entry, Person
-
-
-TERM_DAYS = 200
-"""The days that a token is valid: a term, and the weeks after it."""
+    from leaderboard.roster import Entry
 
 
 @click.group(cls=common.Group)
@@ -57,12 +61,17 @@ def import_(
     People who are not in the file do not change; `roster disable` removes people. If all members of a team move to the
     same new team, this asks whether the team is renamed. Homeworks that have begun keep their teams.
     """
+    data = read_file(Path(file))
+    if common.remote() is not None:
+        if renamed:
+            raise UserError(
+                "--rename works on the machine of the course; a server renames a team whose members all move."
+            )
+        asked = Importing(data.decode("utf-8-sig", "replace"), list(formed), force)
+        import_there(common.desk(name), asked, reason, yes)
+        return
     home = common.find_home()
     given = _renames(renamed)
-    try:
-        data = Path(file).read_bytes()
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}.") from None
     with home.database() as database:
         before = rosters.people(database)
         taken = [one.name for one in records.participants(database) if one.kind != "person"]
@@ -82,8 +91,8 @@ def import_(
         renames, now = given | guessed, common.clock()
         known = {person.key: person for person in before}
         changed = [line for entry in entries if (person := known.get(entry.key)) is not None
-                   if (line := _difference(entry, person, renames))]  # fmt: skip
-        added = [_difference(entry, None, renames) for entry in entries if entry.key not in known]
+                   if (line := difference(entry, person, renames))]  # fmt: skip
+        added = [difference(entry, None, renames) for entry in entries if entry.key not in known]
         follows = enrolment.follows(database, entries, now=now, renames=renames, force=force)
         words = [f"Add {counted(len(added), 'person', 'people')} to the roster", f"change {len(changed)} already on it"]
         words += [f"rename the team {old} to {new_name}" for old, new_name in renames.items()]
@@ -116,31 +125,17 @@ def _renames(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _difference(entry: Entry, person: Person | None, renames: Mapping[str, str]) -> str:
-    """The line for a person that an import changes; empty if nothing changes."""
-    if person is None:
-        where = f", team {entry.team}" if entry.team else ""
-        return f"{entry.key}: new, {entry.name}, {entry.role}{where}"
-    person = replace(person, team=renames.get(person.team or "", person.team))
-    values = [(name, getattr(person, name) or "none", getattr(entry, name) or "none")
-              for name in ("name", "email", "team", "role")]  # fmt: skip
-    changes = [f"{name} from {old} to {new}" for name, old, new in values if old != new]
-    return f"{entry.key}: {', '.join(changes)}" if changes else ""
-
-
 @roster.command("list")
 @common.FORMAT
 @common.command
 def list_(format: Any) -> None:
     """Show the roster. Its CSV can be imported again."""
-    home = common.find_home()
-    with home.database() as database:
-        rows = roster_rows(rosters.people(database))
+    rows = [vars(row) for row in common.desk().people().people]
     if format == "csv":
         click.echo(write_rows(COLUMNS, [[row[name] for name in COLUMNS] for row in rows]), nl=False)
         return
     fields = [Field("id", "id"), Field("name", "name"), Field("team", "team"), Field("role", "role"),
-              Field("email", "e-mail", rank=1),
+              Field("login", "can log in", rank=2), Field("email", "e-mail", rank=1),
               Field("disabled", "disabled", lambda yes: "yes" if yes else "")]  # fmt: skip
     emit(format, "people", rows, fields)
     if not rows and format == "table":
@@ -199,6 +194,9 @@ def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
     """Remove a person from the roster; their submissions stay.
 
     Their tokens are revoked, and they cannot submit any more."""
+    if common.remote() is not None:
+        stand_there(common.desk(name), key, True, reason, yes)
+        return
     home = common.find_home()
     with home.database() as database:
         person = known_person(rosters.find_person(database, key), key)
@@ -222,6 +220,9 @@ def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
     """Put a removed person back on the roster.
 
     To give them a new token: `roster invite KEY`."""
+    if common.remote() is not None:
+        stand_there(common.desk(name), key, False, reason, yes)
+        return
     home = common.find_home()
     with home.database() as database:
         person = known_person(rosters.find_person(database, key), key)
@@ -235,79 +236,72 @@ def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
 @click.option("--out", metavar="CSV", type=click.Path(), help="Write a file that only you can read; default: print.")
 @click.option("--days", type=click.IntRange(min=1, max=1000), default=TERM_DAYS, show_default=True,
               help="How many days the tokens are valid.")  # fmt: skip
+@click.option("--mail", "by_mail", is_flag=True, help="Send them by mail, by the mail server in config.toml.")
 @REASON
 @ACTOR
 @YES
 @common.command
-def invite(keys: tuple[str, ...], out: str | None, days: int, reason: str, name: str | None, yes: bool) -> None:
-    """Make login tokens, shown only once, as a CSV. They replace older invitations of the same people.
+def invite(
+    keys: tuple[str, ...], out: str | None, days: int, by_mail: bool, reason: str, name: str | None, yes: bool
+) -> None:
+    """Make login tokens, shown only once, as a CSV for a mail merge: with the address and a text for each person.
+
+    They replace older invitations of the same people.
 
     Without a KEY: for everyone without a valid token.
     """
-    from datetime import timedelta
+    asked = Inviting(list(keys), days)
+    if (server := common.remote()) is not None:
+        if name is not None:
+            raise UserError("--as works only with a home folder; a server knows you by your login.")
+        there = RemoteDesk(server)
 
-    home, now = common.find_home(), common.clock()
-    with home.database() as database:
-        chosen = [known_person(rosters.find_person(database, key), key) for key in dict.fromkeys(keys)]
-        if not keys:
-            chosen = [
-                person
-                for person in rosters.people(database)
-                if person.disabled_at is None
-                and not any(_opens(one, now) for one in access_tokens.tokens(database, person.key))
-            ]
-        if not chosen:
-            say("Everyone on the roster has a valid token; name the people who need another one.")
-            return
-        details = [f"{person.key}: {person.name}, {person.role}" for person in chosen]
-        agree(
-            yes,
-            f"Make tokens for {counted(len(chosen), 'person', 'people')}, valid for {days} days,"
-            " and revoke older invitations?",
-            details,
-        )
-        made = {person.key: access_tokens.new_token() for person in chosen}
-        text = _invitations(chosen, made)
-        if out is not None:
-            _write_private(Path(out), text)
-        try:
-            access_tokens.issue_tokens(
-                database,
-                {key: access_tokens.hash_token(token) for key, token in made.items()},
-                scope="all",
-                label=access_tokens.INVITATION,
-                expires=now + timedelta(days=days),
-                actor=common.who(home, name),
-                reason=rosters.checked_reason(reason),
-                now=now,
-                replace=True,
-            )
-        except BaseException:
-            if out is not None:
-                Path(out).unlink()
-            raise
-    if out is None:
-        click.echo(text, nl=False)
+        def ask(how: How) -> Invitations:
+            return there.invite(asked, how, by_mail)
     else:
-        say(f"{len(made)} invitations are in {out}; send each person only their own line, then delete the file.")
+        home, settings = common.find_home(), read_settings(common.find_home())
+        if by_mail and not settings.mail_host:
+            raise not_set()
+        viewer = owner(common.who(home, name))
+
+        def ask(how: How) -> Invitations:
+            done = people.invite(home, viewer, asked, how, settings.address, common.clock())
+            if not by_mail or how.preview:
+                return done
+            return people.mailed(home, viewer, done, send_all(settings, done), common.clock())
+
+    chosen = ask(How(reason, preview=True)).invitations
+    if not chosen:
+        say("Everyone on the roster has a valid token; name the people who need another one.")
+        return
+    told = f"Make tokens for {counted(len(chosen), 'person', 'people')}, valid for {days} days"
+    way = ", send them by mail," if by_mail else ""
+    agree(yes, f"{told},{way} and revoke older invitations?", [f"{one.id}: {one.name}" for one in chosen])
+    if out is None:
+        done = ask(How(reason))
+        if not by_mail:
+            click.echo(people.merge_file(done), nl=False)
+    else:
+        with private_file(Path(out)) as stream:
+            done = ask(How(reason))
+            stream.write(people.merge_file(done))
+        say(f"{len(chosen)} invitations are in {out}; send each person only their own line, then delete the file.")
+    if by_mail:
+        say(f"{len(chosen) - len(done.unsent)} of {len(chosen)} invitations were sent.")
+        for key, why in done.unsent.items():
+            say(inert(f"{key}: {why}; invite again"))
 
 
-def _opens(token: Any, now: datetime) -> bool:
-    return token.revoked_at is None and token.expires_at > now
-
-
-def _invitations(chosen: list[Person], made: dict[str, str]) -> str:
-    rows = [[person.key, person.name, person.email, made[person.key]] for person in chosen]
-    return write_rows(["id", "name", "email", "token"], rows)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Writes a new file that only its owner can read."""
-    import os
-
+@contextlib.contextmanager
+def private_file(path: Path) -> Iterator[Any]:
+    """A new file that only its owner can read; it is removed where what is written into it fails."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}. No token was made.") from None
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-        stream.write(text)
+        try:
+            yield stream
+        except BaseException:
+            path.unlink()
+            raise

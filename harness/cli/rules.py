@@ -120,9 +120,9 @@ def rules(
 @YES
 @common.command
 def disqualify(number: int, undo: bool, reason: str, name: str | None, yes: bool) -> None:
-    """Take a submission out of the count, for a reason that its owner sees.
+    """Take a submission out of the count, for a reason.
 
-    It leaves every board and selection; its slot stays used, and its file and score stay recorded."""
+    It leaves every board and selection, and its owner sees the reason; its slot, file and score stay."""
     desk = common.desk(name)
     change = desk.disqualify(number, undo, How(reason, preview=True))
     agree(yes, f"{change.what}?", change.lines)

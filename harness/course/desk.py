@@ -252,6 +252,70 @@ class PersonCard:
     schema: int = 1
 
 
+@dataclass(frozen=True)
+class PersonRow:
+    """A person on the roster; `login` says whether there is a token, or only an invitation."""
+
+    id: str
+    name: str
+    email: str
+    role: str
+    team: str | None
+    disabled: bool
+    login: Literal["none", "invited", "yes"]
+
+
+@dataclass(frozen=True)
+class People:
+    """Everybody on the roster, by id."""
+
+    people: list[PersonRow]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
+class Importing:
+    """A roster as the text of a CSV. Where all of a team move to a new one it is renamed, unless in `new_teams`.
+
+    `force` changes teams also in homeworks that have begun.
+    """
+
+    csv: str
+    new_teams: list[str] = field(default_factory=list)
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Inviting:
+    """Whom to invite by id, or everybody without a valid token, for so many days."""
+
+    people: list[str] = field(default_factory=list)
+    days: int = 200
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A token for one person, shown only once, with the address and the text of a mail."""
+
+    id: str
+    name: str
+    email: str
+    token: str
+    address: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Invitations:
+    """New invitations; `unsent` says why a mail was not sent, by id, where they were sent by mail."""
+
+    invitations: list[Invitation]
+    mailed: bool = False
+    unsent: dict[str, str] = field(default_factory=dict)
+    schema: int = 1
+
+
 class Desk(Protocol):
     """What the staff's commands ask, of a home folder or a server."""
 
@@ -267,4 +331,7 @@ class Desk(Protocol):
     def enter_points(self, hw: str, entries: Sequence[PartEntry], how: How) -> Change: ...
     def person(self, key: str) -> PersonCard: ...
     def disqualify(self, number: int, undo: bool, how: How) -> Change: ...
+    def people(self) -> People: ...
+    def import_roster(self, asked: Importing, how: How) -> Change: ...
+    def stand(self, key: str, disabled: bool, how: How) -> Change: ...
     def change_rules(self, hw: str, changes: Mapping[str, str], how: How) -> Change: ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.course import classwork, entered, entering, persons
+from harness.course import classwork, entered, entering, people, persons
 from harness.course.access import Viewer
 from harness.course.desk import (
     Change,
@@ -15,11 +15,13 @@ from harness.course.desk import (
     Extensions,
     Histogram,
     How,
+    Importing,
     Log,
     LogQuestion,
     Missing,
     PartEntry,
     Parts,
+    People,
     PersonCard,
     PersonTokens,
     RulesInForce,
@@ -73,3 +75,12 @@ class LocalDesk:
 
     def disqualify(self, number: int, undo: bool, how: How) -> Change:
         return entering.disqualify(self.home, self.viewer, number, undo, how, self.clock())
+
+    def people(self) -> People:
+        return people.people(self.home, self.viewer)
+
+    def import_roster(self, asked: Importing, how: How) -> Change:
+        return people.import_roster(self.home, self.viewer, asked, how, self.clock())
+
+    def stand(self, key: str, disabled: bool, how: How) -> Change:
+        return people.stand(self.home, self.viewer, key, disabled, how, self.clock())

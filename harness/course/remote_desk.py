@@ -15,11 +15,15 @@ from harness.course.desk import (
     Extensions,
     Histogram,
     How,
+    Importing,
+    Invitations,
+    Inviting,
     Log,
     LogQuestion,
     Missing,
     PartEntry,
     Parts,
+    People,
     PersonCard,
     PersonTokens,
     RulesInForce,
@@ -87,6 +91,21 @@ class RemoteDesk:
 
     def disqualify(self, number: int, undo: bool, how: How) -> Change:
         return self._change("POST", f"/submissions/{number}/disqualification", {"undo": undo}, how)
+
+    def people(self) -> People:
+        return self.course.read(People, self.course.ask("GET", "/roster/people"))
+
+    def import_roster(self, asked: Importing, how: How) -> Change:
+        return self._change("POST", "/roster/people", vars(asked), how)
+
+    def stand(self, key: str, disabled: bool, how: How) -> Change:
+        return self._change("PATCH", f"/roster/people/{quoted(key)}", {"disabled": disabled}, how)
+
+    def invite(self, asked: Inviting, how: How, mail: bool) -> Invitations:
+        body = json.dumps({**vars(asked), "mail": mail, "reason": how.reason, "preview": how.preview}).encode()
+        headers = {"Content-Type": "application/json"}
+        answer = self.course.ask("POST", "/roster/invitations", body=body, headers=headers, pauses=())
+        return self.course.read(Invitations, answer)
 
     def _change(self, method: str, where: str, asked: Mapping[str, Any], how: How) -> Change:
         """A preview, or a change; that is not tried again by itself, since it would be entered twice."""

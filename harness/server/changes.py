@@ -5,18 +5,21 @@ A body may ask for a `preview`, and give back what a preview has `seen`, so that
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Path, Request
 from fastapi.responses import Response
 
-from harness.course import entering
-from harness.course.desk import Change, Extending, How, PartEntry
+from harness.course import entering, people
+from harness.course.access import require_instructor
+from harness.course.desk import Change, Extending, How, Importing, Invitations, Inviting, PartEntry
+from harness.server import mail
 from harness.server.auth import Login
 from harness.server.endpoints import HomeworkName, Number, Responses, answer, errors_of
 from harness.server.refusals import Rejected
-from harness.server.state import BASE, Who, server_of
+from harness.server.state import BASE, Server, Who, server_of
 from harness.server.uploads import read_json
 
 BYTES = 2**21
@@ -38,6 +41,66 @@ def body_of(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any
 
 
 def add_changes(api: FastAPI) -> None:
+    _add_of_homework(api)
+    _add_of_roster(api)
+
+
+def _add_of_roster(api: FastAPI) -> None:
+    errors: Responses = errors_of(400, 401, 403, 404, 408, 409, 411, 413)
+    names = {"type": "array", "items": {"type": "string"}, "maxItems": ENTRIES}
+    whole = {"csv": {"type": "string"}, "new_teams": names, "force": {"type": "boolean"}}
+    inviting = {"people": names, "days": {"type": "integer"}, "mail": {"type": "boolean"}}
+    path = f"{BASE}/roster/people"
+
+    @api.post(path, response_model=Change, responses=errors, openapi_extra=body_of(whole, ["csv"]))
+    async def import_roster(request: Request, login: Who) -> Response:
+        """Instructors: add and change people from a CSV, all or none."""
+        asked, how = await _read(request, login)
+        importing = Importing(
+            _typed(asked, "csv", str, ""), _texts(asked, "new_teams"), _typed(asked, "force", bool, False)
+        )
+        return await _change(request, people.import_roster, login, importing, how)
+
+    @api.patch(
+        f"{path}/{{key}}",
+        response_model=Change,
+        responses=errors,
+        openapi_extra=body_of({"disabled": {"type": "boolean"}}, ["disabled"]),
+    )
+    async def stand(request: Request, login: Who, key: Annotated[str, Path(max_length=60)]) -> Response:
+        """Instructors: take a person off the roster, or put one back."""
+        asked, how = await _read(request, login)
+        return await _change(request, people.stand, login, key, _typed(asked, "disabled", bool, None), how)
+
+    @api.post(
+        f"{BASE}/roster/invitations",
+        response_model=Invitations,
+        responses=errors,
+        openapi_extra=body_of(inviting, []),
+    )
+    async def invite(request: Request, login: Who) -> Response:
+        """Instructors: make invitations, shown only once, and send them by mail where that is set up."""
+        asked, how = await _read(request, login)
+        inviting = Inviting(_texts(asked, "people"), _whole(asked, "days") or people.TERM_DAYS)
+        server, sent = server_of(request), _typed(asked, "mail", bool, False)
+        return answer(await make_invitations(server, login, inviting, how, sent))
+
+
+async def make_invitations(server: Server, login: Login, asked: Inviting, how: How, by_mail: bool) -> Invitations:
+    """New invitations, sent by mail if that is asked for; a mail server that hangs holds up nobody else."""
+    require_instructor(login.viewer, "invite people")
+    settings, now = server.settings, server.clock()
+    if by_mail and not settings.mail_host:
+        raise mail.not_set()
+    address = settings.address
+    done = await server.call(people.invite, server.home, login.viewer, asked, how, address, now)
+    if not by_mail or how.preview:
+        return done
+    unsent = await asyncio.to_thread(mail.send_all, settings, done)
+    return await server.call(people.mailed, server.home, login.viewer, done, unsent, now)
+
+
+def _add_of_homework(api: FastAPI) -> None:
     errors: Responses = errors_of(400, 401, 403, 404, 408, 409, 411, 413)
     names = {"type": "array", "items": {"type": "string"}, "maxItems": ENTRIES}
     extending = {

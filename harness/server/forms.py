@@ -95,33 +95,58 @@ FIELDS, BYTES = 100, 2**21
 """The most fields and bytes of the form of a change."""
 
 
-async def changing(
-    request: Request,
-    show: Callable[[Ask, str, Entry], Page],
-    change: Callable[[Ask, str, Mapping[str, str], How], Change],
-    hw: str,
-) -> Response:
-    """Previews a change, or does it where the same form was previewed before and nothing else changed meanwhile."""
+@dataclass(frozen=True)
+class Sent:
+    """The form of a change: its fields, their digest, and how the change is made."""
+
+    login: auth.Login
+    values: Mapping[str, str]
+    digest: str
+    how: How
+
+    def previewed(self, change: Change) -> Entry:
+        return Entry(self.values, change, f"{change.seen}.{self.digest}")
+
+
+async def read_change(request: Request) -> Sent:
+    """The form of a change; it is a preview, unless the same fields were previewed before."""
     auth.check_site(request, state.server_of(request).settings)
     login = await state.find_login(request)
     require_staff(login.viewer, "change this")
     form, login = await read_post(request, FIELDS, BYTES)
-    server, ask = state.server_of(request), ask_of(request, login)
     values = {name: plain(given[0]) for name, given in form.items() if name not in ("go", "seen")}
     digest = hashlib.sha256(repr(sorted(values.items())).encode("utf-8", "backslashreplace")).hexdigest()[:16]
     before, _, sent = first(form, "seen").partition(".")
     doing = first(form, "go") == "do" and sent == digest
-    how = How(values.get("reason", ""), preview=not doing, seen=before if doing else None)
+    return Sent(login, values, digest, How(values.get("reason", ""), not doing, before if doing else None))
+
+
+async def changing(
+    request: Request,
+    show: Callable[[Ask, str, Entry], Page],
+    change: Callable[[Ask, str, Mapping[str, str], How], Change],
+    hw: str = "",
+) -> Response:
+    """Previews a change, or does it where the same form was previewed before and nothing else changed meanwhile."""
+    sent = await read_change(request)
+    server, ask = state.server_of(request), ask_of(request, sent.login)
     try:
-        done = await server.call(change, ask, hw, values, how)
+        done = await server.call(change, ask, hw, sent.values, sent.how)
     except UserError as error:
-        if error.code in ("E_LOGIN", "E_NOT_FOUND", "E_NOT_ALLOWED", "E_SCOPE") or error.exit_code in (7, 10):
-            raise
-        page, status = Entry(values, problem=str(error)), 409 if error.exit_code in (5, 8) else 400
-        return await answer(request, lambda ask: replace(show(ask, hw, page), status=status), login=login)
+        return await not_changed(request, sent, error, show, hw)
     if done.done:
         return see(f"{request.url.path}?done=1")
-    return await answer(request, show, hw, Entry(values, done, f"{done.seen}.{digest}"), login=login)
+    return await answer(request, show, hw, sent.previewed(done), login=sent.login)
+
+
+async def not_changed(
+    request: Request, sent: Sent, error: UserError, show: Callable[[Ask, str, Entry], Page], hw: str = ""
+) -> Response:
+    """The form again, with the problem. Raises the error where it is not about what was entered."""
+    if error.code in ("E_LOGIN", "E_NOT_FOUND", "E_NOT_ALLOWED", "E_SCOPE") or error.exit_code in (7, 10):
+        raise error
+    page, status = Entry(sent.values, problem=str(error)), 409 if error.exit_code in (5, 8) else 400
+    return await answer(request, lambda ask: replace(show(ask, hw, page), status=status), login=sent.login)
 
 
 def plain(text: str) -> str:

@@ -28,6 +28,13 @@ class Settings:
     uploads_per_minute: int = 12  # per token
     requests_per_minute: int = 300  # per token, or per address without a login
     trusted_proxies: str = ""  # comma-separated addresses of proxies whose X-Forwarded-For is trusted
+    mail_host: str = ""  # the SMTP server that sends invitations
+    mail_port: int = 587
+    mail_security: str = "starttls"  # or "tls" from the first byte on, or "none"
+    mail_from: str = ""  # the sender's address
+    mail_user: str = ""  # who logs in there
+    mail_password: str = ""  # the file with the password
+    mail_seconds: int = 30  # how long sending all invitations of one request may take
 
     @property
     def address(self) -> str:
@@ -60,6 +67,14 @@ def read_settings(home: Home) -> Settings:
     for path in filter(None, (settings.certificate, settings.key)):
         if not Path(path).is_file():
             raise UserError(f"config.toml: [server] there is no file {path}.")
+    if settings.mail_security not in ("starttls", "tls", "none"):
+        raise UserError(
+            f"config.toml: [server] mail_security must be starttls, tls or none, got {settings.mail_security!r}."
+        )
+    if settings.mail_host and "@" not in settings.mail_from:
+        raise UserError("config.toml: [server] mail_host needs mail_from, the address of the sender.")
+    if settings.mail_password and not Path(settings.mail_password).is_file():
+        raise UserError(f"config.toml: [server] there is no file {settings.mail_password}.")
     if settings.url and not settings.url.startswith(("http://", "https://")):
         raise UserError(f"config.toml: [server] url must begin with http:// or https://, got {settings.url!r}.")
     return settings

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from harness.course import classwork, entered, entering, persons, points
+from harness.course import classwork, entered, entering, people, persons, points
 from harness.course.desk import (
     Extensions,
     Histogram,
@@ -15,6 +15,7 @@ from harness.course.desk import (
     LogQuestion,
     Missing,
     Parts,
+    People,
     PersonCard,
     PersonTokens,
     RulesInForce,
@@ -97,6 +98,12 @@ def add_staff(api: FastAPI) -> None:
         found = await server.call(classwork.uploads, home, login.viewer, hw, counting)
         named = {"content-disposition": f'attachment; filename="{found.name}-files.zip"'}
         return StreamingResponse(classwork.archive(home, found), media_type="application/zip", headers=named)
+
+    @api.get(f"{BASE}/roster/people", response_model=People, responses=errors)
+    async def everybody(request: Request, login: Who) -> Response:
+        """Staff: everybody on the roster."""
+        server = server_of(request)
+        return answer(await server.call(people.people, server.home, login.viewer))
 
     @api.get(f"{BASE}/roster/people/{{key}}", response_model=PersonCard, responses=errors)
     async def person(

@@ -10,12 +10,14 @@ from harness.course.desk import LogQuestion
 from harness.course.gradebook import gradebook_table
 from harness.server import endpoints, staff_views, state, views
 from harness.server.forms import Entry, answer, changing, read_post
+from harness.server.roster_pages import add_roster_pages
 from harness.sheets import write_rows
 
 
 def add_staff_pages(api: FastAPI) -> None:
     _add_board(api)
     _add_lists(api)
+    add_roster_pages(api)
 
 
 def _add_board(api: FastAPI) -> None:

@@ -1,0 +1,212 @@
+"""The roster, for staff: the people on it, importing, taking off, invitations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from harness.course.access import Viewer, not_found, require_instructor, require_staff
+from harness.course.desk import Change, How, Importing, Invitation, Invitations, Inviting, People, PersonRow
+from harness.course.entering import of_input
+from harness.home import Home, local
+from harness.roster import read_roster
+from harness.sheets import cell, write_rows
+from leaderboard import access_tokens, enrolment, records, roster
+from leaderboard.adjustments import changed_meanwhile
+from leaderboard.roster import Entry, Person, checked_reason
+from tasks.errors import UserError
+
+TERM_DAYS = 200
+"""The days that an invitation and its token are valid: a term, and the weeks after it."""
+
+
+def people(home: Home, viewer: Viewer) -> People:
+    """Everybody on the roster, those taken off included, by id; each says whether a valid token is there."""
+    require_staff(viewer, "see the roster")
+    with home.database() as database:
+        found = roster.people(database)
+        tokens = access_tokens.tokens_of_all(database)
+    live = {person.key: token for token, person in tokens if token.revoked_at is None}
+    rows = [
+        PersonRow(
+            id=one.key,
+            name=one.name,
+            email=one.email,
+            role=one.role,
+            team=one.team,
+            disabled=one.disabled_at is not None,
+            login="none"
+            if (token := live.get(one.key)) is None
+            else "invited"
+            if token.label == access_tokens.INVITATION
+            else "yes",
+        )
+        for one in found
+    ]
+    return People(rows)
+
+
+def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: datetime) -> Change:
+    """Adds and changes people from a CSV; nobody is taken off."""
+    require_instructor(viewer, "import a roster")
+    with of_input(), home.database() as database:
+        if not how.preview:
+            checked_reason(how.reason)
+        state = roster.digest(database)
+        if how.seen is not None and how.seen != state:
+            raise changed_meanwhile("the roster")
+        before, teams = roster.people(database), roster.teams(database)
+        taken = [one.name for one in records.participants(database) if one.kind != "person"]
+        renames: dict[str, str] = {}
+
+        def rename(entries: Sequence[Entry]) -> dict[str, str]:
+            found = enrolment.possible_renames(entries, before, teams)
+            renames.update({old: new for old, new in found.items() if new not in asked.new_teams})
+            return renames
+
+        entries = read_roster(asked.csv.encode("utf-8", "replace"), "the CSV", before, taken, teams, rename)
+        known = {person.key: person for person in before}
+        changed = [
+            line
+            for entry in entries
+            if (person := known.get(entry.key)) is not None and (line := difference(entry, person, renames))
+        ]
+        added = [difference(entry, None, renames) for entry in entries if entry.key not in known]
+        odd = [
+            f"{entry.key}: {text} begins like a formula; files for spreadsheets have an apostrophe before it"
+            for entry in entries
+            for text in (entry.name, entry.team or "")
+            if cell(text) != text
+        ]
+        follows = enrolment.follows(database, entries, now=now, renames=renames, force=asked.force)
+        words = [f"add {len(added)} to the roster", f"change {len(changed)} already on it"]
+        words += [f"rename the team {old} to {new}" for old, new in renames.items()]
+        if not how.preview:
+            enrolment.import_people(
+                database, entries, actor=viewer.key, reason=how.reason, now=now, renames=renames, force=asked.force,
+                expected=state,
+            )  # fmt: skip
+    return Change(", and ".join(words), [*odd, *follows, *changed, *added], state, not how.preview)
+
+
+def difference(entry: Entry, person: Person | None, renames: Mapping[str, str]) -> str:
+    """The line for a person that an import changes; empty if nothing changes."""
+    if person is None:
+        where = f", team {entry.team}" if entry.team else ""
+        return f"{entry.key}: new, {entry.name}, {entry.role}{where}"
+    person = replace(person, team=renames.get(person.team or "", person.team))
+    values = [
+        (name, getattr(person, name) or "none", getattr(entry, name) or "none")
+        for name in ("name", "email", "team", "role")
+    ]
+    changes = [f"{name} from {old} to {new}" for name, old, new in values if old != new]
+    return f"{entry.key}: {', '.join(changes)}" if changes else ""
+
+
+def stand(home: Home, viewer: Viewer, key: str, disabled: bool, how: How, now: datetime) -> Change:
+    """Takes a person off the roster, or puts one back."""
+    require_instructor(viewer, "take people off the roster")
+    if not how.preview:
+        checked_reason(how.reason)
+    with home.database() as database:
+        person = roster.find_person(database, key)
+        if person is None:
+            raise not_found(f"there is nobody with the id {key[:60]} on the roster")
+        live = sum(one.revoked_at is None for one in access_tokens.tokens(database, key))
+        if not how.preview:
+            change = enrolment.disable if disabled else enrolment.enable
+            change(database, key, actor=viewer.key, reason=how.reason, now=now)
+    if not disabled:
+        return Change(f"put {person.name} ({key}) back on the roster", [], "", not how.preview)
+    lines = [f"{live} tokens end; what was handed in stays, and no more is accepted"]
+    return Change(f"take {person.name} ({key}) off the roster", lines, "", not how.preview)
+
+
+def invite(home: Home, viewer: Viewer, asked: Inviting, how: How, address: str, now: datetime) -> Invitations:
+    """Makes a token for each of these people, shown only once, with a text to send; a preview has neither.
+
+    Raises UserError E_ROSTER for somebody unknown, E_DISABLED for somebody off the roster.
+    """
+    with of_input():
+        chosen = _chosen(home, viewer, asked, now)
+        reason = "" if how.preview else checked_reason(how.reason)
+    subject, ends = f"Your invitation to {home.course}", now + timedelta(days=asked.days)
+    if how.preview:
+        return Invitations([Invitation(one.key, one.name, one.email, "", address, subject, "") for one in chosen])
+    if not chosen:
+        raise UserError("everybody on the roster can log in; name the people who need an invitation.", code="E_ROSTER")
+    made = {person.key: access_tokens.new_token() for person in chosen}
+    with home.database() as database:
+        access_tokens.issue_tokens(
+            database,
+            {key: access_tokens.hash_token(token) for key, token in made.items()},
+            scope="all",
+            label=access_tokens.INVITATION,
+            expires=ends,
+            actor=viewer.key,
+            reason=reason,
+            now=now,
+            replace=True,
+        )
+    until = local(home, ends)[:10]
+    rows = [
+        Invitation(
+            id=one.key,
+            name=one.name,
+            email=one.email,
+            token=made[one.key],
+            address=address,
+            subject=subject,
+            text=text_for(home.course, one.name, address, made[one.key], until),
+        )
+        for one in chosen
+    ]
+    return Invitations(rows)
+
+
+def mailed(home: Home, viewer: Viewer, done: Invitations, unsent: Mapping[str, str], now: datetime) -> Invitations:
+    """The invitations with what became of their mails, which is in the log."""
+    sent = [one.id for one in done.invitations if one.id not in unsent]
+    with home.database() as database:
+        body = {"people": sent, "unsent": sorted(unsent)}
+        records.log_event(database, "invitations mailed", viewer.key, body, now)
+    return replace(done, mailed=True, unsent=dict(unsent))
+
+
+def merge_file(done: Invitations) -> str:
+    """The invitations as a CSV for a mail merge; each person gets their own line alone."""
+    names = ("id", "name", "email", "token", "address", "subject", "text")
+    return write_rows(names, [[getattr(one, name) for name in names] for one in done.invitations])
+
+
+def text_for(course: str, name: str, address: str, token: str, until: str) -> str:
+    """The text of a mail with an invitation."""
+    return (
+        f"Hello {name},\n\nyou are invited to {course}. Open {address} and sign in with this invitation:\n\n"
+        f"  {token}\n\n"
+        f"It works once, until {until}, and gives you a token of your own: keep that like a password. On the command"
+        f" line:\n\n  lhy-grade login {address}\n\nThe invitation is for you alone. If you did not expect it, tell the"
+        " course staff.\n"
+    )
+
+
+def _chosen(home: Home, viewer: Viewer, asked: Inviting, now: datetime) -> list[Person]:
+    """The people named, or everybody who has no valid token."""
+    require_instructor(viewer, "invite people")
+    if not 1 <= asked.days <= 1000:
+        raise UserError("an invitation is valid for 1 to 1000 days.")
+    with home.database() as database:
+        everybody = {person.key: person for person in roster.people(database)}
+        live = {
+            person.key
+            for token, person in access_tokens.tokens_of_all(database)
+            if token.revoked_at is None and token.expires_at > now
+        }
+    if unknown := [key for key in asked.people if key not in everybody]:
+        raise UserError(
+            f"nobody on the roster has the id {', '.join(unknown[:20])[:200]}. Nothing was made.", code="E_ROSTER"
+        )
+    if asked.people:
+        return [everybody[key] for key in dict.fromkeys(asked.people)]
+    return [one for one in everybody.values() if one.disabled_at is None and one.key not in live]

@@ -1,0 +1,104 @@
+"""Sending mail by SMTP, within a time limit: a server that hangs costs no more than that."""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+
+from harness.course.desk import Invitations
+from harness.server.settings import Settings
+from tasks.errors import UserError
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail in plain text to one address; `about` says whom it is for, in the answer."""
+
+    about: str
+    to: str
+    subject: str
+    text: str
+
+
+def send_all(settings: Settings, done: Invitations) -> dict[str, str]:
+    """Sends the invitations; why one was not sent, by id."""
+    letters = [Mail(one.id, one.email, one.subject, one.text) for one in done.invitations if one.email]
+    unsent = {one.id: "there is no e-mail address on the roster" for one in done.invitations if not one.email}
+    return unsent | send(settings, letters)
+
+
+def send(settings: Settings, mails: Sequence[Mail]) -> dict[str, str]:
+    """Sends each mail by one connection; what went wrong, by `about`: empty if all were taken by the server.
+
+    After `mail_seconds` the rest is not sent.
+    """
+    ends = time.monotonic() + settings.mail_seconds
+    failed = {mail.about: "not sent: the mail server took too long" for mail in mails}
+    try:
+        with contextlib.closing(_connect(settings)) as server:
+            for mail in mails:
+                left = ends - time.monotonic()
+                if left <= 0:
+                    break
+                if server.sock is not None:
+                    server.sock.settimeout(left)
+                try:
+                    server.send_message(_written(settings, mail))
+                    del failed[mail.about]
+                except smtplib.SMTPRecipientsRefused:
+                    failed[mail.about] = "the mail server does not take this address"
+                except smtplib.SMTPResponseException as error:
+                    failed[mail.about] = f"the mail server refused it ({error.smtp_code})"
+                except (ValueError, UnicodeError):
+                    failed[mail.about] = "the address is not valid in mail"
+    except (OSError, smtplib.SMTPException) as error:
+        late = isinstance(error, TimeoutError) or time.monotonic() > ends - 0.1  # smtplib says "disconnected" then, too
+        why = "took too long" if late else f"failed: {type(error).__name__}"
+        failed = {
+            about: f"not sent: the mail server {why}" if text[:4] == "not " else text for about, text in failed.items()
+        }
+    return failed
+
+
+def not_set() -> UserError:
+    """The error where no mail server is set."""
+    return UserError("no mail server is set: write mail_host into [server] of config.toml.", code="E_MAIL")
+
+
+def _connect(settings: Settings) -> smtplib.SMTP:
+    """A connection, logged in. Every step has the time limit of all."""
+    context = ssl.create_default_context()
+    seconds = float(settings.mail_seconds)
+    if settings.mail_security == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(
+            settings.mail_host, settings.mail_port, timeout=seconds, context=context
+        )
+    else:
+        server = smtplib.SMTP(settings.mail_host, settings.mail_port, timeout=seconds)
+    try:
+        if settings.mail_security == "starttls":
+            server.starttls(context=context)
+        if settings.mail_user:
+            password = (
+                Path(settings.mail_password).read_text(encoding="utf-8").strip() if settings.mail_password else ""
+            )
+            server.login(settings.mail_user, password)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _written(settings: Settings, mail: Mail) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"], message["To"], message["Subject"] = settings.mail_from, mail.to, mail.subject
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(mail.text)
+    return message

@@ -1,0 +1,251 @@
+"""The roster and its invitations by page, API and login: previews, bad files, mail, and a mail server that hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.course import remote
+from harness.grading import audit
+from harness.server.mail import Mail, send
+from harness.server.settings import Settings
+from leaderboard import access_tokens, enrolment, roster
+from tests import class_server, web
+from tests.class_server import Served, call, log_in
+from tests.classes import NOW, WIDE, Class, error
+from tests.test_desk_changes import of_kind, previewed, sent
+from tests.web import signed_in
+
+home, served, folders = class_server.home, class_server.served, class_server.folders
+site = web.site
+IMPORT, INVITE = "/roster/import", "/roster/invite"
+
+
+def names(site: Class) -> dict[str, str]:
+    with site.home.database() as database:
+        return {person.key: person.name for person in roster.people(database)}
+
+
+def test_a_roster_is_previewed_and_imported_by_an_instructor_alone(site: Class) -> None:
+    ian = signed_in(site, "ian")
+    text = "id,name,team\nb09,Zoe,\nb01,Ada Lin,\nb03,Eve,owls\nb04,Kim,owls\nb10,=1+1,\n"
+    before = names(site)
+    page = previewed(ian, IMPORT, csv=text, reason="late enrolment")
+    for words in (
+        "add 2 to the roster",
+        "rename the team otters to owls",
+        "b01: name from Ada to Ada Lin",
+        "apostrophe",
+    ):
+        assert words in page.text, words
+    assert names(site) == before
+    tom = signed_in(site, "tom")
+    assert tom.get(IMPORT).status_code == 403
+    assert tom.post(IMPORT, data=sent(page, go="do")).status_code == 403
+    body = {"csv": text, "reason": "x"}
+    assert error(site.client("tom").post("/api/v1/roster/people", json=body)) == (403, "E_NOT_ALLOWED")
+    done = ian.post(IMPORT, data=sent(page, go="do"))
+    assert (done.status_code, done.headers["location"]) == (303, "/roster/import?done=1")
+    assert names(site) == before | {"b09": "Zoe", "b01": "Ada Lin", "b10": "=1+1"}
+    assert [event.actor for event in of_kind(site, "roster imported")][-1] == "ian"
+    listed = signed_in(site, "tom").get("/roster?q=owls").text
+    assert "2 of 9 people" in listed
+    assert audit.verify(site.home)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("id,name\nb01,Ada\nb01,Ada\n", "the id b01 appears twice"),
+        ("id,name\nb09,Bob\n", "the name Bob is also that of b02"),
+        ("name\nAda\n", "must have the columns id, name"),
+        ("id,name,grade\nb01,Ada,1\n", "must have the columns"),
+        ("id,name,email\nb01,Ada,nowhere\n", "not a valid e-mail address"),
+        ("id,name\n" + "".join(f"x{n},Person {n}\n" for n in range(100_000)), "100,000 people; at most 20,000"),
+        ("", "must have the columns"),
+    ],
+    ids=["twice", "same name", "no id", "another column", "address", "100,000 lines", "empty"],
+)
+def test_a_roster_with_mistakes_is_refused_with_each_line_and_changes_nothing(
+    site: Class, text: str, problem: str
+) -> None:
+    before, began = names(site), time.monotonic()
+    answer = site.client("ian").post("/api/v1/roster/people", json={"csv": text, "reason": "x"})
+    assert (answer.status_code, problem in answer.text) == (400, True), answer.text[:500]
+    assert time.monotonic() - began < 20
+    assert names(site) == before
+
+
+def test_of_two_imports_at_once_the_second_is_told(site: Class) -> None:
+    ian = signed_in(site, "ian")
+    page = previewed(ian, IMPORT, csv="id,name\nb09,Zoe\n", reason="x")
+    with site.home.database() as database:
+        enrolment.disable(database, "b02", actor="ian", reason="left", now=NOW)
+    late = ian.post(IMPORT, data=sent(page, go="do"))
+    assert (late.status_code, "somebody else changed the roster" in late.text.lower()) == (409, True)
+    assert "b09" not in names(site)
+
+
+def test_invitations_come_once_as_a_file_for_a_mail_merge_and_each_works_once(site: Class) -> None:
+    ian = signed_in(site, "ian")
+    with site.home.database() as database:
+        eve = roster.Entry("b03", "=Eve", "b03@example.org", "student", "otters")
+        enrolment.add_person(database, eve, actor="ian", reason="x", now=NOW)
+    page = previewed(ian, INVITE, people="b01 b03", reason="lost theirs", by="file")
+    assert "make 2 invitations" in page.text
+    assert "lhy_" not in page.text
+    assert len(of_kind(site, "tokens issued")) == 7
+    done = ian.post(INVITE, data=sent(page, go="do", by="file"))
+    assert done.headers["content-disposition"] == 'attachment; filename="invitations.csv"'
+    assert done.headers["cache-control"] == "no-store"
+    rows = list(csv.DictReader(io.StringIO(done.text)))
+    assert [(row["id"], row["email"], row["address"]) for row in rows] == [
+        (key, f"{key}@example.org", WIDE.address) for key in ("b01", "b03")
+    ]
+    assert rows[1]["name"] == "'=Eve"
+    for row in rows:
+        assert row["token"] in row["text"]
+        assert row["address"] in row["text"]
+        assert site.client().post("/api/v1/session", json={"token": row["token"]}).status_code == 200
+        assert site.client().post("/api/v1/session", json={"token": row["token"]}).status_code == 401
+    tom = signed_in(site, "tom")
+    assert tom.post(INVITE, data=sent(page, go="do", by="file")).status_code == 403
+    body: dict[str, Any] = {"people": ["nobody"], "reason": "x"}
+    assert error(site.client("ian").post("/api/v1/roster/invitations", json=body)) == (400, "E_ROSTER")
+    body |= {"people": ["b01"], "mail": True}
+    assert error(site.client("ian").post("/api/v1/roster/invitations", json=body)) == (400, "E_MAIL")
+    assert audit.verify(site.home)[0] == []
+
+
+@contextlib.contextmanager
+def mail_server(speaks: bool) -> Iterator[tuple[int, list[str]]]:
+    """A mail server on a port, with the mails that it took; one that hangs says nothing at all."""
+    listening, taken, ended = socket.create_server(("127.0.0.1", 0)), [], threading.Event()
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with connection, connection.makefile("rwb") as stream:
+                    if not speaks:
+                        ended.wait(30)
+                        return
+                    answer(stream)
+
+    def answer(stream: Any) -> None:
+        def say(text: str) -> None:
+            stream.write(f"{text}\r\n".encode())
+            stream.flush()
+
+        say("220 ready")
+        while line := stream.readline().decode().strip():
+            word = line.upper()
+            if word == "DATA":
+                say("354 go on")
+                body = b""
+                while not body.endswith(b"\r\n.\r\n"):
+                    body += stream.readline()
+                taken.append(body.decode())
+            say("221 bye" if word == "QUIT" else "550 no" if "RCPT TO:<B02" in word else "250 ok")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listening.getsockname()[1], taken
+    ended.set()
+    listening.shutdown(socket.SHUT_RDWR) if hasattr(socket, "SHUT_RDWR") else None
+    listening.close()
+    thread.join(5)
+
+
+def by_mail(port: int, seconds: int = 30) -> Settings:
+    return replace(
+        WIDE, mail_host="127.0.0.1", mail_port=port, mail_security="none", mail_from="ml@example.org",
+        mail_seconds=seconds,
+    )  # fmt: skip
+
+
+def test_invitations_are_sent_by_mail_and_those_that_failed_are_named(site: Class) -> None:
+    with site.home.database() as database, database.transaction():
+        database.execute("UPDATE people SET email = '' WHERE key = 'x01'")
+    with mail_server(speaks=True) as (port, taken):
+        ian = site.client("ian", by_mail(port))
+        body = {"people": ["b01", "b02", "b04", "x01"], "reason": "start", "mail": True}
+        done = ian.post("/api/v1/roster/invitations", json=body).json()
+    assert done["mailed"] is True
+    assert done["unsent"] == {
+        "b02": "the mail server does not take this address",
+        "x01": "there is no e-mail address on the roster",
+    }
+    assert len(taken) == 2
+    for row, mail in zip((done["invitations"][0], done["invitations"][2]), taken, strict=True):
+        assert f"To: {row['email']}" in mail
+        assert row["token"] in mail
+    (event,) = of_kind(site, "invitations mailed")
+    assert (event.actor, json.loads(event.body)) == ("ian", {"people": ["b01", "b04"], "unsent": ["b02", "x01"]})
+
+
+def test_a_mail_server_that_hangs_is_left_in_time_and_holds_up_nobody(site: Class) -> None:
+    with mail_server(speaks=False) as (port, _):
+        ian, began = site.client("ian", by_mail(port, 2)), time.monotonic()
+        found: dict[str, httpx.Response] = {}
+        body = {"people": ["b01"], "reason": "start", "mail": True}
+        thread = threading.Thread(target=lambda: found.update(done=ian.post("/api/v1/roster/invitations", json=body)))
+        thread.start()
+        time.sleep(0.3)
+        assert site.client("b01", by_mail(port, 2)).get("/api/v1/me").status_code == 200
+        assert thread.is_alive(), "the other request is answered meanwhile"
+        thread.join(30)
+        assert time.monotonic() - began < 15
+    assert found["done"].status_code == 200
+    assert found["done"].json()["unsent"] == {"b01": "not sent: the mail server took too long"}
+
+
+def test_a_mail_server_that_is_not_there_is_no_error_of_ours_and_no_header_is_made_of_a_name() -> None:
+    settings = replace(by_mail(1), mail_seconds=2)
+    assert "failed" in send(settings, [Mail("b01", "a@example.org", "hello", "text")])["b01"]
+    with mail_server(speaks=True) as (port, taken):
+        evil = [
+            Mail("b01", "a@example.org", "hello\r\nBcc: all@example.org", "x"),
+            Mail("b03", "c@example.org", "s", "x"),
+        ]
+        assert send(by_mail(port), evil) == {"b01": "the address is not valid in mail"}
+        assert len(taken) == 1
+
+
+def test_a_login_imports_invites_and_takes_off_as_the_machine_does(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("id,name,email\nzoe,Zoe,zoe@example.org\n")
+    changes = (
+        ["roster", "import", str(tmp_path / "people.csv")], ["roster", "disable", "eve"], ["roster", "enable", "eve"],
+        ["roster", "invite", "zoe", "--out", str(tmp_path / "one.csv")],
+    )  # fmt: skip
+    log_in(served)
+    for words in (*changes, ["roster", "list"]):
+        more = [] if words[1] == "list" else ["--reason", "so", "--yes"]
+        assert call(*words, *more).exit_code == 6, words
+    assert not (tmp_path / "one.csv").exists()
+    log_in(served, "prof")
+    for words in changes:
+        assert call(*words, "--reason", "so", input="n\n").exit_code == 1, words
+        done = call(*words, "--reason", "so", "--yes")
+        assert done.exit_code == 0, done.output
+    (row,) = csv.DictReader((tmp_path / "one.csv").read_text().splitlines(keepends=True))
+    assert (tmp_path / "one.csv").stat().st_mode & 0o077 == 0
+    token = remote.RemoteCourse(served.url, row["token"]).new_token("mine")
+    assert token.token.startswith("lhy_")
+    there, here = call("roster", "list"), call("--home", str(served.home.root), "roster", "list")
+    assert there.stdout == here.stdout
+    assert "Zoe" in there.stdout
+    with served.home.database() as database:
+        assert access_tokens.find_token(database, access_tokens.hash_token(row["token"]), NOW) is None
