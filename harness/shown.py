@@ -96,9 +96,9 @@ class Cut:
             return value
         return shown(value, self.digits[metric] if metric is not None else next(iter(self.digits.values())))
 
-    def matrix(self, shares: Sequence[Sequence[float]]) -> list[list[float]]:
-        """Shares cut to two decimals."""
-        return [[one if self.exact else shown(one, SHARE_DIGITS) for one in row] for row in shares]
+    def matrix(self, shares: Sequence[Sequence[float]] | None) -> list[list[float]] | None:
+        """Shares cut to two decimals; None where there are none."""
+        return [[one if self.exact else shown(one, SHARE_DIGITS) for one in row] for row in shares or []] or None
 
     def recorded(self, score: Mapping[str, Any]) -> dict[str, Any]:
         """The metric, value and interval of a score, as stored by `harness.grading.settle.record`."""

@@ -47,6 +47,20 @@ def _padded(value: float, places: int) -> str:
     return f"{exact:.{max(0, places, -int(exact.normalize().as_tuple().exponent))}f}"
 
 
+def shade(share: float) -> str:
+    """A sign for a share, nothing to all, a fifth each."""
+    return " ░▒▓█"[min(4, max(0, int(share * 5)))]
+
+
+def heat(shares: Sequence[Sequence[float]]) -> str:
+    """A heat map of shares in one line, its rows one after another.
+
+    >>> heat([[0.9, 0.1], [0.55, 1.0]])
+    '█· ▒█'
+    """
+    return " ".join("".join(shade(share) for share in row).replace(" ", "·") for row in shares)
+
+
 def short_time(text: str) -> str:
     """An RFC 3339 time for a person to read, in its own time zone."""
     from datetime import datetime

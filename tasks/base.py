@@ -268,7 +268,8 @@ class Edition:
 
     `format` is the course's own, with the course's ids; a prepared competition replaces the ids by its own.
     `metrics[0]` ranks. `make` is named by its `Place`. `formerly` are its names in older releases. With a
-    `reproduction`, an entry is marked until a model has given its rows again.
+    `reproduction`, an entry is marked until a model has given its rows again. `unsure` names what the course's sources
+    do not tell, tell in two ways, or tell only once, each with what they say; sheet and page show it.
     """
 
     name: str
@@ -282,6 +283,7 @@ class Edition:
     judge: Judge | None = None
     reproduction: Reproduction | None = None
     formerly: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
 
     def bars_at(self, size: str | None) -> tuple[Bar, ...]:
         """The bars that apply to data of this size (None: the course's own), without those measured at another size."""

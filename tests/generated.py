@@ -134,7 +134,14 @@ def editions(task: Task) -> str:
         labels = " and ".join(f"{m.label}, {'higher' if m.higher_is_better else 'lower'}" for m in edition.metrics)
         data = "your own pictures" if own else "the course's files" if edition.official else "built in"
         lines.append(f"| `{edition.name}` | {data} | {labels} is better | {bars} | {edition.rules.quota} |")
-    return "\n".join(lines)
+    unsure = [f"- `{edition.name}`: {fact}" for edition in task.editions for fact in edition.unsure]
+    return "\n".join(
+        [
+            *lines,
+            *(["", "Unsure, by what is left of the course's slides and notebooks:", ""] if unsure else []),
+            *unsure,
+        ]
+    )
 
 
 DIGITS = {

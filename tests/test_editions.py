@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from harness.plans import plan_homework
 from tasks.base import UserError
+from tasks.homeworks import module_of
 from tests.bench import results
 from tests.test_homeworks import CASES, LEVELS, task_of
 
@@ -62,6 +64,17 @@ def test_every_level_and_its_tricks_were_measured_on_the_built_in_data(name: str
     assert all(len(rows[level].seeds) >= 3 for level in LEVELS)
     tricks = {row.kind for row in results.read_tricks(path) if (row.edition, row.size) == (edition, "small")}
     assert tricks >= {1, 2, 3} - ({2} if name == "hw12" else set())  # which has no data, but a craft to fly
+
+
+@pytest.mark.parametrize("name", ["hw02", "hw04", "hw07"])
+def test_what_the_sources_of_a_year_leave_open_is_marked_and_stands_on_the_sheet(name: str) -> None:
+    task = task_of(name)
+    path = Path(__file__).parents[1] / "tasks" / str(module_of(name)) / "sheet.md"
+    sheet = " ".join(path.read_text(encoding="utf-8").split())
+    for edition in task.editions:
+        assert bool(edition.unsure) == edition.official, edition.name
+        for fact in edition.unsure:
+            assert re.search(rf"`{edition.name}`[`, 0-9]*: {re.escape(fact)}", sheet), fact
 
 
 QUIZZES = {"hw09": {"2021", "2022"}, "hw15": {"2021"}}

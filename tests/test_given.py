@@ -70,6 +70,7 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw11", "2022"): hw11.given,
     ("hw13", "2021"): lambda place: hw03.given(place, LAYOUT_2021),
     ("hw13", "2022"): lambda place: hw03.given(place, LAYOUTS[1]),
+    ("hw14", "2021"): hw14.given,
     ("hw14", "2022"): hw14.given,
     ("hw15", "2022"): hw15.given,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,19 +21,24 @@ from baselines.common import train_level
 from baselines.reading import NEVER, exact
 from harness.answers import read_secret
 from harness.competition import find_competition
+from harness.grading.scoring import grade_here
 from harness.home import Home
 from submissions.reader import read
-from tasks.base import Answers, Made, UserError
+from tasks.base import PUBLIC, Answers, Made, UserError
 from tasks.hw07_bert import DEV_FILE, TARGET, TASK, TEST_FILE, TEXT_FILE, TRAIN_FILE, lexicon, official, story, world
 from tasks.hw07_bert.story import Question, Story, sentences
 from tasks.metrics import ANSWER_MATCH, CHARACTER_F1
 from tasks.streams import fixed
+from tests.bench.tricks import hw07 as tricks
+from tests.bench.tricks.frame import Given, prepared
 from tests.bench.tricks.hw07 import Solver
 from tests.conftest import SHARED, SHORT, needs
 from tests.test_bilingual import SIMPLIFIED
 from tests.test_pretrained import saved
 
 COURSE, DRCD = SHARED / "hw7-qa" / "2022", SHARED / "hw7-qa" / "drcd"
+NARROW = ["dim=64", "width=64", "blocks=1", "summaries=24", "batch=8", "lr=0.002", "warmup=50"]
+"""The settings of the built-in data, for the course's on a CPU."""
 
 
 @pytest.fixture(scope="module")
@@ -271,34 +276,65 @@ def test_what_is_not_the_courses_json_is_refused(text: str, tmp_path: Path) -> N
         take("2021", tmp_path / "given", tmp_path / "public")
 
 
-@needs("hw7-qa")
-def test_real_paragraphs_are_imported_trained_on_and_scored(tmp_path: Path) -> None:
-    made = take("2022", COURSE, tmp_path / "public")
-    assert 1000 <= len(made.answers) <= 4131 // 4
-    folder = tmp_path / "public"
-    paragraphs = [labelled(folder, name)[0] for name in (TRAIN_FILE, DEV_FILE, TEST_FILE)]
-    assert len(set().union(*paragraphs)) == 1490
-    for name in (TRAIN_FILE, DEV_FILE, TEST_FILE):  # fewer, so that a level is done in seconds
-        data = json.loads((folder / name).read_text(encoding="utf-8"))
-        data["questions"] = data["questions"][:60]
-        (folder / name).write_text(json.dumps(data), encoding="utf-8")
-    (folder / "manifest.json").write_text("{}")
-    form = TASK.edition("2022").format.fit(Answers(range(60), {}))
-    truth = {TARGET: made.answers.columns[TARGET][:60]}
-    for level in ("simple", "medium"):
-        path = train_level("hw07", level, folder, tmp_path / level, seed=0, device="cpu", overrides=SHORT["hw07"])
-        columns = read(path.read_bytes(), form)
-        assert 0 <= ANSWER_MATCH.value(ANSWER_MATCH.rows(truth, columns)) <= 1
+def answers_in(source: Path) -> dict[tuple[str, str], list[str]]:
+    """Every answer of a real file to each question about a paragraph."""
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in source.glob("DRCD_*.json"):
+        for article in json.loads(path.read_text(encoding="utf-8"))["data"]:
+            for paragraph in article["paragraphs"]:
+                for one in paragraph["qas"]:
+                    found[paragraph["context"], one["question"]] += [answer["text"] for answer in one["answers"]]
+    for path in source.glob(DEV_FILE):
+        texts, asked = labelled(source, path.name)
+        for one in asked:
+            found[texts[one["paragraph_id"]], one["question_text"]].append(one["answer_text"])
+    return found
 
 
 @needs("hw7-qa")
-def test_drcds_own_files_are_imported_with_every_answer_that_was_given(tmp_path: Path) -> None:
-    made = take("2021", DRCD, tmp_path / "public")
-    cells = made.answers.columns[TARGET].tolist()
-    assert 7017 // 4 - 10 <= len(cells) <= 7017 // 4
-    assert sum("\n" in cell for cell in cells) > 300
-    texts, asked = labelled(tmp_path / "public", TRAIN_FILE)
-    assert all(texts[q["paragraph_id"]][q["answer_start"] : q["answer_end"] + 1] == q["answer_text"] for q in asked)
+@pytest.mark.parametrize(
+    ("year", "source", "questions", "several"), [("2021", DRCD, 7017, 300), ("2022", COURSE, 4131, 0)]
+)
+def test_on_real_questions_the_score_of_a_simple_rule_is_the_exact_match_that_is_counted_from_the_files(
+    year: str, source: Path, questions: int, several: int, tmp_path: Path
+) -> None:
+    made = prepared(tmp_path, "hw07", year, "small", 1, source)
+    texts, asked = labelled(made.public, TEST_FILE)
+    known = answers_in(source)
+    hits, cells = [], []
+    for at, one in enumerate(asked):
+        text, question = texts[one["paragraph_id"]], one["question_text"]
+        said = tricks.kind_in_sentence(tricks.Asked(text, question, None))
+        cells.append(said[:1] + "," * (at % 2) + said[1:])  # commas do not count
+        hits.append(said.replace(",", "") in {right.replace(",", "") for right in known[text, question]})
+    for name in (TRAIN_FILE, DEV_FILE):
+        texts, asked = labelled(made.public, name)
+        assert all(texts[q["paragraph_id"]][q["answer_start"] : q["answer_end"] + 1] == q["answer_text"] for q in asked)
+    usage = made.secret.answers.usage
+    assert usage is not None
+    score = grade_here(made.secret, answered(*(f'"{cell}"' for cell in cells))).scores[0]
+    public = usage == PUBLIC
+    assert score.public == pytest.approx(np.mean(np.array(hits)[public]))
+    assert score.private == pytest.approx(np.mean(np.array(hits)[~public]))
+    assert 0.02 < np.mean(hits) < 0.2
+    assert questions // 4 - 10 <= len(hits) <= questions // 4
+    assert sum("\n" in cell for cell in made.secret.answers.columns[TARGET]) >= several
+
+
+@needs("hw7-qa")
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["simple", "medium"])
+def test_a_level_trained_on_drcd_is_far_above_the_best_cheap_trick_there(level: str, tmp_path: Path) -> None:
+    """A network as narrow as on the built-in data, at whose size a core has the levels done in minutes."""
+    made = prepared(tmp_path / "home", "hw07", "2021", "small", 300, DRCD)
+    path = train_level("hw07", level, made.public, tmp_path / level, seed=300, device="cpu", overrides=NARROW)
+    given = Given("hw07", made.public, "2021", "small", 300, tmp_path)
+    trick = tricks.said(given, partial(tricks.nearest_known, given))
+    ours, theirs = (grade_here(made.secret, data).scores[0] for data in (path.read_bytes(), trick))
+    assert ours.private is not None
+    assert theirs.private is not None
+    assert ours.public > theirs.public + 0.1
+    assert ours.private > theirs.private + 0.1
 
 
 # The baseline

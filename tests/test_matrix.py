@@ -1,4 +1,4 @@
-"""The matrix of a metric that has one: a heat map on the terminal and on a page, and in JSON."""
+"""The matrix of a metric that has one: a heat map on the terminal and on pages, and in JSON."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from harness.answers import read_secret
 from harness.cli.main import cli
 from harness.competition import find_competition
 from harness.home import Home, open_home
+from harness.words import heat
 from leaderboard import records
 from submissions.reader import read
 from tasks.base import PUBLIC
@@ -49,6 +50,15 @@ def test_the_public_matrix_is_shown_as_a_heat_map_and_the_private_one_after_the_
         assert told["matrix"] == public
         assert told.get("private_matrix") == (private if step else None)
         assert ("private accuracy" in CliRunner().invoke(cli, status).stdout) == bool(step)
+        for verb, rows in (("submissions", "submissions"), ("leaderboard", "board")):
+            words = ["--home", str(root), verb, "hw14", "--as", "ada"]
+            listed = CliRunner().invoke(cli, words, env={"COLUMNS": "220"}).stdout
+            assert heat(public) in listed
+            assert heat(private) not in listed
+            (row,) = json.loads(CliRunner().invoke(cli, [*words, "--format", "json"]).stdout)[rows]
+            assert row["matrix"] == public
+    board = CliRunner().invoke(cli, ["--home", str(root), "leaderboard", "hw14", "--private", "--format", "json"])
+    assert json.loads(board.stdout)["board"][0]["matrix"] == private
     shown = CliRunner().invoke(cli, status).stdout
     assert [line[:10] for line in shown.splitlines() if re.match(r"  [1-5]  0", line)] == [
         f"  {task}  {row[0]:.2f} " for rows in (public, private) for task, row in enumerate(rows, 1)
@@ -73,8 +83,12 @@ def test_a_page_shows_the_matrix_as_a_table_of_shades(course: Path, tmp_path: Pa
         text = client.get(f"/submissions/{number}").text
         cells = re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)
         assert cells == [("4", "0.99"), ("0", "0.00"), ("1", "0.25"), ("4", "1.00")]
-        with site.home.database() as database:
-            records.reveal(database, "hw01/1", "ian", "the end", site.now)
+        for page, private in (("submissions", False), ("board", False), ("board?private=true", True)):
+            if private:
+                with site.home.database() as database:
+                    records.reveal(database, "hw01/1", "ian", "the end", site.now)
+            small = re.findall(r'<i class="heat(\d)" title="([0-9.]+)">', client.get(f"/homeworks/hw01/{page}").text)
+            assert small == ([("2", "0.50"), ("2", "0.40"), ("3", "0.60"), ("3", "0.70")] if private else cells), page
         text = client.get(f"/submissions/{number}").text
         assert re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)[4:] == [
             ("2", "0.50"), ("2", "0.40"), ("3", "0.60"), ("3", "0.70"),

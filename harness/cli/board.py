@@ -12,7 +12,7 @@ from harness.cli.entered import show_histogram
 from harness.cli.output import Field, emit, emit_json, say
 from harness.course.entries import to_json
 from harness.course.wording import with_bars
-from harness.words import interval, number, short_time, words
+from harness.words import heat, interval, number, short_time, words
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def _show(found: Board, chosen: range | list[int] | None, format: Any, version: 
     if format == "csv":
         emit(format, "board", rows, [*fields, Field("kind", "kind"), Field("submission", "submission")])
         return
+    if any("matrix" in row for row in rows):
+        fields.append(Field("matrix", "after each task", heat, rank=2))
     if all(row["interval"] is None for row in rows):
         fields = [field for field in fields if field.key != "interval"]
     rows = [row | {"mark": row["own"], "name": f"→ {row['name']}" if row["own"] else row["name"]} for row in rows]

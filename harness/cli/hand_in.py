@@ -16,7 +16,7 @@ from harness.cli.output import Field, emit, emit_json, say
 from harness.course.entries import to_json
 from harness.course.requests import chosen_numbers, unselected_words
 from harness.course.wording import HIDDEN, best_words
-from harness.words import inert, interval, number, short_time, words
+from harness.words import heat, inert, interval, number, shade, short_time, words
 from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
@@ -118,10 +118,6 @@ def result_lines(seen: Submission) -> tuple[list[str], list[str]]:
     return shown, list(seen.notes)
 
 
-SHADES = " ░▒▓█"
-"""Nothing to all, a fifth each."""
-
-
 def matrix_lines(matrix: list[list[float]], side: str = "public") -> list[str]:
     """A heat map of shares, such as the accuracies after each task (rows) on each task (columns).
 
@@ -130,10 +126,7 @@ def matrix_lines(matrix: list[list[float]], side: str = "public") -> list[str]:
       1  0.90 ██  0.30 ░░
       2  0.55 ▒▒  1.00 ██
     """
-    rows = [
-        "  ".join(f"{share:.2f} {SHADES[min(4, max(0, int(share * 5)))] * 2}" for share in row).rstrip()
-        for row in matrix
-    ]
+    rows = ["  ".join(f"{share:.2f} {shade(share) * 2}" for share in row).rstrip() for row in matrix]
     head = [f"{side} accuracy after each task (rows) on each task (columns):"] if rows else []
     return head + [f"{number:3}  {row}" for number, row in enumerate(rows, 1)]
 
@@ -261,6 +254,11 @@ def submissions(
             Field("score", "public score", right=True),
             *([Field("private", "private score", right=True)] if private else []),
             *([Field("model", "model")] if any("model" in row for row in rows) else []),
+            *(
+                [Field("matrix", "after each task", heat, rank=2)]
+                if format == "table" and any("matrix" in row for row in rows)
+                else []
+            ),
             Field("selected", "selected", lambda yes: "yes" if yes else "", rank=2),
             Field("file", "file", rank=3),
             Field("message", "message", rank=4),

@@ -131,7 +131,8 @@ def _board_row(
     cut: Cut,
     marked: Callable[[int], str] | None,
 ) -> BoardRow:
-    scores = [cut.recorded(score) for score in json.loads(row.details).get("scores", [])]
+    details = json.loads(row.details)
+    scores = [cut.recorded(score) for score in details.get("scores", [])]
     own = viewer.role != "nobody" and row.participant == acts
     public_rank = None if public_ranks is None else public_ranks.get(row.participant)
     return BoardRow(
@@ -149,6 +150,7 @@ def _board_row(
         public_rank=public_rank,
         move=None if public_rank is None else public_rank - row.rank,
         model="" if marked is None else None if row.submission is None else marked(row.submission),
+        matrix=cut.matrix(details.get("matrix")),
     )
 
 

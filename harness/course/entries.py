@@ -59,6 +59,7 @@ class SubmissionRow:
     private: float | None = None
     notes: list[str] = field(default_factory=list)
     model: str | None = field(default="", metadata=OPTIONAL)
+    matrix: list[list[float]] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

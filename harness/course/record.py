@@ -79,6 +79,7 @@ def submissions(
             marked = marks_of(database, competition)
         for entry in entries:
             grade = grades.get(entry.id) if entry.rejected is None else None
+            details = json.loads(grade.details) if grade else {}
             rows.append(
                 SubmissionRow(
                     **entry_fields(home, competition, entry),
@@ -89,8 +90,9 @@ def submissions(
                     private=cut.score(private.get(entry.id) if grade else None),
                     metric=competition.ranking.label,
                     digits=competition.ranking.digits,
-                    notes=json.loads(grade.details).get("notes", []) if grade else [],
+                    notes=details.get("notes", []),
                     model="" if marked is None else marked(entry.id) if grade else None,
+                    matrix=cut.matrix(details.get("matrix")),
                 )
             )
     return Submissions(rows)
@@ -148,8 +150,8 @@ def submission_of(
         improved=_improved(competition, entry, entries, grades) if counts else None,
         demo=competition.demo,
         model="" if marked is None else marked(entry.id) if grade else None,
-        matrix=cut.matrix(details["matrix"]) if details.get("matrix") else None,
-        private_matrix=cut.matrix(hidden["matrix"]) if hidden.get("matrix") else None,
+        matrix=cut.matrix(details.get("matrix")),
+        private_matrix=cut.matrix(hidden.get("matrix")),
     )
 
 

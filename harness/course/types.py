@@ -200,7 +200,8 @@ class BoardRow:
     """One place of a board. `others` are the scores by the other metrics.
 
     `submission` is hidden from other students. The private board has the rank on the public one and the places gained;
-    `model` says, where the edition asks for a model, whether it is verified; None while there is no score.
+    `model` says, where the edition asks for a model, whether it is verified; None while there is no score. `matrix` are
+    the shares behind the score of this board, where the metric has them.
     """
 
     rank: int
@@ -217,6 +218,7 @@ class BoardRow:
     public_rank: int | None = field(default=None, metadata=OPTIONAL)
     move: int | None = field(default=None, metadata=OPTIONAL)
     model: str | None = field(default="", metadata=OPTIONAL)
+    matrix: list[list[float]] | None = field(default=None, metadata=OPTIONAL)
 
 
 @dataclass(frozen=True)

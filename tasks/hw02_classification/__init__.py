@@ -41,6 +41,19 @@ SOURCES = {
 }
 
 
+HALF = "the public part: its size was not told, half is taken"
+CLASSES_2022 = "the 41 classes: their names were not told"
+UNSURE = {
+    "2021": (
+        HALF,
+        "the deadlines: 11:59 in one copy of the slides, 23:59 in a later one",
+        "the labels: as text or as numbers in the file was not told, both are read",
+    ),
+    "2022": (HALF, CLASSES_2022, "the training utterances: 4,268 in the slides, 4,286 in the notebook's output"),
+    "2023": (HALF, CLASSES_2022),
+}
+
+
 def _edition(layout: Layout, bars: tuple[Bar, ...]) -> Edition:
     return Edition(
         layout.year,
@@ -52,6 +65,7 @@ def _edition(layout: Layout, bars: tuple[Bar, ...]) -> Edition:
         Rules(),
         Place("tasks.hw02_classification.official:make", (layout,)),
         official=True,
+        unsure=UNSURE[layout.year],
     )
 
 

@@ -54,6 +54,17 @@ COURSE = (
     "the course's files of {}, from DRCD (Shao et al., arXiv 1806.00920, CC BY-SA 3.0){}; the official test answers "
     "were not handed out: the test is carved out of the labelled paragraphs, whose answers are public on the internet"
 )
+UNSURE = {
+    "2021": (
+        "the test questions: 3,493 in the slides, 3,492 in the notebook",
+        "the source: not told, the counts are those of DRCD",
+    ),
+    "2022": ("the name on Kaggle: ml2022-spring-hw7 in the slides, ml2022spring-hw7 in students' notes",),
+    "2023": (
+        "the bars: those of the slides; a student's board has 0.45573, 0.67820, 0.76220 and 0.84506",
+        "the public part: its size was not told, the bars fit half of the test",
+    ),
+}
 SPOKEN = {"2021": "", "2022": " and its spoken versions", "2023": " and its spoken versions"}
 
 
@@ -67,6 +78,7 @@ def _edition(name: str, rows: int, source: str, maker: str, bars: tuple[Bar, ...
         Rules(),
         Place(f"tasks.hw07_bert.{maker}:make"),
         official=maker == "official",
+        unsure=UNSURE.get(name, ()),
     )
 
 

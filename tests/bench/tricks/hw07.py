@@ -14,7 +14,7 @@ from typing import Any
 
 from baselines.common import train_level
 from baselines.spans import sentences, submission
-from tasks.hw07_bert import DEV_FILE, TARGET, TEST_FILE, TEXT_FILE, TRAIN_FILE, lexicon, story
+from tasks.hw07_bert import DEV_FILE, SIZES, TARGET, TEST_FILE, TEXT_FILE, TRAIN_FILE, lexicon, story, world
 from tasks.streams import Streams
 from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given, Reference, Trick, World
 
@@ -196,11 +196,55 @@ def parsed(one: Asked) -> str:
     return found[0] if found else ""
 
 
-def trained(given: Given, level: str, *, own: bool) -> bytes:
-    """A level trained on the questions and the text of another key's world, with `own` also on this one's."""
+def overheard(folder: Path) -> lexicon.Language:
+    """The language of the public paragraphs: the words and relations that the parser finds in them."""
+    people: set[str] = set()
+    objects: dict[Any, set[str]] = {kind: set() for kind in lexicon.RELATIONS}
+    numbers: dict[Any, set[int]] = {kind: set() for kind in lexicon.RELATIONS}
+    texts = {one.paragraph for name in (TRAIN_FILE, DEV_FILE, TEST_FILE) for one in read_file(folder / name)[0]}
+    for text in texts:
+        solver = Solver(text)
+        people |= set(solver.trades.values())
+        for *_, (kind, number), part in solver.facts:
+            objects[kind].add(part)
+            numbers[kind].add(number)
+
+    def there(words: str) -> tuple[str, ...]:
+        return tuple(word for word in words.split() if any(word in text for text in texts))
+
+    given = tuple(tuple(sorted({n[1:] for n in people if n[1] in signs})) for signs in (lexicon.MEN, lexicon.WOMEN))
+    return lexicon.Language(
+        tuple(sorted({name[0] for name in people})),
+        (given[0], given[1]),
+        there(lexicon.TITLES),
+        there(lexicon.JOBS),
+        there(lexicon.TIES),
+        {kind: tuple(sorted(words)) for kind, words in objects.items()},
+        {
+            kind: tuple(lexicon.Relation(kind, n, tuple(lexicon.RELATIONS[kind][n].split())) for n in sorted(every))
+            for kind, every in numbers.items()
+        },
+        any("," in word for word in objects["money"]),
+    )
+
+
+def retold(given: Given) -> Path:
+    """A folder with questions and text that the generator makes with the words of the public paragraphs."""
+    folder, language, streams = given.scratch / "retold", overheard(given.public), given.other_streams()
+    folder.mkdir()
+    counts = SIZES[given.size]
+    asked = world.paragraphs(language, streams.within("train"), counts.questions, range(counts.train))
+    world.write_questions(folder / TRAIN_FILE, *world.shuffled(asked, given.rng))
+    text = world.lines(language, streams.within("text"), range(counts.text))
+    (folder / TEXT_FILE).write_text("".join(f"{line}\n" for line in text), encoding="utf-8")
+    return folder
+
+
+def trained(given: Given, level: str, source: Callable[[Given], Path], *, own: bool) -> bytes:
+    """A level trained on the questions and the text of another world, with `own` also on this one's."""
     folder = given.scratch / "mixed"
     shutil.copytree(given.public, folder)
-    other = given.other().public
+    other = source(given)
     for name in (TRAIN_FILE, TEXT_FILE):
         if not own:
             shutil.copy(other / name, folder / name)
@@ -217,15 +261,23 @@ def trained(given: Given, level: str, *, own: bool) -> bytes:
     return path.read_bytes()
 
 
-def answers(world: World, streams: Streams, size: str) -> bytes:
+def another_key(given: Given) -> Path:
+    return given.other().public
+
+
+def answers(made: World, streams: Streams, size: str) -> bytes:
     """The right answers, as the generator knows them."""
-    cells = [str(cell).split("\n")[0].replace(",", "") for cell in world.secret.answers.columns[TARGET]]
+    cells = [str(cell).split("\n")[0].replace(",", "") for cell in made.secret.answers.columns[TARGET]]
     return submission(range(len(cells)), cells)
 
 
 MORE = (
     "questions of another key are asked in the same ways, so they are as good as more training data; the sheet forbids "
     "them, and no generator knows the official editions"
+)
+WORDS = (
+    "the parser finds the words and the relations of a key in its paragraphs, and the generator asks about them again; "
+    "the sheet forbids it, and no generator knows the official editions"
 )
 PARSER = (
     "the sentences of the generator follow rules, and a reader of its source can write them down. A parser learns "
@@ -241,12 +293,16 @@ TRICKS = (
         lambda given: said(given, partial(nearest_known, given)),
     ),
     Trick(
-        "own generator: strong on another key's data", OTHER_DATA, partial(trained, level="strong", own=False),
-        long=True,
+        "own generator: strong on another key's data", OTHER_DATA,
+        partial(trained, level="strong", source=another_key, own=False), long=True,
+    ),
+    Trick(
+        "own generator, fitted: strong on stories in the public words", OTHER_DATA,
+        partial(trained, level="strong", source=retold, own=False), said=WORDS, long=True,
     ),
     Trick(
         "own generator: strong on the public data and another key's", OTHER_DATA,
-        partial(trained, level="strong", own=True), said=MORE, long=True,
+        partial(trained, level="strong", source=another_key, own=True), said=MORE, long=True,
     ),
     Trick("a parser written after reading the generator", OTHER_DATA, partial(said, answer=parsed), said=PARSER),
 )  # fmt: skip

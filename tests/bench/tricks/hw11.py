@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -27,6 +28,7 @@ from tests.bench.tricks.frame import NO_LEARNING, OTHER_DATA, PUBLIC_DATA, Given
 
 Labels = NDArray[np.int64]
 WIDE = baseline.MOVES["wide"]
+KEYS = 8
 STEPS = 400
 """Of the networks that are trained here, as many as in strong."""
 
@@ -159,6 +161,16 @@ def both_keys(given: Given) -> bytes:
     return general.table(given.form, network_on(*pairs, asked(given), given.seed))
 
 
+def likest(given: Given) -> bytes:
+    """Of the drawings of eight other keys, the two that are nearest to each public one by HOG, and no others."""
+    every = [drawn(given.other_streams(number)) for number in range(KEYS)]
+    x, y = torch.cat([x for x, _ in every]), torch.cat([y for _, y in every])
+    lines = asked(given)
+    tree = NearestNeighbors(n_neighbors=2).fit(hog(x))
+    chosen = torch.from_numpy(np.unique(tree.kneighbors(hog(lines), return_distance=False)))
+    return general.table(given.form, network_on(x[chosen], y[chosen], lines, given.seed))
+
+
 def labelled_drawings(world: World, streams: Streams, size: str) -> bytes:
     """The network of strong, trained on 1,500 labelled drawings of the world's own maker that are not in the test."""
     maker, labels = draw_maker(streams.generator("maker")), np.arange(1500) % CLASSES
@@ -186,4 +198,5 @@ TRICKS = (
     Trick("labels of level simple", PUBLIC_DATA, own_labels),
     Trick("own generator, drawings", OTHER_DATA, other_key, KNOWN),
     Trick("own generator, drawings beside the public data", OTHER_DATA, both_keys, KNOWN),
+    Trick("own generator, fitted: the likest drawings of eight keys", OTHER_DATA, likest, KNOWN, long=True),
 )

@@ -1,6 +1,6 @@
 """HW14: networks that learned nothing or little, statistics that never forget, and what the rules forbid.
 
-The references are the methods of the course, and joint training, the upper line: rows beside the levels.
+The references are the methods of the course between joint training, the upper line, and fine-tuning, the lower one.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +45,24 @@ def file_of(networks: Sequence[Sequence[tuple[Floats, Floats]]]) -> bytes:
     """The file of networks given by their layers: weights (inputs, outputs) and biases."""
     arrays = {}
     for task, layers in enumerate(networks, 1):
-        for (weight, bias), (w, b) in zip(names(task), layers, strict=True):
+        for (weight, bias), (w, b) in zip(names(task, widths_of(layers)), layers, strict=True):
             arrays[weight], arrays[bias] = np.ascontiguousarray(w.T, np.float32), np.asarray(b, np.float32)
     return save(arrays)
 
 
-def linear(weight: Floats, bias: Floats) -> list[tuple[Floats, Floats]]:
-    """A network that is a linear classifier (784, 10): its scores pass both ReLUs, lifted above 0."""
-    wide, lift = np.zeros((LAYERS[0], HIDDEN)), np.zeros(HIDDEN)
+def widths_of(layers: Sequence[tuple[Floats, Floats]]) -> tuple[int, ...]:
+    return (LAYERS[0], *(len(bias) for _, bias in layers))
+
+
+def linear(weight: Floats, bias: Floats, widths: Sequence[int] = LAYERS) -> list[tuple[Floats, Floats]]:
+    """A network that is a linear classifier (784, 10): its scores pass all ReLUs, lifted above 0."""
+    wide, lift = np.zeros((LAYERS[0], widths[1])), np.zeros(widths[1])
     wide[:, :CLASSES] = weight
     lift[:CLASSES] = bias + np.abs(weight).sum(axis=0).max() + np.abs(bias).max()
     size = max(1.0, np.abs(lift).max() / 500)  # within what is accepted
     return [
         (wide / size, lift / size),
-        (np.eye(HIDDEN), np.zeros(HIDDEN)),
-        (np.eye(HIDDEN, CLASSES), np.zeros(CLASSES)),
+        *((np.eye(inputs, outputs), np.zeros(outputs)) for inputs, outputs in pairwise(widths[1:])),
     ]
 
 
@@ -87,12 +91,15 @@ def random_weights(given: Given) -> bytes:
 
 def class_means(given: Given) -> bytes:
     """The nearest of ten mean pictures, over all tasks so far."""
+    assert isinstance(given.form, ArraysFormat)
+    each = given.form.arrays[: len(given.form.arrays) // TASKS : 2]
+    widths = (LAYERS[0], *(weight.shape[0] for weight in each))
     sums, counts, networks = np.zeros((CLASSES, LAYERS[0])), np.zeros(CLASSES), []
     for pictures, labels in tasks_of(given.public):
         one = np.eye(CLASSES)[labels]
         sums, counts = sums + one.T @ flat(pictures), counts + one.sum(axis=0)
         means = sums / counts[:, None]
-        networks.append(linear(means.T, -0.5 * (means**2).sum(axis=1)))
+        networks.append(linear(means.T, -0.5 * (means**2).sum(axis=1), widths))
     return file_of(networks)
 
 
@@ -236,6 +243,7 @@ def told(*settings: str, level: str = "simple") -> Callable[[World, Streams, str
 KEPT = "the rules forbid it, and no file shows it, but for a positive backward transfer: look at the code"
 REFERENCES = (
     Reference("joint training, the upper line", told("joint=true")),
+    Reference("fine-tuning, the lower line", told()),
     Reference("rehearsal of fifty pictures, labels alone", told("buffer=50")),
     Reference("MAS", told("method=mas", "strength=0.02")),
     Reference("SI", told("method=si", "strength=10")),
