@@ -14,6 +14,8 @@ MAX_SCANS = 100  # of a progressive JPEG; encoders write ten
 TRUNCATED = ("E_IMAGE_BROKEN", "truncated or damaged; check that your program closed the file")
 DAMAGED = ("E_IMAGE_BROKEN", "a damaged header; write the file again")
 
+AS_RGB = 'expected RGB; in Pillow, image.convert("RGB") before saving'
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 OTHER_KINDS = (*MAGIC, (b"GIF8", "a GIF image"), (b"BM", "a BMP image"), (b"RIFF", "a WebP image"))
 _FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
@@ -66,7 +68,7 @@ def jpeg_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
         return "E_IMAGE_PIXELS", f"{width} × {height} pixels, expected {form.width} × {form.height}"
     if colours != 3:
         mode = {1: "grey", 4: "CMYK"}.get(colours, f"{colours} colours")
-        return "E_IMAGE_MODE", f'{mode}, expected RGB; in Pillow, image.convert("RGB") before saving'
+        return "E_IMAGE_MODE", f"{mode}, {AS_RGB}"
     return b"".join(kept) + content[at:]
 
 
@@ -96,6 +98,8 @@ def png_fault(content: bytes, form: ImagesFormat) -> bytes | tuple[str, str]:
             header = piece
         if kind == b"IDAT":
             pieces.append(piece)
+        elif kind == b"tRNS":
+            return "E_IMAGE_MODE", f"a transparent colour, {AS_RGB}"
         elif kind not in (b"IHDR", b"PLTE", b"IEND") and kind[:1].isupper():
             return "E_IMAGE_KIND", "a PNG of an unknown kind; save it with Pillow or OpenCV"
         kinds.append(kind)
@@ -120,7 +124,7 @@ def _png_header_fault(header: bytes, form: ImagesFormat) -> tuple[str, str] | No
     if colours != 2:
         modes = {0: "grey", 3: "a palette", 4: "grey with transparency", 6: "RGB with transparency"}
         mode = modes.get(colours, "unknown colours")
-        return "E_IMAGE_MODE", f'{mode}, expected RGB; in Pillow, image.convert("RGB") before saving'
+        return "E_IMAGE_MODE", f"{mode}, {AS_RGB}"
     if depth != 8:
         return "E_IMAGE_KIND", "expected 8 bits per colour; save it with Pillow or OpenCV"
     if interlaced == 1:

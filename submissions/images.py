@@ -64,7 +64,7 @@ CODES: dict[str, str] = {code: COMMON[code] for code in ("E_EMPTY", "E_SIZE")} |
     ),
     "E_MEMBER_TWICE": "The archive has two files with the same name. Include each image once.",
     "E_MEMBER_MISSING": "An expected image is missing. Include every image of the sample submission.",
-    "E_MEMBER_SIZE": "An image, or its header, is too large. Save the images at a lower quality.",
+    "E_MEMBER_SIZE": "An image, or its header, is too large. Save the images again without texts and other metadata.",
     "E_IMAGE_KIND": (
         "A file is not an image of the expected kind: a baseline or progressive JPEG with 8 bits, or a PNG with 8 bits "
         "that is not interlaced. Save it with Pillow or OpenCV; renaming is not enough."
@@ -150,7 +150,8 @@ def _expanded(data: bytes, form: ImagesFormat) -> bytes:
         what = f"this is {what}" if what else "this file does not start like one"
         raise refusal("E_NOT_TGZ", f"Expected a gzipped tar archive, {what}; write it with: {_tar(form)}")
     most = 8 * form.max_bytes + form.count * 16 * BLOCK
-    parts, total, rest = [], 0, data
+    parts: list[bytes] = []
+    total, rest = 0, data
     for _ in range(MAX_PARTS):
         if not rest.startswith(b"\x1f\x8b"):
             break
@@ -161,7 +162,8 @@ def _expanded(data: bytes, form: ImagesFormat) -> bytes:
             raise refusal("E_ARCHIVE", "The gzip data are damaged; create the archive again.") from None
         total += len(part)
         if total > most:
-            message = f"The archive expands to more than {most:,} bytes; submit only the images."
+            large = _largest(b"".join((*parts, part)))
+            message = f"The archive expands to more than {most:,} bytes{large}; submit only the images."
             raise refusal("E_EXPANDED", message)
         if not stream.eof:
             raise refusal("E_ARCHIVE", "The archive is truncated; check that your program closed it, or copy it again.")
@@ -170,6 +172,16 @@ def _expanded(data: bytes, form: ImagesFormat) -> bytes:
     if rest.strip(b"\0"):
         raise refusal("E_ARCHIVE", f"{len(rest):,} bytes follow the end of the gzip data; create the archive again.")
     return b"".join(parts)
+
+
+def _largest(tar: bytes) -> str:
+    """The entry with which a cut archive ends, in words; empty where no header leads to it."""
+    at = 0
+    while len(header := tar[at : at + BLOCK]) == BLOCK and (size := _number(header[124:136])) and _checked(header):
+        name, at = _text(header[:100]), at + BLOCK + -(-size // BLOCK) * BLOCK
+        if at > len(tar):
+            return f", {clip(name)} alone to {size:,}"
+    return ""
 
 
 def _files(tar: bytes, form: ImagesFormat, faults: Faults) -> dict[str, bytes]:
@@ -192,7 +204,8 @@ def _files(tar: bytes, form: ImagesFormat, faults: Faults) -> dict[str, bytes]:
         else:
             files[bare] = content
             if len(content) > most:
-                faults.add("E_MEMBER_SIZE", name, f"more than {most:,} bytes, lower the quality and drop metadata")
+                how = "lower the quality and drop metadata" if form.encoding == "jpeg" else "save it without metadata"
+                faults.add("E_MEMBER_SIZE", name, f"more than {most:,} bytes, {how}")
     return files
 
 

@@ -15,6 +15,7 @@ import contextlib
 import json
 import math
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -67,7 +68,12 @@ ROW_TOLERANCE = 1e-3
 
 def version() -> str:
     """What can change the outputs of a graph."""
-    return f"onnxruntime {_runtime().__version__}"
+    return f"onnxruntime {_runtime().__version__} {machine()}"
+
+
+def machine() -> str:
+    """The operating system and the kind of processor: "Linux x86_64"."""
+    return f"{platform.system()} {platform.machine().lower().replace('amd64', 'x86_64')}"
 
 
 def _wall(limits: Limits) -> float:

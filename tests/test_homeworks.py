@@ -40,8 +40,8 @@ from tasks.hw13_compression import networks as compressed
 from tasks.streams import fixed
 from tasks.tensor_formats import ModelFormat
 from tests import hw10_given as hw10
+from tests import hw13_given as hw13
 from tests import test_hw09_explainable as hw09
-from tests import test_hw13_compression as hw13
 from tests import test_hw14_lifelong as hw14
 from tests.conftest import SHORT, reseal
 from tests.files import archive_of, members, turned
@@ -366,10 +366,11 @@ def test_every_malformed_variant_is_refused_offline_and_in_grading_with_a_code(
         check(path, competition.format, find_judge(competition), home.public(competition.name))
     assert caught.value.code.startswith("E_")
     assert all(problem.code.startswith("E_") and problem.message for problem in caught.value.problems)
+    with pytest.raises(SubmissionError) as refused:
+        grade_here(secret, damaged)
+    assert [one.code for one in refused.value.problems] == [one.code for one in caught.value.problems]
     if what in CASES[name].told:
         code, place = CASES[name].told[what]
-        with pytest.raises(SubmissionError) as refused:
-            grade_here(secret, damaged)
         done = CliRunner().invoke(cli, ["--home", str(home.root), "check", name, str(path)])
         assert done.exit_code == 3
         assert code in [problem.code for problem in refused.value.problems]

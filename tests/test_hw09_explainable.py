@@ -87,7 +87,7 @@ TOLD = {
     "below zero": ("E_ARRAY_RANGE", ATTRIBUTION),
     "half precision": ("E_ARRAY_TYPE", ATTRIBUTION),
     "a third cause": ("E_ARRAY_RANGE", CAUSE),
-    "overlapping arrays": ("E_ARRAYS_BYTES", ""),
+    "overlapping arrays": ("E_ARRAYS_BYTES", ATTRIBUTION),
     "a header of 100 MB": ("E_ARRAYS_HEADER", ""),
 }
 """The code and the place that a refusal names."""

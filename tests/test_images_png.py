@@ -9,6 +9,7 @@ import tarfile
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_an_archive_of_pngs_under_given_names_is_read_to_the_pixel(name: str) ->
 
 
 def test_a_bomb_in_a_text_is_not_expanded() -> None:
-    bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(3 * 10**7)))
+    bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(6 * 10**7)))  # some 58 kB, which fit in a file
     data = built(header(), bomb, packed(ROWS), END)
     tracemalloc.start()
     try:
@@ -110,6 +111,18 @@ def test_a_bomb_in_a_text_is_not_expanded() -> None:
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(b"tEXt", "E_EXPANDED"), (b"zTXt", "E_MEMBER_SIZE"), (b"iCCP", "E_MEMBER_SIZE")]
+)
+def test_a_text_of_100_mb_is_refused_and_its_picture_named(kind: bytes, code: str) -> None:
+    text = bytes(10**8) if kind == b"tEXt" else b"\0" + zlib.compress(bytes(10**8))
+    with pytest.raises(SubmissionError) as caught:
+        read(built(header(), chunk(kind, b"a\0" + text), packed(ROWS), END), replace(FORM, max_bytes=10**6))
+    (problem,) = caught.value.problems
+    assert problem.code == code
+    assert NAMES[0] in problem.message
 
 
 def test_pngs_may_be_numbered_too() -> None:
@@ -157,6 +170,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "black and white": ("E_IMAGE_MODE", lambda: swapped(png(mode="1"))),
     "transparency": ("E_IMAGE_MODE", lambda: swapped(png(mode="RGBA"))),
     "grey with transparency": ("E_IMAGE_MODE", lambda: swapped(png(mode="LA"))),
+    "a transparent colour": ("E_IMAGE_MODE", lambda: built(header(), chunk(b"tRNS", bytes(6)), packed(ROWS), END)),
     "16 bits": ("E_IMAGE_KIND", lambda: built(header(depth=16), packed(ROWS), END)),
     "interlaced": ("E_IMAGE_KIND", lambda: built(header(interlaced=1), packed(ROWS), END)),
     "an unknown chunk": ("E_IMAGE_KIND", lambda: built(header(), chunk(b"ABCD"), packed(ROWS), END)),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import numpy_helper
 
 from submissions.models import read_model
+from tasks.apart import confinement
 from tasks.base import SubmissionError, UserError
 from tasks.models import CODES as RUNNING
 from tasks.models import SMALL, Model, version
@@ -46,6 +48,55 @@ def test_models_of_every_kind_that_is_counted_run() -> None:
     x = np.ones((3, 8), np.float32)
     for name in ("half precision", "quantised weights", "lists in Constant nodes", "statistics of a batch norm"):
         assert run(COUNTED[name][0], x).shape == (3, 4)
+
+
+EXPLORE = """
+import os, socket, subprocess
+import tasks.models as models
+
+
+def explore(runtime, form, *graphs):
+    done = []
+
+    def attempt(name, call):
+        try:
+            call()
+        except BaseException:
+            return
+        done.append(name)
+
+    for path in (SECRET, "/etc/passwd", "/proc/self/environ"):
+        attempt("open", lambda: open(path, "rb"))
+    attempt("list", lambda: os.listdir(os.path.dirname(SECRET)))
+    attempt("write", lambda: open(SECRET + ".new", "wb"))
+    for family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
+        attempt("socket", lambda: socket.socket(family, socket.SOCK_STREAM))
+    attempt("fork", lambda: os.fork() or os._exit(0))
+    attempt("run", lambda: subprocess.run(["/bin/true"], check=False))
+    attempt("signal", lambda: os.kill(os.getppid(), 0))
+    raise models._Refused("E_MODEL_RUN", "done: " + " ".join(done) + ".")
+
+
+models._try = explore
+"""
+
+
+@pytest.mark.skipif(confinement() != (), reason=f"this system cannot: {', '.join(confinement())}")
+@pytest.mark.parametrize("confined", [True, False])
+def test_a_network_that_takes_its_process_over_can_open_nothing(
+    confined: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (secret := tmp_path / "answers").write_text("1")
+    (hook := tmp_path / "hook").mkdir()
+    open_to_all = "" if confined else "models.confine = lambda **_: None\n"
+    (hook / "sitecustomize.py").write_text(f"SECRET = {str(secret)!r}\n{EXPLORE}{open_to_all}")
+    monkeypatch.syspath_prepend(str(hook))
+    with pytest.raises(SubmissionError) as caught, Model(FORM, read_model(graph(), FORM), LIMITS):
+        pass
+    done = str(caught.value).partition("done: ")[2].partition(".")[0].split()
+    everything = ["open"] * 3 + ["list", "write"] + ["socket"] * 3 + ["fork", "run", "signal"]
+    assert done == ([] if confined else everything)
+    assert "done: " in str(caught.value)
 
 
 def unpacked(pieces: int) -> bytes:

@@ -55,6 +55,18 @@ def test_a_quiz_without_a_deadline_to_come_is_refused(
     assert not Path("home", "public").exists()
 
 
+def test_a_quota_of_a_quiz_refuses_the_next_file_and_a_large_one_leaves_tries_open(run: Callable[..., Result]) -> None:
+    make(run)
+    run("rules", "quiz1", "quota=1", "--reason", "one try", "--yes")
+    run("submit", "quiz1", "a.csv", "--as", "ada")
+    refused = run("submit", "quiz1", "b.csv", "--as", "ada", code=4)
+    assert "All 1 submissions of 2027-03-25 are used" in refused.stderr
+    run("rules", "quiz1", "quota=1000", "--reason", "as many tries as they like", "--yes")
+    for name in "babababababa":
+        run("submit", "quiz1", f"{name}.csv", "--as", "ada")
+    assert json.loads(run("quota", "quiz1", "--as", "ada", "--format", "json").stdout)["quota"][0]["used"] == 13
+
+
 def test_the_last_file_counts_even_if_an_earlier_one_had_the_same_bytes(run: Callable[..., Result]) -> None:
     make(run)
     for name in ("a", "b", "a"):
@@ -188,7 +200,7 @@ def all_that_a_student_gets(root: Path, key: str, monkeypatch: pytest.MonkeyPatc
         for form in ("table", "json", "csv"):
             run("submit", "quiz1", f"{name}.csv", "--as", form, "--format", form)
     shown = ("leaderboard quiz1", "leaderboard quiz1 --private", "submissions quiz1 --all", "tasks", "files quiz1",
-             "quota quiz1 --as json",
+             "quota quiz1 --as json", "points --as table", "points quiz1 --as csv",
              "select quiz1 --preview --as csv", *(f"status {n}" for n in (1, 2, 7)))  # fmt: skip
     for form, words in itertools.product(("table", "json", "csv"), shown):
         run(*words.split(), "--format", form)
@@ -213,8 +225,9 @@ def all_that_a_student_gets(root: Path, key: str, monkeypatch: pytest.MonkeyPatc
             seen.append((path, role, page.status_code, page.text))
     api = ("homeworks", "homeworks/quiz1", "homeworks/quiz1/submissions", "homeworks/quiz1/board",
            "homeworks/quiz1/selection", "homeworks/quiz1/files", "homeworks/quiz1/archive", "homeworks/quiz1/quota",
-           "submissions", "submissions/1", "submissions/1/receipt", "submissions?everyone=true")  # fmt: skip
-    pages = ("/", "/submissions/1", "/submissions/2", "/gradebook", "/gradebook.csv?hw=quiz1")
+           "submissions", "submissions/1", "submissions/1/receipt", "submissions?everyone=true", "points",
+           "homeworks/quiz1/points")  # fmt: skip
+    pages = ("/", "/points", "/submissions/1", "/submissions/2", "/gradebook", "/gradebook.csv?hw=quiz1")
     for path in (*pages, *(f"/api/v1/{path}" for path in api)):
         answer = made.client("table").get(path)
         number = answer.headers["x-request-id"].encode()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tasks.base import Columns, Judged, Made, Place, Problem, SubmissionError, UserError
 from tasks.formats import Format, ImagesFormat
 from tasks.hw10_attack import EPSILON, PICTURES_FILE
+from tasks.models import machine
 from tasks.streams import Streams
 
 CODES = {
@@ -31,8 +32,8 @@ MOST_SHOWN = 20
 
 
 def version() -> str:
-    """What can change a class beside the folders: the packages that run the networks and the defence."""
-    return " ".join(("black box 1", *(f"{name} {_installed(name)}" for name in ("torch", "pillow"))))
+    """What can change a class beside the folders: what runs the networks and the defence, and the machine."""
+    return " ".join(("black box 1", *(f"{name} {_installed(name)}" for name in ("torch", "pillow")), machine()))
 
 
 def _installed(name: str) -> str:

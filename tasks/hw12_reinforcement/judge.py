@@ -13,7 +13,6 @@ system and the kind of processor too, and where they differ nothing is scored.
 from __future__ import annotations
 
 import importlib
-import platform
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ import numpy as np
 
 from tasks.base import Columns, Judged, Problem, SubmissionError, UserError
 from tasks.formats import EpisodesFormat, Format
+from tasks.models import machine
 from tasks.processes import cores, mapped
 
 ENVIRONMENT = "LunarLander-v3"
@@ -106,8 +106,7 @@ def version() -> str:
     import gymnasium
 
     box2d = importlib.import_module("Box2D").__version__
-    machine = platform.machine().lower().replace("amd64", "x86_64")
-    return f"{ENVIRONMENT} gymnasium {gymnasium.__version__} Box2D {box2d} {platform.system()} {machine}"
+    return f"{ENVIRONMENT} gymnasium {gymnasium.__version__} Box2D {box2d} {machine()}"
 
 
 def replay(environment: Any, seed: int | None, actions: bytes, max_steps: int) -> Flight:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tasks.base import Columns, Judged
 from tasks.formats import Format
 from tasks.hw14_lifelong import SIDE, TASKS
+from tasks.models import machine
 from tasks.tensor_formats import ArraysFormat
 
 HIDDEN_FILE, KNOWN_FILE, KNOWN_LABELS_FILE = "hidden.npy", "known.npy", "known_labels.npy"
@@ -34,8 +35,8 @@ Layer = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def version() -> str:
-    """What can change a class beside the folders: how networks are run, and the release of numpy."""
-    return f"networks 1 numpy {np.__version__}"
+    """What can change a class beside the folders: how networks are run, numpy, and the machine."""
+    return f"networks 1 numpy {np.__version__} {machine()}"
 
 
 def networks(form: Format, predictions: Columns) -> list[list[Layer]]:

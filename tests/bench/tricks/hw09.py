@@ -1,6 +1,7 @@
 """HW9: maps that ask no network, methods made sharper, and what the painter of another key says.
 
-References know what the generator knows: the causes, and where they are.
+References know what the generator knows, the causes and where they are, or are methods of the field in other settings
+than the levels have.
 """
 
 from __future__ import annotations
