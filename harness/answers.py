@@ -15,6 +15,7 @@ from harness.versions import read_versions
 from tasks.base import Answers, Bar, Judge, UserError
 from tasks.formats import Format, TableFormat
 from tasks.homeworks import find_task
+from tasks.named import NAMED
 from tasks.streams import derive
 
 if TYPE_CHECKING:
@@ -316,7 +317,23 @@ def find_metrics(values: Mapping[str, Any]) -> tuple[Metric, ...]:
     if values["metric"] is not None:
         from tasks.own import named_metric
 
+        _refuse_other_package(values)
         return (named_metric(values["metric"], values.get("metric_options"), len(values["columns"])),)
     task = find_task(values["name"])
     assert task is not None
     return task.edition(values["edition"]).metrics
+
+
+def _refuse_other_package(values: Mapping[str, Any]) -> None:
+    """Raises UserError where the package that computes a metric is not the one that the competition was made with."""
+    named = NAMED.get(values["metric"])
+    if named is None or named.signature is None:
+        return
+    here, made = named.signature(values["metric_options"]), values["metric_id"].partition("|")[2]
+    if here != made:
+        raise UserError(
+            f"{values['name']} is graded by sacrebleu with {made}, but this machine would grade with {here}. Install"
+            " the version that it names: pip install sacrebleu==VERSION",
+            code="E_METRIC_VERSION",
+            exit_code=8,
+        )

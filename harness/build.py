@@ -25,6 +25,7 @@ from harness.extras import check_bars, scores_of
 from harness.home import Home, write_file, write_json
 from harness.plans import Plan, Step, fingerprint
 from leaderboard.receipts import public_key
+from tasks.apart import FORKS
 from tasks.base import PRIVATE, PUBLIC, Answers, UserError
 from tasks.formats import Format, TableFormat
 from tasks.named import metric_id as metric_id_of
@@ -81,8 +82,11 @@ def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tupl
     """
     from tasks import kaggle
     from tasks.samples import sample_rows
+    from tasks.texts import refuse_slow
 
     file = plan.metric_file
+    if plan.metric == "ter" and FORKS:
+        refuse_slow(plan.metrics[0], answers.columns, kaggle.TRIAL)
     if file is None:
         if plan.metric is not None and plan.bars:
             assert isinstance(form, TableFormat)
@@ -122,6 +126,8 @@ def _write_secret(folder: Path, plan: Plan, competition: Competition, answers: A
     description = competition.to_json()
     write_json(folder / "format.json", description, mode=0o600)
     metric_id = "+".join(metric_id_of(metric, dict(plan.options)) for metric in plan.metrics)
+    if plan.signature is not None:
+        metric_id += f"|{plan.signature}"
     if plan.metric_file is not None:
         write_file(folder / "metric.py", plan.metric_file.source, mode=0o600)
         metric_id = plan.metric_file.identity

@@ -34,7 +34,10 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything known about a competition before its data are made."""
+    """Everything known about a competition before its data are made.
+
+    `signature` is that of the package that computes the metric, where it has one.
+    """
 
     name: str
     title: str
@@ -49,6 +52,7 @@ class Plan:
     metric: str | None = None
     metric_file: ScoreFile | None = None
     options: tuple[tuple[str, Any], ...] = ()
+    signature: str | None = None
     judge: Judge | None = None
     provenance: tuple[tuple[str, Any], ...] = ()
     size: str | None = None
@@ -137,7 +141,7 @@ def plan_own(
     if public is not None and not public.is_dir():
         raise UserError(f"--public must be the folder of files for students; {public} is not a folder.")
     split = SplitColumns(extras.group, extras.strata, extras.by_time, public_share)
-    metric_file, options, given = None, {}, None
+    metric_file, options, given, signature = None, {}, None, None
     if metric.endswith(".py"):
         if higher_is_better is None:
             raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
@@ -163,6 +167,7 @@ def plan_own(
         named = find_named(metric)
         options = named.read_options(metric_args)
         form, answers, chosen = fitted(solution, named, options, split)
+        signature = None if named.signature is None else named.signature(options)
         if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
             raise UserError(f"{metric} has a fixed direction; leave out --higher-is-better and --lower-is-better.")
     chosen, title = named_as(chosen, extras.metric_name), checked_title(title, name)
@@ -187,11 +192,12 @@ def plan_own(
         metrics=(chosen,),
         bars=read_bars(extras.bars, chosen),
         rules=extras.rules(public_share),
-        sheet=read_sheet(extras.sheet) if extras.sheet is not None else own_sheet(title, form, chosen),
+        sheet=read_sheet(extras.sheet) if extras.sheet is not None else own_sheet(title, form, chosen, signature),
         make=make,
         metric=metric if metric_file is None else None,
         metric_file=metric_file,
         options=tuple(options.items()),
+        signature=signature,
         provenance=(
             ("solution", hashlib.sha256(data).hexdigest()),
             ("title", title),
@@ -204,13 +210,14 @@ def plan_own(
     )
 
 
-def own_sheet(title: str, form: TableFormat, metric: Metric) -> str:
+def own_sheet(title: str, form: TableFormat, metric: Metric, signature: str | None = None) -> str:
     """The page of an own competition for which none was given."""
     rows = "one row" if form.most_rows == 1 else f"at most {form.most_rows:,} rows"
     return (
         f"# {title}\n\nHand in a CSV with the header `{','.join(form.header)}` and {rows} for each id of"
         f" `sample_submission.csv`.\nIt is scored by {metric.label}, where"
         f" {'higher' if metric.higher_is_better else 'lower'} is better.\n"
+        + (f"It is computed by sacrebleu: `{signature}`.\n" if signature else "")
     )
 
 

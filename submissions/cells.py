@@ -35,7 +35,7 @@ _NOT_NUMBERS = (
 
 def cell_reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | None, str]]:
     """A function from a cell to (value, None, "") or (None, code, problem)."""
-    longest = longest_text(rows)
+    longest = longest_text(rows) if column.runs else int(min(longest_text(rows), column.maximum))
 
     def text(cell: str) -> tuple[Any, str | None, str]:
         if len(cell) > longest:

@@ -38,7 +38,8 @@ class Column:
     """One prediction column of a table submission.
 
     `kind` says how a cell is read: "float" (a finite decimal number), "int" (a whole number without a point, as int64)
-    or "text". `minimum` and `maximum` are inclusive, for numbers; the default bounds keep a squared error finite.
+    or "text". `minimum` and `maximum` are inclusive, for numbers; the default bounds keep a squared error finite. A
+    text has at most `maximum` characters.
     `choices` and `room` are for text: the only names that a cell may be, as long as there are any, else the bytes of a
     cell on average, which bound the file. Where `runs`, a text is a mask of `maximum` pixels as `tasks.runs` reads it.
     """

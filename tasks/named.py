@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 Value = float | int | str
 
 Cells = Literal[
-    "as written", "number", "size", "order", "probability", "gain", "binary", "label", "rating", "words", "runs"
+    "as written",
+    "number",
+    "size",
+    "order",
+    "probability",
+    "gain",
+    "binary",
+    "label",
+    "rating",
+    "words",
+    "runs",
+    "sentence",
 ]
 """What the cells of the answers and of a submission are.
 
@@ -31,6 +42,7 @@ Cells = Literal[
 "order" and "gain" (answers not below 0) take any number as a prediction; "probability" is from 0 to 1 for an answer of
 0 or 1; "binary" takes any number for one. "label" is a whole number or text among the answers' own, "rating" a whole
 number within them. "words" is text with blanks between its words; "runs" is a mask of `tasks.runs`.
+"sentence" is any text, as long as a few of the longest answer.
 """
 
 
@@ -72,7 +84,8 @@ class Named:
     """A metric by name: `build(options, columns)` gives it for that many answer columns.
 
     `several` says what several answer columns mean; where it is empty there must be one. `varied` asks for at least
-    two different answers in every column of each board, without which the value has no meaning.
+    two different answers in every column of each board, without which the value has no meaning. `signature(options)` is
+    what another package says of how it computes the metric, its version included.
     """
 
     name: str
@@ -82,6 +95,7 @@ class Named:
     build: Callable[..., Metric]
     options: tuple[Option, ...] = ()
     varied: bool = False
+    signature: Callable[[Mapping[str, Value]], str] | None = None
 
     def metric(self, options: Mapping[str, Value], columns: int) -> Metric:
         """The metric with all its options given."""
@@ -119,6 +133,7 @@ _AVERAGE = Option(
 )  # fmt: skip
 _BETA = Option("beta", 1.0, "how much more recall weighs than precision", 0.01, 100.0)
 _PIXELS = Option("pixels", 10**9, "the pixels of an image", 1, 10**9, whole=True)
+_TOKENS = Option("tokenize", "13a", "how words are found", choices=("13a", "intl", "zh", "char", "none"))
 _POSITIVE = Option("positive", "1", "the label that `binary` scores")
 
 NAMED: dict[str, Named] = {
@@ -158,6 +173,14 @@ NAMED: dict[str, Named] = {
               (Option("k", 0, "ranks that count; 0: all", 0, 1000, whole=True),)),
         Named("map_at_k", "mean average precision of the first k words, the best guess first", "words", "",
               Place("tasks.rankings:map_at_k"), (Option("k", 5, "words that count", 1, 100, whole=True),)),
+        Named("bleu", "corpus BLEU by sacrebleu", "sentence", "", Place("tasks.texts:bleu"), (_TOKENS,),
+              signature=Place("tasks.texts:signature", ("bleu",))),
+        Named("chrf", "corpus chrF by sacrebleu", "sentence", "", Place("tasks.texts:chrf"),
+              (Option("words", 0, "the most words of an n-gram; 2 is chrF++", 0, 2, whole=True),),
+              signature=Place("tasks.texts:signature", ("chrf",))),
+        Named("ter", "translation edit rate by sacrebleu", "sentence", "", Place("tasks.texts:ter"),
+              (Option("text", "western", "how words are found", choices=("western", "asian")),),
+              signature=Place("tasks.texts:signature", ("ter",))),
         Named("dice", "mean Dice of masks", "runs", _MEAN, Place("tasks.runs:dice"), (_PIXELS,)),
         Named("iou", "mean intersection over union of masks", "runs", _MEAN, Place("tasks.runs:iou"), (_PIXELS,)),
     )
@@ -176,6 +199,7 @@ CELLS: dict[Cells, tuple[str, str]] = {
     "rating": ("whole numbers", "whole numbers within the answers' range"),
     "runs": ("run lengths: `start length` pairs from pixel 1, empty for an empty mask", "the same"),
     "words": ("words with blanks between them", "the same"),
+    "sentence": ("texts", "texts, at most some four times as long as the longest answer"),
 }
 """What the answers and what the predictions are, in words."""
 

@@ -46,7 +46,9 @@ def fitted(
     UserError for a solution that the metric cannot score, with the column and line and what to do, never with the value
     of an answer.
     """
-    solution = read_solution(path, as_text=named.cells in ("words", "runs"), empty=named.cells == "runs", split=split)
+    solution = read_solution(
+        path, as_text=named.cells in ("words", "runs", "sentence"), empty=named.cells == "runs", split=split
+    )
     form, answers = own_format(
         solution, numeric=named.cells in NUMERIC, bounded=named.cells in ("number", "size"),
         whole=named.cells != "probability",
@@ -85,6 +87,9 @@ def _column(column: Column, values: NDArray[Any], named: Named, options: Mapping
         if column.kind == "text":
             return replace(column, choices=tuple(sorted(set(values.tolist()))))
         return replace(column, minimum=int(values.min()), maximum=int(values.max()))
+    if named.cells == "sentence":
+        longest = 4 * int(np.char.str_len(values).max())
+        return replace(column, maximum=max(256, 1 << (longest - 1).bit_length()))
     if named.cells == "runs":
         return replace(column, runs=True, minimum=1, maximum=int(options["pixels"]))
     return column

@@ -31,11 +31,11 @@ LONGEST = 475
 """Lines of a file, but of a table of words."""
 HEAVY = {
     "alembic", "cryptography", "matplotlib", "numpy", "pandas", "PIL", "polars", "rich", "safetensors", "scipy",
-    "sklearn", "sqlalchemy", "torch", "torchvision", "urllib3",
+    "sacrebleu", "sklearn", "sqlalchemy", "torch", "torchvision", "urllib3",
 }  # fmt: skip
 MAKERS = (
     "boards", "kaggle", "labels", "metric_run", "own", "pen", "pictures", "rankings", "regressions", "samples",
-    "solution", "speech", "split_columns",
+    "solution", "speech", "split_columns", "texts",
     "hw01_regression/official", "hw01_regression/world", "hw02_classification/official", "hw02_classification/world",
     "hw03_cnn/dishes", "hw03_cnn/official", "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files",
     "hw04_self_attention/official", "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world",
@@ -71,10 +71,11 @@ LIGHT_ENOUGH = (
 LATER = {
     # The file loads numpy, Pillow, torch or gymnasium at its top, which most callers do without.
     "baselines/students.py": {"tasks.hw13_compression.official", "tasks.hw13_compression.world"},
-    "harness/build.py": {"tasks.kaggle", "tasks.leaks", "tasks.own", "tasks.samples"},
+    "harness/build.py": {"tasks.kaggle", "tasks.leaks", "tasks.own", "tasks.samples", "tasks.texts"},
     "harness/cli/causes.py": {"tasks.hw09_explainable.judge"},
     "harness/cli/training.py": {"baselines.common"},
     "harness/grading/grader.py": {"tasks.kaggle"},
+    "harness/grading/recount.py": {"tasks.texts"},
     "harness/grading/scoring.py": {"tasks.kaggle"},
     "harness/plans.py": {"tasks.kaggle", "tasks.own", "tasks.samples", "tasks.solution", "tasks.split_columns"},
     "harness/show.py": {"tasks.hw12_reinforcement.judge", "tasks.speech"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.answers import Hidden, course_key, read_hidden
 from harness.build import damaged_files
 from harness.competition import HIDDEN_BARS, Competition, bars_seal, find_competition, prepared, public_digest
+from harness.grading.recount import recount
 from harness.grading.settle import grade_mac
 from harness.home import Home, wrong_keys
 from leaderboard import acceptance, competitions, events, receipts, records, results, verifications
@@ -54,9 +55,12 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
                 fetch(home.submissions, entry.sha256)
             except UserError as error:
                 problems.append(f"submission {entry.id}: {error}")
+        graded: dict[str, list[GradeRow]] = {}
         for row in results.grade_rows(database):
             counts["grades"] += 1
-            if not _sealed(key, row):
+            if _sealed(key, row):
+                graded.setdefault(row.competition, []).append(row)
+            else:
                 problems.append(f"the grade of submission {row.submission} was changed after it was recorded")
         problems += [
             f"{row['key']}: the bars in the database are not those that were set"
@@ -71,6 +75,10 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             try:
                 found[name] = find_competition(home, name)
                 problems += _other_bars(database, found[name], read_hidden(home, found[name]))
+                wrong, recounted = recount(home, found[name], graded.get(found[name].key, ()))
+                problems += wrong
+                if recounted:
+                    counts["grades recounted by sacrebleu"] = recounted
             except UserError as error:  # the others are still checked
                 problems.append(f"{name}: {error}")
             else:
