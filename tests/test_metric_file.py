@@ -97,6 +97,11 @@ HURT = {
     "fails on private rows": (METRIC.replace("== 15", "== 1.5"), "cannot score the solution itself"),
     "hangs when it is loaded": ("while True:\n    pass\n" + METRIC, "longer than"),
     "hangs": (METRIC.replace("== 16", "== 0.5"), "longer than"),
+    "sleeps for an hour, so it hangs": (
+        "import time\n"
+        + METRIC.replace("== 16", "== 0.5").replace("while True:\n            pass", "time.sleep(3600)"),
+        "longer than",
+    ),
     "wants 100 GB": ("hoard = bytearray(100 * 2**30)\n" + METRIC, "MemoryError"),
     "leaves": ("import os\nos._exit(0)\n" + METRIC, "without an answer"),
     "writes a file": ("open(__file__ + '.log', 'w').write('x' * 9)\n" + METRIC, "cannot be loaded"),
@@ -162,6 +167,20 @@ def test_numbers_of_other_kinds_seeds_and_changed_frames_are_accepted(tmp_path: 
     public = json.loads(sent.stdout)["scores"][0]["public"]
     assert f"{public:.5f}"[:6] == f"{float(shown):.5f}"[:6]
     assert "-0" not in sent.stdout.split('"public"')[1][:8]
+
+
+@pytest.mark.parametrize(
+    ("bar", "said"),
+    [
+        ("simple=9999", "the sample submission, which knows nothing, clears 9999 on the public board"),
+        ("simple=-1", "the solution itself gets 0 on the public board and does not clear -1"),
+        ("simple=1/-1", "the solution itself gets 0 on the private board and does not clear -1"),
+    ],
+)
+def test_a_bar_that_the_sample_clears_or_nobody_can_reach_is_refused(tmp_path: Path, bar: str, said: str) -> None:
+    refused = make(tmp_path, tmp_path / "home", METRIC, "--lower-is-better", "--bar", bar)
+    assert (refused.exit_code, said in " ".join(refused.stderr.split())) == (2, True), refused.output
+    assert not (tmp_path / "home" / "public" / "own").exists()
 
 
 def test_what_a_metric_file_prints_and_starts_when_it_is_tried_is_gone(

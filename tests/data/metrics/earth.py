@@ -1,0 +1,3 @@
+"""The earth."""
+
+RADIUS = 6371.0
