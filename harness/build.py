@@ -22,6 +22,7 @@ from harness.competition import (
     seal_of,
 )
 from harness.extras import check_bars, scores_of
+from harness.folders import KEPT
 from harness.home import Home, write_file, write_json
 from harness.plans import Plan, Step, fingerprint
 from leaderboard.receipts import public_key
@@ -123,6 +124,9 @@ def _write_public(folder: Path, competition: Competition, sheet: str, sample: by
 
 def _write_secret(folder: Path, plan: Plan, competition: Competition, answers: Answers, key: bytes) -> None:
     parts = save_answers(folder, answers)
+    for name, data in plan.kept:
+        (folder / KEPT).mkdir(mode=0o700, exist_ok=True)
+        write_file(folder / KEPT / name, data, mode=0o600)
     description = competition.to_json()
     write_json(folder / "format.json", description, mode=0o600)
     metric_id = "+".join(metric_id_of(metric, dict(plan.options)) for metric in plan.metrics)

@@ -43,7 +43,8 @@ class Extras:
 
     `bars` are texts NAME=PUBLIC[/PRIVATE][:POINTS[/PRIVATE POINTS]]. Without a private threshold the public one holds
     on both boards, and without points a bar is worth 1 on each. `group`, `strata` and `by_time` name columns of the
-    solution by which its split is drawn, `most_rows` the rows of an id.
+    solution by which its split is drawn, `most_rows` the rows of an id, `usage` a file with
+    the split of each id.
     """
 
     sheet: Path | None = None
@@ -56,6 +57,7 @@ class Extras:
     strata: str | None = None
     by_time: str | None = None
     most_rows: int = 1
+    usage: Path | None = None
 
     def rules(self, public_share: float) -> Rules:
         """The rules of the competition. Raises UserError for a deadline that cannot be read and an odd quota."""
@@ -76,6 +78,7 @@ class Extras:
             "sample": None if self.sample is None else hashlib.sha256(self.sample.read_bytes()).hexdigest(),
             "group": self.group, "strata": self.strata, "by_time": self.by_time,
             "rows_per_id": None if self.most_rows == 1 else self.most_rows,
+            "usage": None if self.usage is None else hashlib.sha256(self.usage.read_bytes()).hexdigest(),
         }  # fmt: skip
         return tuple(values.items())
 

@@ -16,6 +16,7 @@ from harness.competition import (
     SOLUTION,
 )
 from harness.extras import NO_EXTRAS, Extras, checked_title, named_as, read_bars, read_sheet
+from harness.folders import Own
 from harness.home import Home, check_free, local
 from tasks.base import Bar, Edition, Judge, Made, Rules, UserError
 from tasks.formats import Format, TableFormat
@@ -36,7 +37,8 @@ Step = Callable[[str], None]
 class Plan:
     """Everything known about a competition before its data are made.
 
-    `signature` is that of the package that computes the metric, where it has one.
+    `signature` is that of the package that computes the metric, where it has one; `kept` are the files of an own
+    competition that can be exported, by name.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Plan:
     metric_file: ScoreFile | None = None
     options: tuple[tuple[str, Any], ...] = ()
     signature: str | None = None
+    kept: tuple[tuple[str, bytes], ...] = ()
     judge: Judge | None = None
     provenance: tuple[tuple[str, Any], ...] = ()
     size: str | None = None
@@ -140,7 +143,7 @@ def plan_own(
         raise UserError(f"--public-share must be between 0 and 1, got {public_share}.")
     if public is not None and not public.is_dir():
         raise UserError(f"--public must be the folder of files for students; {public} is not a folder.")
-    split = SplitColumns(extras.group, extras.strata, extras.by_time, public_share)
+    split = SplitColumns(extras.group, extras.strata, extras.by_time, public_share, extras.usage)
     metric_file, options, given, signature = None, {}, None, None
     if metric.endswith(".py"):
         if higher_is_better is None:
@@ -198,6 +201,7 @@ def plan_own(
         metric_file=metric_file,
         options=tuple(options.items()),
         signature=signature,
+        kept=Own(solution, metric, title, tuple(metric_args), public, higher_is_better, public_share, extras).kept(),
         provenance=(
             ("solution", hashlib.sha256(data).hexdigest()),
             ("title", title),

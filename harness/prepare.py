@@ -268,6 +268,10 @@ def _again(home: Home, plan: Plan, old: Data, seed: int | None, key: bytes, now:
         write_provenance(hidden, plan, old.number, seed, made_at)
         write_manifest(new, competition, made_at)
         restored = _restore(home, old, new, hidden)
+    except UserError:
+        if whole is not None and "usage" in wanted and "usage" not in said:
+            raise _exists(old, "they were prepared with another usage") from None
+        raise
     finally:
         for left in (new, hidden):
             shutil.rmtree(left, ignore_errors=True)
@@ -288,6 +292,8 @@ def _said(folder: Path, old: Data) -> dict[str, Any]:
     said: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
         said = dict(json.loads((folder / "provenance.json").read_bytes()))
+        if said.get("usage") is None:  # it was drawn, perhaps as a file says that was exported since
+            said.pop("usage", None)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         values = json.loads((folder / "competition.json").read_bytes())
         if values["metric_file"] is None:

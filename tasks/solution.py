@@ -102,6 +102,8 @@ def read_solution(
         same = [header.index(name) for name in drawn.values()] + usage_at
         cells, lines, values = _by_id(path, cells, lines, id_at, answer_at, same, header)
     usage = _usage(path, lines, [row[usage_at[0]] for row in cells]) if usage_at else None
+    if split.drawn is not None:
+        usage = _drawn(split.drawn, tuple(seen))
     answers = Answers(tuple(seen), values, usage=usage)
     by = {name: [row[header.index(name)] for row in cells] for name in drawn.values()}
     return Solution(path, id_column, tuple(columns), with_split(answers, split, path, by, lines), tuple(lines))
@@ -195,6 +197,19 @@ def _usage(path: Path, lines: Sequence[int], cells: Sequence[str]) -> NDArray[An
         if not (usage == code).any():
             raise UserError(f"{path.name}: no row has the Usage {word}; mark at least one, or leave the column out.")
     return usage
+
+
+def _drawn(path: Path, ids: Sequence[str]) -> NDArray[Any]:
+    """The usage of each id from a file of ids and usages. Raises UserError where its ids are not these, each once."""
+    header, cells, lines = read_csv(path, "a file with the columns id and Usage")
+    if header != ["id", "Usage"]:
+        raise UserError(f"{path.name}: expected the columns id, Usage; got {', '.join(header)}.")
+    word = {row[0]: row[1] for row in cells}
+    line_of = {row[0]: line for line, row in zip(lines, cells, strict=True)}
+    if len(cells) != len(ids) or any(one not in word for one in ids):
+        raise UserError(f"{path.name}: its ids are not those of the solution, each once; remove the file, and the split"
+                        " is drawn anew.")  # fmt: skip
+    return _usage(path, [line_of[one] for one in ids], [word[one] for one in ids])
 
 
 def own_format(

@@ -26,12 +26,16 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[e
 
 @dataclass(frozen=True)
 class SplitColumns:
-    """Names of columns: whole groups, strata with equal shares, or a time of which the earliest rows are public."""
+    """Names of columns: whole groups, strata with equal shares, or a time of which the earliest rows are public.
+
+    `drawn` is a file of ids and their Usage, as it was drawn before: then nothing is drawn again.
+    """
 
     group: str | None = None
     strata: str | None = None
     time: str | None = None
     public_share: float = 0.5
+    drawn: Path | None = None
 
     @property
     def options(self) -> dict[str, str]:
@@ -51,6 +55,8 @@ class SplitColumns:
             raise UserError("--by-time makes the earliest rows public; leave out --group and --strata.")
         if len(set(self.options.values())) < len(self.options):
             raise UserError("--group and --strata name one column; leave out --strata.")
+        if usage is not None and self.drawn is not None:
+            raise UserError(f"{path.name} has a Usage column, and {self.drawn.name} says the same; remove one of them.")
         if usage is not None and (self.strata or self.time):
             raise UserError(
                 f"{path.name} has a Usage column, so that nothing is drawn; remove it, or leave out --strata and"
@@ -140,7 +146,7 @@ def _by_time(
     public = np.cumsum(np.bincount(which))[:-1].tolist()
     wanted = Fraction(str(columns.public_share)) * len(found)
     last = min(range(len(public)), key=lambda at: (abs(public[at] - wanted), at))
-    usage = np.where(which <= last, PUBLIC, PRIVATE).astype(np.int8)
+    usage = np.where(which <= last, PUBLIC, PRIVATE).astype(np.int8) if answers.usage is None else answers.usage
     return replace(answers, usage=usage, groups=None if len(times) == len(found) else which.astype(np.str_))
 
 

@@ -211,6 +211,7 @@ OF_STAFF = {
     "causes",
     "demo",
     "disqualify",
+    "export",
     "extend",
     "new",
     "prepare",

@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import plans
+from harness.answers import load_answers, read_hidden
 from harness.cli import common
-from harness.cli.changes import agree
+from harness.cli.changes import SHOWN, agree
 from harness.cli.output import say
 from harness.clocks import last_closing
 from harness.competition import find_competition, refuse_one_board
 from harness.extras import Extras, refuse_passed
+from harness.folders import export as write_folder
+from harness.folders import read_folder
+from harness.grading.grader import grade_within
 from harness.home import local
 from harness.prepare import hidden_by_new_data
 from harness.prepare import prepare as make
+from harness.preview import preview
 from harness.show import DRAWN, find_picture, show
 from harness.versions import read_versions
-from harness.words import in_words
+from harness.words import in_words, inert
 from leaderboard import records, results
 from leaderboard.roster import checked_reason
+from tasks.apart import Limits
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 from tasks.homeworks import canonical
@@ -117,6 +123,8 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 
 @click.command()
 @click.argument("competition", metavar="NAME")
+@click.option("--from", "folder", type=click.Path(exists=True, file_okay=False), metavar="DIR",
+              help="A folder with all of it, as `export` writes. A change is shown first.")  # fmt: skip
 @click.option("--solution", type=click.Path(exists=True, dir_okay=False),
               help="CSV: id, answer columns and optionally Usage (Public/Private/Ignored).")  # fmt: skip
 @click.option("--metric", help=f"{', '.join(NAMED)}, or a Python file with score().")
@@ -150,6 +158,7 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 @common.command
 def new(
     competition: str,
+    folder: str | None,
     solution: str | None,
     metric: str | None,
     metric_args: tuple[str, ...],
@@ -176,10 +185,19 @@ def new(
 ) -> None:
     """Create your own competition, or a quiz.
 
-    A competition is made from a solution file and a metric, a quiz from its key.
+    A competition is made from a solution file and a metric, or from a folder; a quiz from its key.
     """
     from pathlib import Path
 
+    if folder is not None:
+        data = {"--solution": solution, "--metric": metric, "--metric-arg": metric_args, "--quiz": quiz,
+                "--deadline": deadline, "--quota": quota, "--sheet": sheet, "--bar": bars, "--metric-name": metric_name,
+                "--sample": sample, "--public": public, "--title": title, "--higher-is-better": higher_is_better,
+                "--group": group, "--strata": strata, "--by-time": by_time}  # fmt: skip
+        if strange := [option for option, value in data.items() if value not in (None, ())]:
+            raise UserError(f"--from takes all of it from the folder; leave out {', '.join(strange)}.")
+        _from_folder(competition, Path(folder), new_data, reason, accept_leaks, name, yes)
+        return
     if quiz is not None:
         given = {"--solution": solution, "--metric": metric, "--public": public,
                  "--higher-is-better": higher_is_better, "--metric-arg": metric_args or None, "--quota": quota,
@@ -211,6 +229,57 @@ def new(
         extras=extras,
     )
     _prepare(plan, None, new_data, reason, accept_leaks, name, yes)
+
+
+def _from_folder(
+    competition: str, folder: Path, new_data: bool, reason: str, accept_leaks: bool, name: str | None, yes: bool
+) -> None:
+    """Makes the competition in a folder; where it is there with other data, shows what these would do, and asks."""
+    home, own = common.find_home(), read_folder(folder)
+    exists = home.public(canonical(competition)).exists()
+    if new_data or not exists:
+        refuse_passed(own.extras.deadline, common.clock())
+    plan = plans.plan_own(
+        competition, own.solution, own.metric, title=own.title, public=own.public, metric_args=own.metric_args,
+        higher_is_better=own.higher_is_better, public_share=own.public_share, extras=own.extras,
+    )  # fmt: skip
+    if exists and not new_data:
+        try:
+            _prepare(plan, None, False, reason, accept_leaks, name, yes)
+        except UserError as error:
+            if error.code != "E_EXISTS":
+                raise
+            say(str(error).partition(". To make")[0] + ".")
+        else:
+            return
+    if exists:
+        hidden_by_new_data(home, plan.name, reason)  # refuses a change without a reason before anything is scored
+        with grade_within(Limits()) as graded:
+            moved = preview(home, plan, graded)
+        for one in moved[:SHOWN]:
+            say(one.line(plan.metrics[0].digits))
+        if moved:
+            more = f" and {len(moved) - SHOWN:,} more" if len(moved) > SHOWN else ""
+            say(f"These{more} are the files of the board, scored by the new data. The new board begins empty.")
+    _prepare(plan, None, exists, reason, accept_leaks, name, yes)
+
+
+@click.command()
+@click.argument("competition", metavar="NAME")
+@click.argument("folder", metavar="DIR", type=click.Path())
+@common.command
+def export(competition: str, folder: str) -> None:
+    """Write your own competition as a folder for `new --from`.
+
+    The folder holds the answers and their split: keep it as the answers are kept."""
+    from pathlib import Path
+
+    home = common.find_home()
+    found = find_competition(home, competition)
+    answers = load_answers(read_hidden(home, found), found.format)
+    for file in write_folder(home, found, answers, Path(folder)):
+        click.echo(inert(file))
+    say(f"{folder} has the answers of {found.name}; never share it with students.")
 
 
 @click.command()

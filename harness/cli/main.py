@@ -22,6 +22,7 @@ ELSEWHERE = {
     "demo": ("demo", "Run a tour of everything in a new course, from data to board."),
     "disqualify": ("rules", "Take a submission out of the count, for a reason."),
     "doctor": ("doctor", "Check this installation, and the home folder or the login."),
+    "export": ("competitions", "Write your own competition as a folder for `new --from`."),
     "extend": ("rules", "Give more time or more submissions to a person, a team or all."),
     "files": ("files", "List the data files of a homework, or download them."),
     "grade": ("operate", "Finish grading that a crash interrupted."),

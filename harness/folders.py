@@ -1,0 +1,191 @@
+"""A competition of one's own as a folder that can be kept in git: what `new --from` reads and `export` writes.
+
+`competition.toml` has what `new` takes as options; beside it are `solution.csv`, `sample_submission.csv` (for a metric
+file), `sheet.md`, `metric.py` with the modules that it imports, `public/`, and `usage.csv` with the split as it was
+drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.extras import NO_EXTRAS, Extras
+from harness.home import Home
+from tasks.base import UserError
+from tasks.repeats import MOST_ROWS
+
+if TYPE_CHECKING:
+    from harness.competition import Competition
+    from tasks.base import Answers
+
+TOML, SOLUTION, SAMPLE, SHEET, METRIC, USAGE, PUBLIC = (
+    "competition.toml", "solution.csv", "sample_submission.csv", "sheet.md", "metric.py", "usage.csv", "public"
+)  # fmt: skip
+KEPT = "source"
+"""The folder in the hidden one with what a competition was made from, so that it can be exported."""
+WRITTEN = (SAMPLE, SHEET, "format.json", "manifest.json")
+"""The files of a public folder that lhy-grade writes itself."""
+
+FIELDS: dict[str, tuple[type, ...]] = {
+    "title": (str,), "metric": (str,), "metric_args": (list,), "higher_is_better": (bool,), "metric_name": (str,),
+    "bars": (list,), "deadline": (str,), "quota": (int,), "public_share": (float,), "group": (str,), "strata": (str,),
+    "by_time": (str,), "rows_per_id": (int,),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Own:
+    """What an own competition is made from; `metric` is a name or the path of a metric file."""
+
+    solution: Path
+    metric: str
+    title: str | None = None
+    metric_args: tuple[str, ...] = ()
+    public: Path | None = None
+    higher_is_better: bool | None = None
+    public_share: float = 0.5
+    extras: Extras = NO_EXTRAS
+
+    @property
+    def toml(self) -> str:
+        """The text of competition.toml."""
+        more = self.extras
+        values: dict[str, Any] = {
+            "title": self.title, "metric": METRIC if self.metric.endswith(".py") else self.metric,
+            "metric_args": list(self.metric_args) or None, "higher_is_better": self.higher_is_better,
+            "metric_name": more.metric_name, "bars": list(more.bars) or None, "deadline": more.deadline,
+            "quota": more.quota, "public_share": self.public_share, "group": more.group, "strata": more.strata,
+            "by_time": more.by_time, "rows_per_id": more.most_rows if more.most_rows > 1 else None,
+        }  # fmt: skip
+        lines = (f"{name} = {_written(value)}\n" for name, value in values.items() if value is not None)
+        return "".join(lines)
+
+    def kept(self) -> tuple[tuple[str, bytes], ...]:
+        """The files that an export writes, beside the metric file and the public folder, by name."""
+        files = {SOLUTION: self.solution, SAMPLE: self.extras.sample, SHEET: self.extras.sheet}
+        found = [(name, path.read_bytes()) for name, path in files.items() if path is not None]
+        return ((TOML, self.toml.encode()), *found)
+
+
+def _written(value: Any) -> str:
+    """A value in TOML, whose texts are those of JSON but for the character DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def read_folder(folder: Path) -> Own:
+    """The competition in a folder.
+
+    Raises UserError for what is missing, unknown or of another type, and for links, which would give students files of
+    this machine.
+    """
+    path = folder / TOML
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"--from: {path} cannot be read: {error}; `lhy-grade export NAME` writes such a folder."
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"--from: {path} is not valid TOML: {error}.") from None
+    for one in (folder, *sorted(folder.rglob("*"))):
+        if one.is_symlink():
+            raise UserError(f"--from: {one} is a link; put the file itself there.")
+    if unknown := sorted(set(values) - set(FIELDS)):
+        raise UserError(f"--from: {TOML} has an unknown field {unknown[0]!r}; it may have {', '.join(FIELDS)}.")
+    for name, value in values.items():
+        number = float in FIELDS[name] and type(value) is int
+        if type(value) not in FIELDS[name] and not number:
+            raise UserError(f"--from: {TOML}: {name} must be {_kind(FIELDS[name])}; got {value!r:.60}.")
+        if isinstance(value, list) and not all(isinstance(one, str) for one in value):
+            raise UserError(f"--from: {TOML}: {name} must be a list of texts, such as {_EXAMPLES[name]}.")
+    for name, most in (("quota", 10_000), ("rows_per_id", MOST_ROWS)):
+        if not 1 <= values.get(name, 1) <= most:
+            raise UserError(f"--from: {TOML}: {name} must be from 1 to {most:,}; got {values[name]}.")
+    if "metric" not in values or not (folder / SOLUTION).is_file():
+        raise UserError(f"--from: {folder} needs a metric in {TOML} and a file {SOLUTION}.")
+    metric = values["metric"]
+    if metric.endswith(".py") and metric != METRIC:
+        raise UserError(f"--from: {TOML}: the metric file of a folder is named {METRIC}; got {metric!r:.60}.")
+    return Own(
+        folder / SOLUTION, str(folder / METRIC) if metric == METRIC else metric, values.get("title"),
+        tuple(values.get("metric_args", ())), _there(folder / PUBLIC), values.get("higher_is_better"),
+        float(values.get("public_share", 0.5)),
+        Extras(_there(folder / SHEET), tuple(values.get("bars", ())), values.get("deadline"), values.get("quota"),
+               values.get("metric_name"), _there(folder / SAMPLE), values.get("group"), values.get("strata"),
+               values.get("by_time"), values.get("rows_per_id", 1), _there(folder / USAGE)),
+    )  # fmt: skip
+
+
+_EXAMPLES = {"metric_args": '["k=3"]', "bars": '["simple=0.8", "strong=0.9/0.88:1/2"]'}
+
+
+def _kind(types: Sequence[type]) -> str:
+    names: Mapping[type, str] = {
+        str: "a text",
+        list: "a list",
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+    }
+    return names[types[0]]
+
+
+def _there(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def export(home: Home, competition: Competition, answers: Answers, folder: Path) -> list[str]:
+    """Writes a competition as a folder that `new --from` makes again, with the same split; returns the files' names.
+
+    The folder holds the answers. Raises UserError where it exists, and for a competition that was not made by `new` of
+    this release or a later one.
+    """
+    hidden, public = home.secret(competition.name, competition.version), home.public(competition.name)
+    if not (hidden / KEPT / TOML).is_file():
+        raise UserError(
+            f"{competition.name} is a homework, a quiz, or was made by an older release, which kept no files to export;"
+            " keep those that it was made from."
+        )
+    if folder.exists():
+        raise UserError(f"{folder} exists; name a folder that does not.")
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        shutil.copytree(hidden / KEPT, new)
+        if (hidden / METRIC).exists():
+            shutil.copyfile(hidden / METRIC, new / METRIC)
+        for path in hidden.glob("module-*.py"):
+            shutil.copyfile(path, new / path.name.removeprefix("module-"))
+        header = (new / SOLUTION).read_bytes().partition(b"\n")[0].decode("utf-8-sig").lower()
+        if "usage" not in (name.strip(' "\r') for name in header.split(",")):
+            (new / USAGE).write_text(_usage(answers), encoding="utf-8")
+        given = [
+            path for path in public.rglob("*") if path.is_file() and path.relative_to(public).as_posix() not in WRITTEN
+        ]
+        for path in given:
+            place = new / PUBLIC / path.relative_to(public)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _usage(answers: Answers) -> str:
+    import csv
+    import io
+
+    words = ("Ignored", "Public", "Private")
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("id", "Usage"))
+    assert answers.usage is not None
+    writer.writerows((one, words[side]) for one, side in zip(answers.ids, answers.usage.tolist(), strict=True))
+    return out.getvalue()
