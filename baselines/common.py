@@ -25,7 +25,7 @@ import torch
 from baselines import require_training
 from baselines.run import SAVE_SECONDS, Progress, Run, write_file
 from tasks.base import UserError
-from tasks.homeworks import canonical, module_of
+from tasks.homeworks import canonical, module_of, packages_of
 
 C = TypeVar("C")
 
@@ -152,10 +152,10 @@ def train_level(
     `run` holds a run with other settings or other data.
     """
     require_training()
-    module_name = module_of(canonical(name))
-    if module_name is None:
+    packages = packages_of(canonical(name))
+    if packages is None:
         raise UserError(f"there is no baseline for {name!r}.")
-    module = importlib.import_module(f"baselines.{module_name}")
+    module, module_name = importlib.import_module(packages[1]), packages[0].removeprefix("tasks.")
     if level not in module.LEVELS:
         raise UserError(f"{name} has no level {level!r}; choose one of: {', '.join(module.LEVELS)}.")
     place = pick_device(device, module.AUTO)

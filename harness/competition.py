@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness.home import Home, locked, making, sync_folder
 from tasks.base import METRICS_VERSION, Bar, Reproduction, Rules, UserError
 from tasks.formats import Format, QuizFormat, format_from_json
-from tasks.homeworks import canonical, find_task, module_of, unknown
+from tasks.homeworks import canonical, find_task, packages_of, unknown
 
 if TYPE_CHECKING:
     from leaderboard.competitions import Changed
@@ -146,7 +146,7 @@ def read_competition(public: Path) -> Competition:
         now = path.stat()
         return _read_competition(path, (now.st_mtime_ns, now.st_ino, now.st_size))
     except FileNotFoundError:
-        if module_of(public.name) is None:
+        if packages_of(public.name) is None:
             raise unknown(public.name, (one.name for one in public.parent.glob("[!.]*/"))) from None
         raise UserError(
             f"{public.name} is not prepared in this home; prepare it first: lhy-grade prepare {public.name}."

@@ -20,7 +20,7 @@ from harness.folders import Own
 from harness.home import Home, check_free, local
 from tasks.base import Bar, Edition, Judge, Made, Rules, UserError
 from tasks.formats import Format, TableFormat
-from tasks.homeworks import canonical, find_task, module_of, unknown
+from tasks.homeworks import canonical, find_task, packages_of, unknown
 from tasks.metric_code import PREFIX, read_arguments
 from tasks.named import find_named
 from tasks.quiz import POINTS, read_key, sample, sheet
@@ -66,8 +66,8 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
     from importlib import resources
 
     name = canonical(name)
-    task = find_task(name)
-    if task is None:
+    task, packages = find_task(name), packages_of(name)
+    if task is None or packages is None:
         own = f" To make your own competition: lhy-grade new {name} --solution FILE --metric METRIC"
         raise UserError(f"{unknown(name)}{own}", code="E_NOT_FOUND")
     edition = task.edition(edition_name)
@@ -86,7 +86,7 @@ def plan_homework(name: str, edition_name: str | None, source: Path | None, size
         raise UserError(f"--from: {source} does not exist.")
     if size not in ("small", "full"):
         raise UserError(f"--size must be small or full, got {size!r}.")
-    sheet = resources.files(f"tasks.{module_of(name)}").joinpath("sheet.md").read_text(encoding="utf-8")
+    sheet = resources.files(packages[0]).joinpath("sheet.md").read_text(encoding="utf-8")
     return Plan(
         name=name,
         title=task.title,

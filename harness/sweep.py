@@ -16,8 +16,9 @@ from harness.answers import read_secret
 from harness.competition import Competition
 from harness.grading.scoring import grade_here
 from harness.home import Home
+from tasks import plugins
 from tasks.errors import UserError
-from tasks.homeworks import module_of
+from tasks.homeworks import packages_of
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,13 @@ def sweep(
         {
             "name": competition.name, "level": level, "public": home.public(competition.name),
             "run": (run := run_folder(home, competition, level, seed)), "seed": seed, "device": device,
-            "shared": run.parent / "shared",
+            "shared": run.parent / "shared", "plugins": plugins.added(),
         }
         for level, seed in every
     ]  # fmt: skip
-    baseline = import_module(f"baselines.{module_of(competition.name)}")
+    packages = packages_of(competition.name)
+    assert packages is not None, "it has a baseline"
+    baseline = import_module(packages[1])
     cuda = pick_device(device, baseline.AUTO) == "cuda"
     if cluster:
         from harness.grading.cluster import each
@@ -86,6 +89,8 @@ def train_one(**job: Any) -> Path:
     """One training, in a process of its own."""
     from baselines.common import train_level
 
+    for folder in job.pop("plugins"):
+        plugins.add(folder)
     return train_level(job.pop("name"), job.pop("level"), job.pop("public"), job.pop("run"), **job)
 
 

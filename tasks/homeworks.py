@@ -1,4 +1,7 @@
-"""The homeworks by name. A homework is a folder here and a file of the same name in `baselines/`."""
+"""The homeworks by name. A homework is a folder here and a file of the same name in `baselines/`.
+
+Others come from outside (`tasks.plugins`); none of them can take the name of one of these.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import cast
 
+from tasks import plugins
 from tasks.base import Task, UserError
 
 MODULES = (
@@ -80,11 +84,25 @@ def module_of(name: str) -> str | None:
     return next((module for module in MODULES if module.startswith(name + "_")), None)
 
 
+def packages_of(name: str) -> tuple[str, str] | None:
+    """The package of the homework with this canonical name, and the module of its baseline; None without one."""
+    if (module := module_of(name)) is not None:
+        return f"tasks.{module}", f"baselines.{module}"
+    package = plugins.package_of(name)
+    return None if package is None else (package, f"{package}.baseline")
+
+
 def find_task(name: str) -> Task | None:
     """The homework with this canonical name, or None."""
     module = module_of(name)
-    return None if module is None else cast(Task, importlib.import_module(f"tasks.{module}").TASK)
+    if module is not None:
+        return cast(Task, importlib.import_module(f"tasks.{module}").TASK)
+    package = plugins.package_of(name)
+    return None if package is None else plugins.load(package, name)
 
 
 def all_tasks() -> list[Task]:
-    return [cast(Task, importlib.import_module(f"tasks.{module}").TASK) for module in MODULES]
+    """All homeworks: those of the course, then those from outside."""
+    own = [cast(Task, importlib.import_module(f"tasks.{module}").TASK) for module in MODULES]
+    others = (find_task(name) for name in plugins.names() if module_of(name) is None)
+    return [*own, *(task for task in others if task is not None)]

@@ -105,7 +105,7 @@ def line_is(words: tuple[str, ...], line: str) -> bool:
 RUN = [page for page in PAGES if any("run" in info.split() for info, _ in fenced(read(page)))]
 
 
-LONG = (DOCS / "class.md",)
+LONG = (DOCS / "class.md", DOCS / "own-homework.md")
 """The pages whose blocks take long: many commands, each a process."""
 
 

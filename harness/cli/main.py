@@ -82,12 +82,29 @@ class Commands(common.Group):
     type=click.Path(),
     help="The course's folder; default: LHY_GRADE_HOME, or the user's data folder.",
 )
+@click.option(
+    "--plugin",
+    "folders",
+    multiple=True,
+    metavar="DIR",
+    envvar="LHY_GRADE_PLUGIN",
+    type=click.Path(),
+    help="A homework of your own in this folder; default: LHY_GRADE_PLUGIN.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an internal error.")
 @click.version_option(package_name="lhy-grade")
 @click.pass_context
-def cli(context: click.Context, home: str | None, debug: bool) -> None:
+@common.command
+def cli(context: click.Context, home: str | None, folders: tuple[str, ...], debug: bool) -> None:
     """Run the competitions of a machine learning course: data, bars, hidden scores and leaderboards."""
     context.obj = home
+    if folders:
+        from pathlib import Path
+
+        from tasks.plugins import add
+
+        for folder in folders:
+            add(Path(folder))
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from harness.shown import shown
 from harness.words import number
 from leaderboard.roster import checked_reason
 from tasks.errors import UserError
-from tasks.homeworks import module_of
+from tasks.homeworks import packages_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,8 +151,8 @@ def train_many(
     address: str | None, told: bool = True,
 ) -> list[Any]:  # fmt: skip
     """Trains levels and seeds side by side with a line for each that ends; raises UserError if one has failed."""
-    if module_of(competition.name) is None:
-        raise UserError(f"{competition.name} has no baselines; only the homeworks of the course have them.")
+    if packages_of(competition.name) is None:
+        raise UserError(f"{competition.name} has no baselines; only homeworks have them.")
     baselines.require_training()
     if address is not None:
         join_cluster(address)
@@ -177,8 +177,8 @@ def train_with_progress(
 
     from rich.console import Console
 
-    if module_of(competition.name) is None:
-        raise UserError(f"{competition.name} has no baselines; only the homeworks of the course have them.")
+    if packages_of(competition.name) is None:
+        raise UserError(f"{competition.name} has no baselines; only homeworks have them.")
     baselines.require_training()
     from baselines.common import train_level
 

@@ -17,7 +17,7 @@ from leaderboard import adjustments, ranking, records, results, roster
 from leaderboard.verifications import verifications
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
-from tasks.homeworks import canonical, find_task, module_of, unknown
+from tasks.homeworks import canonical, find_task, packages_of, unknown
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
@@ -226,7 +226,7 @@ def find_schemes(home: Home, name: str | None, version: int | None = None) -> di
     here = prepared(home)
     if name is not None:
         names = [canonical(name)]
-        if names[0] not in here and names[0] not in home.settings and module_of(names[0]) is None:
+        if names[0] not in here and names[0] not in home.settings and packages_of(names[0]) is None:
             raise unknown(names[0], here)
     else:
         own = (key for key, value in home.settings.items() if isinstance(value, dict) and set(FOR_POINTS) & set(value))
