@@ -31,7 +31,7 @@ def add(folder: Path) -> str:
         raise UserError(f"--plugin: {folder} is not a Python package: expected a folder named like a module, such as"
                         " hw16_food, with __init__.py.")  # fmt: skip
     known = sys.modules.get(package)
-    if known is None and importlib.util.find_spec(package) is None:
+    if known is None and _free(package, file):
         spec = importlib.util.spec_from_file_location(package, file, submodule_search_locations=[str(folder)])
         assert spec is not None
         assert spec.loader is not None
@@ -42,13 +42,19 @@ def add(folder: Path) -> str:
         except Exception as error:
             del sys.modules[package]
             raise UserError(f"--plugin: {file} cannot be loaded: {type(error).__name__}: {error}") from error
-    if known is None or getattr(known, "__file__", None) != str(file):
+    if known is None or Path(str(getattr(known, "__file__", None))).resolve() != file:
         raise UserError(f"--plugin: there is another module {package!r}; give the folder {folder} another name.")
     task = getattr(known, "TASK", None)
     if not isinstance(task, Task):
         raise UserError(f"--plugin: {file} has no TASK, a tasks.base.Task.")
     _ADDED[task.name] = (package, folder)
     return task.name
+
+
+def _free(package: str, file: Path) -> bool:
+    """Whether no other module has that name: Python may find this very one, in the working folder."""
+    spec = importlib.util.find_spec(package)
+    return spec is None or (spec.origin is not None and Path(spec.origin).resolve() == file)
 
 
 def added() -> tuple[Path, ...]:

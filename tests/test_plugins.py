@@ -129,6 +129,17 @@ def test_no_package_takes_the_place_of_a_homework_of_the_course(tmp_path: Path) 
     assert len(all_tasks()) == 15
 
 
+def test_a_folder_that_python_finds_by_itself_is_the_same_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = package(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert plugins.add(place) == "hw16"
+    other = package(tmp_path / "other")
+    with pytest.raises(UserError, match="there is another module 'hw16_food'"):
+        plugins.add(other)
+
+
 def test_a_process_that_is_started_can_add_the_same_folders(tmp_path: Path) -> None:
     place = package(tmp_path)
     assert plugins.add(place) == plugins.add(place) == "hw16"
