@@ -13,7 +13,7 @@ from harness.competition import SOLUTION, Competition, bar_from_json, changed_an
 from harness.home import Home, keep_file, write_file
 from harness.versions import read_versions
 from tasks.base import Answers, Bar, Judge, UserError
-from tasks.formats import Format, TableFormat
+from tasks.formats import Format
 from tasks.homeworks import find_task
 from tasks.named import NAMED
 from tasks.streams import derive
@@ -303,7 +303,6 @@ def find_score_file(folder: Path, values: Mapping[str, Any], form: Format, usage
     from tasks.kaggle import score_file
     from tasks.metric_code import kept_modules
 
-    assert isinstance(form, TableFormat)
     solution = folder / SOLUTION if (folder / SOLUTION).exists() else None
     return score_file(
         folder / "metric.py", higher_is_better=values["higher_is_better"], name=values["metric_file"], form=form,

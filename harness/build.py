@@ -98,7 +98,6 @@ def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tupl
             )
             check_bars(plan.bars, plan.metrics[0], least, best)
         return ()
-    assert isinstance(form, TableFormat)
     solution = hidden / SOLUTION
     ready = replace(file, form=form, usage=answers.usage, solution=solution, limits=kaggle.TRIAL)
     tried = kaggle.try_out(ready, answers)

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.extras import NO_EXTRAS, Extras
 from harness.home import Home
+from harness.other_formats import ENDINGS
 from tasks.base import UserError
+from tasks.formats import TableFormat
 from tasks.repeats import MOST_ROWS
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ TOML, SOLUTION, SAMPLE, SHEET, METRIC, USAGE, PUBLIC = (
 )  # fmt: skip
 KEPT = "source"
 """The folder in the hidden one with what a competition was made from, so that it can be exported."""
-WRITTEN = (SAMPLE, SHEET, "format.json", "manifest.json")
+SAMPLES = tuple(f"sample_submission{ending}" for ending in ENDINGS)
+WRITTEN = (*SAMPLES, SHEET, "format.json", "manifest.json")
 """The files of a public folder that lhy-grade writes itself."""
 
 FIELDS: dict[str, tuple[type, ...]] = {
@@ -68,7 +71,9 @@ class Own:
 
     def kept(self) -> tuple[tuple[str, bytes], ...]:
         """The files that an export writes, beside the metric file and the public folder, by name."""
-        files = {SOLUTION: self.solution, SAMPLE: self.extras.sample, SHEET: self.extras.sheet}
+        sample = self.extras.sample
+        own = SAMPLE if sample is None else f"sample_submission{sample.suffix}"
+        files = {SOLUTION: self.solution, own: sample, SHEET: self.extras.sheet}
         found = [(name, path.read_bytes()) for name, path in files.items() if path is not None]
         return ((TOML, self.toml.encode()), *found)
 
@@ -117,7 +122,7 @@ def read_folder(folder: Path) -> Own:
         tuple(values.get("metric_args", ())), _there(folder / PUBLIC), values.get("higher_is_better"),
         float(values.get("public_share", 0.5)),
         Extras(_there(folder / SHEET), tuple(values.get("bars", ())), values.get("deadline"), values.get("quota"),
-               values.get("metric_name"), _there(folder / SAMPLE), values.get("group"), values.get("strata"),
+               values.get("metric_name"), _sample(folder), values.get("group"), values.get("strata"),
                values.get("by_time"), values.get("rows_per_id", 1), _there(folder / USAGE)),
     )  # fmt: skip
 
@@ -134,6 +139,13 @@ def _kind(types: Sequence[type]) -> str:
         float: "a number",
     }
     return names[types[0]]
+
+
+def _sample(folder: Path) -> Path | None:
+    found = [folder / name for name in SAMPLES if (folder / name).exists()]
+    if len(found) > 1:
+        raise UserError(f"--from: {found[0].name} and {found[1].name}: a competition has one sample submission.")
+    return found[0] if found else None
 
 
 def _there(path: Path) -> Path | None:
@@ -164,7 +176,7 @@ def export(home: Home, competition: Competition, answers: Answers, folder: Path)
             shutil.copyfile(path, new / path.name.removeprefix("module-"))
         header = (new / SOLUTION).read_bytes().partition(b"\n")[0].decode("utf-8-sig").lower()
         if "usage" not in (name.strip(' "\r') for name in header.split(",")):
-            (new / USAGE).write_text(_usage(answers), encoding="utf-8")
+            (new / USAGE).write_text(_usage(_ids(new / SOLUTION, competition), answers), encoding="utf-8")
         given = [
             path for path in public.rglob("*") if path.is_file() and path.relative_to(public).as_posix() not in WRITTEN
         ]
@@ -178,7 +190,16 @@ def export(home: Home, competition: Competition, answers: Answers, folder: Path)
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def _usage(answers: Answers) -> str:
+def _ids(solution: Path, competition: Competition) -> Sequence[Any]:
+    """The ids of the solution, in the order of the answers; arrays and images have others."""
+    if isinstance(competition.format, TableFormat):
+        return competition.format.ids
+    from tasks.solution import own_format, read_solution
+
+    return own_format(read_solution(solution, empty=True), whole=False)[0].ids
+
+
+def _usage(ids: Sequence[Any], answers: Answers) -> str:
     import csv
     import io
 
@@ -187,5 +208,5 @@ def _usage(answers: Answers) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("id", "Usage"))
     assert answers.usage is not None
-    writer.writerows((one, words[side]) for one, side in zip(answers.ids, answers.usage.tolist(), strict=True))
+    writer.writerows((one, words[side]) for one, side in zip(ids, answers.usage.tolist(), strict=True))
     return out.getvalue()

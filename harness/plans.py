@@ -18,6 +18,7 @@ from harness.competition import (
 from harness.extras import NO_EXTRAS, Extras, checked_title, named_as, read_bars, read_sheet
 from harness.folders import Own
 from harness.home import Home, check_free, local
+from harness.other_formats import read_other
 from tasks.base import Bar, Edition, Judge, Made, Rules, UserError
 from tasks.formats import Format, TableFormat
 from tasks.homeworks import canonical, find_task, packages_of, unknown
@@ -145,6 +146,7 @@ def plan_own(
         raise UserError(f"--public must be the folder of files for students; {public} is not a folder.")
     split = SplitColumns(extras.group, extras.strata, extras.by_time, public_share, extras.usage)
     metric_file, options, given, signature = None, {}, None, None
+    form: Format
     if metric.endswith(".py"):
         if higher_is_better is None:
             raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
@@ -158,7 +160,12 @@ def plan_own(
         form, answers = own_format(found, whole=False, most_rows=most)
         if most > 1 and extras.sample is None:
             raise UserError("--rows-per-id needs a sample submission that shows students the rows: add --sample FILE.")
-        if extras.sample is not None:
+        if extras.sample is not None and extras.sample.suffix != ".csv":
+            if most > 1:
+                raise UserError("--rows-per-id is for tables; leave it out.")
+            form, parts, given = read_other(extras.sample, form, answers)
+            metric_file = replace(metric_file, sample=tuple(parts.items()))
+        elif extras.sample is not None:
             form, cells = read_sample(extras.sample, solution, form)
             metric_file = replace(metric_file, sample=tuple(cells.items()))
             given = table_of(form, cells)
@@ -214,12 +221,14 @@ def plan_own(
     )
 
 
-def own_sheet(title: str, form: TableFormat, metric: Metric, signature: str | None = None) -> str:
+def own_sheet(title: str, form: Format, metric: Metric, signature: str | None = None) -> str:
     """The page of an own competition for which none was given."""
-    rows = "one row" if form.most_rows == 1 else f"at most {form.most_rows:,} rows"
+    asked = f"a file like `sample_submission{form.suffix}`, with the same names and shapes"
+    if isinstance(form, TableFormat):
+        rows = "one row" if form.most_rows == 1 else f"at most {form.most_rows:,} rows"
+        asked = f"a CSV with the header `{','.join(form.header)}` and {rows} for each id of `sample_submission.csv`"
     return (
-        f"# {title}\n\nHand in a CSV with the header `{','.join(form.header)}` and {rows} for each id of"
-        f" `sample_submission.csv`.\nIt is scored by {metric.label}, where"
+        f"# {title}\n\nHand in {asked}.\nIt is scored by {metric.label}, where"
         f" {'higher' if metric.higher_is_better else 'lower'} is better.\n"
         + (f"It is computed by sacrebleu: `{signature}`.\n" if signature else "")
     )

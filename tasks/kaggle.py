@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from tasks.apart import FORKS, MOST_ANSWER, Died, Limits, apart, confine
 from tasks.base import PRIVATE, PUBLIC, Answers, Columns, Problem, SubmissionError, UserError
-from tasks.formats import TableFormat
+from tasks.formats import Format, LinesFormat, TableFormat
 from tasks.metric_code import modules_beside
 from tasks.metric_run import Code, Unfit, compiled
 from tasks.metrics import Metric, mean_interval, no_interval, weighted_mean
 from tasks.repeats import cells_in
 from tasks.samples import sample_rows
-from tasks.solution import read_csv, solution_cells
+from tasks.solution import own_format, read_csv, read_solution, solution_cells
 
 FAILED = "the metric could not score this file; it is kept, and the instructor can find out why."
 CODES: dict[str, str] = {
@@ -48,13 +48,15 @@ class Frames:
     """Both sides as pandas frames in the solution's order of ids.
 
     `order` gives each id's place in the order of the answers; `public` says which ids are public (None: unknown). Where
-    an id may have several rows, `of_solution` and `of_submission` number the id of each row of a frame.
+    an id may have several rows, `of_solution` and `of_submission` number the id of each row of a frame. A submission of
+    arrays or images is no frame but arrays by name, with an element of the first axis for each id.
     """
 
     solution: Any
     submission: Any
     order: NDArray[Any]
     public: NDArray[Any] | None
+    id: str = "id"
     of_solution: NDArray[Any] | None = None
     of_submission: NDArray[Any] | None = None
 
@@ -63,6 +65,9 @@ class Frames:
 
     def taken(self, which: NDArray[Any]) -> tuple[Any, Any]:
         """Both frames of the ids of these numbers, which may be there several times."""
+        if isinstance(self.submission, dict):
+            frame = self.solution.iloc[which].reset_index(drop=True).copy()
+            return frame, {name: values[which] for name, values in self.submission.items()}
         sides = ((self.solution, self.of_solution), (self.submission, self.of_submission))
         one, other = (frame.iloc[_rows_of(which, ids)].reset_index(drop=True).copy() for frame, ids in sides)
         return one, other
@@ -86,7 +91,7 @@ class ScoreFile:
     higher_is_better: bool
     path: Path
     source: bytes
-    form: TableFormat | None = None
+    form: Format | None = None
     usage: NDArray[Any] | None = None
     solution: Path | None = None
     limits: Limits = field(default_factory=Limits)
@@ -162,12 +167,16 @@ class ScoreFile:
         """
         pd: Any = importlib.import_module("pandas")
         n = len(next(iter(answers.values())))
-        ids: Sequence[Any] = range(n) if self.form is None else self.form.ids
+        form = self.form
+        if form is not None and not isinstance(form, TableFormat):
+            assert self.solution is not None
+            form, _ = own_format(read_solution(self.solution, empty=True), whole=False)
+        ids: Sequence[Any] = range(n) if form is None else form.ids
         assert len(ids) == n, "the answers are the format's rows"
         assert self.usage is None or len(self.usage) == n, "the usage is the answers' own"
-        header = ("id", *answers) if self.form is None else self.form.header
+        header = ("id", *answers) if form is None else form.header
         order = np.arange(n)
-        several = self.form is not None and self.form.most_rows > 1
+        several = form is not None and form.most_rows > 1
         of_solution = of_submission = None
         if self.solution is None:
             solution = pd.read_csv(io.StringIO(_as_csv(header, ids, answers, order)))
@@ -180,6 +189,12 @@ class ScoreFile:
             of_solution = np.array([number[text] for text in texts]) if several else None
             solution = pd.read_csv(self.solution).rename(columns=str.strip)
             solution = solution.drop(columns=[name for name in solution.columns if name.lower() == "usage"])
+        public = None if self.usage is None else self.usage[order] == PUBLIC
+        if isinstance(self.form, LinesFormat):
+            submission = solution[[header[0]]].assign(**{self.form.column: predictions[self.form.column][order]})
+            return Frames(solution, submission, order, public, header[0])
+        if form is not self.form:
+            return Frames(solution, {name: each[order] for name, each in predictions.items()}, order, public, header[0])
         submission = pd.read_csv(io.StringIO(_as_csv(header, ids, predictions, order, several)))
         rows = [n, n]
         if several:
@@ -188,8 +203,7 @@ class ScoreFile:
             rows = [n if of_solution is None else len(of_solution), len(of_submission)]
         if [len(solution), len(submission)] != rows:
             raise UserError(FAILED, code="E_METRIC", exit_code=10) from Unfit("pandas reads a different number of rows")
-        public = None if self.usage is None else self.usage[order] == PUBLIC
-        return Frames(solution, submission, order, public, of_solution, of_submission)
+        return Frames(solution, submission, order, public, header[0], of_solution, of_submission)
 
     def value(self, rows: Frames, weight: NDArray[Any] | None = None) -> Any:
         """The score of the rows, repeated by weight; weights (b, n) give (b,) values.
@@ -215,7 +229,7 @@ class ScoreFile:
             if FORKS:
                 confine(reading=True)
             solution, submission = rows.taken(which)
-            return self.code.call(solution, submission, self.seed, per_row)
+            return self.code.call(solution, submission, rows.id, self.seed, per_row)
 
         try:
             most = MOST_ANSWER + 16 * (per_row or 0)
@@ -268,7 +282,7 @@ def score_file(
     *,
     higher_is_better: bool,
     name: str,
-    form: TableFormat | None = None,
+    form: Format | None = None,
     usage: NDArray[Any] | None = None,
     solution: Path | None = None,
     modules: Mapping[str, bytes] | None = None,
@@ -354,8 +368,10 @@ def try_out(file: ScoreFile, answers: Answers) -> Tried:
     assert file.solution is not None
     assert answers.usage is not None
     found: list[tuple[float, float]] = []
-    sample = ("the sample submission", dict(file.sample) or sample_rows(file.form))
-    tried = [("the solution itself", own), sample] if (own := solution_cells(file.solution, file.form)) else [sample]
+    table = file.form if isinstance(file.form, TableFormat) else None
+    sample = ("the sample submission", dict(file.sample) if table is None or file.sample else sample_rows(table))
+    own = None if table is None else solution_cells(file.solution, table)
+    tried = [("the solution itself", own), sample] if own else [sample]
     if own and file.per_row:
         tried.append(("a file that is half of each", _mixed(own, sample[1])))
     for what, columns in tried:

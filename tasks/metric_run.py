@@ -40,14 +40,14 @@ class Code:
     modules: tuple[tuple[str, bytes], ...] = ()
     arguments: tuple[tuple[str, Any], ...] = ()
 
-    def call(self, solution: Any, submission: Any, seed: int, rows: int | None = None) -> dict[str, Any]:
-        """The result of `score` for two frames, or of `rows` for so many rows.
+    def call(self, solution: Any, submission: Any, id: str, seed: int, rows: int | None = None) -> dict[str, Any]:
+        """The result of `score` for both sides, or of `rows` for so many rows; `id` names the column of the ids.
 
         "score" is a number; "rows" are doubles in base64, and "hits" says whether all are truth values; "refused" is a
         text for the participant, "failed" one for the instructor. The generators of `random` and `numpy.random` begin
         at `seed`.
         """
-        given = {"solution": solution, "submission": submission, "row_id_column_name": str(submission.columns[0])}
+        given = {"solution": solution, "submission": submission, "row_id_column_name": id}
         random.seed(seed)
         np.random.seed(seed)
         silent = io.StringIO()  # what a metric prints may hold answers

@@ -75,6 +75,7 @@ LATER = {
     "harness/cli/causes.py": {"tasks.hw09_explainable.judge"},
     "harness/cli/main.py": {"tasks.plugins"},  # `--help` passes here
     "harness/cli/training.py": {"baselines.common"},
+    "harness/folders.py": {"tasks.solution"},
     "harness/grading/grader.py": {"tasks.kaggle"},
     "harness/grading/recount.py": {"tasks.texts"},
     "harness/grading/scoring.py": {"tasks.kaggle"},

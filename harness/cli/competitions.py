@@ -140,7 +140,7 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
               help="A bar: NAME=PUBLIC[/PRIVATE][:POINTS[/PRIVATE POINTS]].")  # fmt: skip
 @click.option("--metric-name", metavar="TEXT", help="What students see the metric called.")
 @click.option("--sample", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-              help="The sample submission, where its columns are not the solution's; for a metric file.")  # fmt: skip
+              help="The sample submission, for a metric file: other columns, or .txt, .safetensors, .tgz.")  # fmt: skip
 @click.option("--rows-per-id", type=click.IntRange(1, MOST_ROWS), default=1, metavar="N",
               help="With --sample: an id may have up to N rows, or none, as boxes of an image have.")  # fmt: skip
 @click.option("--public", type=click.Path(), metavar="DIR", help="The files for students.")
