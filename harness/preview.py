@@ -14,7 +14,7 @@ from harness.competition import read_competition
 from harness.home import Home
 from harness.plans import Plan
 from harness.shown import shown
-from leaderboard import competitions, results
+from leaderboard import competitions, records, results
 from submissions.store import fetch
 from tasks.base import Grade, SubmissionError, UserError
 
@@ -47,8 +47,12 @@ def preview(home: Home, plan: Plan, graded: Graded) -> list[Moved]:
     with home.database() as database:
         old = competitions.current(database, plan.name)
         rows = [] if old is None else list(results.grade_rows(database, old.key))
+        entries = [] if old is None else records.submissions(database, old.key)
+        counting = {one.id for one in entries if one.rejected is None and not one.practice}
     assert old is not None, "there is a board"
-    rows = [row for row in rows if (row.data_version, row.metric_version) == old.versions]
+    rows = [
+        row for row in rows if (row.data_version, row.metric_version) == old.versions and row.submission in counting
+    ]
     best: dict[str, results.GradeRow] = {}
     for row in rows:
         known = best.get(row.participant)
