@@ -169,7 +169,9 @@ def export(home: Home, competition: Competition, answers: Answers, folder: Path)
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     try:
-        shutil.copytree(hidden / KEPT, new)
+        new.mkdir(mode=0o700)  # it holds the answers
+        shutil.copytree(hidden / KEPT, new, dirs_exist_ok=True)
+        new.chmod(0o700)
         if (hidden / METRIC).exists():
             shutil.copyfile(hidden / METRIC, new / METRIC)
         for path in hidden.glob("module-*.py"):

@@ -124,6 +124,7 @@ def test_an_export_is_made_from_options_too_and_nothing_of_it_is_public(tmp_path
         'title = "own"\nmetric = "rmse"\nbars = ["simple=9:2"]\npublic_share = 0.5\ngroup = "town"\n'
     )
     assert not [path for path in (home / "public").rglob("*") if "source" in path.parts or path.name == "usage.csv"]
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
     again = call(home, "export", "own", str(tmp_path / "out"))
     assert (again.exit_code, "exists" in again.stderr) == (2, True)
     shutil.rmtree(home / "secret" / "own" / "1" / "source")
