@@ -437,11 +437,11 @@ CHARACTER_F1 = Metric("character_f1_score", "character F1", True, 1.0, 0.0, 5, a
 
 _LARGE = "misses more often than 1 in 20 times where a few errors are very large"
 NOTES: dict[str, tuple[int, str]] = {
-    "root_mean_squared_error": (1000, _LARGE),
-    "mean_squared_error": (1000, _LARGE),
+    "root_mean_squared_error": (1000, _LARGE), "mean_squared_error": (1000, _LARGE), "r2_score": (500, _LARGE),
+    "mean_columnwise_root_mean_squared_error": (1000, _LARGE), "pearson_correlation_score": (500, _LARGE),
     "roc_auc_score": (500, "misses more often than 1 in 20 times where one class has few rows"),
     "mean_return_score": (200, "misses more often than 1 in 20 times where crashes are rare"),
-}
+}  # fmt: skip
 """The number of rows below which the 95 % interval of a metric is known to fall short, and how."""
 
 METRICS: dict[str, Metric] = {

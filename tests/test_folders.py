@@ -220,8 +220,10 @@ def test_a_folder_that_does_not_fit_is_refused(tmp_path: Path, toml: str, said: 
 
 def test_links_and_other_options_beside_the_folder_are_refused(tmp_path: Path) -> None:
     folder = plain(tmp_path / "folder", 'group = "town"\n')
-    refused = call(tmp_path / "home", "new", "own", "--from", str(folder), "--title", "x", "--bar", "a=1")
-    assert "leave out --bar, --title" in " ".join(refused.stderr.split())
+    refused = call(
+        tmp_path / "home", "new", "own", "--from", str(folder), "--title", "x", "--bar", "a=1", "--public-share", "0.4"
+    )
+    assert "leave out --bar, --title, --public-share" in " ".join(refused.stderr.split())
     (folder / "public").mkdir()
     (folder / "public" / "train.csv").symlink_to("/etc/hostname")
     refused = call(tmp_path / "home", "new", "own", "--from", str(folder))

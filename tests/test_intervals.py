@@ -31,6 +31,7 @@ from tasks.metrics import (
     percentile_interval,
     resample_counts,
 )
+from tasks.named import NAMED
 from tests.test_metrics import CLOSE, ERRORS, EVERY, cases, few, length
 
 
@@ -184,6 +185,8 @@ def test_a_note_names_the_metrics_whose_intervals_fall_short_of_few_rows() -> No
         assert "With 50 rows, the interval " in (interval_note(metric.name, 50) or "")
         assert interval_note(metric.name, 5000) is None
     assert all(interval_note(metric.name, 50) is None for metric in (MAE, ACCURACY, BLEU))
+    for name in ("mcrmse", "r2", "pearson"):
+        assert "a few errors are very large" in (interval_note(NAMED[name].metric({}, 2).name, 50) or "")
 
 
 def test_resamples_draw_groups_whole_and_are_the_same_for_everybody() -> None:

@@ -193,7 +193,9 @@ def new(
         data = {"--solution": solution, "--metric": metric, "--metric-arg": metric_args, "--quiz": quiz,
                 "--deadline": deadline, "--quota": quota, "--sheet": sheet, "--bar": bars, "--metric-name": metric_name,
                 "--sample": sample, "--public": public, "--title": title, "--higher-is-better": higher_is_better,
-                "--group": group, "--strata": strata, "--by-time": by_time}  # fmt: skip
+                "--group": group, "--strata": strata, "--by-time": by_time,
+                "--rows-per-id": rows_per_id if rows_per_id > 1 else None,
+                "--public-share": public_share if public_share != 0.5 else None}  # fmt: skip
         if strange := [option for option, value in data.items() if value not in (None, ())]:
             raise UserError(f"--from takes all of it from the folder; leave out {', '.join(strange)}.")
         _from_folder(competition, Path(folder), new_data, reason, accept_leaks, name, yes)

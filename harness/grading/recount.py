@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from harness.answers import load_secret
 from harness.competition import Competition
 from harness.grading.decode import Decoder, received
+from harness.grading.scoring import read_predictions
 from harness.home import Home
 from submissions.store import fetch
-from tasks.apart import Died, Limits
-from tasks.base import PRIVATE, PUBLIC, SubmissionError
+from tasks.apart import FORKS, Died, Limits
+from tasks.base import PRIVATE, PUBLIC, Columns, SubmissionError
 from tasks.bleu import BLEU
 from tasks.homeworks import find_task
 
@@ -26,8 +27,8 @@ SAMPLE = 5
 def recount(home: Home, competition: Competition, rows: Sequence[GradeRow]) -> tuple[list[str], int]:
     """The grades of the sample that sacrebleu does not confirm, and how many were recounted.
 
-    `rows` are all grades of the competition's data. Files are read in a process without answers. Raises UserError where
-    the answers cannot be read.
+    `rows` are all grades of the competition's data. Files are read in a process without answers, where there are
+    forks. Raises UserError where the answers cannot be read.
     """
     task = find_task(competition.name)
     if task is None or task.edition(competition.edition).metrics[0] is not BLEU or not rows:
@@ -43,9 +44,7 @@ def recount(home: Home, competition: Competition, rows: Sequence[GradeRow]) -> t
         for row in sample:
             data = fetch(home.submissions, row.sha256)
             try:
-                whole = decoder.decode(data, competition.format, False, Limits())
-                assert whole is not None, "nothing stops it"
-                predictions = received(whole, competition.format, False)
+                predictions = _predictions(decoder, data, competition)
             except (Died, SubmissionError):
                 problems.append(f"submission {row.submission}: its file cannot be read, but has a grade")
                 continue
@@ -55,3 +54,12 @@ def recount(home: Home, competition: Competition, rows: Sequence[GradeRow]) -> t
     finally:
         decoder.close()
     return problems, len(sample)
+
+
+def _predictions(decoder: Decoder, data: bytes, competition: Competition) -> Columns:
+    """The lines of a file. Raises Died and SubmissionError."""
+    if not FORKS:
+        return read_predictions(data, competition.format, False)
+    whole = decoder.decode(data, competition.format, False, Limits())
+    assert whole is not None, "nothing stops it"
+    return received(whole, competition.format, False)
