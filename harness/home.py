@@ -41,6 +41,7 @@ CONFIG = """\
 # course = "Machine Learning"       # the name on boards and receipts
 # zone = "Asia/Taipei"              # time zone for times shown; without a class: this machine's
 # database = "postgresql://user:password@host/lhy_grade"   # default: leaderboard.db in this folder
+# anonymous = true                  # boards show other people without their names
 # name = "ada"                      # who submits when --as is not given
 
 # [hw01]                            # rules of one homework, which override its edition's until the first change with
@@ -88,7 +89,7 @@ CHANGEABLE = ("quota", "quota_zone", "deadline", "deadline_zone", "selections", 
 """The rules that can be changed while a competition runs. From the first change on, they are in the database."""
 
 TEXTS = ("course", "zone", "database", "name")
-TAKEN = (*TEXTS, "total", "server")
+TAKEN = (*TEXTS, "anonymous", "total", "server")
 """The keys and sections of config.toml that no competition can be called: its rules would be in the same place."""
 
 

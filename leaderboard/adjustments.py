@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from leaderboard import events
+from leaderboard.bodies import extension_body, part_body
 from leaderboard.competitions import name_of
 from leaderboard.database import Database
-from leaderboard.events import extension_body, part_body
 from leaderboard.receipts import microseconds
 from leaderboard.roster import (
     checked_reason,

@@ -12,9 +12,9 @@ from itertools import count
 from leaderboard import events
 from leaderboard.access_tokens import revoke_numbers, tokens
 from leaderboard.adjustments import changed_meanwhile, extensions
+from leaderboard.bodies import person_digest, team_digest
 from leaderboard.competitions import name_of
 from leaderboard.database import Database
-from leaderboard.events import person_digest, team_digest
 from leaderboard.receipts import microseconds
 from leaderboard.roster import (
     MAX_LENGTH,

@@ -14,8 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from leaderboard.bodies import (
+    announcement_body,
+    extension_body,
+    part_body,
+    person_digest,
+    team_digest,
+    time_text,
+    verification_body,
+)
 from leaderboard.database import Database
-from leaderboard.receipts import canonical, instant, microseconds, rfc3339
+from leaderboard.receipts import canonical, microseconds
 from leaderboard.receipts import verify as verify_receipt
 from leaderboard.rows import Row, made
 from tasks.errors import UserError
@@ -79,38 +88,6 @@ def events(db: Database) -> Iterator[Event]:
 def count(db: Database) -> int:
     """The number of events according to the head of the log."""
     return int(db.value("SELECT seq FROM chain_head WHERE id = 1") or 0)
-
-
-def person_digest(key: str, name: str, email: str, role: str, team: str | None) -> str:
-    """A person in an event: a hash, so that the log reveals no name or address."""
-    return hashlib.sha256(canonical([key, name, email, role, team]).encode()).hexdigest()
-
-
-def team_digest(handle: str, name: str) -> str:
-    """A team's name in an event, as a hash."""
-    return hashlib.sha256(canonical([handle, name]).encode()).hexdigest()
-
-
-def extension_body(row: Row) -> dict[str, Any]:
-    """The event body of a row of `extensions`."""
-    until = row["until"]
-    return {
-        "extension": row["id"],
-        **{name: row[name] for name in ("competition", "who_kind", "who", "slots", "day", "reason")},
-        "until": None if until is None else _time(until),
-    }
-
-
-def part_body(row: Row) -> dict[str, Any]:
-    """The event body of a row of `parts`."""
-    names = ("competition", "person_key", "part", "points", "reason")
-    return {"entry": row["id"], **{name: row[name] for name in names}}
-
-
-def verification_body(row: Row) -> dict[str, Any]:
-    """The event body of a row of `verifications`."""
-    names = ("model", "size", "parameters", "equal_rows", "all_rows")
-    return {"verification": row["id"], "submission": row["submission_id"], **{name: row[name] for name in names}}
 
 
 def verify(db: Database, public_key: str | None = None) -> list[Finding]:
@@ -194,6 +171,8 @@ class _Told:
         self.revoked: set[int] = set()
         self.extended: dict[int, tuple[int, dict[str, Any], str]] = {}
         self.points: dict[int, tuple[int, dict[str, Any], str]] = {}
+        self.announced: dict[int, tuple[int, dict[str, Any], str]] = {}
+        self.ended: set[int] = set()
         self.verified: dict[int, tuple[int, dict[str, Any], str]] = {}
         self.teams: dict[str, tuple[int, str]] = {}
         self.members: dict[tuple[str, str], tuple[int, str]] = {}
@@ -247,6 +226,10 @@ class _Told:
                     self.rules[body["competition"].rpartition("/")[0]] = seq, body["rules"]
                 case "bars set":
                     self.bars[body["competition"]] = seq
+                case "announced":
+                    self.announced[body["announcement"]] = seq, body, actor
+                case "announcement ended":
+                    self.ended.add(body["announcement"])
                 case "model verified":
                     self.verified[body["verification"]] = seq, body, actor
         except (ValueError, TypeError, KeyError):
@@ -265,7 +248,7 @@ def _check_submissions(
         "JOIN participants p ON p.id = s.participant_id WHERE s.id > :last ORDER BY s.id LIMIT :page",
     ):
         number, code, seq, receipt = (row["submission"], *map(row.pop, ("rejected_code", "event_seq", "receipt")))
-        row |= {"accepted_at": _time(row["accepted_at"]), "practice": bool(row["practice"])}
+        row |= {"accepted_at": time_text(row["accepted_at"]), "practice": bool(row["practice"])}
         said_seq, said = accepted.pop(number, (None, {}))
         if said_seq is None or said_seq != seq:
             findings.append(Finding(seq, f"submission {number} has no event that accepted it"))
@@ -282,13 +265,6 @@ def _check_submissions(
         _check_receipt(number, row, seq, hashes.get(seq), receipt, public_key, findings)
     for number, (seq, _) in [*accepted.items(), *rejected.items()]:
         findings.append(Finding(seq, f"submission {number} of event {seq} is missing"))
-
-
-def _time(at: Any) -> str:
-    try:
-        return rfc3339(instant(at))
-    except (OverflowError, TypeError):  # no instant at all
-        return repr(at)
 
 
 def _check_receipt(
@@ -379,7 +355,7 @@ def _check_people(db: Database, told: _Told, findings: list[Finding]) -> None:
     ):
         number, key = row["id"], row["key"]
         seq, *issued = tokens.pop(number, (None,))
-        if issued != [key, row["hash"], row["scope"], row["label"], _time(row["expires_at"])]:
+        if issued != [key, row["hash"], row["scope"], row["label"], time_text(row["expires_at"])]:
             findings.append(Finding(seq, f"token {number} of {key} is not what the log says"))
         if (row["revoked_at"] is not None) != (number in told.revoked):
             is_it = "not revoked" if row["revoked_at"] is None else "revoked"
@@ -436,6 +412,8 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
          "SELECT id, competition, who_kind, who, until, slots, day, reason, actor, at, event_seq FROM extensions"),
         ("entry of points", told.points, part_body,
          "SELECT id, competition, person_key, part, points, reason, actor, at, event_seq FROM parts"),
+        ("announcement", told.announced, announcement_body,
+         "SELECT id, text, actor, at, event_seq FROM announcements"),
         ("verification", told.verified, verification_body,
          "SELECT id, submission_id, model, size, parameters, equal_rows, all_rows, actor, at, event_seq "
          "FROM verifications"),
@@ -448,6 +426,8 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
                 findings.append(Finding(seq or row["event_seq"], f"{what} {row['id']} is not what the log says"))
         for number, (seq, *_) in left.items():
             findings.append(Finding(seq, f"{what} {number} of event {seq} is missing"))
+    for number in told.ended ^ set(db.column("SELECT id FROM announcements WHERE ended_at IS NOT NULL")):
+        findings.append(Finding(None, f"announcement {number}: its end is not what the log says"))
 
 
 def _check_rules(db: Database, told: _Told, findings: list[Finding]) -> None:

@@ -385,6 +385,18 @@ DRAFTS = Table(
 )
 """The saved answers of a participant to a quiz, not handed in: JSON by question. `revision` counts changes."""
 
+ANNOUNCEMENTS = Table(
+    "announcements",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", WHOLE, nullable=False),
+    Column("ended_at", WHOLE),
+    Column("event_seq", WHOLE, nullable=False, unique=True),
+)
+"""What staff tell the whole course, as plain text, until it ends. The log has the text's SHA-256."""
+
 LEASES = Table(
     "leases",
     METADATA,

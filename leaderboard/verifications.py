@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from leaderboard import events, records
+from leaderboard.bodies import verification_body
 from leaderboard.database import Database
 from leaderboard.receipts import microseconds
 from leaderboard.rows import made
@@ -46,7 +47,7 @@ def verify(db: Database, found: Verification, keep: Callable[[], object] = lambd
             "id": db.next_id("verifications"), "submission_id": entry.id, "model": found.model, "size": found.size,
             "parameters": found.parameters, "equal_rows": found.equal_rows, "all_rows": found.all_rows,
         }  # fmt: skip
-        event = events.append(db, "model verified", found.actor, events.verification_body(row), found.at)
+        event = events.append(db, "model verified", found.actor, verification_body(row), found.at)
         db.execute(
             "INSERT INTO verifications (id, submission_id, model, size, parameters, equal_rows, all_rows, actor, at, "
             "event_seq) VALUES (:id, :submission_id, :model, :size, :parameters, :equal_rows, :all_rows, :actor, :at, "

@@ -154,6 +154,11 @@ def fetch(root: Path, sha256: str) -> bytes:
     return data
 
 
+def path_of(root: Path, sha256: str) -> Path:
+    """Where the bytes with that SHA-256 lie, or would."""
+    return _path(root, sha256)
+
+
 def has(root: Path, sha256: str) -> bool:
     """Whether there is a file for that SHA-256, intact or not."""
     return _path(root, sha256).exists()

@@ -209,6 +209,7 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "GET /submissions?everyone=1": (LOGIN, NO, NO, OK, OK),
     "GET /submissions/1": (LOGIN, GONE, GONE, OK, OK),
     "GET /submissions/1/receipt": (LOGIN, GONE, GONE, OK, OK),
+    "GET /submissions/1/file": (LOGIN, GONE, GONE, OK, OK),
     "GET /submissions/99": (LOGIN, GONE, GONE, GONE, GONE),
     "GET /submissions/..%2f1": (GONE, GONE, GONE, GONE, GONE),
     "GET /submissions/0": (GONE, GONE, GONE, GONE, GONE),
@@ -246,6 +247,9 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "POST /roster/people": (LOGIN, NO, NO, NO, OK),
     "PATCH /roster/people/nobody": (LOGIN, NO, NO, NO, GONE),
     "POST /roster/invitations": (LOGIN, NO, NO, NO, OK),
+    "GET /announcements": (LOGIN, OK, OK, OK, OK),
+    "POST /announcements": (LOGIN, NO, NO, OK, OK),
+    "DELETE /announcements/99": (LOGIN, NO, NO, GONE, GONE),
     "GET /roster/tokens": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw1/selection": (LOGIN, OK, OK, OK, OK),
     "GET /homeworks/hw16": (GONE, GONE, GONE, GONE, GONE),
@@ -272,6 +276,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "nobody": {"disabled": True, "reason": "a test"},
     "invitations": {"people": ["x01"], "reason": "a test"},
     "disqualification": {"reason": "a test"},
+    "announcements": {"text": "a test"},
     "rules": {"changes": {"rejections": "900"}, "reason": "a test"},
 }
 """What is sent to the endpoints that take JSON, by the end of their path."""

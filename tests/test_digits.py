@@ -207,6 +207,7 @@ WALKED: dict[str, list[list[str]]] = {
     "doctor": [["doctor"]],
 }
 OF_STAFF = {
+    "announce",
     "calibrate",
     "causes",
     "demo",

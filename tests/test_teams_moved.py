@@ -15,6 +15,7 @@ from harness.grading import audit
 from harness.home import open_home
 from leaderboard import enrolment, events, receipts, roster
 from leaderboard.acceptance import Upload
+from leaderboard.bodies import person_digest
 from leaderboard.database import Database
 from leaderboard.roster import Entry
 from tasks.base import UserError
@@ -185,7 +186,7 @@ def test_a_database_from_before_teams_had_ids_keeps_every_owner_and_verifies(
         with open_database(database_url) as db, db.transaction():
             db.execute(OLD)
             digests = {
-                row["key"]: events.person_digest(row["key"], row["name"], "", "student", row["team"])
+                row["key"]: person_digest(row["key"], row["name"], "", "student", row["team"])
                 for row in db.fetch("SELECT key, name, team FROM people")
             }
             events.append(db, "roster imported", "prof", {"reason": "start", "people": digests}, NOW)

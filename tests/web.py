@@ -86,8 +86,12 @@ TABLE = {
     "/homeworks/hw1/submissions": (SEE, OK, OK, OK, OK),
     "/homeworks/hw1/everyone": (SEE, NO, NO, OK, OK),
     "/points": (SEE, OK, OK, OK, OK),
+    "/tokens": (SEE, OK, OK, OK, OK),
+    "/client": (OK, OK, OK, OK, OK),
     "/gradebook": (SEE, NO, NO, OK, OK),
     "/gradebook?hw=hw1": (SEE, NO, NO, OK, OK),
+    "/gradebook/canvas": (SEE, NO, NO, OK, OK),
+    "/gradebook/moodle.csv": (SEE, NO, NO, OK, OK),
     "/gradebook.csv": (SEE, NO, NO, OK, OK),
     "/log": (SEE, NO, NO, OK, OK),
     "/log?hw=hw1&by=b01&before=9": (SEE, NO, NO, OK, OK),
@@ -218,12 +222,12 @@ class Reader(HTMLParser):
 PAGES = (
     "/", "/login", "/homeworks/hw01", "/homeworks/hw01/board", "/homeworks/hw01/board?sort=last",
     "/homeworks/hw01/board?private=true", "/homeworks/hw01/submit", "/homeworks/hw01/submissions", "/submissions/1",
-    "/submissions/4", "/submissions/5", "/nothing",
+    "/submissions/4", "/submissions/5", "/nothing", "/tokens", "/client", "/points",
 )  # fmt: skip
 STAFF = (
     "/homeworks/hw01/everyone", "/gradebook", "/gradebook?hw=hw01", "/homeworks/hw01/board", "/log", "/log?since=March",
     "/homeworks/hw01/extensions", "/homeworks/hw01/parts", "/roster/tokens", "/homeworks/hw01/staff",
-    "/homeworks/hw01/missing", "/homeworks/hw01/rules", "/roster",
+    "/homeworks/hw01/missing", "/homeworks/hw01/rules", "/roster", "/gradebook/canvas",
     "/roster/import", "/roster/invite", "/roster/people/b01/stand", "/roster/people/b01",
     "/roster/people/tom", "/submissions/1/disqualify",
 )  # fmt: skip

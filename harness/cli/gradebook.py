@@ -15,6 +15,7 @@ from harness.cli.output import Field, emit, emit_json, say
 from harness.course.desk import How, PartEntry
 from harness.course.entering import read_points
 from harness.course.entries import to_json
+from harness.course.exports import fill_canvas, moodle_table
 from harness.course.gradebook import gradebook_table
 from harness.course.types import Gradebook, GradebookScore
 from harness.sheets import write_rows
@@ -53,14 +54,36 @@ def enter(
 @click.command()
 @click.argument("homework", metavar="[HW]", required=False)
 @click.option("--unrevealed", is_flag=True, help="Include private points before the reveal; this is logged.")
+@click.option("--canvas", metavar="FILE", type=click.Path(path_type=Path),
+              help="Fill this export of Canvas and print it, to be imported there.")  # fmt: skip
+@click.option("--partial", is_flag=True, help="With --canvas: the export has a part of the students, as of a section.")
+@click.option("--moodle", is_flag=True, help="Print the CSV that Moodle imports grades from.")
 @common.VERSION
 @ACTOR
 @common.FORMAT
 @common.command
-def gradebook(homework: str | None, unrevealed: bool, version: int | None, name: str | None, format: Any) -> None:
+def gradebook(
+    homework: str | None,
+    unrevealed: bool,
+    canvas: Path | None,
+    partial: bool,
+    moodle: bool,
+    version: int | None,
+    name: str | None,
+    format: Any,
+) -> None:
     """Show each student's points, by bars and by hand."""
+    if (canvas is not None and moodle) or (partial and canvas is None):
+        raise UserError("choose --canvas FILE, which may have --partial, or --moodle.")
     book = common.source(name).gradebook(homework, unrevealed, version)
-    if format == "json":
+    if canvas is not None:
+        filled = fill_canvas(book, read_file(canvas), canvas.name, partial)
+        click.echo(filled.text, nl=False)
+        for line in filled.lines:
+            say(inert(line))
+    elif moodle:
+        click.echo(write_rows(*moodle_table(book)), nl=False)
+    elif format == "json":
         emit_json(to_json(book))
     elif format == "csv":
         click.echo(write_rows(*gradebook_table(book, homework is not None)), nl=False)

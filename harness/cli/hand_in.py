@@ -183,10 +183,15 @@ def waiting() -> Iterator[Tell]:
 
 @click.command()
 @click.argument("id", metavar="ID", type=int)
+@click.option("--save", "path", metavar="FILE", type=click.Path(path_type=Path), help="Write its file here instead.")
 @common.FORMAT
 @common.command
-def status(id: int, format: Any) -> None:
+def status(id: int, path: Path | None, format: Any) -> None:
     """Show a submission's score, queue position or problems."""
+    if path is not None:
+        common.source(named=False).save(id, path)
+        say(f"The file of submission {id} is in {path}.")
+        return
     seen = common.source(named=False).submission(id)
     if format == "json":
         emit_json(to_json(seen))

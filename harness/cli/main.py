@@ -15,6 +15,7 @@ import click
 from harness.cli import common
 
 ELSEWHERE = {
+    "announce": ("announce", "Tell the whole course something, or read what was told."),
     "audit": ("operate", "Show the log, and verify the integrity of all records."),
     "calibrate": ("training", "For instructors: what each level scores on your data."),
     "causes": ("causes", "After the reveal, write a page with the causes of HW9."),

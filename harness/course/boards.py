@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -135,9 +137,10 @@ def _board_row(
     scores = [cut.recorded(score) for score in details.get("scores", [])]
     own = viewer.role != "nobody" and row.participant == acts
     public_rank = None if public_ranks is None else public_ranks.get(row.participant)
+    hidden = _anonymous(home) and row.kind == "person" and not own and not viewer.staff and viewer.role != "nobody"
     return BoardRow(
         rank=row.rank,
-        name=shown_name(viewer, row.participant, row.kind, names),
+        name=alias(home, row.participant) if hidden else shown_name(viewer, row.participant, row.kind, names),
         kind=row.kind,
         score=cut.score(row.score),
         interval=scores[0]["interval"] if scores else None,
@@ -159,6 +162,20 @@ def shown_name(viewer: Viewer, participant: str, kind: str, names: dict[str, str
     if kind != "person":
         return participant
     return "a participant" if viewer.role == "nobody" else names.get(participant, participant)
+
+
+def _anonymous(home: Home) -> bool:
+    """Whether the course wants boards without names. Raises UserError for anything but true and false."""
+    wanted = home.settings.get("anonymous", False)
+    if type(wanted) is not bool:
+        raise UserError(f"config.toml: anonymous must be true or false, got {wanted!r}.")
+    return wanted
+
+
+def alias(home: Home, participant: str) -> str:
+    """The name that others see where a course wants no names: the same on every board, and no hash of the real one."""
+    digest = hmac.new(home.derived("sessions"), f"alias\0{participant}".encode(), hashlib.sha256).hexdigest()
+    return f"participant {digest[:8]}"
 
 
 def _ranked(

@@ -18,6 +18,7 @@ from harness.competition import (
     read_competition,
     recover,
 )
+from harness.course.download import save_new
 from harness.course.entries import Selection, Signed, Submission, Submissions, Submitted, Tell
 from harness.course.held import refuse_stale
 from harness.course.types import Board, Files, Gradebook, Homework, Homeworks, Points, Quota
@@ -100,6 +101,11 @@ class LocalCourse:
         from harness.course import record
 
         return record.receipt(self.home, self.viewer, number)
+
+    def save(self, number: int, path: Path) -> None:
+        from harness.course import record
+
+        save_new(path, [record.file(self.home, self.viewer, number).path.read_bytes()])
 
     def points(self, hw: str | None) -> Points:
         from harness.course import points

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.course import classwork, entered, entering, people, persons
+from harness.course import announcing, classwork, entered, entering, people, persons
 from harness.course.access import Viewer
 from harness.course.desk import (
     Change,
@@ -26,6 +26,7 @@ from harness.course.desk import (
     PersonTokens,
     RulesInForce,
 )
+from harness.course.types import Announcements
 from harness.home import Home
 
 
@@ -84,3 +85,12 @@ class LocalDesk:
 
     def stand(self, key: str, disabled: bool, how: How) -> Change:
         return people.stand(self.home, self.viewer, key, disabled, how, self.clock())
+
+    def announcements(self) -> Announcements:
+        return announcing.read(self.home, self.viewer)
+
+    def announce(self, text: str) -> Announcements:
+        return announcing.announce(self.home, self.viewer, text, self.clock())
+
+    def end_announcement(self, number: int) -> None:
+        announcing.end(self.home, self.viewer, number, self.clock())

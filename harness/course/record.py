@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.clocks import opened as opened_at
@@ -19,6 +20,7 @@ from harness.course.access import (
     cut_of,
     find,
     marks_of,
+    not_found,
     own_submission,
     participant_of,
     require_login,
@@ -29,6 +31,7 @@ from harness.course.entries import Submission as SubmissionCard
 from harness.home import Home, local
 from harness.versions import all_versions, read_versions
 from leaderboard import queue, records, results, roster
+from submissions.store import path_of
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -225,3 +228,21 @@ def receipt(home: Home, viewer: Viewer, number: int) -> Signed:
         own_submission(home, viewer, database, number)
         fields: Signed = json.loads(records.receipt(database, number))
     return fields
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """The bytes of a submission: their file in the store, and the name that they were handed in with."""
+
+    path: Path
+    name: str
+
+
+def file(home: Home, viewer: Viewer, number: int) -> Bytes:
+    """The file of a submission, for its owner and staff. Raises UserError E_NOT_FOUND where it is not kept."""
+    with home.database() as database:
+        entry, _ = own_submission(home, viewer, database, number)
+    path = path_of(home.submissions, entry.sha256)
+    if not path.is_file():
+        raise not_found(f"The bytes of submission {number}, which was refused, are no longer kept")
+    return Bytes(path, entry.filename)

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from harness.competition import Competition, digest_of_files, read_competition
-from harness.course.download import address_of, cache_folder, fetch, find_download
+from harness.course.download import address_of, cache_folder, fetch, find_download, save_new
 from harness.course.entries import Accepted, Selection, Signed, Submission, Submissions, Submitted, Tell, to_json
 from harness.course.held import refuse_stale
 from harness.course.requests import check_message
@@ -43,6 +43,7 @@ from harness.course.transport import (
     is_untrusted,
     network_errors,
     own_version,
+    pieces,
     quoted,
     read_all,
     read_json,
@@ -157,6 +158,10 @@ class RemoteCourse:
 
     def receipt(self, number: int) -> Signed:
         return self.ask("GET", f"/submissions/{number}/receipt")
+
+    def save(self, number: int, path: Path) -> None:
+        with self.send("GET", f"/submissions/{number}/file") as response:
+            save_new(path, pieces(response, decode=False))
 
     def points(self, hw: str | None) -> Points:
         return self.read(Points, self.ask("GET", f"/homeworks/{quoted(hw)}/points" if hw else "/points"))

@@ -31,6 +31,7 @@ from harness.course.desk import (
 from harness.course.download import save_new
 from harness.course.remote import RemoteCourse
 from harness.course.transport import pieces, quoted
+from harness.course.types import Announcements
 from tasks.errors import UserError
 
 
@@ -106,6 +107,17 @@ class RemoteDesk:
         headers = {"Content-Type": "application/json"}
         answer = self.course.ask("POST", "/roster/invitations", body=body, headers=headers, pauses=())
         return self.course.read(Invitations, answer)
+
+    def announcements(self) -> Announcements:
+        return self.course.read(Announcements, self.course.ask("GET", "/announcements"))
+
+    def announce(self, text: str) -> Announcements:
+        body, headers = json.dumps({"text": text}).encode(), {"Content-Type": "application/json"}
+        answer = self.course.ask("POST", "/announcements", body=body, headers=headers, pauses=())
+        return self.course.read(Announcements, answer)
+
+    def end_announcement(self, number: int) -> None:
+        self.course.ask("DELETE", f"/announcements/{number}")
 
     def _change(self, method: str, where: str, asked: Mapping[str, Any], how: How) -> Change:
         """A preview, or a change; that is not tried again by itself, since it would be entered twice."""

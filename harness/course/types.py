@@ -409,6 +409,24 @@ class Done:
     schema: int = 1
 
 
+@dataclass(frozen=True)
+class AnnouncementRow:
+    """What staff tell the course, in plain lines; `by` is a name."""
+
+    id: int
+    text: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Announcements:
+    """The announcements that stand, the newest first."""
+
+    announcements: list[AnnouncementRow]
+    schema: int = 1
+
+
 class Course(Protocol):
     """What the commands ask a course: `LocalCourse` answers from a home folder, `RemoteCourse` asks a server."""
 
@@ -429,6 +447,7 @@ class Course(Protocol):
     ) -> Submissions: ...
     def submission(self, number: int) -> Submission: ...
     def receipt(self, number: int) -> Signed: ...
+    def save(self, number: int, path: Path) -> None: ...
     def points(self, hw: str | None) -> Points: ...
     def gradebook(self, hw: str | None, unrevealed: bool, version: int | None = ...) -> Gradebook: ...
     def quota(self, hw: str) -> Quota: ...

@@ -26,8 +26,9 @@ from starlette.requests import ClientDisconnect
 from harness.home import Home
 from harness.server import auth
 from harness.server.changes import add_changes
-from harness.server.endpoints import add_handing_in, add_reading, add_sessions, add_tokens, describe
+from harness.server.endpoints import add_handing_in, add_reading, describe
 from harness.server.refusals import answer_refusal, refusal
+from harness.server.sessions import add_sessions, add_tokens
 from harness.server.settings import Settings
 from harness.server.staff import add_staff
 from harness.server.state import BASE, GRACE_SECONDS, THREADS, App, Message, Receive, Send, Server, address_of

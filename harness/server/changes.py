@@ -12,9 +12,10 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Request
 from fastapi.responses import Response
 
-from harness.course import entering, people
+from harness.course import announcing, entering, people
 from harness.course.access import require_instructor
 from harness.course.desk import Change, Extending, How, Importing, Invitations, Inviting, PartEntry
+from harness.course.types import Announcements, Done
 from harness.server import mail
 from harness.server.auth import Login
 from harness.server.endpoints import HomeworkName, Number, Responses, answer, errors_of
@@ -41,8 +42,32 @@ def body_of(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any
 
 
 def add_changes(api: FastAPI) -> None:
+    _add_announcements(api)
     _add_of_homework(api)
     _add_of_roster(api)
+
+
+def _add_announcements(api: FastAPI) -> None:
+    schema = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "maxLength": 2000}}}
+
+    @api.post(
+        f"{BASE}/announcements",
+        response_model=Announcements,
+        responses=errors_of(400, 401, 403, 408, 411, 413),
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
+    )
+    async def announce(request: Request, login: Who) -> Response:
+        """Staff: tell the whole course something, in plain text."""
+        server, text = server_of(request), (await read_json(request)).get("text")
+        if not isinstance(text, str):
+            raise Rejected("E_USAGE", "text must be a text.")
+        return answer(await server.call(announcing.announce, server.home, login.viewer, text, server.clock()))
+
+    @api.delete(f"{BASE}/announcements/{{number}}", response_model=Done, responses=errors_of(400, 401, 403, 404))
+    async def end_announcement(request: Request, login: Who, number: Number) -> Response:
+        """Staff: end an announcement."""
+        server = server_of(request)
+        return answer(await server.call(announcing.end, server.home, login.viewer, number, server.clock()))
 
 
 def _add_of_roster(api: FastAPI) -> None:

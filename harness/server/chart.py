@@ -47,10 +47,13 @@ class Chart:
     ticks: Sequence[Line]
     label: str
     summary: str
-    height: int = 220
+    dates: Sequence[Point] = ()
+    height: int = 224
 
 
 TOP, BOTTOM = 22.0, 198.0
+DAY = 27.0
+"""The room that a day needs, in percent of the narrowest chart."""
 
 
 def chart(metric: MetricCard, cards: Sequence[BarCard], rows: Sequence[SubmissionRow]) -> Chart | None:
@@ -105,7 +108,17 @@ def chart(metric: MetricCard, cards: Sequence[BarCard], rows: Sequence[Submissio
         f", best {score_text(top, metric.digits)}." if top is not None else "."
     )
     better_is = "higher" if up else "lower"
-    return Chart(points, best, bars, ticks, f"{metric.label} ({better_is} is better)", summary)
+    return Chart(points, best, bars, ticks, f"{metric.label} ({better_is} is better)", summary, _dates(points, graded))
+
+
+def _dates(points: Sequence[Point], graded: Sequence[tuple[SubmissionRow, float]]) -> list[Point]:
+    """The days below the points: each where it begins, as far as there is room."""
+    found: list[Point] = []
+    for point, (row, _) in zip(points, graded, strict=True):
+        day = row.at[:10]
+        if not found or (day != found[-1].text and point.x - found[-1].x >= DAY):
+            found.append(Point(point.x, BOTTOM + 20, day, point.kind, False))
+    return found
 
 
 def _ticks(low: float, high: float) -> list[tuple[float, str]]:

@@ -15,22 +15,16 @@ from harness.course.types import (
     About,
     Board,
     BoardRow,
-    Done,
     Files,
     Homework,
     Homeworks,
     Me,
     NewSession,
-    NewToken,
     Points,
     Quota,
-    Tokens,
 )
-from harness.server import auth
-from harness.server.auth import Login
 from harness.server.refusals import Rejected
-from harness.server.settings import Settings
-from harness.server.state import BASE, Who, address_of, limit, server_of
+from harness.server.state import BASE, Who, limit, server_of
 from harness.server.uploads import (
     accept,
     length_of,
@@ -272,6 +266,17 @@ def add_reading(api: FastAPI) -> None:
         server = server_of(request)
         return answer(await server.call(record.receipt, server.home, login.viewer, number))
 
+    @api.get(
+        f"{BASE}/submissions/{{number}}/file",
+        response_class=FileResponse,
+        responses=content("application/octet-stream") | errors,
+    )
+    async def own_file(request: Request, login: Who, number: Number) -> Response:
+        """The file of a submission, as it was handed in."""
+        server = server_of(request)
+        found = await server.call(record.file, server.home, login.viewer, number)
+        return FileResponse(found.path, media_type="application/octet-stream", filename=found.name)
+
     @api.get(f"{BASE}/points", response_model=Points, responses=errors)
     async def all_points(request: Request, login: Who) -> Response:
         """Your points in every homework, and the course total so far."""
@@ -360,95 +365,3 @@ def add_handing_in(api: FastAPI) -> None:
             await receive(request, length, server.grace, arriving.write)
             accepted = await accept(server, login, hw, arriving, filename, message, key)
         return answer(accepted, 200 if accepted.again else 202)
-
-
-def add_sessions(api: FastAPI) -> None:
-    token = {"type": "object", "required": ["token"], "properties": {"token": {"type": "string"}}}
-
-    @api.post(
-        f"{BASE}/session",
-        response_model=NewSession,
-        responses=errors_of(400, 401, 403, 408, 411, 413),
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": token}}}},
-    )
-    async def log_in(request: Request) -> Response:
-        """Log a browser in with a token: the answer sets a cookie.
-
-        An invitation is used up: `token` is then your new token, shown only once; otherwise it is null.
-        """
-        server = server_of(request)
-        limit(server.strangers, address_of(request.scope))
-        given = (await read_json(request)).get("token")
-        if not isinstance(given, str):
-            raise auth.refused()
-        cookie, login, own = await server.call(auth.open_session, server.home, given.strip(), server.clock())
-        request.scope["lhy.token"] = login.token
-        me = await server.call(catalogue.me, server.home, login.viewer)
-        response = answer(NewSession(me, own))
-        set_cookie(response, server.settings, cookie)
-        return response
-
-    @api.get(f"{BASE}/session", response_model=Me, responses=errors_of(400, 401))
-    async def session(request: Request, login: Who) -> Response:
-        """Who is logged in."""
-        server = server_of(request)
-        return answer(await server.call(catalogue.me, server.home, login.viewer))
-
-    @api.delete(f"{BASE}/session", response_model=Done, responses=errors_of(400, 401, 403))
-    async def log_out(request: Request, login: Who) -> Response:
-        """Log the browser out. The token stays valid until it expires or is revoked."""
-        response = answer(Done())
-        await sign_out(request, response, login)
-        return response
-
-
-def add_tokens(api: FastAPI) -> None:
-    label = {"type": "object", "properties": {"label": {"type": "string", "maxLength": 60}}}
-
-    @api.get(f"{BASE}/tokens", response_model=Tokens, responses=errors_of(400, 401))
-    async def tokens(request: Request, login: Who) -> Response:
-        """Your valid tokens, without the secrets."""
-        server = server_of(request)
-        return answer(await server.call(auth.tokens, server.home, login, server.clock()))
-
-    @api.post(
-        f"{BASE}/tokens",
-        response_model=NewToken,
-        responses=errors_of(400, 401, 403, 408, 409, 411, 413),
-        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": label}}}},
-    )
-    async def new_token(request: Request, login: Who) -> Response:
-        """Create a token, shown only once. An invitation is used up by it."""
-        server = server_of(request)
-        label = (await read_json(request)).get("label", "")
-        if not isinstance(label, str) or len(label) > 60 or not label.isprintable():
-            raise Rejected("E_USAGE", "a label can have at most 60 printable characters.")
-        return answer(await server.call(auth.new_token, server.home, login, label or "token", server.clock()))
-
-    @api.delete(f"{BASE}/tokens/{{number}}", response_model=Done, responses=errors_of(400, 401, 403, 404))
-    async def revoke(request: Request, login: Who, number: Number) -> Response:
-        """Revoke one of your tokens."""
-        server = server_of(request)
-        return answer(await server.call(auth.revoke, server.home, login, number, server.clock()))
-
-
-def set_cookie(response: Response, settings: Settings, cookie: str) -> None:
-    """Sets the session cookie: not readable by scripts, and not sent with requests from other sites."""
-    response.set_cookie(
-        auth.cookie_name(settings.secure),
-        cookie,
-        max_age=auth.SESSION_DAYS * 86400,
-        path="/",
-        secure=settings.secure,
-        httponly=True,
-        samesite="lax",
-    )
-
-
-async def sign_out(request: Request, response: Response, login: Login) -> None:
-    """Ends a browser's session and deletes its cookie."""
-    server = server_of(request)
-    name = auth.cookie_name(server.settings.secure)
-    if login.by == "cookie":
-        await server.call(auth.close_session, server.home, request.cookies.get(name), server.clock())
-    response.delete_cookie(name, path="/", secure=server.settings.secure, httponly=True, samesite="lax")

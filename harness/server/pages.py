@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from harness.course import limits, quizzes, requests
 from harness.home import Home
-from harness.server import app, auth, endpoints, quiz, refusals, state, views
+from harness.server import app, auth, endpoints, quiz, refusals, sessions, state, views
 from harness.server.forms import Form, answer, ask_again, ask_of, first, inside, read_post, see, write
 from harness.server.rendering import HERE, STATIC, Ask, Page
 from harness.server.settings import Settings
@@ -43,6 +43,7 @@ def make_site(
     _add_reading(api)
     _add_own(api)
     _add_quiz(api)
+    _add_tokens(api)
     add_staff_pages(api)
     for route in api.routes:  # uptime monitors send HEAD requests
         if isinstance(route, APIRoute) and not route.include_in_schema and route.methods == {"GET"}:
@@ -52,8 +53,8 @@ def make_site(
 
 def _add_reading(api: FastAPI) -> None:
     @api.get("/", include_in_schema=False)
-    async def _overview(request: Request) -> Response:
-        return await answer(request, views.overview)
+    async def _overview(request: Request, done: bool = False) -> Response:
+        return await answer(request, views.overview, done)
 
     @api.get("/homeworks/{hw}", include_in_schema=False)
     async def _sheet(request: Request, hw: str) -> Response:
@@ -164,15 +165,46 @@ def _add_session(api: FastAPI) -> None:
         else:
             values = {"token": own, "address": server.settings.address, "next": target}
             response = await server.call(write, server, ask_of(request, login), Page("welcome.html", values))
-        endpoints.set_cookie(response, server.settings, cookie)
+        sessions.set_cookie(response, server.settings, cookie)
         return response
 
     @api.post("/logout", include_in_schema=False)
     async def _log_out(request: Request) -> Response:
         _, login = await read_post(request)
         response = see("/login")
-        await endpoints.sign_out(request, response, login)
+        await sessions.sign_out(request, response, login)
         return response
+
+
+def _add_tokens(api: FastAPI) -> None:
+    @api.get("/client", include_in_schema=False)
+    async def _client(request: Request) -> Response:
+        return await answer(request, views.client, state.server_of(request).settings.address)
+
+    @api.get("/tokens", include_in_schema=False)
+    async def _tokens(request: Request, done: bool = False) -> Response:
+        login = await state.find_login(request)
+        return await answer(request, views.own_tokens, login, done, login=login)
+
+    @api.post("/tokens", include_in_schema=False)
+    async def _new_token(request: Request) -> Response:
+        form, login = await read_post(request)
+        server = state.server_of(request)
+        label = first(form, "label").strip()
+        try:
+            made = await server.call(auth.new_token, server.home, login, sessions.label_of(label), server.clock())
+        except UserError as error:
+            if error.code not in ("E_TOKENS", "E_LABEL", "E_USAGE"):
+                raise
+            return await answer(request, views.own_tokens, login, False, str(error), label, login=login)
+        return await answer(request, views.own_tokens, login, False, "", "", made.token, login=login)
+
+    @api.post("/tokens/{number}/end", include_in_schema=False)
+    async def _end_token(request: Request, number: endpoints.Number) -> Response:
+        _, login = await read_post(request)
+        server = state.server_of(request)
+        await server.call(auth.revoke, server.home, login, number, server.clock())
+        return see("/login" if number == login.token else "/tokens?done=1")
 
 
 def _add_static(api: FastAPI) -> None:

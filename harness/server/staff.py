@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from harness.course import classwork, entered, entering, people, persons, points
+from harness.course import announcing, classwork, entered, entering, people, persons, points
 from harness.course.desk import (
     Extensions,
     Histogram,
@@ -20,7 +20,7 @@ from harness.course.desk import (
     PersonTokens,
     RulesInForce,
 )
-from harness.course.types import Gradebook
+from harness.course.types import Announcements, Gradebook
 from harness.server.endpoints import DataVersion, HomeworkName, Unrevealed, answer, content, errors_of
 from harness.server.state import BASE, Who, server_of
 
@@ -98,6 +98,12 @@ def add_staff(api: FastAPI) -> None:
         found = await server.call(classwork.uploads, home, login.viewer, hw, counting)
         named = {"content-disposition": f'attachment; filename="{found.name}-files.zip"'}
         return StreamingResponse(classwork.archive(home, found), media_type="application/zip", headers=named)
+
+    @api.get(f"{BASE}/announcements", response_model=Announcements, responses=errors_of(400, 401))
+    async def announcements(request: Request, login: Who) -> Response:
+        """What the staff tell the course, the newest first."""
+        server = server_of(request)
+        return answer(await server.call(announcing.read, server.home, login.viewer))
 
     @api.get(f"{BASE}/roster/people", response_model=People, responses=errors)
     async def everybody(request: Request, login: Who) -> Response:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from harness.course import points
+from harness.course import announcing, points
 from harness.course.desk import LogQuestion
+from harness.course.exports import fill_canvas, moodle_table
 from harness.course.gradebook import gradebook_table
 from harness.server import endpoints, staff_views, state, views
-from harness.server.forms import Entry, answer, changing, read_post
+from harness.server.forms import Entry, answer, changing, first, read_change, read_post, see
 from harness.server.roster_pages import add_roster_pages
 from harness.sheets import write_rows
+from tasks.errors import UserError
 
 
 def add_staff_pages(api: FastAPI) -> None:
     _add_board(api)
+    _add_exports(api)
+    _add_announcements(api)
     _add_lists(api)
     add_roster_pages(api)
 
@@ -38,9 +42,60 @@ def _add_board(api: FastAPI) -> None:
     async def _gradebook_csv(request: Request, hw: str = "") -> Response:
         server, login = state.server_of(request), await state.find_login(request)
         book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
-        text = write_rows(*gradebook_table(book, bool(hw)))
-        named = {"content-disposition": 'attachment; filename="gradebook.csv"'}
-        return Response(text, media_type="text/csv; charset=utf-8", headers=named)
+        return as_csv(write_rows(*gradebook_table(book, bool(hw))), "gradebook.csv")
+
+
+def _add_exports(api: FastAPI) -> None:
+    @api.get("/gradebook/moodle.csv", include_in_schema=False)
+    async def _moodle(request: Request, hw: str = "") -> Response:
+        server, login = state.server_of(request), await state.find_login(request)
+        book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+        return as_csv(write_rows(*moodle_table(book)), "moodle.csv")
+
+    @api.get("/gradebook/canvas", include_in_schema=False)
+    async def _canvas(request: Request) -> Response:
+        return await answer(request, staff_views.canvas)
+
+    @api.post("/gradebook/canvas", include_in_schema=False)
+    async def _fill_canvas(request: Request) -> Response:
+        sent = await read_change(request)
+        server, given = state.server_of(request), sent.values.get("csv", "").encode("utf-8", "replace")
+        book = await server.call(points.gradebook, server.home, sent.login.viewer, None, now=server.clock())
+        try:
+            filled = await server.call(fill_canvas, book, given, "the export", "partial" in sent.values)
+        except UserError as error:
+            if error.code != "E_CANVAS":
+                raise
+            return await answer(request, staff_views.canvas, Entry(sent.values, problem=str(error)), login=sent.login)
+        return as_csv(filled.text, "canvas.csv")
+
+
+def as_csv(text: str, name: str) -> Response:
+    """A CSV to be saved under that name."""
+    named = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=named)
+
+
+def _add_announcements(api: FastAPI) -> None:
+    @api.post("/announcements", include_in_schema=False)
+    async def _announce(request: Request) -> Response:
+        form, login = await read_post(request)
+        server = state.server_of(request)
+        text = first(form, "text")
+        try:
+            await server.call(announcing.announce, server.home, login.viewer, text, server.clock())
+        except UserError as error:
+            if error.code != "E_INPUT":
+                raise
+            return await answer(request, views.overview, False, str(error), text, login=login)
+        return see("/?done=1")
+
+    @api.post("/announcements/{number}/end", include_in_schema=False)
+    async def _end(request: Request, number: endpoints.Number) -> Response:
+        _, login = await read_post(request)
+        server = state.server_of(request)
+        await server.call(announcing.end, server.home, login.viewer, number, server.clock())
+        return see("/?done=1")
 
 
 def _add_lists(api: FastAPI) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from harness.course import catalogue, classwork, entered, entering, persons, record
-from harness.course.access import canonical_or_empty, require_instructor
+from harness.course.access import canonical_or_empty, require_instructor, require_staff
 from harness.course.desk import Change, Extending, How, LogQuestion
 from harness.course.entering import ids_in, of_input
 from harness.home import zone_of
@@ -149,6 +149,12 @@ def disqualification(ask: Ask, number: str, entry: Entry = NOTHING) -> Page:
 
 def disqualify(ask: Ask, number: str, values: Mapping[str, str], how: How) -> Change:
     return entering.disqualify(ask.home, ask.viewer, int(number), values.get("undo") == "1", how, ask.now)
+
+
+def canvas(ask: Ask, entry: Entry = NOTHING) -> Page:
+    """The form that fills an export of Canvas."""
+    require_staff(ask.viewer, "see the gradebook")
+    return Page("canvas.html", {"entry": entry}, 400 if entry.problem else 200)
 
 
 def tokens(ask: Ask, search: str, page: int) -> Page:

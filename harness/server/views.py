@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.archive import grouped
-from harness.course import boards, catalogue, handing_in, limits, points, quizzes, record, requests
+from harness.course import announcing, boards, catalogue, handing_in, limits, points, quizzes, record, requests
 from harness.course.entries import Submission, to_json
 from harness.course.gradebook import gradebook_table
 from harness.course.types import Board, Files
 from harness.course.wording import HIDDEN, best_words, with_bars
-from harness.server import quiz
+from harness.server import auth, quiz
 from harness.server.chart import chart
 from harness.server.rendering import Ask, Page, Values, markdown, score_text
 from harness.show import SEEN
@@ -29,9 +29,12 @@ Line = Mapping[str, Any]
 """A line of a table, by the keys of its columns."""
 
 
-def overview(ask: Ask) -> Page:
-    """The homeworks with their deadlines and the viewer's standing."""
-    return Page("overview.html", {"rows": catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks})
+def overview(ask: Ask, done: bool = False, problem: str = "", text: str = "") -> Page:
+    """The homeworks with their deadlines and the viewer's standing, and what the staff tell the course."""
+    known = ask.viewer.role != "nobody"
+    told = announcing.read(ask.home, ask.viewer).announcements if known else []
+    values = {"rows": catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks, "told": told, "done": done}
+    return Page("overview.html", values | {"problem": problem, "text": text}, 400 if problem else 200)
 
 
 def homework(ask: Ask, hw: str) -> Page:
@@ -257,3 +260,15 @@ def gradebook(ask: Ask, hw: str | None, search: str, page: int) -> Page:
         {"book": book, "chosen": hw, "names": names, "search": search, "page": min(page, pages), "pages": pages}
         | {"header": [header[at] for at in order], "rows": [[row[at] for at in order] for row in rows]},
     )
+
+
+def own_tokens(ask: Ask, login: auth.Login, done: bool, problem: str = "", label: str = "", token: str = "") -> Page:
+    """The viewer's tokens, and the form for a new one; `token` is new, shown this once."""
+    rows = auth.tokens(ask.home, login, ask.now).tokens
+    values = {"rows": rows, "done": done, "problem": problem, "label": label, "token": token}
+    return Page("tokens.html", values, 400 if problem else 200)
+
+
+def client(ask: Ask, address: str) -> Page:
+    """How to install the command line and log in with it."""
+    return Page("client.html", {"address": address})

@@ -119,6 +119,16 @@
     });
   }
 
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    if (!navigator.clipboard) continue;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      say("Copied.");
+      button.textContent = "Copied";
+    });
+  }
+
   const outcome = document.getElementById("outcome");
   if (outcome) outcome.focus();
 

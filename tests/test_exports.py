@@ -1,0 +1,151 @@
+"""Grades and rosters in the columns of Canvas and Moodle, read back as those systems read them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from harness.course.exports import fill_canvas, is_canvas, moodle_table, read_canvas, roster_of
+from harness.course.types import Gradebook, GradebookHomework, GradebookScore, GradebookStudent, GradebookTotal
+from harness.roster import read_roster
+from harness.sheets import read_rows, write_rows
+from tasks.errors import UserError
+from tests import class_server, web
+from tests.class_server import Served, call, log_in
+from tests.classes import Class
+from tests.test_desk_changes import sent
+from tests.web import signed_in
+
+home, served, folders = class_server.home, class_server.served, class_server.folders
+site = web.site
+
+HEAD = "Student,ID,SIS User ID,SIS Login ID,Section,HW1: Regression (4711),Essay (12),Current Score"
+EXPORT = f"""\ufeff{HEAD}
+"    Points Possible","","","","","10.0","5.0","(read only)"
+"Lin, Ada",101,b01,ada@example.edu,ML 001,,4,80
+"Wu, =Eve",102,,b02@example.org,ML 001,1.0,,
+"Student, Test",999,,,ML 001,,,
+"Guest, Max",103,g77,max@example.edu,ML 001,7,,
+"""
+
+
+def book(*points: tuple[str, str, float], disabled: tuple[str, ...] = ()) -> Gradebook:
+    def score(total: float) -> GradebookScore:
+        return GradebookScore({}, {}, {"code": total}, [], "", total)
+
+    students = [
+        GradebookStudent(key, name, f"{key}@example.org", None, key in disabled, {"hw01": score(n)}, n, ["hw01"])
+        for key, name, n in points
+    ]
+    homework = GradebookHomework("hw01", {}, {"code": 10.0}, 10.0)
+    return Gradebook(GradebookTotal(0, [], 10.0, ""), [homework], students, [], len(students), len(students))
+
+
+CLASS = book(("b01", "Ada Lin", 8.5), ("b02", "=Eve Wu", 0.1 + 0.2))
+
+
+def test_an_export_of_canvas_comes_back_filled_with_nothing_else_changed() -> None:
+    filled = fill_canvas(CLASS, EXPORT.encode(), "export.csv")
+    rows = list(csv.reader(io.StringIO(filled.text)))
+    assert rows[0] == HEAD.split(",")[:6], "no column that an import could overwrite"
+    assert rows[1] == ["    Points Possible", "", "", "", "", "10.0"]
+    assert [row[5] for row in rows[2:]] == ["8.5", "0.30000000000000004", "", "7"]
+    before = list(csv.reader(io.StringIO(EXPORT.removeprefix("\ufeff"))))
+    assert [row[1:5] for row in rows] == [row[1:5] for row in before]
+    assert filled.lines[0].startswith("2 students, 1 columns: HW1: Regression (4711)")
+    assert "Guest, Max" in filled.lines[1]
+    again = read_canvas(filled.text.encode(), "back.csv")
+    assert [again.of(again.rows[place], "ID") for place in again.students] == ["101", "102", "103"]
+    assert fill_canvas(CLASS, filled.text.encode(), "back.csv").text == filled.text
+
+
+def test_an_export_with_semicolons_comes_back_with_them() -> None:
+    text = EXPORT.replace('"Lin, Ada"', "Ada Lin").replace('"Wu, =Eve"', "Eve").replace('"Guest, Max"', "Max")
+    text = text.replace('"Student, Test"', "x").replace(",", ";").replace("999", "")
+    assert fill_canvas(CLASS, text.encode(), "export.csv").text.splitlines()[0].count(";") == 5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("Student,ID,", "Name,ID,", "does not begin as Canvas's export does"),
+        ("SIS User ID,SIS Login ID", "A,B", "does not begin as Canvas's export does"),
+        ("Section,", "Student,", "does not begin as Canvas's export does"),
+        ("HW1: Regression (4711)", "Exam (1)", "has no column for hw01"),
+        ("Essay (12)", "Homework 1 (12)", "two columns fit hw01"),
+        ('"Lin, Ada",101,b01,ada@example.edu,ML 001,,4,80\n', "", "lacks 1 students of the roster: b01"),
+        ('"Guest, Max",103', '"Lin, Ada",101', "in the sections ML 001 and ML 001"),
+        ("103,g77", "104,b01", "under two Canvas ids"),
+        ("ML 001,,4,80", "ML 001,,4", "7 cells, expected 8"),
+        ('"Lin, Ada"', '"Lin, Ada', "not a CSV"),
+    ],
+    ids=["name", "ids", "section", "no column", "two columns", "missing", "second section", "twice", "cells", "quote"],
+)
+def test_an_export_that_is_not_of_this_class_is_refused_with_what_to_change(old: str, new: str, problem: str) -> None:
+    assert old in EXPORT
+    with pytest.raises(UserError, match=problem.replace("(", "[(]")) as error:
+        fill_canvas(CLASS, EXPORT.replace(old, new, 1).encode(), "export.csv")
+    assert error.value.code == "E_CANVAS"
+
+
+def test_a_part_of_the_students_is_filled_where_that_is_said_and_who_left_is_not_missed() -> None:
+    more = book(("b01", "Ada Lin", 8.5), ("b02", "=Eve Wu", 1.0), ("b05", "Zoe", 2.0))
+    with pytest.raises(UserError, match="lacks 1 students"):
+        fill_canvas(more, EXPORT.encode(), "export.csv")
+    assert "8.5" in fill_canvas(more, EXPORT.encode(), "export.csv", partial=True).text
+    left = book(("b01", "Ada Lin", 8.5), ("b02", "=Eve Wu", 1.0), ("b05", "Zoe", 2.0), disabled=("b05",))
+    assert "8.5" in fill_canvas(left, EXPORT.encode(), "export.csv").text
+
+
+def test_a_roster_is_read_from_the_export_without_its_rows_that_are_no_students() -> None:
+    assert is_canvas(EXPORT.encode())
+    assert not is_canvas(b"id,name,email\nb01,Ada,\n")
+    entries = read_roster(roster_of(EXPORT.encode(), "export.csv"), "export.csv", (), ())
+    assert entries == read_roster(EXPORT.encode(), "export.csv", (), ())
+    assert [(one.key, one.name, one.email) for one in entries] == [
+        ("b01", "Ada Lin", "ada@example.edu"),
+        ("b02", "=Eve Wu", "b02@example.org"),
+        ("g77", "Max Guest", "max@example.edu"),
+    ]
+
+
+def test_moodle_finds_each_student_by_number_or_address_and_nothing_is_a_formula() -> None:
+    gone = book(("b01", "Ada Lin", 8.5), ("=b02", "Eve", 1.0), ("b05", "Zoe", 2.0), disabled=("b05",))
+    text = write_rows(*moodle_table(gone))
+    names = ("ID number", "Email address", "hw01", "Course total")
+    rows = [row for _, row in read_rows(text.encode(), "moodle.csv", names, names)]
+    assert [(row["ID number"], row["Email address"], float(row["hw01"])) for row in rows] == [
+        ("b01", "b01@example.org", 8.5),
+        ("=b02", "=b02@example.org", 1.0),
+    ]
+    assert not [cell for row in csv.reader(io.StringIO(text)) for cell in row if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_staff_fill_an_export_on_a_page_and_students_do_not(site: Class) -> None:
+    tom, where = signed_in(site, "tom"), "/gradebook/canvas"
+    export = EXPORT.replace("g77", "b03")
+    page = tom.post(where, data=sent(tom.get(where), csv=export))
+    assert (page.status_code, "lacks 1 students of the roster: b04" in page.text) == (400, True)
+    got = tom.post(where, data=sent(page, csv=export, partial="1"))
+    assert got.headers["content-disposition"] == 'attachment; filename="canvas.csv"'
+    assert next(csv.reader(io.StringIO(got.text))) == HEAD.split(",")[:6]
+    assert signed_in(site, "b01").post(where, data={"csv": export}).status_code == 403
+    assert tom.post(where, data={"csv": export}, headers={"origin": "https://evil.example"}).status_code == 403
+    assert "Course total" in tom.get("/gradebook/moodle.csv").text
+
+
+def test_a_login_fills_an_export_as_the_machine_does(served: Served, tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(EXPORT.replace("b01", "ada").replace("g77", "bob"))
+    log_in(served, "prof")
+    asked = ["gradebook", "--canvas", str(path)]
+    refused = call(*asked)
+    assert (refused.exit_code, refused.stdout, "lacks 1 students of the roster: eve" in refused.stderr) == (2, "", True)
+    there = call(*asked, "--partial")
+    here = call("--home", str(served.home.root), *asked, "--partial")
+    assert (there.exit_code, there.stdout) == (0, here.stdout)
+    assert call("gradebook", "--moodle").stdout.startswith('"ID number","Email address","hw01","Course total"\n"ada"')
+    assert call("gradebook", "--moodle", "--partial").exit_code == 2
