@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
+import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from harness.course.exports import fill_canvas, is_canvas, moodle_table, read_canvas, roster_of
+from harness.course.exports import fill_canvas, is_canvas, moodle_table, read_canvas, roster_of, workbook
+from harness.course.gradebook import gradebook_table
 from harness.course.types import Gradebook, GradebookHomework, GradebookScore, GradebookStudent, GradebookTotal
 from harness.roster import read_roster
 from harness.sheets import read_rows, write_rows
@@ -149,3 +153,42 @@ def test_a_login_fills_an_export_as_the_machine_does(served: Served, tmp_path: P
     assert (there.exit_code, there.stdout) == (0, here.stdout)
     assert call("gradebook", "--moodle").stdout.startswith('"ID number","Email address","hw01","Course total"\n"ada"')
     assert call("gradebook", "--moodle", "--partial").exit_code == 2
+
+
+def test_a_spreadsheet_has_the_gradebook_cell_by_cell_and_no_formula(
+    site: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("xlsxwriter")
+    quarters = book(("b01", "Ada Lin", 8.5), ("b02", "=Eve Wu", 0.25))
+    header, rows = gradebook_table(quarters, False)
+    data = workbook(quarters, one=False)
+    assert read_workbook(data) == [header, *([str(cell or "") for cell in row] for row in rows)]
+    assert workbook(quarters, one=False) == data, "the same bytes at any time"
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert b"<f>" not in archive.read("xl/worksheets/sheet1.xml")
+    got = site.client("tom").get("/gradebook/book.xlsx?hw=hw1")
+    assert read_workbook(got.content)[1][:2] == ["b01", "Ada"]
+    assert got.headers["content-disposition"] == 'attachment; filename="gradebook.xlsx"'
+    assert site.client("b01").get("/gradebook/book.xlsx").status_code == 403
+    assert site.client().get("/gradebook/book.xlsx").status_code == 303
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    with pytest.raises(UserError, match=r"lhy-grade\[sheets\]") as error:
+        workbook(CLASS, one=True)
+    assert error.value.code == "E_EXTRA_MISSING"
+
+
+def read_workbook(data: bytes) -> list[list[str]]:
+    """The cells of the first sheet as text, by the rules of the format."""
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        strings = ["".join(item.itertext()) for item in ElementTree.fromstring(archive.read("xl/sharedStrings.xml"))]
+        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    rows = []
+    for row in sheet.iter(f"{space}row"):
+        cells = {}
+        for one in row:
+            column = ord(one.attrib["r"][0]) - ord("A")
+            text = "".join(one.itertext())
+            cells[column] = strings[int(text)] if one.attrib.get("t") == "s" else str(float(text))
+        rows.append([cells.get(place, "") for place in range(max(cells) + 1)])
+    return rows

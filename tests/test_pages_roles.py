@@ -158,7 +158,11 @@ def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_pu
         boards = {"GET /api/v1/homeworks/hw1/board?private=true", "GET /homeworks/hw1/board?private=true"}
         books = {f"GET /gradebook{what}" for what in ("", "?hw=hw1", ".csv", ".csv?hw=hw1")}
         books |= {"GET /api/v1/gradebook", "GET /api/v1/homeworks/hw1/gradebook"}
-        books |= {"GET /gradebook/moodle.csv", "GET /roster/people/b01", "GET /api/v1/roster/people/b01"}
+        books |= {
+            "GET /gradebook/moodle.csv",
+            "GET /roster/people/b01",
+            "GET /api/v1/roster/people/b01",
+        }
         points = {"GET /points", "GET /api/v1/points", "GET /api/v1/homeworks/hw1/points"}
         for role, more in (("nobody", set()), ("b01", points), ("tom", books)):
             found = {words for _, who, words in changed if who == role and "unrevealed" not in words}

@@ -13,9 +13,10 @@ from harness.cli import common
 from harness.cli.changes import ACTOR, agree, read_file
 from harness.cli.output import Field, emit, emit_json, say
 from harness.course.desk import How, PartEntry
+from harness.course.download import save_new
 from harness.course.entering import read_points
 from harness.course.entries import to_json
-from harness.course.exports import fill_canvas, moodle_table
+from harness.course.exports import fill_canvas, moodle_table, workbook
 from harness.course.gradebook import gradebook_table
 from harness.course.types import Gradebook, GradebookScore
 from harness.sheets import write_rows
@@ -57,6 +58,7 @@ def enter(
 @click.option("--canvas", metavar="FILE", type=click.Path(path_type=Path),
               help="Fill this export of Canvas and print it, to be imported there.")  # fmt: skip
 @click.option("--partial", is_flag=True, help="With --canvas: the export has a part of the students, as of a section.")
+@click.option("--xlsx", metavar="FILE", type=click.Path(path_type=Path), help="Write a spreadsheet into this new file.")
 @click.option("--moodle", is_flag=True, help="Print the CSV that Moodle imports grades from.")
 @common.VERSION
 @ACTOR
@@ -67,20 +69,24 @@ def gradebook(
     unrevealed: bool,
     canvas: Path | None,
     partial: bool,
+    xlsx: Path | None,
     moodle: bool,
     version: int | None,
     name: str | None,
     format: Any,
 ) -> None:
     """Show each student's points, by bars and by hand."""
-    if (canvas is not None and moodle) or (partial and canvas is None):
-        raise UserError("choose --canvas FILE, which may have --partial, or --moodle.")
+    if (canvas is not None) + moodle + (xlsx is not None) > 1 or (partial and canvas is None):
+        raise UserError("choose --canvas FILE, which may have --partial, --xlsx FILE or --moodle.")
     book = common.source(name).gradebook(homework, unrevealed, version)
     if canvas is not None:
         filled = fill_canvas(book, read_file(canvas), canvas.name, partial)
         click.echo(filled.text, nl=False)
         for line in filled.lines:
             say(inert(line))
+    elif xlsx is not None:
+        save_new(xlsx, [workbook(book, homework is not None)])
+        say(f"The gradebook is in {xlsx}.")
     elif moodle:
         click.echo(write_rows(*moodle_table(book)), nl=False)
     elif format == "json":

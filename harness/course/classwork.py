@@ -63,13 +63,13 @@ def histogram(home: Home, viewer: Viewer, hw: str) -> Histogram:
 def bins_of(scores: Sequence[float], higher: bool) -> list[Bin]:
     """Bins with round limits, the worst scores first; one open bin has those far off.
 
-    >>> [(one.low, one.participants) for one in bins_of([0.31, 0.35, 0.36, 0.42, 9.0], False)][:4]
-    [(0.44, 1), (0.42, 1), (0.4, 0), (0.38, 0)]
+    >>> [(one.low, one.participants) for one in bins_of([0.31, 0.35, 0.42, *[0.36] * 20, 9.0], False)][:3]
+    [(0.365, 2), (0.36, 20), (0.355, 0)]
     """
     if not scores:
         return []
     ordered = sorted(scores, reverse=higher)
-    reach = 1.5 * abs(ordered[int(0.9 * (len(ordered) - 1))] - ordered[0]) or math.inf
+    reach = 1.5 * abs(ordered[int(0.9 * len(ordered))] - ordered[0]) or math.inf
     near = [score for score in ordered if abs(score - ordered[0]) <= reach]
     width = abs(near[-1] - near[0]) or abs(near[0]) or 1.0
     power = math.floor(math.log10(width / BINS))

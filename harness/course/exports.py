@@ -7,7 +7,9 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from harness.course.gradebook import gradebook_table
 from harness.course.types import Gradebook, GradebookStudent
 from harness.sheets import MAX_BYTES, cell, uncell
 from tasks.errors import UserError
@@ -191,3 +193,34 @@ def moodle_table(book: Gradebook) -> tuple[list[str], list[list[str | float | No
         if not student.disabled
     ]
     return ["ID number", "Email address", *names, "Course total"], rows
+
+
+def workbook(book: Gradebook, one: bool) -> bytes:
+    """The gradebook as a spreadsheet (XLSX) with a frozen header and names; every text is a text, never a formula.
+
+    Raises UserError E_EXTRA_MISSING without the extra `sheets`.
+    """
+    try:
+        import xlsxwriter
+    except ImportError:
+        raise UserError(
+            'A spreadsheet needs one more package: pip install "lhy-grade[sheets]".', code="E_EXTRA_MISSING"
+        ) from None
+    header, rows = gradebook_table(book, one)
+    stream = io.BytesIO()
+    made = xlsxwriter.Workbook(stream, {"in_memory": True, "constant_memory": False})
+    made.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})  # the same gradebook, the same bytes
+    sheet = made.add_worksheet("Gradebook")
+    bold = made.add_format({"bold": True})
+    for place, name in enumerate(header):
+        sheet.write_string(0, place, name, bold)
+    for line, row in enumerate(rows, 1):
+        for place, value in enumerate(row):
+            if isinstance(value, str):
+                sheet.write_string(line, place, value)
+            elif value is not None:
+                sheet.write_number(line, place, value)
+    sheet.freeze_panes(1, 2)
+    sheet.autofilter(0, 0, len(rows), len(header) - 1)
+    made.close()
+    return stream.getvalue()

@@ -7,13 +7,15 @@ from fastapi.responses import Response
 
 from harness.course import announcing, points
 from harness.course.desk import LogQuestion
-from harness.course.exports import fill_canvas, moodle_table
+from harness.course.exports import fill_canvas, moodle_table, workbook
 from harness.course.gradebook import gradebook_table
 from harness.server import endpoints, staff_views, state, views
 from harness.server.forms import Entry, answer, changing, first, read_change, read_post, see
 from harness.server.roster_pages import add_roster_pages
 from harness.sheets import write_rows
 from tasks.errors import UserError
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def add_staff_pages(api: FastAPI) -> None:
@@ -51,6 +53,13 @@ def _add_exports(api: FastAPI) -> None:
         server, login = state.server_of(request), await state.find_login(request)
         book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
         return as_csv(write_rows(*moodle_table(book)), "moodle.csv")
+
+    @api.get("/gradebook/book.xlsx", include_in_schema=False)
+    async def _xlsx(request: Request, hw: str = "") -> Response:
+        server, login = state.server_of(request), await state.find_login(request)
+        book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+        named = {"content-disposition": 'attachment; filename="gradebook.xlsx"'}
+        return Response(await server.call(workbook, book, bool(hw)), media_type=XLSX, headers=named)
 
     @api.get("/gradebook/canvas", include_in_schema=False)
     async def _canvas(request: Request) -> Response:
