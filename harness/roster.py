@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.course.exports import is_canvas, roster_of
 from harness.sheets import read_rows
 from leaderboard.enrolment import problems_of
 from leaderboard.roster import Entry, Person, Team
@@ -29,13 +28,10 @@ def read_roster(
 ) -> list[Entry]:
     """The people of a CSV with the columns id and name, and optionally email, team and role.
 
-    Canvas's export of grades is read too. Without a column the roster's values are kept; `rename` gives the teams that
-    the entries rename.
+    Without a column the roster's values are kept; `rename` gives the teams that the entries rename.
     Raises UserError with all problems by line.
     """
     known = {person.key: person for person in before}
-    if is_canvas(data):
-        data = roster_of(data, what)
     rows = read_rows(data, what, ("id", "name"), COLUMNS)
     if len(rows) > MOST:
         raise UserError(

@@ -120,13 +120,18 @@ def test_no_form_of_the_site_is_taken_from_elsewhere(site: Class) -> None:
         ("POST", f"/{path}")
         for path in (
             "login", "logout", "homeworks/{hw}/selection", "homeworks/{hw}/board",
-            "homeworks/{hw}/quiz", "homeworks/{hw}/quiz/answer",
+            "homeworks/{hw}/quiz", "homeworks/{hw}/quiz/answer", "homeworks/{hw}/extensions", "homeworks/{hw}/parts",
+            "homeworks/{hw}/rules", "submissions/{number}/disqualify", "roster/import", "roster/invite",
+            "roster/people/{key}/stand", "tokens", "tokens/{number}/end", "announcements", "announcements/{number}/end",
+            "gradebook/canvas",
         )
     }  # fmt: skip
     for method, path in changing:
         for headers in ELSEWHERE.values():
             data = {"token": site.tokens["b01"]}
-            response = client.request(method, path.replace("{hw}", "hw1"), data=data, headers=headers)
+            response = client.request(
+                method, path.replace("{hw}", "hw1").replace("{number}", "1"), data=data, headers=headers
+            )
             assert (response.status_code, "E_CSRF" in response.text) == (403, True), path
             assert "set-cookie" not in response.headers
     assert "Ian" in client.get("/").text

@@ -76,6 +76,7 @@ def test_one_gets_ones_own_files_back_byte_by_byte_and_no_others(site: Class) ->
         assert got.headers["content-type"] == "application/octet-stream"
         assert got.headers["content-disposition"].startswith("attachment; filename*=utf-8''my")
         assert got.headers["x-content-type-options"] == "nosniff"
+        assert got.headers["last-modified"] == "Mon, 01 Mar 2027 12:00:00 GMT", "as it arrived, not as it was written"
     for who, number in (("b01", 1), ("b03", KEPT_FILES + 2), ("b03", 99)):
         assert error(site.client(who).get(f"/api/v1/submissions/{number}/file")) == (404, "E_NOT_FOUND")
     assert "/api/v1/submissions/1/file" in signed_in(site, "b03").get("/submissions/1").text

@@ -20,6 +20,7 @@ from harness.cli.output import Field, emit, say
 from harness.course import people
 from harness.course.access import owner
 from harness.course.desk import How, Importing, Invitations, Inviting
+from harness.course.exports import as_roster
 from harness.course.people import TERM_DAYS, difference
 from harness.course.remote_desk import RemoteDesk
 from harness.roster import COLUMNS, read_roster
@@ -87,7 +88,7 @@ def import_(
             guessed.update({old: new for old, new in found.items() if old not in given and new not in formed})
             return given | guessed
 
-        entries = read_roster(data, Path(file).name, before, taken, teams, rename)
+        entries = read_roster(as_roster(data, Path(file).name), Path(file).name, before, taken, teams, rename)
         renames, now = given | guessed, common.clock()
         known = {person.key: person for person in before}
         changed = [line for entry in entries if (person := known.get(entry.key)) is not None

@@ -24,6 +24,9 @@ from harness.versions import read_versions
 from leaderboard import ranking, records, roster
 from submissions.store import fetch, has
 
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The first time that an archive can have."""
+
 BINS = 10
 """Bins of a histogram, about."""
 
@@ -173,14 +176,19 @@ class _Pipe(io.RawIOBase):
 def archive(home: Home, found: Uploads) -> Iterator[bytes]:
     """The archive, file by file; bytes that were removed since are left out."""
     pipe = _Pipe()
+
+    def named(name: str, at: datetime | None) -> zipfile.ZipInfo:
+        made = zipfile.ZipInfo(name, max(at.timetuple()[:6], EPOCH) if at is not None else EPOCH)
+        made.compress_type = zipfile.ZIP_DEFLATED
+        return made
+
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
         for member in found.members:
             if has(home.submissions, member.sha256):
-                named = zipfile.ZipInfo(member.name, max(member.at.timetuple()[:6], (1980, 1, 1, 0, 0, 0)))
-                named.compress_type = zipfile.ZIP_DEFLATED
-                made.writestr(named, fetch(home.submissions, member.sha256))
+                made.writestr(named(member.name, member.at), fetch(home.submissions, member.sha256))
                 yield pipe.take()
-        made.writestr(f"{found.name}/index.csv", found.index)
+        newest = max((member.at for member in found.members), default=None)
+        made.writestr(named(f"{found.name}/index.csv", newest), found.index)
     yield pipe.take()
 
 

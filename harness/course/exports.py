@@ -98,6 +98,11 @@ def roster_of(data: bytes, what: str) -> bytes:
     return stream.getvalue().encode()
 
 
+def as_roster(data: bytes, what: str) -> bytes:
+    """A roster's CSV as it is, or made from an export of Canvas."""
+    return roster_of(data, what) if is_canvas(data) else data
+
+
 def is_canvas(data: bytes) -> bool:
     """Whether a file begins as Canvas's export does."""
     first = data[:4096].decode("utf-8-sig", "replace").partition("\n")[0]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from harness.course.access import Viewer, not_found, require_instructor, require_staff
 from harness.course.desk import Change, How, Importing, Invitation, Invitations, Inviting, People, PersonRow
 from harness.course.entering import of_input
+from harness.course.exports import as_roster
 from harness.home import Home, local
 from harness.roster import read_roster
 from harness.sheets import cell, write_rows
@@ -65,7 +66,9 @@ def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: d
             renames.update({old: new for old, new in found.items() if new not in asked.new_teams})
             return renames
 
-        entries = read_roster(asked.csv.encode("utf-8", "replace"), "the CSV", before, taken, teams, rename)
+        entries = read_roster(
+            as_roster(asked.csv.encode("utf-8", "replace"), "the CSV"), "the CSV", before, taken, teams, rename
+        )
         known = {person.key: person for person in before}
         changed = [
             line

@@ -232,10 +232,12 @@ def receipt(home: Home, viewer: Viewer, number: int) -> Signed:
 
 @dataclass(frozen=True)
 class Bytes:
-    """The bytes of a submission: their file in the store, and the name that they were handed in with."""
+    """The bytes of a submission: their file in the store, their hash, and the name that they were handed in with."""
 
     path: Path
+    sha256: str
     name: str
+    at: datetime
 
 
 def file(home: Home, viewer: Viewer, number: int) -> Bytes:
@@ -245,4 +247,4 @@ def file(home: Home, viewer: Viewer, number: int) -> Bytes:
     path = path_of(home.submissions, entry.sha256)
     if not path.is_file():
         raise not_found(f"The bytes of submission {number}, which was refused, are no longer kept")
-    return Bytes(path, entry.filename)
+    return Bytes(path, entry.sha256, entry.filename, entry.accepted_at)

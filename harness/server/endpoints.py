@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
@@ -275,7 +277,9 @@ def add_reading(api: FastAPI) -> None:
         """The file of a submission, as it was handed in."""
         server = server_of(request)
         found = await server.call(record.file, server.home, login.viewer, number)
-        return FileResponse(found.path, media_type="application/octet-stream", filename=found.name)
+        arrived = format_datetime(found.at.astimezone(UTC), usegmt=True)  # not when the store wrote it
+        kept = {"etag": f'"{found.sha256}"', "last-modified": arrived}
+        return FileResponse(found.path, media_type="application/octet-stream", filename=found.name, headers=kept)
 
     @api.get(f"{BASE}/points", response_model=Points, responses=errors)
     async def all_points(request: Request, login: Who) -> Response:

@@ -150,8 +150,8 @@ async def not_changed(
 
 
 def plain(text: str) -> str:
-    """A field's text as the page can give it back: lines that end alike, and no tabs."""
-    return text.replace("\r\n", "\n").replace("\t", " ").strip()
+    """A field's text as the page can give it back: lines that end alike, no tabs, no mark of byte order."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\t", " ").strip()
 
 
 def first(form: Form, name: str) -> str:
