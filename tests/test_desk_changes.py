@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,33 @@ def test_of_two_who_change_the_same_deadline_at_once_the_second_is_told_and_noth
     assert site.client("ian").request("PATCH", f"/api/v1{where}", json=body).status_code == 200
     refused = site.client("tom").request("PATCH", f"/api/v1{where}", json=body | {"seen": seen})
     assert error(refused) == (409, "E_CHANGED")
+
+
+def test_of_many_who_confirm_at_the_same_instant_exactly_one_changes_the_deadline(site: Class) -> None:
+    where = f"{HW}/rules"
+    ian = site.client("ian")
+    body = {"reason": "at once", "preview": True, "changes": {"deadline": "2027-05-01T00:00Z"}}
+    seen = ian.request("PATCH", f"/api/v1{where}", json=body).json()["seen"]
+
+    def change(day: int) -> int:
+        asked = {"reason": "at once", "seen": seen, "changes": {"deadline": f"2027-05-{day:02}T00:00Z"}}
+        return site.client("tom" if day % 2 else "ian").request("PATCH", f"/api/v1{where}", json=asked).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(change, range(1, 7))) == [200] + [409] * 5
+    (event,) = of_kind(site, "rules changed")
+    assert find_competition(site.home, "hw1").rules.deadline == json.loads(event.body)["changes"]["deadline"][1]
+    extending = {"everybody": True, "slots": 1, "reason": "at once"}
+    before = ian.post(f"/api/v1{HW}/extensions", json=extending | {"preview": True}).json()["seen"]
+
+    def extend(slots: int) -> int:
+        asked = extending | {"slots": slots, "seen": before}
+        return site.client("ian").post(f"/api/v1{HW}/extensions", json=asked).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(extend, range(1, 7))) == [200] + [409] * 5
+    assert len(of_kind(site, "extended")) == 1
+    assert audit.verify(site.home)[0] == []
 
 
 def test_a_form_that_another_changed_rules_behind_does_not_turn_them_back(site: Class) -> None:

@@ -78,7 +78,7 @@ class LocalDesk:
         return entering.disqualify(self.home, self.viewer, number, undo, how, self.clock())
 
     def people(self) -> People:
-        return people.people(self.home, self.viewer)
+        return people.people(self.home, self.viewer, self.clock())
 
     def import_roster(self, asked: Importing, how: How) -> Change:
         return people.import_roster(self.home, self.viewer, asked, how, self.clock())

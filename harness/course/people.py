@@ -22,13 +22,13 @@ TERM_DAYS = 200
 """The days that an invitation and its token are valid: a term, and the weeks after it."""
 
 
-def people(home: Home, viewer: Viewer) -> People:
+def people(home: Home, viewer: Viewer, now: datetime) -> People:
     """Everybody on the roster, those taken off included, by id; each says whether a valid token is there."""
     require_staff(viewer, "see the roster")
     with home.database() as database:
         found = roster.people(database)
         tokens = access_tokens.tokens_of_all(database)
-    live = {person.key: token for token, person in tokens if token.revoked_at is None}
+    live = {person.key: token for token, person in tokens if token.revoked_at is None and token.expires_at > now}
     rows = [
         PersonRow(
             id=one.key,

@@ -66,7 +66,7 @@ def add_roster_pages(api: FastAPI) -> None:
 
 def show_roster(ask: Ask, search: str, page: int) -> Page:
     """Everybody on the roster, by id."""
-    rows = people.people(ask.home, ask.viewer).people
+    rows = people.people(ask.home, ask.viewer, ask.now).people
     wanted = search.strip().casefold()
     found = [
         row for row in rows if wanted in f"{row.name}\n{row.id}\n{row.email}\n{row.team or ''}\n{row.role}".casefold()
@@ -91,7 +91,7 @@ def do_import(ask: Ask, _: str, values: Mapping[str, str], how: How) -> Change:
 def show_stand(ask: Ask, key: str, entry: Entry) -> Page:
     """The form that takes a person off the roster, or puts one back."""
     require_instructor(ask.viewer, "take people off the roster")
-    one = next((row for row in people.people(ask.home, ask.viewer).people if row.id == key), None)
+    one = next((row for row in people.people(ask.home, ask.viewer, ask.now).people if row.id == key), None)
     if one is None:
         raise UserError(f"there is nobody with the id {key} on the roster.", code="E_NOT_FOUND")
     return Page("stand.html", {"one": one, "entry": entry})

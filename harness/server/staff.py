@@ -109,7 +109,7 @@ def add_staff(api: FastAPI) -> None:
     async def everybody(request: Request, login: Who) -> Response:
         """Staff: everybody on the roster."""
         server = server_of(request)
-        return answer(await server.call(people.people, server.home, login.viewer))
+        return answer(await server.call(people.people, server.home, login.viewer, server.clock()))
 
     @api.get(f"{BASE}/roster/people/{{key}}", response_model=PersonCard, responses=errors)
     async def person(
