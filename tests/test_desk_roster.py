@@ -130,7 +130,7 @@ def test_invitations_come_once_as_a_file_for_a_mail_merge_and_each_works_once(si
 
 
 @contextlib.contextmanager
-def mail_server(speaks: bool) -> Iterator[tuple[int, list[str]]]:
+def mail_server(speaks: bool, drips: bool = False) -> Iterator[tuple[int, list[str]]]:
     """A mail server on a port, with the mails that it took; one that hangs says nothing at all."""
     listening, taken, ended = socket.create_server(("127.0.0.1", 0)), [], threading.Event()
 
@@ -140,7 +140,10 @@ def mail_server(speaks: bool) -> Iterator[tuple[int, list[str]]]:
                 connection, _ = listening.accept()
                 with connection, connection.makefile("rwb") as stream:
                     if not speaks:
-                        ended.wait(30)
+                        while not ended.wait(0.2):
+                            if drips:
+                                stream.write(b"2")
+                                stream.flush()
                         return
                     answer(stream)
 
@@ -210,6 +213,15 @@ def test_a_mail_server_that_hangs_is_left_in_time_and_holds_up_nobody(site: Clas
         assert time.monotonic() - began < 15
     assert found["done"].status_code == 200
     assert found["done"].json()["unsent"] == {"b01": "not sent: the mail server took too long"}
+
+
+def test_a_mail_server_that_sends_a_byte_now_and_then_is_left_in_time_too() -> None:
+    with mail_server(speaks=False, drips=True) as (port, _):
+        began = time.monotonic()
+        letters = [Mail(f"b{n:02}", "a@example.org", "hello", "text") for n in range(3)]
+        failed = send(by_mail(port, 2), letters)
+        assert time.monotonic() - began < 10
+    assert failed == {f"b{n:02}": "not sent: the mail server took too long" for n in range(3)}
 
 
 def test_a_mail_server_that_is_not_there_is_no_error_of_ours_and_no_header_is_made_of_a_name() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import smtplib
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,14 +43,19 @@ def send(settings: Settings, mails: Sequence[Mail]) -> dict[str, str]:
     """
     ends = time.monotonic() + settings.mail_seconds
     failed = {mail.about: "not sent: the mail server took too long" for mail in mails}
+    context = ssl.create_default_context()
+    over_tls = settings.mail_security == "tls"
+    server = smtplib.SMTP_SSL(timeout=settings.mail_seconds, context=context) if over_tls else smtplib.SMTP(
+        timeout=settings.mail_seconds
+    )  # fmt: skip
+    watch = threading.Timer(settings.mail_seconds, _cut, [server])  # one that sends a byte now and then is never late
+    watch.start()
     try:
-        with contextlib.closing(_connect(settings)) as server:
+        with contextlib.closing(server):
+            _log_in(server, settings, context)
             for mail in mails:
-                left = ends - time.monotonic()
-                if left <= 0:
+                if time.monotonic() > ends:
                     break
-                if server.sock is not None:
-                    server.sock.settimeout(left)
                 try:
                     server.send_message(_written(settings, mail))
                     del failed[mail.about]
@@ -64,7 +71,16 @@ def send(settings: Settings, mails: Sequence[Mail]) -> dict[str, str]:
         failed = {
             about: f"not sent: the mail server {why}" if text[:4] == "not " else text for about, text in failed.items()
         }
+    finally:
+        watch.cancel()
     return failed
+
+
+def _cut(server: smtplib.SMTP) -> None:
+    """Ends a connection, so that whoever waits for an answer waits no more."""
+    if server.sock is not None:
+        with contextlib.suppress(OSError):
+            server.sock.shutdown(socket.SHUT_RDWR)
 
 
 def not_set() -> UserError:
@@ -72,28 +88,15 @@ def not_set() -> UserError:
     return UserError("no mail server is set: write mail_host into [server] of config.toml.", code="E_MAIL")
 
 
-def _connect(settings: Settings) -> smtplib.SMTP:
-    """A connection, logged in. Every step has the time limit of all."""
-    context = ssl.create_default_context()
-    seconds = float(settings.mail_seconds)
-    if settings.mail_security == "tls":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
-            settings.mail_host, settings.mail_port, timeout=seconds, context=context
-        )
-    else:
-        server = smtplib.SMTP(settings.mail_host, settings.mail_port, timeout=seconds)
-    try:
-        if settings.mail_security == "starttls":
-            server.starttls(context=context)
-        if settings.mail_user:
-            password = (
-                Path(settings.mail_password).read_text(encoding="utf-8").strip() if settings.mail_password else ""
-            )
-            server.login(settings.mail_user, password)
-    except BaseException:
-        server.close()
-        raise
-    return server
+def _log_in(server: smtplib.SMTP, settings: Settings, context: ssl.SSLContext) -> None:
+    """Connects, and logs in where a user is set."""
+    server._host = settings.mail_host  # type: ignore[attr-defined]  # smtplib checks the certificate for it
+    server.connect(settings.mail_host, settings.mail_port)
+    if settings.mail_security == "starttls":
+        server.starttls(context=context)
+    if settings.mail_user:
+        password = Path(settings.mail_password).read_text(encoding="utf-8").strip() if settings.mail_password else ""
+        server.login(settings.mail_user, password)
 
 
 def _written(settings: Settings, mail: Mail) -> EmailMessage:
