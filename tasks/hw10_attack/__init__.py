@@ -75,6 +75,9 @@ def _measured(seeds: str, command: str, *levels: tuple[str, float, float]) -> tu
     )
 
 
+UNSURE = {"2021": ("the medium bar: 0.350 in one copy of the slides, 0.380 in a later one",)}
+
+
 def _course(year: str, *levels: tuple[str, float, float]) -> Edition:
     """An edition of the course: (level, accuracy, points)."""
     source = f"official {year}, not comparable: the course's black box was never published"
@@ -92,6 +95,7 @@ def _course(year: str, *levels: tuple[str, float, float]) -> Edition:
         Place("tasks.hw10_attack.judge:make", ("official", "course")),
         official=True,
         judge=JUDGE,
+        unsure=UNSURE.get(year, ()),
     )
 
 
