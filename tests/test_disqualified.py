@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from harness.grading import audit
-from leaderboard import adjustments, events
+from leaderboard import adjustments, enrolment, events, roster
 from tests import class_server, classes, web
 from tests.class_server import Served, call, log_in, sample, work
 from tests.classes import Class, error, submit
@@ -119,6 +120,24 @@ def test_a_persons_page_has_everything_of_theirs(site: Class) -> None:
         assert words in text
     assert "not theirs" not in text
     assert site.client("tom").get("/api/v1/roster/people/tom").json()["points"] is None
+
+
+def test_a_person_whose_id_has_signs_of_addresses_has_a_page_too(site: Class) -> None:
+    key = "a/b?c#d%2e"
+    with site.home.database() as database:
+        enrolment.add_person(database, roster.Entry(key, "Zoe"), actor="ian", reason="x", now=site.now)
+    ian = signed_in(site, "ian")
+    links = [one.attributes["href"] for one in Reader(ian.get("/roster?q=Zoe").text).all("a") if one.text == "Zoe"]
+    page = ian.get(links[0])
+    assert (page.status_code, key in page.text) == (200, True)
+    (stand,) = [
+        one.attributes["href"]
+        for one in Reader(page.text).all("a")
+        if "roster" in one.text and "/stand" in one.attributes["href"]
+    ]
+    done = ian.post(stand, data=sent(previewed(ian, stand, reason="x"), go="do"))
+    assert done.status_code == 303
+    assert site.client("tom").get(f"/api/v1/roster/people/{quote(key, safe='')}").json()["disabled"] is True
 
 
 def test_a_login_shows_a_person_and_disqualifies_as_the_machine_does(

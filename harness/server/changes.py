@@ -87,7 +87,7 @@ def _add_of_roster(api: FastAPI) -> None:
         return await _change(request, people.import_roster, login, importing, how)
 
     @api.patch(
-        f"{path}/{{key}}",
+        f"{path}/{{key:path}}",
         response_model=Change,
         responses=errors,
         openapi_extra=body_of({"disabled": {"type": "boolean"}}, ["disabled"]),

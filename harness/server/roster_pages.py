@@ -32,11 +32,11 @@ def add_roster_pages(api: FastAPI) -> None:
     async def _do_import(request: Request) -> Response:
         return await changing(request, show_import, do_import)
 
-    @api.get("/roster/people/{key}/stand", include_in_schema=False)
+    @api.get("/roster/people/{key:path}/stand", include_in_schema=False)
     async def _stand(request: Request, key: str, done: bool = False) -> Response:
         return await answer(request, show_stand, key[:60], Entry(done=done))
 
-    @api.post("/roster/people/{key}/stand", include_in_schema=False)
+    @api.post("/roster/people/{key:path}/stand", include_in_schema=False)
     async def _do_stand(request: Request, key: str) -> Response:
         return await changing(request, show_stand, do_stand, key[:60])
 

@@ -111,7 +111,7 @@ def add_staff(api: FastAPI) -> None:
         server = server_of(request)
         return answer(await server.call(people.people, server.home, login.viewer, server.clock()))
 
-    @api.get(f"{BASE}/roster/people/{{key}}", response_model=PersonCard, responses=errors)
+    @api.get(f"{BASE}/roster/people/{{key:path}}", response_model=PersonCard, responses=errors)
     async def person(
         request: Request, login: Who, key: Annotated[str, Path(max_length=60, description="A person's id.")]
     ) -> Response:

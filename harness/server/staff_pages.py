@@ -22,8 +22,8 @@ def add_staff_pages(api: FastAPI) -> None:
     _add_board(api)
     _add_exports(api)
     _add_announcements(api)
+    add_roster_pages(api)  # an id may have a slash, so the pages below a person's come first
     _add_lists(api)
-    add_roster_pages(api)
 
 
 def _add_board(api: FastAPI) -> None:
@@ -147,7 +147,7 @@ def _add_lists(api: FastAPI) -> None:
     async def _change_rules(request: Request, hw: str) -> Response:
         return await changing(request, staff_views.rules, staff_views.change_rules, hw)
 
-    @api.get("/roster/people/{key}", include_in_schema=False)
+    @api.get("/roster/people/{key:path}", include_in_schema=False)
     async def _person(request: Request, key: str) -> Response:
         return await answer(request, staff_views.person, key[:60])
 
