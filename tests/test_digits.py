@@ -180,7 +180,7 @@ def page_answers(school: Class, key: str) -> dict[str, str]:
 
 def addresses(school: Class, path: str) -> Iterator[str]:
     """A path with each homework and each submission in it; of the static files the script."""
-    if "{name:path}" in path or "/files/{name}" in path:
+    if "{name:path}" in path or "/files/{name}" in path or path.endswith("/file"):  # of one's own, handed in
         return
     with school.home.database() as database:
         numbers = [entry.id for entry in records.submissions(database)] if "{number}" in path else [0]
