@@ -162,8 +162,13 @@ def train_level(
     data = {file: hashlib.sha256(_public_bytes(public / file)).hexdigest() for file in module.FILES}
     config = override(module.settings(level, public), overrides)
     settings = {
-        "homework": module_name, "level": level, "seed": seed, "device": place, "config": asdict(config), "data": data
-    } | ({"compile": True} if compile else {})  # fmt: skip
+        "homework": module_name,
+        "level": level,
+        "seed": seed,
+        "device": place,
+        "config": asdict(config),
+        "data": data,
+    } | ({"compile": True} if compile else {})
     _same_settings(run, json.loads(json.dumps(settings)))
     suffix = module.suffix(public) if hasattr(module, "suffix") else module.SUFFIX
     code = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()

@@ -11,9 +11,13 @@ class FeedForward(nn.Sequential):
 
     def __init__(self, dim: int, ffn: int, dropout: float) -> None:
         super().__init__(
-            nn.LayerNorm(dim), nn.Linear(dim, ffn), nn.SiLU(), nn.Dropout(dropout),
-            nn.Linear(ffn, dim), nn.Dropout(dropout),
-        )  # fmt: skip
+            nn.LayerNorm(dim),
+            nn.Linear(dim, ffn),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            nn.Linear(ffn, dim),
+            nn.Dropout(dropout),
+        )
 
 
 class Convolution(nn.Sequential):
@@ -21,9 +25,14 @@ class Convolution(nn.Sequential):
 
     def __init__(self, dim: int, kernel: int, dropout: float) -> None:
         super().__init__(
-            nn.Conv1d(dim, 2 * dim, 1), nn.GLU(dim=1), nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim),
-            nn.BatchNorm1d(dim), nn.SiLU(), nn.Conv1d(dim, dim, 1), nn.Dropout(dropout),
-        )  # fmt: skip
+            nn.Conv1d(dim, 2 * dim, 1),
+            nn.GLU(dim=1),
+            nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim),
+            nn.BatchNorm1d(dim),
+            nn.SiLU(),
+            nn.Conv1d(dim, dim, 1),
+            nn.Dropout(dropout),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (n, t, dim), and the same out
         return super().forward(x.transpose(1, 2)).transpose(1, 2)  # type: ignore[no-any-return, no-untyped-call]

@@ -32,9 +32,14 @@ def saliency(network: Network, x: torch.Tensor, target: torch.Tensor) -> torch.T
 
 
 def smooth_grad(
-    network: Network, x: torch.Tensor, target: torch.Tensor, samples: int, sigma: float, generator: torch.Generator,
+    network: Network,
+    x: torch.Tensor,
+    target: torch.Tensor,
+    samples: int,
+    sigma: float,
+    generator: torch.Generator,
     squared: bool = False,
-) -> torch.Tensor:  # fmt: skip
+) -> torch.Tensor:
     """The mean size of the gradient of noisy copies (Smilkov et al., arXiv 1706.03825).
 
     `sigma` is the noise's standard deviation in the units of x. `squared` takes the mean of the squares in place of
@@ -67,9 +72,14 @@ def integrated_gradients(
 
 
 def occlusion(
-    network: Network, x: torch.Tensor, target: torch.Tensor, fill: torch.Tensor, window: int, stride: int,
+    network: Network,
+    x: torch.Tensor,
+    target: torch.Tensor,
+    fill: torch.Tensor,
+    window: int,
+    stride: int,
     value: Callable[[Network, torch.Tensor, torch.Tensor], torch.Tensor] = logit,
-) -> torch.Tensor:  # fmt: skip
+) -> torch.Tensor:
     """What is lost when a square takes the colour `fill`, the mean over all squares on a pixel (arXiv 1311.2901).
 
     `fill` has a shape that x can be compared with, as (n, 3, 1, 1); the map is (n, s, s).
@@ -90,9 +100,15 @@ def occlusion(
 
 
 def lime(
-    network: Network, x: torch.Tensor, target: torch.Tensor, fill: torch.Tensor, segments: torch.Tensor,
-    kept: torch.Tensor, width: float = 0.25, penalty: float = 1e-3,
-) -> torch.Tensor:  # fmt: skip
+    network: Network,
+    x: torch.Tensor,
+    target: torch.Tensor,
+    fill: torch.Tensor,
+    segments: torch.Tensor,
+    kept: torch.Tensor,
+    width: float = 0.25,
+    penalty: float = 1e-3,
+) -> torch.Tensor:
     """The weights of a linear model of the logit by which segments are kept (Ribeiro et al., arXiv 1602.04938).
 
     `segments` (s, s) numbers the segment of each pixel, the same for all pictures; `kept` (m, k) says which of the k

@@ -219,8 +219,16 @@ class LagAttention(nn.Module):
     A distributed lag (Almon 1965) of a state's own, learnt as attention with the state as the query.
     """
 
-    def __init__(self, count: int, states: int, days: int, width: int, rest: int, hidden: tuple[int, ...],
-                 generator: torch.Generator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        count: int,
+        states: int,
+        days: int,
+        width: int,
+        rest: int,
+        hidden: tuple[int, ...],
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         self.shape, self.states = (days, width), states
         self.scores = nn.Parameter(torch.zeros(count, states, days))

@@ -83,9 +83,21 @@ def settings(level: str, public: Path) -> Config:
     wide = {"simple": 512, "medium": 256, "strong": 512, "boss": 512}[level]
     deep = {"simple": 1, "medium": 4, "strong": 4, "boss": 6}[level]
     return replace(
-        config, pieces=8000, pieces_zh=4000, dim=wide, layers=deep, heads=wide // 64, ffn=4 * wide, batch_tokens=16384,
-        epochs=15, back_epochs=10, warmup=4000, factor=2.0, valid=3000, lr=5e-4,
-    )  # fmt: skip
+        config,
+        pieces=8000,
+        pieces_zh=4000,
+        dim=wide,
+        layers=deep,
+        heads=wide // 64,
+        ffn=4 * wide,
+        batch_tokens=16384,
+        epochs=15,
+        back_epochs=10,
+        warmup=4000,
+        factor=2.0,
+        valid=3000,
+        lr=5e-4,
+    )
 
 
 # Data

@@ -207,9 +207,15 @@ def exported(generator: Generator, noise: Tensor) -> bytes:
     file, axes = io.BytesIO(), {"noise": {0: "n"}, "image": {0: "n"}}
     with warnings.catch_warnings(action="ignore"):  # the newer exporter needs another package
         torch.onnx.export(
-            generator.cpu(), (noise,), file,  # type: ignore[arg-type]
-            input_names=["noise"], output_names=["image"], dynamic_axes=axes, opset_version=17, dynamo=False,
-        )  # fmt: skip
+            generator.cpu(),
+            (noise,),
+            file,  # type: ignore[arg-type]
+            input_names=["noise"],
+            output_names=["image"],
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
     return file.getvalue()
 
 

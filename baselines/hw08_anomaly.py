@@ -174,11 +174,21 @@ def dense(units: tuple[int, ...]) -> nn.Sequential:
 def convolutional(w: int, kernel: int, code: int) -> nn.Sequential:
     """A convolutional autoencoder: 64 x 64 pixels to a code by four halvings, and back."""
     return nn.Sequential(
-        *block(3, w, kernel), *block(w, 2 * w), *block(2 * w, 4 * w), *block(4 * w, 4 * w), nn.Flatten(),
-        nn.Linear(64 * w, code), nn.Linear(code, 64 * w), nn.ReLU(), nn.Unflatten(1, (4 * w, 4, 4)),
-        *block(4 * w, 4 * w, stride=-2), *block(4 * w, 2 * w, stride=-2), *block(2 * w, w, stride=-2),
-        nn.ConvTranspose2d(w, 3, 4, 2, 1), nn.Tanh(),
-    )  # fmt: skip
+        *block(3, w, kernel),
+        *block(w, 2 * w),
+        *block(2 * w, 4 * w),
+        *block(4 * w, 4 * w),
+        nn.Flatten(),
+        nn.Linear(64 * w, code),
+        nn.Linear(code, 64 * w),
+        nn.ReLU(),
+        nn.Unflatten(1, (4 * w, 4, 4)),
+        *block(4 * w, 4 * w, stride=-2),
+        *block(4 * w, 2 * w, stride=-2),
+        *block(2 * w, w, stride=-2),
+        nn.ConvTranspose2d(w, 3, 4, 2, 1),
+        nn.Tanh(),
+    )
 
 
 class Classifier(nn.Module):

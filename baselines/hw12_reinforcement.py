@@ -244,10 +244,12 @@ def train(config: Config, public: Path, run: Run) -> None:
         with torch.no_grad():
             old_logprobs = network.logprobs(states, sharp).gather(1, actions[:, None])  # (n, 1)
             values = UNIT * network.values(states).cpu().numpy().astype(np.float64)
-        credit = np.concatenate([
-            gae(r, v, config.gamma, config.gae_lambda) if config.critic else discounted_returns(r, config.gamma)
-            for r, v in zip(rollout.episodes(rollout.rewards), rollout.episodes(values), strict=True)
-        ])  # fmt: skip
+        credit = np.concatenate(
+            [
+                gae(r, v, config.gamma, config.gae_lambda) if config.critic else discounted_returns(r, config.gamma)
+                for r, v in zip(rollout.episodes(rollout.rewards), rollout.episodes(values), strict=True)
+            ]
+        )
         targets = torch.from_numpy((credit + values) / UNIT).float().to(run.device)  # of the critic
         weights = torch.from_numpy((credit - credit.mean()) / (credit.std() + 1e-9)).float().to(run.device)
         for _ in range(config.n_epochs):

@@ -231,9 +231,15 @@ def exported(student: nn.Module, form: ModelFormat) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that this exporter is the older one
         torch.onnx.export(
-            student.eval(), (torch.zeros(2, *given.shape),), file, input_names=[given.name], output_names=[wanted.name],
-            dynamic_axes={given.name: {0: "n"}, wanted.name: {0: "n"}}, opset_version=17, dynamo=False,
-        )  # fmt: skip
+            student.eval(),
+            (torch.zeros(2, *given.shape),),
+            file,
+            input_names=[given.name],
+            output_names=[wanted.name],
+            dynamic_axes={given.name: {0: "n"}, wanted.name: {0: "n"}},
+            opset_version=17,
+            dynamo=False,
+        )
     return bytes(file.getvalue())
 
 

@@ -54,10 +54,21 @@ def trained_pieces(lines: Sequence[str], pieces: int) -> bytes:
         ) from None
     written, vocabulary = io.BytesIO(), pieces + len(set().union(*lines))
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines), model_writer=written, model_type="bpe", vocab_size=vocabulary,
-        hard_vocab_limit=False, character_coverage=1.0, num_threads=1, pad_id=PAD, bos_id=BOS, eos_id=EOS,
-        unk_id=UNK, user_defined_symbols=[SPECIAL[TAG]], minloglevel=2, input_sentence_size=1_000_000,
-    )  # fmt: skip
+        sentence_iterator=iter(lines),
+        model_writer=written,
+        model_type="bpe",
+        vocab_size=vocabulary,
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        num_threads=1,
+        pad_id=PAD,
+        bos_id=BOS,
+        eos_id=EOS,
+        unk_id=UNK,
+        user_defined_symbols=[SPECIAL[TAG]],
+        minloglevel=2,
+        input_sentence_size=1_000_000,
+    )
     return written.getvalue()
 
 

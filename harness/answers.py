@@ -305,10 +305,16 @@ def find_score_file(folder: Path, values: Mapping[str, Any], form: Format, usage
 
     solution = folder / SOLUTION if (folder / SOLUTION).exists() else None
     return score_file(
-        folder / "metric.py", higher_is_better=values["higher_is_better"], name=values["metric_file"], form=form,
-        usage=usage, solution=solution, modules=kept_modules(folder), arguments=values.get("metric_options"),
+        folder / "metric.py",
+        higher_is_better=values["higher_is_better"],
+        name=values["metric_file"],
+        form=form,
+        usage=usage,
+        solution=solution,
+        modules=kept_modules(folder),
+        arguments=values.get("metric_options"),
         per_row=values.get("metric_rows", False),
-    )  # fmt: skip
+    )
 
 
 def find_metrics(values: Mapping[str, Any]) -> tuple[Metric, ...]:

@@ -73,13 +73,18 @@ class Extras:
         """What was given, as plain values: made again with others, it is another competition."""
         sheet = None if self.sheet is None else hashlib.sha256(read_sheet(self.sheet).encode()).hexdigest()
         values = {
-            "sheet": sheet, "bar": list(self.bars) or None, "deadline": self.deadline, "quota": self.quota,
+            "sheet": sheet,
+            "bar": list(self.bars) or None,
+            "deadline": self.deadline,
+            "quota": self.quota,
             "metric_name": self.metric_name,
             "sample": None if self.sample is None else hashlib.sha256(self.sample.read_bytes()).hexdigest(),
-            "group": self.group, "strata": self.strata, "by_time": self.by_time,
+            "group": self.group,
+            "strata": self.strata,
+            "by_time": self.by_time,
             "rows_per_id": None if self.most_rows == 1 else self.most_rows,
             "usage": None if self.usage is None else hashlib.sha256(self.usage.read_bytes()).hexdigest(),
-        }  # fmt: skip
+        }
         return tuple(values.items())
 
 

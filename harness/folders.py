@@ -60,12 +60,20 @@ class Own:
         """The text of competition.toml."""
         more = self.extras
         values: dict[str, Any] = {
-            "title": self.title, "metric": METRIC if self.metric.endswith(".py") else self.metric,
-            "metric_args": list(self.metric_args) or None, "higher_is_better": self.higher_is_better,
-            "metric_name": more.metric_name, "bars": list(more.bars) or None, "deadline": more.deadline,
-            "quota": more.quota, "public_share": self.public_share, "group": more.group, "strata": more.strata,
-            "by_time": more.by_time, "rows_per_id": more.most_rows if more.most_rows > 1 else None,
-        }  # fmt: skip
+            "title": self.title,
+            "metric": METRIC if self.metric.endswith(".py") else self.metric,
+            "metric_args": list(self.metric_args) or None,
+            "higher_is_better": self.higher_is_better,
+            "metric_name": more.metric_name,
+            "bars": list(more.bars) or None,
+            "deadline": more.deadline,
+            "quota": more.quota,
+            "public_share": self.public_share,
+            "group": more.group,
+            "strata": more.strata,
+            "by_time": more.by_time,
+            "rows_per_id": more.most_rows if more.most_rows > 1 else None,
+        }
         lines = (f"{name} = {_written(value)}\n" for name, value in values.items() if value is not None)
         return "".join(lines)
 
@@ -118,13 +126,27 @@ def read_folder(folder: Path) -> Own:
     if metric.endswith(".py") and metric != METRIC:
         raise UserError(f"--from: {TOML}: the metric file of a folder is named {METRIC}; got {metric!r:.60}.")
     return Own(
-        folder / SOLUTION, str(folder / METRIC) if metric == METRIC else metric, values.get("title"),
-        tuple(values.get("metric_args", ())), _there(folder / PUBLIC), values.get("higher_is_better"),
+        folder / SOLUTION,
+        str(folder / METRIC) if metric == METRIC else metric,
+        values.get("title"),
+        tuple(values.get("metric_args", ())),
+        _there(folder / PUBLIC),
+        values.get("higher_is_better"),
         float(values.get("public_share", 0.5)),
-        Extras(_there(folder / SHEET), tuple(values.get("bars", ())), values.get("deadline"), values.get("quota"),
-               values.get("metric_name"), _sample(folder), values.get("group"), values.get("strata"),
-               values.get("by_time"), values.get("rows_per_id", 1), _there(folder / USAGE)),
-    )  # fmt: skip
+        Extras(
+            _there(folder / SHEET),
+            tuple(values.get("bars", ())),
+            values.get("deadline"),
+            values.get("quota"),
+            values.get("metric_name"),
+            _sample(folder),
+            values.get("group"),
+            values.get("strata"),
+            values.get("by_time"),
+            values.get("rows_per_id", 1),
+            _there(folder / USAGE),
+        ),
+    )
 
 
 _EXAMPLES = {"metric_args": '["k=3"]', "bars": '["simple=0.8", "strong=0.9/0.88:1/2"]'}

@@ -84,8 +84,16 @@ FOR_POINTS = ("scheme", "points", "parts")
 TOTAL = ("best", "among")
 """The keys of the section [total] in config.toml, for the course total of the gradebook."""
 
-CHANGEABLE = ("quota", "quota_zone", "deadline", "deadline_zone", "selections", "unselected", "unselected_count",
-              "rejections")  # fmt: skip
+CHANGEABLE = (
+    "quota",
+    "quota_zone",
+    "deadline",
+    "deadline_zone",
+    "selections",
+    "unselected",
+    "unselected_count",
+    "rejections",
+)
 """The rules that can be changed while a competition runs. From the first change on, they are in the database."""
 
 TEXTS = ("course", "zone", "database", "name")

@@ -61,8 +61,10 @@ def _arrays(data: bytes, rows: int, what: str) -> ArraysFormat:
         raise UserError(f"{what} is not a safetensors file: {error}.") from None
     for name, values in found.items():
         if values.dtype.name not in DTYPES or values.ndim < 1 or values.shape[0] != rows or not values.size:
-            raise UserError(f"{what}: array {name!r} is {values.dtype.name} {values.shape}; expected one of"
-                            f" {', '.join(DTYPES)}, with {rows:,} rows, one for each id in order.")  # fmt: skip
+            raise UserError(
+                f"{what}: array {name!r} is {values.dtype.name} {values.shape}; expected one of"
+                f" {', '.join(DTYPES)}, with {rows:,} rows, one for each id in order."
+            )
     if not found or sum(values.size for values in found.values()) > MOST_PIXELS:
         raise UserError(f"{what}: expected one array or more, of at most {MOST_PIXELS:,} numbers together.")
     return ArraysFormat(tuple(Array(name, values.shape, values.dtype.name) for name, values in sorted(found.items())))
@@ -83,8 +85,10 @@ def _images(data: bytes, ids: list[str], what: str) -> ImagesFormat:
     wanted = [f"{one}.{ending}" for one in ids for ending in endings]
     fits = len(endings) == 1 and endings <= {"png", "jpg", "jpeg"} and sorted(names) == sorted(wanted)
     if picture is None or picture.format not in ("PNG", "JPEG") or not fits:
-        raise UserError(f"{what}: expected a PNG or a JPEG named after each id of the solution, all with one ending,"
-                        f" such as {ids[0]}.png.")  # fmt: skip
+        raise UserError(
+            f"{what}: expected a PNG or a JPEG named after each id of the solution, all with one ending,"
+            f" such as {ids[0]}.png."
+        )
     width, height = picture.size
     if math.prod((len(ids), width, height, 3)) > MOST_PIXELS:
         raise UserError(f"{what}: its images have more than {MOST_PIXELS:,} numbers together; give smaller ones.")

@@ -327,8 +327,9 @@ def _restore(home: Home, old: Data, new: Path, hidden: Path) -> list[str]:
     Raises UserError, and changes nothing, if the new files differ from the original ones.
     """
     public, folder = home.public(old.name), home.secret(old.name, old.number)
-    otherwise = _exists(old, "this lhy-grade makes other data from the same plan; damaged files can only be restored"
-                             " from a backup")  # fmt: skip
+    otherwise = _exists(
+        old, "this lhy-grade makes other data from the same plan; damaged files can only be restored from a backup"
+    )
     made = json.loads((hidden / "competition.json").read_bytes())
     if made["data_version"] != old.data_version:
         raise otherwise

@@ -44,9 +44,13 @@ def read_roster(
             problems.append((line, f"the id {row['id']} was rewritten by a spreadsheet; format that column as text"))
         old = known.get(row["id"])
         email, team, role = (
-            row.get(name, default)
-            for name, default in (("email", old.email), ("team", old.team or ""), ("role", old.role))
-        ) if old else (row.get(name, "") for name in ("email", "team", "role"))  # fmt: skip
+            (
+                row.get(name, default)
+                for name, default in (("email", old.email), ("team", old.team or ""), ("role", old.role))
+            )
+            if old
+            else (row.get(name, "") for name in ("email", "team", "role"))
+        )
         entries.append(Entry(row["id"], row["name"], email, role or "student", team or None))  # type: ignore[arg-type]
     renames = rename(entries)
     entries = [replace(entry, team=renames.get(entry.team or "", entry.team)) for entry in entries]

@@ -39,8 +39,9 @@ def write_rows(header: Sequence[str], rows: Iterable[Sequence[str | float | None
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow([cell(name) for name in header])
-    writer.writerows([cell(value) if isinstance(value, str) else "" if value is None else value for value in row]
-                     for row in rows)  # fmt: skip
+    writer.writerows(
+        [cell(value) if isinstance(value, str) else "" if value is None else value for value in row] for row in rows
+    )
     return stream.getvalue()
 
 

@@ -390,8 +390,13 @@ def _characters(folder: Path, figure: Figure) -> None:
     for alphabet in sorted((folder / "Omniglot" / "images_background").iterdir())[:3]:
         rows.append([sorted(character.glob("*.png"))[len(rows)] for character in sorted(alphabet.iterdir())[:11]])
     for task in sorted((folder / "Omniglot-test" / "support").iterdir())[:4]:
-        rows.append([folder / "Omniglot-test" / part / task.name / f"image_{place}.png"
-                     for part in ("support", "query") for place in range(5)])  # fmt: skip
+        rows.append(
+            [
+                folder / "Omniglot-test" / part / task.name / f"image_{place}.png"
+                for part in ("support", "query")
+                for place in range(5)
+            ]
+        )
     figure.set_size_inches(7.7, 5.3)
     figure.suptitle("HW15: three alphabets to learn from; four tasks: what is each on the right?", fontsize=11)
     grid = figure.add_gridspec(len(rows), 11)

@@ -51,9 +51,14 @@ def run_folder(home: Home, competition: Competition, level: str, seed: int, mark
 
 
 def sweep(
-    home: Home, competition: Competition, levels: Sequence[str], seeds: Sequence[int], device: str, jobs: int,
+    home: Home,
+    competition: Competition,
+    levels: Sequence[str],
+    seeds: Sequence[int],
+    device: str,
+    jobs: int,
     cluster: bool,
-) -> Iterator[Trained]:  # fmt: skip
+) -> Iterator[Trained]:
     """Trains each level with each seed, `jobs` at a time here (0: as many as fit) or on the cluster that was joined.
 
     Finished runs are taken as they are and interrupted ones resumed, as `train` does. A failed one stops no other.
@@ -63,12 +68,17 @@ def sweep(
     every = [(level, seed) for seed in seeds for level in levels]
     work: list[Mapping[str, Any]] = [
         {
-            "name": competition.name, "level": level, "public": home.public(competition.name),
-            "run": (run := run_folder(home, competition, level, seed)), "seed": seed, "device": device,
-            "shared": run.parent / "shared", "plugins": plugins.added(),
+            "name": competition.name,
+            "level": level,
+            "public": home.public(competition.name),
+            "run": (run := run_folder(home, competition, level, seed)),
+            "seed": seed,
+            "device": device,
+            "shared": run.parent / "shared",
+            "plugins": plugins.added(),
         }
         for level, seed in every
-    ]  # fmt: skip
+    ]
     packages = packages_of(competition.name)
     assert packages is not None, "it has a baseline"
     baseline = import_module(packages[1])

@@ -155,10 +155,16 @@ def accept(
         full = terms.limited and used + 1 >= terms.quota
         number = db.next_id("submissions")
         fields = {
-            "competition": competition, "participant": participant, "submission": number, "entry": entry + 1,
-            "sha256": sha256, "size": upload.size, "accepted_at": rfc3339(now), "quota_day": quota_day,
+            "competition": competition,
+            "participant": participant,
+            "submission": number,
+            "entry": entry + 1,
+            "sha256": sha256,
+            "size": upload.size,
+            "accepted_at": rfc3339(now),
+            "quota_day": quota_day,
             **({"practice": True} if practice else {}),
-        }  # fmt: skip
+        }
         _log_clock_step(db, now)
         joined = {"members": [member.key for member in members]} if members else {}
         body = {**fields, "course": course, "client_key": client_key, **joined}
@@ -192,10 +198,20 @@ def accept(
             "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, "
             "accepted_at, quota_day, event_seq, receipt, practice) VALUES (:id, :participant, :entry, :key, :sha, "
             ":size, :filename, :message, :at, :day, :seq, :receipt, :practice)",
-            id=number, participant=owner, entry=entry + 1, key=client_key, sha=sha256, size=upload.size,
-            filename=storable(upload.filename), message=storable(upload.message), at=microseconds(now), day=quota_day,
-            seq=event.seq, receipt=receipt, practice=practice,
-        )  # fmt: skip
+            id=number,
+            participant=owner,
+            entry=entry + 1,
+            key=client_key,
+            sha=sha256,
+            size=upload.size,
+            filename=storable(upload.filename),
+            message=storable(upload.message),
+            at=microseconds(now),
+            day=quota_day,
+            seq=event.seq,
+            receipt=receipt,
+            practice=practice,
+        )
         step("submission")
     step("committed")
     return Accepted(number, entry + 1, receipt, used + 1, terms, again=False, practice=practice)
@@ -222,8 +238,11 @@ def reject(db: Database, submission_id: int, problems_code: str, now: datetime, 
         db.execute(
             "UPDATE submissions SET rejected_at = :at, rejected_code = :code, rejected_details = :details "
             "WHERE id = :id",
-            at=microseconds(now), code=problems_code, details=details, id=submission_id,
-        )  # fmt: skip
+            at=microseconds(now),
+            code=problems_code,
+            details=details,
+            id=submission_id,
+        )
         kept = _keeps_refused(db, submission_id, row.size)
         if not kept:
             db.execute(
@@ -305,8 +324,12 @@ def _participant(db: Database, competition: str, name: str, kind: Kind, now: dat
     number = db.next_id("participants")
     db.execute(
         "INSERT INTO participants (id, competition, name, kind, created_at) VALUES (:id, :where, :name, :kind, :at)",
-        id=number, where=competition, name=name, kind=kind, at=microseconds(now),
-    )  # fmt: skip
+        id=number,
+        where=competition,
+        name=name,
+        kind=kind,
+        at=microseconds(now),
+    )
     return number
 
 
@@ -379,8 +402,10 @@ def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, pr
         "SELECT id, entry, receipt, sha256, practice FROM submissions WHERE participant_id = :id AND sha256 = :sha "
         "AND (rejected_at IS NULL OR rejected_code = :disqualified) AND (NOT practice OR :practice) "
         "ORDER BY practice, id LIMIT 1",
-        **values, sha=sha256, disqualified=events.DISQUALIFIED,
-    )  # fmt: skip
+        **values,
+        sha=sha256,
+        disqualified=events.DISQUALIFIED,
+    )
 
 
 def _latest(db: Database, participant_id: int, sha256: str) -> Row | None:

@@ -51,8 +51,9 @@ def issue_token(
     db: Database, person_key: str, hash: str, scope: Scope, label: str, expires: datetime, actor: str, now: datetime
 ) -> int:
     """Store the hash of a person's new token; returns its number. Raises UserError E_DISABLED (exit 6)."""
-    return issue_tokens(db, {person_key: hash}, scope=scope, label=label, expires=expires, actor=actor, reason="",
-                        now=now)[0]  # fmt: skip
+    return issue_tokens(
+        db, {person_key: hash}, scope=scope, label=label, expires=expires, actor=actor, reason="", now=now
+    )[0]
 
 
 def issue_tokens(
@@ -73,9 +74,16 @@ def issue_tokens(
 
 
 def _issue(
-    db: Database, hashes: Mapping[str, str], scope: Scope, label: str, expires: datetime, actor: str, reason: str,
-    now: datetime, replace: bool,
-) -> list[int]:  # fmt: skip
+    db: Database,
+    hashes: Mapping[str, str],
+    scope: Scope,
+    label: str,
+    expires: datetime,
+    actor: str,
+    reason: str,
+    now: datetime,
+    replace: bool,
+) -> list[int]:
     numbers, ended = [], []
     number = db.next_id("tokens")
     for key, digest in hashes.items():
@@ -87,16 +95,25 @@ def _issue(
         db.execute(
             "INSERT INTO tokens (id, person_id, hash, scope, label, created_at, expires_at) "
             "VALUES (:id, :person, :hash, :scope, :label, :at, :expires)",
-            id=number, person=person.id, hash=digest, scope=scope, label=label, at=microseconds(now),
+            id=number,
+            person=person.id,
+            hash=digest,
+            scope=scope,
+            label=label,
+            at=microseconds(now),
             expires=microseconds(expires),
-        )  # fmt: skip
+        )
         numbers.append(number)
         number += 1
     revoke_numbers(db, ended, now)
     body = {
         "tokens": [[n, key, digest] for n, (key, digest) in zip(numbers, hashes.items(), strict=True)],
-        "scope": scope, "label": label, "expires_at": rfc3339(expires), "revoked": ended, "reason": reason,
-    }  # fmt: skip
+        "scope": scope,
+        "label": label,
+        "expires_at": rfc3339(expires),
+        "revoked": ended,
+        "reason": reason,
+    }
     if numbers:
         events.append(db, "tokens issued", actor, body, now)
     return numbers
@@ -125,8 +142,9 @@ def end_session(db: Database, session: str, ends: datetime, now: datetime) -> No
         db.execute("DELETE FROM ended_sessions WHERE ends_at < :now", now=microseconds(now))
         db.execute(
             "INSERT INTO ended_sessions (session, ends_at) VALUES (:session, :ends) ON CONFLICT DO NOTHING",
-            session=session, ends=microseconds(ends),
-        )  # fmt: skip
+            session=session,
+            ends=microseconds(ends),
+        )
 
 
 def tokens(db: Database, key: str) -> list[Token]:

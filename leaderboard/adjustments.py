@@ -111,10 +111,17 @@ def extend_all(
             who = find_team(db, named).handle if who_kind == "team" else named
             check_whom(db, competition, who_kind, who)
             values = {
-                "id": db.next_id("extensions"), "competition": competition, "who_kind": who_kind, "who": who,
-                "until": None if until is None else microseconds(until), "slots": slots, "day": day, "reason": reason,
-                "actor": actor, "at": microseconds(now),
-            }  # fmt: skip
+                "id": db.next_id("extensions"),
+                "competition": competition,
+                "who_kind": who_kind,
+                "who": who,
+                "until": None if until is None else microseconds(until),
+                "slots": slots,
+                "day": day,
+                "reason": reason,
+                "actor": actor,
+                "at": microseconds(now),
+            }
             _keep_extension(db, values, now)
             given.append(made(Extension, values))
     return given
@@ -149,8 +156,9 @@ def _keep_extension(db: Database, values: dict[str, Any], now: datetime) -> None
     db.execute(
         f"INSERT INTO extensions ({_EXTENSION}, event_seq) VALUES (:id, :competition, :who_kind, :who, :until, :slots, "
         ":day, :reason, :actor, :at, :event_seq)",
-        **values, event_seq=event.seq,
-    )  # fmt: skip
+        **values,
+        event_seq=event.seq,
+    )
 
 
 def check_whom(db: Database, competition: str, who_kind: Whom, who: str) -> None:
@@ -232,8 +240,9 @@ def enter_all_points(
             db.execute(
                 f"INSERT INTO parts ({_PART}, event_seq) VALUES (:id, :competition, :person_key, :part, :points, "
                 ":reason, :actor, :at, :event_seq)",
-                **values, event_seq=event.seq,
-            )  # fmt: skip
+                **values,
+                event_seq=event.seq,
+            )
             entered.append(made(Part, values))
     return entered
 

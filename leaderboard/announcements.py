@@ -42,8 +42,9 @@ def announce(db: Database, text: str, *, actor: str, now: datetime) -> Announcem
         db.execute(
             "INSERT INTO announcements (id, text, actor, at, ended_at, event_seq) "
             "VALUES (:id, :text, :actor, :at, :ended_at, :event_seq)",
-            **values, event_seq=event.seq,
-        )  # fmt: skip
+            **values,
+            event_seq=event.seq,
+        )
         return made(Announcement, values)
 
 

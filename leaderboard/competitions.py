@@ -83,17 +83,25 @@ def add(db: Database, data: Data, higher_is_better: bool) -> None:
     db.execute(
         "INSERT INTO competitions (key, name, number, version_id, prepared_at, description, digest) "
         "VALUES (:key, :name, :number, :version, :at, :description, :digest)",
-        key=data.key, name=data.name, number=data.number, version=version, at=_moment(data.prepared_at),
-        description=_text(data.description), digest=data.digest,
-    )  # fmt: skip
+        key=data.key,
+        name=data.name,
+        number=data.number,
+        version=version,
+        at=_moment(data.prepared_at),
+        description=_text(data.description),
+        digest=data.digest,
+    )
 
 
 def describe(db: Database, data: Data) -> None:
     """Updates description, digest and preparation time of existing data. Within a transaction."""
     db.execute(
         "UPDATE competitions SET prepared_at = :at, description = :description, digest = :digest WHERE key = :key",
-        key=data.key, at=_moment(data.prepared_at), description=_text(data.description), digest=data.digest,
-    )  # fmt: skip
+        key=data.key,
+        at=_moment(data.prepared_at),
+        description=_text(data.description),
+        digest=data.digest,
+    )
 
 
 @dataclass(frozen=True)
@@ -127,8 +135,10 @@ def change_rules(
     db.execute(
         "INSERT INTO rules (name, rules, event_seq) VALUES (:name, :rules, :seq) "
         "ON CONFLICT (name) DO UPDATE SET rules = excluded.rules, event_seq = excluded.event_seq",
-        name=key.rpartition("/")[0], rules=json.dumps(rules), seq=event.seq,
-    )  # fmt: skip
+        name=key.rpartition("/")[0],
+        rules=json.dumps(rules),
+        seq=event.seq,
+    )
 
 
 def set_bars(
@@ -156,8 +166,12 @@ def set_bars(
     db.execute(
         "INSERT INTO bars (key, name, bars, mac, event_seq) VALUES (:key, :name, :bars, :mac, :seq) "
         "ON CONFLICT (key) DO UPDATE SET bars = excluded.bars, mac = excluded.mac, event_seq = excluded.event_seq",
-        key=key, name=name_of(key), bars=json.dumps(bars), mac=seal(event.seq), seq=event.seq,
-    )  # fmt: skip
+        key=key,
+        name=name_of(key),
+        bars=json.dumps(bars),
+        mac=seal(event.seq),
+        seq=event.seq,
+    )
 
 
 def bar_rows(db: Database) -> list[Row]:
@@ -194,8 +208,12 @@ def find_or_add_version(
     db.execute(
         "INSERT INTO versions (id, competition, data_version, metric_version, higher_is_better) "
         "VALUES (:id, :competition, :data, :metric, :higher)",
-        id=number, competition=competition, data=data_version, metric=metric_version, higher=higher_is_better,
-    )  # fmt: skip
+        id=number,
+        competition=competition,
+        data=data_version,
+        metric=metric_version,
+        higher=higher_is_better,
+    )
     return number
 
 

@@ -31,8 +31,11 @@ def disqualify(db: Database, submission_id: int, *, actor: str, reason: str, now
         db.execute(
             "UPDATE submissions SET rejected_at = :at, rejected_code = :code, rejected_details = :details "
             "WHERE id = :id",
-            at=microseconds(now), code=DISQUALIFIED, details=json.dumps([problem]), id=submission_id,
-        )  # fmt: skip
+            at=microseconds(now),
+            code=DISQUALIFIED,
+            details=json.dumps([problem]),
+            id=submission_id,
+        )
         events.append(db, "disqualified", actor, {"submission": submission_id, **about(row), "reason": reason}, now)
         return row
 

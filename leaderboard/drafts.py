@@ -55,7 +55,10 @@ def save(
             "INSERT INTO drafts (competition, participant, answers, revision, saved_at) VALUES (:competition, :name, "
             ":answers, :revision, :at) ON CONFLICT (competition, participant) DO UPDATE SET "
             "answers = excluded.answers, revision = excluded.revision, saved_at = excluded.saved_at",
-            competition=competition, name=participant, answers=json.dumps(after.answers, sort_keys=True),
-            revision=after.revision, at=microseconds(now),
-        )  # fmt: skip
+            competition=competition,
+            name=participant,
+            answers=json.dumps(after.answers, sort_keys=True),
+            revision=after.revision,
+            at=microseconds(now),
+        )
         return after, ()

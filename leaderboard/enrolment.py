@@ -180,8 +180,10 @@ def follows(
     force: bool = False,
 ) -> list[str]:
     """The effects of an import on homeworks with submissions, as sentences. The import runs and is rolled back."""
-    lines = [f"the team {old} is renamed to {new} and keeps its submissions, quota and receipts"
-             for old, new in (renames or {}).items()]  # fmt: skip
+    lines = [
+        f"the team {old} is renamed to {new} and keeps its submissions, quota and receipts"
+        for old, new in (renames or {}).items()
+    ]
     try:
         with db.transaction():
             before, acted = {person.key: person.participant for person in people(db)}, _acting(db)
@@ -248,9 +250,14 @@ def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[s
 
 
 def _import(
-    db: Database, entries: Sequence[Entry], actor: str, reason: str, now: datetime, renames: Mapping[str, str],
+    db: Database,
+    entries: Sequence[Entry],
+    actor: str,
+    reason: str,
+    now: datetime,
+    renames: Mapping[str, str],
     force: bool,
-) -> Imported:  # fmt: skip
+) -> Imported:
     before, formed = people(db), teams(db)
     entries = [replace(entry, team=renames.get(entry.team or "", entry.team)) for entry in entries]
     _check_renames(formed, renames)
@@ -269,16 +276,25 @@ def _import(
     for entry in changed:
         db.execute(
             "UPDATE people SET name = :name, email = :email, role = :role, team = :team WHERE key = :key",
-            name=entry.name, email=entry.email, role=entry.role, team=entry.team, key=entry.key,
-        )  # fmt: skip
+            name=entry.name,
+            email=entry.email,
+            role=entry.role,
+            team=entry.team,
+            key=entry.key,
+        )
     number = db.next_id("people")
     for place, entry in enumerate(added):
         db.execute(
             "INSERT INTO people (id, key, name, email, role, team, created_at) "
             "VALUES (:id, :key, :name, :email, :role, :team, :at)",
-            id=number + place, key=entry.key, name=entry.name, email=entry.email, role=entry.role,
-            team=entry.team, at=microseconds(now),
-        )  # fmt: skip
+            id=number + place,
+            key=entry.key,
+            name=entry.name,
+            email=entry.email,
+            role=entry.role,
+            team=entry.team,
+            at=microseconds(now),
+        )
     if added or changed or named:
         digests = {
             entry.key: person_digest(entry.key, entry.name, entry.email, entry.role, entry.team)

@@ -72,8 +72,14 @@ def append(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: da
     db.execute(
         "INSERT INTO events (seq, at, kind, actor, body, previous, hash) "
         "VALUES (:seq, :at, :kind, :actor, :body, :previous, :hash)",
-        seq=seq, at=at, kind=kind, actor=actor, body=text, previous=previous, hash=digest,
-    )  # fmt: skip
+        seq=seq,
+        at=at,
+        kind=kind,
+        actor=actor,
+        body=text,
+        previous=previous,
+        hash=digest,
+    )
     db.execute("UPDATE chain_head SET seq = :seq, hash = :hash WHERE id = 1", seq=seq, hash=digest)
     return Event(seq, now, kind, actor, text, digest)
 

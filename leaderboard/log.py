@@ -20,8 +20,11 @@ def newest(db: Database, *, by: str = "", since: datetime | None = None, before:
         rows = db.fetch(
             "SELECT seq, at, kind, actor, body, hash FROM events WHERE seq < :last AND at >= :since "
             "AND (:actor = '' OR actor = :actor) ORDER BY seq DESC LIMIT :page",
-            last=last, since=0 if since is None else microseconds(since), actor=by, page=PAGE,
-        )  # fmt: skip
+            last=last,
+            since=0 if since is None else microseconds(since),
+            actor=by,
+            page=PAGE,
+        )
         for row in rows:
             yield made(Event, row)
         if len(rows) < PAGE:

@@ -93,8 +93,10 @@ def lease(
         db.execute("UPDATE leases SET until = :most WHERE until > :most", most=microseconds(now + length))
         db.execute(
             "UPDATE leases SET failed_code = :code WHERE failed_code IS NULL AND losses >= :most AND until <= :now",
-            code=FAILED, most=LOSSES, now=at,
-        )  # fmt: skip
+            code=FAILED,
+            most=LOSSES,
+            now=at,
+        )
         row = _first(db, versions, at, after)
         if row is None:
             return None
@@ -106,8 +108,9 @@ def lease(
             db.execute(
                 "INSERT INTO leases (submission_id, worker, until, attempts, losses) "
                 "VALUES (:id, :worker, :until, :attempts, :losses)",
-                attempts=0, **values,
-            )  # fmt: skip
+                attempts=0,
+                **values,
+            )
         else:
             db.execute(
                 "UPDATE leases SET worker = :worker, until = :until, losses = :losses WHERE submission_id = :id",
@@ -227,8 +230,12 @@ def _first(db: Database, versions: Versions, at: int, after: int) -> Row | None:
     while rows := db.fetch(
         f"SELECT s.id AS submission, p.competition, p.name AS participant, s.sha256 {text} {_LEASED} "
         "ORDER BY s.id LIMIT :page",
-        after=after, now=at, most=LOSSES, page=PAGE, **values,
-    ):  # fmt: skip
+        after=after,
+        now=at,
+        most=LOSSES,
+        page=PAGE,
+        **values,
+    ):
         first = first or rows[0]
         for row in rows:
             if row["participant"] not in busy:

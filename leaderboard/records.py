@@ -162,8 +162,11 @@ def reveal(db: Database, competition: str, actor: str, reason: str, now: datetim
             return before
         db.execute(
             "INSERT INTO reveals (competition, at, actor, reason) VALUES (:competition, :at, :actor, :reason)",
-            competition=competition, at=microseconds(now), actor=storable(actor), reason=storable(reason),
-        )  # fmt: skip
+            competition=competition,
+            at=microseconds(now),
+            actor=storable(actor),
+            reason=storable(reason),
+        )
         events.append(db, "revealed", storable(actor), {"competition": competition, "reason": reason}, now)
         return now
 

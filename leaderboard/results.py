@@ -95,11 +95,20 @@ def record(
             "private_details, passed_public, passed_private, mac, graded_at, event_seq) SELECT :id, :submission, "
             "participant_id, :version, :public, :key, :private, :details, :private_details, :passed_public, "
             ":passed_private, :mac, :at, :seq FROM submissions WHERE id = :submission",
-            id=db.next_id("grades"), submission=submission_id, version=version, public=public,
-            key=public if higher_is_better else -public, private=private, details=details,
-            private_details=private_details, passed_public=json.dumps(list(passed_public)),
-            passed_private=json.dumps(list(passed_private)), mac=mac, at=microseconds(now), seq=event.seq,
-        )  # fmt: skip
+            id=db.next_id("grades"),
+            submission=submission_id,
+            version=version,
+            public=public,
+            key=public if higher_is_better else -public,
+            private=private,
+            details=details,
+            private_details=private_details,
+            passed_public=json.dumps(list(passed_public)),
+            passed_private=json.dumps(list(passed_private)),
+            mac=mac,
+            at=microseconds(now),
+            seq=event.seq,
+        )
         return True
 
 
@@ -154,8 +163,11 @@ def _grades(
         f"SELECT g.submission_id, {columns} FROM participants p JOIN grades g ON g.participant_id = p.id "
         "WHERE p.competition = :competition AND g.version_id = (SELECT id FROM versions WHERE "
         f"competition = :competition AND data_version = :data AND metric_version = :metric) {only}",
-        competition=competition, data=data_version, metric=metric_version, **values,
-    )  # fmt: skip
+        competition=competition,
+        data=data_version,
+        metric=metric_version,
+        **values,
+    )
 
 
 def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRow]:
@@ -169,8 +181,9 @@ def grade_rows(db: Database, competition: str | None = None) -> Iterator[GradeRo
         "g.passed_private, g.mac, g.graded_at FROM grades g JOIN versions v ON v.id = g.version_id "
         "JOIN submissions s ON s.id = g.submission_id JOIN participants p ON p.id = s.participant_id "
         f"WHERE g.id > :last {only} ORDER BY g.id LIMIT 5000",
-        last=last, **values,
-    ):  # fmt: skip
+        last=last,
+        **values,
+    ):
         for row in rows:
             last = row.pop("id")
             try:

@@ -170,8 +170,11 @@ def fix_membership(db: Database, competition: str, person_id: int, participant: 
         "INSERT INTO memberships (competition, person_id, participant, event_seq) "
         "VALUES (:competition, :person, :participant, :seq) ON CONFLICT (competition, person_id) "
         "DO UPDATE SET participant = :participant, event_seq = :seq",
-        competition=competition, person=person_id, participant=participant, seq=event_seq,
-    )  # fmt: skip
+        competition=competition,
+        person=person_id,
+        participant=participant,
+        seq=event_seq,
+    )
 
 
 def checked_reason(text: str) -> str:

@@ -52,8 +52,11 @@ def verify(db: Database, found: Verification, keep: Callable[[], object] = lambd
             "INSERT INTO verifications (id, submission_id, model, size, parameters, equal_rows, all_rows, actor, at, "
             "event_seq) VALUES (:id, :submission_id, :model, :size, :parameters, :equal_rows, :all_rows, :actor, :at, "
             ":seq)",
-            **row, actor=found.actor, at=microseconds(found.at), seq=event.seq,
-        )  # fmt: skip
+            **row,
+            actor=found.actor,
+            at=microseconds(found.at),
+            seq=event.seq,
+        )
         return True
 
 

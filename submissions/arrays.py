@@ -54,11 +54,15 @@ SHORT = {name: short for short, name in NAMES.items()}
 OTHER_NAMES = {"BF16": "bfloat16", "BOOL": "bool", "U16": "uint16", "U32": "uint32", "U64": "uint64"}
 METADATA = "__metadata__"
 _OTHER_KINDS = (
-    *MAGIC, (b"PK\x03\x04", "a zip archive, as torch.save and numpy.savez write it"),
+    *MAGIC,
+    (b"PK\x03\x04", "a zip archive, as torch.save and numpy.savez write it"),
     *((bytes([0x80, protocol]), "a Python pickle") for protocol in range(2, 6)),
-    (b"\x89HDF", "an HDF5 file"), (b"GGUF", "a GGUF file"), (b"\xef\xbb\xbf", "text"), (b"{", "JSON text"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"GGUF", "a GGUF file"),
+    (b"\xef\xbb\xbf", "text"),
+    (b"{", "JSON text"),
     (b"[", "JSON text"),
-)  # fmt: skip
+)
 _SAVE = "write it with safetensors.numpy.save_file or safetensors.torch.save_file"
 
 Entry = tuple[str, list[Any], int, int]

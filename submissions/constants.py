@@ -83,9 +83,11 @@ def held(attribute: onnx.AttributeProto) -> int:
     tensors = [attribute.t, *attribute.tensors[:MOST_LISTED]] if not has_graph(attribute) else []
     sparse = [attribute.sparse_tensor, *attribute.sparse_tensors[:MOST_LISTED]]
     return (
-        len(attribute.floats) + len(attribute.ints) + sum(numbers_of(one.dims) for one in tensors if one.data_type)
+        len(attribute.floats)
+        + len(attribute.ints)
+        + sum(numbers_of(one.dims) for one in tensors if one.data_type)
         + sum(numbers_of(one.dims) for one in sparse if len(one.dims))
-    )  # fmt: skip
+    )
 
 
 def numbers_of(dims: Iterable[int]) -> int:

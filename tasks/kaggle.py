@@ -134,9 +134,15 @@ class ScoreFile:
         best = math.inf if up else -math.inf
         metric = Metric(
             name if name.endswith(endings) else name + endings[0],
-            label=name, higher_is_better=up, best=best, worst=-best, digits=5,
-            rows=self.rows, value=self.value, interval=no_interval,
-        )  # fmt: skip
+            label=name,
+            higher_is_better=up,
+            best=best,
+            worst=-best,
+            digits=5,
+            rows=self.rows,
+            value=self.value,
+            interval=no_interval,
+        )
         if self.per_row:
             return replace(metric, rows=self.row_values, value=weighted_mean, interval=mean_interval)
         return metric
@@ -308,9 +314,17 @@ def score_file(
         per_row = any(isinstance(node, ast.FunctionDef) and node.name == "rows" for node in ast.parse(source).body)
     found = modules_beside(path, source) if modules is None else modules
     return ScoreFile(
-        name, higher_is_better, path, source, form, usage, solution, modules=tuple(found.items()),
-        arguments=tuple((arguments or {}).items()), per_row=per_row,
-    )  # fmt: skip
+        name,
+        higher_is_better,
+        path,
+        source,
+        form,
+        usage,
+        solution,
+        modules=tuple(found.items()),
+        arguments=tuple((arguments or {}).items()),
+        per_row=per_row,
+    )
 
 
 @dataclass(frozen=True)

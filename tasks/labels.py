@@ -119,9 +119,16 @@ def balanced_accuracy(options: Options, columns: int) -> Metric:
 
     value = for_each(value_of)
     return Metric(
-        "balanced_accuracy_score", "balanced accuracy", True, 1.0, 0.0, 5, codes, value=value,
+        "balanced_accuracy_score",
+        "balanced accuracy",
+        True,
+        1.0,
+        0.0,
+        5,
+        codes,
+        value=value,
         interval=resampled_interval(value),
-    )  # fmt: skip
+    )
 
 
 def matthews(options: Options, columns: int) -> Metric:
@@ -140,9 +147,17 @@ def matthews(options: Options, columns: int) -> Metric:
 
     value = for_each(value_of)
     return Metric(
-        "matthews_correlation_score", "MCC", True, 1.0, -1.0, 5, codes, value=value,
-        interval=resampled_interval(value), hint=flipped,
-    )  # fmt: skip
+        "matthews_correlation_score",
+        "MCC",
+        True,
+        1.0,
+        -1.0,
+        5,
+        codes,
+        value=value,
+        interval=resampled_interval(value),
+        hint=flipped,
+    )
 
 
 def kappa(options: Options, columns: int) -> Metric:
@@ -168,6 +183,14 @@ def kappa(options: Options, columns: int) -> Metric:
 
     value = for_each(value_of)
     return Metric(
-        "quadratic_weighted_kappa_score", "quadratic weighted kappa", True, 1.0, -1.0, 5, rows, value=value,
-        interval=resampled_interval(value), hint=flipped,
-    )  # fmt: skip
+        "quadratic_weighted_kappa_score",
+        "quadratic weighted kappa",
+        True,
+        1.0,
+        -1.0,
+        5,
+        rows,
+        value=value,
+        interval=resampled_interval(value),
+        hint=flipped,
+    )

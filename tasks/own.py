@@ -50,9 +50,11 @@ def fitted(
         path, as_text=named.cells in ("words", "runs", "sentence"), empty=named.cells == "runs", split=split
     )
     form, answers = own_format(
-        solution, numeric=named.cells in NUMERIC, bounded=named.cells in ("number", "size"),
+        solution,
+        numeric=named.cells in NUMERIC,
+        bounded=named.cells in ("number", "size"),
         whole=named.cells != "probability",
-    )  # fmt: skip
+    )
     if len(form.columns) > 1 and not named.several:
         names = ", ".join(answers.columns)
         raise UserError(f"{path.name}: {named.name} needs one answer column; got {names}.")
@@ -130,9 +132,11 @@ def _check(solution: Solution, named: Named, options: Mapping[str, Value]) -> No
         for name, values in solution.answers.columns.items():
             for line, cell in zip(solution.lines, values.tolist(), strict=True):
                 if not is_mask(cell, int(options["pixels"])):
-                    raise UserError(f"{solution.path.name}, line {line}: column {name!r} is not a mask of run lengths:"
-                                    " `start length` pairs in ascending order without overlap, pixels counted from 1 up"
-                                    f" to {options['pixels']:,}.")  # fmt: skip
+                    raise UserError(
+                        f"{solution.path.name}, line {line}: column {name!r} is not a mask of run lengths:"
+                        " `start length` pairs in ascending order without overlap, pixels counted from 1 up"
+                        f" to {options['pixels']:,}."
+                    )
     if cells == "rating":
         _kinds(solution, named, ("int",), "a whole number; number the ratings, such as 0 to 4")
     if cells == "label":
@@ -149,15 +153,18 @@ def _each(solution: Solution, named: Named, wrong: Callable[[NDArray[Any]], NDAr
         odd = wrong(values)
         if odd.any():
             line = solution.lines[int(odd.argmax())]
-            raise UserError(f"{solution.path.name}, line {line}: the answer in column {name!r} {why}, which"
-                            f" {named.name} does not accept.")  # fmt: skip
+            raise UserError(
+                f"{solution.path.name}, line {line}: the answer in column {name!r} {why}, which"
+                f" {named.name} does not accept."
+            )
 
 
 def _kinds(solution: Solution, named: Named, kinds: tuple[str, ...], expected: str) -> None:
     for column in solution.columns:
         if column.kind not in kinds:
-            raise UserError(f"{solution.path.name}: {named.name} needs every answer of column {column.name!r} to be"
-                            f" {expected}.")  # fmt: skip
+            raise UserError(
+                f"{solution.path.name}: {named.name} needs every answer of column {column.name!r} to be {expected}."
+            )
 
 
 def _labels(solution: Solution, named: Named) -> None:
@@ -175,17 +182,21 @@ def _labels(solution: Solution, named: Named) -> None:
 def _mape(solution: Solution, named: Named, options: Mapping[str, Value]) -> None:
     _each(solution, named, lambda values: values == 0, "is 0, by which no error can be divided,")
     _each(
-        solution, named, lambda values: np.abs(values) < NARROWEST * prediction_bound(values.astype(np.float64)),
+        solution,
+        named,
+        lambda values: np.abs(values) < NARROWEST * prediction_bound(values.astype(np.float64)),
         "is over a billion times smaller than the bound of the predictions",
-    )  # fmt: skip
+    )
 
 
 def _r2(solution: Solution, named: Named, options: Mapping[str, Value]) -> None:
     for name, values in solution.answers.columns.items():
         spread = float(values.max()) - float(values.min())
         if 0 < spread < NARROWEST * prediction_bound(values.astype(np.float64)):
-            raise UserError(f"{solution.path.name}: the answers of column {name!r} differ by under a billionth of the"
-                            " range of the predictions; subtract a constant from them or rescale them.")  # fmt: skip
+            raise UserError(
+                f"{solution.path.name}: the answers of column {name!r} differ by under a billionth of the"
+                " range of the predictions; subtract a constant from them or rescale them."
+            )
 
 
 def _log_loss(solution: Solution, named: Named, options: Mapping[str, Value]) -> None:
@@ -194,20 +205,24 @@ def _log_loss(solution: Solution, named: Named, options: Mapping[str, Value]) ->
     ones = np.sum(list(solution.answers.columns.values()), axis=0)
     if (ones != 1).any():
         line = solution.lines[int((ones != 1).argmax())]
-        raise UserError(f"{solution.path.name}, line {line}: log_loss needs exactly one 1 among the columns of classes;"
-                        " for separate questions, add --metric-arg columns=labels")  # fmt: skip
+        raise UserError(
+            f"{solution.path.name}, line {line}: log_loss needs exactly one 1 among the columns of classes;"
+            " for separate questions, add --metric-arg columns=labels"
+        )
 
 
 def _f1(solution: Solution, named: Named, options: Mapping[str, Value]) -> None:
     columns, binary = solution.answers.columns, options["average"] == "binary"
     if len(columns) > 1:
         if binary:
-            raise UserError("f1 of several columns averages over them: add --metric-arg average=macro, micro or"
-                            " weighted.")  # fmt: skip
+            raise UserError(
+                "f1 of several columns averages over them: add --metric-arg average=macro, micro or weighted."
+            )
         for name, values in columns.items():
             if not values.any():
-                raise UserError(f"{solution.path.name}: column {name!r} has no 1, so its F1 has no meaning; leave it"
-                                " out.")  # fmt: skip
+                raise UserError(
+                    f"{solution.path.name}: column {name!r} has no 1, so its F1 has no meaning; leave it out."
+                )
         return
     ((name, values),) = columns.items()
     labels = set(np.unique(values).astype(np.str_).tolist())
@@ -226,12 +241,15 @@ def _ndcg(solution: Solution, named: Named, options: Mapping[str, Value]) -> Non
     empty = ~found.any(axis=1)
     if len(solution.columns) > 1 and empty.any():
         line = solution.lines[int(empty.argmax())]
-        raise UserError(f"{solution.path.name}, line {line}: no column is relevant; ndcg needs one above 0 in each"
-                        " row.")  # fmt: skip
+        raise UserError(
+            f"{solution.path.name}, line {line}: no column is relevant; ndcg needs one above 0 in each row."
+        )
 
 
 def _words(solution: Solution, named: Named, options: Mapping[str, Value]) -> None:
     _each(
-        solution, named, lambda values: np.array([len(set(text.split())) < len(text.split()) for text in values]),
+        solution,
+        named,
+        lambda values: np.array([len(set(text.split())) < len(text.split()) for text in values]),
         "has a word twice",
-    )  # fmt: skip
+    )

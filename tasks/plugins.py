@@ -28,8 +28,10 @@ def add(folder: Path) -> str:
     folder = folder.resolve()
     package, file = folder.name, folder / "__init__.py"
     if not package.isidentifier() or not file.is_file():
-        raise UserError(f"--plugin: {folder} is not a Python package: expected a folder named like a module, such as"
-                        " hw16_food, with __init__.py.")  # fmt: skip
+        raise UserError(
+            f"--plugin: {folder} is not a Python package: expected a folder named like a module, such as"
+            " hw16_food, with __init__.py."
+        )
     known = sys.modules.get(package)
     if known is None and _free(package, file):
         spec = importlib.util.spec_from_file_location(package, file, submodule_search_locations=[str(folder)])

@@ -42,9 +42,17 @@ def area(options: Options, columns: int) -> Metric:
         return found if weight is not None and weight.ndim == 2 else float(found)
 
     return Metric(
-        "mean_roc_auc_score", "mean AUC", True, 1.0, 0.0, 5, rows, value=value, interval=resampled_interval(value),
+        "mean_roc_auc_score",
+        "mean AUC",
+        True,
+        1.0,
+        0.0,
+        5,
+        rows,
+        value=value,
+        interval=resampled_interval(value),
         hint=auc.flipped,
-    )  # fmt: skip
+    )
 
 
 def dense(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -71,9 +79,17 @@ def spearman(options: Options, columns: int) -> Metric:
 
     value = for_each(value_of)
     return Metric(
-        "spearman_correlation_score", "Spearman correlation", True, 1.0, -1.0, 5, rows, value=value,
-        interval=resampled_interval(value), hint=flipped,
-    )  # fmt: skip
+        "spearman_correlation_score",
+        "Spearman correlation",
+        True,
+        1.0,
+        -1.0,
+        5,
+        rows,
+        value=value,
+        interval=resampled_interval(value),
+        hint=flipped,
+    )
 
 
 @lru_cache(maxsize=16)

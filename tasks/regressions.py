@@ -119,9 +119,17 @@ def pearson(options: Options, columns: int) -> Metric:
 
     value = for_each(mean_correlation)
     return Metric(
-        "pearson_correlation_score", "Pearson correlation", True, 1.0, -1.0, 5, rows, value=value,
-        interval=resampled_interval(value), hint=flipped,
-    )  # fmt: skip
+        "pearson_correlation_score",
+        "Pearson correlation",
+        True,
+        1.0,
+        -1.0,
+        5,
+        rows,
+        value=value,
+        interval=resampled_interval(value),
+        hint=flipped,
+    )
 
 
 def mean_correlation(sides: NDArray[Any], weight: NDArray[np.float64]) -> float:

@@ -110,9 +110,14 @@ def read_solution(
 
 
 def _by_id(
-    path: Path, cells: list[list[str]], lines: list[int], id_at: int, answer_at: list[int], same: list[int],
+    path: Path,
+    cells: list[list[str]],
+    lines: list[int],
+    id_at: int,
+    answer_at: list[int],
+    same: list[int],
     header: list[str],
-) -> tuple[list[list[str]], list[int], Columns]:  # fmt: skip
+) -> tuple[list[list[str]], list[int], Columns]:
     """The first row of each id with its line, and the answers of all its rows.
 
     Raises UserError where the rows of an id differ in the columns `same`.
@@ -126,14 +131,18 @@ def _by_id(
         first.setdefault(row[id_at], line)
         for at in same:
             if row[at].strip() != rows_of[row[id_at]][0][at].strip():
-                raise UserError(f"{path.name}, line {line}: column {header[at]!r} is not as on line"
-                                f" {first[row[id_at]]}, which has the same id.")  # fmt: skip
+                raise UserError(
+                    f"{path.name}, line {line}: column {header[at]!r} is not as on line"
+                    f" {first[row[id_at]]}, which has the same id."
+                )
     ids = list(rows_of)
     values = {header[at]: by_id(ids, rows_of, at).astype(np.str_) for at in answer_at}
     most = max((len(text) for column in values.values() for text in column.tolist()), default=0)
     if most * len(ids) > MOST_CHARACTERS:
-        raise UserError(f"{path.name}: one id has {most:,} characters of answers, too many for {len(ids):,} ids; give"
-                        " the longest ones fewer rows.")  # fmt: skip
+        raise UserError(
+            f"{path.name}: one id has {most:,} characters of answers, too many for {len(ids):,} ids; give"
+            " the longest ones fewer rows."
+        )
     return [rows[0] for rows in rows_of.values()], list(first.values()), values
 
 
@@ -207,8 +216,10 @@ def _drawn(path: Path, ids: Sequence[str]) -> NDArray[Any]:
     word = {row[0]: row[1] for row in cells}
     line_of = {row[0]: line for line, row in zip(lines, cells, strict=True)}
     if len(cells) != len(ids) or any(one not in word for one in ids):
-        raise UserError(f"{path.name}: its ids are not those of the solution, each once; remove the file, and the split"
-                        " is drawn anew.")  # fmt: skip
+        raise UserError(
+            f"{path.name}: its ids are not those of the solution, each once; remove the file, and the split"
+            " is drawn anew."
+        )
     return _usage(path, [line_of[one] for one in ids], [word[one] for one in ids])
 
 
@@ -340,8 +351,10 @@ def read_sample(path: Path, solution: Path, form: TableFormat) -> tuple[TableFor
         rows_of.setdefault(row[at], []).append(row)
         if len(rows_of[row[at]]) > form.most_rows:
             more = "twice" if form.most_rows == 1 else f"more than {form.most_rows} times"
-            raise UserError(f"{what}, line {line}: the id {row[at]!r} is there {more}; to accept that from students,"
-                            " give a higher --rows-per-id.")  # fmt: skip
+            raise UserError(
+                f"{what}, line {line}: the id {row[at]!r} is there {more}; to accept that from students,"
+                " give a higher --rows-per-id."
+            )
     ids = [str(text) for text in form.ids]
     missing, unknown = [one for one in ids if one not in rows_of], rows_of.keys() - set(ids)
     if missing:
@@ -374,8 +387,12 @@ def read_sample(path: Path, solution: Path, form: TableFormat) -> tuple[TableFor
                 " such as 0."
             )
     columns = tuple(
-        Column(header[place], "text" if (kind := _kind(column)) == "text" else "float",
-               room=max(Column.room, _room(column)) if kind == "text" else Column.room)
-        for place, column in enumerate(zip(*cells, strict=True)) if place != at
-    )  # fmt: skip
+        Column(
+            header[place],
+            "text" if (kind := _kind(column)) == "text" else "float",
+            room=max(Column.room, _room(column)) if kind == "text" else Column.room,
+        )
+        for place, column in enumerate(zip(*cells, strict=True))
+        if place != at
+    )
     return replace(form, columns=columns), values

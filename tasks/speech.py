@@ -86,10 +86,18 @@ class Voice:
         """The text of espeak-ng's file of the voice."""
         factors = enumerate(zip(self.formants, self.strengths, self.widths, strict=True))
         lines = [f"formant {k} {100 * f:.0f} {100 * s:.0f} {100 * w:.0f}" for k, (f, s, w) in factors]
-        return "\n".join([
-            "language variant", "name drawn", f"pitch {self.pitch[0]} {self.pitch[1]}", f"flutter {self.flutter}",
-            f"roughness {self.roughness}", *lines, f"breath {' '.join(map(str, self.breath))}", "",
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                "language variant",
+                "name drawn",
+                f"pitch {self.pitch[0]} {self.pitch[1]}",
+                f"flutter {self.flutter}",
+                f"roughness {self.roughness}",
+                *lines,
+                f"breath {' '.join(map(str, self.breath))}",
+                "",
+            ]
+        )
 
 
 def draw_voice(rng: Random) -> Voice:

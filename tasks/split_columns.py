@@ -49,8 +49,10 @@ class SplitColumns:
             if name not in header:
                 raise UserError(f"{option}: {path.name} has no column {name!r}; it has {', '.join(header)}.")
             if name in (id_column, usage):
-                raise UserError(f"{option}: {name!r} is the column of the {'ids' if name == id_column else 'Usage'};"
-                                f" name another one, or leave out {option}.")  # fmt: skip
+                raise UserError(
+                    f"{option}: {name!r} is the column of the {'ids' if name == id_column else 'Usage'};"
+                    f" name another one, or leave out {option}."
+                )
         if self.time is not None and len(self.options) > 1:
             raise UserError("--by-time makes the earliest rows public; leave out --group and --strata.")
         if len(set(self.options.values())) < len(self.options):
@@ -90,8 +92,14 @@ def with_split(answers: Answers, columns: SplitColumns, path: Path, cells: Cells
                 " share out; name a column of few values, such as a class or a region."
             )
         if groups is not None:
-            _one_each(path, lines, groups, strata, f"--strata: a group of {columns.group!r} is in two strata; give the"
-                      " rows of a group one stratum, or leave out --strata.")  # fmt: skip
+            _one_each(
+                path,
+                lines,
+                groups,
+                strata,
+                f"--strata: a group of {columns.group!r} is in two strata; give the"
+                " rows of a group one stratum, or leave out --strata.",
+            )
     if groups is not None:
         if len(np.unique(groups)) < 2:
             raise UserError(

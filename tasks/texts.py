@@ -73,9 +73,16 @@ def _interval(one: Any, rows: Any, weight: NDArray[Any], groups: NDArray[Any] | 
 def _made(name: str, label: str, best: float, worst: float, options: Mapping[str, Any]) -> Metric:
     one = scorer(name, options)
     return Metric(
-        f"{name}_{'score' if best > worst else 'error'}", label, best > worst, best, worst, 2, partial(statistics, one),
-        value=partial(corpus_value, one), interval=partial(_interval, one),
-    )  # fmt: skip
+        f"{name}_{'score' if best > worst else 'error'}",
+        label,
+        best > worst,
+        best,
+        worst,
+        2,
+        partial(statistics, one),
+        value=partial(corpus_value, one),
+        interval=partial(_interval, one),
+    )
 
 
 def bleu(options: Mapping[str, Any], columns: int) -> Metric:

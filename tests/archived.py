@@ -42,10 +42,10 @@ def label(n: int) -> int:
 
 
 def make(home: Home, root: Path, data: Path) -> Competition:
-    plan = plan_own("food", root / "solution.csv", "rmse", title=None, public=data, higher_is_better=None,
-                    public_share=0.5)  # fmt: skip
-    return prepare(home, plan, seed=None, new_data=True, reason="x", accept_leaks=False,
-                   now=NOW).competition  # fmt: skip
+    plan = plan_own(
+        "food", root / "solution.csv", "rmse", title=None, public=data, higher_is_better=None, public_share=0.5
+    )
+    return prepare(home, plan, seed=None, new_data=True, reason="x", accept_leaks=False, now=NOW).competition
 
 
 @pytest.fixture

@@ -202,8 +202,20 @@ def coloured(maker: object, kind: int, rng: np.random.Generator, side: int) -> N
     """In place of HW10's paintings: noise around a grey that leans to the class's colour, which is learned at once."""
     import numpy as np
 
-    lean = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [1, -1, -1], [-1, 1, 1], [-1, 1, -1], [-1, -1, 1],
-                     [-1, -1, -1], [2, 0, 0], [0, 2, -0.5]])[kind]  # fmt: skip
+    lean = np.array(
+        [
+            [1, 1, 1],
+            [1, 1, -1],
+            [1, -1, 1],
+            [1, -1, -1],
+            [-1, 1, 1],
+            [-1, 1, -1],
+            [-1, -1, 1],
+            [-1, -1, -1],
+            [2, 0, 0],
+            [0, 2, -0.5],
+        ]
+    )[kind]
     pixels: NDArray[np.uint8] = (128 + 5 * lean + rng.normal(0, 20, (side, side, 3))).clip(0, 255).astype(np.uint8)
     return pixels
 
@@ -317,8 +329,9 @@ def reseal(home: Home, name: str = "hw01", version: int = 1) -> None:
     with home.database() as database, database.transaction():
         database.execute(
             "UPDATE versions SET data_version = :now WHERE data_version = :before",
-            now=values["data_version"], before=before,
-        )  # fmt: skip
+            now=values["data_version"],
+            before=before,
+        )
     values["seal"] = seal_of(home.key(), values)
     (folder / "competition.json").write_text(json.dumps(values))
 

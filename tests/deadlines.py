@@ -86,10 +86,20 @@ def hand_in(
 def grade(home: Home, db: Database, number: int, public: float, private: float, now: datetime) -> None:
     data_version, metric_version = read_versions(home, find_competition(home, "hw1"))
     results.record(
-        db, number, data_version=data_version, metric_version=metric_version, public_version="1",
-        higher_is_better=False, public=public, private=private, details="{}", passed_public=[], passed_private=[],
-        mac="", now=now,
-    )  # fmt: skip
+        db,
+        number,
+        data_version=data_version,
+        metric_version=metric_version,
+        public_version="1",
+        higher_is_better=False,
+        public=public,
+        private=private,
+        details="{}",
+        passed_public=[],
+        passed_private=[],
+        mac="",
+        now=now,
+    )
 
 
 def both_boards(home: Home, db: Database) -> list[list[ranking.BoardRow]]:

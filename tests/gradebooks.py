@@ -77,10 +77,20 @@ def hand_in(
     number = accepted(db, **(values | more)).submission
     data_version, metric_version = read_versions(home, find_competition(home, "hw1"))
     results.record(
-        db, number, data_version=data_version, metric_version=metric_version, public_version="1",
-        higher_is_better=False, public=public, private=private, details="{}", passed_public=bars.split(),
-        passed_private=hidden.split(), mac="", now=NOW,
-    )  # fmt: skip
+        db,
+        number,
+        data_version=data_version,
+        metric_version=metric_version,
+        public_version="1",
+        higher_is_better=False,
+        public=public,
+        private=private,
+        details="{}",
+        passed_public=bars.split(),
+        passed_private=hidden.split(),
+        mac="",
+        now=NOW,
+    )
     return number
 
 

@@ -33,9 +33,11 @@ def linear(
     """
     seen = before or (("GlobalAveragePool", ["pixels"], "seen", {}),)
     nodes: list[Node] = [
-        *seen, ("Flatten", ["seen"], "flat", {}),
-        ("Gemm", ["flat", "weight", "bias"], "clean" if after else "logits", {}), *after,
-    ]  # fmt: skip
+        *seen,
+        ("Flatten", ["seen"], "flat", {}),
+        ("Gemm", ["flat", "weight", "bias"], "clean" if after else "logits", {}),
+        *after,
+    ]
     return graph(STUDENT, "linear", nodes, {"weight": weight, "bias": bias, **(constants or {})})
 
 

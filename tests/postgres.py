@@ -140,8 +140,13 @@ def running_server() -> Iterator[Server | str]:
         options = ["-U", "postgres", "-A", "scram-sha-256", "--pwfile", secret, "-E", "UTF8", "--locale=C"]
         made = subprocess.run(
             [str(word) for word in (tools / "initdb", "-D", data, *options)],
-            user=user, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            user=user,
+            cwd=folder,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if made.returncode:
             yield f"initdb failed: {made.stderr.strip().splitlines()[-1:]}"
             return

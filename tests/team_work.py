@@ -65,11 +65,20 @@ class School:
             for entry in results.pending(db, {competition.key: versions}):
                 points = 3.0 - len(entry.participant) / 8
                 results.record(
-                    db, entry.id, data_version=versions[0], metric_version=versions[1], public_version="1",
-                    higher_is_better=False, public=points, private=points, details="{}", mac="",
+                    db,
+                    entry.id,
+                    data_version=versions[0],
+                    metric_version=versions[1],
+                    public_version="1",
+                    higher_is_better=False,
+                    public=points,
+                    private=points,
+                    details="{}",
+                    mac="",
                     passed_public=["simple"] if entry.participant < "D" else ["simple", "medium"],
-                    passed_private=["simple"], now=NOW,
-                )  # fmt: skip
+                    passed_private=["simple"],
+                    now=NOW,
+                )
 
     def points(self) -> dict[str, tuple[float, tuple[int, ...]]]:
         """Each student's points in HW1, and the submissions that count."""

@@ -25,8 +25,9 @@ pictures, food = archived.pictures, archived.food
 
 
 def listing_of(files: dict[str, bytes]) -> list[dict[str, Any]]:
-    return [{"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            for name, data in files.items()]  # fmt: skip
+    return [
+        {"file": name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
+    ]
 
 
 def manifest_of(files: dict[str, bytes]) -> bytes:

@@ -179,11 +179,16 @@ def test_arrays_read_apart_are_those_of_the_reader_and_refused_alike() -> None:
 def test_arrays_that_no_reader_gives_are_not_taken_from_the_reading_process() -> None:
     assert received(_packed(GOOD), FORM, False)["cause"].tolist() == [1, 0]
     for wrong in (
-        {"attribution": of_one(math.nan)}, {"attribution": of_one(math.inf)}, {"cause": np.array([2, 0], np.uint8)},
-        {"cause": GOOD["cause"].astype(np.int8)}, {"cause": np.array([1], np.uint8)}, {"more": GOOD["cause"]},
-        {"attribution": GOOD["attribution"].reshape(4, 3, 2)}, {"attribution": GOOD["attribution"].astype(">f4")},
+        {"attribution": of_one(math.nan)},
+        {"attribution": of_one(math.inf)},
+        {"cause": np.array([2, 0], np.uint8)},
+        {"cause": GOOD["cause"].astype(np.int8)},
+        {"cause": np.array([1], np.uint8)},
+        {"more": GOOD["cause"]},
+        {"attribution": GOOD["attribution"].reshape(4, 3, 2)},
+        {"attribution": GOOD["attribution"].astype(">f4")},
         {"cause": np.array(["1", "0"])},
-    ):  # fmt: skip
+    ):
         with pytest.raises(Died):
             received(_packed({**GOOD, **wrong}), FORM, False)
     with pytest.raises(Died):

@@ -50,9 +50,14 @@ def test_all_problems_are_told_at_once() -> None:
         "d": np.zeros((2, 3), np.float16), "f": np.zeros(1),
     })  # fmt: skip
     assert sorted(codes(refusal(data, form))) == [
-        "E_ARRAY_FINITE", "E_ARRAY_MISSING", "E_ARRAY_RANGE", "E_ARRAY_RANGE", "E_ARRAY_SHAPE", "E_ARRAY_TYPE",
+        "E_ARRAY_FINITE",
+        "E_ARRAY_MISSING",
+        "E_ARRAY_RANGE",
+        "E_ARRAY_RANGE",
+        "E_ARRAY_SHAPE",
+        "E_ARRAY_TYPE",
         "E_ARRAY_UNKNOWN",
-    ]  # fmt: skip
+    ]
 
 
 def test_of_a_hundred_faulty_arrays_five_are_shown_and_all_are_counted() -> None:

@@ -28,7 +28,7 @@ from tasks.bilingual.grammar import (
     passive,
     plural,
     verb_form,
-)  # fmt: skip
+)
 from tasks.bilingual.language import FORMAL, PLAIN, language, lists_of_the_lexicon, speaker
 from tasks.bilingual.lexicon import Entry, entries
 from tasks.bilingual.phrases import ended
@@ -306,23 +306,55 @@ def test_full_has_thousands_of_names_spelt_by_their_syllables() -> None:
 
 def test_forms_of_english_words() -> None:
     assert [article(text) for text in ("useful map", "ugly hat", "hour", "unicycle")] == [
-        "a useful map", "an ugly hat", "an hour", "a unicycle",
-    ]  # fmt: skip
+        "a useful map",
+        "an ugly hat",
+        "an hour",
+        "a unicycle",
+    ]
     assert [plural(word(noun)) for noun in ("wolf", "sheep", "mosquito", "city hall", "bus stop", "witness")] == [
-        "wolves", "sheep", "mosquitoes", "city halls", "bus stops", "witnesses",
-    ]  # fmt: skip
+        "wolves",
+        "sheep",
+        "mosquitoes",
+        "city halls",
+        "bus stops",
+        "witnesses",
+    ]
     assert [verb_form(word(text), "ing") for text in ("run", "write", "lie", "see", "take off", "study")] == [
-        "running", "writing", "lying", "seeing", "taking off", "studying",
-    ]  # fmt: skip
+        "running",
+        "writing",
+        "lying",
+        "seeing",
+        "taking off",
+        "studying",
+    ]
     assert [verb_form(word(text), "third") for text in ("watch", "carry", "play", "have", "wait for", "lose")] == [
-        "watches", "carries", "plays", "has", "waits for", "loses",
-    ]  # fmt: skip
+        "watches",
+        "carries",
+        "plays",
+        "has",
+        "waits for",
+        "loses",
+    ]
     assert [comparison(text)[0] for text in ("big", "nice", "happy", "far", "modern", "thin", "quiet", "loyal")] == [
-        "bigger", "nicer", "happier", "farther", "more modern", "thinner", "quieter", "more loyal",
-    ]  # fmt: skip
+        "bigger",
+        "nicer",
+        "happier",
+        "farther",
+        "more modern",
+        "thinner",
+        "quieter",
+        "more loyal",
+    ]
     assert [number_zh(n) for n in (10, 19, 22, 100, 222, 1001, 20_000, 100_000)] == [
-        "十", "十九", "二十二", "一百", "兩百二十二", "一千零一", "兩萬", "十萬",
-    ]  # fmt: skip
+        "十",
+        "十九",
+        "二十二",
+        "一百",
+        "兩百二十二",
+        "一千零一",
+        "兩萬",
+        "十萬",
+    ]
     assert [nth_of(person) for person in (ME, TOM, Phrase("James", "詹姆斯"))] == ["my", "Tom's", "James'"]
     assert NONE.zh == ""
 

@@ -94,10 +94,15 @@ def test_predictions_of_ones_own_competition_stay_near_the_range_of_its_answers(
 @pytest.mark.parametrize(
     ("answers", "bound"),
     [
-        ((0, 0, 0), 1), ((5, 5, 5), 100), ((1e-8, 2e-8, 0), 1), ((1e99, 0, 1), 1e100), ((-3, 0, 6.5), 1000),
-        ((-3, 0, 9), 1000), ((1000, 1001, 1002), 10_000),
+        ((0, 0, 0), 1),
+        ((5, 5, 5), 100),
+        ((1e-8, 2e-8, 0), 1),
+        ((1e99, 0, 1), 1e100),
+        ((-3, 0, 6.5), 1000),
+        ((-3, 0, 9), 1000),
+        ((1000, 1001, 1002), 10_000),
     ],
-)  # fmt: skip
+)
 def test_bounds_are_a_power_of_ten_and_do_not_give_the_largest_answer_away(
     tmp_path: Path, answers: tuple[float, ...], bound: float
 ) -> None:

@@ -222,8 +222,10 @@ def test_the_private_board_waits_for_the_reveal_and_an_early_look_is_logged(home
 def test_selected_submissions_count_on_the_private_board(home: Path) -> None:
     for value in ("9.5", "50", "100"):
         call(home, "submit", "hw1", str(constant(home, value, f"{value}.csv")), "--as", "ada")
-    ids = {row["file"]: row["id"] for row in json.loads(
-        call(home, "submissions", "hw1", "--as", "ada", "--format", "json").stdout)["submissions"]}  # fmt: skip
+    ids = {
+        row["file"]: row["id"]
+        for row in json.loads(call(home, "submissions", "hw1", "--as", "ada", "--format", "json").stdout)["submissions"]
+    }
     assert call(home, "select", "hw1", str(ids["50.csv"]), str(ids["100.csv"]), "--as", "ada").exit_code == 0
     assert call(home, "select", "hw1", *(str(i) for i in ids.values()), "--as", "ada").exit_code != 0
     assert call(home, "select", "hw1", str(ids["50.csv"]), "--as", "bob").exit_code != 0

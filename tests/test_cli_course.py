@@ -84,8 +84,10 @@ def test_real_files_of_students_are_read_with_their_own_year_and_refused_with_th
 
 def test_a_competition_of_ones_own_goes_through_the_same_commands(tmp_path: Path) -> None:
     home, solution = tmp_path / "home", tmp_path / "solution.csv"
-    solution.write_text("id,price,Usage\n" + "".join(
-        f"{n:03d},{n * 1.5},{('Public', 'Private', 'Ignored')[n % 3]}\n" for n in range(30)))  # fmt: skip
+    solution.write_text(
+        "id,price,Usage\n"
+        + "".join(f"{n:03d},{n * 1.5},{('Public', 'Private', 'Ignored')[n % 3]}\n" for n in range(30))
+    )
     assert call(home, "new", "hw16", "--solution", str(solution), "--metric", "rmse").exit_code == 0
     sample = home / "public" / "hw16" / "sample_submission.csv"
     assert call(home, "submit", "hw16", str(sample), "--as", "ada").exit_code == 0

@@ -204,7 +204,7 @@ def hand_in(home: Home, name: str, data: bytes, who: str) -> int:
     with home.database() as database:
         return accept_file(
             home, database, competition, Upload(sha256, len(data), "a", "", f"{who}{sha256}", NOW), participant=who
-        ).submission  # fmt: skip
+        ).submission
 
 
 def driver(home: Home, cluster: Nodes, log: Path) -> subprocess.Popen[bytes]:

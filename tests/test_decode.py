@@ -161,8 +161,11 @@ def test_only_what_a_reader_of_the_format_can_give_is_taken() -> None:
     actions = np.array([[0, 1, -1, -1, -1], [2, -1, -1, -1, -1]], dtype=np.int8)
     length = np.array([2, 1])
     assert received(_packed({"actions": actions, "length": length}), EPISODES, False)
-    for wrong in ({"actions": actions, "length": length + 1}, {"actions": actions + 1, "length": length},
-                  {"actions": actions, "length": np.array([0, 6])}):  # fmt: skip
+    for wrong in (
+        {"actions": actions, "length": length + 1},
+        {"actions": actions + 1, "length": length},
+        {"actions": actions, "length": np.array([0, 6])},
+    ):
         with pytest.raises(Died):
             received(_packed(wrong), EPISODES, False)
 

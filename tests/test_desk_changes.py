@@ -31,9 +31,11 @@ def sent(page: httpx.Response, **values: str) -> dict[str, str]:
     fields = {
         one.attributes["name"]: one.attributes.get("value", "")
         for one in found.all("input")
-        if one.attributes.get("type") != "file" and "form" in one.inside and "name" in one.attributes
+        if one.attributes.get("type") != "file"
+        and "form" in one.inside
+        and "name" in one.attributes
         and (one.attributes.get("type") != "checkbox" or "checked" in one.attributes)
-    }  # fmt: skip
+    }
     fields |= {one.attributes["name"]: one.text for one in found.all("textarea")}
     return fields | values
 
@@ -67,8 +69,10 @@ def test_an_extension_for_many_is_previewed_and_given_to_all_or_none(site: Class
     assert (done.status_code, done.headers["location"]) == (303, f"{where}?done=1")
     given = of_kind(site, "extended")
     assert [(event.actor, json.loads(event.body)["who"]) for event in given] == [
-        ("tom", "b01"), ("tom", "b02"), ("tom", "otters")
-    ]  # fmt: skip
+        ("tom", "b01"),
+        ("tom", "b02"),
+        ("tom", "otters"),
+    ]
     again = staff.post(where, data=sent(page, go="do"))
     assert (again.status_code, "somebody else changed" in again.text.lower()) == (409, True), "sent twice, done once"
     assert len(of_kind(site, "extended")) == 3

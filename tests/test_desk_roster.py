@@ -174,9 +174,13 @@ def mail_server(speaks: bool, drips: bool = False) -> Iterator[tuple[int, list[s
 
 def by_mail(port: int, seconds: int = 30) -> Settings:
     return replace(
-        WIDE, mail_host="127.0.0.1", mail_port=port, mail_security="none", mail_from="ml@example.org",
+        WIDE,
+        mail_host="127.0.0.1",
+        mail_port=port,
+        mail_security="none",
+        mail_from="ml@example.org",
         mail_seconds=seconds,
-    )  # fmt: skip
+    )
 
 
 def test_invitations_are_sent_by_mail_and_those_that_failed_are_named(site: Class) -> None:

@@ -352,9 +352,13 @@ def blur(school: Class) -> int:
                 database.execute(
                     "UPDATE grades SET public = :public, public_key = :key, private = :private, details = :details, "
                     "private_details = :hidden WHERE submission_id = :id",
-                    public=public, key=public if row.higher_is_better else -public, private=private,
-                    details=json.dumps(sides[0]), hidden=json.dumps(sides[1]), id=row.submission,
-                )  # fmt: skip
+                    public=public,
+                    key=public if row.higher_is_better else -public,
+                    private=private,
+                    details=json.dumps(sides[0]),
+                    hidden=json.dumps(sides[1]),
+                    id=row.submission,
+                )
     return changed
 
 
@@ -399,13 +403,23 @@ def test_digits_too_many_are_found_in_every_kind_of_output(school: Class, file: 
     reveal(school)
     found = "\n".join(offences(everything(school, file), exact_numbers(school)))
     for kind in (
-        "GET /api/v1/homeworks:", "GET /api/v1/homeworks/hw01/board:", "GET /api/v1/homeworks/big/board:",
-        "GET /api/v1/homeworks/hw01/submissions:", "GET /api/v1/submissions/1:",
-        "GET /api/v1/homeworks/hw01/selection:", "page /:", "page /homeworks/hw01/board:",
-        "page /homeworks/hw01/submissions:", "page /submissions/1:", "at home: leaderboard hw01 --format csv",
-        "at home: leaderboard hw01 --format table", "at home: submissions hw01", "at home: status 1 --format json",
-        "at home: select hw01 --preview", "at home: submit hw1",
-    ):  # fmt: skip
+        "GET /api/v1/homeworks:",
+        "GET /api/v1/homeworks/hw01/board:",
+        "GET /api/v1/homeworks/big/board:",
+        "GET /api/v1/homeworks/hw01/submissions:",
+        "GET /api/v1/submissions/1:",
+        "GET /api/v1/homeworks/hw01/selection:",
+        "page /:",
+        "page /homeworks/hw01/board:",
+        "page /homeworks/hw01/submissions:",
+        "page /submissions/1:",
+        "at home: leaderboard hw01 --format csv",
+        "at home: leaderboard hw01 --format table",
+        "at home: submissions hw01",
+        "at home: status 1 --format json",
+        "at home: select hw01 --preview",
+        "at home: submit hw1",
+    ):
         assert kind in found, kind
 
 

@@ -111,9 +111,11 @@ def test_the_settings_of_config_toml_are_those_that_exist() -> None:
     own, total, server = CONFIG.index("[hw01]"), CONFIG.index("[total]"), CONFIG.index("[server]")
     assert template
     for heading, part in {
-        "Of the course": CONFIG[:own], "Of one homework": CONFIG[own:total],
-        "Of the course total": CONFIG[total:server], "Of the server": CONFIG[server:],
-    }.items():  # fmt: skip
+        "Of the course": CONFIG[:own],
+        "Of one homework": CONFIG[own:total],
+        "Of the course total": CONFIG[total:server],
+        "Of the server": CONFIG[server:],
+    }.items():
         known = set(re.findall(r"^# (\w+) = ", part, flags=re.MULTILINE))
         assert known
         assert known <= set(keys_under(heading)) if heading != "Of the course" else known == set(keys_under(heading))
@@ -139,10 +141,11 @@ def codes_in_source() -> dict[str, set[str]]:
             tables = {
                 id(key)
                 for node in ast.walk(tree)
-                if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None
+                if isinstance(node, (ast.Assign, ast.AnnAssign))
+                and node.value is not None
                 and "CODES" in {getattr(t, "id", "") for t in getattr(node, "targets", [getattr(node, "target", None)])}
                 for key in ast.walk(node.value)
-            }  # fmt: skip
+            }
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in tables:
                     for code in (re.fullmatch(r"E_[A-Z0-9_]+", node.value) and [node.value]) or []:

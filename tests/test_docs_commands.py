@@ -80,10 +80,13 @@ def test_a_command_that_a_page_tells_to_type_parses(line: str, whole: bool, monk
 @pytest.mark.parametrize(
     "line",
     [
-        "lhy-grade sumbit hw1 x.csv", "lhy-grade submit hw1", "lhy-grade submit hw1 x.csv --nowait",
-        "lhy-grade train hw1 --level brilliant", "lhy-grade roster",
+        "lhy-grade sumbit hw1 x.csv",
+        "lhy-grade submit hw1",
+        "lhy-grade submit hw1 x.csv --nowait",
+        "lhy-grade train hw1 --level brilliant",
+        "lhy-grade roster",
     ],
-)  # fmt: skip
+)
 def test_a_command_that_does_not_exist_would_be_found(line: str) -> None:
     with pytest.raises(click.UsageError):
         parse(words_of(line), True)

@@ -240,9 +240,13 @@ def test_all_problems_are_listed_at_once_with_their_lines_up_to_a_cap() -> None:
         read_episodes(data, FORM)
     found = {(problem.code, problem.line) for problem in error.value.problems}
     assert found == {
-        ("E_ACTION", 2), ("E_ID_UNKNOWN", 3), ("E_ACTION", 4), ("E_STEP_TWICE", 5), ("E_STEP_MISSING", None),
+        ("E_ACTION", 2),
+        ("E_ID_UNKNOWN", 3),
+        ("E_ACTION", 4),
+        ("E_STEP_TWICE", 5),
+        ("E_STEP_MISSING", None),
         ("E_CELLS", 7),
-    }  # fmt: skip
+    }
     many = EpisodesFormat(tuple(range(300)), max_steps=10)
     with pytest.raises(SubmissionError) as error:
         read_episodes(HEADER + b"".join(b"%d,1,%d\n" % (i, i) for i in range(300)), many)

@@ -26,16 +26,40 @@ def course(database: Database) -> Database:
     """Three submissions (events 1 to 3), two grades, a rejection, a selection, a reveal and the caller's own event."""
     for number in range(1, 4):
         accepted(
-            database, course="ML", competition="hw01", participant=f"student {number}", kind="person",
-            sha256=f"{number:064x}", size=number, filename="a.csv", message="", client_key="key", now=NOW,
-            day="2026-11-20", next_slot=None, quota=5, rejections=5, closes=None, sign=receipts.signer(SEED),
-        )  # fmt: skip
+            database,
+            course="ML",
+            competition="hw01",
+            participant=f"student {number}",
+            kind="person",
+            sha256=f"{number:064x}",
+            size=number,
+            filename="a.csv",
+            message="",
+            client_key="key",
+            now=NOW,
+            day="2026-11-20",
+            next_slot=None,
+            quota=5,
+            rejections=5,
+            closes=None,
+            sign=receipts.signer(SEED),
+        )
     for number in (1, 2):
         results.record(
-            database, number, data_version="d", metric_version="m", public_version="hw01 version 1",
-            higher_is_better=False, public=0.5, private=0.25, details="{}", passed_public=[], passed_private=[],
-            mac="seal", now=NOW,
-        )  # fmt: skip
+            database,
+            number,
+            data_version="d",
+            metric_version="m",
+            public_version="hw01 version 1",
+            higher_is_better=False,
+            public=0.5,
+            private=0.25,
+            details="{}",
+            passed_public=[],
+            passed_private=[],
+            mac="seal",
+            now=NOW,
+        )
     acceptance.reject(database, 3, "E_ID_MISSING", NOW)
     records.select(database, "hw01", "student 1", [1], 2, NOW)
     records.reveal(database, "hw01", "prof", "the end", NOW)

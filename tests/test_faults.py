@@ -220,9 +220,13 @@ def hand_in(home: Home, step: Callable[[str], None] = lambda name: None) -> Acce
     sha256 = keep(home.submissions, data)
     with home.database() as database:
         return accept_file(
-            home, database, find_competition(home, "hw1"), Upload(sha256, len(data), "a.csv", "", sha256, NOW),
-            participant="ada", step=step,
-        )  # fmt: skip
+            home,
+            database,
+            find_competition(home, "hw1"),
+            Upload(sha256, len(data), "a.csv", "", sha256, NOW),
+            participant="ada",
+            step=step,
+        )
 
 
 def grade_all(home: Home) -> None:
@@ -310,9 +314,12 @@ def test_a_copy_made_while_files_come_in_is_a_course_that_goes_on(course: Path, 
             sha256 = keep(busy.submissions, data)
             with busy.database() as database:
                 accept_file(
-                    busy, database, find_competition(busy, "hw1"), Upload(sha256, len(data), "a.csv", "", sha256, NOW),
+                    busy,
+                    database,
+                    find_competition(busy, "hw1"),
+                    Upload(sha256, len(data), "a.csv", "", sha256, NOW),
                     participant="ada",
-                )  # fmt: skip
+                )
             if copied.is_set():
                 return
 

@@ -54,9 +54,16 @@ def by_file(folder: Path) -> Path:
         'bars = ["simple=0.6"]\nquota = 7\ndeadline = "2099-06-01T23:59+08:00"\n'
     )
     return write_folder(
-        folder, competition_toml=toml, solution_csv=TIMES, sample_submission_csv=RISKS, metric_py=CONCORDANCE,
-        pairs_py=PAIRS, helpers_of_pairs_py=HELPERS, sheet_md="# Risks\n", public__train_txt="1 2 3\n",
-    )  # fmt: skip
+        folder,
+        competition_toml=toml,
+        solution_csv=TIMES,
+        sample_submission_csv=RISKS,
+        metric_py=CONCORDANCE,
+        pairs_py=PAIRS,
+        helpers_of_pairs_py=HELPERS,
+        sheet_md="# Risks\n",
+        public__train_txt="1 2 3\n",
+    )
 
 
 def secret_of(home: Path) -> Secret:

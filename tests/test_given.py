@@ -119,8 +119,9 @@ def test_a_folder_and_its_archives_give_the_same_competition_and_another_key_giv
     with tarfile.open(tmp_path / "tar" / "some.tar.gz", "w:gz") as tar:
         tar.add(given, "some")
     (tmp_path / "tar" / "._some.tar.gz").write_bytes(b"of macOS")
-    first, *same = (taken(name, edition, tmp_path / place, tmp_path / f"of {place}") for place in
-                    ("given", "some.zip", "tar"))  # fmt: skip
+    first, *same = (
+        taken(name, edition, tmp_path / place, tmp_path / f"of {place}") for place in ("given", "some.zip", "tar")
+    )
     assert same == [first, first]
     other = taken(name, edition, given, tmp_path / "other", seed=2)
     assert first[0] != other[0]

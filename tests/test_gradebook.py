@@ -86,9 +86,17 @@ def test_a_built_in_world_can_be_given_the_points_of_a_year(home: Home, database
     own = scheme("points = { boss = [0.5, 0.25] }\nparts = { code = 1, talk = 2.5 }")
     assert own.bars["boss"] == (0.5, 0.25)
     assert own.parts == {"code": 1, "talk": 2.5}
-    for wrong in ('scheme = "1999"', "points = { top = [1, 1] }", "points = { boss = 1 }", "points = 3",
-                  "points = { boss = [-1, 1] }", "parts = { code = -1 }", "parts = { code = nan }", "parts = 3",
-                  "points = { boss = [true, 1] }"):  # fmt: skip
+    for wrong in (
+        'scheme = "1999"',
+        "points = { top = [1, 1] }",
+        "points = { boss = 1 }",
+        "points = 3",
+        "points = { boss = [-1, 1] }",
+        "parts = { code = -1 }",
+        "parts = { code = nan }",
+        "parts = 3",
+        "points = { boss = [true, 1] }",
+    ):
         with pytest.raises(UserError, match=r"config\.toml"):
             scheme(wrong)
 
@@ -110,8 +118,17 @@ def test_bars_give_points_on_the_public_side_of_the_best_and_on_the_private_side
 
 
 def test_practice_gives_no_points(home: Home, db: Database) -> None:
-    hand_in(home, db, "0012", 0.1, 0.1, "simple boss", "simple boss", closes=datetime(2027, 1, 1, tzinfo=UTC),
-            late="practice")  # fmt: skip
+    hand_in(
+        home,
+        db,
+        "0012",
+        0.1,
+        0.1,
+        "simple boss",
+        "simple boss",
+        closes=datetime(2027, 1, 1, tzinfo=UTC),
+        late="practice",
+    )
     assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 0
 
 
@@ -136,8 +153,11 @@ def test_students_are_in_the_gradebook_and_nobody_else(home: Home, db: Database)
     hand_in(home, db, "strong", 0.1, 0.1, "boss", kind="baseline")
     lines = lines_of(home, db)
     assert {key: line.disabled for key, line in lines.items()} == {
-        "0012": False, "b02": False, "b03": False, "b04": True
-    }, "who was taken off stays"  # fmt: skip
+        "0012": False,
+        "b02": False,
+        "b03": False,
+        "b04": True,
+    }, "who was taken off stays"
     body = json.loads(call(home, "gradebook", "hw1", "--format", "json").stdout)
     assert [line["id"] for line in body["students"] if line["disabled"]] == ["b04"]
 
@@ -286,8 +306,11 @@ def test_the_points_of_a_class_come_from_one_csv_all_or_none(home: Home, db: Dat
     done = call(home, "points", "hw1", "--csv", str(file), "--reason", "read", "--yes")
     assert done.exit_code == 2
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
-        "code.csv line 3", "code.csv line 4", "code.csv line 5", "Nothing was entered."
-    ]  # fmt: skip
+        "code.csv line 3",
+        "code.csv line 4",
+        "code.csv line 5",
+        "Nothing was entered.",
+    ]
     for content, problem in (
         ("id,code\n0012,two\n", "must be a number"),
         ("id,code\n0012,1\n0012,2\n", "twice"),
@@ -307,8 +330,12 @@ def test_any_text_comes_back_from_a_sheet_and_begins_no_formula(rows: list[list[
     text = write_rows(["a", "b", "c"], rows)
     read = list(csv.reader(io.StringIO(text, newline="")))[1:]
     assert [[uncell(value) for value in row] for row in read] == rows
-    assert not [value for row in read for value in row if value.lstrip("\"' ")[:1] in tuple("=+-@\t\r\n＝＋－＠")
-                and not value.startswith("'")]  # fmt: skip
+    assert not [
+        value
+        for row in read
+        for value in row
+        if value.lstrip("\"' ")[:1] in tuple("=+-@\t\r\n＝＋－＠") and not value.startswith("'")
+    ]
     assert [uncell(cell(value)) for row in rows for value in row] == [value for row in rows for value in row]
 
 
@@ -350,10 +377,14 @@ def test_the_gradebook_of_a_random_class_is_what_a_data_frame_gives(home: Home, 
     """Fifty people in teams or alone, some auditors, some taken off, with practice, selections and parts by hand."""
     chance = random.Random(50)
     people = [
-        Entry(f"{number:04d}", f"Name {number}", team=f"Team {number // 3}" if number < 15 else None,
-              role="auditor" if number % 10 == 9 else "student")
+        Entry(
+            f"{number:04d}",
+            f"Name {number}",
+            team=f"Team {number // 3}" if number < 15 else None,
+            role="auditor" if number % 10 == 9 else "student",
+        )
         for number in range(50)
-    ]  # fmt: skip
+    ]
     made: list[dict[str, Any]] = []
     with home.database() as db:
         enrolment.import_people(db, people, **WHY)
@@ -366,8 +397,16 @@ def test_the_gradebook_of_a_random_class_is_what_a_data_frame_gives(home: Home, 
                 ]
                 more: dict[str, Any] = {"closes": NOW - timedelta(1), "late": "practice"} if late else {}
                 number = hand_in(home, db, who, public, private, *passed, **more)
-                made.append({"who": who, "number": number, "public": public, "private": private, "practice": late,
-                             "chosen": False})  # fmt: skip
+                made.append(
+                    {
+                        "who": who,
+                        "number": number,
+                        "public": public,
+                        "private": private,
+                        "practice": late,
+                        "chosen": False,
+                    }
+                )
             own = [row for row in made if row["who"] == who and not row["practice"]]
             if own and chance.random() < 0.5:
                 chosen = chance.sample(own, min(len(own), chance.randint(1, 2)))
@@ -398,8 +437,12 @@ def test_the_gradebook_of_a_random_class_is_what_a_data_frame_gives(home: Home, 
         for person in people:
             if person.role == "student":
                 who = person.team or person.key
-                told = sum(each for name, each in worth.items() for side in (one, other)
-                           if who in side.index and side[who] <= LINES[name])  # fmt: skip
+                told = sum(
+                    each
+                    for name, each in worth.items()
+                    for side in (one, other)
+                    if who in side.index and side[who] <= LINES[name]
+                )
                 assert rows.loc[person.key, "total"] == pytest.approx(told + code.get(person.key, 0.0), abs=1e-12)
 
 

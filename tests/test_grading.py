@@ -70,9 +70,12 @@ def hand_in(home: Home, number: int = 0) -> int:
     sha256 = keep(home.submissions, data)
     with home.database() as database:
         return accept.accept_file(
-            home, database, competition, Upload(sha256, len(data), "a.csv", "", sha256, NOW),
+            home,
+            database,
+            competition,
+            Upload(sha256, len(data), "a.csv", "", sha256, NOW),
             participant=f"p{number % 3}",
-        ).submission  # fmt: skip
+        ).submission
 
 
 def fail(home: Home) -> queue.Lease:

@@ -304,8 +304,10 @@ def test_a_worker_scores_a_file_alike_before_and_after_another(
     finally:
         one.close()
     assert [answer and answer.grade for answer in answers] == [
-        grade_here(secret, winner), grade_here(secret, sample), grade_here(secret, winner),
-    ]  # fmt: skip
+        grade_here(secret, winner),
+        grade_here(secret, sample),
+        grade_here(secret, winner),
+    ]
 
 
 def test_the_order_of_rows_or_members_does_not_matter(name: str, home: Home, secret: Secret, winner: bytes) -> None:

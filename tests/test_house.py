@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import io
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,8 +102,13 @@ LATER = {
     # One of several is needed, and which one is known only when it is asked for: a home or a server, the file that
     # answers a question, the reader of a format, what staff do with a command that students have too.
     "harness/cli/common.py": {
-        "harness.course.access", "harness.course.local", "harness.course.local_desk", "harness.course.login",
-        "harness.course.remote_desk", "harness.home", "tasks.homeworks",
+        "harness.course.access",
+        "harness.course.local",
+        "harness.course.local_desk",
+        "harness.course.login",
+        "harness.course.remote_desk",
+        "harness.home",
+        "tasks.homeworks",
     },
     "harness/cli/points.py": {"harness.cli.entered", "harness.cli.gradebook"},
     "harness/course/local.py": {
@@ -111,7 +118,7 @@ LATER = {
     "submissions/reader.py": {
         f"submissions.{name}" for name in ("arrays", "episodes", "images", "lines", "models", "quiz", "table")
     },
-}  # fmt: skip
+}
 """The modules of ours that functions import, by file; all others are imported at the top."""
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
@@ -204,14 +211,53 @@ def test_one_file_imports_ray(name: str) -> None:
             assert "ray" not in {module.partition(".")[0] for module in imported(node)}, at(name, node)
 
 
+def all_of_the_project() -> Iterator[tuple[str, str]]:
+    """The name and the text of every file, tests too."""
+    for package in (*PACKAGES, "tests"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
 def test_no_file_is_long() -> None:
-    long = [
-        path.relative_to(ROOT).as_posix()
-        for package in (*PACKAGES, "tests")
-        for path in (ROOT / package).rglob("*.py")
-        if path.read_text(encoding="utf-8").count("\n") > LONGEST
+    assert [name for name, text in all_of_the_project() if text.count("\n") > LONGEST] == ["tasks/bilingual/lexicon.py"]
+
+
+def is_data(node: ast.expr) -> bool:
+    """Whether an expression is a table: names, constants, displays, and calls of such."""
+    if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+        return all(map(is_data, node.elts))
+    if isinstance(node, ast.Dict):
+        return all(map(is_data, [*filter(None, node.keys), *node.values]))
+    if isinstance(node, ast.BinOp):
+        return is_data(node.left) and is_data(node.right)
+    if isinstance(node, ast.Call):
+        return all(map(is_data, [*node.args, *(one.value for one in node.keywords)]))
+    if isinstance(node, (ast.UnaryOp, ast.Starred)):
+        return is_data(node.operand if isinstance(node, ast.UnaryOp) else node.value)
+    return isinstance(node, (ast.Constant, ast.Name, ast.Attribute, ast.JoinedStr, ast.Lambda, ast.Subscript))
+
+
+def skipping(text: str) -> list[int]:
+    """The lines that keep the formatter off something else than the table of an assignment."""
+    ends = {
+        node.end_lineno
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and node.value and is_data(node.value)
+        if node.end_lineno is not None and node.end_lineno >= node.lineno + 2
+    }
+    comments = [
+        token.start[0]
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.COMMENT and "fmt:" in token.string
     ]
-    assert long == ["tasks/bilingual/lexicon.py"]
+    return [line for line in comments if line not in ends]
+
+
+def test_only_tables_are_kept_from_the_formatter() -> None:
+    assert {name: lines for name, text in all_of_the_project() if (lines := skipping(text))} == {}
+    assert skipping("a = (\n    1,\n    2)  # fmt: skip\n") == []
+    assert skipping("def f(a,\n      b,\n      c): ...  # fmt: skip\nf(1,\n  2,\n  3)  # fmt: skip\n") == [3, 6]
+    assert skipping("x = [one for one in (\n    1,\n    2)]  # fmt: skip\n") == [3]
 
 
 def allowed(name: str) -> set[str]:

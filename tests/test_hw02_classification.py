@@ -162,8 +162,9 @@ def test_frames_labels_and_groups_belong_together(small: tuple[Path, Made]) -> N
 def test_features_tell_silence_from_sounds_in_every_utterance(small: tuple[Path, Made]) -> None:
     """The first cepstral coefficient is loudness: where labels were shifted, it would not follow them."""
     public, _ = small
-    pairs = zip(*(cut(public / "train", np.load(public / "train" / f"{n}.npy")) for n in ("features", "labels")),
-                strict=True)  # fmt: skip
+    pairs = zip(
+        *(cut(public / "train", np.load(public / "train" / f"{n}.npy")) for n in ("features", "labels")), strict=True
+    )
     higher = [np.mean(x[y != 38, 0]) > np.mean(x[y == 38, 0]) for x, y in pairs]
     assert np.mean(higher) > 0.95
 

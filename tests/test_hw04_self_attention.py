@@ -89,11 +89,15 @@ def test_microphones_differ_by_more_than_voices_do() -> None:
     sessions = [world.draw_session(streams.generator(f"session/{n}")) for n in range(4)]
     texts = ["The old doctor from Venice reads a long letter to the children in the garden."]
     with synthesiser() as speak:
-        means = np.array([
-            [world.utterance(speak, voice, session, texts, 300, np.random.default_rng(0)).mean(axis=0)
-             for session in sessions]
-            for voice in voices
-        ])  # fmt: skip
+        means = np.array(
+            [
+                [
+                    world.utterance(speak, voice, session, texts, 300, np.random.default_rng(0)).mean(axis=0)
+                    for session in sessions
+                ]
+                for voice in voices
+            ]
+        )
     means -= means.mean(axis=2, keepdims=True)
     of_voice, of_session = means.mean(axis=1).std(axis=0).mean(), means.mean(axis=0).std(axis=0).mean()
     assert of_session > 1.3 * of_voice > 0

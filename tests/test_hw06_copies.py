@@ -55,10 +55,21 @@ def parts(images: Images, others: Images, rows: int, columns: int) -> Images:
         (lambda images: ((images + np.roll(images, 1, axis=0).astype(int)) // 2).astype(np.uint8), 0.4),
     ],
     ids=[
-        "as they are", "compressed", "mirrored", "shifted", "mirrored and shifted", "paler", "other colours",
-        "a gradient", "halves", "two thirds", "mirrored halves", "quarters", "means of two",
+        "as they are",
+        "compressed",
+        "mirrored",
+        "shifted",
+        "mirrored and shifted",
+        "paler",
+        "other colours",
+        "a gradient",
+        "halves",
+        "two thirds",
+        "mirrored halves",
+        "quarters",
+        "means of two",
     ],
-)  # fmt: skip
+)
 def test_copies_of_images_and_of_their_parts_are_found(
     drawn: tuple[Images, copies.Arrays], change: Callable[[Images], Images], least: float
 ) -> None:

@@ -54,8 +54,10 @@ def test_the_test_has_all_anomalies_and_as_many_normal_pictures_none_of_which_is
     assert kinds is not None
     assert (len(train), len(test), int(labels.sum())) == (100, 60, 30)
     assert {kind: int((kinds == kind).sum()) for kind in np.unique(kinds)} == {
-        "normal": 30, "anomalous/hole": 10, "anomalous/scratch": 20
-    }  # fmt: skip
+        "normal": 30,
+        "anomalous/hole": 10,
+        "anomalous/scratch": 20,
+    }
     shown, hidden = seeds_of(train), seeds_of(test)
     assert None not in shown
     assert not set(shown) & set(hidden)
@@ -131,7 +133,7 @@ def test_large_pictures_are_turned_cropped_and_scaled(tmp_path: Path) -> None:
         (lambda folder: saved_again(folder, "normal/**/*.png", (256, 256)), "the size of the files differs"),
         (lambda folder: saved_again(folder, "anomalous/**/*.png", kind="JPEG"), "the format of the files differs"),
     ],
-)  # fmt: skip
+)
 def test_folders_that_make_no_fair_competition_are_refused(
     tmp_path: Path, change: Callable[[Path], None], message: str
 ) -> None:

@@ -139,10 +139,13 @@ def test_a_defence_changes_what_is_seen_and_the_black_box_is_the_mean(secret: Se
         seen = victims.defended(pictures, defence)
         assert (seen.shape, str(seen.dtype)) == (pictures.shape, "uint8")
         assert 0 < np.abs(seen.astype(int) - pictures).mean() < 25
-    by_hand = np.mean([
-        victims.says(networks.loads(files[one.name]), victims.defended(pictures, one.defence))
-        for one in victims.HIDDEN
-    ], axis=0)  # fmt: skip
+    by_hand = np.mean(
+        [
+            victims.says(networks.loads(files[one.name]), victims.defended(pictures, one.defence))
+            for one in victims.HIDDEN
+        ],
+        axis=0,
+    )
     assert [one.defence for one in victims.HIDDEN].count("none") == 2
     assert np.array_equal(victims.black_box(files, pictures), by_hand.argmax(axis=1))
 

@@ -262,9 +262,10 @@ def test_a_chain_depends_on_order_and_on_every_earlier_step() -> None:
     assert "not comparable" in judged.notes[0]
     assert len(set(totals)) == 5
     alone = EpisodesFormat(CHAIN.seeds)
-    assert [flight.over == len(actions) for flight, actions in zip(
-        replays(alone, columns(episodes, alone)), episodes, strict=True
-    )] != [True] * 5  # fmt: skip
+    assert [
+        flight.over == len(actions)
+        for flight, actions in zip(replays(alone, columns(episodes, alone)), episodes, strict=True)
+    ] != [True] * 5
     swapped = [episodes[0], episodes[2], episodes[1], *episodes[3:]]
     assert faults(swapped, CHAIN).code in ("E_EPISODE_SHORT", "E_EPISODE_LONG")
     error = faults([[*episodes[0], 0], *episodes[1:]], CHAIN)  # the later ones are not replayed, nor blamed

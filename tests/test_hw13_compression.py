@@ -75,8 +75,14 @@ def test_students_get_labels_of_few_pictures_a_teacher_and_no_hidden_picture(pub
     assert len(names) == 60
     assert all(re.fullmatch(r"u_[0-9]{4}\.jpg", name) for name in names)
     assert {path.name for path in public.iterdir()} == {
-        "food-11", "format.json", "manifest.json", "sheet.md", "sample_submission.onnx", TEACHER_FILE, MODEL_FILE,
-    }  # fmt: skip
+        "food-11",
+        "format.json",
+        "manifest.json",
+        "sheet.md",
+        "sample_submission.onnx",
+        TEACHER_FILE,
+        MODEL_FILE,
+    }
     assert set(secret.answers.columns) == {TARGET}
 
 
@@ -120,11 +126,13 @@ def test_a_quarter_of_every_class_becomes_hidden_in_the_courses_folders(tmp_path
 
 
 def test_another_layout_is_named(tmp_path: Path) -> None:
-    for number, (given, asked, word) in enumerate((
-        (LAYOUTS[1], "2021", "food11-hw13 is the layout of 2022, not of 2021; use --edition 2022"),
-        (LAYOUTS[0], "2022", "food-11 is the layout of 2021, not of 2022; use --edition 2021"),
-        (LAYOUT_2022, "2022", "expected the folder food11-hw13 with training and validation pictures"),
-    )):  # fmt: skip
+    for number, (given, asked, word) in enumerate(
+        (
+            (LAYOUTS[1], "2021", "food11-hw13 is the layout of 2022, not of 2021; use --edition 2022"),
+            (LAYOUTS[0], "2022", "food-11 is the layout of 2021, not of 2022; use --edition 2021"),
+            (LAYOUT_2022, "2022", "expected the folder food11-hw13 with training and validation pictures"),
+        )
+    ):
         source, public = hw03.given(tmp_path / f"given-{number}", given, 4), tmp_path / f"public-{number}"
         public.mkdir()
         with pytest.raises(UserError, match=word):
@@ -259,8 +267,14 @@ def test_the_lines_of_the_sheet_lead_to_a_place_on_the_board(
     assert [tuple(one.shape[1:]) for one in told["maps"]] == [(8, 20, 20), (16, 10, 10), (16, 5, 5)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        exec(blocks[1], {"student": nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                                                  nn.Linear(8, 11))})  # fmt: skip
+        exec(
+            blocks[1],
+            {
+                "student": nn.Sequential(
+                    nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 11)
+                )
+            },
+        )
     for words in re.findall(r"^lhy-grade (.*hw13.*)$", sheet, re.MULTILINE):
         if words.startswith(("check", "submit", "leaderboard")):
             done = CliRunner().invoke(cli, ["--home", str(home.root), *words.split()])

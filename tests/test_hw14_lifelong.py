@@ -342,7 +342,7 @@ DAMAGED: list[tuple[Callable[[Path], object], str]] = [
         (lambda place, data=data: (place / f"train{IMAGES}.gz").write_bytes(data), "whole gzip file")
         for data in (gzip.compress(bytes(1000))[:-9], gzip.compress(b"\0" * (official.MOST_BYTES + 1)))
     ),
-]  # fmt: skip
+]
 """What is damaged of MNIST's files, and what the refusal says."""
 
 
@@ -417,9 +417,12 @@ def test_importances_are_not_negative_and_mas_needs_no_labels() -> None:
     generator = torch.Generator().manual_seed(0)
     path, moved = torch.randn(p), torch.randn(p)
     for found in (
-        baseline.ewc(network, part), baseline.mas(network, part), baseline.scp(network, part, generator),
-        baseline.si(path, moved), baseline.rwalk(path, moved, baseline.ewc(network, part)),
-    ):  # fmt: skip
+        baseline.ewc(network, part),
+        baseline.mas(network, part),
+        baseline.scp(network, part, generator),
+        baseline.si(path, moved),
+        baseline.rwalk(path, moved, baseline.ewc(network, part)),
+    ):
         assert found.shape == (p,)
         assert torch.isfinite(found).all()
         assert (found >= 0).all()

@@ -364,9 +364,7 @@ def test_the_courses_network_and_levels_are_taken_for_many_characters(tmp_path: 
     assert baseline.settings("boss", tmp_path).turned
 
 
-@pytest.mark.parametrize(
-    "change", [(), ("first_order=true",), ("head_only=true",), ("pretrained=true",)], ids=str
-)  # fmt: skip
+@pytest.mark.parametrize("change", [(), ("first_order=true",), ("head_only=true",), ("pretrained=true",)], ids=str)
 def test_maml_trains_and_writes_a_class_for_every_query(
     change: tuple[str, ...], homes: Callable[[str], Home], tmp_path: Path
 ) -> None:

@@ -419,9 +419,14 @@ def test_all_problems_are_told_at_once_with_counts_and_names() -> None:
         ])
     )  # fmt: skip
     assert codes(error) == {
-        "E_MEMBER_FOLDER", "E_IMAGE_MODE", "E_MEMBER_CASE", "E_MEMBER_SYSTEM", "E_IMAGE_PIXELS", "E_MEMBER_LINK",
+        "E_MEMBER_FOLDER",
+        "E_IMAGE_MODE",
+        "E_MEMBER_CASE",
+        "E_MEMBER_SYSTEM",
+        "E_IMAGE_PIXELS",
+        "E_MEMBER_LINK",
         "E_MEMBER_MISSING",
-    }  # fmt: skip
+    }
     text = str(error)
     assert "2 entries: 1.jpg, 2.jpg: grey, expected RGB" in text
     assert "3.jpg: not in the archive" in text

@@ -25,12 +25,22 @@ def test_nulls_come_last_and_ties_go_to_the_earlier_on_both_databases(database: 
             grade(database, number, score, None if name == "ann" else 1 - score)
     public = ranking.board(database, "hw01", DATA, METRIC, False)
     assert places(public) == [
-        (1, "bob", 0.25), (2, "dan", 0.25), (3, "ann", 0.5), (4, "Ärger", 0.5), (5, "zoe", None), (6, "carl", None),
-    ]  # fmt: skip
+        (1, "bob", 0.25),
+        (2, "dan", 0.25),
+        (3, "ann", 0.5),
+        (4, "Ärger", 0.5),
+        (5, "zoe", None),
+        (6, "carl", None),
+    ]
     private = ranking.board(database, "hw01", DATA, METRIC, False, private=True)
     assert places(private) == [
-        (1, "Ärger", 0.5), (2, "bob", 0.75), (3, "dan", 0.75), (4, "zoe", None), (5, "ann", None), (6, "carl", None),
-    ]  # fmt: skip
+        (1, "Ärger", 0.5),
+        (2, "bob", 0.75),
+        (3, "dan", 0.75),
+        (4, "zoe", None),
+        (5, "ann", None),
+        (6, "carl", None),
+    ]
 
 
 def test_entries_and_last_time_leave_rejected_files_out(database: Database) -> None:
@@ -69,9 +79,16 @@ def test_log_and_receipts_are_the_same_whatever_the_hidden_answers_are(database_
                 accepted = hand_in(db, client_key=f"c{number}")
                 bars = ["boss"] if shift else []
                 grade(
-                    db, accepted.submission, 0.5 + shift, 0.25 - shift, data_version=f"answers {shift}",
-                    metric_version=f"signature {shift}", details=f"{shift}", passed_public=bars, passed_private=bars,
-                )  # fmt: skip
+                    db,
+                    accepted.submission,
+                    0.5 + shift,
+                    0.25 - shift,
+                    data_version=f"answers {shift}",
+                    metric_version=f"signature {shift}",
+                    details=f"{shift}",
+                    passed_public=bars,
+                    passed_private=bars,
+                )
             records.reveal(db, "hw01", "prof", "the end", NOW)
             seen.append((list(events.events(db)), [records.receipt(db, number) for number in (1, 2, 3)]))
     assert seen[0] == seen[1]

@@ -268,9 +268,18 @@ def test_find_leaks_runs_every_check_and_tells_no_answer(tmp_path: Path) -> None
         os.utime(path, (row, row))
     found = find_leaks(tmp_path, Made(answers, train, test, groups))
     assert codes(found) == {
-        "E_LEAK_CONSTANT", "E_LEAK_ORDER", "E_LEAK_ID", "E_LEAK_FILE_SIZE", "E_LEAK_FILE_TIME", "E_LEAK_FILE",
-        "E_LEAK_SPLIT_GROUP", "E_LEAK_SHARED_GROUP", "E_LEAK_FEATURE", "E_LEAK_OTHER_ROW", "E_LEAK_EQUAL_ROWS",
-    }  # fmt: skip
+        "E_LEAK_CONSTANT",
+        "E_LEAK_ORDER",
+        "E_LEAK_ID",
+        "E_LEAK_FILE_SIZE",
+        "E_LEAK_FILE_TIME",
+        "E_LEAK_FILE",
+        "E_LEAK_SPLIT_GROUP",
+        "E_LEAK_SHARED_GROUP",
+        "E_LEAK_FEATURE",
+        "E_LEAK_OTHER_ROW",
+        "E_LEAK_EQUAL_ROWS",
+    }
     told = "\n".join(leak.message for leak in found)
     assert not any(repr(value) in told for value in y.tolist())
 

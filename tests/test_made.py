@@ -34,11 +34,18 @@ def made(secret: Path, content: bytes) -> Made:
 def plan(content: bytes) -> Plan:
     """A competition whose judge would read one secret file."""
     return Plan(
-        name="victims", title="Victims", edition="own", source="made for this test",
-        format=TableFormat("id", (Column("label", "int"),), range(ROWS)), metrics=(named_metric("accuracy"),), bars=(),
-        rules=Rules(), sheet="# Victims\n", metric="accuracy",
+        name="victims",
+        title="Victims",
+        edition="own",
+        source="made for this test",
+        format=TableFormat("id", (Column("label", "int"),), range(ROWS)),
+        metrics=(named_metric("accuracy"),),
+        bars=(),
+        rules=Rules(),
+        sheet="# Victims\n",
+        metric="accuracy",
         make=lambda public, streams, secret: made(secret, content),
-    )  # fmt: skip
+    )
 
 
 def prepared(home: Home, one: Plan) -> Prepared:
@@ -79,8 +86,15 @@ def test_a_large_secret_file_is_never_held_in_memory_whole(tmp_path: Path) -> No
     prepared(home, plan(b""))  # what is imported on the way counts for nothing
     tracemalloc.start()
     try:
-        prepare(home, replace(plan(b""), make=large), seed=3, accept_leaks=False, new_data=True, reason="larger",
-                now=datetime(2027, 2, 1, tzinfo=UTC))  # fmt: skip
+        prepare(
+            home,
+            replace(plan(b""), make=large),
+            seed=3,
+            accept_leaks=False,
+            new_data=True,
+            reason="larger",
+            now=datetime(2027, 2, 1, tzinfo=UTC),
+        )
         read_hidden(home, find_competition(home, "victims"))
         assert tracemalloc.get_traced_memory()[1] < 16 * 2**20
     finally:

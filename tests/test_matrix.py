@@ -91,7 +91,10 @@ def test_a_page_shows_the_matrix_as_a_table_of_shades(course: Path, tmp_path: Pa
             assert small == ([("2", "0.50"), ("2", "0.40"), ("3", "0.60"), ("3", "0.70")] if private else cells), page
         text = client.get(f"/submissions/{number}").text
         assert re.findall(r'<td class="right heat(\d)">([0-9.]+)</td>', text)[4:] == [
-            ("2", "0.50"), ("2", "0.40"), ("3", "0.60"), ("3", "0.70"),
-        ]  # fmt: skip
+            ("2", "0.50"),
+            ("2", "0.40"),
+            ("3", "0.60"),
+            ("3", "0.70"),
+        ]
     finally:
         site.close()

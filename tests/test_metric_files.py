@@ -93,8 +93,9 @@ def masked_loss(truth: Frame, guess: Frame) -> float:
     total = 0.0
     for name, weight in (("any", 2.0), ("left", 1.0), ("right", 1.0)):
         known = [row for row in range(len(truth)) if not math.isnan(truth[name][row])]
-        total += weight * sk.log_loss([truth[name][row] for row in known], [guess[name][row] for row in known],
-                                      labels=[0, 1])  # fmt: skip
+        total += weight * sk.log_loss(
+            [truth[name][row] for row in known], [guess[name][row] for row in known], labels=[0, 1]
+        )
     return total / 4
 
 
@@ -139,9 +140,10 @@ def event_precision(truth: Frame, guess: Frame) -> float:
             hits = []
             for row in mine:
                 near = [
-                    (abs(one.step - row.step), one.step, at) for at, one in enumerate(right)
+                    (abs(one.step - row.step), one.step, at)
+                    for at, one in enumerate(right)
                     if at not in used and one.id == row.id and abs(one.step - row.step) < tolerance
-                ]  # fmt: skip
+                ]
                 hits.append(bool(near))
                 used |= {min(near)[2]} if near else set()
             points = [sum(hits[: at + 1]) / (at + 1) for at in range(len(hits))]
@@ -245,53 +247,84 @@ def made() -> dict[str, Case]:
     target = RNG.permutation(np.arange(4 * N) % 4 == 0).astype(int)
     return {
         "concordance": Case(
-            times, pd.DataFrame({"id": ids(), "risk": RNG.integers(0, 9, N)}), concordance, True,
+            times,
+            pd.DataFrame({"id": ids(), "risk": RNG.integers(0, 9, N)}),
+            concordance,
+            True,
             pd.DataFrame({"id": ids(), "risk": 0}),
         ),
         "boxes": Case(
-            truth_boxes, guess_boxes, mean_precision, True,
+            truth_boxes,
+            guess_boxes,
+            mean_precision,
+            True,
             pd.DataFrame({"id": [f"r{at}" for at in range(20)], "score": 0.5, "x1": 0, "y1": 0, "x2": 1, "y2": 1}),
-            ("--rows-per-id", "6", "--metric-arg", "lowest=0.5"), interval=True,
+            ("--rows-per-id", "6", "--metric-arg", "lowest=0.5"),
+            interval=True,
         ),
         "weighted_log_loss": Case(
-            questions, chances.assign(id=ids())[["id", "any", "left", "right"]], masked_loss, False,
-            pd.DataFrame({"id": ids(), "any": 0.5, "left": 0.5, "right": 0.5}), ("--metric-arg", "heavy=any"),
+            questions,
+            chances.assign(id=ids())[["id", "any", "left", "right"]],
+            masked_loss,
+            False,
+            pd.DataFrame({"id": ids(), "any": 0.5, "left": 0.5, "right": 0.5}),
+            ("--metric-arg", "heavy=any"),
         ),
         "kappa": Case(
             pd.DataFrame({"id": ids(), "grade": grades}),
             pd.DataFrame({"id": ids(), "grade": np.clip(grades + RNG.normal(size=N), -1, 6).round(2)}),
-            lambda truth, guess: float(sk.cohen_kappa_score(
-                truth.grade, [min(5, max(0, round(x))) for x in guess.grade], weights="quadratic", labels=range(6))),
+            lambda truth, guess: float(
+                sk.cohen_kappa_score(
+                    truth.grade, [min(5, max(0, round(x))) for x in guess.grade], weights="quadratic", labels=range(6)
+                )
+            ),
             True,
         ),
         "partial_auc": Case(
             pd.DataFrame({"id": ids(4 * N), "target": target}),
-            pd.DataFrame({"id": ids(4 * N), "target": (target + RNG.normal(size=4 * N)).round(1)}), partial_area, True,
+            pd.DataFrame({"id": ids(4 * N), "target": (target + RNG.normal(size=4 * N)).round(1)}),
+            partial_area,
+            True,
             more={"abs": 1e-5},
         ),
         "map_at_k": Case(
             pd.DataFrame({"id": ids(), "labels": words[RNG.integers(0, 4, N)]}),
-            pd.DataFrame({"id": ids(), "labels": np.append(words, "")[RNG.integers(0, 6, N)]}), mean_average, True,
-            words=("--metric-arg", "k=2"), interval=True,
+            pd.DataFrame({"id": ids(), "labels": np.append(words, "")[RNG.integers(0, 6, N)]}),
+            mean_average,
+            True,
+            words=("--metric-arg", "k=2"),
+            interval=True,
         ),
         "tolerant_f": Case(
-            truth_moments, guess_moments, best_matching, True, pd.DataFrame({"id": series, "moment": -99}),
+            truth_moments,
+            guess_moments,
+            best_matching,
+            True,
+            pd.DataFrame({"id": series, "moment": -99}),
             ("--rows-per-id", "9", "--metric-arg", "tolerance=3"),
         ),
         "event_ap": Case(
-            truth_events, guess_events, event_precision, True,
-            pd.DataFrame({"id": series, "step": 0, "event": "onset", "score": 0.5}), ("--rows-per-id", "9"),
+            truth_events,
+            guess_events,
+            event_precision,
+            True,
+            pd.DataFrame({"id": series, "step": 0, "event": "onset", "score": 0.5}),
+            ("--rows-per-id", "9"),
         ),
         "haversine": Case(places, near(places, ["lat", "lon"]), great_circle, False, interval=True),
         "run_lengths": Case(
             pd.DataFrame({"id": ids(), "mask": masks[RNG.integers(0, 5, N)]}),
-            pd.DataFrame({"id": ids(), "mask": masks[RNG.integers(0, 5, N)]}), mean_dice, True,
-            pd.DataFrame({"id": ids(), "mask": ""}), interval=True,
+            pd.DataFrame({"id": ids(), "mask": masks[RNG.integers(0, 5, N)]}),
+            mean_dice,
+            True,
+            pd.DataFrame({"id": ids(), "mask": ""}),
+            interval=True,
         ),
-        "mcrmse": Case(wide.assign(id=ids())[["id", "a", "b", "c"]], near(wide, ["a", "b"]).assign(id=ids()),
-                       column_errors, False),
+        "mcrmse": Case(
+            wide.assign(id=ids())[["id", "a", "b", "c"]], near(wide, ["a", "b"]).assign(id=ids()), column_errors, False
+        ),
         "rank_by_group": Case(days, near(days, ["target"]).drop(columns="day"), ranks, True, words=("--group", "day")),
-    }  # fmt: skip
+    }
 
 
 CASES = made()

@@ -53,8 +53,17 @@ def call(home: Path, *words: str) -> Result:
 def make(folder: Path, metric: str = ERRORS, *words: str, solution: str = SOLUTION) -> Result:
     (folder / "solution.csv").write_text(solution)
     (folder / "metric.py").write_text(metric)
-    return call(folder / "home", "new", "own", "--solution", str(folder / "solution.csv"), "--lower-is-better",
-                "--metric", str(folder / "metric.py"), *words)  # fmt: skip
+    return call(
+        folder / "home",
+        "new",
+        "own",
+        "--solution",
+        str(folder / "solution.csv"),
+        "--lower-is-better",
+        "--metric",
+        str(folder / "metric.py"),
+        *words,
+    )
 
 
 def submit(folder: Path, guess: np.ndarray) -> Result:

@@ -67,8 +67,19 @@ def make(folder: Path, *words: str, sample: str = SAMPLE, solution: str = SOLUTI
     for name, text in (files | {"helpers_of_pairs.py": HELPERS, "not_imported.py": "raise ValueError\n"}).items():
         (folder / name).write_text(text)
     more = words or ("--metric-arg", "ties=0.5")
-    return call(folder / "home", "new", "own", "--solution", str(folder / "solution.csv"), "--higher-is-better",
-                "--metric", str(folder / "metric.py"), "--sample", str(folder / "sample.csv"), *more)  # fmt: skip
+    return call(
+        folder / "home",
+        "new",
+        "own",
+        "--solution",
+        str(folder / "solution.csv"),
+        "--higher-is-better",
+        "--metric",
+        str(folder / "metric.py"),
+        "--sample",
+        str(folder / "sample.csv"),
+        *more,
+    )
 
 
 def concordance(side: int, risks: dict[int, float]) -> float:
@@ -161,8 +172,15 @@ def test_an_empty_answer_is_a_missing_value_for_a_metric_file(tmp_path: Path) ->
     solution = SOLUTION.replace("0,1,0,Public", "0,1,,Public")
     (tmp_path / "x").mkdir()
     assert make(tmp_path, solution=solution).exit_code == 0
-    assert make(tmp_path / "x", solution=solution.replace("event", "event,more").replace(",Public", ",,Public")
-                .replace(",Private", ",a,Private")).exit_code == 0  # fmt: skip
+    assert (
+        make(
+            tmp_path / "x",
+            solution=solution.replace("event", "event,more")
+            .replace(",Public", ",,Public")
+            .replace(",Private", ",a,Private"),
+        ).exit_code
+        == 0
+    )
 
 
 def test_a_metric_by_name_has_no_sample(tmp_path: Path, write: Write) -> None:

@@ -253,8 +253,12 @@ def test_a_lease_of_an_older_version_that_nobody_ended_becomes_a_loss(
                 db.execute(
                     "INSERT INTO leases (submission_id, worker, until, attempts, failed_code) "
                     "VALUES (:number, :worker, :until, :attempts, :code)",
-                    number=number, worker="w", until=until, attempts=attempts, code=code,
-                )  # fmt: skip
+                    number=number,
+                    worker="w",
+                    until=until,
+                    attempts=attempts,
+                    code=code,
+                )
     with open_database(database_url) as db:
         found = db.fetch("SELECT submission_id, attempts, losses FROM leases ORDER BY submission_id")
     assert [tuple(row.values()) for row in found] == [(1, 0, 1), (2, 1, 0), (3, 2, 0), (4, 0, 0), (5, 1, 1)]

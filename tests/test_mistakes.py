@@ -233,10 +233,14 @@ def run_unread(*words: str, cwd: Path, closed: str = "stdout", **env: str) -> tu
     command = [sys.executable, "-c", "from harness.cli.main import main; main()", *words]
     try:
         done = subprocess.run(
-            command, cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **env}, check=False,
-            stdin=subprocess.DEVNULL, stdout=writing if closed == "stdout" else subprocess.PIPE,
+            command,
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", **env},
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=writing if closed == "stdout" else subprocess.PIPE,
             stderr=writing if closed == "stderr" else subprocess.PIPE,
-        )  # fmt: skip
+        )
     finally:
         os.close(writing)
     return done.returncode, ((done.stderr if closed == "stdout" else done.stdout) or b"").decode()

@@ -103,10 +103,15 @@ def exported(net: Any, form: ModelFormat, **options: Any) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            net.eval(), (torch.zeros(2, *given.shape),), out, input_names=[given.name], output_names=[wanted.name],
-            dynamic_axes={given.name: {0: "n"}, wanted.name: {0: "n"}}, dynamo=False,
+            net.eval(),
+            (torch.zeros(2, *given.shape),),
+            out,
+            input_names=[given.name],
+            output_names=[wanted.name],
+            dynamic_axes={given.name: {0: "n"}, wanted.name: {0: "n"}},
+            dynamo=False,
             **options,
-        )  # fmt: skip
+        )
     data: bytes = out.getvalue()
     return data
 
@@ -151,9 +156,12 @@ def separable(channels: int, wide: int, activation: torch.nn.Module) -> list[tor
     """A depthwise-separable convolution (1704.04861)."""
     nn = torch.nn
     return [
-        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False), nn.BatchNorm2d(channels), activation,
-        nn.Conv2d(channels, wide, 1, bias=False), nn.BatchNorm2d(wide),
-    ]  # fmt: skip
+        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+        nn.BatchNorm2d(channels),
+        activation,
+        nn.Conv2d(channels, wide, 1, bias=False),
+        nn.BatchNorm2d(wide),
+    ]
 
 
 def blocks(rng: np.random.Generator) -> list[torch.nn.Module]:
@@ -236,9 +244,21 @@ def test_the_count_is_the_sum_over_pytorchs_parameters_and_buffers() -> None:
             folded = exported(net, form)
             assert parameters(folded, form) <= own + written_by_the_exporter(folded)
     assert kinds >= {
-        "BatchNormalization", "Conv", "ConvTranspose", "Div", "Gemm", "GlobalAveragePool", "HardSigmoid", "HardSwish",
-        "LayerNormalization", "MaxPool", "Mul", "PRelu", "Resize", "Sub",
-    }  # fmt: skip
+        "BatchNormalization",
+        "Conv",
+        "ConvTranspose",
+        "Div",
+        "Gemm",
+        "GlobalAveragePool",
+        "HardSigmoid",
+        "HardSwish",
+        "LayerNormalization",
+        "MaxPool",
+        "Mul",
+        "PRelu",
+        "Resize",
+        "Sub",
+    }
 
 
 def test_the_blocks_of_common_networks_run_as_in_pytorch() -> None:
@@ -256,9 +276,16 @@ def exported_anew(net: Any, form: ModelFormat) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            net.eval(), (torch.zeros(2, *form.inputs[0].shape),), out, input_names=["x"], output_names=["y"],
-            opset_version=18, dynamic_shapes=({0: torch.export.Dim("n")},), dynamo=True, external_data=False,
-        )  # fmt: skip
+            net.eval(),
+            (torch.zeros(2, *form.inputs[0].shape),),
+            out,
+            input_names=["x"],
+            output_names=["y"],
+            opset_version=18,
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamo=True,
+            external_data=False,
+        )
     data: bytes = out.getvalue()
     return data
 
@@ -290,48 +317,109 @@ def quantised(pack: int) -> TensorProto:
 COUNTED: dict[str, tuple[bytes, int]] = {
     "initialisers": (graph(), 32),
     "an initialiser that is not used": (graph(constants=[WEIGHT, constant("z", np.ones(100))]), 132),
-    "half precision": (graph([node("Cast", ["w"], ["v"], to=1), node("Gemm", ["x", "v"], ["y"])],
-                             [constant("w", np.ones((8, 4)), "float16")]), 32),
-    "quantised weights": (graph(
-        [node("DequantizeLinear", ["w", "s"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
-        [constant("w", np.ones((8, 4)), "int8"), constant("s", 0.5)]), 33),
+    "half precision": (
+        graph(
+            [node("Cast", ["w"], ["v"], to=1), node("Gemm", ["x", "v"], ["y"])],
+            [constant("w", np.ones((8, 4)), "float16")],
+        ),
+        32,
+    ),
+    "quantised weights": (
+        graph(
+            [node("DequantizeLinear", ["w", "s"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+            [constant("w", np.ones((8, 4)), "int8"), constant("s", 0.5)],
+        ),
+        33,
+    ),
     "a Constant node": (graph([node("Constant", [], ["w"], value=WEIGHT), LAYER], []), 32),
-    "lists in Constant nodes": (graph(
-        [node("Constant", [], ["b"], value_floats=[1.0] * 4), FIRST, node("Add", ["h", "b"], ["y"])]), 36),
-    "single numbers": (graph(
-        [node("Constant", [], ["b"], value_float=2.0), FIRST, node("Mul", ["h", "b"], ["y"])]), 33),
-    "floats in attributes": (graph(
-        [FIRST, node("Resize", ["h", "", "r"], ["y"], cubic_coeff_a=0.5, junk=[1.0, 2.0])],
-        [WEIGHT, constant("r", [1, 1])]), 37),
-    "slopes of activations": (graph(
-        [FIRST, node("LeakyRelu", ["h"], ["i"], alpha=0.3), node("HardSigmoid", ["i"], ["y"], alpha=0.25, beta=0.4)],
-        [WEIGHT]), 35),
+    "lists in Constant nodes": (
+        graph([node("Constant", [], ["b"], value_floats=[1.0] * 4), FIRST, node("Add", ["h", "b"], ["y"])]),
+        36,
+    ),
+    "single numbers": (
+        graph([node("Constant", [], ["b"], value_float=2.0), FIRST, node("Mul", ["h", "b"], ["y"])]),
+        33,
+    ),
+    "floats in attributes": (
+        graph(
+            [FIRST, node("Resize", ["h", "", "r"], ["y"], cubic_coeff_a=0.5, junk=[1.0, 2.0])],
+            [WEIGHT, constant("r", [1, 1])],
+        ),
+        37,
+    ),
+    "slopes of activations": (
+        graph(
+            [
+                FIRST,
+                node("LeakyRelu", ["h"], ["i"], alpha=0.3),
+                node("HardSigmoid", ["i"], ["y"], alpha=0.25, beta=0.4),
+            ],
+            [WEIGHT],
+        ),
+        35,
+    ),
     "defaults that an exporter writes": (graph([node("Gemm", ["x", "w"], ["y"], alpha=1.0, beta=1.0)]), 32),
-    "statistics of a batch norm": (graph(
-        [FIRST, node("BatchNormalization", ["h", "a", "b", "c", "d"], ["y"])],
-        [WEIGHT, *(constant(name, np.ones(4)) for name in "abcd")]), 48),
-    "weights in four parts of a byte each": (graph(
-        [node("DequantizeLinear", ["w", "s", "z"], ["v"], axis=1), node("Gemm", ["x", "v"], ["y"])],
-        [constant("w", np.ones((8, 4)), "uint8"), constant("s", np.ones(4)), constant("z", np.ones(4), "uint8")]), 40),
-    "bounds of a Clip": (graph(
-        [FIRST, node("Clip", ["h", "lo", "hi"], ["y"])], [WEIGHT, constant("lo", -1.0), constant("hi", 1.0)]), 34),
-    "the number that a Pad puts in": (graph(
-        [FIRST, node("Pad", ["h", "p", "v"], ["y"])],
-        [WEIGHT, constant("p", [0] * 4, "int64"), constant("v", 0.5)]), 33),
-    "a long list of places to cut": (graph(
-        [FIRST, node("Slice", ["h", "a", "b", "c"], ["y"])],
-        [WEIGHT, constant("a", range(9), "int64"), constant("b", range(9, 18), "int64"),
-         constant("c", range(9), "int64")]), 59),
-    "many short lists of whole numbers that become weights": (graph(
-        [each for i in range(100) for each in (
-            node("Reshape", ["x", f"s{i}"], [f"r{i}"]), node("Cast", [f"s{i}"], [f"f{i}"], to=1))] + [LAYER],
-        [WEIGHT, *(constant(f"s{i}", [0, 8], "int64") for i in range(100))]), 232),
-    "names and texts": (graph(
-        [node("Gemm", ["x", "0.5 " * 90], ["y"], name="0.25 " * 90)], [constant("0.5 " * 90, np.ones((8, 4)))],
-        change=lambda model: model.metadata_props.add(key="w", value="0.125 " * 9000)), 32),
-    "values of a typed list": (graph(constants=[
-        TensorProto(name="w", data_type=1, dims=[8, 4], float_data=[0.5] * 32)]), 32),
-}  # fmt: skip
+    "statistics of a batch norm": (
+        graph(
+            [FIRST, node("BatchNormalization", ["h", "a", "b", "c", "d"], ["y"])],
+            [WEIGHT, *(constant(name, np.ones(4)) for name in "abcd")],
+        ),
+        48,
+    ),
+    "weights in four parts of a byte each": (
+        graph(
+            [node("DequantizeLinear", ["w", "s", "z"], ["v"], axis=1), node("Gemm", ["x", "v"], ["y"])],
+            [constant("w", np.ones((8, 4)), "uint8"), constant("s", np.ones(4)), constant("z", np.ones(4), "uint8")],
+        ),
+        40,
+    ),
+    "bounds of a Clip": (
+        graph([FIRST, node("Clip", ["h", "lo", "hi"], ["y"])], [WEIGHT, constant("lo", -1.0), constant("hi", 1.0)]),
+        34,
+    ),
+    "the number that a Pad puts in": (
+        graph(
+            [FIRST, node("Pad", ["h", "p", "v"], ["y"])], [WEIGHT, constant("p", [0] * 4, "int64"), constant("v", 0.5)]
+        ),
+        33,
+    ),
+    "a long list of places to cut": (
+        graph(
+            [FIRST, node("Slice", ["h", "a", "b", "c"], ["y"])],
+            [
+                WEIGHT,
+                constant("a", range(9), "int64"),
+                constant("b", range(9, 18), "int64"),
+                constant("c", range(9), "int64"),
+            ],
+        ),
+        59,
+    ),
+    "many short lists of whole numbers that become weights": (
+        graph(
+            [
+                each
+                for i in range(100)
+                for each in (node("Reshape", ["x", f"s{i}"], [f"r{i}"]), node("Cast", [f"s{i}"], [f"f{i}"], to=1))
+            ]
+            + [LAYER],
+            [WEIGHT, *(constant(f"s{i}", [0, 8], "int64") for i in range(100))],
+        ),
+        232,
+    ),
+    "names and texts": (
+        graph(
+            [node("Gemm", ["x", "0.5 " * 90], ["y"], name="0.25 " * 90)],
+            [constant("0.5 " * 90, np.ones((8, 4)))],
+            change=lambda model: model.metadata_props.add(key="w", value="0.125 " * 9000),
+        ),
+        32,
+    ),
+    "values of a typed list": (
+        graph(constants=[TensorProto(name="w", data_type=1, dims=[8, 4], float_data=[0.5] * 32)]),
+        32,
+    ),
+}
 
 
 @pytest.mark.parametrize("name", COUNTED)

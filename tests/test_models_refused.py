@@ -126,8 +126,11 @@ def pickled(protocol: int) -> bytes:
 def of_type(number: int) -> bytes:
     """Weights of another type, unpacked by DequantizeLinear."""
     packed = TensorProto(name="w", data_type=number, dims=[8, 4], raw_data=bytes(16))
-    return graph([node("DequantizeLinear", ["w", "s"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
-                 [packed, constant("s", 0.5)], opset=21)  # fmt: skip
+    return graph(
+        [node("DequantizeLinear", ["w", "s"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+        [packed, constant("s", 0.5)],
+        opset=21,
+    )
 
 
 WIDE = ModelFormat((Tensor("x", (64,)),), (Tensor("y", (4,)),), 1000)
@@ -153,32 +156,53 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "an empty zip": (b"PK\x05\x06" + bytes(18), "E_MODEL_FILE"),
     "a model in gzip": (gzip.compress(graph()), "E_MODEL_FILE"),
     **{f"a pickle of protocol {protocol}": (pickled(protocol), "E_MODEL_FILE") for protocol in range(6)},
-    "safetensors": ((60).to_bytes(8, "little") + b'{"w":{"dtype":"F32","shape":[8,4],"data_offsets":[0,128]}}  '
-                    + bytes(128), "E_MODEL_FILE"),
-    "a length of 10^9 nodes": (graph()[:2] + bytes([7 << 3 | 2, 0x80, 0x94, 0xEB, 0xDC, 0x03]) + b"\x0a\x00" * 9,
-                               "E_MODEL_FILE"),
+    "safetensors": (
+        (60).to_bytes(8, "little") + b'{"w":{"dtype":"F32","shape":[8,4],"data_offsets":[0,128]}}  ' + bytes(128),
+        "E_MODEL_FILE",
+    ),
+    "a length of 10^9 nodes": (
+        graph()[:2] + bytes([7 << 3 | 2, 0x80, 0x94, 0xEB, 0xDC, 0x03]) + b"\x0a\x00" * 9,
+        "E_MODEL_FILE",
+    ),
     "240,000 nodes of nothing": (graph()[:2] + wire(7, b"\x0a\x00" * 240_000), "E_MODEL_LARGE"),
     "an opset of the future": (graph(opset=99), "E_MODEL_VERSION"),
     "an ir of the future": (graph(change=lambda model: setattr(model, "ir_version", 99)), "E_MODEL_VERSION"),
-    **{f"packed as {TensorProto.DataType.Name(number)}": (of_type(number), "E_MODEL_TENSOR")
-       for number in (4, 5, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)},
+    **{
+        f"packed as {TensorProto.DataType.Name(number)}": (of_type(number), "E_MODEL_TENSOR")
+        for number in (4, 5, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
+    },
     "a cast to four bits": (graph(then_layer(node("Cast", ["x"], ["h"], to=22))), "E_MODEL_TENSOR"),
-    "100 whole numbers in a Constant node": (graph(
-        [node("Constant", [], ["c"], value_ints=list(range(100))), LAYER]), "E_MODEL_TENSOR"),
-    "a tensor in an attribute": (graph([node("Gemm", ["x", "w"], ["y"], junk=constant("t", np.ones(500)))]),
-                                 "E_MODEL_GRAPH"),
+    "100 whole numbers in a Constant node": (
+        graph([node("Constant", [], ["c"], value_ints=list(range(100))), LAYER]),
+        "E_MODEL_TENSOR",
+    ),
+    "a tensor in an attribute": (
+        graph([node("Gemm", ["x", "w"], ["y"], junk=constant("t", np.ones(500)))]),
+        "E_MODEL_GRAPH",
+    ),
     "texts in an attribute": (graph([node("Gemm", ["x", "w"], ["y"], junk=["0.5"] * 50)]), "E_MODEL_GRAPH"),
     "a long text in an attribute": (graph([node("Gemm", ["x", "w"], ["y"], junk="0.5 " * 100)]), "E_MODEL_GRAPH"),
-    "a cut of a constant": (graph(
-        [node("Slice", ["c", "a", "b"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
-        [constant("c", np.ones((16, 4))), constant("a", [0], "int64"), constant("b", [8], "int64")]),
-        "E_MODEL_CONSTANT"),
-    "a picked part of a constant": (graph(
-        [node("Gather", ["c", "i"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
-        [constant("c", np.ones((2, 4))), constant("i", [0, 1] * 4, "int64")]), "E_MODEL_CONSTANT"),
-    "a constant that is resized": (graph(
-        [node("Resize", ["c", "", "r"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
-        [constant("c", np.ones((2, 4))), constant("r", [4, 1])]), "E_MODEL_CONSTANT"),
+    "a cut of a constant": (
+        graph(
+            [node("Slice", ["c", "a", "b"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+            [constant("c", np.ones((16, 4))), constant("a", [0], "int64"), constant("b", [8], "int64")],
+        ),
+        "E_MODEL_CONSTANT",
+    ),
+    "a picked part of a constant": (
+        graph(
+            [node("Gather", ["c", "i"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+            [constant("c", np.ones((2, 4))), constant("i", [0, 1] * 4, "int64")],
+        ),
+        "E_MODEL_CONSTANT",
+    ),
+    "a constant that is resized": (
+        graph(
+            [node("Resize", ["c", "", "r"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+            [constant("c", np.ones((2, 4))), constant("r", [4, 1])],
+        ),
+        "E_MODEL_CONSTANT",
+    ),
     "weights in the wiring": (wired(31), "E_MODEL_LARGE"),
     "no bytes but blanks": (b"  \n", "E_EMPTY"),
     "a file of torch.save": (b"PK\x03\x04" + b"0" * 100, "E_MODEL_FILE"),
@@ -200,22 +224,44 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a graph in another node": (graph([node("Gemm", ["x", "w"], ["y"], body=body())]), "E_MODEL_CONTROL"),
     "noise": (graph(then_layer(node("RandomNormalLike", ["x"], ["h"]))), "E_MODEL_RANDOM"),
     "training": (graph(change=trained), "E_MODEL_TRAINING"),
-    "a batch norm that trains": (graph(
-        [FIRST, node("BatchNormalization", ["h", *"abcd"], ["y"], training_mode=1)],
-        [WEIGHT, *(constant(name, np.ones(4)) for name in "abcd")]), "E_MODEL_TRAINING"),
+    "a batch norm that trains": (
+        graph(
+            [FIRST, node("BatchNormalization", ["h", *"abcd"], ["y"], training_mode=1)],
+            [WEIGHT, *(constant(name, np.ones(4)) for name in "abcd")],
+        ),
+        "E_MODEL_TRAINING",
+    ),
     "an operator off the list": (graph(then_layer(node("Sin", ["x"], ["h"]))), "E_MODEL_OPERATOR"),
-    "numbers out of a shape": (graph(then_layer(node("Shape", ["x"], ["s"]), node("ConstantOfShape", ["s"], ["h"]))),
-                               "E_MODEL_OPERATOR"),
+    "numbers out of a shape": (
+        graph(then_layer(node("Shape", ["x"], ["s"]), node("ConstantOfShape", ["s"], ["h"]))),
+        "E_MODEL_OPERATOR",
+    ),
     "external data": (graph(change=outside), "E_MODEL_EXTERNAL"),
     "sparse tensors": (graph(change=sparse), "E_MODEL_TENSOR"),
-    "a sparse Constant": (graph([node("Constant", [], ["s"], sparse_value=helper.make_sparse_tensor(
-        constant("q", [1.0]), constant("i", [5], "int64"), [2**40])), LAYER]), "E_MODEL_TENSOR"),
+    "a sparse Constant": (
+        graph(
+            [
+                node(
+                    "Constant",
+                    [],
+                    ["s"],
+                    sparse_value=helper.make_sparse_tensor(constant("q", [1.0]), constant("i", [5], "int64"), [2**40]),
+                ),
+                LAYER,
+            ]
+        ),
+        "E_MODEL_TENSOR",
+    ),
     "text in a Constant": (graph([node("Constant", [], ["s"], value_string="abc"), LAYER]), "E_MODEL_TENSOR"),
     "a tensor of text": (tensor(data_type=8, dims=[1], string_data=[b"x"]), "E_MODEL_TENSOR"),
     "a type that does not exist": (tensor(data_type=99), "E_MODEL_TENSOR"),
-    "weights as int64": (graph(
-        [node("Cast", ["w"], ["v"], to=1), node("Gemm", ["x", "v"], ["y"])],
-        [constant("w", np.ones((8, 40)), "int64")]), "E_MODEL_TENSOR"),
+    "weights as int64": (
+        graph(
+            [node("Cast", ["w"], ["v"], to=1), node("Gemm", ["x", "v"], ["y"])],
+            [constant("w", np.ones((8, 40)), "int64")],
+        ),
+        "E_MODEL_TENSOR",
+    ),
     "2^63 numbers": (tensor(dims=[2**62, 2]), "E_MODEL_TENSOR"),
     "dimensions that overflow to 32": (tensor(dims=[2**61 + 4, 8], raw_data=bytes(128)), "E_MODEL_TENSOR"),
     "a negative dimension": (tensor(dims=[-8, -4], raw_data=bytes(128)), "E_MODEL_TENSOR"),
@@ -243,29 +289,61 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a constant twice": (graph(constants=[WEIGHT, WEIGHT]), "E_MODEL_GRAPH"),
     "a value out of nothing": (graph(then_layer(node("Relu", ["q"], ["h"]))), "E_MODEL_GRAPH"),
     "a circle": (graph([node("Relu", ["a"], ["b"]), node("Relu", ["b"], ["a"]), LAYER]), "E_MODEL_GRAPH"),
-    "an attribute twice": (graph([node("Gemm", ["x", "w"], ["y"], alpha=1.0)], change=lambda model:
-        model.graph.node[0].attribute.append(helper.make_attribute("alpha", 2.0))), "E_MODEL_GRAPH"),
+    "an attribute twice": (
+        graph(
+            [node("Gemm", ["x", "w"], ["y"], alpha=1.0)],
+            change=lambda model: model.graph.node[0].attribute.append(helper.make_attribute("alpha", 2.0)),
+        ),
+        "E_MODEL_GRAPH",
+    ),
     "3,000 nodes": (graph([node("Relu", ["x"], [f"h{i}"]) for i in range(3000)] + [LAYER]), "E_MODEL_LARGE"),
     "3,000 constants": (graph(constants=[WEIGHT, *(constant(f"c{i}", [1.0]) for i in range(3000))]), "E_MODEL_LARGE"),
     "numbers in an attribute": (graph([node("Gemm", ["x", "w"], ["y"], junk=list(range(100)))]), "E_MODEL_LARGE"),
-    "weights made of weights": (graph(
-        [node("Exp", ["w"], ["v"]), node("Gemm", ["x", "v"], ["y"])]), "E_MODEL_CONSTANT"),
-    "weights repeated": (graph(
-        [node("Expand", ["c", "s"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
-        [constant("c", [1.0]), constant("s", [8, 4], "int64")]), "E_MODEL_CONSTANT"),
-    "a padded constant": (graph(
-        [node("Pad", ["c", "p"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
-        [constant("c", np.ones((1, 4))), constant("p", [0, 0, 7, 0], "int64")]), "E_MODEL_CONSTANT"),
-    "a constant joined with itself": (graph(
-        [node("Concat", ["c"] * 8, ["v"], axis=0), node("Gemm", ["x", "v"], ["y"])],
-        [constant("c", np.ones((1, 4)))]), "E_MODEL_CONSTANT"),
-    "a tiled constant": (graph(
-        [node("Tile", ["c", "t"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
-        [constant("c", np.ones((1, 4))), constant("t", [8, 1], "int64")]), "E_MODEL_OPERATOR"),
-    "weights behind an input": (graph(
-        [node("ReduceMax", ["x"], ["m"]), node("Mul", ["m", "z"], ["o"]), node("Add", ["w", "o"], ["v"]),
-         node("Gemm", ["x", "v"], ["y"])], [WEIGHT, constant("z", 0.0)]), "E_MODEL_CONSTANT"),
-}  # fmt: skip
+    "weights made of weights": (
+        graph([node("Exp", ["w"], ["v"]), node("Gemm", ["x", "v"], ["y"])]),
+        "E_MODEL_CONSTANT",
+    ),
+    "weights repeated": (
+        graph(
+            [node("Expand", ["c", "s"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+            [constant("c", [1.0]), constant("s", [8, 4], "int64")],
+        ),
+        "E_MODEL_CONSTANT",
+    ),
+    "a padded constant": (
+        graph(
+            [node("Pad", ["c", "p"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+            [constant("c", np.ones((1, 4))), constant("p", [0, 0, 7, 0], "int64")],
+        ),
+        "E_MODEL_CONSTANT",
+    ),
+    "a constant joined with itself": (
+        graph(
+            [node("Concat", ["c"] * 8, ["v"], axis=0), node("Gemm", ["x", "v"], ["y"])],
+            [constant("c", np.ones((1, 4)))],
+        ),
+        "E_MODEL_CONSTANT",
+    ),
+    "a tiled constant": (
+        graph(
+            [node("Tile", ["c", "t"], ["v"]), node("Gemm", ["x", "v"], ["y"])],
+            [constant("c", np.ones((1, 4))), constant("t", [8, 1], "int64")],
+        ),
+        "E_MODEL_OPERATOR",
+    ),
+    "weights behind an input": (
+        graph(
+            [
+                node("ReduceMax", ["x"], ["m"]),
+                node("Mul", ["m", "z"], ["o"]),
+                node("Add", ["w", "o"], ["v"]),
+                node("Gemm", ["x", "v"], ["y"]),
+            ],
+            [WEIGHT, constant("z", 0.0)],
+        ),
+        "E_MODEL_CONSTANT",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -278,8 +356,11 @@ def test_what_is_not_accepted_is_refused_with_its_code(name: str) -> None:
 
 def test_every_code_is_met() -> None:
     assert CODES.keys() - {code for _, code in REFUSED.values()} <= {
-        "E_PARAMETERS", "E_FILE_MISSING", "E_FILE_DIRECTORY", "E_FILE_UNREADABLE"
-    }  # fmt: skip
+        "E_PARAMETERS",
+        "E_FILE_MISSING",
+        "E_FILE_DIRECTORY",
+        "E_FILE_UNREADABLE",
+    }
 
 
 def test_everything_wrong_is_listed_at_once_and_bounded() -> None:
@@ -342,9 +423,16 @@ def test_a_model_is_read_in_the_process_without_answers_as_here(decoder: Decoder
         with pytest.raises(Died):
             received(whole, replace(FORM, most_parameters=3), False)
     for name in (
-        "half a file", "external data", "300 graphs in graphs", "an operator off the list", "2^63 numbers",
-        "a zip of a model", "packed as INT4", "240,000 nodes of nothing", "an opset of the future",
-    ):  # fmt: skip
+        "half a file",
+        "external data",
+        "300 graphs in graphs",
+        "an operator off the list",
+        "2^63 numbers",
+        "a zip of a model",
+        "packed as INT4",
+        "240,000 nodes of nothing",
+        "an opset of the future",
+    ):
         whole = decoder.decode(REFUSED[name][0], FORM, False, limits)
         assert whole is not None
         with pytest.raises(SubmissionError, match=REFUSED[name][1]):

@@ -124,49 +124,99 @@ HIDDEN: list[Node] = [
     node("Add", ["p", "q"], ["v"]), node("MatMul", ["x", "v"], ["y"]),
 ]  # fmt: skip
 RUN: dict[str, tuple[bytes, str]] = {
-    "100 GB": (graph(
-        [node("Expand", ["x", "k"], ["h"]), node("ReduceMax", ["h"], ["m"], axes=[0, 1], keepdims=0),
-         node("Gemm", ["m", "w"], ["y"])], [WEIGHT, BIG]), "E_MODEL_MEMORY"),
-    "100 GB step by step": (graph(
-        [node("Concat", ["x"] * 60, ["h0"], axis=1)]
-        + [node("Concat", [f"h{i}"] * 60, [f"h{i + 1}"], axis=1) for i in range(5)]
-        + [node("ReduceMax", ["h5"], ["m"], axes=[1]), node("Mul", ["m", "c"], ["y"])],
-        [constant("c", np.ones(4))]), "E_MODEL_MEMORY"),
-    "for ever": (graph(
-        [ROOT, node("ReduceMax", ["m"], ["h"], axes=[0]), node("Expand", ["h", "k"], ["h0"])]
-        + [node("MatMul", [f"h{i}", "h0"], [f"h{i + 1}"]) for i in range(60)] + [LAYER],
-        [WEIGHT, constant("k", [1500, 1500], "int64")]), "E_MODEL_TIME"),
-    "shapes that do not fit": (graph([node("Add", ["x", "b"], ["h"]), node("Gemm", ["h", "w"], ["y"])],
-                                     [WEIGHT, constant("b", np.ones(9))]), "E_MODEL_RUN"),
+    "100 GB": (
+        graph(
+            [
+                node("Expand", ["x", "k"], ["h"]),
+                node("ReduceMax", ["h"], ["m"], axes=[0, 1], keepdims=0),
+                node("Gemm", ["m", "w"], ["y"]),
+            ],
+            [WEIGHT, BIG],
+        ),
+        "E_MODEL_MEMORY",
+    ),
+    "100 GB step by step": (
+        graph(
+            [node("Concat", ["x"] * 60, ["h0"], axis=1)]
+            + [node("Concat", [f"h{i}"] * 60, [f"h{i + 1}"], axis=1) for i in range(5)]
+            + [node("ReduceMax", ["h5"], ["m"], axes=[1]), node("Mul", ["m", "c"], ["y"])],
+            [constant("c", np.ones(4))],
+        ),
+        "E_MODEL_MEMORY",
+    ),
+    "for ever": (
+        graph(
+            [ROOT, node("ReduceMax", ["m"], ["h"], axes=[0]), node("Expand", ["h", "k"], ["h0"])]
+            + [node("MatMul", [f"h{i}", "h0"], [f"h{i + 1}"]) for i in range(60)]
+            + [LAYER],
+            [WEIGHT, constant("k", [1500, 1500], "int64")],
+        ),
+        "E_MODEL_TIME",
+    ),
+    "shapes that do not fit": (
+        graph([node("Add", ["x", "b"], ["h"]), node("Gemm", ["h", "w"], ["y"])], [WEIGHT, constant("b", np.ones(9))]),
+        "E_MODEL_RUN",
+    ),
     "an attribute of nobody": (graph([node("Gemm", ["x", "w"], ["y"], junk=1)]), "E_MODEL_RUN"),
     "another shape": (graph([node("Identity", ["x"], ["y"])]), "E_MODEL_RESULT"),
     "another type": (graph([FIRST, node("Cast", ["h"], ["y"], to=10)]), "E_MODEL_RUN"),
-    "one row for all": (graph([FIRST, node("ReduceMax", ["h"], ["y"], axes=[0])]),
-                        "E_MODEL_RESULT"),
-    "division by nothing": (graph([FIRST, node("Div", ["h", "z"], ["y"])],
-                                  [WEIGHT, constant("z", 0.0)]), "E_MODEL_RESULT"),
-    "weights unpacked behind an input": (graph(HIDDEN, [
-        constant("p", np.ones((8, 4))), constant("z", 0.0)]), ""),
-    "more weights unpacked behind an input": (graph(
-        [*HIDDEN[:-1], node("MatMul", ["x", "v"], ["h"]), node("Slice", ["h", "a", "e", "a1"], ["y"])],
-        [constant("p", np.ones((8, 9))), constant("z", 0.0), constant("a", [0], "int64"), constant("e", [4], "int64"),
-         constant("a1", [1], "int64")]), "E_MODEL_HIDDEN"),
+    "one row for all": (graph([FIRST, node("ReduceMax", ["h"], ["y"], axes=[0])]), "E_MODEL_RESULT"),
+    "division by nothing": (
+        graph([FIRST, node("Div", ["h", "z"], ["y"])], [WEIGHT, constant("z", 0.0)]),
+        "E_MODEL_RESULT",
+    ),
+    "weights unpacked behind an input": (graph(HIDDEN, [constant("p", np.ones((8, 4))), constant("z", 0.0)]), ""),
+    "more weights unpacked behind an input": (
+        graph(
+            [*HIDDEN[:-1], node("MatMul", ["x", "v"], ["h"]), node("Slice", ["h", "a", "e", "a1"], ["y"])],
+            [
+                constant("p", np.ones((8, 9))),
+                constant("z", 0.0),
+                constant("a", [0], "int64"),
+                constant("e", [4], "int64"),
+                constant("a1", [1], "int64"),
+            ],
+        ),
+        "E_MODEL_HIDDEN",
+    ),
     "weights of three bytes unpacked in small pieces": (unpacked(6), "E_MODEL_HIDDEN"),
     "few of them": (unpacked(1), ""),
-    "a constant that hides behind noise unless it sees a picture": (graph(
-        [node("ReduceMin", ["x"], ["a"], axes=[0, 1], keepdims=1), node("Min", ["a", "z"], ["q"]),
-         node("Add", ["p", "q"], ["v"]), node("MatMul", ["x", "v"], ["h"]), node("Gemm", ["h", "u"], ["y"])],
-        [constant("p", np.ones((8, 9))), constant("z", 0.0), constant("u", np.ones((9, 4)))]), "E_MODEL_HIDDEN"),
-    "rows that know each other if they are pictures": (graph(
-        [FIRST, node("ReduceMin", ["x"], ["a"], axes=[0, 1], keepdims=1), node("Less", ["a", "z"], ["noise"]),
-         node("ReduceMean", ["h"], ["m"], axes=[0]), node("Sub", ["h", "m"], ["d"]),
-         node("Where", ["noise", "h", "d"], ["y"])], [WEIGHT, constant("z", 0.0)]), "E_MODEL_ROWS"),
-    "rows that know each other": (graph(
-        [FIRST, node("ReduceMean", ["h"], ["m"], axes=[0]), node("Sub", ["h", "m"], ["y"])]),
-        "E_MODEL_ROWS"),
-    "a fixed batch inside": (graph([FIRST, node("Reshape", ["h", "s"], ["y"])],
-                                   [WEIGHT, constant("s", [4, 4], "int64")]), "E_MODEL_RUN"),
-}  # fmt: skip
+    "a constant that hides behind noise unless it sees a picture": (
+        graph(
+            [
+                node("ReduceMin", ["x"], ["a"], axes=[0, 1], keepdims=1),
+                node("Min", ["a", "z"], ["q"]),
+                node("Add", ["p", "q"], ["v"]),
+                node("MatMul", ["x", "v"], ["h"]),
+                node("Gemm", ["h", "u"], ["y"]),
+            ],
+            [constant("p", np.ones((8, 9))), constant("z", 0.0), constant("u", np.ones((9, 4)))],
+        ),
+        "E_MODEL_HIDDEN",
+    ),
+    "rows that know each other if they are pictures": (
+        graph(
+            [
+                FIRST,
+                node("ReduceMin", ["x"], ["a"], axes=[0, 1], keepdims=1),
+                node("Less", ["a", "z"], ["noise"]),
+                node("ReduceMean", ["h"], ["m"], axes=[0]),
+                node("Sub", ["h", "m"], ["d"]),
+                node("Where", ["noise", "h", "d"], ["y"]),
+            ],
+            [WEIGHT, constant("z", 0.0)],
+        ),
+        "E_MODEL_ROWS",
+    ),
+    "rows that know each other": (
+        graph([FIRST, node("ReduceMean", ["h"], ["m"], axes=[0]), node("Sub", ["h", "m"], ["y"])]),
+        "E_MODEL_ROWS",
+    ),
+    "a fixed batch inside": (
+        graph([FIRST, node("Reshape", ["h", "s"], ["y"])], [WEIGHT, constant("s", [4, 4], "int64")]),
+        "E_MODEL_RUN",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", RUN)
@@ -210,8 +260,13 @@ def test_capacity_behind_noise_from_the_input_stays_open() -> None:
 
 
 def test_a_number_that_is_not_finite_for_a_hidden_input_alone_is_refused_without_a_word_of_it() -> None:
-    nodes = [FIRST, node("ReduceMax", ["x"], ["m"], axes=[1]), node("Sub", ["far", "m"], ["d"]),
-             node("Sqrt", ["d"], ["s"]), node("Mul", ["h", "s"], ["y"])]  # fmt: skip
+    nodes = [
+        FIRST,
+        node("ReduceMax", ["x"], ["m"], axes=[1]),
+        node("Sub", ["far", "m"], ["d"]),
+        node("Sqrt", ["d"], ["s"]),
+        node("Mul", ["h", "s"], ["y"]),
+    ]
     data = graph(nodes, [WEIGHT, constant("far", 1000.0)])
     x = np.ones((3, 8), np.float32)
     assert np.isfinite(run(data, x)).all()
@@ -220,8 +275,9 @@ def test_a_number_that_is_not_finite_for_a_hidden_input_alone_is_refused_without
         run(data, x)
     (problem,) = caught.value.problems
     assert (problem.code, problem.message) == (
-        "E_MODEL_RESULT", "an output does not have the shape and type that are asked for, or is not finite."
-    )  # fmt: skip
+        "E_MODEL_RESULT",
+        "an output does not have the shape and type that are asked for, or is not finite.",
+    )
 
 
 def test_a_network_gives_a_row_the_same_bits_in_any_run_and_place_of_a_batch_of_one_size() -> None:

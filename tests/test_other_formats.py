@@ -70,33 +70,42 @@ def cases() -> dict[str, Case]:
     numbers = [str(at) for at in range(1, N + 1)]
     return {
         "lines": Case(
-            numbers, WORDS,
+            numbers,
+            WORDS,
             "def score(solution, submission, row_id_column_name):\n"
             "    assert list(submission.columns) == [row_id_column_name, 'line']\n"
             "    assert (submission[row_id_column_name] == solution[row_id_column_name]).all()\n"
             "    return float((solution['y'] == submission['line']).mean())\n",
-            ".txt", b"none\n" * N, "".join(f"{text}\n" for text in guessed).encode(),
+            ".txt",
+            b"none\n" * N,
+            "".join(f"{text}\n" for text in guessed).encode(),
             np.array([a == b for a, b in zip(WORDS, guessed, strict=True)], dtype=float),
         ),
         "arrays": Case(
-            names, LABELS.tolist(),
+            names,
+            LABELS.tolist(),
             "import numpy as np\n\ndef rows(solution, submission):\n"
             "    assert sorted(submission) == ['chances', 'sure'] and submission['chances'].shape[1:] == (3,)\n"
             "    return submission['chances'][np.arange(len(solution)), solution['y']].astype(float)\n\n"
             "def score(solution, submission, row_id_column_name):\n"
             "    return float(rows(solution, submission).mean())\n",
-            ".safetensors", save({"chances": np.full((N, 3), 0.25, np.float32), "sure": np.zeros(N, np.int8)}),
-            save({"chances": chances, "sure": np.ones(N, np.int8)}), chances[np.arange(N), LABELS].astype(float),
+            ".safetensors",
+            save({"chances": np.full((N, 3), 0.25, np.float32), "sure": np.zeros(N, np.int8)}),
+            save({"chances": chances, "sure": np.ones(N, np.int8)}),
+            chances[np.arange(N), LABELS].astype(float),
         ),
         "images": Case(
-            names, SHADES.tolist(),
+            names,
+            SHADES.tolist(),
             "import numpy as np\n\ndef score(solution, submission, row_id_column_name):\n"
             "    shade = submission['image'].astype(float).mean(axis=(1, 2, 3))\n"
             "    return float(100 - np.abs(shade - solution['y'].to_numpy()).mean())\n",
-            ".tgz", archive(np.zeros(N, int), names), archive(seen[ORDER], [names[at] for at in ORDER]),
+            ".tgz",
+            archive(np.zeros(N, int), names),
+            archive(seen[ORDER], [names[at] for at in ORDER]),
             100.0 - np.abs(seen - SHADES),
         ),
-    }  # fmt: skip
+    }
 
 
 CASES = cases()
@@ -108,14 +117,24 @@ def call(home: Path, *words: str) -> Result:
 
 def make(folder: Path, case: Case, sample: bytes | None = None, ids: list[str] | None = None, *words: str) -> Result:
     rows = list(zip(ids or case.ids, case.answers, strict=True))
-    (folder / "solution.csv").write_text("id,y\n" + "".join(f"{one},{answer}\n" for one, answer in
-                                                             (rows[at] for at in ORDER)))  # fmt: skip
+    (folder / "solution.csv").write_text(
+        "id,y\n" + "".join(f"{one},{answer}\n" for one, answer in (rows[at] for at in ORDER))
+    )
     (folder / "metric.py").write_text(case.metric)
     (folder / f"sample{case.ending}").write_bytes(case.sample if sample is None else sample)
     return call(
-        folder / "home", "new", "own", "--solution", str(folder / "solution.csv"), "--metric",
-        str(folder / "metric.py"), "--higher-is-better", "--sample", str(folder / f"sample{case.ending}"), *words,
-    )  # fmt: skip
+        folder / "home",
+        "new",
+        "own",
+        "--solution",
+        str(folder / "solution.csv"),
+        "--metric",
+        str(folder / "metric.py"),
+        "--higher-is-better",
+        "--sample",
+        str(folder / f"sample{case.ending}"),
+        *words,
+    )
 
 
 @pytest.mark.parametrize("kind", CASES)

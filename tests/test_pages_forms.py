@@ -125,7 +125,7 @@ def test_no_form_of_the_site_is_taken_from_elsewhere(site: Class) -> None:
             "roster/people/{key:path}/stand", "tokens", "tokens/{number}/end", "announcements",
             "announcements/{number}/end", "gradebook/canvas",
         )
-    }  # fmt: skip
+    }
     for method, path in changing:
         for headers in ELSEWHERE.values():
             data = {"token": site.tokens["b01"]}
@@ -154,8 +154,17 @@ def test_a_session_of_a_browser_ends_or_changes_with_the_token_and_the_person(si
             site.now += timedelta(hours=1)
         elif end == "invited anew":
             new = {"tom": access_tokens.hash_token(access_tokens.new_token())}
-            access_tokens.issue_tokens(database, new, scope="all", label="short", expires=site.now + timedelta(days=9),
-                                actor="ian", reason="lost", now=site.now, replace=True)  # fmt: skip
+            access_tokens.issue_tokens(
+                database,
+                new,
+                scope="all",
+                label="short",
+                expires=site.now + timedelta(days=9),
+                actor="ian",
+                reason="lost",
+                now=site.now,
+                replace=True,
+            )
         else:
             entry = roster.Entry("tom", "Tom", "", "student")
             enrolment.add_person(database, entry, actor="ian", reason="no ta", now=site.now)

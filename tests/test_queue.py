@@ -73,9 +73,20 @@ def hand_in(db: Database, who: str, key: str, competition: str = "hw01") -> int:
 
 def record(db: Database, number: int) -> None:
     results.record(
-        db, number, data_version="d", metric_version="m", public_version="1", higher_is_better=True, public=0.5,
-        private=0.5, details="{}", passed_public=[], passed_private=[], mac="", now=NOW,
-    )  # fmt: skip
+        db,
+        number,
+        data_version="d",
+        metric_version="m",
+        public_version="1",
+        higher_is_better=True,
+        public=0.5,
+        private=0.5,
+        details="{}",
+        passed_public=[],
+        passed_private=[],
+        mac="",
+        now=NOW,
+    )
     queue.finish(db, number)
 
 
@@ -207,8 +218,11 @@ def test_a_worker_that_wakes_up_late_takes_nothing_from_the_one_that_came_after_
         assert not end(database, slow)
         assert not end(database, replace(quick, losses=1)), "nor does it by its own name"
     assert database.one("SELECT worker, attempts, losses, failed_code FROM leases") == {
-        "worker": "quick", "attempts": 0, "losses": 2, "failed_code": None,
-    }  # fmt: skip
+        "worker": "quick",
+        "attempts": 0,
+        "losses": 2,
+        "failed_code": None,
+    }
 
 
 def test_positions_count_from_one_in_the_order_of_handing_out(database: Database) -> None:

@@ -199,9 +199,18 @@ def all_that_a_student_gets(root: Path, key: str, monkeypatch: pytest.MonkeyPatc
         run("check", "quiz1", f"{name}.csv")
         for form in ("table", "json", "csv"):
             run("submit", "quiz1", f"{name}.csv", "--as", form, "--format", form)
-    shown = ("leaderboard quiz1", "leaderboard quiz1 --private", "submissions quiz1 --all", "tasks", "files quiz1",
-             "quota quiz1 --as json", "points --as table", "points quiz1 --as csv",
-             "select quiz1 --preview --as csv", *(f"status {n}" for n in (1, 2, 7)))  # fmt: skip
+    shown = (
+        "leaderboard quiz1",
+        "leaderboard quiz1 --private",
+        "submissions quiz1 --all",
+        "tasks",
+        "files quiz1",
+        "quota quiz1 --as json",
+        "points --as table",
+        "points quiz1 --as csv",
+        "select quiz1 --preview --as csv",
+        *(f"status {n}" for n in (1, 2, 7)),
+    )
     for form, words in itertools.product(("table", "json", "csv"), shown):
         run(*words.split(), "--format", form)
     for words in (
@@ -297,8 +306,13 @@ def test_bytes_are_accepted_again_as_a_new_file_unless_they_are_those_of_the_lat
         return done.submission, done.again, done.practice
 
     assert [accept(name, "latest")[:2] for name in "abaabb"] == [
-        (1, False), (2, False), (3, False), (3, True), (4, False), (4, True),
-    ]  # fmt: skip
+        (1, False),
+        (2, False),
+        (3, False),
+        (3, True),
+        (4, False),
+        (4, True),
+    ]
     assert accept("a", "any")[:2] == (1, True)
     assert accept("a", "latest", late=True) == (1, True, False), "late, it is the one in time"
     assert accept("c", "latest", late=True) == (5, False, True)
@@ -310,10 +324,26 @@ def accepted(
 ) -> acceptance.Accepted:
     """A file of bytes named by a letter, with the client's key or, as without one, its hash."""
     return accepting.accepted(
-        database, course="", competition="quiz1/1", participant="ada", kind="person", sha256=name * 64, size=1,
-        filename="", message="", client_key=key or name * 64, now=AFTER if late else BEFORE, day="2027-03-25",
-        next_slot=None, quota=None, rejections=None, closes=END, sign=lambda _: b"", late="practice", again=again,
-    )  # fmt: skip
+        database,
+        course="",
+        competition="quiz1/1",
+        participant="ada",
+        kind="person",
+        sha256=name * 64,
+        size=1,
+        filename="",
+        message="",
+        client_key=key or name * 64,
+        now=AFTER if late else BEFORE,
+        day="2027-03-25",
+        next_slot=None,
+        quota=None,
+        rejections=None,
+        closes=END,
+        sign=lambda _: b"",
+        late="practice",
+        again=again,
+    )
 
 
 def test_the_client_key_tells_a_late_retry_from_the_same_answers_handed_in_again(database: Database) -> None:

@@ -120,8 +120,12 @@ def test_of_two_tabs_the_second_is_told_what_the_first_saved_and_nothing_is_lost
 def test_a_script_saves_one_question_and_leaves_the_others(site: Class) -> None:
     client = signed_in(site, "b01")
     one, two = client.get(FORM).text, client.get(FORM).text
-    for page, fields, revision in ((one, {"question": "q1", "q0": "A"}, 1), (two, {"question": "q2", "q1": "D"}, 2),
-                                   (one, {"question": "q2", "q1": "D"}, 2), (two, {"question": "q1"}, 3)):  # fmt: skip
+    for page, fields, revision in (
+        (one, {"question": "q1", "q0": "A"}, 1),
+        (two, {"question": "q2", "q1": "D"}, 2),
+        (one, {"question": "q2", "q1": "D"}, 2),
+        (two, {"question": "q1"}, 3),
+    ):
         answer = send(client, page, f"{FORM}/answer", **fields)
         assert (answer.status_code, answer.json()["revision"]) == (200, revision)
     assert chosen(client.get(FORM).text) == [("q1", "D")]

@@ -182,8 +182,11 @@ def test_a_kill_at_any_statement_leaves_nothing_or_everything(database_url: str,
             assert events.verify(db) == [], "the tables and the log agree"
             changed = events.count(db) - before
             (row,) = records.submissions(db)
-            done = {"grade": bool(list(results.grade_rows(db))), "reject": row.rejected is not None,
-                    "select": row.selected}[what]  # fmt: skip
+            done = {
+                "grade": bool(list(results.grade_rows(db))),
+                "reject": row.rejected is not None,
+                "select": row.selected,
+            }[what]
         assert done == bool(printed)
         if printed:
             break

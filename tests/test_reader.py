@@ -313,7 +313,7 @@ TRAPS: list[Trap] = [
     ("ids in other digits", GOOD.replace(b"\n3,", "\n٣,".encode()), CASES, UNKNOWN, "line 5"),
     ("ids in other capitals", b"Id,Category\nUTTR-a.pt,x\nuttr-b.pt,y\n", SPEAKERS, UNKNOWN, "UTTR"),
     ("an infinite id", GOOD.replace(b"\n3,", b"\n1e999,"), CASES, UNKNOWN, "1e999"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "data", "format", "expected", "words"), TRAPS, ids=[trap[0] for trap in TRAPS])

@@ -166,13 +166,18 @@ def test_a_student_can_make_the_disk_hold_little_in_a_day(name: str, size: str) 
         ("hw12/builtin-actions", "full"): 26,  # many episodes
         ("hw06/builtin-model", size): 38,  # 4,000,000 numbers
         ("hw09/builtin", size): 36,  # 200 maps
-        ("hw14/builtin", size): 26, ("hw14/builtin-permuted", size): 26,  # five networks
-        ("hw14/2021", size): 117, ("hw14/2022", size): 117,
+        ("hw14/builtin", size): 26,
+        ("hw14/builtin-permuted", size): 26,  # five networks
+        ("hw14/2021", size): 117,
+        ("hw14/2022", size): 117,
         **{(f"hw11/{year}", size): 31 for year in ("builtin", "2021", "2022", "2023")},  # 100,000 drawings
         # a row for each 10 ms of speech: a plain file of the course has 4 to 7 MB
-        ("hw02/builtin", "small"): 41, ("hw02/builtin", "full"): 76,
-        ("hw02/2021", size): 76, ("hw02/2022", size): 107, ("hw02/2023", size): 88,
-    }  # fmt: skip
+        ("hw02/builtin", "small"): 41,
+        ("hw02/builtin", "full"): 76,
+        ("hw02/2021", size): 76,
+        ("hw02/2022", size): 107,
+        ("hw02/2023", size): 88,
+    }
     assert most < larger.get((name, size), 15) * 2**20
 
 

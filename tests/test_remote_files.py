@@ -52,9 +52,31 @@ def test_download_never_writes_over_another_file(served: Served, tmp_path: Path)
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "/etc/passwd", "a/../../x", "..", ".", "", "a//b", "a/./b", "C:\\x", "a\\b", "C:x", "x\0", "x\n", "a/",
-     "\u202ex", "x" * 300, "MANIFEST.json", "ok.txt. ", " ", "~/x/..", "...", "nul:"],
-)  # fmt: skip
+    [
+        "../x",
+        "/etc/passwd",
+        "a/../../x",
+        "..",
+        ".",
+        "",
+        "a//b",
+        "a/./b",
+        "C:\\x",
+        "a\\b",
+        "C:x",
+        "x\0",
+        "x\n",
+        "a/",
+        "\u202ex",
+        "x" * 300,
+        "MANIFEST.json",
+        "ok.txt. ",
+        " ",
+        "~/x/..",
+        "...",
+        "nul:",
+    ],
+)
 def test_a_name_that_would_leave_the_folder_is_refused(name: str) -> None:
     with pytest.raises(UserError) as error:
         download.check_names(["ok.txt", name])

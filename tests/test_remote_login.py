@@ -171,13 +171,18 @@ def test_as_is_refused_where_the_login_says_who_one_is(served: Served) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["roster", "rename", "A", "B", "--reason", "x"], ["audit", "verify"],
-        ["calibrate", "hw1"], ["worker"],
-        ["grade", "--pending"], ["prepare", "hw1"], ["train", "hw1", "--level", "simple"],
-        ["reveal", "hw1", "--reason", "x", "--yes"], ["serve"],
+        ["roster", "rename", "A", "B", "--reason", "x"],
+        ["audit", "verify"],
+        ["calibrate", "hw1"],
+        ["worker"],
+        ["grade", "--pending"],
+        ["prepare", "hw1"],
+        ["train", "hw1", "--level", "simple"],
+        ["reveal", "hw1", "--reason", "x", "--yes"],
+        ["serve"],
     ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_what_works_on_a_home_alone_is_not_taken_for_the_servers_by_a_login(folders: Path, words: list[str]) -> None:
     login.write_login(common.login_file(), remote.RemoteCourse("https://course.test", TOKEN))
     refused = call(*words)

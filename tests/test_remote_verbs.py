@@ -261,10 +261,21 @@ def test_nothing_that_a_server_says_reaches_the_terminal_as_a_command_to_it() ->
     with standing(Handler) as url:
         login.write_login(common.login_file(), remote.RemoteCourse(url, TOKEN, course=evil))
         for words in (
-            ["quota", "hw1"], ["submissions"], ["leaderboard", "hw1"], ["tasks"], ["files", "hw1"], ["status", "1"],
-            ["status", "2"], ["status", "3"], ["points"], ["select", "hw1", "--preview"], ["select", "hw1", "1"],
-            ["receipt", "1"], ["login"], ["tasks", "hw1"],
-        ):  # fmt: skip
+            ["quota", "hw1"],
+            ["submissions"],
+            ["leaderboard", "hw1"],
+            ["tasks"],
+            ["files", "hw1"],
+            ["status", "1"],
+            ["status", "2"],
+            ["status", "3"],
+            ["points"],
+            ["select", "hw1", "--preview"],
+            ["select", "hw1", "1"],
+            ["receipt", "1"],
+            ["login"],
+            ["tasks", "hw1"],
+        ):
             for format in ("table", "csv", "json"):
                 more = [] if words[0] in ("receipt", "login") else ["--format", format]
                 done = call(*words, *more)

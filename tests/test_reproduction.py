@@ -92,8 +92,9 @@ def table(home: Home, data: bytes, form: ModelFormat = FORM) -> bytes:
     """The file that a student writes with a network."""
     competition = find_competition(home, "hw13")
     assert isinstance(competition.format, TableFormat)
-    rows = official.classes(YEARS[competition.edition], form, read_model(data, form), competition.format,
-                            home.public("hw13"))[TARGET]  # fmt: skip
+    rows = official.classes(
+        YEARS[competition.edition], form, read_model(data, form), competition.format, home.public("hw13")
+    )[TARGET]
     lines = [f"{name},{row}" for name, row in zip(competition.format.ids, rows.tolist(), strict=True)]
     return "\n".join(["Id,Category", *lines]).encode()
 
@@ -272,8 +273,9 @@ def test_an_entry_is_verified_once_and_by_its_own_number(local: Home) -> None:
     with local.database() as database:
         assert store_events(database).count("model verified") == 1
     assert [row["model"] for row in told(local, "submissions", "--all")["submissions"]] == [
-        "verified, 44 parameters", "size not verified",
-    ]  # fmt: skip
+        "verified, 44 parameters",
+        "size not verified",
+    ]
 
 
 def test_a_refused_and_a_waiting_entry_have_no_mark_and_cannot_be_verified(local: Home) -> None:
@@ -329,8 +331,9 @@ def test_new_data_keep_the_old_marks_and_end_the_verifying_of_old_entries(local:
     assert told(local, "leaderboard", "hw13")["board"] == []
     old = told(local, "leaderboard", "hw13", "--version", "1")["board"]
     assert {row["name"]: row["model"] for row in old} == {
-        "ann": "verified, 44 parameters", "bob": "size not verified",
-    }  # fmt: skip
+        "ann": "verified, 44 parameters",
+        "bob": "size not verified",
+    }
     stale = call(local, "verify", str(second), str(write(local, "b.onnx", network(1))))
     assert stale.exit_code == 8
     assert "its data were replaced by newer ones" in stale.stderr
@@ -390,8 +393,11 @@ def test_nobody_is_shown_the_models_file_hash_or_who_verified_it(taught: tuple[H
     with home.database() as database:
         model = verifications.verifications(database)[number].model
     ann = Viewer("student", "b01")
-    bodies = [boards.board(home, ann, "hw13", now=NOW), record.submissions(home, ann, "hw13", now=NOW),
-              record.submission(home, ann, number, NOW)]  # fmt: skip
+    bodies = [
+        boards.board(home, ann, "hw13", now=NOW),
+        record.submissions(home, ann, "hw13", now=NOW),
+        record.submission(home, ann, number, NOW),
+    ]
     text = json.dumps(to_json(bodies))
     assert not [word for word in (model, "secretly", "prof", str(home.root)) if word in text]
 

@@ -27,8 +27,13 @@ def code_of(error: pytest.ExceptionInfo[UserError]) -> tuple[str, int]:
 
 def give_token(db: Database, key: str, **changes: Any) -> str:
     token = access_tokens.new_token()
-    values: dict[str, Any] = {"scope": "all", "label": "laptop", "expires": NOW + timedelta(days=1), "actor": key,
-                              "now": NOW}  # fmt: skip
+    values: dict[str, Any] = {
+        "scope": "all",
+        "label": "laptop",
+        "expires": NOW + timedelta(days=1),
+        "actor": key,
+        "now": NOW,
+    }
     access_tokens.issue_token(db, key, access_tokens.hash_token(token), **(values | changes))
     return token
 
@@ -231,8 +236,10 @@ def test_extensions_are_kept_with_reason_and_actor(db: Database) -> None:
     adjustments.extend(db, "hw01/1", "person", "0012", until=None, slots=3, day="2027-03-01", **WHY)
     adjustments.extend(db, "hw02/1", "all", "", until=until, **WHY)
     assert [(one.who_kind, one.who) for one in adjustments.extensions(db)] == [
-        ("team", "Owls"), ("person", "0012"), ("all", "")
-    ]  # fmt: skip
+        ("team", "Owls"),
+        ("person", "0012"),
+        ("all", ""),
+    ]
     assert [one.slots for one in adjustments.extensions_of(db, "hw01/1", "0012")] == [3]
     assert adjustments.extensions_of(db, "hw01/1", "b02") == []
     assert [one.who_kind for one in adjustments.extensions_of(db, "hw02/1", "0012")] == ["all"]
@@ -268,8 +275,9 @@ def test_the_newest_points_of_a_part_count(db: Database) -> None:
         adjustments.enter_points(db, "hw01", "0012", "code", points, **WHY)
     adjustments.enter_points(db, "hw01", "0012", "report", 2.0, **WHY)
     assert {key: part.points for key, part in adjustments.parts(db, "hw01").items()} == {
-        ("0012", "code"): 3.5, ("0012", "report"): 2.0
-    }  # fmt: skip
+        ("0012", "code"): 3.5,
+        ("0012", "report"): 2.0,
+    }
     assert adjustments.parts(db, "hw02") == {}
     for key, problem in (("guest", "not a student"), ("nobody", "Nobody on the roster has the id")):
         with pytest.raises(UserError, match=problem):

@@ -196,9 +196,13 @@ def test_every_command_that_wants_a_reason_asks_and_is_looked_at_here() -> None:
 def test_every_change_asks_wants_a_reason_and_leaves_an_event(home: Path, words: tuple[str, ...]) -> None:
     enrol(home)
     told = CHANGES[words]
-    for before_it in (("roster", "disable", "b03"), ("roster", "invite", "b02"),
-                      ("extend", "hw1", "--all", "--hours", "1"), ("extend", "hw1", "--all", "--slots", "4"),
-                      ("points", "hw1", "0012", "code", "0.5")):  # fmt: skip
+    for before_it in (
+        ("roster", "disable", "b03"),
+        ("roster", "invite", "b02"),
+        ("extend", "hw1", "--all", "--hours", "1"),
+        ("extend", "hw1", "--all", "--slots", "4"),
+        ("points", "hw1", "0012", "code", "0.5"),
+    ):
         assert call(home, *before_it, *YES).exit_code == 0
     (home / "people.csv").write_text("id,name,team,role\nb09,Zoe,,\nb02,Bob,,ta\n0012,Ada,,\n")
     (home / "points.csv").write_text("id,code\n0012,1\n")
@@ -318,6 +322,8 @@ def test_a_class_loses_its_board_for_a_reason_alone_and_the_log_tells_it(home: P
         told = [json.loads(event.body) for event in events.events(db) if event.kind == "prepared"]
     assert [(body["competition"], body["reason"]) for body in told[-1:]] == [("hw01/2", "a label was wrong")]
     assert {key: told[-1]["replaces"][key] for key in ("key", "submissions", "revealed")} == {
-        "key": "hw01/1", "submissions": 1, "revealed": False
-    }  # fmt: skip
+        "key": "hw01/1",
+        "submissions": 1,
+        "revealed": False,
+    }
     assert verified(home) == ["roster imported", "accepted", "graded"]

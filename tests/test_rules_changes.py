@@ -54,11 +54,15 @@ def test_the_first_change_takes_over_the_rules_of_the_file_and_the_log_says_so(w
     assert (rules.deadline, rules.public_share) == ("2027-03-26T23:59+08:00", 0.4)
     assert (written / "config.toml").read_text() == file, "no command writes it"
     (last,) = logged(home)
-    assert (last.actor, json.loads(last.body)) == ("prof", {
-        "competition": "hw01/1", "reason": "agreed in class",
-        "changes": {"quota": [2, 3], "unselected": ["best_public", "first"]},
-        "rules": {"quota": 3, "unselected": "first", "deadline": "2027-03-26T23:59+08:00"},
-    })  # fmt: skip
+    assert (last.actor, json.loads(last.body)) == (
+        "prof",
+        {
+            "competition": "hw01/1",
+            "reason": "agreed in class",
+            "changes": {"quota": [2, 3], "unselected": ["best_public", "first"]},
+            "rules": {"quota": 3, "unselected": "first", "deadline": "2027-03-26T23:59+08:00"},
+        },
+    )
     assert problems(home) == []
     assert find_competition(change(written, deadline=""), "hw1").rules.deadline is None
     assert find_competition(change(written, quota="", unselected=""), "hw1").rules.quota == Rules().quota
@@ -84,10 +88,13 @@ def test_after_a_change_the_rules_of_the_file_are_not_read_and_that_is_said(writ
 @pytest.mark.parametrize(
     "tampering",
     [
-        "UPDATE rules SET rules = '{\"quota\": 50}'", "DELETE FROM rules", "UPDATE rules SET name = 'hw02'",
-        "UPDATE rules SET event_seq = 98", "INSERT INTO rules (name, rules, event_seq) VALUES ('hw04', '{}', 99)",
+        "UPDATE rules SET rules = '{\"quota\": 50}'",
+        "DELETE FROM rules",
+        "UPDATE rules SET name = 'hw02'",
+        "UPDATE rules SET event_seq = 98",
+        "INSERT INTO rules (name, rules, event_seq) VALUES ('hw04', '{}', 99)",
     ],
-)  # fmt: skip
+)
 def test_rules_that_are_changed_behind_the_logs_back_are_found(written: Path, tampering: str) -> None:
     home = change(written, quota="3")
     with home.database() as db, db.transaction():
@@ -107,8 +114,9 @@ def test_two_changes_at_once_are_both_in_force(written: Path) -> None:
         change_rules(home, seen, wanted, "prof", "agreed in class", DEADLINE)
     assert replace(seen.rules, quota=3, rejections=7) == find_competition(home, "hw1").rules
     assert [json.loads(event.body)["changes"] for event in logged(home)] == [
-        {"quota": [2, 3]}, {"rejections": [seen.rules.rejections, 7]}
-    ]  # fmt: skip
+        {"quota": [2, 3]},
+        {"rejections": [seen.rules.rejections, 7]},
+    ]
 
 
 def test_a_file_is_accepted_by_the_rules_of_the_moment_that_it_is_accepted_in(
@@ -134,11 +142,20 @@ def test_a_file_is_accepted_by_the_rules_of_the_moment_that_it_is_accepted_in(
 @pytest.mark.parametrize(
     ("rule", "value"),
     [
-        ("quota", "many"), ("quota", "-1"), ("quota", "1e3"), ("selections", "0"), ("unselected", "random"),
-        ("quota_zone", "Mars"), ("deadline", "tomorrow"), ("deadline", "2027-03-26"), ("public_share", "0.1"),
-        ("colour", "red"), ("deadline_zone", "\x7f"), ("deadline", "9999-12-31T23:59Z"),
+        ("quota", "many"),
+        ("quota", "-1"),
+        ("quota", "1e3"),
+        ("selections", "0"),
+        ("unselected", "random"),
+        ("quota_zone", "Mars"),
+        ("deadline", "tomorrow"),
+        ("deadline", "2027-03-26"),
+        ("public_share", "0.1"),
+        ("colour", "red"),
+        ("deadline_zone", "\x7f"),
+        ("deadline", "9999-12-31T23:59Z"),
     ],
-)  # fmt: skip
+)
 def test_a_rule_that_cannot_be_is_refused_and_nothing_is_written(written: Path, rule: str, value: str) -> None:
     with pytest.raises(UserError):
         change(written, DEADLINE, **{rule: value})

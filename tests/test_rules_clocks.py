@@ -50,10 +50,15 @@ def test_a_deadline_includes_the_seconds_that_it_does_not_write(written: str, la
 @pytest.mark.parametrize(
     "written",
     [
-        "2027-03-26_23:59:59+08:00", "2027-03-26T23+08:00", "2027-03-26", "2027-03-26T23:59", "9999-12-31T23:59Z",
-        "0001-01-01T00:00+08:00", "",
+        "2027-03-26_23:59:59+08:00",
+        "2027-03-26T23+08:00",
+        "2027-03-26",
+        "2027-03-26T23:59",
+        "9999-12-31T23:59Z",
+        "0001-01-01T00:00+08:00",
+        "",
     ],
-)  # fmt: skip
+)
 def test_a_deadline_that_says_no_minute_or_no_zone_or_that_no_zone_can_tell_is_refused(written: str) -> None:
     with pytest.raises(UserError):
         closing(Rules(deadline=written))
@@ -98,8 +103,18 @@ def test_a_quota_day_begins_at_its_zones_midnight_and_not_a_second_before(zone: 
         assert next_slot.astimezone(UTC) > start + SECOND
 
 
-ZONES = ["UTC", "Asia/Taipei", "America/New_York", "Africa/Cairo", "America/Havana", "America/Santiago",
-         "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Chatham", "America/St_Johns"]  # fmt: skip
+ZONES = [
+    "UTC",
+    "Asia/Taipei",
+    "America/New_York",
+    "Africa/Cairo",
+    "America/Havana",
+    "America/Santiago",
+    "Australia/Lord_Howe",
+    "Asia/Kathmandu",
+    "Pacific/Chatham",
+    "America/St_Johns",
+]
 
 
 @given(

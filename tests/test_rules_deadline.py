@@ -56,8 +56,11 @@ def test_every_form_of_a_deadline_holds_to_the_microsecond_also_where_clocks_are
     home, end = open_home(home.root), datetime.fromisoformat(last)
     mine = hand_in(home, db, end - SECOND).submission
     assert [hand_in(home, db, end + shift).practice for shift in (-TICK, timedelta(0), TICK, SECOND)] == [
-        False, False, True, True
-    ]  # fmt: skip
+        False,
+        False,
+        True,
+        True,
+    ]
     ada = access.owner("ada")
     assert limits.select(home, ada, "hw1", [mine], end).selected == [mine]
     for shift in (TICK, SECOND):

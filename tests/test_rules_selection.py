@@ -80,10 +80,20 @@ def test_what_would_count_is_what_the_private_board_counts(
             acceptance.reject(database, number, "E_X", now)
         elif scores is not None:
             results.record(
-                database, number, data_version="d", metric_version="m", public_version="1", higher_is_better=False,
-                public=scores[0], private=scores[1], details="{}", passed_public=[], passed_private=[], mac="",
+                database,
+                number,
+                data_version="d",
+                metric_version="m",
+                public_version="1",
+                higher_is_better=False,
+                public=scores[0],
+                private=scores[1],
+                details="{}",
+                passed_public=[],
+                passed_private=[],
+                mac="",
                 now=now,
-            )  # fmt: skip
+            )
             hidden[number] = scores[1]
         if state == "selected":
             chosen.setdefault(f"student {who}", []).append(number)

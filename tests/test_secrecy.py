@@ -96,8 +96,12 @@ def compare(course: Path, files: Path, tmp_path: Path, monkeypatch: pytest.Monke
             change_answer(home, usage, 3, lambda value: value + 1e7)  # it turns round who is better
         there = everything_a_student_sees(home, files, monkeypatch)
         own = str(tmp_path / label).encode()
-        views.append([(name.replace(label, "…"), code, out.replace(own, b""), err.replace(own, b""))
-                      for name, code, out, err in there])  # fmt: skip
+        views.append(
+            [
+                (name.replace(label, "…"), code, out.replace(own, b""), err.replace(own, b""))
+                for name, code, out, err in there
+            ]
+        )
     return [left[0] for left, right in zip(*views, strict=True) if left != right]
 
 

@@ -146,12 +146,18 @@ def test_a_header_without_end_is_refused(local: Class, loopback: Running) -> Non
 @pytest.mark.parametrize(
     "path",
     [
-        "/api/v1/homeworks/hw1/files/../../../secret/key", "/api/v1/homeworks/hw1/files/%2e%2e%2f%2e%2e%2fsecret%2fkey",
-        "/api/v1/homeworks/../../secret/key", "/../secret/key", "//secret/key", "/api/v1/submissions/../course/x",
-        "/api/v1/homeworks/hw1/files//etc/passwd", "/api/v1/homeworks/hw1/files/\\..\\..\\secret\\key",
-        "/api/v1/homeworks/hw1/files/sample_submission.csv%00.png", "http://other.example/api/v1/secret",
+        "/api/v1/homeworks/hw1/files/../../../secret/key",
+        "/api/v1/homeworks/hw1/files/%2e%2e%2f%2e%2e%2fsecret%2fkey",
+        "/api/v1/homeworks/../../secret/key",
+        "/../secret/key",
+        "//secret/key",
+        "/api/v1/submissions/../course/x",
+        "/api/v1/homeworks/hw1/files//etc/passwd",
+        "/api/v1/homeworks/hw1/files/\\..\\..\\secret\\key",
+        "/api/v1/homeworks/hw1/files/sample_submission.csv%00.png",
+        "http://other.example/api/v1/secret",
     ],
-)  # fmt: skip
+)
 def test_a_path_with_dots_as_it_stands_finds_nothing(local: Class, loopback: Running, path: str) -> None:
     with dialled(loopback) as link:
         link.sendall(

@@ -75,10 +75,16 @@ def test_every_answer_carries_the_headers_and_a_number_of_its_own(
     for settings in (WIDE, secure):
         client = local.client("b01", settings)
         for path, status in (
-            ("/api/v1/course", 200), ("/api/v1/homeworks/hw1/files/sample_submission.csv", 200), ("/nothing", 404),
-            ("/api/v1/me", 500), ("/api/v1/openapi.json", 200), ("/api/v1/homeworks/hw1/sheet", 200),
-            ("/docs", 404), ("/redoc", 404), ("/openapi.json", 404),
-        ):  # fmt: skip
+            ("/api/v1/course", 200),
+            ("/api/v1/homeworks/hw1/files/sample_submission.csv", 200),
+            ("/nothing", 404),
+            ("/api/v1/me", 500),
+            ("/api/v1/openapi.json", 200),
+            ("/api/v1/homeworks/hw1/sheet", 200),
+            ("/docs", 404),
+            ("/redoc", 404),
+            ("/openapi.json", 404),
+        ):
             response = client.get(path, headers={"Origin": "https://evil.example.org"})
             assert response.status_code == status, path
             policy = response.headers["content-security-policy"]
@@ -278,8 +284,10 @@ def test_a_database_that_was_cut_off_is_reached_again_and_nothing_counts_twice(s
     with school.home.database() as database:
         if database.dialect != "postgresql":
             return  # SQLite has no server to lose
-        database.fetch("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
-                       "AND backend_type = 'client backend'")  # fmt: skip
+        database.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend'"
+        )
     answers = [submit(client, school.sample) for _ in range(THREADS + 1)]
     assert {answer.status_code for answer in answers} <= {200, 503}
     assert answers[-1].status_code == 200

@@ -36,15 +36,15 @@ def test_each_role_gets_from_each_endpoint_what_the_table_says(school: Class) ->
 def test_the_endpoints_are_those_of_the_table_and_all_are_described(local: Class) -> None:
     described = local.client().get("/api/v1/openapi.json").json()
     assert described["openapi"].startswith("3.")
-    paths = {
-        f"{method.upper()} {path}" for path, methods in described["paths"].items() for method in methods
-    }  # fmt: skip
+    paths = {f"{method.upper()} {path}" for path, methods in described["paths"].items() for method in methods}
     exact = {
         words.replace("/api/v1", "")
-        .replace("{hw}", "hw1").replace("{number}", "1").replace("{name}", "sample_submission.csv")
+        .replace("{hw}", "hw1")
+        .replace("{number}", "1")
+        .replace("{name}", "sample_submission.csv")
         .replace("{key}", "b01")
         for words in paths
-    }  # fmt: skip
+    }
     asked = {
         words.partition("?")[0]
         .replace("hw01", "hw1")
@@ -108,10 +108,19 @@ def test_tokens_that_do_not_hold_are_refused_all_alike(school: Class, tmp_path: 
     other = access_tokens.new_token()  # of another course: no row here
     answers = []
     for header in (
-        f"Bearer {expired}", f"Bearer {revoked}", f"Bearer {disabled}", f"Bearer {other}", "Bearer ", "Bearer x",
-        f"Basic {school.tokens['b01']}", f"Bearer {school.tokens['b01']}x", "Bearer " + "é" * 40,
-        "Bearer " + "a" * 5000, school.tokens["b01"], f"Bearer {access_tokens.hash_token(school.tokens['b01'])}",
-    ):  # fmt: skip
+        f"Bearer {expired}",
+        f"Bearer {revoked}",
+        f"Bearer {disabled}",
+        f"Bearer {other}",
+        "Bearer ",
+        "Bearer x",
+        f"Basic {school.tokens['b01']}",
+        f"Bearer {school.tokens['b01']}x",
+        "Bearer " + "é" * 40,
+        "Bearer " + "a" * 5000,
+        school.tokens["b01"],
+        f"Bearer {access_tokens.hash_token(school.tokens['b01'])}",
+    ):
         client = school.client()
         for path in ("/me", "/course", "/homeworks/hw1/board"):
             response = client.get("/api/v1" + path, headers={"Authorization": header.encode()})
@@ -132,7 +141,7 @@ def test_a_role_that_changes_in_the_roster_holds_from_the_next_request_on(school
     with school.home.database() as database:
         enrolment.add_person(
             database, roster.Entry("tom", "Tom", "", "student"), actor="ian", reason="was none", now=NOW
-        )  # fmt: skip
+        )
     assert client.get("/api/v1/submissions?everyone=1").status_code == 403
 
 

@@ -37,9 +37,12 @@ def test_a_browser_logs_in_by_a_token_that_its_cookie_does_not_hold(school: Clas
     assert school.tokens["b01"] not in cookie + response.text
     assert client.get("/api/v1/session").json()["name"] == "Ada"
     assert client.get("/api/v1/me").json()["name"] == "Ada"
-    assert school.client(settings=WIDE).post(
-        "/api/v1/session", json={"token": school.tokens["b01"]}
-    ).headers["set-cookie"].startswith("lhy_grade=")  # fmt: skip
+    assert (
+        school.client(settings=WIDE)
+        .post("/api/v1/session", json={"token": school.tokens["b01"]})
+        .headers["set-cookie"]
+        .startswith("lhy_grade=")
+    )
 
 
 OWN = {"Origin": "http://testserver"}
@@ -53,9 +56,13 @@ def test_a_request_by_cookie_that_changes_something_must_come_from_our_own_pages
     ]  # fmt: skip
     for sent in elsewhere:
         for method, path in (
-            ("POST", "/homeworks/hw1/submissions"), ("PUT", "/homeworks/hw1/selection"), ("DELETE", "/session"),
-            ("POST", "/tokens"), ("DELETE", "/tokens/1"), ("GET", "/homeworks/hw1/board?private=1&unrevealed=1"),
-        ):  # fmt: skip
+            ("POST", "/homeworks/hw1/submissions"),
+            ("PUT", "/homeworks/hw1/selection"),
+            ("DELETE", "/session"),
+            ("POST", "/tokens"),
+            ("DELETE", "/tokens/1"),
+            ("GET", "/homeworks/hw1/board?private=1&unrevealed=1"),
+        ):
             response = client.request(method, f"/api/v1{path}", headers=sent)
             assert error(response) == (403, "E_CSRF"), (method, path)
     assert kept(school.home) == set()
@@ -82,10 +89,23 @@ def test_a_session_ends_by_logging_out_by_time_by_damage_and_with_its_token(scho
     other = browser(school)
     forged = URLSafeSerializer("x", "session").dumps(("0" * 64, 10**10, "1"))
     for damaged in (
-        f"{theirs[0]}.{seal}", f"{content}.{theirs[1]}", f"{content}.{seal[:-2]}", f"{content}.", f".{seal}", content,
-        f"{content}.{'A' * len(seal)}", f"{content[:-1]}.{seal}", f"{content}x.{seal}", f"{content}..{seal}",
-        forged, f"{forged.rpartition('.')[0]}.{seal}", "", "x", ".", "é.é",
-    ):  # fmt: skip
+        f"{theirs[0]}.{seal}",
+        f"{content}.{theirs[1]}",
+        f"{content}.{seal[:-2]}",
+        f"{content}.",
+        f".{seal}",
+        content,
+        f"{content}.{'A' * len(seal)}",
+        f"{content[:-1]}.{seal}",
+        f"{content}x.{seal}",
+        f"{content}..{seal}",
+        forged,
+        f"{forged.rpartition('.')[0]}.{seal}",
+        "",
+        "x",
+        ".",
+        "é.é",
+    ):
         sent: Any = {"Cookie": f"lhy_grade={damaged}".encode()}
         assert school.client().get("/api/v1/me", headers=sent).status_code == 401, damaged
     assert school.client().get("/api/v1/me", headers={"Cookie": f"lhy_grade={cookie}"}).status_code == 200

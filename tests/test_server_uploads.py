@@ -34,8 +34,11 @@ def test_a_file_is_accepted_graded_and_on_the_board(school: Class) -> None:
     assert school.work() == []
     mine = client.get(f"/api/v1/submissions/{body['submission']}").json()
     assert (mine["state"], mine["file"], mine["message"], mine["rank"]) == (
-        "graded", "été.csv", "dropout 0.3 – ü", 1,
-    )  # fmt: skip
+        "graded",
+        "été.csv",
+        "dropout 0.3 – ü",
+        1,
+    )
     (row,) = client.get("/api/v1/homeworks/hw1/board").json()["board"]
     assert (row["name"], row["own"], row["score"]) == ("Ada", True, mine["scores"][0]["public"])
     chosen = client.put("/api/v1/homeworks/hw1/selection", json={"submissions": [body["submission"]]})
@@ -99,8 +102,9 @@ def test_a_file_that_comes_after_the_end_is_practice(school: Class) -> None:
     body = submit(school.client("b01"), school.sample).json()
     assert body["practice"] is True
     assert error(school.client("b01").put("/api/v1/homeworks/hw1/selection", json={"submissions": []})) == (
-        409, "E_CLOSED",
-    )  # fmt: skip
+        409,
+        "E_CLOSED",
+    )
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(local: Class) -> None:
@@ -174,13 +178,27 @@ def test_a_file_name_is_only_a_text(school: Class, name: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"[]", b"null", b"{", b'{"submissions": 1}', b'{"submissions": ["1"]}', b'{"submissions": [true]}',
-        b'{"submissions": [1.0]}', b'{"submissions": [-1]}', b'{"submissions": [9223372036854775808]}', b"\xff",
-        b'{"submissions": [' + b"1," * 200 + b"1]}", b"[" * 60_000, b'{"submissions": [NaN]}',
-        b'{"submissions": [null]}', b'{"submissions": [[1]]}', b'{"submissions": ["\xef\xbc\x91"]}',
-        b'{"submissions": [' + b"9" * 5000 + b"]}", b'{"submissions": [-' + b"9" * 5000 + b"]}",
+        b"",
+        b"[]",
+        b"null",
+        b"{",
+        b'{"submissions": 1}',
+        b'{"submissions": ["1"]}',
+        b'{"submissions": [true]}',
+        b'{"submissions": [1.0]}',
+        b'{"submissions": [-1]}',
+        b'{"submissions": [9223372036854775808]}',
+        b"\xff",
+        b'{"submissions": [' + b"1," * 200 + b"1]}",
+        b"[" * 60_000,
+        b'{"submissions": [NaN]}',
+        b'{"submissions": [null]}',
+        b'{"submissions": [[1]]}',
+        b'{"submissions": ["\xef\xbc\x91"]}',
+        b'{"submissions": [' + b"9" * 5000 + b"]}",
+        b'{"submissions": [-' + b"9" * 5000 + b"]}",
     ],
-)  # fmt: skip
+)
 def test_a_selection_that_is_no_list_of_numbers_is_refused(local: Class, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     response = local.client("b01").put("/api/v1/homeworks/hw1/selection", content=body, headers=headers)

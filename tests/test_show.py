@@ -96,10 +96,18 @@ def turned(folder: Path) -> None:
 
 def characters(folder: Path) -> None:
     rng = np.random.default_rng(1)
-    names = [f"Omniglot/images_background/{a}/character{c:02d}/000{c}_{h:02d}.png"
-             for a in "AB" for c in range(1, 8) for h in range(1, 7)]  # fmt: skip
-    names += [f"Omniglot-test/{part}/{task:04d}/image_{n}.png"
-              for part in ("support", "query") for task in range(6) for n in range(5)]  # fmt: skip
+    names = [
+        f"Omniglot/images_background/{a}/character{c:02d}/000{c}_{h:02d}.png"
+        for a in "AB"
+        for c in range(1, 8)
+        for h in range(1, 7)
+    ]
+    names += [
+        f"Omniglot-test/{part}/{task:04d}/image_{n}.png"
+        for part in ("support", "query")
+        for task in range(6)
+        for n in range(5)
+    ]
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (28, 28), dtype=np.uint8)).save(folder / name)

@@ -63,11 +63,18 @@ def test_the_same_arguments_give_the_same_bytes_whatever_was_said_before(speak: 
 @pytest.mark.parametrize(
     "change",
     [
-        {"accent": "en"}, {"pitch": (180, 260)}, {"pace": 200}, {"formants": (1.1,) * 9}, {"strengths": (0.6,) * 9},
-        {"widths": (1.5,) * 9}, {"breath": (40,) * 8}, {"flutter": 20}, {"roughness": 6},
+        {"accent": "en"},
+        {"pitch": (180, 260)},
+        {"pace": 200},
+        {"formants": (1.1,) * 9},
+        {"strengths": (0.6,) * 9},
+        {"widths": (1.5,) * 9},
+        {"breath": (40,) * 8},
+        {"flutter": 20},
+        {"roughness": 6},
     ],
     ids=lambda change: next(iter(change)),
-)  # fmt: skip
+)
 def test_every_setting_of_a_voice_is_heard(speak: Speak, change: dict[str, object]) -> None:
     assert digest(speak(TEXT, replace(PLAIN, **change))[0]) != digest(speak(TEXT, PLAIN)[0])  # type: ignore[arg-type]
 
@@ -145,8 +152,11 @@ def test_resampling_is_that_of_scipy_and_keeps_a_tone() -> None:
     wanted = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
     assert np.abs(new - wanted)[200:-200].max() < 0.01
     padded = np.pad(white(1.0)[:14_700], (0, 22_050 - 14_700))
-    assert np.allclose(speech.resampled(padded[:14_700], 22_050)[:9000],
-                       scipy.signal.resample(np.pad(padded, (0, 441 * 3)), RATE + 960)[:9000], atol=0.02)  # fmt: skip
+    assert np.allclose(
+        speech.resampled(padded[:14_700], 22_050)[:9000],
+        scipy.signal.resample(np.pad(padded, (0, 441 * 3)), RATE + 960)[:9000],
+        atol=0.02,
+    )
 
 
 def test_a_room_starts_with_the_direct_sound_and_decays() -> None:

@@ -114,12 +114,14 @@ def hw10(public: Path, seed: int = 1) -> Made:
 
     made = world("hw10", "builtin")(public, seed)
     assert made.secret is not None
-    weights = np.concatenate([
-        value.ravel()
-        for path in sorted(made.secret.glob("*.safetensors"))
-        for _, value in sorted(load(path.read_bytes()).items())
-        if value.ndim == 4
-    ])  # fmt: skip
+    weights = np.concatenate(
+        [
+            value.ravel()
+            for path in sorted(made.secret.glob("*.safetensors"))
+            for _, value in sorted(load(path.read_bytes()).items())
+            if value.ndim == 4
+        ]
+    )
     return replace(made, answers=Answers(range(len(weights)), {"weight": weights}))
 
 

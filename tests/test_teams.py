@@ -135,11 +135,23 @@ def test_new_teams_hold_in_the_next_homework(school: School) -> None:
     school.import_(CLASS.replace("a1,Ada,,Owls", "a1,Ada,,Cats").replace("f1,Fay,,", "f1,Fay,,Owls"))
     with school.home.database() as db:
         assert roster.participants_of(db, "hw02/1") == {
-            "a1": "Cats", "a2": "Owls", "c1": "Cats", "c2": "Cats", "e1": "e1", "f1": "Owls", "prof": "prof"
-        }  # fmt: skip
+            "a1": "Cats",
+            "a2": "Owls",
+            "c1": "Cats",
+            "c2": "Cats",
+            "e1": "e1",
+            "f1": "Owls",
+            "prof": "prof",
+        }
         assert roster.participants_of(db, "hw01/1") == {
-            "a1": "Owls", "a2": "Owls", "c1": "Cats", "c2": "Cats", "e1": "e1", "f1": "f1", "prof": "prof"
-        }  # fmt: skip
+            "a1": "Owls",
+            "a2": "Owls",
+            "c1": "Cats",
+            "c2": "Cats",
+            "e1": "e1",
+            "f1": "f1",
+            "prof": "prof",
+        }
 
 
 def test_the_import_tells_what_follows_for_whom_before_it_changes_anything(school: School) -> None:
@@ -230,7 +242,21 @@ def test_a_handle_of_a_renamed_team_is_no_persons_id_and_no_baselines_name(schoo
         for name in ("Owls", "Eagles", "a1"):
             with pytest.raises(UserError, match="on the roster"):
                 accepting.accepted(
-                    db, course="", competition="hw01/1", participant=name, kind="baseline", sha256="0" * 64, size=1,
-                    filename="", message="", client_key="k", now=NOW, day="2027-03-01", next_slot=None, quota=None,
-                    rejections=None, closes=None, sign=lambda _: b"",
-                )  # fmt: skip
+                    db,
+                    course="",
+                    competition="hw01/1",
+                    participant=name,
+                    kind="baseline",
+                    sha256="0" * 64,
+                    size=1,
+                    filename="",
+                    message="",
+                    client_key="k",
+                    now=NOW,
+                    day="2027-03-01",
+                    next_slot=None,
+                    quota=None,
+                    rejections=None,
+                    closes=None,
+                    sign=lambda _: b"",
+                )

@@ -50,8 +50,9 @@ def test_force_with_a_reason_moves_a_person_in_a_homework_that_has_begun_and_say
     with school.home.database() as db:
         last = list(events.events(db))[-1]
     assert (last.kind, json.loads(last.body)) == (
-        "memberships moved", {"reason": "the wrong team", "memberships": [["hw01/1", "a1", "Cats"]]}
-    )  # fmt: skip
+        "memberships moved",
+        {"reason": "the wrong team", "memberships": [["hw01/1", "a1", "Cats"]]},
+    )
     school.verified()
 
 
@@ -194,8 +195,9 @@ def test_a_database_from_before_teams_had_ids_keeps_every_owner_and_verifies(
                 accepted(db, number, who)
     with open_database(database_url) as db:
         assert [tuple(row.values()) for row in db.fetch("SELECT id, handle, name FROM teams ORDER BY id")] == [
-            (1, "Cats", "Cats"), (2, "Owls", "Owls")
-        ]  # fmt: skip
+            (1, "Cats", "Cats"),
+            (2, "Owls", "Owls"),
+        ]
         assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}
         assert roster.participants_of(db, "hw02/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "Cats"}
         (lost,) = events.verify(db)
@@ -218,10 +220,15 @@ def accepted(db: Database, number: int, who: str) -> None:
     at = receipts.microseconds(NOW)
     db.execute(
         "INSERT INTO participants (id, competition, name, kind, created_at) VALUES (:id, 'hw01/1', :who, 'person', 1)",
-        id=number, who=who,
-    )  # fmt: skip
+        id=number,
+        who=who,
+    )
     db.execute(
         "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, accepted_at, "
         "quota_day, event_seq, receipt) VALUES (:id, :id, 1, 'k', :sha, 1, '', '', :at, '2027-03-01', :seq, :receipt)",
-        id=number, sha=row["sha256"], at=at, seq=event.seq, receipt=text,
-    )  # fmt: skip
+        id=number,
+        sha=row["sha256"],
+        at=at,
+        seq=event.seq,
+        receipt=text,
+    )

@@ -78,10 +78,24 @@ def test_an_entry_that_is_rejected_meanwhile_is_not_recorded(database: Database)
 
 def accepted(database: Database, who: str = "ann", competition: str = "hw13/1") -> int:
     return accepting.accepted(
-        database, course="", competition=competition, participant=who, kind="person", sha256=f"{who:0>64}", size=1,
-        filename="", message="", client_key=who, now=NOW, day="2027-03-01", next_slot=None, quota=None,
-        rejections=None, closes=None, sign=lambda _: b"",
-    ).submission  # fmt: skip
+        database,
+        course="",
+        competition=competition,
+        participant=who,
+        kind="person",
+        sha256=f"{who:0>64}",
+        size=1,
+        filename="",
+        message="",
+        client_key=who,
+        now=NOW,
+        day="2027-03-01",
+        next_slot=None,
+        quota=None,
+        rejections=None,
+        closes=None,
+        sign=lambda _: b"",
+    ).submission
 
 
 def found(number: int, model: str = "ab" * 32) -> Verification:
@@ -133,8 +147,9 @@ def test_an_invented_verification_is_found(database: Database) -> None:
     with database.transaction():
         database.execute(
             "INSERT INTO verifications (id, submission_id, model, size, parameters, equal_rows, all_rows, actor, at, "
-            "event_seq) VALUES (1, :id, 'ab', 1, 1, 1, 1, 'prof', 1, 99)", id=number,
-        )  # fmt: skip
+            "event_seq) VALUES (1, :id, 'ab', 1, 1, 1, 1, 'prof', 1, 99)",
+            id=number,
+        )
     assert "verification 1 is not what the log says" in [one.message for one in events.verify(database)]
 
 
@@ -177,8 +192,10 @@ def test_an_entry_loses_its_mark_by_a_model_that_gives_its_rows(asking: Home, tm
         else:  # one of hundreds of rows may differ
             assert f"submission {number} is verified: 10 parameters" in done.stdout, done.output
     assert [row["model"] for row in told(asking, "submissions", "hw1", "--as", "ann")["submissions"]] == [
-        "verified, 10 parameters", "size not verified", "verified, 10 parameters"
-    ]  # fmt: skip
+        "verified, 10 parameters",
+        "size not verified",
+        "verified, 10 parameters",
+    ]
     again = call(asking, "verify", "1", str(tmp_path / "nothing.onnx"))
     assert "submission 1 was already verified: 10 parameters" in again.stdout
     assert audit(asking)[0] == []

@@ -114,8 +114,11 @@ def test_a_competition_of_ones_own_is_told_from_another_by_all_that_makes_it(own
     solution, metric = tmp_path / "solution.csv", tmp_path / "metric.py"
     words = ["new", "worst", "--solution", str(solution), "--metric", str(metric), "--lower-is-better"]
     assert "same data, version 1" in call(own, *words).stdout
-    for more, why in ((["--title", "x"], "title"), (["--public-share", "0.4"], "public share"),
-                      (["--public", str(tmp_path / "own")], "public")):  # fmt: skip
+    for more, why in (
+        (["--title", "x"], "title"),
+        (["--public-share", "0.4"], "public share"),
+        (["--public", str(tmp_path / "own")], "public"),
+    ):
         assert f"another {why}" in call(own, *words, *more, exit_code=8).stderr
     metric.write_text(METRIC + "\n")
     assert "another metric" in call(own, *words, exit_code=8).stderr
@@ -144,8 +147,12 @@ def test_new_data_say_what_they_put_away_ask_and_leave_it_readable(home: Home) -
     assert boards(home, "hw1") == before
     agreed = call(home, *other, "--yes")
     assert "version 2" in agreed.stdout
-    for text in ("Version 1 has 1 submission from 1 person", "1 extension: copied to the new data", "stays revealed",
-                 "lhy-grade leaderboard hw01 --version 1"):  # fmt: skip
+    for text in (
+        "Version 1 has 1 submission from 1 person",
+        "1 extension: copied to the new data",
+        "stays revealed",
+        "lhy-grade leaderboard hw01 --version 1",
+    ):
         assert text in asked.stderr
         assert text in agreed.stderr, "--yes skips the question alone"
     with home.database() as database:
@@ -166,9 +173,12 @@ def test_what_waits_of_older_data_is_still_graded(home: Home) -> None:
         sent = data + b"\n" * number
         with home.database() as database:
             accept_file(
-                home, database, find_competition(home, "hw1"),
-                Upload(keep(home.submissions, sent), len(sent), "b.csv", "", "b", NOW), participant=f"p{number}",
-            )  # fmt: skip
+                home,
+                database,
+                find_competition(home, "hw1"),
+                Upload(keep(home.submissions, sent), len(sent), "b.csv", "", "b", NOW),
+                participant=f"p{number}",
+            )
 
     for number in (1, 2, 3):
         accept(number)
@@ -195,9 +205,12 @@ def test_a_file_that_was_on_its_way_when_the_data_changed_is_told_so(home: Home)
     data = Path(sample(home)).read_bytes()
     with home.database() as database, pytest.raises(UserError) as caught:
         accept_file(
-            home, database, old, Upload(keep(home.submissions, data), len(data), "a.csv", "", "a", NOW),
+            home,
+            database,
+            old,
+            Upload(keep(home.submissions, data), len(data), "a.csv", "", "a", NOW),
             participant="ada",
-        )  # fmt: skip
+        )
     assert (caught.value.code, caught.value.exit_code) == ("E_STALE_DATA", 3)
     with home.database() as database:
         assert records.submissions(database) == []

@@ -166,9 +166,12 @@ def test_an_upgrade_that_changes_the_metrics_leaves_every_board_as_it_is(
     data = Path(sample(home)).read_bytes() + b"\n"
     with home.database() as database:  # a file that waits
         accept_file(
-            home, database, find_competition(home, "hw1"),
-            Upload(keep(home.submissions, data), len(data), "b.csv", "", "b", NOW), participant="bob",
-        )  # fmt: skip
+            home,
+            database,
+            find_competition(home, "hw1"),
+            Upload(keep(home.submissions, data), len(data), "b.csv", "", "b", NOW),
+            participant="bob",
+        )
     cases = ((home, "hw01"), (first, "weights"), (first, "worst"))
     before = [boards(one, name) for one, name in cases]
     assert len(set(before[0])) > 3
@@ -212,9 +215,13 @@ def test_of_several_versions_of_an_older_release_the_one_with_the_newest_grade_c
         old.setattr(command, "upgrade", lambda config, _: newest(config, "0003"))
         old.setattr(database_module, "VERSIONS", ("0001", "0002", "0003"))
         with open_database(database_url) as db:
-            for row in ("(1, 'hw01/1', 'd', 'm1', FALSE)", "(2, 'hw01/1', 'd', 'm2', FALSE)",
-                        "(3, 'hw01/2', 'e', 'm2', FALSE)", "(4, 'hw01/1', 'd', 'm3', FALSE)",
-                        "(5, 'odd', 'd', 'm', FALSE)"):  # fmt: skip
+            for row in (
+                "(1, 'hw01/1', 'd', 'm1', FALSE)",
+                "(2, 'hw01/1', 'd', 'm2', FALSE)",
+                "(3, 'hw01/2', 'e', 'm2', FALSE)",
+                "(4, 'hw01/1', 'd', 'm3', FALSE)",
+                "(5, 'odd', 'd', 'm', FALSE)",
+            ):
                 db.connection.execute(
                     "INSERT INTO versions (id, competition, data_version, metric_version, higher_is_better) "
                     f"VALUES {row}"

@@ -56,8 +56,15 @@ def test_each_role_sees_what_it_may_and_nothing_else(home: Home) -> None:
         "selection",
         "submissions",
     ]
-    staff = [*people, "everybody's", "early look", "gradebook", "gradebook of all", "full gradebook",
-             *(f"{what} {number}" for what in ("submission", "receipt") for number in (own, other))]  # fmt: skip
+    staff = [
+        *people,
+        "everybody's",
+        "early look",
+        "gradebook",
+        "gradebook of all",
+        "full gradebook",
+        *(f"{what} {number}" for what in ("submission", "receipt") for number in (own, other)),
+    ]
     allowed = {
         "nobody": everybody,
         "student": [*people, f"submission {own}", f"receipt {own}"],

@@ -131,9 +131,14 @@ def test_ones_place_is_that_of_the_board_with_ties_practice_baselines_and_what_w
     sha256 = keep(home.submissions, predictions(home, 14))
     with home.database() as database:
         accept_file(
-            home, database, find_competition(home, "hw1"), Upload(sha256, 1, "b.csv", "", "b", NOW),
-            participant="baseline strong", kind="baseline", limited=False,
-        )  # fmt: skip
+            home,
+            database,
+            find_competition(home, "hw1"),
+            Upload(sha256, 1, "b.csv", "", "b", NOW),
+            participant="baseline strong",
+            kind="baseline",
+            limited=False,
+        )
     grade_pending(home, NOW, ["hw01"])
     compare()
     graded(home, TA, 12, now=close + timedelta(seconds=1))

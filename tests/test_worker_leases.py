@@ -172,10 +172,20 @@ def test_a_file_with_an_older_grade_that_can_no_longer_be_read_is_given_up_and_n
     data_version, _ = read_versions(home, find_competition(home, "hw1"))
     with home.database() as database:
         results.record(
-            database, number, data_version=data_version, metric_version="an older one", public_version="1",
-            higher_is_better=False, public=1.0, private=1.0, details="{}", passed_public=[], passed_private=[],
-            mac="", now=NOW,
-        )  # fmt: skip
+            database,
+            number,
+            data_version=data_version,
+            metric_version="an older one",
+            public_version="1",
+            higher_is_better=False,
+            public=1.0,
+            private=1.0,
+            details="{}",
+            passed_public=[],
+            passed_private=[],
+            mac="",
+            now=NOW,
+        )
     for _ in range(2):
         done, said = work(home)
         assert done

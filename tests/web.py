@@ -235,10 +235,22 @@ STAFF = (
 
 def entry(number: int, score: float | None, practice: bool = False) -> SubmissionRow:
     return SubmissionRow(
-        id=number, homework="hw01", participant="b01", name="Ann", at="2027-03-01T20:00:00+08:00", selected=False,
-        practice=practice, file="a.csv", message="", state="graded", position=None, code=None, score=score,
-        metric="RMSE", digits=5,
-    )  # fmt: skip
+        id=number,
+        homework="hw01",
+        participant="b01",
+        name="Ann",
+        at="2027-03-01T20:00:00+08:00",
+        selected=False,
+        practice=practice,
+        file="a.csv",
+        message="",
+        state="graded",
+        position=None,
+        code=None,
+        score=score,
+        metric="RMSE",
+        digits=5,
+    )
 
 
 def chromium() -> Any:

@@ -25,8 +25,14 @@ if TYPE_CHECKING:
 @click.option("--unrevealed", is_flag=True, help="Show the private board before its reveal; this is logged.")
 @common.VERSION
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Show only the first N places.")
-@click.option("--around", type=click.IntRange(min=1), is_flag=False, flag_value=5, metavar="N",
-              help="Show your place with N above and below; without a number 5.")  # fmt: skip
+@click.option(
+    "--around",
+    type=click.IntRange(min=1),
+    is_flag=False,
+    flag_value=5,
+    metavar="N",
+    help="Show your place with N above and below; without a number 5.",
+)
 @click.option("--find", metavar="TEXT", help="Show only names with this text.")
 @click.option("--histogram", is_flag=True, help="For staff: how the scores of the public board are spread.")
 @common.EXACT
@@ -99,13 +105,16 @@ def _show(found: Board, chosen: range | list[int] | None, format: Any, version: 
         Field("score", metric.label, number(metric.digits), right=True),
         *(Field(other.name, other.label, number(other.digits), right=True) for other in others),
         Field("interval", "95 % interval", interval(metric.digits), rank=3),
-        *([Field("public_rank", "public #", right=True), Field("move", "move", lambda n: f"{n:+d}", right=True)]
-          if private else []),
+        *(
+            [Field("public_rank", "public #", right=True), Field("move", "move", lambda n: f"{n:+d}", right=True)]
+            if private
+            else []
+        ),
         *([Field("model", "model")] if any("model" in row for row in rows) else []),
         Field("bars", "bars passed", words, rank=2),
         Field("entries", "entries", right=True, rank=1),
         Field("last", "last", short_time, rank=4),
-    ]  # fmt: skip
+    ]
     if format == "csv":
         emit(format, "board", rows, [*fields, Field("kind", "kind"), Field("submission", "submission")])
         return

@@ -98,8 +98,10 @@ def page(secret: Secret, predictions: Any = None) -> bytes:
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
         f"<h1>{title}</h1>\n<p>Each picture, and the same with all but its cause made dark"
         + (", then the map that was handed in, cut as it is scored" if predictions is not None else "")
-        + ".</p>\n<div>\n" + "\n".join(parts) + "\n</div></html>\n"
-    ).encode()  # fmt: skip
+        + ".</p>\n<div>\n"
+        + "\n".join(parts)
+        + "\n</div></html>\n"
+    ).encode()
 
 
 def _image(pixels: NDArray[Any], words: str) -> str:

@@ -148,8 +148,11 @@ def confirm(question: str) -> None:
     answer = sys.stdin.readline() if sys.stdin is not None else ""
     if not answer:
         click.echo(err=True)
-        raise UserError("there is no terminal to answer this question, so nothing was changed. To agree, add --yes.",
-                        code="E_ASK", exit_code=1)  # fmt: skip
+        raise UserError(
+            "there is no terminal to answer this question, so nothing was changed. To agree, add --yes.",
+            code="E_ASK",
+            exit_code=1,
+        )
     if answer.strip().lower() not in ("y", "yes"):
         raise click.Abort
 

@@ -80,9 +80,15 @@ def _prepare(
             say(line)
         agree(yes, f"Replace the data of {plan.name}?", hides.lines())
     done = make(
-        home, plan, seed=seed, new_data=new_data, reason=reason, accept_leaks=accept_leaks, now=common.clock(),
+        home,
+        plan,
+        seed=seed,
+        new_data=new_data,
+        reason=reason,
+        accept_leaks=accept_leaks,
+        now=common.clock(),
         actor=common.who(home, name) if new_data else "instructor",
-    )  # fmt: skip
+    )
     for file in done.restored:
         say(f"restored: {file}")
     _draw(plan.name, done.folder, anew=bool(done.restored))
@@ -123,26 +129,54 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 
 @click.command()
 @click.argument("competition", metavar="NAME")
-@click.option("--from", "folder", type=click.Path(exists=True, file_okay=False), metavar="DIR",
-              help="A folder with all of it, as `export` writes. A change is shown first.")  # fmt: skip
-@click.option("--solution", type=click.Path(exists=True, dir_okay=False),
-              help="CSV: id, answer columns and optionally Usage (Public/Private/Ignored).")  # fmt: skip
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    help="A folder with all of it, as `export` writes. A change is shown first.",
+)
+@click.option(
+    "--solution",
+    type=click.Path(exists=True, dir_okay=False),
+    help="CSV: id, answer columns and optionally Usage (Public/Private/Ignored).",
+)
 @click.option("--metric", help=f"{', '.join(NAMED)}, or a Python file with score().")
-@click.option("--metric-arg", "metric_args", multiple=True, metavar="NAME=VALUE",
-              help="An option of the metric, such as k=3; for a metric file, an argument of score.")  # fmt: skip
-@click.option("--quiz", metavar="KEY", type=click.Path(exists=True, dir_okay=False),
-              help="A quiz, from a CSV: question, options, answer, points.")  # fmt: skip
+@click.option(
+    "--metric-arg",
+    "metric_args",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the metric, such as k=3; for a metric file, an argument of score.",
+)
+@click.option(
+    "--quiz",
+    metavar="KEY",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A quiz, from a CSV: question, options, answer, points.",
+)
 @click.option("--deadline", metavar="TIME", help="The deadline, like 2027-03-26T23:59+08:00.")
 @click.option("--quota", type=click.IntRange(1, 10_000), metavar="N", help="Submissions a day; default: 5.")
-@click.option("--sheet", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-              help="The page for students, in Markdown.")  # fmt: skip
-@click.option("--bar", "bars", multiple=True, metavar="NAME=VALUE",
-              help="A bar: NAME=PUBLIC[/PRIVATE][:POINTS[/PRIVATE POINTS]].")  # fmt: skip
+@click.option(
+    "--sheet", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="The page for students, in Markdown."
+)
+@click.option(
+    "--bar", "bars", multiple=True, metavar="NAME=VALUE", help="A bar: NAME=PUBLIC[/PRIVATE][:POINTS[/PRIVATE POINTS]]."
+)
 @click.option("--metric-name", metavar="TEXT", help="What students see the metric called.")
-@click.option("--sample", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-              help="The sample submission, for a metric file: other columns, or .txt, .safetensors, .tgz.")  # fmt: skip
-@click.option("--rows-per-id", type=click.IntRange(1, MOST_ROWS), default=1, metavar="N",
-              help="With --sample: an id may have up to N rows, or none, as boxes of an image have.")  # fmt: skip
+@click.option(
+    "--sample",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="The sample submission, for a metric file: other columns, or .txt, .safetensors, .tgz.",
+)
+@click.option(
+    "--rows-per-id",
+    type=click.IntRange(1, MOST_ROWS),
+    default=1,
+    metavar="N",
+    help="With --sample: an id may have up to N rows, or none, as boxes of an image have.",
+)
 @click.option("--public", type=click.Path(), metavar="DIR", help="The files for students.")
 @click.option("--title", help="The title on the board.")
 @click.option("--higher-is-better/--lower-is-better", default=None, help="Which scores are better, for a metric file.")
@@ -190,22 +224,47 @@ def new(
     from pathlib import Path
 
     if folder is not None:
-        data = {"--solution": solution, "--metric": metric, "--metric-arg": metric_args, "--quiz": quiz,
-                "--deadline": deadline, "--quota": quota, "--sheet": sheet, "--bar": bars, "--metric-name": metric_name,
-                "--sample": sample, "--public": public, "--title": title, "--higher-is-better": higher_is_better,
-                "--group": group, "--strata": strata, "--by-time": by_time,
-                "--rows-per-id": rows_per_id if rows_per_id > 1 else None,
-                "--public-share": public_share if public_share != 0.5 else None}  # fmt: skip
+        data = {
+            "--solution": solution,
+            "--metric": metric,
+            "--metric-arg": metric_args,
+            "--quiz": quiz,
+            "--deadline": deadline,
+            "--quota": quota,
+            "--sheet": sheet,
+            "--bar": bars,
+            "--metric-name": metric_name,
+            "--sample": sample,
+            "--public": public,
+            "--title": title,
+            "--higher-is-better": higher_is_better,
+            "--group": group,
+            "--strata": strata,
+            "--by-time": by_time,
+            "--rows-per-id": rows_per_id if rows_per_id > 1 else None,
+            "--public-share": public_share if public_share != 0.5 else None,
+        }
         if strange := [option for option, value in data.items() if value not in (None, ())]:
             raise UserError(f"--from takes all of it from the folder; leave out {', '.join(strange)}.")
         _from_folder(competition, Path(folder), new_data, reason, accept_leaks, name, yes)
         return
     if quiz is not None:
-        given = {"--solution": solution, "--metric": metric, "--public": public,
-                 "--higher-is-better": higher_is_better, "--metric-arg": metric_args or None, "--quota": quota,
-                 "--sheet": sheet, "--bar": bars or None, "--metric-name": metric_name, "--sample": sample,
-                 "--group": group, "--strata": strata, "--by-time": by_time,
-                 "--rows-per-id": rows_per_id if rows_per_id > 1 else None}  # fmt: skip
+        given = {
+            "--solution": solution,
+            "--metric": metric,
+            "--public": public,
+            "--higher-is-better": higher_is_better,
+            "--metric-arg": metric_args or None,
+            "--quota": quota,
+            "--sheet": sheet,
+            "--bar": bars or None,
+            "--metric-name": metric_name,
+            "--sample": sample,
+            "--group": group,
+            "--strata": strata,
+            "--by-time": by_time,
+            "--rows-per-id": rows_per_id if rows_per_id > 1 else None,
+        }
         if strange := [option for option, value in given.items() if value is not None]:
             raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
         key, now = Path(quiz), common.clock()
@@ -217,8 +276,18 @@ def new(
     home = common.find_home()
     if new_data or not home.public(canonical(competition)).exists():
         refuse_passed(deadline, common.clock())
-    extras = Extras(Path(sheet) if sheet else None, bars, deadline, quota, metric_name,
-                    Path(sample) if sample else None, group, strata, by_time, rows_per_id)  # fmt: skip
+    extras = Extras(
+        Path(sheet) if sheet else None,
+        bars,
+        deadline,
+        quota,
+        metric_name,
+        Path(sample) if sample else None,
+        group,
+        strata,
+        by_time,
+        rows_per_id,
+    )
     plan = plans.plan_own(
         competition,
         Path(solution),

@@ -55,8 +55,12 @@ def enter(
 @click.command()
 @click.argument("homework", metavar="[HW]", required=False)
 @click.option("--unrevealed", is_flag=True, help="Include private points before the reveal; this is logged.")
-@click.option("--canvas", metavar="FILE", type=click.Path(path_type=Path),
-              help="Fill this export of Canvas and print it, to be imported there.")  # fmt: skip
+@click.option(
+    "--canvas",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Fill this export of Canvas and print it, to be imported there.",
+)
 @click.option("--partial", is_flag=True, help="With --canvas: the export has a part of the students, as of a section.")
 @click.option("--xlsx", metavar="FILE", type=click.Path(path_type=Path), help="Write a spreadsheet into this new file.")
 @click.option("--moodle", is_flag=True, help="Print the CSV that Moodle imports grades from.")
@@ -116,9 +120,11 @@ def _show_gradebook(book: Gradebook, one: bool) -> None:
     for student in book.students:
         told = {name: getattr(student, name) for name in ("id", "name", "email", "team")}
         rows.append(
-            told | points(student.homeworks) | {"total": student.total}
+            told
+            | points(student.homeworks)
+            | {"total": student.total}
             | {f"{name} model": student.homeworks[name].model for name in asking}
-        )  # fmt: skip
+        )
     fields = [Field("id", "id"), Field("name", "name"), Field("email", "email", rank=2), Field("team", "team", rank=1)]
     shown = rows[0] if rows else {"total": 0.0}
     models = [Field(f"{name} model", "model" if one else f"{name} model") for name in asking]

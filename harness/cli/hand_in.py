@@ -209,8 +209,13 @@ def status(id: int, path: Path | None, format: Any) -> None:
 @click.argument("homework", metavar="[HW]", required=False)
 @click.option("--all", "everyone", is_flag=True, help="The submissions of all participants.")
 @click.option("--missing", is_flag=True, help="For staff: who has handed in no file that counts.")
-@click.option("--download", "archive", metavar="ZIP", type=click.Path(path_type=Path),
-              help="For staff: write all files of HW into this archive.")  # fmt: skip
+@click.option(
+    "--download",
+    "archive",
+    metavar="ZIP",
+    type=click.Path(path_type=Path),
+    help="For staff: write all files of HW into this archive.",
+)
 @click.option("--counting", is_flag=True, help="With --download: only the files that count now.")
 @common.VERSION
 @common.EXACT

@@ -47,8 +47,9 @@ def audit() -> None:
 @click.option("--by", metavar="WHO", help="Only what this person or team did.")
 @click.option("--kind", metavar="WORDS", help="Only events with these words in their kind, like `extended`.")
 @click.option("--since", metavar="DAY", help="Only from this day on, like 2027-03-26.")
-@click.option("--last", type=click.IntRange(min=0), default=50, show_default=True, metavar="N",
-              help="The newest N; 0: all.")  # fmt: skip
+@click.option(
+    "--last", type=click.IntRange(min=0), default=50, show_default=True, metavar="N", help="The newest N; 0: all."
+)
 @common.FORMAT
 @common.command
 def log(homework: str | None, by: str | None, kind: str | None, since: str | None, last: int, format: Any) -> None:

@@ -91,8 +91,12 @@ def import_(
         entries = read_roster(as_roster(data, Path(file).name), Path(file).name, before, taken, teams, rename)
         renames, now = given | guessed, common.clock()
         known = {person.key: person for person in before}
-        changed = [line for entry in entries if (person := known.get(entry.key)) is not None
-                   if (line := difference(entry, person, renames))]  # fmt: skip
+        changed = [
+            line
+            for entry in entries
+            if (person := known.get(entry.key)) is not None
+            if (line := difference(entry, person, renames))
+        ]
         added = [difference(entry, None, renames) for entry in entries if entry.key not in known]
         follows = enrolment.follows(database, entries, now=now, renames=renames, force=force)
         words = [f"Add {counted(len(added), 'person', 'people')} to the roster", f"change {len(changed)} already on it"]
@@ -235,8 +239,13 @@ def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
 @roster.command()
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
 @click.option("--out", metavar="CSV", type=click.Path(), help="Write a file that only you can read; default: print.")
-@click.option("--days", type=click.IntRange(min=1, max=1000), default=TERM_DAYS, show_default=True,
-              help="How many days the tokens are valid.")  # fmt: skip
+@click.option(
+    "--days",
+    type=click.IntRange(min=1, max=1000),
+    default=TERM_DAYS,
+    show_default=True,
+    help="How many days the tokens are valid.",
+)
 @click.option("--mail", "by_mail", is_flag=True, help="Send them by mail, by the mail server in config.toml.")
 @REASON
 @ACTOR

@@ -20,15 +20,27 @@ from tasks.errors import UserError
 @click.command()
 @common.HW
 @click.option("--person", metavar="KEY", help="For one person.")
-@click.option("--people", metavar="FILE", type=click.Path(path_type=Path),
-              help="For many people: their ids in a file, or a CSV with a column id; all or none.")  # fmt: skip
+@click.option(
+    "--people",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="For many people: their ids in a file, or a CSV with a column id; all or none.",
+)
 @click.option("--team", metavar="NAME", help="For one team.")
 @click.option("--all", "everybody", is_flag=True, help="For everyone, for example after an outage.")
 @click.option("--until", metavar="TIME", help="The new deadline, like 2027-03-28T23:59+08:00.")
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True, max=10_000), metavar="N",
-              help="The new deadline, in hours after the deadline of the homework.")  # fmt: skip
-@click.option("--slots", type=click.IntRange(min=0, max=10_000), metavar="N",
-              help="N more submissions on one day; 0 takes them back.")  # fmt: skip
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True, max=10_000),
+    metavar="N",
+    help="The new deadline, in hours after the deadline of the homework.",
+)
+@click.option(
+    "--slots",
+    type=click.IntRange(min=0, max=10_000),
+    metavar="N",
+    help="N more submissions on one day; 0 takes them back.",
+)
 @click.option("--day", metavar="DAY", help="The quota day of the slots, like 2027-03-26, or `every`; default: today's.")
 @click.option("--list", "listed", is_flag=True, help="Show all extensions of HW, by whom and why.")
 @click.option("--reason", metavar="TEXT", help="Why; kept in the log.")

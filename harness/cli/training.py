@@ -50,9 +50,17 @@ DEVICE = click.option("--device", type=click.Choice(["auto", "cuda", "cpu"]), de
 @RAY
 @common.command
 def train(
-    homework: str, level: str | None, levels: str | None, seed: int, seeds: str | None, device: str,
-    overrides: tuple[str, ...], submit: bool, jobs: int, address: str | None,
-) -> None:  # fmt: skip
+    homework: str,
+    level: str | None,
+    levels: str | None,
+    seed: int,
+    seeds: str | None,
+    device: str,
+    overrides: tuple[str, ...],
+    submit: bool,
+    jobs: int,
+    address: str | None,
+) -> None:
     """Train a baseline, or resume an interrupted run.
 
     With --levels or --seeds, several are trained side by side, here or on a Ray cluster."""
@@ -85,9 +93,18 @@ def train(
 @common.FORMAT
 @common.command
 def calibrate(
-    homework: str, levels: str, seeds: str | None, device: str, jobs: int, address: str | None, writing: bool,
-    reason: str, name: str | None, yes: bool, format: Any,
-) -> None:  # fmt: skip
+    homework: str,
+    levels: str,
+    seeds: str | None,
+    device: str,
+    jobs: int,
+    address: str | None,
+    writing: bool,
+    reason: str,
+    name: str | None,
+    yes: bool,
+    format: Any,
+) -> None:
     """For instructors: what each level scores on your data.
 
     Shown are means and standard deviations over the seeds, exact and of both boards, so they are for staff alone.
@@ -120,11 +137,14 @@ def calibrate(
         rows = [{key: value for key, value in row.items() if not key.endswith("_shown")} for row in rows]
     shown = "_shown" if format == "table" else ""
     fields = [
-        Field("level", "level"), Field("metric", "metric", labels.__getitem__ if shown else str),
-        Field("seeds", "seeds", right=True), Field(f"public{shown}", "public", right=True),
-        *([] if shown else [Field("public_spread", "spread")]), Field(f"private{shown}", "private", right=True),
+        Field("level", "level"),
+        Field("metric", "metric", labels.__getitem__ if shown else str),
+        Field("seeds", "seeds", right=True),
+        Field(f"public{shown}", "public", right=True),
+        *([] if shown else [Field("public_spread", "spread")]),
+        Field(f"private{shown}", "private", right=True),
         *([] if shown else [Field("private_spread", "spread")]),
-    ]  # fmt: skip
+    ]
     emit(format, "levels", rows, fields, homework=competition.name, edition=competition.edition)
 
 
@@ -147,9 +167,15 @@ def seeds_of(text: str | None, one: int) -> tuple[int, ...]:
 
 
 def train_many(
-    home: Any, competition: Any, levels: tuple[str, ...], seeds: tuple[int, ...], device: str, jobs: int,
-    address: str | None, told: bool = True,
-) -> list[Any]:  # fmt: skip
+    home: Any,
+    competition: Any,
+    levels: tuple[str, ...],
+    seeds: tuple[int, ...],
+    device: str,
+    jobs: int,
+    address: str | None,
+    told: bool = True,
+) -> list[Any]:
     """Trains levels and seeds side by side with a line for each that ends; raises UserError if one has failed."""
     if packages_of(competition.name) is None:
         raise UserError(f"{competition.name} has no baselines; only homeworks have them.")

@@ -27,7 +27,9 @@ def verify(id: int, model: str, name: str | None) -> None:
     home = common.find_home()
     found, again = verify_entry(home, id, Path(model), common.who(home, name), common.clock(), say)
     was = "was already verified" if again else "is verified"
-    click.echo(inert(
-        f"submission {found.submission} {was}: {found.parameters:,} parameters, {found.equal_rows:,} of "
-        f"{found.all_rows:,} rows equal, model {found.model}"
-    ))  # fmt: skip
+    click.echo(
+        inert(
+            f"submission {found.submission} {was}: {found.parameters:,} parameters, {found.equal_rows:,} of "
+            f"{found.all_rows:,} rows equal, model {found.model}"
+        )
+    )

@@ -73,5 +73,8 @@ def _measured(competition: Competition, bar: Bar | None, level: str, means: dict
         private=tuple(private) or None,
         source=f"measured here: level {level}, {first.seeds} seeds, public {ranking.label} mean"
         f" {first.public:.{shown}f} ± {first.public_spread:.{shown}f} (standard deviation)",
-        comparable=True, rounded=False, digits=max(5, *digits.values()), size=competition.size,
-    )  # fmt: skip
+        comparable=True,
+        rounded=False,
+        digits=max(5, *digits.values()),
+        size=competition.size,
+    )

@@ -135,13 +135,36 @@ def uploads(home: Home, viewer: Viewer, hw: str, counting: bool) -> Uploads:
         kept = has(home.submissions, one.sha256)
         if kept:
             members.append(Member(name, one.sha256, one.size, one.accepted_at))
-        rows.append([
-            one.id, one.participant, names.get(one.participant, one.participant), name if kept else "",
-            one.filename, one.size, one.sha256, local(home, one.accepted_at), one.rejected or "",
-            "practice" if one.practice else "", "counts" if one.id in chosen else "", one.message,
-        ])  # fmt: skip
-    header = ["submission", "participant", "name", "path", "file", "bytes", "sha256", "arrived", "refused", "late",
-              "counts", "note"]  # fmt: skip
+        rows.append(
+            [
+                one.id,
+                one.participant,
+                names.get(one.participant, one.participant),
+                name if kept else "",
+                one.filename,
+                one.size,
+                one.sha256,
+                local(home, one.accepted_at),
+                one.rejected or "",
+                "practice" if one.practice else "",
+                "counts" if one.id in chosen else "",
+                one.message,
+            ]
+        )
+    header = [
+        "submission",
+        "participant",
+        "name",
+        "path",
+        "file",
+        "bytes",
+        "sha256",
+        "arrived",
+        "refused",
+        "late",
+        "counts",
+        "note",
+    ]
     return Uploads(competition.name, members, write_rows(header, rows).encode())
 
 

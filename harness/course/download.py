@@ -191,8 +191,9 @@ def check_names(names: Sequence[str]) -> None:
         parts = name.split("/")
         plain = name.isprintable() and not set(name) & set('\\:*?"<>|') and len(name) < 200
         if not plain or any(part.strip(". ") != part.lstrip(".") or not part.strip(".") for part in parts):
-            raise UserError(f"the server lists {name[:100]!r}, which is not a valid file name.", code="E_MANIFEST",
-                            exit_code=8)  # fmt: skip
+            raise UserError(
+                f"the server lists {name[:100]!r}, which is not a valid file name.", code="E_MANIFEST", exit_code=8
+            )
     folded = [name.casefold() for name in [*names, MANIFEST]]
     if len(set(folded)) < len(folded):
         raise UserError("the server lists two files with the same name.", code="E_MANIFEST", exit_code=8)
@@ -202,8 +203,9 @@ def _inside(folder: Path, name: str) -> Path:
     """The path of a checked name; no link may lead out of the folder."""
     path = folder / name
     if not path.parent.resolve().is_relative_to(folder.resolve()) or path.is_symlink():
-        raise UserError(f"{path} is a link or leads out of {folder}; nothing is written to it.", code="E_MANIFEST",
-                        exit_code=8)  # fmt: skip
+        raise UserError(
+            f"{path} is a link or leads out of {folder}; nothing is written to it.", code="E_MANIFEST", exit_code=8
+        )
     return path
 
 

@@ -113,9 +113,17 @@ def extend(home: Home, viewer: Viewer, hw: str, asked: Extending, how: How, now:
             if not how.preview:
                 seen = numbered(how.seen)
                 adjustments.extend_all(
-                    database, competition.key, whom, until=end, slots=asked.slots or 0, day=day, actor=viewer.key,
-                    reason=how.reason, now=now, last=seen,
-                )  # fmt: skip
+                    database,
+                    competition.key,
+                    whom,
+                    until=end,
+                    slots=asked.slots or 0,
+                    day=day,
+                    actor=viewer.key,
+                    reason=how.reason,
+                    now=now,
+                    last=seen,
+                )
     return Change(what, lines, str(last), not how.preview)
 
 

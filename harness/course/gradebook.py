@@ -280,8 +280,9 @@ def gradebook(
         for key, points in scores.items():
             who = boards.acts.get(key, key)
             told = boards.private
-            entered = {part: None if (entry := by_hand.get((key, part))) is None else entry.points
-                       for part in scheme.parts}  # fmt: skip
+            entered = {
+                part: None if (entry := by_hand.get((key, part))) is None else entry.points for part in scheme.parts
+            }
             if boards.quiz is not None and entered[QUIZ] is None:
                 entered[QUIZ] = boards.quiz.get(who, 0.0)
             points[name] = Score(
@@ -380,16 +381,21 @@ def gradebook_of(
         ],
         students=[
             GradebookStudent(
-                line.key, line.name, line.email, line.team, line.disabled,
+                line.key,
+                line.name,
+                line.email,
+                line.team,
+                line.disabled,
                 {name: _told(score) for name, score in line.scores.items()},
-                total.of(line.points), list(total.counts(line.points)),
+                total.of(line.points),
+                list(total.counts(line.points)),
             )
             for line in lines
         ],
         hidden=list(hidden),
         found=found,
         people=people,
-    )  # fmt: skip
+    )
 
 
 def _told(score: Score) -> GradebookScore:
@@ -408,9 +414,18 @@ def gradebook_table(book: Gradebook, one: bool) -> tuple[list[str], list[list[An
     names = [homework.name for homework in book.homeworks]
     asking = [name for name in names if any(student.homeworks[name].model for student in book.students)]
     if not one:
-        rows = [[student.id, student.name, student.email, student.team,
-                 *(student.homeworks[name].total for name in names), student.total,
-                 *(student.homeworks[name].model for name in asking)] for student in book.students]  # fmt: skip
+        rows = [
+            [
+                student.id,
+                student.name,
+                student.email,
+                student.team,
+                *(student.homeworks[name].total for name in names),
+                student.total,
+                *(student.homeworks[name].model for name in asking),
+            ]
+            for student in book.students
+        ]
         return [*header, *names, "total", *(f"{name} model" for name in asking)], rows
     (homework,) = book.homeworks
     private = [bar for bar, (_, points) in homework.bars.items() if points]
@@ -421,6 +436,17 @@ def gradebook_table(book: Gradebook, one: bool) -> tuple[list[str], list[list[An
     for student in book.students:
         score = student.homeworks[homework.name]
         told = [None if score.private is None else score.private[bar] for bar in private]
-        rows.append([student.id, student.name, student.email, student.team, *score.public.values(), *told,
-                     *score.parts.values(), score.total, *([score.model] if asking else [])])  # fmt: skip
+        rows.append(
+            [
+                student.id,
+                student.name,
+                student.email,
+                student.team,
+                *score.public.values(),
+                *told,
+                *score.parts.values(),
+                score.total,
+                *([score.model] if asking else []),
+            ]
+        )
     return header, rows

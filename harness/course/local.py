@@ -79,9 +79,15 @@ class LocalCourse:
         from harness.course import boards
 
         return boards.board(
-            self.home, self.viewer, hw, private=private, unrevealed=unrevealed, exact=exact, version=version,
+            self.home,
+            self.viewer,
+            hw,
+            private=private,
+            unrevealed=unrevealed,
+            exact=exact,
+            version=version,
             now=self.clock(),
-        )  # fmt: skip
+        )
 
     def submissions(
         self, hw: str | None, everyone: bool, exact: bool = False, version: int | None = None

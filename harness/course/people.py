@@ -87,9 +87,15 @@ def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: d
         words += [f"rename the team {old} to {new}" for old, new in renames.items()]
         if not how.preview:
             enrolment.import_people(
-                database, entries, actor=viewer.key, reason=how.reason, now=now, renames=renames, force=asked.force,
+                database,
+                entries,
+                actor=viewer.key,
+                reason=how.reason,
+                now=now,
+                renames=renames,
+                force=asked.force,
                 expected=state,
-            )  # fmt: skip
+            )
     return Change(", and ".join(words), [*odd, *follows, *changed, *added], state, not how.preview)
 
 

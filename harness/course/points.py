@@ -89,9 +89,8 @@ def gradebook(
         everyone = students(database)
         wanted = search.strip().casefold()
         found = shown = [
-            one for one in everyone
-            if wanted in "\n".join((one.key, one.name, one.email, one.team or "")).casefold()
-        ]  # fmt: skip
+            one for one in everyone if wanted in "\n".join((one.key, one.name, one.email, one.team or "")).casefold()
+        ]
         if page is not None:
             number, size = page
             first = size * (min(number, -(-len(found) // size) or 1) - 1)

@@ -45,9 +45,11 @@ def send(settings: Settings, mails: Sequence[Mail]) -> dict[str, str]:
     failed = {mail.about: "not sent: the mail server took too long" for mail in mails}
     context = ssl.create_default_context()
     over_tls = settings.mail_security == "tls"
-    server = smtplib.SMTP_SSL(timeout=settings.mail_seconds, context=context) if over_tls else smtplib.SMTP(
-        timeout=settings.mail_seconds
-    )  # fmt: skip
+    server = (
+        smtplib.SMTP_SSL(timeout=settings.mail_seconds, context=context)
+        if over_tls
+        else smtplib.SMTP(timeout=settings.mail_seconds)
+    )
     watch = threading.Timer(settings.mail_seconds, _cut, [server])  # one that sends a byte now and then is never late
     watch.start()
     try:

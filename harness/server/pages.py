@@ -130,7 +130,7 @@ def _add_quiz(api: FastAPI) -> None:
         return see(f"/submissions/{number}?handed=1")
 
     @api.post("/homeworks/{hw}/quiz/answer", include_in_schema=False)
-    async def _saveanswer(request: Request, hw: str) -> Response:
+    async def _save_answer(request: Request, hw: str) -> Response:
         """Saves the answers to some questions, for a script; its errors are JSON."""
         try:
             login, form, _, answers, _ = await told(request, hw)

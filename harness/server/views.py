@@ -107,12 +107,15 @@ def board(
     own_page = next((at // size + 1 for at, row in enumerate(rows) if row.get("own")), None)
     shown = [
         Heading(
-            heading.key, heading.title, heading.show, heading.right,
+            heading.key,
+            heading.title,
+            heading.show,
+            heading.right,
             "none" if heading.key != by else "descending" if down else "ascending",
             f"-{heading.key}" if heading.key == by and not down else heading.key,
         )
         for heading in headings
-    ]  # fmt: skip
+    ]
     own = next((row for row in found.board if row.own), None)
     return Page(
         "board.html",

@@ -228,8 +228,10 @@ def instead(g: Speaker) -> Draft:
         return Draft(f"{made.en} in order to {other.en('base')}", g.put("for", other.zh, made.chinese))
     if sort == 3:
         form = present(Entry("prefer", (), ""), person)
-        return Draft(f"{person.en} {form} {one.en('ing')} to {other.en('ing')}",
-                     f"{person.zh}{g.put('prefer', one.zh, other.zh)}")  # fmt: skip
+        return Draft(
+            f"{person.en} {form} {one.en('ing')} to {other.en('ing')}",
+            f"{person.zh}{g.put('prefer', one.zh, other.zh)}",
+        )
     length, does = span(g), deed(g, long=True)
     return Draft(
         f"it took {person.object} {length.en} to {does.en('base')}",
@@ -249,8 +251,10 @@ def told(g: Speaker) -> Draft:
     en, zh = g.one_of((("told", "叫"), ("asked", "請"), ("warned", "警告"), ("wanted", "要")))
     no, no_zh = ("not ", "不要") if g.chance(0.4) and zh != "要" else ("", "")
     time = past_time(g) if g.chance(0.4) else NONE
-    return Draft(join(person.en, en, other.object, f"{no}to", todo.en("base"), time.en),
-                 f"{person.zh}{time.zh}{zh}{other.zh}{no_zh}{todo.zh}")  # fmt: skip
+    return Draft(
+        join(person.en, en, other.object, f"{no}to", todo.en("base"), time.en),
+        f"{person.zh}{time.zh}{zh}{other.zh}{no_zh}{todo.zh}",
+    )
 
 
 def ordering(g: Speaker) -> Draft:

@@ -146,9 +146,10 @@ def write_part(
 
 
 def finished(
-    public: Path, train: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]],
+    public: Path,
+    train: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]],
     test: Sequence[tuple[NDArray[np.float32], NDArray[np.int64]]],
-) -> Made:  # fmt: skip
+) -> Made:
     """Write both parts, given as features and labels of each utterance; the labels of the test stay hidden."""
     write_part(public, "train", [features for features, _ in train], np.concatenate([labels for _, labels in train]))
     write_part(public, "test", [features for features, _ in test], None)
@@ -185,8 +186,12 @@ def spoken(
 
 
 def make(
-    public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None = None,
+    secret: Path | None = None,
     processes: int | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """Write both parts into `public`, the same however many `processes` there are (default: all cores)."""
     return finished(public, *spoken(streams, size, draw_studio(streams.generator("studio")), processes))

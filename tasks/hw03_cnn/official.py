@@ -153,9 +153,14 @@ def hidden_ones(pictures: list[Picture], groups: NDArray[np.int64], rng: np.rand
 
 
 def make(
-    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None,
+    layout: Layout,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None,
+    secret: Path | None = None,
     years: tuple[Layout, ...] = LAYOUTS,
-) -> Made:  # fmt: skip
+) -> Made:
     """Write the pictures that students get into `public`, in the course's layout, and return the hidden classes."""
     with opened(source, r".+\.jpe?g") as found:
         files = found.unpacked()

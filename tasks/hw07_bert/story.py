@@ -202,9 +202,14 @@ def remember(story: Story, rng: random.Random, most: int) -> str:
         done, name = another(told, rng).format(o="和".join(fact.objects)), story.people[fact.person].name
         year = story.years[fact.year]
         lines.append(
-            rng.choice((f"{name}忘不了{year}{done}的事。", f"{name}後來常說起{year}{done}的事。",
-                        f"說到{year}{done}的事，{name}記得很清楚。"))
-        )  # fmt: skip
+            rng.choice(
+                (
+                    f"{name}忘不了{year}{done}的事。",
+                    f"{name}後來常說起{year}{done}的事。",
+                    f"說到{year}{done}的事，{name}記得很清楚。",
+                )
+            )
+        )
     return story.text + "".join(lines)
 
 

@@ -91,10 +91,7 @@ class Draw:
 
     def vivid(self) -> Any:
         """A bright colour of any hue, (3, count, 1, 1)."""
-        return self.mix(
-            self.between(0, 1),
-            (0.85, 0.12, 0.15), (0.9, 0.75, 0.1), (0.1, 0.65, 0.25), (0.1, 0.35, 0.9), (0.8, 0.2, 0.7),
-        )  # fmt: skip
+        return self.mix(self.between(0, 1), *VIVID)
 
     def mix(self, amount: Any, *colours: tuple[float, float, float]) -> Any:
         """Between colours, `amount` running from 0 at the first to 1 at the last, (3, count, 1, 1)."""
@@ -136,6 +133,7 @@ class Manner:
         return d.between(*self.ranges[name])
 
 
+VIVID = ((0.85, 0.12, 0.15), (0.9, 0.75, 0.1), (0.1, 0.65, 0.25), (0.1, 0.35, 0.9), (0.8, 0.2, 0.7))
 HAIR = ((0.07, 0.05, 0.05), (0.22, 0.13, 0.08), (0.45, 0.27, 0.14), (0.6, 0.28, 0.12), (0.83, 0.66, 0.4))
 IRIS = ((0.2, 0.11, 0.06), (0.36, 0.24, 0.12), (0.3, 0.42, 0.22), (0.32, 0.5, 0.68))
 SKIN = ((0.95, 0.79, 0.69), (0.85, 0.65, 0.5), (0.62, 0.43, 0.31), (0.36, 0.23, 0.17))

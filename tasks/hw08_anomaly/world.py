@@ -83,14 +83,23 @@ def cartoon(d: Draw, brush: Brush, manner: Manner) -> None:
     p = people(d, manner)
     hair, iris = d.colour(0.1, 0.95), d.colour(0.2, 0.9)
     p |= {
-        "hair": hair, "other_hair": hair, "eyes": [eye | {"iris": iris} for eye in p["eyes"]],
+        "hair": hair,
+        "other_hair": hair,
+        "eyes": [eye | {"iris": iris} for eye in p["eyes"]],
         "skin": d.mix(d.between(0, 1), (1.0, 0.86, 0.76), (0.95, 0.76, 0.6)),
-        "relief": d.between(0, 0.05), "eye_width": d.between(0.12, 0.17), "eye_height": d.between(0.1, 0.17),
-        "jaw": d.between(0.4, 0.75), "mouth_width": d.between(0.05, 0.12),
-        "nose_shade": d.between(0, 0.1), "nose_width": d.between(0.02, 0.04), "beard": np.zeros_like(p["beard"]),
-        "fringe": d.between(0.4, 1.4), "volume": d.between(0.1, 0.22), "lips": d.between(0.005, 0.02),
+        "relief": d.between(0, 0.05),
+        "eye_width": d.between(0.12, 0.17),
+        "eye_height": d.between(0.1, 0.17),
+        "jaw": d.between(0.4, 0.75),
+        "mouth_width": d.between(0.05, 0.12),
+        "nose_shade": d.between(0, 0.1),
+        "nose_width": d.between(0.02, 0.04),
+        "beard": np.zeros_like(p["beard"]),
+        "fringe": d.between(0.4, 1.4),
+        "volume": d.between(0.1, 0.22),
+        "lips": d.between(0.005, 0.02),
         "strands": d.between(8, 14),
-    }  # fmt: skip
+    }
     portrait(p, brush)
 
 
@@ -423,9 +432,14 @@ def write_piece(streams: Streams, manner: Manner, part: str, path: Path, piece: 
 
 
 def make(
-    layout: Layout, public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None,
+    layout: Layout,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None = None,
+    secret: Path | None = None,
     processes: int | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """Write the two arrays into the year's folder in `public`, by several processes."""
     counts = COUNTS | {"full": (layout.train_images, layout.test_images)}
     train_count, test_count = counts[size]
@@ -440,8 +454,9 @@ def make(
     folder.mkdir()
     small = []
     for part, name, wanted in (
-        ("training", TRAIN_FILE, np.full(train_count, "normal")), ("test", TEST_FILE, kinds),
-    ):  # fmt: skip
+        ("training", TRAIN_FILE, np.full(train_count, "normal")),
+        ("test", TEST_FILE, kinds),
+    ):
         open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=(len(wanted), SIDE, SIDE, 3)).flush()
         pieces = [(start, wanted[start : start + PIECE]) for start in range(0, len(wanted), PIECE)]
         mapped(partial(write_piece, streams, mine.manner, part, folder / name), pieces, processes)

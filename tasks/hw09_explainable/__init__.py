@@ -36,10 +36,12 @@ def picture_name(number: int) -> str:
 
 def form_of(pictures: int) -> ArraysFormat:
     """A map of each picture, none of its numbers below 0, and the cause: 0 for the object, 1 for the mark."""
-    return ArraysFormat((
-        Array(ATTRIBUTION, (pictures, GRID, GRID), "float32", 0.0, LARGEST),
-        Array(CAUSE, (pictures,), "int64", 0, 1),
-    ))  # fmt: skip
+    return ArraysFormat(
+        (
+            Array(ATTRIBUTION, (pictures, GRID, GRID), "float32", 0.0, LARGEST),
+            Array(CAUSE, (pictures,), "int64", 0, 1),
+        )
+    )
 
 
 # The metrics. The judge gives, for each picture, the shares of the map's mass in the food and in the sticker (n, 2).

@@ -36,7 +36,7 @@ from tasks.hw09_explainable import (
     OBJECT,
     form_of,
     picture_name,
-)  # fmt: skip
+)
 from tasks.hw09_explainable.judge import MASKS_FILE, PICTURES_FILE, probabilities
 from tasks.hw09_explainable.scenes import PLAIN, Family, Masks, Pictures, Scene, draw_family, masks, painted
 from tasks.nets import one_thread

@@ -64,10 +64,13 @@ def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
         )
         problems.append(
             Problem(
-                "E_BALL", message, column=form.names[place], found=str(now),
+                "E_BALL",
+                message,
+                column=form.names[place],
+                found=str(now),
                 expected=f"{max(0, was - EPSILON)} to {min(255, was + EPSILON)}",
             )
-        )  # fmt: skip
+        )
     if problems:
         raise SubmissionError(problems, len(far))
     return Judged(predictions)

@@ -78,9 +78,14 @@ def read_course(source: Source) -> Pictures:
 
 
 def make(
-    kind: str, public: Path, streams: Streams, size: str, source: Path | None, secret: Path,
+    kind: str,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None,
+    secret: Path,
     processes: int | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """Train the networks; attacked are the course's pictures, or those of the test part that most networks know."""
     with opened(source, rf"(?:{CLASS})/[^/]+\.(?:png|jpe?g)") as files:
         pictures = read_course(files) if kind == "course" else None

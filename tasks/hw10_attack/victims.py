@@ -111,9 +111,13 @@ def train(job: Training) -> bytes:
 
 
 def trained(
-    streams: Streams, images: dict[str, Pictures], labels: dict[str, Labels], epochs: int, wider: int = 1,
+    streams: Streams,
+    images: dict[str, Pictures],
+    labels: dict[str, Labels],
+    epochs: int,
+    wider: int = 1,
     processes: int | None = None,
-) -> dict[str, bytes]:  # fmt: skip
+) -> dict[str, bytes]:
     """The files of all networks by name: the proxies learn from the pictures "proxies", the others from "hidden"."""
     jobs = [
         Training(one, images[part], labels[part], epochs, streams.seed(f"{part}/{one.name}"), wider)
@@ -161,9 +165,9 @@ def each(
     files: dict[str, bytes], some: Sequence[Victim], images: Pictures, defence: bool = True
 ) -> NDArray[np.float32]:
     """What each of some networks gives each class, (networks, n, 10), with or without their defences."""
-    return np.stack([
-        says(networks.loads(files[one.name]), defended(images, one.defence if defence else "none")) for one in some
-    ])  # fmt: skip
+    return np.stack(
+        [says(networks.loads(files[one.name]), defended(images, one.defence if defence else "none")) for one in some]
+    )
 
 
 def black_box(files: dict[str, bytes], images: Pictures, defence: bool = True) -> NDArray[np.int64]:

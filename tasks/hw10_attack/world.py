@@ -53,9 +53,13 @@ def part(streams: Streams, maker: Maker, name: str, count: int, processes: int |
 
 
 def finished(
-    public: Path, secret: Path, form: ImagesFormat, files: dict[str, bytes], pictures: Pictures,
+    public: Path,
+    secret: Path,
+    form: ImagesFormat,
+    files: dict[str, bytes],
+    pictures: Pictures,
     training: tuple[Pictures, Labels],
-) -> Made:  # fmt: skip
+) -> Made:
     """Write pictures, proxies and what these learned from for students, and the black box for the judge."""
     for name, picture in zip(form.names, pictures, strict=True):
         path = public / PICTURES_FOLDER / name
@@ -80,9 +84,14 @@ def finished(
 
 
 def make(
-    kind: str, public: Path, streams: Streams, size: str, source: Path | None, secret: Path,
+    kind: str,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None,
+    secret: Path,
     processes: int | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """The built-in world, the same however many `processes` make it (default: all cores)."""
     count, candidates, epochs, wider = SIZES[size]
     maker = draw_maker(streams.generator("maker"))

@@ -67,9 +67,13 @@ def draw_block(
 
 
 def make(
-    public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None = None,
+    secret: Path | None = None,
     processes: int | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """Write both domains into `public`, the same however many `processes` there are; default: all cores in `full`."""
     each, count = COUNTS[size]
     maker = draw_maker(streams.generator("maker"))

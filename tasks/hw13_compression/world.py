@@ -133,9 +133,13 @@ def brightness() -> bytes:
 
 
 def make(
-    public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None = None,
+    secret: Path | None = None,
     processes: int | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """Write the pictures of the students and the teacher into `public`, the hidden pictures into `secret`.
 
     The files are the same however many `processes` draw them (default: all cores).

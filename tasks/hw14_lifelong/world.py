@@ -139,9 +139,14 @@ def empty(form: ArraysFormat) -> bytes:
 
 
 def finished(
-    public: Path, secret: Path, training: Sequence[Part], hidden: Sequence[Part], streams: Streams, form: ArraysFormat,
+    public: Path,
+    secret: Path,
+    training: Sequence[Part],
+    hidden: Sequence[Part],
+    streams: Streams,
+    form: ArraysFormat,
     groups: Sequence[NDArray[np.str_]] | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """Write the training pictures of each task for students, and the hidden ones, in a secret order, for the judge.
 
     `groups` name the pictures of each task that must stay on one side of the split.
@@ -167,9 +172,14 @@ def finished(
 
 
 def make(
-    kind: str, public: Path, streams: Streams, size: str, source: Path | None, secret: Path,
+    kind: str,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None,
+    secret: Path,
     processes: int | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """The world "turned" or "permuted", the same however many `processes` make it (default: all cores)."""
     style = draw_style(streams.generator("style"))
     changes = draw_changes(streams.generator("tasks"), kind)

@@ -87,9 +87,7 @@ def draw_tasks(counts: list[int], rng: Random, most: int = TASKS) -> list[tuple[
     return tasks
 
 
-def make(
-    public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None
-) -> Made:  # fmt: skip
+def make(public: Path, streams: Streams, size: str, source: Path | None, secret: Path | None = None) -> Made:
     """Write the characters that students get and the hidden tasks into `public`."""
     with opened(source, WANTED) as every:
         files = every.unpacked()
@@ -106,8 +104,12 @@ def make(
             )
         rng = streams.generator("pictures")
         stacks = [[paths[at] for at in rng.permutation(len(paths))] for paths in shapes]
-        read = {path: read_picture(files, path) for name in found for hands in found[name].values()
-                for path in hands.values()}  # fmt: skip
+        read = {
+            path: read_picture(files, path)
+            for name in found
+            for hands in found[name].values()
+            for path in hands.values()
+        }
     queries: list[Pictures] = []
     for number, (chosen, asked) in enumerate(tasks):
         for part, classes in (("support", range(WAYS)), ("query", asked)):

@@ -160,9 +160,13 @@ def names(count: int, rng: Random) -> list[str]:
 
 
 def make(
-    public: Path, streams: Streams, size: str, source: Path | None = None, secret: Path | None = None,
+    public: Path,
+    streams: Streams,
+    size: str,
+    source: Path | None = None,
+    secret: Path | None = None,
     processes: int | None = None,
-) -> Made:  # fmt: skip
+) -> Made:
     """Write the alphabets and the tasks into `public`, the same however many `processes` there are."""
     counts = SIZES[size]
     family = draw_family(streams.generator("family"))

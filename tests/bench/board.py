@@ -44,10 +44,15 @@ def accept_many(url: str, who: int, barrier: Any, out: Any) -> None:
         for number in range(EACH):
             start = time.perf_counter()
             acceptance.accept(
-                db, Upload(f"{number:064x}", 20_000, "a.csv", "dropout 0.3", f"{who}-{number}", datetime.now(UTC)),
-                Terms(None, 5, 50, "2026-11-20", NOW + timedelta(days=1)), course="Machine Learning",
-                competition="hw01", participant=f"student {who}-{number}", kind="person", sign=sign,
-            )  # fmt: skip
+                db,
+                Upload(f"{number:064x}", 20_000, "a.csv", "dropout 0.3", f"{who}-{number}", datetime.now(UTC)),
+                Terms(None, 5, 50, "2026-11-20", NOW + timedelta(days=1)),
+                course="Machine Learning",
+                competition="hw01",
+                participant=f"student {who}-{number}",
+                kind="person",
+                sign=sign,
+            )
             seconds.append(time.perf_counter() - start)
         out.put((begun, time.perf_counter(), seconds))
 
@@ -119,8 +124,10 @@ def fill(db: Database, rows: int) -> None:
         "quota_day, event_seq, receipt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         submissions(),
     )
-    scores = ((draw.binomialvariate(2000, 0.5) if hasattr(draw, "binomialvariate") else draw.randint(900, 1100)) / 2000
-              for _ in range(rows))  # fmt: skip
+    scores = (
+        (draw.binomialvariate(2000, 0.5) if hasattr(draw, "binomialvariate") else draw.randint(900, 1100)) / 2000
+        for _ in range(rows)
+    )
     connection.executemany(
         "INSERT INTO grades (id, submission_id, participant_id, version_id, public, public_key, private, details, "
         "private_details, passed_public, passed_private, mac, graded_at, event_seq) "
@@ -255,10 +262,15 @@ def report_queue(folder: Path, rows: int, repeats: int) -> None:
     with open_database(f"sqlite:///{folder / 'board.db'}") as db:
         for number in range(1, PARTICIPANTS + 1):
             acceptance.accept(
-                db, Upload("0" * 64, 20_000, "a.csv", "", f"queue {number}", NOW),
-                Terms(None, 5, 50, "2026-11-21", NOW + timedelta(days=1)), course="Machine Learning",
-                competition="hw01", participant=f"student {number}", kind="person", sign=lambda _: b"",
-            )  # fmt: skip
+                db,
+                Upload("0" * 64, 20_000, "a.csv", "", f"queue {number}", NOW),
+                Terms(None, 5, 50, "2026-11-21", NOW + timedelta(days=1)),
+                course="Machine Learning",
+                competition="hw01",
+                participant=f"student {number}",
+                kind="person",
+                sign=lambda _: b"",
+            )
         settled = queue.settled(db, versions)
         known, whole, leases = [], [], []
         for _ in range(20):

@@ -83,9 +83,15 @@ def make_class(home: Home, count: int) -> list[str]:
     with home.database() as database:
         enrolment.import_people(database, entries, actor="bench", reason="burst", now=now)
         access_tokens.issue_tokens(
-            database, hashes, scope="all", label="burst", expires=now + timedelta(days=1), actor="bench",
-            reason="burst", now=now,
-        )  # fmt: skip
+            database,
+            hashes,
+            scope="all",
+            label="burst",
+            expires=now + timedelta(days=1),
+            actor="bench",
+            reason="burst",
+            now=now,
+        )
     return tokens
 
 

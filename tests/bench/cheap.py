@@ -156,9 +156,10 @@ def measure(given: argparse.Namespace, edition: Edition, size: str, seeds: range
             sys.stderr.write(f"seed {seed} {row['trick']}: {shown or row['refused']}, {row['seconds']:.1f} s\n")
     bars = edition.bars_at(None if edition.official else given.size)
     rows = [
-        row for row in results.read_tricks(given.keep)
+        row
+        for row in results.read_tricks(given.keep)
         if (row.edition, row.size) == (edition.name, size) and row.name in wanted
-    ]  # fmt: skip
+    ]
     if not rows:
         print(f"no tricks of {name}, {edition.name}, {size}")
         return

@@ -202,20 +202,28 @@ def laws() -> tuple[Law, ...]:
     found = []
     for metric in (RMSE, MSE):
         for name, sample, square in (
-            ("normal errors", normal, 1.0), ("Laplace errors", laplace, 2.0),
-            ("heavy tails, t of 5", heavy[5], 5 / 3), ("very heavy tails, t of 3", heavy[3], 3.0),
-        ):  # fmt: skip
+            ("normal errors", normal, 1.0),
+            ("Laplace errors", laplace, 2.0),
+            ("heavy tails, t of 5", heavy[5], 5 / 3),
+            ("very heavy tails, t of 3", heavy[3], 3.0),
+        ):
             found.append(Law(name, metric, math.sqrt(square) if metric is RMSE else square, errors(metric, sample)))
     for name, sample, mean in (
-        ("normal errors", normal, math.sqrt(2 / math.pi)), ("Laplace errors", laplace, 1.0),
+        ("normal errors", normal, math.sqrt(2 / math.pi)),
+        ("Laplace errors", laplace, 1.0),
         ("very heavy tails, t of 3", heavy[3], 2 * math.sqrt(3) / math.pi),
-    ):  # fmt: skip
+    ):
         found.append(Law(name, MAE, mean, errors(MAE, sample)))
     found += [Law(f"{share:.0%} hits", ACCURACY, share, hits(share, 1)) for share in (0.5, 0.8, 0.95)]
     found.append(Law("80% hits in groups of 5", ACCURACY, 0.8, hits(0.8, 5)))
     for apart, spread, share in (
-        (0.0, 1.0, 0.5), (1.0, 1.0, 0.5), (2.0, 1.0, 0.5), (3.0, 1.0, 0.5), (2.0, 2.0, 0.5), (1.0, 1.0, 0.1),
-    ):  # fmt: skip
+        (0.0, 1.0, 0.5),
+        (1.0, 1.0, 0.5),
+        (2.0, 1.0, 0.5),
+        (3.0, 1.0, 0.5),
+        (2.0, 2.0, 0.5),
+        (1.0, 1.0, 0.1),
+    ):
         truth = area(apart, spread)
         wide = "" if spread == 1 else f", class 1 {spread:g} times as wide"
         found.append(Law(f"AUC {truth:.3f}, {share:.0%} class 1{wide}", AUC, truth, scores(apart, spread, share)))
@@ -231,9 +239,11 @@ def laws() -> tuple[Law, ...]:
     ]
     gains, best = (KEPT[-1] - KEPT.diagonal())[:-1], KEPT[:-1, :-1].max(axis=0)
     for metric, truth, together in (
-        (AVERAGE, KEPT[-1].mean(), False), (AVERAGE, KEPT[-1].mean(), True), (TRANSFER, gains.mean(), False),
+        (AVERAGE, KEPT[-1].mean(), False),
+        (AVERAGE, KEPT[-1].mean(), True),
+        (TRANSFER, gains.mean(), False),
         (FORGETTING, (best - KEPT[-1, :-1]).mean(), False),
-    ):  # fmt: skip
+    ):
         name = "HW14, pictures in all five tasks" if together else "HW14, pictures of one task"
         found.append(Law(name, metric, float(truth), lifelong(together), 0.05, SIZES[:2]))
     found += [

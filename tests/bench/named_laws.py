@@ -55,10 +55,16 @@ def pools() -> Iterator[Pool]:
     yield _pool("one to three words", "map_at_k", {"k": 3}, *({"y": words[rng.integers(0, 5, ROWS)]} for _ in range(2)))
     start, length, away, empty = (rng.integers(low, high, ROWS) for low, high in ((1, 50), (5, 30), (0, 12), (0, 10)))
     masks = (
-        {"y": np.array(["" if none == 0 else f"{at + by} {size}" for at, size, by, none in
-                        zip(start, length, away * moved, empty, strict=True)])}
+        {
+            "y": np.array(
+                [
+                    "" if none == 0 else f"{at + by} {size}"
+                    for at, size, by, none in zip(start, length, away * moved, empty, strict=True)
+                ]
+            )
+        }
         for moved in (0, 1)
-    )  # fmt: skip
+    )
     right, mine = masks
     yield _pool("a tenth of the masks empty", "dice", {}, right, mine)
     yield _pool("a tenth of the masks empty", "iou", {}, right, mine)

@@ -70,9 +70,15 @@ def draw(levels: list[Point], tricks: list[Point], path: Path) -> None:
             axes.plot(size, share, mark, color=colour)
             left = mark == "x" and (2000 < size < 4000 or 10_000 < size < 200_000)
             axes.annotate(
-                name.partition(",")[0] if name == TEACHER else name, (size, share), (-6 if left else 6, 0),
-                textcoords="offset points", ha="right" if left else "left", va="center", fontsize=7, color=colour,
-            )  # fmt: skip
+                name.partition(",")[0] if name == TEACHER else name,
+                (size, share),
+                (-6 if left else 6, 0),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                va="center",
+                fontsize=7,
+                color=colour,
+            )
     axes.set(ylim=(0, 1.04), xlim=(20, 3e6))
     figure.savefig(path, dpi=110, metadata={"Software": None})
 

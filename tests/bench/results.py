@@ -61,9 +61,10 @@ def read_rows(path: Path) -> list[Row]:
     rows = summarised(runs)
     measured = {(row.edition, row.size, row.level) for row in rows}
     rows += [
-        row for row in map(_summary, (line for line in lines if "seeds" in line))
+        row
+        for row in map(_summary, (line for line in lines if "seeds" in line))
         if (row.edition, row.size, row.level) not in measured
-    ]  # fmt: skip
+    ]
     return sorted(rows, key=lambda row: (row.edition, row.size, ORDER.index(row.level)))
 
 
@@ -103,9 +104,18 @@ def read_tricks(path: Path) -> list[Trick]:
         refused = Counter(line["refused"] for line in by_seed.values() if "refused" in line)
         seconds = statistics.fmean(line["seconds"] for line in by_seed.values())
         rows.append(
-            Trick(edition, size, name, last["kind"], tuple(sorted(by_seed)), scores, dict(refused), seconds,
-                  _sources(by_seed.values()))
-        )  # fmt: skip
+            Trick(
+                edition,
+                size,
+                name,
+                last["kind"],
+                tuple(sorted(by_seed)),
+                scores,
+                dict(refused),
+                seconds,
+                _sources(by_seed.values()),
+            )
+        )
     return sorted(rows, key=lambda row: (row.edition, row.size, row.kind))
 
 
@@ -122,9 +132,12 @@ def cleared(row: Trick, bars: Sequence[Bar], metrics: Sequence[Metric], board: i
 
 
 def tricks_table(
-    rows: Sequence[Trick], bars: Sequence[Bar], metrics: Sequence[Metric], digits: Mapping[str, int],
+    rows: Sequence[Trick],
+    bars: Sequence[Bar],
+    metrics: Sequence[Metric],
+    digits: Mapping[str, int],
     one_board: Sequence[str] = (),
-) -> str:  # fmt: skip
+) -> str:
     """A Markdown table of tricks with the highest bar that each clears, in the mean over its seeds, on each board."""
     heads = ["trick", "kind"]
     for metric in metrics:
@@ -193,11 +206,18 @@ def summarised(runs: Iterable[dict[str, Any]]) -> list[Row]:
         seconds = [run["seconds"] for run in by_seed.values() if run.get("seconds") is not None]
         rows.append(
             Row(
-                edition, size, level, seeds, scores, step,
+                edition,
+                size,
+                level,
+                seeds,
+                scores,
+                step,
                 statistics.fmean(seconds) if seconds and level in LEVELS else None,
-                by_seed[seeds[0]].get("test", ""), _sources(by_seed.values()), _widths(by_seed.values()),
+                by_seed[seeds[0]].get("test", ""),
+                _sources(by_seed.values()),
+                _widths(by_seed.values()),
             )
-        )  # fmt: skip
+        )
     return rows
 
 

@@ -213,8 +213,10 @@ def sides_told(cut: bool, most: float, trials: int) -> int:
 
 def bound_table() -> list[str]:
     """The most that a day reveals, as a Markdown table."""
-    lines = ["| homework | metric | public rows | a score, bits | its interval, bits | a day's five, bits |",
-             "|---|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        "| homework | metric | public rows | a score, bits | its interval, bits | a day's five, bits |",
+        "|---|---|---|---|---|---|",
+    ]
     for case in CASES:
         score, ends = bits(case)
         day = QUOTA * (score + ends)
@@ -233,8 +235,10 @@ WAYS = (
 
 def attack_table(trials: int) -> list[str]:
     """The results of the attacks, as a Markdown table."""
-    lines = ["| scores and cells | side of one row right | its label, median error | sides that one file tells |",
-             "|---|---|---|---|"]  # fmt: skip
+    lines = [
+        "| scores and cells | side of one row right | its label, median error | sides that one file tells |",
+        "|---|---|---|---|",
+    ]
     for name, cut, most in WAYS:
         right, error = label_errors(cut, trials)
         count = sides_told(cut, most, trials)

@@ -138,9 +138,12 @@ def main() -> None:
         turns = at.in_turns(theirs.epoch, wall=True)
         both = theirs.classes(theirs.test), at.said(turns.run.submission.read_bytes())[TARGET]
     at.show(
-        turns, "accuracy", [at.accuracy(said, TARGET) for said in both],
-        size=f"{given.size}, ", more=f", {given.workers} workers, {given.threads} threads",
-    )  # fmt: skip
+        turns,
+        "accuracy",
+        [at.accuracy(said, TARGET) for said in both],
+        size=f"{given.size}, ",
+        more=f", {given.workers} workers, {given.threads} threads",
+    )
     print(f"reading all pictures once: {reading:.1f} s")
 
 

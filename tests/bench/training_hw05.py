@@ -42,7 +42,7 @@ from baselines.hw05_transformer import (  # noqa: E402
     tidy,
     tokenizers,
     translate,
-)  # fmt: skip
+)
 from baselines.run import Run  # noqa: E402
 from baselines.text import BOS, EOS, PAD, Pairs, Tokens  # noqa: E402
 from tasks.bleu import BLEU  # noqa: E402

@@ -42,9 +42,13 @@ ours = baseline.play
 
 
 def theirs(
-    environments: Sequence[Any], layers: baseline.Layers, seeds: Sequence[int | None], rng: np.random.Generator | None,
-    max_steps: int = MAX_STEPS, repeat: int = 1,
-) -> baseline.Rollout:  # fmt: skip
+    environments: Sequence[Any],
+    layers: baseline.Layers,
+    seeds: Sequence[int | None],
+    rng: np.random.Generator | None,
+    max_steps: int = MAX_STEPS,
+    repeat: int = 1,
+) -> baseline.Rollout:
     """One episode after the other in one environment, with a torch call for each step; no action is held."""
     from tasks.hw12_reinforcement.environment import NAME
 

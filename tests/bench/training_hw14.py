@@ -110,9 +110,11 @@ def main() -> None:
         files = baseline.submission(theirs.network, torch.stack(theirs.after)), turns.run.submission.read_bytes()
         judged = [judge.run(form_of(LAYERS), at.said(file), at.secret).columns for file in files]
     at.show(
-        turns, "average accuracy", [AVERAGE.value(hits(at.made.answers.columns, said)) for said in judged],
+        turns,
+        "average accuracy",
+        [AVERAGE.value(hits(at.made.answers.columns, said)) for said in judged],
         more=" of each task",
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

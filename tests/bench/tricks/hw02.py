@@ -76,9 +76,11 @@ def quiet_is_silence(given: Given) -> bytes:
 
 
 def learned(
-    predict: Callable[[NDArray[np.float32], Labels, NDArray[np.float32]], Labels], context: int, normalise: bool,
+    predict: Callable[[NDArray[np.float32], Labels, NDArray[np.float32]], Labels],
+    context: int,
+    normalise: bool,
     smooth: bool = False,
-) -> Callable[[Given], bytes]:  # fmt: skip
+) -> Callable[[Given], bytes]:
     """A classifier on windows of frames."""
 
     def make(given: Given) -> bytes:

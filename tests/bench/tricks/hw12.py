@@ -96,10 +96,13 @@ def constant(action: int) -> bytes:
 def dice(rng: np.random.Generator) -> bytes:
     """A policy whose action is another one after the smallest change of the state, so that it looks drawn."""
     shapes = ((8, 64), (64, 4))
-    return dense(POLICY, [
-        ((1000 * rng.standard_normal(shape)).astype(np.float32), rng.standard_normal(shape[1]).astype(np.float32))
-        for shape in shapes
-    ])  # fmt: skip
+    return dense(
+        POLICY,
+        [
+            ((1000 * rng.standard_normal(shape)).astype(np.float32), rng.standard_normal(shape[1]).astype(np.float32))
+            for shape in shapes
+        ],
+    )
 
 
 def handed_in(policy: bytes, form: Format) -> bytes:

@@ -133,10 +133,12 @@ def patches(given: Given) -> bytes:
 
     pixels = pictures(given.public, SIDE, *FOLDERS).pixels.float() / 255
     which, rows, columns = (given.rng.integers(0, most, SEEN) for most in (len(pixels), *[SIDE - PATCHES] * 2))
-    cut = np.stack([
-        pixels[i, :, r : r + PATCHES, c : c + PATCHES].numpy().ravel()
-        for i, r, c in zip(which, rows, columns, strict=True)
-    ])  # fmt: skip
+    cut = np.stack(
+        [
+            pixels[i, :, r : r + PATCHES, c : c + PATCHES].numpy().ravel()
+            for i, r, c in zip(which, rows, columns, strict=True)
+        ]
+    )
     scale = np.sqrt(cut.var(axis=1, keepdims=True) + 0.01)
     cut = (cut - cut.mean(axis=1, keepdims=True)) / scale
     values, vectors = np.linalg.eigh(np.cov(cut.T))

@@ -104,9 +104,11 @@ def class_means(given: Given) -> bytes:
 
 
 def ridge_steps(
-    given: Given, features: Callable[[Floats], Floats], build: Callable[[Floats, Floats], list[tuple[Floats, Floats]]],
+    given: Given,
+    features: Callable[[Floats], Floats],
+    build: Callable[[Floats, Floats], list[tuple[Floats, Floats]]],
     penalty: float,
-) -> bytes:  # fmt: skip
+) -> bytes:
     """Least squares on features, from sums over the tasks so far: the same as on all their pictures at once."""
     networks, square, cross = [], np.zeros(()), np.zeros(())
     for pictures, labels in tasks_of(given.public):
