@@ -119,11 +119,24 @@ def test_no_form_of_the_site_is_taken_from_elsewhere(site: Class) -> None:
     assert changing == {
         ("POST", f"/{path}")
         for path in (
-            "login", "logout", "homeworks/{hw}/selection", "homeworks/{hw}/board",
-            "homeworks/{hw}/quiz", "homeworks/{hw}/quiz/answer", "homeworks/{hw}/extensions", "homeworks/{hw}/parts",
-            "homeworks/{hw}/rules", "submissions/{number}/disqualify", "roster/import", "roster/invite",
-            "roster/people/{key:path}/stand", "tokens", "tokens/{number}/end", "announcements",
-            "announcements/{number}/end", "gradebook/canvas",
+            "login",
+            "logout",
+            "homeworks/{hw}/selection",
+            "homeworks/{hw}/board",
+            "homeworks/{hw}/quiz",
+            "homeworks/{hw}/quiz/answer",
+            "homeworks/{hw}/extensions",
+            "homeworks/{hw}/parts",
+            "homeworks/{hw}/rules",
+            "submissions/{number}/disqualify",
+            "roster/import",
+            "roster/invite",
+            "roster/people/{key:path}/stand",
+            "tokens",
+            "tokens/{number}/end",
+            "announcements",
+            "announcements/{number}/end",
+            "gradebook/canvas",
         )
     }
     for method, path in changing:
