@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime
 
 from leaderboard import events, queue
+from leaderboard.adjustments import changed_meanwhile
 from leaderboard.database import Database
 from leaderboard.events import DISQUALIFIED
-from leaderboard.receipts import microseconds
-from leaderboard.records import Submission, find_submission, replace_selection
+from leaderboard.receipts import canonical, microseconds
+from leaderboard.records import Submission, find_submission, replace_selection, submissions
 from leaderboard.roster import checked_reason
 from tasks.errors import UserError
 
 
-def disqualify(db: Database, submission_id: int, *, actor: str, reason: str, now: datetime) -> Submission:
+def disqualify(
+    db: Database, submission_id: int, *, actor: str, reason: str, now: datetime, expected: str | None = None
+) -> Submission:
     """Take a graded submission out of every board and selection; it keeps its slot, its bytes and its grade.
 
-    Its owner sees the reason. Raises UserError E_DISQUALIFIED (exit 8) for one that is refused, disqualified already
-    or has no grade yet.
+    Its owner sees the reason, and the event says what was selected with it. Raises UserError E_DISQUALIFIED (exit 8)
+    for one that is refused, disqualified already or has no grade yet, E_CHANGED if `digest` is not the expected one.
     """
     reason = checked_reason(reason)
     with db.transaction():
         row = checked(db, submission_id, undo=False)
+        if expected not in (None, digest(db, row)):
+            raise changed_meanwhile(f"submission {submission_id}")
         queue.end(db, submission_id)
+        chosen = {"selected": selection(db, row)} if row.selected else {}
         if row.selected:
-            replace_selection(db, row.competition, row.participant, [], now, drop=submission_id)
+            who = row.competition, row.participant
+            replace_selection(db, *who, [], now, drop=submission_id, actor=actor, reason=reason)
         problem = {"code": DISQUALIFIED, "message": f"Disqualified by the course staff: {reason}", "line": None}
         problem |= dict.fromkeys(("column", "found", "expected"))
         db.execute(
@@ -36,24 +44,61 @@ def disqualify(db: Database, submission_id: int, *, actor: str, reason: str, now
             details=json.dumps([problem]),
             id=submission_id,
         )
-        events.append(db, "disqualified", actor, {"submission": submission_id, **about(row), "reason": reason}, now)
+        body = {"submission": submission_id, **about(row), **chosen, "reason": reason}
+        events.append(db, "disqualified", actor, body, now)
         return row
 
 
-def reinstate(db: Database, submission_id: int, *, actor: str, reason: str, now: datetime) -> Submission:
-    """Let a disqualified submission count again; a selection that it lost does not come back by itself.
+def reinstate(
+    db: Database,
+    submission_id: int,
+    *,
+    most: int,
+    actor: str,
+    reason: str,
+    now: datetime,
+    expected: str | None = None,
+) -> Submission:
+    """Let a disqualified submission count again. One that was selected is again, also after the close, where the
+    selection has room: it has `most` submissions.
 
-    Raises UserError E_DISQUALIFIED (exit 8) for one that is not disqualified, or whose place was taken meanwhile.
+    Raises UserError E_DISQUALIFIED (exit 8) for one that is not disqualified, or whose place was taken meanwhile,
+    E_CHANGED if `digest` is not the expected one.
     """
     reason = checked_reason(reason)
     with db.transaction():
         row = checked(db, submission_id, undo=True)
+        if expected not in (None, digest(db, row, most)):
+            raise changed_meanwhile(f"submission {submission_id}")
+        own, back = selection(db, row), was_selected(db, submission_id)
         db.execute(
             "UPDATE submissions SET rejected_at = NULL, rejected_code = NULL, rejected_details = NULL WHERE id = :id",
             id=submission_id,
         )
         events.append(db, "reinstated", actor, {"submission": submission_id, **about(row), "reason": reason}, now)
+        if back and len(own) < most:
+            chosen = sorted([*own, submission_id])
+            replace_selection(db, row.competition, row.participant, chosen, now, actor=actor, reason=reason)
         return row
+
+
+def selection(db: Database, row: Submission) -> list[int]:
+    """What the participant of a submission has selected, in order."""
+    return [one.id for one in submissions(db, row.competition, row.participant) if one.selected]
+
+
+def was_selected(db: Database, submission_id: int) -> bool:
+    """Whether a disqualified submission was selected until then, by its last event."""
+    for text in db.column("SELECT body FROM events WHERE kind = 'disqualified' ORDER BY seq DESC"):
+        if (body := json.loads(text))["submission"] == submission_id:
+            return submission_id in body.get("selected", ())  # events of older releases do not say
+    return False
+
+
+def digest(db: Database, row: Submission, most: int | None = None) -> str:
+    """What a change of a submission is made for; with `most` its reinstatement."""
+    state = [row.id, row.rejected, selection(db, row), most]
+    return hashlib.sha256(canonical(state).encode()).hexdigest()[:16]
 
 
 def about(row: Submission) -> dict[str, str]:

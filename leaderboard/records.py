@@ -214,8 +214,16 @@ def count_on_day(db: Database, which: str, participant_id: int, day: str, practi
 
 
 def replace_selection(
-    db: Database, competition: str, participant: str, chosen: list[int], now: datetime, drop: int | None = None
+    db: Database,
+    competition: str,
+    participant: str,
+    chosen: list[int],
+    now: datetime,
+    drop: int | None = None,
+    actor: str | None = None,
+    reason: str | None = None,
 ) -> None:
+    """Sets the selection of a participant, or takes `drop` out of it; staff who do so are the `actor`."""
     who = participant_id(db, competition, participant)
     assert who is not None, "the caller has seen a submission of this participant"
     if drop is not None:
@@ -225,7 +233,8 @@ def replace_selection(
     for number in chosen:
         db.execute("INSERT INTO selections (participant_id, submission_id) VALUES (:id, :n)", id=who, n=number)
     body = {"competition": competition, "participant": participant, "submissions": chosen}
-    events.append(db, "selected", participant, body, now)
+    body |= {} if reason is None else {"reason": reason}
+    events.append(db, "selected", actor or participant, body, now)
 
 
 def participant_id(db: Database, competition: str, name: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -64,6 +65,54 @@ def test_a_disqualified_submission_leaves_every_board_and_selection_and_comes_ba
     assert [row[1] for row in board(site, "?private=true") if row[0] == "Ada"] == [best]
     book = ian.get("/api/v1/homeworks/hw1/gradebook").json()["students"]
     assert next(row for row in book if row["id"] == "b01")["homeworks"]["hw01"]["submissions"] == [best]
+
+
+def test_a_selection_comes_back_with_its_submission_after_the_close_where_it_has_room(school: Class) -> None:
+    site = school
+    handed_in(site, "b01", 30.0, 20.0, 25.0)
+    site.work()
+    own, where = site.client("b01"), "/api/v1/homeworks/hw1/selection"
+    assert own.put(where, json={"submissions": [1, 2]}).status_code == 200
+    ian = site.client("ian")
+    again = {"reason": "a mistake", "undo": True}
+    assert ian.post(API.format(1), json={"reason": "the file of Bob"}).status_code == 200
+    with site.home.database() as database:
+        (out,) = [event for event in events.events(database) if event.kind == "disqualified"]
+    assert json.loads(out.body)["selected"] == [1, 2]
+    assert own.put(where, json={"submissions": [2, 3]}).status_code == 200
+    said = ian.post(API.format(1), json=again | {"preview": True}).json()
+    assert said["lines"] == ["it was selected, and is no more: 2 others are"]
+    assert ian.post(API.format(1), json=again).status_code == 200
+    assert own.get(where).json()["selected"] == [2, 3], "no room"
+    site.now += timedelta(days=60)
+    assert error(own.put(where, json={"submissions": [1]})) == (409, "E_CLOSED")
+    for _ in range(2):
+        assert ian.post(API.format(2), json={"reason": "the file of Bob"}).status_code == 200
+        assert own.get(where).json()["selected"] == [3]
+        assert ian.post(API.format(2), json=again | {"preview": True}).json()["lines"] == [
+            "it was selected, and is again"
+        ]
+        assert ian.post(API.format(2), json=again).status_code == 200
+        assert own.get(where).json()["selected"] == [2, 3]
+    last = of_kind(site, "selected")[-1]
+    assert (last.actor, json.loads(last.body)["reason"]) == ("ian", "a mistake")
+    assert audit.verify(site.home)[0] == []
+
+
+def test_a_disqualification_is_refused_where_the_submission_is_not_as_previewed(school: Class) -> None:
+    site = school
+    handed_in(site, "b01", 30.0, 20.0)
+    site.work()
+    own, ian, where = site.client("b01"), site.client("ian"), "/api/v1/homeworks/hw1/selection"
+    for undo in (False, True):
+        asked: dict[str, Any] = {"reason": "a copy", "undo": undo}
+        asked["seen"] = ian.post(API.format(1), json=asked | {"preview": True}).json()["seen"]
+        assert own.put(where, json={"submissions": [2] if undo else [1]}).status_code == 200
+        assert error(ian.post(API.format(1), json=asked)) == (409, "E_CHANGED")
+        asked["seen"] = ian.post(API.format(1), json=asked | {"preview": True}).json()["seen"]
+        assert ian.post(API.format(1), json=asked | {"undo": not undo}).status_code == 409
+        assert ian.post(API.format(1), json=asked).status_code == 200
+    assert own.get(where).json()["selected"] == [1, 2]
 
 
 def test_a_row_that_was_disqualified_behind_the_log_is_found(site: Class) -> None:

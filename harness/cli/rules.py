@@ -138,5 +138,5 @@ def disqualify(number: int, undo: bool, reason: str, name: str | None, yes: bool
     desk = common.desk(name)
     change = desk.disqualify(number, undo, How(reason, preview=True))
     agree(yes, f"{change.what}?", change.lines)
-    desk.disqualify(number, undo, How(reason))
+    desk.disqualify(number, undo, How(reason, seen=change.seen))
     click.echo(inert(change.what))

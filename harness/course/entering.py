@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from harness.clocks import closing, last_instant, opened, quota_day
 from harness.competition import Competition
-from harness.course.access import Viewer, not_found, require_instructor
+from harness.course.access import Viewer, own_submission, require_instructor
 from harness.course.desk import Change, Extending, How, PartEntry, RuleRow, RulesInForce
 from harness.course.entered import competition_for_staff, scheme_for_staff
 from harness.course.rules import change_rules, consequences, unread_rules
@@ -23,6 +24,7 @@ from harness.words import inert
 from leaderboard import adjustments, disqualified, records, roster
 from leaderboard.adjustments import Whom
 from leaderboard.competitions import name_of
+from leaderboard.database import Database
 from leaderboard.roster import checked_reason
 from tasks.errors import UserError
 
@@ -277,24 +279,33 @@ def disqualify(home: Home, viewer: Viewer, number: int, undo: bool, how: How, no
     if not how.preview:
         checked_reason(how.reason)
     with home.database() as database:
-        try:
-            row = disqualified.checked(database, number, undo=undo)
-        except UserError as error:
-            if error.code == "E_NO_SUBMISSION":
-                raise not_found(f"There is no submission {number}") from None
-            raise
+        _, competition = own_submission(home, viewer, database, number)
+        row = disqualified.checked(database, number, undo=undo)
         who = roster.display_names(database).get(row.participant, row.participant)
+        most = competition.rules.selections
+        state = disqualified.digest(database, row, most if undo else None)
+        if undo:
+            lines = _selected_again(database, row, most)
+        else:
+            lines = ["it leaves every board, keeps its slot, and its owner sees the reason"]
+            lines += [
+                "it is selected no more, and another one can be selected while the homework is open"
+            ] * row.selected
         if not how.preview:
-            change = disqualified.reinstate if undo else disqualified.disqualify
-            change(database, number, actor=viewer.key, reason=how.reason, now=now)
+            change = partial(disqualified.reinstate, most=most) if undo else disqualified.disqualify
+            change(database, number, actor=viewer.key, reason=how.reason, now=now, expected=how.seen)
     verb = "let it count again" if undo else "disqualify"
     what = f"{name_of(row.competition)}, submission {number} of {who}: {verb}"
-    lines = (
-        ["it is selected no more, and another one can be selected while the homework is open"] if row.selected else []
-    )
-    if not undo:
-        lines = ["it leaves every board, keeps its slot, and its owner sees the reason", *lines]
-    return Change(what, lines, "", not how.preview)
+    return Change(what, lines, state, not how.preview)
+
+
+def _selected_again(database: Database, row: records.Submission, most: int) -> list[str]:
+    """What becomes of the selection of a submission that was disqualified."""
+    if not disqualified.was_selected(database, row.id):
+        return []
+    if len(disqualified.selection(database, row)) < most:
+        return ["it was selected, and is again"]
+    return [f"it was selected, and is no more: {most} others are"]
 
 
 def _value(value: str | int | None) -> str:
