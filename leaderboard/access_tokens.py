@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from leaderboard import events
+from leaderboard.adjustments import changed_meanwhile
 from leaderboard.database import Database
-from leaderboard.receipts import microseconds, rfc3339
+from leaderboard.receipts import canonical, microseconds, rfc3339
 from leaderboard.roster import SELECT_PEOPLE, SELECT_PERSON, Person, known_person, people
 from leaderboard.rows import made
 from tasks.errors import UserError
@@ -67,10 +68,27 @@ def issue_tokens(
     reason: str,
     now: datetime,
     replace: bool = False,
+    expected: str | None = None,
 ) -> list[int]:
-    """Store the hashes of new tokens by person's key; `replace` revokes older ones with that label."""
+    """Store the hashes of new tokens by person's key; `replace` revokes older ones with that label.
+
+    Raises UserError E_CHANGED (exit 8) if the `digest` of these people is not the expected one.
+    """
     with db.transaction():
+        if expected not in (None, digest(db, hashes)):
+            raise changed_meanwhile("the tokens of these people")
         return _issue(db, hashes, scope, label, expires, actor, reason, now, replace)
+
+
+def digest(db: Database, keys: Iterable[str]) -> str:
+    """These people, their addresses, and their tokens that are not revoked, as a digest."""
+    live: dict[str, list[int]] = {}
+    for token, person in tokens_of_all(db):
+        if token.revoked_at is None:
+            live.setdefault(person.key, []).append(token.id)
+    addresses = {person.key: person.email for person in people(db)}
+    state = [[key, addresses.get(key), live.get(key, [])] for key in keys]
+    return hashlib.sha256(canonical(state).encode()).hexdigest()[:16]
 
 
 def _issue(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from leaderboard.adjustments import changed_meanwhile, extensions
 from leaderboard.bodies import person_digest, team_digest
 from leaderboard.competitions import name_of
 from leaderboard.database import Database
-from leaderboard.receipts import microseconds
+from leaderboard.receipts import canonical, microseconds
 from leaderboard.roster import (
     MAX_LENGTH,
     ROLES,
@@ -374,11 +375,23 @@ def add_person(db: Database, entry: Entry, *, actor: str, reason: str, now: date
     return found
 
 
-def disable(db: Database, key: str, *, actor: str, reason: str, now: datetime) -> Person:
-    """Take a person off the roster: tokens are revoked, submissions refused, and existing records kept."""
+def standing(db: Database, key: str) -> str:
+    """A digest of whether a person is on the roster, and of their tokens that are not revoked."""
+    person = known_person(db, key)
+    live = [token.id for token in tokens(db, key) if token.revoked_at is None]
+    return hashlib.sha256(canonical([key, person.disabled_at is None, live]).encode()).hexdigest()[:16]
+
+
+def disable(db: Database, key: str, *, actor: str, reason: str, now: datetime, expected: str | None = None) -> Person:
+    """Take a person off the roster: tokens are revoked, submissions refused, and existing records kept.
+
+    Raises UserError E_CHANGED (exit 8) if the person's `standing` is not the expected one.
+    """
     reason = checked_reason(reason)
     with db.transaction():
         person = known_person(db, key)
+        if expected not in (None, standing(db, key)):
+            raise changed_meanwhile("the roster")
         if person.disabled_at is not None:
             return person
         db.execute("UPDATE people SET disabled_at = :at WHERE id = :id", at=microseconds(now), id=person.id)
@@ -388,11 +401,16 @@ def disable(db: Database, key: str, *, actor: str, reason: str, now: datetime) -
         return known_person(db, key)
 
 
-def enable(db: Database, key: str, *, actor: str, reason: str, now: datetime) -> Person:
-    """Put a person back on the roster; old tokens stay revoked. Raises E_ROSTER if the name is taken."""
+def enable(db: Database, key: str, *, actor: str, reason: str, now: datetime, expected: str | None = None) -> Person:
+    """Put a person back on the roster; old tokens stay revoked.
+
+    Raises UserError E_ROSTER if the name is taken, E_CHANGED (exit 8) if their `standing` is not the expected one.
+    """
     reason = checked_reason(reason)
     with db.transaction():
         person = known_person(db, key)
+        if expected not in (None, standing(db, key)):
+            raise changed_meanwhile("the roster")
         if person.disabled_at is None:
             return person
         others = [other for other in people(db) if other.key != key]

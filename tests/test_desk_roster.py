@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,52 @@ def test_invitations_come_once_as_a_file_for_a_mail_merge_and_each_works_once(si
     body |= {"people": ["b01"], "mail": True}
     assert error(site.client("ian").post("/api/v1/roster/invitations", json=body)) == (400, "E_MAIL")
     assert audit.verify(site.home)[0] == []
+
+
+@pytest.mark.parametrize("change", ["a token more", "a token less", "another address", "one person more"])
+def test_invitations_are_not_made_where_people_or_tokens_are_not_as_previewed(site: Class, change: str) -> None:
+    where, ian, page = "/api/v1/roster/invitations", site.client("ian"), signed_in(site, "ian")
+    with site.home.database() as database:
+        roster_of: dict[str, Any] = {"actor": "ian", "reason": "x", "now": NOW}
+        enrolment.add_person(database, roster.Entry("b08", "Zoe", "b08@example.org"), **roster_of)
+        number = access_tokens.issue_token(database, "b08", "1" * 64, "all", "x", NOW, "ian", NOW - timedelta(1))
+    body: dict[str, Any] = {"reason": "start"}
+    body["seen"] = ian.post(where, json=body | {"preview": True}).json()["seen"]
+    form = previewed(page, INVITE, reason="start", by="file")
+    assert "b08: Zoe" in form.text
+    with site.home.database() as database:
+        if change == "a token more":
+            access_tokens.issue_token(database, "b08", "2" * 64, "all", "x", NOW, "ian", NOW)
+        elif change == "a token less":
+            access_tokens.revoke_token(database, number, "ian", NOW)
+        else:
+            key = "b08" if change == "another address" else "b09"
+            entry = roster.Entry(key, "Zoe" if key == "b08" else "Max", "new@example.org")
+            enrolment.add_person(database, entry, **roster_of)
+    before = len(of_kind(site, "tokens issued"))
+    assert error(ian.post(where, json=body)) == (409, "E_CHANGED")
+    refused = page.post(INVITE, data=sent(form, go="do", by="file"))
+    assert (refused.status_code, "somebody else changed the tokens" in refused.text.lower()) == (409, True)
+    assert len(of_kind(site, "tokens issued")) == before
+    body["seen"] = ian.post(where, json=body | {"preview": True}).json()["seen"]
+    assert ian.post(where, json=body).status_code == 200
+    assert error(ian.post(where, json=body)) == (409, "E_CHANGED"), "sent twice, made once"
+
+
+def test_nobody_is_taken_off_or_put_back_where_they_stand_otherwise_than_previewed(site: Class) -> None:
+    where, ian, page = "/api/v1/roster/people/b01", site.client("ian"), signed_in(site, "ian")
+    body: dict[str, Any] = {"reason": "left", "disabled": True}
+    body["seen"] = ian.request("PATCH", where, json=body | {"preview": True}).json()["seen"]
+    form = previewed(page, "/roster/people/b01/stand", reason="left")
+    with site.home.database() as database:
+        access_tokens.issue_token(database, "b01", "2" * 64, "all", "x", NOW + timedelta(9), "ian", NOW)
+    assert error(ian.request("PATCH", where, json=body)) == (409, "E_CHANGED")
+    assert page.post("/roster/people/b01/stand", data=sent(form, go="do")).status_code == 409
+    assert of_kind(site, "person disabled") == []
+    body["seen"] = ian.request("PATCH", where, json=body | {"preview": True}).json()["seen"]
+    assert ian.request("PATCH", where, json=body).status_code == 200
+    assert error(ian.request("PATCH", where, json=body | {"disabled": False})) == (409, "E_CHANGED")
+    assert of_kind(site, "person enabled") == []
 
 
 @contextlib.contextmanager

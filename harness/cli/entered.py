@@ -146,4 +146,4 @@ def stand_there(desk: Desk, key: str, disabled: bool, reason: str, yes: bool) ->
     """Takes a person off the roster of a server, or puts one back."""
     change = desk.stand(key, disabled, How(reason, preview=True))
     agree(yes, f"{change.what}?", change.lines)
-    say(inert(desk.stand(key, disabled, How(reason)).what))
+    say(inert(desk.stand(key, disabled, How(reason, seen=change.seen)).what))

@@ -308,11 +308,15 @@ class Invitation:
 
 @dataclass(frozen=True)
 class Invitations:
-    """New invitations; `unsent` says why a mail was not sent, by id, where they were sent by mail."""
+    """New invitations; `unsent` says why a mail was not sent, by id, where they were sent by mail.
+
+    `seen` is the state that they were made for, as of a `Change`.
+    """
 
     invitations: list[Invitation]
     mailed: bool = False
     unsent: dict[str, str] = field(default_factory=dict)
+    seen: str = ""
     schema: int = 1
 
 

@@ -122,27 +122,32 @@ def stand(home: Home, viewer: Viewer, key: str, disabled: bool, how: How, now: d
         person = roster.find_person(database, key)
         if person is None:
             raise not_found(f"there is nobody with the id {key[:60]} on the roster")
+        state = enrolment.standing(database, key)
         live = sum(one.revoked_at is None for one in access_tokens.tokens(database, key))
         if not how.preview:
             change = enrolment.disable if disabled else enrolment.enable
-            change(database, key, actor=viewer.key, reason=how.reason, now=now)
+            change(database, key, actor=viewer.key, reason=how.reason, now=now, expected=how.seen)
     if not disabled:
-        return Change(f"put {person.name} ({key}) back on the roster", [], "", not how.preview)
+        return Change(f"put {person.name} ({key}) back on the roster", [], state, not how.preview)
     lines = [f"{live} tokens end; what was handed in stays, and no more is accepted"]
-    return Change(f"take {person.name} ({key}) off the roster", lines, "", not how.preview)
+    return Change(f"take {person.name} ({key}) off the roster", lines, state, not how.preview)
 
 
 def invite(home: Home, viewer: Viewer, asked: Inviting, how: How, address: str, now: datetime) -> Invitations:
     """Makes a token for each of these people, shown only once, with a text to send; a preview has neither.
 
-    Raises UserError E_ROSTER for somebody unknown, E_DISABLED for somebody off the roster.
+    Raises UserError E_ROSTER for somebody unknown, E_DISABLED for somebody off the roster, E_CHANGED if other people,
+    or other tokens of theirs, are there than a preview saw.
     """
     with of_input():
-        chosen = _chosen(home, viewer, asked, now)
+        chosen, state = _chosen(home, viewer, asked, now)
         reason = "" if how.preview else checked_reason(how.reason)
     subject, ends = f"Your invitation to {home.course}", now + timedelta(days=asked.days)
     if how.preview:
-        return Invitations([Invitation(one.key, one.name, one.email, "", address, subject, "") for one in chosen])
+        rows = [Invitation(one.key, one.name, one.email, "", address, subject, "") for one in chosen]
+        return Invitations(rows, seen=state)
+    if how.seen not in (None, state):
+        raise changed_meanwhile("the tokens of these people")
     if not chosen:
         raise UserError("everybody on the roster can log in; name the people who need an invitation.", code="E_ROSTER")
     made = {person.key: access_tokens.new_token() for person in chosen}
@@ -157,6 +162,7 @@ def invite(home: Home, viewer: Viewer, asked: Inviting, how: How, address: str, 
             reason=reason,
             now=now,
             replace=True,
+            expected=how.seen,
         )
     until = local(home, ends)[:10]
     rows = [
@@ -171,7 +177,7 @@ def invite(home: Home, viewer: Viewer, asked: Inviting, how: How, address: str, 
         )
         for one in chosen
     ]
-    return Invitations(rows)
+    return Invitations(rows, seen=state)
 
 
 def mailed(home: Home, viewer: Viewer, done: Invitations, unsent: Mapping[str, str], now: datetime) -> Invitations:
@@ -200,8 +206,8 @@ def text_for(course: str, name: str, address: str, token: str, until: str) -> st
     )
 
 
-def _chosen(home: Home, viewer: Viewer, asked: Inviting, now: datetime) -> list[Person]:
-    """The people named, or everybody who has no valid token."""
+def _chosen(home: Home, viewer: Viewer, asked: Inviting, now: datetime) -> tuple[list[Person], str]:
+    """The people named, or everybody who has no valid token; and a digest of them and their tokens."""
     require_instructor(viewer, "invite people")
     if not 1 <= asked.days <= 1000:
         raise UserError("an invitation is valid for 1 to 1000 days.")
@@ -212,10 +218,11 @@ def _chosen(home: Home, viewer: Viewer, asked: Inviting, now: datetime) -> list[
             for token, person in access_tokens.tokens_of_all(database)
             if token.revoked_at is None and token.expires_at > now
         }
-    if unknown := [key for key in asked.people if key not in everybody]:
-        raise UserError(
-            f"nobody on the roster has the id {', '.join(unknown[:20])[:200]}. Nothing was made.", code="E_ROSTER"
-        )
-    if asked.people:
-        return [everybody[key] for key in dict.fromkeys(asked.people)]
-    return [one for one in everybody.values() if one.disabled_at is None and one.key not in live]
+        if unknown := [key for key in asked.people if key not in everybody]:
+            raise UserError(
+                f"nobody on the roster has the id {', '.join(unknown[:20])[:200]}. Nothing was made.", code="E_ROSTER"
+            )
+        chosen = [everybody[key] for key in dict.fromkeys(asked.people)]
+        if not chosen:
+            chosen = [one for one in everybody.values() if one.disabled_at is None and one.key not in live]
+        return chosen, access_tokens.digest(database, [one.key for one in chosen])

@@ -103,7 +103,7 @@ class RemoteDesk:
         return self._change("PATCH", f"/roster/people/{quoted(key)}", {"disabled": disabled}, how)
 
     def invite(self, asked: Inviting, how: How, mail: bool) -> Invitations:
-        body = json.dumps({**vars(asked), "mail": mail, "reason": how.reason, "preview": how.preview}).encode()
+        body = json.dumps({**vars(asked), "mail": mail, **vars(how)}).encode()
         headers = {"Content-Type": "application/json"}
         answer = self.course.ask("POST", "/roster/invitations", body=body, headers=headers, pauses=())
         return self.course.read(Invitations, answer)

@@ -126,4 +126,4 @@ def _previewed(done: Invitations, by_mail: bool) -> Change:
     what = f"make {len(done.invitations)} invitations, end older ones of these people, and {way}"
     without = [one for one in done.invitations if not one.email]
     lines = [f"{len(without)} have no e-mail address on the roster"] if by_mail and without else []
-    return Change(what, [*lines, *(f"{one.id}: {one.name}" for one in done.invitations)], "", False)
+    return Change(what, [*lines, *(f"{one.id}: {one.name}" for one in done.invitations)], done.seen, False)
