@@ -181,7 +181,8 @@ def newest(db: Database) -> int:
 def settled(db: Database, versions: Versions, after: int = 0) -> int:
     """The largest number up to which no submission of these versions can wait again; at least `after`.
 
-    The search for work then skips the graded ones of a whole term. Failed ones count as settled.
+    The search for work then skips the graded ones of a whole term. Failed ones count as settled, and so do those out of
+    the count, until one is reinstated (see `still_settled`).
     """
     with db.reading():  # later arrivals are not seen here, and so not settled
         last = newest(db)
@@ -192,6 +193,18 @@ def settled(db: Database, versions: Versions, after: int = 0) -> int:
             after=after, page=1, **values,
         )  # fmt: skip
     return max(after, int(first) - 1 if first else last)
+
+
+def still_settled(db: Database, after: int, event: int) -> tuple[int, int]:
+    """What of `after` is settled still, and the newest event to ask with the next time.
+
+    Nothing is, where a submission was reinstated after `event`: it may have no grade of the current versions.
+    """
+    last = int(db.value("SELECT seq FROM chain_head WHERE id = 1") or 0)
+    if after and last != event:
+        back = db.value("SELECT seq FROM events WHERE seq > :seq AND kind = 'reinstated' LIMIT 1", seq=event)
+        after = 0 if back else after
+    return after, last
 
 
 def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> list[int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from harness.grading import audit
+from harness.grading import audit, worker
 from leaderboard import adjustments, enrolment, events, roster
 from tests import class_server, classes, web
 from tests.class_server import Served, call, log_in, sample, work
@@ -113,6 +114,24 @@ def test_a_disqualification_is_refused_where_the_submission_is_not_as_previewed(
         assert ian.post(API.format(1), json=asked | {"undo": not undo}).status_code == 409
         assert ian.post(API.format(1), json=asked).status_code == 200
     assert own.get(where).json()["selected"] == [1, 2]
+
+
+def test_a_running_worker_regrades_a_reinstated_submission_that_it_had_passed_over(site: Class) -> None:
+    handed_in(site, "b01", 30.0)
+    site.work()
+    ian = site.client("ian")
+    assert ian.post(API.format(1), json={"reason": "x"}).status_code == 200
+    one = worker.new_worker(site.home, worker.Limits(20.0), site.lines.append)
+    worker.refresh(one)
+    one.answers = {key: replace(secret, metric_version="newer") for key, secret in one.answers.items()}
+    with site.home.database() as database:
+        for _ in range(2):
+            assert worker.next_lease(one, database, lambda: site.now) is None
+            assert one.settled == 1
+        assert ian.post(API.format(1), json={"reason": "x", "undo": True}).status_code == 200
+        lease = worker.next_lease(one, database, lambda: site.now)
+        assert lease is not None
+        assert lease.submission == 1
 
 
 def test_a_row_that_was_disqualified_behind_the_log_is_found(site: Class) -> None:

@@ -191,8 +191,9 @@ def _private_scores(
     return results.private_scores(database, competition.key, *versions, participant)
 
 
-_settled: dict[tuple[Any, ...], int] = {}
-"""The submission number up to which everything is graded, by home and versions, as known to this process."""
+_settled: dict[tuple[Any, ...], tuple[int, int]] = {}
+"""The submission number up to which everything is graded, and the number of the log at which this process knew that, by
+home and versions."""
 
 
 def states_of(
@@ -209,7 +210,9 @@ def states_of(
     if waiting:
         versions = all_versions(home, database) | {competition.key: read_versions(home, competition, database)}
         about = (home.root, *sorted(versions.items()))
-        after = _settled[about] = queue.settled(database, versions, _settled.get(about, 0))
+        after, event = queue.still_settled(database, *_settled.get(about, (0, 0)))
+        after = queue.settled(database, versions, after)
+        _settled[about] = after, event
         standing = queue.standing(database, versions, waiting, now, after)
     states: dict[int, Standing] = {}
     for entry in entries:

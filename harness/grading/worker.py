@@ -60,7 +60,8 @@ class Worker:
     """One worker: its name, and its state between submissions.
 
     `answers` are of the competitions that it grades, `troubles` says why others are not, to be tried again at the time
-    `again` of the monotonic clock, and `settled` is the last settled submission.
+    `again` of the monotonic clock, and `settled` is the last settled submission, known as such at the number
+    `event` of the log.
     """
 
     home: Home
@@ -73,6 +74,7 @@ class Worker:
     again: float = 0.0
     grader: Grader = field(default_factory=Grader)
     settled: int = 0
+    event: int = 0
 
     @property
     def versions(self) -> dict[str, tuple[str, str]]:
@@ -192,6 +194,7 @@ def settle_lease(
 def next_lease(worker: Worker, database: Database, clock: Callable[[], datetime]) -> Lease | None:
     """The lease of the next submission that waits and whose answers are here; None if there is none."""
     refresh(worker)
+    worker.settled, worker.event = queue.still_settled(database, worker.settled, worker.event)
     if queue.newest(database) <= worker.settled:
         return None  # checked without taking the writers' lock
     length = timedelta(seconds=worker.limits.seconds) + MARGIN
