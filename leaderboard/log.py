@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from leaderboard.competitions import name_of
 from leaderboard.database import Database
 from leaderboard.events import Event
 from leaderboard.receipts import microseconds
@@ -30,3 +31,16 @@ def newest(db: Database, *, by: str = "", since: datetime | None = None, before:
         if len(rows) < PAGE:
             return
         last = int(rows[-1]["seq"])
+
+
+def numbers_of(db: Database, homework: str) -> set[int]:
+    """The numbers of all submissions of a homework, of older data too."""
+    keys = [key for key in db.column("SELECT DISTINCT competition FROM participants") if name_of(key) == homework]
+    return {
+        number
+        for key in keys
+        for number in db.column(
+            "SELECT s.id FROM submissions s JOIN participants p ON p.id = s.participant_id WHERE p.competition = :key",
+            key=key,
+        )
+    }

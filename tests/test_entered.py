@@ -82,6 +82,19 @@ def test_the_log_is_read_by_homework_person_kind_and_day_and_tells_no_name(home:
     assert "a day like" in call(home, "audit", "log", "--since", "March", exit_code=2).stderr
 
 
+def test_the_log_of_a_homework_has_the_events_of_its_submissions_and_members(home: Home, db: Database) -> None:
+    hand_in(home, db, "0012", 1.0, 2.0)
+    with db.transaction():
+        moved = {"reason": "x", "memberships": [["hw02/1", "b03", "b03"], ["hw01/1", "0012", "0012"]]}
+        events.append(db, "memberships moved", "prof", moved, NOW)
+        events.append(db, "memberships moved", "prof", moved | {"memberships": moved["memberships"][:1]}, NOW)
+        events.append(db, "model verified", "prof", {"verification": 1, "submission": 1}, NOW)
+        events.append(db, "rejected", "b03", {"submission": 77, "code": "E_X"}, NOW)
+    one, two = ([row["what"] for row in listed(home, "audit", "log", "--hw", hw)] for hw in ("hw1", "hw2"))
+    assert one == ["accepted", "graded", "memberships moved", "model verified"]
+    assert two == ["memberships moved"] * 2
+
+
 @pytest.mark.parametrize("words", [["--slots", "1"], ["--hours", "2"]])
 def test_an_extension_without_a_reason_is_refused(home: Home, words: list[str]) -> None:
     assert "--reason" in call(home, "extend", "hw1", "--all", *words, "--yes", exit_code=2).stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
@@ -23,7 +23,8 @@ from harness.course.desk import (
 from harness.course.gradebook import Scheme, find_schemes
 from harness.home import Home, local, zone_of
 from leaderboard import access_tokens, adjustments, roster
-from leaderboard.log import newest
+from leaderboard.competitions import name_of
+from leaderboard.log import newest, numbers_of
 from tasks.errors import UserError
 
 LONGEST = 40
@@ -39,9 +40,10 @@ def log(home: Home, viewer: Viewer, asked: LogQuestion) -> Log:
     found: list[LogRow] = []
     older = False
     with home.database() as database:
+        numbers = numbers_of(database, homework) if homework else set()
         for event in newest(database, by=asked.by, since=since, before=asked.before):
             body = json.loads(event.body)
-            if asked.kind not in event.kind or (homework and homework_of(body) != homework):
+            if asked.kind not in event.kind or (homework and not is_about(body, homework, numbers)):
                 continue
             if len(found) == asked.last != 0:
                 older = True
@@ -52,9 +54,13 @@ def log(home: Home, viewer: Viewer, asked: LogQuestion) -> Log:
     return Log(found[::-1], older)
 
 
-def homework_of(body: Mapping[str, Any]) -> str:
-    """The homework that an event is about; empty for one of the whole course."""
-    return str(body.get("competition") or body.get("homework") or "").partition("/")[0]
+def is_about(body: Mapping[str, Any], homework: str, numbers: Collection[int]) -> bool:
+    """Whether an event is about a homework, by its name or by one of the `numbers` of its submissions."""
+    named = body.get("competition") or body.get("homework")
+    if named or "submission" not in body:
+        moved = [where for where, *_ in body.get("memberships", ())]
+        return homework in {name_of(str(key)) for key in (named, *moved)}
+    return body["submission"] in numbers
 
 
 def _day(home: Home, text: str) -> datetime | None:
