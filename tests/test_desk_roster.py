@@ -275,16 +275,21 @@ def test_a_mail_server_that_sends_a_byte_now_and_then_is_left_in_time_too() -> N
     assert failed == {f"b{n:02}": "not sent: the mail server took too long" for n in range(3)}
 
 
-def test_a_mail_server_that_is_not_there_is_no_error_of_ours_and_no_header_is_made_of_a_name() -> None:
+def test_a_mail_server_that_is_not_there_is_no_error_of_ours_and_no_header_is_made_of_a_name(tmp_path: Path) -> None:
     settings = replace(by_mail(1), mail_seconds=2)
     assert "failed" in send(settings, [Mail("b01", "a@example.org", "hello", "text")])["b01"]
     with mail_server(speaks=True) as (port, taken):
         evil = [
             Mail("b01", "a@example.org", "hello\r\nBcc: all@example.org", "x"),
+            Mail("b02", "jürgen@example.org", "s", "x"),  # for a server that knows no SMTPUTF8
             Mail("b03", "c@example.org", "s", "x"),
         ]
-        assert send(by_mail(port), evil) == {"b01": "the address is not valid in mail"}
+        no = "the address is not valid in mail, or not for this mail server"
+        assert send(by_mail(port), evil) == {"b01": no, "b02": no}
         assert len(taken) == 1
+        (secret := tmp_path / "password").write_text("geheim ü")
+        settings = replace(by_mail(port), mail_user="ml", mail_password=str(secret))
+        assert send(settings, evil[2:])["b03"].startswith("not sent: the mail server failed")
 
 
 def test_a_login_imports_invites_and_takes_off_as_the_machine_does(served: Served, tmp_path: Path) -> None:
@@ -312,3 +317,19 @@ def test_a_login_imports_invites_and_takes_off_as_the_machine_does(served: Serve
     assert "Zoe" in there.stdout
     with served.home.database() as database:
         assert access_tokens.find_token(database, access_tokens.hash_token(row["token"]), NOW) is None
+
+
+def test_a_roster_that_is_refused_comes_back_as_it_was_sent(site: Class) -> None:
+    ian, text = signed_in(site, "ian"), "id,name\nb77,王\u3000小明\n"
+    page = ian.post("/roster/import", data=sent(ian.get("/roster/import"), csv=text, reason="start"))
+    assert page.status_code == 400
+    assert "王\u3000小明" in page.text.partition("<textarea")[2].partition("</textarea>")[0]
+
+
+def test_somebody_with_a_token_of_their_own_can_log_in_whatever_invitation_came_later(site: Class) -> None:
+    site.token("b01")
+    ian = site.client("ian")
+    done = ian.post("/api/v1/roster/invitations", json={"people": ["b01", "b04"], "reason": "again", "mail": False})
+    assert done.status_code == 200, done.text
+    rows = {row["id"]: row["login"] for row in ian.get("/api/v1/roster/people").json()["people"]}
+    assert (rows["b01"], rows["b04"]) == ("yes", "yes"), "both have tokens of their own"

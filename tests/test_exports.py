@@ -6,6 +6,7 @@ import csv
 import io
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,6 +17,7 @@ from harness.course.gradebook import gradebook_table
 from harness.course.types import Gradebook, GradebookHomework, GradebookScore, GradebookStudent, GradebookTotal
 from harness.roster import read_roster
 from harness.sheets import read_rows, write_rows
+from leaderboard.roster import Person
 from tasks.errors import UserError
 from tests import class_server, web
 from tests.class_server import Served, call, log_in
@@ -64,6 +66,12 @@ def test_an_export_of_canvas_comes_back_filled_with_nothing_else_changed() -> No
     again = read_canvas(filled.text.encode(), "back.csv")
     assert [again.of(again.rows[place], "ID") for place in again.students] == ["101", "102", "103"]
     assert fill_canvas(CLASS, filled.text.encode(), "back.csv").text == filled.text
+
+
+def test_a_student_who_is_excused_in_canvas_stays_so() -> None:
+    filled = fill_canvas(CLASS, EXPORT.replace("ML 001,,4,80", "ML 001,EX,4,80").encode(), "export.csv")
+    assert [row[5] for row in csv.reader(io.StringIO(filled.text))][2:4] == ["EX", "0.30000000000000004"]
+    assert filled.lines[-1] == "excused in Canvas, so left as they are: b01 from hw01"
 
 
 def test_an_export_with_semicolons_comes_back_with_them() -> None:
@@ -116,9 +124,17 @@ def test_a_roster_is_read_from_the_export_without_its_rows_that_are_no_students(
     ]
 
 
+def test_logins_that_are_no_addresses_erase_none_that_are_known() -> None:
+    known = (Person(1, "b01", "Ada Lin", "ada@x.org", "student", None, None, datetime(2027, 2, 1, tzinfo=UTC)),)
+    export = EXPORT.replace("b02@example.org", "b02")
+    assert roster_of(export.encode(), "export.csv").startswith(b"id,name\n")
+    entries = read_roster(roster_of(export.encode(), "export.csv"), "export.csv", known, ())
+    assert [(one.key, one.email) for one in entries] == [("b01", "ada@x.org"), ("b02", ""), ("g77", "")]
+
+
 def test_moodle_finds_each_student_by_number_or_address_and_nothing_is_a_formula() -> None:
     gone = book(("b01", "Ada Lin", 8.5), ("=b02", "Eve", 1.0), ("b05", "Zoe", 2.0), disabled=("b05",))
-    text = write_rows(*moodle_table(gone))
+    text = write_rows(*moodle_table(gone, False))
     names = ("ID number", "Email address", "hw01", "Course total")
     rows = [row for _, row in read_rows(text.encode(), "moodle.csv", names, names)]
     assert [(row["ID number"], row["Email address"], float(row["hw01"])) for row in rows] == [
@@ -126,6 +142,10 @@ def test_moodle_finds_each_student_by_number_or_address_and_nothing_is_a_formula
         ("=b02", "=b02@example.org", 1.0),
     ]
     assert not [cell for row in csv.reader(io.StringIO(text)) for cell in row if cell.startswith(("=", "+", "-", "@"))]
+    assert moodle_table(gone, True) == (
+        ["ID number", "Email address", "hw01"],
+        [[*row[:3]] for row in moodle_table(gone, False)[1]],
+    )
 
 
 def test_staff_fill_an_export_on_a_page_and_students_do_not(site: Class) -> None:
@@ -133,9 +153,13 @@ def test_staff_fill_an_export_on_a_page_and_students_do_not(site: Class) -> None
     export = EXPORT.replace("g77", "b03")
     page = tom.post(where, data=sent(tom.get(where), csv=export))
     assert (page.status_code, "lacks 1 students of the roster: b04" in page.text) == (400, True)
-    got = tom.post(where, data=sent(page, csv=export, partial="1"))
+    got = tom.post(where, data=sent(page, csv=export, partial="1", noted="1"))
     assert got.headers["content-disposition"] == 'attachment; filename="canvas.csv"'
     assert next(csv.reader(io.StringIO(got.text))) == HEAD.split(",")[:6]
+    told = tom.post(where, data=sent(page, csv=EXPORT, partial="1"))
+    assert "not on the roster, so left as they are: Guest, Max" in told.text
+    saved = tom.post(where, data=sent(told, csv=EXPORT, partial="1", noted="1"))
+    assert saved.text.startswith("Student,ID,")
     assert signed_in(site, "b01").post(where, data={"csv": export}).status_code == 403
     assert tom.post(where, data={"csv": export}, headers={"origin": "https://evil.example"}).status_code == 403
     assert "Course total" in tom.get("/gradebook/moodle.csv").text

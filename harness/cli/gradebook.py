@@ -92,7 +92,7 @@ def gradebook(
         save_new(xlsx, [workbook(book, homework is not None)])
         say(f"The gradebook is in {xlsx}.")
     elif moodle:
-        click.echo(write_rows(*moodle_table(book)), nl=False)
+        click.echo(write_rows(*moodle_table(book, homework is not None)), nl=False)
     elif format == "json":
         emit_json(to_json(book))
     elif format == "csv":

@@ -74,6 +74,7 @@ def import_(
     home = common.find_home()
     given = _renames(renamed)
     with home.database() as database:
+        state = rosters.digest(database)
         before = rosters.people(database)
         taken = [one.name for one in records.participants(database) if one.kind != "person"]
         teams = rosters.teams(database)
@@ -113,7 +114,14 @@ def import_(
                 )
             raise
         done = enrolment.import_people(
-            database, entries, actor=common.who(home, name), reason=reason, now=now, renames=renames, force=force
+            database,
+            entries,
+            actor=common.who(home, name),
+            reason=reason,
+            now=now,
+            renames=renames,
+            force=force,
+            expected=state,
         )
     moved = f"; {done.moved} changed teams in homeworks that have begun" if done.moved else ""
     click.echo(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} unchanged{moved}")
@@ -176,6 +184,7 @@ def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None
     """Rename a team; it keeps its submissions, quota and receipts."""
     home = common.find_home()
     with home.database() as database:
+        state = rosters.digest(database)
         members = [
             person for person in rosters.people(database) if person.team == rosters.find_team(database, old).name
         ]
@@ -184,7 +193,13 @@ def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None
         entries = [rosters.Entry(one.key, one.name, one.email, one.role, one.team) for one in members]
         agree(yes, f"Rename the team {old}, with {counted(len(members), 'member')}, to {new}?")
         enrolment.import_people(
-            database, entries, actor=common.who(home, name), reason=reason, now=common.clock(), renames={old: new}
+            database,
+            entries,
+            actor=common.who(home, name),
+            reason=reason,
+            now=common.clock(),
+            renames={old: new},
+            expected=state,
         )
     click.echo(inert(f"the team {old} is now called {new}; it keeps its submissions, quota and receipts"))
 

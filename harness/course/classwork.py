@@ -24,6 +24,8 @@ from harness.versions import read_versions
 from leaderboard import ranking, records, roster
 from submissions.store import fetch, has
 
+RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
+"""Names that Windows gives to devices, with any ending."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The first time that an archive can have."""
 
@@ -171,10 +173,16 @@ def uploads(home: Home, viewer: Viewer, hw: str, counting: bool) -> Uploads:
 def safe(name: str) -> str:
     """A name that is a file's name in every system: letters, digits, dots and dashes, not at its beginning.
 
-    >>> safe("../a b.csv"), safe("Nacht eulen"), safe("…")
-    ('a_b.csv', 'Nacht_eulen', '_')
+    It has at most 120 bytes, and its ending where that is short.
+
+    >>> safe("../a b.csv"), safe("Nacht eulen"), safe("…"), safe("con.csv")
+    ('a_b.csv', 'Nacht_eulen', '_', '_con.csv')
     """
-    return re.sub(r"[^\w.-]+|\.{2,}", "_", name)[:80].strip("._-") or "_"
+    plain = re.sub(r"[^\w.-]+|\.{2,}", "_", name)
+    ending = found[0] if (found := re.search(r"\.[A-Za-z0-9]{1,12}$", plain)) else ""
+    stem = plain.removesuffix(ending)
+    made = f"{stem.encode()[: 120 - len(ending)].decode(errors='ignore')}{ending}".strip("._-") or "_"
+    return f"_{made}" if made.partition(".")[0].upper() in RESERVED else made
 
 
 class _Pipe(io.RawIOBase):

@@ -81,11 +81,16 @@ def read_canvas(data: bytes, what: str) -> Canvas:
 
 
 def roster_of(data: bytes, what: str) -> bytes:
-    """A roster from Canvas's export: the SIS id, else the login, is the id. Raises UserError E_CANVAS."""
+    """A roster from Canvas's export: the SIS id, else the login, is the id. Raises UserError E_CANVAS.
+
+    It has addresses where all logins are such; without the column, an import keeps those that are known.
+    """
     found = read_canvas(data, what)
+    logins = [found.of(found.rows[place], "SIS Login ID") for place in found.students]
+    by_mail = all(re.fullmatch(r"[^@\s]+@[^@\s]+", login) for login in logins)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["id", "name", "email"])
+    writer.writerow(["id", "name", *(["email"] if by_mail else [])])
     for place in found.students:
         row = found.rows[place]
         login = found.of(row, "SIS Login ID")
@@ -94,7 +99,7 @@ def roster_of(data: bytes, what: str) -> bytes:
             raise _problem(f"{what} row {place + 1}: {found.of(row, 'Student')} has neither a SIS User ID nor a login.")
         last, comma, given = found.of(row, "Student").partition(",")
         name = f"{given.strip()} {last.strip()}" if comma else last.strip()
-        writer.writerow([cell(key), cell(name), login if re.fullmatch(r"[^@\s]+@[^@\s]+", login) else ""])
+        writer.writerow([cell(key), cell(name), *([login] if by_mail else [])])
     return stream.getvalue().encode()
 
 
@@ -120,8 +125,9 @@ class Filled:
 def fill_canvas(book: Gradebook, data: bytes, what: str, partial: bool = False) -> Filled:
     """The export with the points of its students, in the columns whose names begin with a homework, like "HW1 (123)".
 
-    Only those columns and the ones that name students are given back, so that an import changes nothing else. A student
-    with points who is not in the export is a UserError E_CANVAS, unless `partial`, as for one of several sections.
+    Only those columns and the ones that name students are given back, so that an import changes nothing else; a student
+    who is excused (EX) stays so. A student with points who is not in the export is a UserError E_CANVAS, unless
+    `partial`, as for one of several sections.
     """
     found = read_canvas(data, what)
     columns = columns_of(book, found.header, what)
@@ -130,6 +136,7 @@ def fill_canvas(book: Gradebook, data: bytes, what: str, partial: bool = False) 
     kept = [place for place, name in enumerate(found.header) if name in KNOWN or place in columns]
     matched: dict[str, GradebookStudent] = {}
     strangers: list[str] = []
+    excused: list[str] = []
     rows = {place: list(row) for place, row in enumerate(found.rows) if any(value.strip() for value in row)}
     for place in found.students:
         row = rows[place]
@@ -142,7 +149,10 @@ def fill_canvas(book: Gradebook, data: bytes, what: str, partial: bool = False) 
             raise _problem(f"{what} row {place + 1}: {student.id} is there twice, under two Canvas ids.")
         matched[student.id] = student
         for column, homework in columns.items():
-            row[column] = f"{student.homeworks[homework].total!r}".removesuffix(".0")
+            if row[column].strip().upper() == "EX":
+                excused.append(f"{student.id} from {homework}")
+            else:
+                row[column] = f"{student.homeworks[homework].total!r}".removesuffix(".0")
     absent = [one for one in book.students if one.id not in matched and not one.disabled]
     if absent and not partial:
         named = ", ".join(one.id for one in absent[:SHOWN]) + (", …" if len(absent) > SHOWN else "")
@@ -156,6 +166,8 @@ def fill_canvas(book: Gradebook, data: bytes, what: str, partial: bool = False) 
     lines = [f"{len(matched)} students, {len(columns)} columns: {', '.join(found.header[one] for one in columns)}"]
     if strangers:
         lines.append(f"not on the roster, so left as they are: {', '.join(strangers[:SHOWN])}")
+    if excused:
+        lines.append(f"excused in Canvas, so left as they are: {', '.join(excused[:SHOWN])}")
     return Filled(stream.getvalue(), lines)
 
 
@@ -189,15 +201,23 @@ def homework_of(title: str) -> str:
     return re.sub(r"\s*\([0-9]+\)$", "", title.strip()).casefold()
 
 
-def moodle_table(book: Gradebook) -> tuple[list[str], list[list[str | float | None]]]:
-    """Header and rows for Moodle's import of grades, which finds users by their ID number or address."""
+def moodle_table(book: Gradebook, one: bool) -> tuple[list[str], list[list[str | float | None]]]:
+    """Header and rows for Moodle's import of grades, which finds users by their ID number or address.
+
+    The gradebook of `one` homework has no total of the course.
+    """
     names = [homework.name for homework in book.homeworks]
     rows: list[list[str | float | None]] = [
-        [student.id, student.email, *(student.homeworks[name].total for name in names), student.total]
+        [
+            student.id,
+            student.email,
+            *(student.homeworks[name].total for name in names),
+            *([] if one else [student.total]),
+        ]
         for student in book.students
         if not student.disabled
     ]
-    return ["ID number", "Email address", *names, "Course total"], rows
+    return ["ID number", "Email address", *names, *([] if one else ["Course total"])], rows
 
 
 def workbook(book: Gradebook, one: bool) -> bytes:

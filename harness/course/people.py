@@ -28,7 +28,10 @@ def people(home: Home, viewer: Viewer, now: datetime) -> People:
     with home.database() as database:
         found = roster.people(database)
         tokens = access_tokens.tokens_of_all(database)
-    live = {person.key: token for token, person in tokens if token.revoked_at is None and token.expires_at > now}
+    live: dict[str, set[bool]] = {}  # whether it is an invitation, of each valid token
+    for token, person in tokens:
+        if token.revoked_at is None and token.expires_at > now:
+            live.setdefault(person.key, set()).add(token.label == access_tokens.INVITATION)
     rows = [
         PersonRow(
             id=one.key,
@@ -37,11 +40,7 @@ def people(home: Home, viewer: Viewer, now: datetime) -> People:
             role=one.role,
             team=one.team,
             disabled=one.disabled_at is not None,
-            login="none"
-            if (token := live.get(one.key)) is None
-            else "invited"
-            if token.label == access_tokens.INVITATION
-            else "yes",
+            login="none" if one.key not in live else "yes" if False in live[one.key] else "invited",
         )
         for one in found
     ]

@@ -65,9 +65,9 @@ def send(settings: Settings, mails: Sequence[Mail]) -> dict[str, str]:
                     failed[mail.about] = "the mail server does not take this address"
                 except smtplib.SMTPResponseException as error:
                     failed[mail.about] = f"the mail server refused it ({error.smtp_code})"
-                except (ValueError, UnicodeError):
-                    failed[mail.about] = "the address is not valid in mail"
-    except (OSError, smtplib.SMTPException) as error:
+                except (ValueError, smtplib.SMTPNotSupportedError):
+                    failed[mail.about] = "the address is not valid in mail, or not for this mail server"
+    except (OSError, ValueError, smtplib.SMTPException) as error:
         late = isinstance(error, TimeoutError) or time.monotonic() > ends - 0.1  # smtplib says "disconnected" then, too
         why = "took too long" if late else f"failed: {type(error).__name__}"
         failed = {

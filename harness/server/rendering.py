@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness.course import access, catalogue
 from harness.course.access import Viewer
@@ -71,7 +71,14 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=shown,
     )
-    made.filters |= {"score": score_text, "interval": _interval, "time": short_time, "left": left, "bytes": size}
+    made.filters |= {
+        "typed": typed,
+        "score": score_text,
+        "interval": _interval,
+        "time": short_time,
+        "left": left,
+        "bytes": size,
+    }
     hashes = {name: hashlib.sha256((HERE / "static" / name).read_bytes()).hexdigest()[:12] for name in STATIC}
     made.globals["static"] = {name: f"/static/{name}?v={value}" for name, value in hashes.items()}
     return made
@@ -86,6 +93,11 @@ def shown(value: Any) -> Any:
     if value is None:
         return ""
     return inert(value) if type(value) is str and not value.isprintable() else value
+
+
+def typed(value: Any) -> Any:
+    """The value of a field as somebody typed it: what comes back with the form must be the same."""
+    return escape(value)
 
 
 def score_text(value: float, digits: int) -> str:

@@ -52,7 +52,7 @@ def _add_exports(api: FastAPI) -> None:
     async def _moodle(request: Request, hw: str = "") -> Response:
         server, login = state.server_of(request), await state.find_login(request)
         book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
-        return as_csv(write_rows(*moodle_table(book)), "moodle.csv")
+        return as_csv(write_rows(*moodle_table(book, bool(hw))), "moodle.csv")
 
     @api.get("/gradebook/book.xlsx", include_in_schema=False)
     async def _xlsx(request: Request, hw: str = "") -> Response:
@@ -76,6 +76,11 @@ def _add_exports(api: FastAPI) -> None:
             if error.code != "E_CANVAS":
                 raise
             return await answer(request, staff_views.canvas, Entry(sent.values, problem=str(error)), login=sent.login)
+        lines = filled.lines[1:]
+        if book.hidden:
+            lines.append(f"private points are left out until they are revealed: {', '.join(book.hidden)}")
+        if lines and "noted" not in sent.values:
+            return await answer(request, staff_views.canvas, Entry(sent.values), lines, login=sent.login)
         return as_csv(filled.text, "canvas.csv")
 
 

@@ -151,10 +151,10 @@ def disqualify(ask: Ask, number: str, values: Mapping[str, str], how: How) -> Ch
     return entering.disqualify(ask.home, ask.viewer, int(number), values.get("undo") == "1", how, ask.now)
 
 
-def canvas(ask: Ask, entry: Entry = NOTHING) -> Page:
-    """The form that fills an export of Canvas."""
+def canvas(ask: Ask, entry: Entry = NOTHING, notes: Sequence[str] = ()) -> Page:
+    """The form that fills an export of Canvas; `notes` say what the filled file leaves as it was."""
     require_staff(ask.viewer, "see the gradebook")
-    return Page("canvas.html", {"entry": entry}, 400 if entry.problem else 200)
+    return Page("canvas.html", {"entry": entry, "notes": notes}, 400 if entry.problem else 200)
 
 
 def tokens(ask: Ask, search: str, page: int) -> Page:
