@@ -80,6 +80,27 @@ def test_an_extension_for_many_is_previewed_and_given_to_all_or_none(site: Class
     assert audit.verify(site.home)[0] == []
 
 
+@pytest.mark.parametrize("what", ["hours", "day"])
+def test_an_extension_that_comes_to_another_time_or_day_than_previewed_is_refused(site: Class, what: str) -> None:
+    where, ian, page = f"/api/v1{HW}/extensions", site.client("ian"), signed_in(site, "tom")
+    more = {"hours": 24} if what == "hours" else {"slots": 2}
+    body = {"people": ["b01"], "reason": "ill", **more}
+    seen = ian.post(where, json=body | {"preview": True}).json()["seen"]
+    fields = {name: str(value) for name, value in more.items()}
+    form = previewed(page, f"{HW}/extensions", people="b01", reason="ill", **fields)
+    if what == "hours":
+        rules = {"changes": {"deadline": "2027-04-20T00:00Z"}, "reason": "x"}
+        assert ian.request("PATCH", f"/api/v1{HW}/rules", json=rules).status_code == 200
+    else:
+        site.now += timedelta(days=1)
+    assert error(ian.post(where, json=body | {"seen": seen})) == (409, "E_CHANGED")
+    assert error(ian.post(where, json=body | {"seen": "0"})) == (409, "E_CHANGED")
+    assert page.post(f"{HW}/extensions", data=sent(form, go="do")).status_code == 409
+    assert of_kind(site, "extended") == []
+    seen = ian.post(where, json=body | {"preview": True}).json()["seen"]
+    assert ian.post(where, json=body | {"seen": seen}).status_code == 200
+
+
 def test_of_two_who_change_the_same_deadline_at_once_the_second_is_told_and_nothing_is_half_done(site: Class) -> None:
     where = f"{HW}/rules"
     tom, ian = signed_in(site, "tom"), signed_in(site, "ian")

@@ -95,13 +95,17 @@ def extend(home: Home, viewer: Viewer, hw: str, asked: Extending, how: How, now:
                     exit_code=5,
                 )
         end, day = _end(competition, asked), _day(competition, asked, now)
+        resolved = hashlib.sha256(repr((end and end.isoformat(), day, state_of(competition))).encode()).hexdigest()[:16]
+        last_seen, _, as_seen = (how.seen or "").partition("-")
+        if how.seen is not None and as_seen != resolved:
+            raise adjustments.changed_meanwhile(f"the rules of {name}, or a new day began,")
         giving = [] if end is None else [f"until {local(home, end)}"]
         giving += [] if asked.slots is None else [f"{asked.slots} more submissions {day_of(day)}"]
         told = ", ".join(who for _, who in whom) if len(whom) <= 3 else f"{len(whom)} people and teams"
         what = f"{name}: {' and '.join(giving)} for {told or 'all'}"
         with home.database() as database:
-            before = adjustments.extensions(database, competition.key)
             last = adjustments.newest(database, "extensions", competition.key)
+            before = adjustments.extensions(database, competition.key)
             lines = []
             for kind, who in whom:
                 own = [one for one in before if (one.who_kind, one.who) == (kind, handles[who])]
@@ -113,7 +117,6 @@ def extend(home: Home, viewer: Viewer, hw: str, asked: Extending, how: How, now:
                 alone = len(whom) == 1
                 lines += found if alone else [f"{who}: {'; '.join(found) or 'new'}"]
             if not how.preview:
-                seen = numbered(how.seen)
                 adjustments.extend_all(
                     database,
                     competition.key,
@@ -124,9 +127,9 @@ def extend(home: Home, viewer: Viewer, hw: str, asked: Extending, how: How, now:
                     actor=viewer.key,
                     reason=how.reason,
                     now=now,
-                    last=seen,
+                    last=numbered(None if how.seen is None else last_seen),
                 )
-    return Change(what, lines, str(last), not how.preview)
+    return Change(what, lines, f"{last}-{resolved}", not how.preview)
 
 
 def _whom(asked: Extending) -> list[tuple[Whom, str]]:
