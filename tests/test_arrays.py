@@ -56,7 +56,8 @@ def numbers(form: ArraysFormat, seed: int) -> Columns:
     columns = {}
     for array in form.arrays:
         values = np.frombuffer(rng.bytes(array.nbytes), array.dtype).reshape(array.shape).copy()
-        values[~np.isfinite(values) | (np.abs(values.astype(np.float64)) > 1e100)] = 1
+        with np.errstate(invalid="ignore"):  # of NaN
+            values[~np.isfinite(values) | (np.abs(values.astype(np.float64)) > 1e100)] = 1
         columns[array.name] = values
     return columns
 

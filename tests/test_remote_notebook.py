@@ -39,7 +39,7 @@ def test_an_address_and_a_token_in_the_environment_are_a_login(
     assert notebook.check(folder / "sample_submission.csv", "hw1") == "valid: 893 rows for hw01, edition builtin"
     assert notebook.submit(folder / "sample_submission.csv", "hw1").rank == 1
     assert call("quota", "hw1").exit_code == 0
-    assert "for course staff" in call("rules", "hw1").output
+    assert "only course staff" in call("rules", "hw1").output
     assert not common.login_file().exists()
     monkeypatch.setenv("LHY_GRADE_HOME", str(tmp_path / "other"))
     assert "lhy-grade prepare hw01" in call("files", "hw1").output
@@ -205,6 +205,8 @@ def test_the_commands_of_the_documentation_for_a_class_run(
         "receipt",
         "receipt",
         "select",
+        "status",
+        "announce",
         "login",
         "logout",
     ]
