@@ -295,7 +295,8 @@ def invite(
                 return done
             return people.mailed(home, viewer, done, send_all(settings, done), common.clock())
 
-    chosen = ask(How(reason, preview=True)).invitations
+    previewed = ask(How(reason, preview=True))
+    chosen, how = previewed.invitations, How(reason, seen=previewed.seen)
     if not chosen:
         say("Everyone on the roster has a valid token; name the people who need another one.")
         return
@@ -303,12 +304,12 @@ def invite(
     way = ", send them by mail," if by_mail else ""
     agree(yes, f"{told},{way} and revoke older invitations?", [f"{one.id}: {one.name}" for one in chosen])
     if out is None:
-        done = ask(How(reason))
+        done = ask(how)
         if not by_mail:
             click.echo(people.merge_file(done), nl=False)
     else:
         with private_file(Path(out)) as stream:
-            done = ask(How(reason))
+            done = ask(how)
             stream.write(people.merge_file(done))
         say(f"{len(chosen)} invitations are in {out}; send each person only their own line, then delete the file.")
     if by_mail:
