@@ -1,14 +1,16 @@
 """A competition of one's own as a folder that can be kept in git: what `new --from` reads and `export` writes.
 
 `competition.toml` has what `new` takes as options; beside it are `solution.csv`, `sample_submission.csv` (for a metric
-file), `sheet.md`, `metric.py` with the modules that it imports, `public/`, and `usage.csv` with the split as it was
+file), `sheet.md`, the metric file with the modules that it imports, `public/`, and `usage.csv` with the split as it was
 drawn.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from harness.home import Home
 from harness.other_formats import ENDINGS
 from tasks.base import UserError
 from tasks.formats import TableFormat
+from tasks.metric_code import PREFIX
 from tasks.repeats import MOST_ROWS
 
 if TYPE_CHECKING:
@@ -123,11 +126,11 @@ def read_folder(folder: Path) -> Own:
     if "metric" not in values or not (folder / SOLUTION).is_file():
         raise UserError(f"--from: {folder} needs a metric in {TOML} and a file {SOLUTION}.")
     metric = values["metric"]
-    if metric.endswith(".py") and metric != METRIC:
-        raise UserError(f"--from: {TOML}: the metric file of a folder is named {METRIC}; got {metric!r:.60}.")
+    if metric.endswith(".py") and metric != Path(metric).name:
+        raise UserError(f"--from: {TOML}: the metric file must be in the folder itself; got {metric!r:.60}.")
     return Own(
         folder / SOLUTION,
-        str(folder / METRIC) if metric == METRIC else metric,
+        str(folder / metric) if metric.endswith(".py") else metric,
         values.get("title"),
         tuple(values.get("metric_args", ())),
         _there(folder / PUBLIC),
@@ -177,41 +180,55 @@ def _there(path: Path) -> Path | None:
 def export(home: Home, competition: Competition, answers: Answers, folder: Path) -> list[str]:
     """Writes a competition as a folder that `new --from` makes again, with the same split; returns the files' names.
 
-    The folder holds the answers. Raises UserError where it exists, and for a competition that was not made by `new` of
-    this release or a later one.
+    The folder holds the answers. Raises UserError where it exists or cannot be written, in the folders of the home that
+    hold data, and for a competition that was not made by `new` of this release or a later one.
     """
-    hidden, public = home.secret(competition.name, competition.version), home.public(competition.name)
+    hidden = home.secret(competition.name, competition.version)
     if not (hidden / KEPT / TOML).is_file():
         raise UserError(
             f"{competition.name} is a homework, a quiz, or was made by an older release, which kept no files to export;"
             " keep those that it was made from."
         )
-    if folder.exists():
-        raise UserError(f"{folder} exists; name a folder that does not.")
-    new = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
     try:
-        new.mkdir(mode=0o700)  # it holds the answers
-        shutil.copytree(hidden / KEPT, new, dirs_exist_ok=True)
-        new.chmod(0o700)
-        if (hidden / METRIC).exists():
-            shutil.copyfile(hidden / METRIC, new / METRIC)
-        for path in hidden.glob("module-*.py"):
-            shutil.copyfile(path, new / path.name.removeprefix("module-"))
-        header = (new / SOLUTION).read_bytes().partition(b"\n")[0].decode("utf-8-sig").lower()
-        if "usage" not in (name.strip(' "\r') for name in header.split(",")):
-            (new / USAGE).write_text(_usage(_ids(new / SOLUTION, competition), answers), encoding="utf-8")
-        given = [
-            path for path in public.rglob("*") if path.is_file() and path.relative_to(public).as_posix() not in WRITTEN
-        ]
-        for path in given:
+        place = folder.absolute().parent.resolve()
+        if any(place.is_relative_to((home.root / name).resolve()) for name in ("public", "secret")):
+            raise UserError(f"{folder} is inside the data of the course; name a folder elsewhere.")
+        if folder.is_symlink() or folder.exists():
+            raise UserError(f"{folder} exists; name a folder that does not.")
+        new = Path(tempfile.mkdtemp(prefix=".lhy-grade-", dir=place))  # for its owner alone: it holds the answers
+        try:
+            _fill(new, hidden, home.public(competition.name), competition, answers)
+            new.rename(folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written: {error.strerror or type(error).__name__}; name a new folder in one that"
+            " exists, with room for it."
+        ) from error
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _fill(new: Path, hidden: Path, public: Path, competition: Competition, answers: Answers) -> None:
+    """Writes the files of an export."""
+    from tasks.solution import read_csv
+
+    shutil.copytree(hidden / KEPT, new, dirs_exist_ok=True)
+    new.chmod(0o700)
+    for path in hidden.glob(f"{PREFIX}*.py"):
+        shutil.copyfile(path, new / path.name.removeprefix(PREFIX))
+    if (hidden / METRIC).exists():
+        stem = json.loads((hidden / "competition.json").read_bytes())["metric_file"]
+        own, toml = f"metric = {_written(f'{stem}.py')}", (new / TOML).read_text(encoding="utf-8")
+        (new / TOML).write_text(re.sub(r'^metric = ".*"$', lambda _: own, toml, flags=re.MULTILINE), encoding="utf-8")
+        shutil.copyfile(hidden / METRIC, new / f"{stem}.py")
+    if "usage" not in (name.lower() for name in read_csv(new / SOLUTION, "a solution CSV")[0]):
+        (new / USAGE).write_text(_usage(_ids(new / SOLUTION, competition), answers), encoding="utf-8")
+    for path in public.rglob("*"):
+        if path.is_file() and path.relative_to(public).as_posix() not in WRITTEN:
             place = new / PUBLIC / path.relative_to(public)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
-        new.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _ids(solution: Path, competition: Competition) -> Sequence[Any]:

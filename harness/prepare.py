@@ -333,15 +333,9 @@ def _restore(home: Home, old: Data, new: Path, hidden: Path) -> list[str]:
     made = json.loads((hidden / "competition.json").read_bytes())
     if made["data_version"] != old.data_version:
         raise otherwise
-    if public_digest(public) == old.digest is not None:
-        listed = listed_files(public)
-    elif old.digest in (None, public_digest(new)):
-        listed = listed_files(new)
-    else:
+    if old.digest not in (None, public_digest(new)):
         raise otherwise
-    damaged = wrong_files(public, listed)
-    if wrong_files(new, {name: listed[name] for name in damaged}):
-        raise otherwise
+    damaged = wrong_files(public, listed_files(new))
     if public_digest(public) != public_digest(new):
         damaged.append("manifest.json")
     for name in damaged:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
 import csv
 import hashlib
 import importlib
@@ -362,6 +363,17 @@ def _check_rows(file: ScoreFile, answers: Answers, what: str, columns: Columns, 
         )
 
 
+def _refuse_deaf_rows(file: ScoreFile, answers: Answers, sample: Columns, text: str) -> None:
+    """Raises UserError unless `rows`, which alone is called in grading, refuses the sample submission as well."""
+    with contextlib.suppress(SubmissionError):
+        file.row_values(answers.columns, sample)
+        raise UserError(
+            f"{file.path.name}: `score` refuses the sample submission ({text}), but `rows` does not, and grading calls"
+            " `rows` alone. No competition was made. Put the check into `rows` as well.",
+            code="E_METRIC",
+        )
+
+
 def _mixed(own: Columns, sample: Columns) -> Columns:
     """A submission whose every other row is the solution's own, the others those of the sample."""
     mixed = {}
@@ -398,6 +410,8 @@ def try_out(file: ScoreFile, answers: Answers) -> Tried:
         except SubmissionError as error:
             if what == sample[0]:
                 text = error.problems[0].message
+                if file.per_row:
+                    _refuse_deaf_rows(file, answers, columns, text)
                 return Tried(
                     found[0] if found else None, None, f"{file.path.name} refuses the sample submission: {text}"
                 )

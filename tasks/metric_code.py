@@ -90,6 +90,8 @@ def read_arguments(texts: Sequence[str]) -> dict[str, bool | int | float | str]:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
             raise UserError(f"--metric-arg: expected NAME=VALUE, got {text!r}.")
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise UserError(f"--metric-arg: {text!r} is not UTF-8 text.")
         if name in KAGGLES or name in found:
             raise UserError(f"--metric-arg: {name} is given by lhy-grade itself, or given twice.")
         found[name] = typed(value)

@@ -180,7 +180,7 @@ def _labels(solution: Solution, named: Named) -> None:
 
 
 def _mape(solution: Solution, named: Named, options: Mapping[str, Value]) -> None:
-    _each(solution, named, lambda values: values == 0, "is 0, by which no error can be divided,")
+    _each(solution, named, lambda values: values == 0, "is 0, by which no error can be divided")
     _each(
         solution,
         named,

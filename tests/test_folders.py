@@ -140,6 +140,112 @@ def test_an_export_is_made_from_options_too_and_nothing_of_it_is_public(tmp_path
     assert not (tmp_path / "other").exists()
 
 
+LARGEST = """import price_parts
+def score(solution, submission, row_id_column_name):
+    return float((solution["y"] - submission["y"]).abs().max()) * price_parts.ONE
+"""
+TWO = "id,y\n" + "".join(f"{n},{y}\n" for n, y in enumerate(VALUES))
+
+
+@pytest.mark.parametrize("helper", ["price_parts", "metric"])
+def test_a_metric_file_keeps_its_name_beside_a_helper_and_in_another_home(tmp_path: Path, helper: str) -> None:
+    source, parts = LARGEST.replace("price_parts", helper), "ONE = 1\n"
+    (tmp_path / "s.csv").write_text(TWO)
+    (tmp_path / "largest.py").write_text(source)
+    (tmp_path / f"{helper}.py").write_text(parts)
+    homes, out = [tmp_path / "one", tmp_path / "two"], tmp_path / "out"
+    words = ["--solution", str(tmp_path / "s.csv"), "--metric", str(tmp_path / "largest.py"), "--lower-is-better"]
+    assert call(homes[0], "new", "own", *words).exit_code == 0
+    assert call(homes[0], "export", "own", str(out)).exit_code == 0
+    assert ((out / "largest.py").read_text(), (out / f"{helper}.py").read_text()) == (source, parts)
+    assert 'metric = "largest.py"\n' in (out / "competition.toml").read_text()
+    manifest = homes[0] / "public" / "own" / "manifest.json"
+    before = manifest.read_bytes()
+    again = call(homes[0], "new", "own", "--from", str(out))
+    assert (again.exit_code, "already prepared: same data" in again.stdout, "restored" in again.output) == (
+        0,
+        True,
+        False,
+    )
+    assert manifest.read_bytes() == before
+    made = call(homes[1], "new", "own", "--from", str(out))
+    assert made.exit_code == 0, made.output
+    one, two = secret_of(homes[0]), secret_of(homes[1])
+    assert (one.data_version, one.metric_version) == (two.data_version, two.metric_version)
+    for name in ("sheet.md", "format.json"):
+        assert len({(home / "public" / "own" / name).read_bytes() for home in homes}) == 1, name
+    for home in homes:
+        assert call(home, "audit", "verify").exit_code == 0
+
+
+def test_a_metric_file_of_another_name_is_refused_and_leaves_the_competition_healthy(tmp_path: Path) -> None:
+    source = LARGEST.replace(" * price_parts.ONE", "").partition("\n")[2]
+    home, out = tmp_path / "home", tmp_path / "out"
+    (tmp_path / "s.csv").write_text(TWO)
+    (tmp_path / "largest.py").write_text(source)
+    words = ["--solution", str(tmp_path / "s.csv"), "--metric", str(tmp_path / "largest.py"), "--lower-is-better"]
+    assert call(home, "new", "own", *words).exit_code == 0
+    assert call(home, "export", "own", str(out)).exit_code == 0
+    (out / "largest.py").rename(out / "metric.py")
+    toml = (out / "competition.toml").read_text()
+    (out / "competition.toml").write_text(toml.replace("largest.py", "metric.py"))
+    before = {path: path.read_bytes() for path in (home / "public").rglob("*") if path.is_file()}
+    assert call(home, "new", "own", "--from", str(out)).exit_code == 1, "nobody agreed to the change"
+    assert {path: path.read_bytes() for path in (home / "public").rglob("*") if path.is_file()} == before
+    assert call(home, "audit", "verify").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["id,y,Usage\r", "id,y,\tUsage\n", 'id,"y\nz",Usage\n', 'id,"y",USAGE \r\n'],
+)
+def test_an_export_can_be_read_whatever_its_header_looks_like(tmp_path: Path, header: str) -> None:
+    end = "\r" if header.endswith("\r") else "\n"
+    rows = "".join(f"{n},{y},{('Public', 'Private')[n % 2]}{end}" for n, y in enumerate(VALUES))
+    (tmp_path / "s.csv").write_bytes((header + rows).encode())
+    home, out = tmp_path / "home", tmp_path / "out"
+    made = call(home, "new", "own", "--metric", "rmse", "--solution", str(tmp_path / "s.csv"))
+    assert made.exit_code == 0, made.output
+    done = call(home, "export", "own", str(out))
+    assert (done.exit_code, (out / "usage.csv").exists()) == (0, False), done.output
+    assert call(tmp_path / "two", "new", "own", "--from", str(out)).exit_code == 0
+
+
+def test_an_export_is_refused_where_it_cannot_or_must_not_be_written(tmp_path: Path) -> None:
+    home, mine = tmp_path / "home", tmp_path / ".out.new"
+    (tmp_path / "s.csv").write_text(TWO)
+    assert call(home, "new", "own", "--metric", "rmse", "--solution", str(tmp_path / "s.csv")).exit_code == 0
+    mine.mkdir()
+    (mine / "kept").write_text("mine")
+    (tmp_path / "link").symlink_to(home / "public")
+    (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    before = sorted(home.rglob("*"))
+    for place, said in {
+        tmp_path / "no" / "parent": "cannot be written: No such file",
+        tmp_path / "s.csv" / "out": "cannot be written: Not a directory",
+        tmp_path / ("x" * 300): "cannot be written: File name too long",
+        tmp_path / "broken": "exists",
+        home / "public" / "own" / "out": "inside the data of the course",
+        home / "public" / "out": "inside the data of the course",
+        tmp_path / "link" / "out": "inside the data of the course",
+        home / "secret" / "own" / "7": "inside the data of the course",
+    }.items():
+        refused = call(home, "export", "own", str(place))
+        assert (refused.exit_code, said in " ".join(refused.stderr.split())) == (2, True), refused.output
+    assert sorted(home.rglob("*")) == before
+    assert call(home, "export", "own", str(tmp_path / "out")).exit_code == 0
+    assert (mine / "kept").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.glob(".*")) == [".out.new"]
+
+
+def test_an_argument_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(TWO)
+    (tmp_path / "largest.py").write_text("def score(solution, submission, row_id_column_name, x): return 1.0\n")
+    words = ["--solution", str(tmp_path / "s.csv"), "--metric", str(tmp_path / "largest.py"), "--lower-is-better"]
+    refused = call(tmp_path / "home", "new", "own", *words, "--metric-arg", "x=\udcff")
+    assert (refused.exit_code, "is not UTF-8 text" in refused.stderr) == (2, True), refused.output
+
+
 # A change -------------------------------------------------------------------------------------------------------------
 
 
@@ -209,7 +315,7 @@ def test_a_file_that_the_new_data_refuse_is_named(tmp_path: Path) -> None:
         ('metric = "rmse"\nbars = "simple=3"\n', "bars must be a list"),
         ('metric = "rmse"\nbars = [3]\n', "bars must be a list of texts, such as"),
         ('metric = "rmse"\npublic_share = "half"\n', "public_share must be a number"),
-        ('metric = "../metric.py"\n', "the metric file of a folder is named metric.py"),
+        ('metric = "../metric.py"\n', "the metric file must be in the folder itself"),
         ('metric = "metric.py"\nhigher_is_better = true\n', "metric.py cannot be read"),
         ("title = 3\n", "title must be a text"),
         ('title = "x"\n', "needs a metric in competition.toml and a file solution.csv"),

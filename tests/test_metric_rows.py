@@ -190,3 +190,19 @@ def test_rows_may_take_the_id_and_the_arguments_of_score(tmp_path: Path) -> None
     public = np.array([side == "Public" for side in SIDES])
     shown = json.loads(submit(tmp_path, GUESS).stdout)["scores"][0]["public"]
     assert shown == pytest.approx((np.abs(TRUTH - GUESS) ** 3)[public].mean(), abs=1.0001e-5)
+
+
+def test_a_check_that_only_score_makes_is_refused(tmp_path: Path) -> None:
+    check = """    if (submission["y"] == 0).all():
+        raise ParticipantVisibleError("all are zero")
+"""
+    head, _, tail = ERRORS.partition("def score")
+    name, _, body = tail.partition("\n")
+    refused = make(tmp_path, f"{head}def score{name}\n{check}{body}")
+    assert (refused.exit_code, "Put the check into `rows`" in " ".join(refused.stderr.split())) == (2, True), (
+        refused.output
+    )
+    assert not (tmp_path / "home" / "public" / "own").exists()
+    top, _, rest = ERRORS.partition("def rows(solution, submission):\n")
+    made = make(tmp_path, f"{top}def rows(solution, submission):\n{check}{rest}")
+    assert (made.exit_code, "refuses the sample submission: all are zero" in " ".join(made.output.split())) == (0, True)
