@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import cast
 
 from tasks import plugins
@@ -38,6 +39,16 @@ def canonical(name: str) -> str:
             f"{did_you_mean(name, (module[:4] for module in MODULES))}"
         )
     return name
+
+
+def add_plugin(folder: Path) -> None:
+    """Adds the homework in a folder. Raises UserError for one that cannot be added or found by its name."""
+    name = plugins.add(folder)
+    if not is_name(name) or canonical(name) != name or module_of(name) is not None:
+        raise UserError(
+            f"--plugin: the TASK in {folder} cannot be named {name!r:.60}: a homework of the course has that name, or"
+            " it is no name; use hw16, or up to 40 lowercase letters, digits and hyphens."
+        )
 
 
 def is_name(text: str) -> bool:

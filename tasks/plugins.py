@@ -41,7 +41,7 @@ def add(folder: Path) -> str:
         sys.modules[package] = known
         try:
             spec.loader.exec_module(known)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[package]
             raise UserError(f"--plugin: {file} cannot be loaded: {type(error).__name__}: {error}") from error
     if known is None or Path(str(getattr(known, "__file__", None))).resolve() != file:
@@ -49,6 +49,8 @@ def add(folder: Path) -> str:
     task = getattr(known, "TASK", None)
     if not isinstance(task, Task):
         raise UserError(f"--plugin: {file} has no TASK, a tasks.base.Task.")
+    if _ADDED.get(task.name, (package, folder))[1] != folder:
+        raise UserError(f"--plugin: {folder} and {_ADDED[task.name][1]} are both named {task.name}; leave one out.")
     _ADDED[task.name] = (package, folder)
     return task.name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +111,11 @@ def test_an_installed_package_is_found_by_its_entry_point(tmp_path: Path, monkey
         ("hw16_food", "TASK = 3\n", "has no TASK"),
         ("hw16_food", "def f(:\n", "cannot be loaded: SyntaxError"),
         ("hw16_food", "import no_such_package\n", "cannot be loaded: ModuleNotFoundError"),
+        ("hw16_food", "raise SystemExit(3)\n", "cannot be loaded: SystemExit"),
+        *[
+            ("hw16_food", PACKAGE["__init__.py"].replace("hw16", name), f"cannot be named {name!r}")
+            for name in ("hw1", "HW16", "hw01", "hw15", "16", "a b")
+        ],
     ],
 )
 def test_a_folder_that_is_no_homework_is_refused(tmp_path: Path, name: str, source: str, said: str) -> None:
@@ -145,3 +151,13 @@ def test_a_process_that_is_started_can_add_the_same_folders(tmp_path: Path) -> N
     assert plugins.add(place) == plugins.add(place) == "hw16"
     assert plugins.added() == (place.resolve(),)
     assert np.array(plugins.names()).tolist() == ["hw16"]
+
+
+def test_two_folders_with_one_name_are_refused_and_empty_parts_are_skipped(tmp_path: Path) -> None:
+    one, two = package(tmp_path), package(tmp_path, "sixteen")
+    with pytest.raises(UserError, match="are both named hw16"):
+        [plugins.add(place) for place in (one, two)]
+    listed = CliRunner().invoke(
+        cli, ["--home", str(tmp_path / "home"), "tasks"], env={"LHY_GRADE_PLUGIN": f"{one}{os.pathsep}"}
+    )
+    assert (listed.exit_code, "A sixteenth" in listed.stdout) == (0, True), listed.output

@@ -102,10 +102,10 @@ def cli(context: click.Context, home: str | None, folders: tuple[str, ...], debu
     if folders:
         from pathlib import Path
 
-        from tasks.plugins import add
+        from tasks.homeworks import add_plugin
 
-        for folder in folders:
-            add(Path(folder))
+        for folder in filter(None, folders):  # LHY_GRADE_PLUGIN may end in a separator
+            add_plugin(Path(folder))
 
 
 def main() -> None:
