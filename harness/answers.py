@@ -262,6 +262,8 @@ def judge_of(competition: Competition, version: str | None) -> Judge | None:
     """The judge, in the version that the competition was prepared with: other versions give other scores."""
     judge = find_judge(competition)
     here = None if judge is None else judge.version()
+    if here != version and find_task(competition.name) is None:
+        raise _no_plugin(competition.name)
     if here != version:
         raise UserError(
             f"{competition.name} was prepared to be judged with {version or 'nothing'},"
@@ -278,6 +280,8 @@ def check_grading(home: Home, competition: Competition) -> None:
     if home.secret(competition.name, competition.version).is_dir():
         values = read_hidden(home, competition).values
         judge_of(competition, values["judge"])
+        if values["metric_file"] is None:
+            find_metrics(values)
         refuse_other_version(home, competition, values["data_version"], metric_version_of(values))
 
 
@@ -318,15 +322,26 @@ def find_score_file(folder: Path, values: Mapping[str, Any], form: Format, usage
 
 
 def find_metrics(values: Mapping[str, Any]) -> tuple[Metric, ...]:
-    """The metrics that `competition.json` names: a short name, or those of the homework's edition."""
+    """The metrics that `competition.json` names: a short name, or those of the homework's edition.
+
+    Raises UserError where the homework is of a plugin that is not loaded.
+    """
     if values["metric"] is not None:
         from tasks.own import named_metric
 
         _refuse_other_package(values)
         return (named_metric(values["metric"], values.get("metric_options"), len(values["columns"])),)
     task = find_task(values["name"])
-    assert task is not None
+    if task is None:
+        raise _no_plugin(values["name"])
     return task.edition(values["edition"]).metrics
+
+
+def _no_plugin(name: str) -> UserError:
+    return UserError(
+        f"{name} is the homework of a plugin that is not loaded here: nothing is graded in it. Start lhy-grade again"
+        " with --plugin FOLDER, or set LHY_GRADE_PLUGIN to the folder of the plugin."
+    )
 
 
 def _refuse_other_package(values: Mapping[str, Any]) -> None:

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.answers import read_secret
 from harness.cli.main import cli
+from harness.competition import find_competition
+from harness.home import open_home
 from tasks import plugins
 from tasks.base import UserError
 from tasks.homeworks import all_tasks, find_task, packages_of
@@ -161,3 +164,17 @@ def test_two_folders_with_one_name_are_refused_and_empty_parts_are_skipped(tmp_p
         cli, ["--home", str(tmp_path / "home"), "tasks"], env={"LHY_GRADE_PLUGIN": f"{one}{os.pathsep}"}
     )
     assert (listed.exit_code, "A sixteenth" in listed.stdout) == (0, True), listed.output
+
+
+def test_without_its_plugin_a_competition_is_refused_by_name(tmp_path: Path) -> None:
+    place, home = package(tmp_path), tmp_path / "home"
+    assert call(home, "--plugin", str(place), "prepare", "16").exit_code == 0
+    plugins._ADDED.clear()
+    (tmp_path / "a.csv").write_text("id,y\n" + "".join(f"{n},0\n" for n in range(40)))
+    sent = call(home, "submit", "hw16", str(tmp_path / "a.csv"), "--as", "ada")
+    assert sent.exit_code != 0
+    assert "hw16 is the homework of a plugin that is not loaded here" in " ".join(sent.stderr.split())
+    found = open_home(home)
+    with pytest.raises(UserError, match="--plugin FOLDER, or set LHY_GRADE_PLUGIN"):
+        read_secret(found, find_competition(found, "hw16"))
+    assert "hw16 is the homework of a plugin" in " ".join(call(home, "doctor").output.split())
