@@ -122,6 +122,31 @@ def test_a_sample_with_the_answers_in_another_order_is_refused(write: Write) -> 
         read_sample(write("id,y,z\na,2,0\na,1,0\nb,3,0\nb,4,0\n", "sample.csv"), solution, form)
 
 
+ONE_COLUMN = "".join(f"{line.rsplit(',', 2)[0]}\n" for line in SOLUTION.splitlines())
+TIMES = "".join(f"{line.partition(',')[0]},{at}\n" for at, line in enumerate(SOLUTION.splitlines()))
+
+
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [
+        (SOLUTION, "contains the answers in column 'left'"),
+        (ONE_COLUMN, "contains the answers in column 'left'"),
+        ("".join(ONE_COLUMN.splitlines(keepends=True)[::-1]), "contains the answers in column 'left'"),
+        (TIMES, "as many rows of each id as the solution"),
+        ("image,wide\n" + "".join(f"{image},{100 + at}\n" for at, image in enumerate(IMAGES)), ""),
+    ],
+    ids=["the solution", "a column of it", "in another order", "its rows alone", "something else"],
+)
+def test_a_file_of_students_that_has_the_answers_of_several_rows_is_a_leak(
+    tmp_path: Path, table: str, code: str
+) -> None:
+    (public := tmp_path / "given").mkdir()
+    (public / "boxes.csv").write_text(table)
+    done = make(tmp_path, "--rows-per-id", "5", "--public", str(public))
+    assert (done.exit_code == 0) == (code == ""), done.output
+    assert code in done.output
+
+
 def test_a_metric_by_name_takes_one_row_of_an_id(tmp_path: Path, write: Write) -> None:
     words = ["--solution", str(write("id,y\n0,1\n1,2\n")), "--metric", "rmse", "--rows-per-id", "2"]
     refused = call(tmp_path / "home", "new", "own", *words)

@@ -22,7 +22,7 @@ from tasks.leaks.cells import (
     constant_answers,
 )
 from tasks.leaks.chance import Leak
-from tasks.leaks.files import answers_in_file_facts, answers_in_files
+from tasks.leaks.files import answers_in_file_facts, answers_in_files, answers_of_repeated_ids
 from tasks.leaks.rows import equal_rows, near_rows, shared_groups, split_groups
 
 CODES: dict[str, str] = {
@@ -56,6 +56,7 @@ def find_leaks(public: Path, made: Made) -> list[Leak]:
         *answers_in_ids(answers),
         *answers_in_file_facts(public, answers),
         *answers_in_files(public, answers),
+        *answers_of_repeated_ids(public, answers),
         *split_groups(answers),
         *shared_groups(made.train_groups, answers),
     ]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers
 from tasks.leaks.cells import read_from_texts
 from tasks.leaks.chance import LIMIT, Leak, labels_of, number_association, one_of_each_group, tail
+from tasks.repeats import cells_in
 
 LARGEST_FILE = 256 * 2**20
 FIRST = 2000  # rows that are compared first
@@ -102,6 +103,49 @@ def answers_in_files(public: Path, answers: Answers) -> list[Leak]:
         where = path.relative_to(public).as_posix()
         leaks += [Leak("E_LEAK_FILE", f"{where}, column {at}, contains {what}.") for what, at in found.items()]
     return leaks
+
+
+def answers_of_repeated_ids(public: Path, answers: Answers) -> list[Leak]:
+    """Tables in which the cells of an id's rows are its answers, in any order, or an id is as often as in the solution.
+
+    A table counts where one of its columns has 90 % of the ids; 95 % of the ids must agree.
+    """
+    texts = {name: values.tolist() for name, values in answers.columns.items()}
+    if not all(isinstance(one, str) and one.endswith("\n") for values in texts.values() for one in values if one):
+        return []
+    wanted = {f"the answers in column {name!r}": [sorted(_plain(cells_in(one))) for one in values]
+              for name, values in texts.items()}  # fmt: skip
+    counts = [len(one) for one in next(iter(wanted.values()))]
+    leaks = []
+    for path in _files(public):
+        where = path.relative_to(public).as_posix()
+        for columns in _tables(path):
+            for rows in _rows_of_ids(columns, [str(text) for text in answers.ids]):
+                if len(set(counts)) > 1 and _agree([len(one) for one in rows], counts):
+                    leaks.append(Leak("E_LEAK_FILE", f"{where} has as many rows of each id as the solution."))
+                for at, column in enumerate(columns, 1):
+                    found = [sorted(_plain(column[row] for row in one)) for one in rows]
+                    leaks += [
+                        Leak("E_LEAK_FILE", f"{where}, column {at}, contains {what}.")
+                        for what, values in wanted.items()
+                        if len({tuple(one) for one in values}) > 1 and _agree(found, values)
+                    ]
+    return list(dict.fromkeys(leaks))
+
+
+def _rows_of_ids(columns: list[Any], ids: list[str]) -> Iterator[list[list[int]]]:
+    """The rows of each id, for each column that has most of them."""
+    for column in columns:
+        rows: dict[str, list[int]] = {one: [] for one in ids}
+        for at, cell in enumerate(column):
+            if (text := str(cell).strip()) in rows:
+                rows[text].append(at)
+        if sum(bool(one) for one in rows.values()) >= 0.9 * len(ids):
+            yield list(rows.values())
+
+
+def _agree(found: list[Any], wanted: list[Any]) -> bool:
+    return sum(a == b for a, b in zip(found, wanted, strict=True)) >= 0.95 * len(wanted)
 
 
 Column = Sequence[Any] | NDArray[Any]
