@@ -183,6 +183,16 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "not arrays": ("arrays", lambda: b"x" * 100, "is not a safetensors file"),
     "arrays of other rows": ("arrays", lambda: arrays(a=np.zeros((N + 1, 2))), "with 20 rows, one for each id"),
     "truth values": ("arrays", lambda: arrays(a=np.zeros(N, bool)), "array 'a' is bool (20,)"),
+    "arrays with the answers as other numbers": (
+        "arrays",
+        lambda: arrays(a=LABELS.astype(np.float32)[:, None]),
+        "has the answers of column 'y'",
+    ),
+    "arrays with the answers in a column": (
+        "arrays",
+        lambda: arrays(a=np.stack([np.zeros(N), LABELS], axis=1)),
+        "has the answers of column 'y'",
+    ),
     "arrays with the answers": ("arrays", lambda: arrays(a=LABELS), "has the answers of column 'y'"),
     "arrays that are not finite": ("arrays", lambda: arrays(a=np.full(N, np.nan)), "is no submission of its own"),
     "not an archive": ("images", lambda: b"x" * 100, "is not a gzipped tar archive of images"),

@@ -113,8 +113,10 @@ def answers_of_repeated_ids(public: Path, answers: Answers) -> list[Leak]:
     texts = {name: values.tolist() for name, values in answers.columns.items()}
     if not all(isinstance(one, str) and one.endswith("\n") for values in texts.values() for one in values if one):
         return []
-    wanted = {f"the answers in column {name!r}": [sorted(_plain(cells_in(one))) for one in values]
-              for name, values in texts.items()}  # fmt: skip
+    wanted = {
+        f"the answers in column {name!r}": [sorted(_plain(cells_in(one))) for one in values]
+        for name, values in texts.items()
+    }
     counts = [len(one) for one in next(iter(wanted.values()))]
     leaks = []
     for path in _files(public):
@@ -145,7 +147,7 @@ def _rows_of_ids(columns: list[Any], ids: list[str]) -> Iterator[list[list[int]]
 
 
 def _agree(found: list[Any], wanted: list[Any]) -> bool:
-    return sum(a == b for a, b in zip(found, wanted, strict=True)) >= 0.95 * len(wanted)
+    return bool(sum(a == b for a, b in zip(found, wanted, strict=True)) >= 0.95 * len(wanted))
 
 
 Column = Sequence[Any] | NDArray[Any]
