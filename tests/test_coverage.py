@@ -24,9 +24,16 @@ SHORT = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """The laws, whose pools take seconds to make, where slow tests run."""
+    """The laws, whose pools take seconds to make, where slow tests run.
+
+    Of metrics by name that are resampled, which takes longest, the larger boards alone; the benchmark measures both.
+    """
     found = () if metafunc.config.option.markexpr == "not slow" else laws()
-    sizes = [pytest.param(law, n, id=f"{law.metric.label}, {law.name}-{n}") for law in found for n in law.sizes]
+    sizes = [
+        pytest.param(law, n, id=f"{law.metric.label}, {law.name}-{n}")
+        for law in found
+        for n in (law.sizes if law.share > 1 / 30 else law.sizes[-1:])
+    ]
     metafunc.parametrize(("law", "n"), sizes)
 
 
