@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.base import PUBLIC, Made
+from tasks.base import PUBLIC, Answers, Made
 from tasks.leaks import files
-from tasks.leaks.files import answers_in_file_facts, answers_in_files
+from tasks.leaks.files import answers_in_file_facts, answers_in_files, answers_of_repeated_ids
 from tests.leaky import WORLDS, N, classes, codes, csv_of, discrete, ordered, regression
 
 
@@ -156,3 +156,8 @@ def test_a_rare_class_is_not_taken_for_a_constant_sample_submission(tmp_path: Pa
     answers = ordered((generator.random(N) < 0.02).astype(np.int64))
     (tmp_path / "sample_submission.csv").write_text(csv_of("id,y", range(N), np.zeros(N, dtype=int)))
     assert answers_in_files(tmp_path, answers) == []
+
+
+def test_a_competition_without_plain_answers_has_none_in_its_files(tmp_path: Path) -> None:
+    assert answers_of_repeated_ids(tmp_path, Answers(range(5), {})) == []
+    assert answers_of_repeated_ids(tmp_path, Answers(range(5), {"y": np.zeros(5)})) == []
