@@ -34,7 +34,7 @@ from tasks.auc import AUC  # noqa: E402
 from tasks.bilingual.language import language, speaker  # noqa: E402
 from tasks.bilingual.sentences import sentence  # noqa: E402
 from tasks.bleu import BLEU, statistics  # noqa: E402
-from tasks.hw09_explainable import RELEVANCE  # noqa: E402
+from tasks.hw09_explainable import DELETION, RELEVANCE  # noqa: E402
 from tasks.hw12_reinforcement import REWARD  # noqa: E402
 from tasks.hw14_lifelong import AVERAGE, FORGETTING, TASKS, TRANSFER  # noqa: E402
 from tasks.metrics import ACCURACY, ANSWER_MATCH, MAE, MSE, RMSE, Metric  # noqa: E402
@@ -249,6 +249,7 @@ def laws() -> tuple[Law, ...]:
     found += [
         Law("HW9, both causes alike", RELEVANCE, 0.5, sides(0.5, 0.5), 0.1, SIZES[:2]),
         Law("HW9, one cause lower", RELEVANCE, 0.4, sides(0.6, 0.4), 0.1, SIZES[:2]),
+        Law("HW9, most is lost", DELETION, 0.75, plain(lambda rng, shape: rng.beta(3, 1, shape)), sizes=SIZES[:2]),
     ]
     for law, metric, rows, slow in pools():
         share = 1 / 30 if slow else 1.0
