@@ -122,6 +122,7 @@ class Nodes:
 
     process: subprocess.Popen[str]
     address: str = ""
+    alive: int = 3
 
     def ready(self) -> None:
         """Waits until the program has done what it was told."""
@@ -141,10 +142,12 @@ class Nodes:
     def kill_one(self) -> None:
         """Kills the processes of the last node."""
         self.tell("")
+        self.alive -= 1
 
     def add_one(self, code: Path) -> None:
         """Starts a node whose packages are those of a folder."""
         self.tell(str(code))
+        self.alive += 1
 
 
 @pytest.fixture(scope="module")
@@ -371,10 +374,36 @@ def test_levels_and_seeds_are_trained_on_the_cluster_and_give_the_files_that_one
     files = {place: sorted((tmp_path / place / "runs").rglob("submission.csv")) for place in ("here", "there")}
     assert [path.read_bytes() for path in files["here"]] == [path.read_bytes() for path in files["there"]]
     assert len(files["here"]) == 2
-    told = subprocess.run(
-        [*PROGRAM, str(tmp_path / "here"), "calibrate", *words[1:], "--format", "json"],
-        cwd=ROOT, capture_output=True, text=True, timeout=240, check=True,
-    )  # fmt: skip
-    (row,) = json.loads(told.stdout)["levels"]
-    assert row["seeds"] == 2
-    assert row["public_spread"] > 0
+    rows = []
+    for place, more in (("here", []), ("there", ["--ray", cluster.address])):
+        shutil.rmtree(tmp_path / place / "runs")
+        told = subprocess.run(
+            [*PROGRAM, str(tmp_path / place), "calibrate", *words[1:], *more, "--format", "json"],
+            cwd=ROOT, capture_output=True, text=True, timeout=240, check=True,
+        )  # fmt: skip
+        (row,) = json.loads(told.stdout)["levels"]
+        rows.append(row)
+    assert rows[0] == rows[1]
+    assert rows[0]["seeds"] == 2
+    assert rows[0]["public_spread"] > 0
+
+
+@pytest.mark.slow
+def test_a_training_whose_node_dies_is_started_anew_on_another(course: Path, cluster: Nodes, tmp_path: Path) -> None:
+    home = shutil.copytree(course, tmp_path / "home")
+    cluster.add_one(ROOT)
+    last = cluster.alive + 1  # more trainings than nodes, each of which has one processor
+    words = ["train", "hw1", "--levels", "simple", "--seeds", f"0-{last}", "--device", "cpu", "--ray", cluster.address]
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*PROGRAM, str(home), *words], cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as process:
+        until = time.monotonic() + 200
+        while len(list((home / "runs").glob("*/simple-*"))) < cluster.alive:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        assert not list((home / "runs").rglob("submission.csv")), "each node is at its first training"
+        cluster.kill_one()
+        out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    assert len(out.splitlines()) == last + 1
+    assert len({path.read_bytes() for path in (home / "runs").rglob("submission.csv")}) == last + 1

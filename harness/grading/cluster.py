@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -245,7 +246,8 @@ def each(function: Callable[..., Any], jobs: list[Mapping[str, Any]], gpus: floa
     task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(train_there)
     running = {task.remote(own(), function, dict(job)): number for number, job in enumerate(jobs)}
     while running:
-        (reference,), _ = ray.wait(list(running), num_returns=1)
+        with redirect_stdout(sys.stderr):  # where Ray would print that a node died, among the results
+            (reference,), _ = ray.wait(list(running), num_returns=1)
         number = running.pop(reference)
         try:
             yield number, ray.get(reference)
