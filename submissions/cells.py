@@ -40,6 +40,8 @@ def cell_reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | N
     def text(cell: str) -> tuple[Any, str | None, str]:
         if len(cell) > longest:
             return None, "E_TEXT_LONG", f"{len(cell):,} characters, at most {longest:,} are accepted"
+        if column.pattern and not re.fullmatch(column.pattern, cell):
+            return None, "E_CHOICE", f"expected {accepted(column)}"
         if column.runs:
             try:
                 read_runs(cell, int(column.maximum))
@@ -101,7 +103,7 @@ def accepted(column: Column) -> str:
     if column.runs:
         return f"`start length` pairs from pixel 1 to {int(column.maximum):,} in ascending order, or an empty cell"
     if column.kind == "text":
-        return "text"
+        return f"a name of the form {column.pattern}" if column.pattern else "text"
     kind = "a whole number" if column.kind == "int" else "a finite decimal number"
     low, high = column.minimum, column.maximum
     return kind if low <= -1e100 and high >= 1e100 else f"{kind} from {low:.15g} to {high:.15g}"

@@ -41,7 +41,8 @@ class Column:
     or "text". `minimum` and `maximum` are inclusive, for numbers; the default bounds keep a squared error finite. A
     text has at most `maximum` characters.
     `choices` and `room` are for text: the only names that a cell may be, as long as there are any, else the bytes of a
-    cell on average, which bound the file. Where `runs`, a text is a mask of `maximum` pixels as `tasks.runs` reads it.
+    cell on average, which bound the file. Where the names are not known, `pattern` is the form of each, a regular
+    expression. Where `runs`, a text is a mask of `maximum` pixels as `tasks.runs` reads it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Column:
     room: int = 4096
     choices: tuple[str, ...] = ()
     runs: bool = False
+    pattern: str = ""
 
     def __post_init__(self) -> None:
         if self.choices and (self.kind != "text" or len(set(self.choices)) < len(self.choices)):
@@ -67,6 +69,7 @@ class Column:
         values = {"name": self.name, "kind": self.kind, "minimum": self.minimum, "maximum": self.maximum}
         values |= {"room": self.room} if self.kind == "text" else {}
         values |= {"runs": True} if self.runs else {}
+        values |= {"pattern": self.pattern} if self.pattern else {}
         return values | ({"choices": list(self.choices)} if self.choices else {})
 
     @staticmethod

@@ -72,6 +72,7 @@ GIVEN: dict[tuple[str, str], Callable[[Path], Path]] = {
     ("hw13", "2022"): lambda place: hw03.given(place, LAYOUTS[1]),
     ("hw14", "2021"): hw14.given,
     ("hw14", "2022"): hw14.given,
+    ("hw14", "2023"): hw14.given,
     ("hw15", "2022"): hw15.given,
 }
 """Writes files as they are given for an edition."""

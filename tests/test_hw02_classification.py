@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 import wave
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ from tasks.metrics import ACCURACY
 from tasks.speech import RATE, draw_voice, mfcc, resampled
 from tasks.split import split
 from tasks.streams import fixed
-from tests.conftest import SHARED, needs
+from tests.conftest import SHARED, made_in, needs
 
 
 def utterances(count: int, classes: int, seed: int = 0) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
@@ -89,6 +91,17 @@ GIVEN: list[tuple[Layout, Callable[[Path], Path]]] = [
 def take(source: Path, public: Path, layout: Layout, seed: int = 0) -> Made:
     public.mkdir()
     return official.make(layout, public, fixed(seed), "small", source)
+
+
+def test_without_the_synthesiser_prepare_says_what_to_install_and_the_courses_files_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    with pytest.raises(UserError, match=r"pip install \"lhy-grade\[speech\]\"") as caught:
+        made_in(tmp_path / "public", partial(world.make, processes=1))
+    assert "\n" not in str(caught.value)
+    assert not [path for path in (tmp_path / "public").rglob("*") if path.is_file()]
+    assert len(take(given_2022(tmp_path / "given"), tmp_path / "official", LAYOUT_2022).answers)
 
 
 def refused(source: Path, public: Path, layout: Layout) -> str:

@@ -266,6 +266,33 @@ def test_all_questions_that_do_not_fit_are_named_at_once(tmp_path: Path) -> None
     assert "… and 4 more" in told
 
 
+def test_all_questions_of_a_file_in_the_layout_of_squad_that_do_not_fit_are_named_at_once(tmp_path: Path) -> None:
+    language = lexicon.draw_language(fixed(11).random("language"))
+    paragraphs = [
+        {
+            "context": text,
+            "qas": [
+                {
+                    "id": f"{place}-{at}",
+                    "question": one.text,
+                    "answers": [{"text": one.answers[0], "answer_start": one.start + (place == at == 0) * 5000}],
+                }
+                for at, one in enumerate(asked)
+            ],
+        }
+        for place, (text, asked) in enumerate(world.paragraphs(language, fixed(11), 3, range(50)))
+    ]
+    paragraphs[7]["qas"][0]["answers"][0]["answer_start"] += 1  # type: ignore[index]
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "DRCD_dev.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    with pytest.raises(UserError) as caught:
+        take("2021", tmp_path / "given", tmp_path / "public")
+    told = str(caught.value)
+    assert re.search("question 0-0: expected an answer within", told)
+    assert re.search("question 7-0: expected the answer's text", told)
+    assert not list((tmp_path / "public").iterdir())
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"questions": [], "paragraphs": 3}', '{"questions": [3], "paragraphs": []}']
 )

@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from sklearn.metrics import accuracy_score
 
 from baselines import hw11_adaptation as baseline
 from baselines.common import train_level
@@ -254,6 +255,15 @@ def test_every_real_file_is_taken_by_every_year(year: str) -> None:
         labels = read(path.read_bytes(), TASK.edition(year).format)[TARGET]
         assert len(labels) == 100_000
         assert labels.dtype == np.int64
+
+
+@needs("submissions/hw11")
+def test_the_accuracy_of_one_real_file_by_another_is_scikit_learns() -> None:
+    form = TASK.edition("2022").format
+    one, other = (read(path.read_bytes(), form) for path in sorted((SHARED / "submissions" / "hw11").iterdir()))
+    ours = ACCURACY.value(ACCURACY.rows(one, other))
+    assert ours == accuracy_score(one[TARGET], other[TARGET])
+    assert 0.1 < ours < 1
 
 
 # The baseline

@@ -28,9 +28,10 @@ from harness.competition import find_competition
 from harness.grading.scoring import grade_here
 from harness.home import Home
 from submissions.reader import read
-from tasks.base import PUBLIC, Columns, Judged, Made
+from tasks.base import PUBLIC, Columns, Judged, Made, UserError
 from tasks.hw14_lifelong import (
     AVERAGE,
+    BUFFER,
     COURSE_LAYERS,
     LAYERS,
     METRICS,
@@ -307,7 +308,7 @@ def test_a_picture_is_in_all_five_tasks_and_never_on_both_boards(tmp_path: Path)
 
 def test_the_courses_orders_and_turns_are_numpys_and_pillows() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (1, 28, 28)).astype(np.uint8)
-    for year in ("2021", "2022"):
+    for year in ("2021", "2022", "2023"):
         for task, places in enumerate(official.changes(year)):
             assert np.array_equal(official.changed(picture, places)[0], seen_in(year, picture[0], task))
 
@@ -351,7 +352,7 @@ def seen_in(year: str, picture: NDArray[np.uint8], task: int) -> NDArray[np.uint
     rng = np.random.RandomState(0)
     orders = [np.arange(784), *(rng.permutation(784) for _ in range(4))]
     turned = np.asarray(Image.fromarray(picture).rotate(20 * task))
-    return turned if year == "2022" else picture.ravel()[orders[task]].reshape(28, 28)
+    return turned if year != "2021" else picture.ravel()[orders[task]].reshape(28, 28)
 
 
 @needs("mnist")
@@ -429,6 +430,29 @@ def test_importances_are_not_negative_and_mas_needs_no_labels() -> None:
         assert found.max() > 0
 
 
+def test_si_rwalk_and_scp_are_the_published_formulas_weight_by_weight() -> None:
+    network, part = tiny()
+    path, moved, fisher = (values.numpy() for values in torch.randn(3, 40, generator=torch.Generator().manual_seed(1)))
+    fisher = np.abs(fisher)
+    omega = [max(0.0, float(p / (m * m + 0.1))) for p, m in zip(path, moved, strict=True)]
+    ours = baseline.si(torch.from_numpy(path), torch.from_numpy(moved))
+    assert ours.numpy() == pytest.approx(omega, rel=1e-4)
+    score = [max(0.0, float(p / (0.5 * f * m * m + 1e-3))) for p, m, f in zip(path, moved, fisher, strict=True)]
+    wanted = [f / max(fisher) + s / max(score) for f, s in zip(fisher, score, strict=True)]
+    ours = baseline.rwalk(*(torch.from_numpy(values) for values in (path, moved, fisher)))
+    assert ours.numpy() == pytest.approx(wanted, rel=1e-4)
+    generator = torch.Generator().manual_seed(2)
+    ours = baseline.scp(network, part, generator, slices=3)
+    generator = torch.Generator().manual_seed(2)
+    total = torch.zeros_like(ours)
+    for _ in range(3):
+        way = torch.randn(10, generator=generator)
+        for x in part.x:  # the squared slope of each picture's projected output
+            slopes = torch.autograd.grad(network(x[None])[0] @ (way / way.norm()), list(network.parameters()))
+            total += torch.cat([slope.flatten() for slope in slopes]) ** 2
+    assert torch.allclose(ours, total / (3 * len(part.x)), rtol=1e-4, atol=1e-7)
+
+
 def test_a_buffer_keeps_as_many_of_each_class_as_can_be_and_what_was_said_of_them() -> None:
     network, _ = tiny()
     x, y = torch.rand(100, 12), torch.arange(100) % 10
@@ -456,6 +480,15 @@ def test_each_method_holds_the_weights_of_the_first_task(method: baseline.Method
         weights = load(run.submission.read_bytes())
         moved.append(float(np.abs(weights["after_5/0.weight"] - weights["after_1/0.weight"]).sum()))
     assert moved[1] < moved[0]
+
+
+def test_a_larger_buffer_than_the_rule_allows_is_refused_and_the_sheet_has_its_size(
+    public: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="at most 200 pictures of each task, got 201"):
+        baseline.train(baseline.Config(buffer=201), public, Run(tmp_path, 0, "cpu", ".safetensors"))
+    sheet = (Path(world.__file__).parent / "sheet.md").read_text(encoding="utf-8")
+    assert f"at most **{BUFFER} pictures**" in sheet
 
 
 @pytest.mark.parametrize("name", ["hw14", "hw14-permuted"])

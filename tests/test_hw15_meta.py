@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import accuracy_score
 from torch.func import functional_call
 
 from baselines import hw15_meta as baseline
-from baselines.characters import Characters, read_tasks
+from baselines.characters import Characters, read_characters, read_tasks
 from baselines.common import train_level
 from harness.competition import read_competition
 from harness.grading.scoring import grade_here
@@ -23,6 +26,7 @@ from submissions.reader import read
 from tasks.base import Made, SubmissionError, UserError
 from tasks.hw15_meta import FORM, HANDS, QUERIES, SIDE, TARGET, TASK, TEST, TRAINING, WAYS, official, world
 from tasks.hw15_meta.alphabets import LEAST, THIN, alphabet, character, difference, draw_family, draw_style
+from tasks.metrics import ACCURACY
 from tasks.pen import curve, ink
 from tasks.split import split
 from tasks.streams import fixed
@@ -90,6 +94,23 @@ def test_a_task_is_a_group_and_its_queries_are_drawn_with_replacement(small: tup
     usage = split(made.answers, b"key", "hw15", 0.5).usage
     assert usage is not None
     assert all(len(set(part)) == 1 for part in usage.reshape(-1, QUERIES).tolist())
+
+
+def test_assigning_each_class_once_gains_nothing() -> None:
+    """Of queries drawn as the world draws them, seen with noise; it would gain much if each class were asked once."""
+    rng = np.random.default_rng(0)
+    gains = []
+    for asked_once in (False, True):
+        alone = assigned = 0
+        for task in range(640):
+            stream = fixed(3).within("test").generator(f"{task}/queries")
+            classes = rng.permutation(WAYS) if asked_once else stream.integers(0, WAYS, QUERIES)
+            likeness = rng.normal(0, 1, (QUERIES, WAYS)) + 1.5 * np.eye(WAYS)[classes]
+            alone += int((likeness.argmax(1) == classes).sum())
+            assigned += int((linear_sum_assignment(-likeness)[1] == classes).sum())
+        gains.append((assigned - alone) / (640 * QUERIES))
+    assert gains[0] < -0.05
+    assert gains[1] > 0.05
 
 
 def test_the_queries_of_a_class_are_more_like_its_support_than_like_others(small: tuple[Path, Made]) -> None:
@@ -377,6 +398,21 @@ def test_maml_trains_and_writes_a_class_for_every_query(
     assert len(read(path.read_bytes(), form)[TARGET]) == len(form)
 
 
+def test_prototypes_are_the_published_loss_query_by_query(small: tuple[Path, Made]) -> None:
+    known = read_characters(small[0] / TRAINING)
+    config = baseline.Config("prototypes", ways=3, queries=2, temperature=2.0)
+    network = baseline.Network("quick", 8, len(known.ink)).eval()
+    with torch.no_grad():
+        ours = float(baseline.episode_loss(config, network, known, torch.Generator().manual_seed(4)))
+        supports, *queries = known.episode(3, 3, torch.Generator().manual_seed(4))
+        means, total = network.embed(supports), 0.0
+        for query in queries:
+            for way, feature in enumerate(network.embed(query)):
+                near = [float(torch.exp(-((feature - mean) ** 2).sum() / 2.0)) for mean in means]
+                total -= float(np.log(near[way] / sum(near))) / 6
+    assert ours == pytest.approx(total, rel=1e-4)
+
+
 # Real files
 
 
@@ -388,6 +424,17 @@ def test_real_submissions_of_students_are_accepted() -> None:
         for year in ("2022", "2023"):
             columns = read(path.read_bytes(), TASK.edition(year).format)
             assert set(columns[TARGET].tolist()) == set(range(WAYS))
+
+
+@needs("submissions/hw15-2022")
+def test_the_accuracy_of_one_real_file_by_another_is_scikit_learns() -> None:
+    form = TASK.edition("2022").format
+    files = sorted((SHARED / "submissions" / "hw15-2022").glob("*.csv"))
+    every = [read(path.read_bytes(), form) for path in files]
+    for one, other in pairwise(every):
+        ours = ACCURACY.value(ACCURACY.rows(one, other))
+        assert ours == accuracy_score(one[TARGET], other[TARGET])
+        assert 0.2 < ours < 1
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ import pytest
 from tasks import processes as pools
 from tasks.base import Made
 from tasks.errors import UserError
+from tasks.hw02_classification import world as sound_world
 from tasks.hw03_cnn import LAYOUT_2021 as DISHES
 from tasks.hw03_cnn import world as dish_world
 from tasks.hw04_self_attention import world as voice_world
@@ -106,6 +107,7 @@ def test_worlds_are_the_same_bytes_however_many_processes_make_them(
 
 
 WORLDS: dict[str, tuple[Callable[..., Made], Any, str, int]] = {
+    "hw02": (sound_world.make, sound_world, "PIECE", 6),
     "hw04": (voice_world.make, voice_world, "BLOCK", 2),
     "hw07": (story_world.make, story_world, "BLOCK", 10),
     "hw11": (thing_world.make, thing_world, "BLOCK", 80),

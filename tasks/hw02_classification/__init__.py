@@ -49,7 +49,12 @@ UNSURE = {
         "the deadlines: 11:59 in one copy of the slides, 23:59 in a later one",
         "the labels: as text or as numbers in the file was not told, both are read",
     ),
-    "2022": (HALF, CLASSES_2022, "the training utterances: 4,268 in the slides, 4,286 in the notebook's output"),
+    "2022": (
+        HALF,
+        CLASSES_2022,
+        "the training utterances: 4,268 in the slides, 4,286 in the notebook's output",
+        "the points: one a level, how much for which board was not told, half each is taken",
+    ),
     "2023": (HALF, CLASSES_2022),
 }
 

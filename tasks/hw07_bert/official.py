@@ -63,10 +63,15 @@ def read_course(source: Source, path: str) -> list[tuple[str, tuple[Question, ..
             problems.append(str(error))
         else:
             asked[place].append(question)
+    _refuse(problems)
+    return [(text, tuple(found)) for text, found in zip(texts, asked, strict=True) if found]
+
+
+def _refuse(problems: list[str]) -> None:
+    """Raises UserError with the first problems, if there are any."""
     if problems:
         more = [f"… and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
         raise refused("\n".join([*problems[:SHOWN], *more]))
-    return [(text, tuple(found)) for text, found in zip(texts, asked, strict=True) if found]
 
 
 def _asked(where: str, one: Any, texts: list[str]) -> tuple[int, Question]:
@@ -86,7 +91,7 @@ def _asked(where: str, one: Any, texts: list[str]) -> tuple[int, Question]:
 def read_drcd(source: Source, path: str) -> list[tuple[str, tuple[Question, ...]]]:
     """The paragraphs of a file in the layout of SQuAD. Raises UserError."""
     where = f"{source.name}, {path}"
-    found = []
+    found, problems = [], []
     try:
         for article in _list(source.json(path, MAX_BYTES), "data", where):
             for paragraph in article["paragraphs"]:
@@ -96,10 +101,14 @@ def read_drcd(source: Source, path: str) -> list[tuple[str, tuple[Question, ...]
                     start = one["answers"][0]["answer_start"]
                     here = f"{where}, question {one['id']}"
                     end = start + len(answers[0]) - 1
-                    asked.append(_question(here, text, one["question"], answers, start, end))
+                    try:
+                        asked.append(_question(here, text, one["question"], answers, start, end))
+                    except UserError as error:
+                        problems.append(str(error))
                 found.append((text, tuple(asked)))
     except (KeyError, TypeError, IndexError) as error:
         raise refused(f"{where}: expected the layout of SQuAD; something else is there ({error!r:.60}).") from None
+    _refuse(problems)
     return found
 
 

@@ -33,8 +33,19 @@ def test_name(number: int) -> str:
     return f"{ROOT}/test_data/0/{number:05d}.bmp"
 
 
+HALF = "the public part: its size was not told, the bars fit half of the test"
+SELECTED = "the selections: how many was not told, two are taken"
 UNSURE = {
-    "2023": ("the bars: a student's board shows 0.44012, 0.65928, 0.75518 and 0.80794, perhaps the private ones",)
+    "2021": (HALF, SELECTED),
+    "2022": (
+        HALF,
+        SELECTED,
+        "the bars: those of the slides; a blog and a student quote 0.44194, 0.64950 and 0.75470",
+    ),
+    "2023": (
+        HALF,
+        "the bars: a student's board shows 0.44012, 0.65928, 0.75518 and 0.80794, perhaps the private ones",
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""The course's stream of HW14: MNIST in five orders of pixels (2021), or turned by 0 to 80 degrees (2022).
+"""The course's stream of HW14: MNIST in five orders of pixels (2021), or turned by 0 to 80 degrees (later years).
 
 Read from the four files of MNIST as they are published (idx, gzipped or not). The hidden pictures are some of its test
 set, each in all five tasks.
@@ -23,7 +23,7 @@ from tasks.streams import Streams
 HIDDEN = 2000
 """Pictures of MNIST's test set that are hidden, each in five tasks."""
 FEWEST = 200
-STEP_2022 = 20.0
+STEP = 20.0
 MOST_BYTES = 64 * 2**20
 NAMES = {"train": "train", "test": "t10k"}
 WANTED = r"(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?"
@@ -73,14 +73,15 @@ def read_part(source: Source, part: str) -> tuple[Pictures, NDArray[np.int64]]:
 def changes(year: str) -> list[NDArray[np.int64]]:
     """For each task the place (784,) from which each pixel is taken; -1 for paper.
 
-    2021 draws its orders from numpy's old generator with the seed 0; 2022 turns counter-clockwise to the nearest pixel.
+    2021 draws its orders from numpy's old generator with the seed 0; later years turn counter-clockwise, to the nearest
+    pixel.
     """
     places = np.arange(SIDE * SIDE)
     if year == "2021":
         rng = np.random.RandomState(0)
         return [places, *(rng.permutation(SIDE * SIDE) for _ in range(TASKS - 1))]
     grid = Image.fromarray(places.reshape(SIDE, SIDE).astype(np.int32))
-    turned = (grid.rotate(STEP_2022 * task, Image.Resampling.NEAREST, fillcolor=-1) for task in range(TASKS))
+    turned = (grid.rotate(STEP * task, Image.Resampling.NEAREST, fillcolor=-1) for task in range(TASKS))
     return [np.asarray(each).ravel().astype(np.int64) for each in turned]
 
 
