@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from tasks.base import Rules, UserError
 
 if TYPE_CHECKING:
     from harness.competition import Competition
+    from leaderboard import attachments
     from leaderboard.acceptance import Terms
     from leaderboard.database import Database
 
@@ -47,6 +49,45 @@ def terms(home: Home, database: Database, competition: Competition, participant:
         next_slot.astimezone(zone_of(home.zone, "zone")),
         again="latest" if competition.quiz else "any",
     )
+
+
+def attachment_terms(
+    database: Database, competition: Competition, participant: str, now: datetime
+) -> attachments.Terms:
+    """The rules of the second file for a participant.
+
+    Extensions of a homework shift its deadline by as long as they shift the homework's; where the homework has none,
+    they give its new deadline.
+    """
+    from leaderboard import adjustments, attachments
+
+    day, _ = quota_day(now, competition.rules.quota_zone)
+    base, closes = attachment_closing(competition.rules), closing(competition.rules)
+    until = {
+        one.who_kind: one.until
+        for one in adjustments.extensions_of(database, competition.key, participant)
+        if one.until is not None
+    }
+    if base is None or not until:
+        return attachments.Terms(base, day)
+    end = max(until.values())
+    if closes is not None:
+        shift = max(end - closes, timedelta())
+        with contextlib.suppress(OverflowError):  # no later instant exists than the one that was given
+            end = base.astimezone(UTC) + shift
+    return attachments.Terms(max(base, end).astimezone(base.tzinfo), day)
+
+
+def attachment_closing(rules: Rules) -> datetime | None:
+    """The last instant in time for the second file, as in `closing`; None for no deadline.
+
+    >>> attachment_closing(Rules(attachment_deadline="2027-04-02T12:00Z")).isoformat()
+    '2027-04-02T20:00:59.999999+08:00'
+    """
+    if rules.attachment_deadline is None:
+        return closing(rules)
+    moment = last_instant(rules.attachment_deadline, "attachment_deadline")
+    return moment.astimezone(zone_of(rules.deadline_zone, "deadline_zone"))
 
 
 def closing(rules: Rules) -> datetime | None:

@@ -3,6 +3,7 @@
 CODES: dict[str, str] = {
     "E_ANSWERS_CHANGED": "The hidden answers were changed or damaged. Restore the home's secret folder from a backup.",
     "E_ASK": "A question needs an answer, but there is no terminal. Add --yes if you are sure.",
+    "E_ATTACHMENT_NONE": "The homework asks for no second file. See its rules, or ask the course staff.",
     "E_AUDIT": "Records do not agree with each other or with the files. Each is named; restore it from a backup.",
     "E_CANVAS": "The file is not Canvas's export of this class. The message says what to change; nothing was written.",
     "E_CERTIFICATE": (

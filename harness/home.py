@@ -84,6 +84,12 @@ FOR_POINTS = ("scheme", "points", "parts")
 TOTAL = ("best", "among")
 """The keys of the section [total] in config.toml, for the course total of the gradebook."""
 
+ATTACHMENT = ("attachment", "attachment_mb", "attachment_deadline")
+"""The rules of a second file, which touch no score and can be changed after the reveal."""
+
+MOST_MB = 500
+"""The largest second file that a rule can allow, in megabytes."""
+
 CHANGEABLE = (
     "quota",
     "quota_zone",
@@ -93,6 +99,7 @@ CHANGEABLE = (
     "unselected",
     "unselected_count",
     "rejections",
+    *ATTACHMENT,
 )
 """The rules that can be changed while a competition runs. From the first change on, they are in the database."""
 
@@ -282,7 +289,8 @@ def override(rules: Rules, own: Mapping[str, Any], where: str) -> Rules:
         if key not in known:
             names = ", ".join((*known, *FOR_POINTS))
             raise UserError(f"{where} has an unknown rule {key!r}; the rules are: {names}.")
-        wanted = str if key in ("deadline", "quota_zone", "deadline_zone", "unselected") else type(known[key])
+        texts = ("deadline", "attachment_deadline", "quota_zone", "deadline_zone", "unselected")
+        wanted = str if key in texts else type(known[key])
         if type(value) is not wanted and not (wanted is float and type(value) is int):
             raise UserError(f"{where} {key} must be a {wanted.__name__}, got {value!r}.")
         if isinstance(value, int) and value < (0 if key != "selections" else 1):
@@ -292,8 +300,13 @@ def override(rules: Rules, own: Mapping[str, Any], where: str) -> Rules:
         zone_of(getattr(changed, field), f"{where} {field}")
     if changed.unselected not in ("best_public", "first", "last", "all"):
         raise UserError(f"{where} unselected must be best_public, first, last or all.")
-    if changed.deadline is not None:
-        instant(changed.deadline, f"{where} deadline")
+    for field in ("deadline", "attachment_deadline"):
+        if getattr(changed, field) is not None:
+            instant(getattr(changed, field), f"{where} {field}")
+    if not set(changed.attachment_kinds) <= {"pdf", "zip"}:
+        raise UserError(f"{where} attachment must be pdf, zip or pdf,zip, got {changed.attachment!r}.")
+    if not 1 <= changed.attachment_mb <= MOST_MB:
+        raise UserError(f"{where} attachment_mb must be 1 to {MOST_MB}, got {changed.attachment_mb}.")
     return changed
 
 

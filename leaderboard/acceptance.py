@@ -131,8 +131,8 @@ def accept(
     with db.transaction():
         step("begun")
         check_current(db, competition)
-        members = _check_roster(db, competition, participant, kind, person)
-        owner = _participant(db, competition, participant, kind, now)
+        members = check_roster(db, competition, participant, kind, person)
+        owner = find_or_add_participant(db, competition, participant, kind, now)
         step("participant")
         over = _over(db, competition, terms.closes, now) if terms.limited else ""
         practice = bool(over)
@@ -165,7 +165,7 @@ def accept(
             "quota_day": quota_day,
             **({"practice": True} if practice else {}),
         }
-        _log_clock_step(db, now)
+        log_clock_step(db, now)
         joined = {"members": [member.key for member in members]} if members else {}
         body = {**fields, "course": course, "client_key": client_key, **joined}
         event = events.append(db, "accepted", participant, body, now)
@@ -277,7 +277,7 @@ def dropped(db: Database, submission_id: int | None = None) -> dict[int, str]:
 
 
 def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
-    """Calls `remove` for bytes that no submission and no verification needs; returns whether it did.
+    """Calls `remove` for bytes that no submission, verification or attachment needs; returns whether it did.
 
     It holds the lock of acceptance, so that nobody submits the same bytes meanwhile. A crash before it leaves unneeded
     bytes, never a submission without its bytes.
@@ -286,7 +286,7 @@ def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
         wanted = db.one(
             "SELECT 1 FROM submissions s WHERE s.sha256 = :sha AND NOT EXISTS "
             "(SELECT 1 FROM dropped d WHERE d.submission_id = s.id) UNION SELECT 1 FROM verifications "
-            "WHERE model = :sha LIMIT 1",
+            "WHERE model = :sha UNION SELECT 1 FROM attachments WHERE sha256 = :sha LIMIT 1",
             sha=sha256,
         )  # fmt: skip
         if wanted is None:
@@ -308,7 +308,8 @@ def quota_state(db: Database, competition: str, participant: str, day: str, *, p
         return QuotaState(quota_day, used, rejected)
 
 
-def _participant(db: Database, competition: str, name: str, kind: Kind, now: datetime) -> int:
+def find_or_add_participant(db: Database, competition: str, name: str, kind: Kind, now: datetime) -> int:
+    """The id of a participant, added if it is new. Within a transaction; raises UserError E_NAME for another kind."""
     row = db.one(
         "SELECT id, kind FROM participants WHERE competition = :competition AND name = :name",
         competition=competition, name=name,
@@ -344,7 +345,7 @@ def _over(db: Database, competition: str, closes: datetime | None, now: datetime
     return ""
 
 
-def _check_roster(
+def check_roster(
     db: Database, competition: str, participant: str, kind: Kind, person: str | None
 ) -> list[roster.Member]:
     """Checks, with a roster, that an active person on it acts under this participant, and no baseline uses its names.
@@ -458,7 +459,8 @@ def _check_quota(
         )
 
 
-def _log_clock_step(db: Database, now: datetime) -> None:
+def log_clock_step(db: Database, now: datetime) -> None:
+    """Adds an event if the clock is before the latest event."""
     last = db.value("SELECT e.at FROM chain_head h JOIN events e ON e.seq = h.seq WHERE h.id = 1")
     if last is not None and now < instant(last) - CLOCK_TOLERANCE:
         body = {"before": rfc3339(instant(last)), "now": rfc3339(now)}

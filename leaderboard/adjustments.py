@@ -46,7 +46,7 @@ class Extension:
 
 @dataclass(frozen=True)
 class Part:
-    """One person's points for one part of a homework, entered by hand."""
+    """One person's points for one part of a homework, entered by hand, `attachment` being the file they are for."""
 
     id: int
     competition: str
@@ -56,6 +56,7 @@ class Part:
     reason: str
     actor: str
     at: datetime
+    attachment: int | None = None
 
 
 def extend(
@@ -203,20 +204,21 @@ def enter_points(
     db: Database, competition: str, person_key: str, part: str, points: float, *, actor: str, reason: str, now: datetime
 ) -> Part:
     """Enter a person's points for one part of a homework, replacing earlier ones."""
-    return enter_all_points(db, competition, [(person_key, part, points)], actor=actor, reason=reason, now=now)[0]
+    entries = [(person_key, part, points, None)]
+    return enter_all_points(db, competition, entries, actor=actor, reason=reason, now=now)[0]
 
 
 def enter_all_points(
     db: Database,
     competition: str,
-    entries: Sequence[tuple[str, str, float]],
+    entries: Sequence[tuple[str, str, float, int | None]],
     *,
     actor: str,
     reason: str,
     now: datetime,
     last: int | None = None,
 ) -> list[Part]:
-    """Enter points as (person's key, part, points), all or none; each is logged as its own event.
+    """Enter points as (person's key, part, points, attachment), all or none; each is logged as its own event.
 
     `last` is the number of the homework's newest entry that the caller knows of; raises UserError E_CHANGED (exit 8)
     if there is another one.
@@ -227,7 +229,7 @@ def enter_all_points(
         if last is not None and last != newest(db, "parts", competition):
             raise changed_meanwhile(f"the points of {competition}")
         at_home, number = is_empty(db), db.next_id("parts")
-        for place, (key, part, points) in enumerate(entries):
+        for place, (key, part, points, attachment) in enumerate(entries):
             if not math.isfinite(points):
                 raise ValueError("points are finite")
             if not at_home and known_person(db, key).role != "student":
@@ -235,11 +237,12 @@ def enter_all_points(
             values = {
                 "id": number + place, "competition": competition, "person_key": key, "part": part,
                 "points": float(points) + 0.0, "reason": reason, "actor": actor, "at": microseconds(now),
+                "attachment": attachment,
             }  # fmt: skip
             event = events.append(db, "points entered", actor, part_body(values), now)
             db.execute(
                 f"INSERT INTO parts ({_PART}, event_seq) VALUES (:id, :competition, :person_key, :part, :points, "
-                ":reason, :actor, :at, :event_seq)",
+                ":reason, :actor, :at, :attachment, :event_seq)",
                 **values,
                 event_seq=event.seq,
             )
@@ -254,4 +257,4 @@ def parts(db: Database, competition: str) -> dict[tuple[str, str], Part]:
 
 
 _EXTENSION = "id, competition, who_kind, who, until, slots, day, reason, actor, at"
-_PART = "id, competition, person_key, part, points, reason, actor, at"
+_PART = "id, competition, person_key, part, points, reason, actor, at, attachment"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
-from leaderboard.receipts import canonical, instant, rfc3339
+from leaderboard.receipts import canonical, instant, rfc3339, verify_any
 from leaderboard.rows import Row
+from tasks.errors import UserError
 
 
 def person_digest(key: str, name: str, email: str, role: str, team: str | None) -> str:
@@ -32,7 +34,27 @@ def extension_body(row: Row) -> dict[str, Any]:
 def part_body(row: Row) -> dict[str, Any]:
     """The event body of a row of `parts`."""
     names = ("competition", "person_key", "part", "points", "reason")
-    return {"entry": row["id"], **{name: row[name] for name in names}}
+    given_for = {} if row["attachment"] is None else {"attachment": row["attachment"]}
+    return {"entry": row["id"], **{name: row[name] for name in names}, **given_for}
+
+
+def attachment_body(row: Row) -> dict[str, Any]:
+    """The event body of a row of `attachments`."""
+    names = ("competition", "participant", "client_key", "kind", "sha256", "size", "day")
+    return {"attachment": row["id"], **{name: row[name] for name in names}, "at": time_text(row["at"])}
+
+
+def fits_attachment(row: Row, digest: str | None, public_key: str | None) -> bool:
+    """Whether the receipt in a row of `attachments` is what the row says, at the event with that hash, and signed."""
+    names = ("competition", "participant", "kind", "sha256", "size")
+    said = {"attachment": row["id"], **{name: row[name] for name in names}, "accepted_at": time_text(row["at"])}
+    try:
+        if public_key is not None:
+            verify_any(row["receipt"], public_key)
+        found = json.loads(row["receipt"])
+        return bool(found.items() >= {**said, "chain_seq": row["event_seq"], "chain_hash": digest}.items())
+    except (UserError, ValueError, TypeError, AttributeError):
+        return False
 
 
 def announcement_body(row: Row) -> dict[str, Any]:

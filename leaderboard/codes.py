@@ -1,6 +1,13 @@
 """The error codes of the leaderboard: meaning and remedy."""
 
 CODES: dict[str, str] = {
+    "E_ATTACHMENT_LATE": (
+        "The deadline of the homework's second file has passed. The latest one that arrived in time counts; ask the "
+        "course staff for an extension."
+    ),
+    "E_ATTACHMENT_QUOTA": (
+        "Too many versions of a second file were handed in. Hand in the final one tomorrow, or ask the course staff."
+    ),
     "E_BUSY": "Another process locked the database for too long. Run the same command again; nothing is counted twice.",
     "E_CHANGED": "Somebody else changed the same thing meanwhile. Look at what is there now, and enter it again.",
     "E_CLIENT_KEY": "A retry sent different bytes than the first try. Send the same file, or start a new submission.",

@@ -155,7 +155,8 @@ def set_bars(
     `seal` gives their seal from the number of the event. Raises UserError E_CLOSED if a file was handed in: each grade
     says which bars it clears.
     """
-    if db.value("SELECT 1 FROM participants WHERE competition = :key LIMIT 1", key=key) is not None:
+    handed_in = "SELECT 1 FROM submissions s JOIN participants p ON p.id = s.participant_id WHERE p.competition = :key"
+    if db.value(f"{handed_in} LIMIT 1", key=key) is not None:
         raise UserError(
             f"{key} has submissions, which were graded by its bars; nothing was changed. Only new data can have other"
             " bars: lhy-grade prepare --new-data",

@@ -31,7 +31,7 @@ except ImportError:  # Windows
 if TYPE_CHECKING:
     from sqlalchemy import Pool
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
 """The schema versions this code knows, oldest first; the last is Alembic's head."""
 
 WAIT_SECONDS = 30

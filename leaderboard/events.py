@@ -16,7 +16,9 @@ from typing import Any
 
 from leaderboard.bodies import (
     announcement_body,
+    attachment_body,
     extension_body,
+    fits_attachment,
     part_body,
     person_digest,
     team_digest,
@@ -101,9 +103,9 @@ def verify(db: Database, public_key: str | None = None) -> list[Finding]:
 
     Locates a changed byte, a removed, inserted or reordered event, and a truncated log; then checks that each accepted
     submission, rejection, grade, selection and reveal matches its event, and so does each person, team, membership,
-    token, extension, entry of points, verified model and change of rules; that every participant is on the roster; and
-    that the signature (if the public key is given) and chain hash of each receipt are correct. Findings about the chain
-    come first. Scores are not in the log.
+    token, extension, entry of points, verified model, second file and change of rules; that every participant is on the
+    roster; and that the signature (if the public key is given) and chain hash of each receipt are correct. Findings
+    about the chain come first. Scores are not in the log.
     """
     chain: list[Finding] = []
     tables: list[Finding] = []
@@ -120,6 +122,7 @@ def verify(db: Database, public_key: str | None = None) -> list[Finding]:
         _check_teams(db, told, tables)
         _check_members(db, told, tables)
         _check_given(db, told, tables)
+        _check_attached(db, hashes, public_key, tables)
         _check_rules(db, told, tables)
     return chain + sorted(tables, key=lambda finding: (finding.seq is None, finding.seq or 0))
 
@@ -180,6 +183,7 @@ class _Told:
         self.announced: dict[int, tuple[int, dict[str, Any], str]] = {}
         self.ended: set[int] = set()
         self.verified: dict[int, tuple[int, dict[str, Any], str]] = {}
+        self.attached: dict[int, tuple[int, dict[str, Any], str]] = {}
         self.teams: dict[str, tuple[int, str]] = {}
         self.members: dict[tuple[str, str], tuple[int, str]] = {}
         self.rules: dict[str, tuple[int, dict[str, Any]]] = {}
@@ -238,6 +242,8 @@ class _Told:
                     self.ended.add(body["announcement"])
                 case "model verified":
                     self.verified[body["verification"]] = seq, body, actor
+                case "attached":
+                    self.attached[body["attachment"]] = seq, body, actor
         except (ValueError, TypeError, KeyError):
             if not any(finding.seq == seq for finding in findings):
                 findings.append(Finding(seq, f"event {seq} ({kind}) cannot be read"))
@@ -401,8 +407,9 @@ def _check_members(db: Database, told: _Told, findings: list[Finding]) -> None:
     if told.roster is None:
         return
     for row in db.fetch(
-        "SELECT p.competition, p.name, min(s.event_seq) AS seq FROM participants p "
-        "LEFT JOIN submissions s ON s.participant_id = p.id WHERE p.kind = 'person' "
+        "SELECT p.competition, p.name, COALESCE(min(s.event_seq), (SELECT min(a.event_seq) FROM attachments a WHERE a."
+        "participant = p.name AND substr(p.competition, 1, length(a.competition) + 1) = a.competition || '/')) AS seq "
+        "FROM participants p LEFT JOIN submissions s ON s.participant_id = p.id WHERE p.kind = 'person' "
         "AND NOT EXISTS (SELECT 1 FROM people q WHERE q.key = p.name) "
         "AND NOT EXISTS (SELECT 1 FROM teams t WHERE t.handle = p.name) GROUP BY p.id, p.competition, p.name"
     ):
@@ -417,12 +424,15 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
         ("extension", told.extended, extension_body,
          "SELECT id, competition, who_kind, who, until, slots, day, reason, actor, at, event_seq FROM extensions"),
         ("entry of points", told.points, part_body,
-         "SELECT id, competition, person_key, part, points, reason, actor, at, event_seq FROM parts"),
+         "SELECT id, competition, person_key, part, points, reason, actor, at, event_seq, attachment FROM parts"),
         ("announcement", told.announced, announcement_body,
          "SELECT id, text, actor, at, event_seq FROM announcements"),
         ("verification", told.verified, verification_body,
          "SELECT id, submission_id, model, size, parameters, equal_rows, all_rows, actor, at, event_seq "
          "FROM verifications"),
+        ("attachment", told.attached, attachment_body,
+         "SELECT id, competition, participant, person_key AS actor, client_key, kind, sha256, size, day, at, event_seq "
+         "FROM attachments"),
     )  # fmt: skip
     for what, said, body_of, sql in tables:
         left = dict(said)
@@ -434,6 +444,14 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
             findings.append(Finding(seq, f"{what} {number} of event {seq} is missing"))
     for number in told.ended ^ set(db.column("SELECT id FROM announcements WHERE ended_at IS NOT NULL")):
         findings.append(Finding(None, f"announcement {number}: its end is not what the log says"))
+
+
+def _check_attached(db: Database, hashes: Mapping[int, str], public_key: str | None, findings: list[Finding]) -> None:
+    """Checks the receipts of second files."""
+    columns = "id, competition, participant, kind, sha256, size, at, event_seq, receipt"
+    for row in _pages(db, f"SELECT {columns} FROM attachments WHERE id > :last ORDER BY id LIMIT :page"):
+        if not fits_attachment(row, hashes.get(row["event_seq"]), public_key):
+            findings.append(Finding(row["event_seq"], f"the receipt of attachment {row['id']} was changed"))
 
 
 def _check_rules(db: Database, told: _Told, findings: list[Finding]) -> None:

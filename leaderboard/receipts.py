@@ -16,6 +16,7 @@ from typing import Any
 from tasks.errors import UserError
 
 SCHEMA = "lhy-grade receipt 1"
+ATTACHED = "lhy-grade attachment receipt 1"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,6 +44,23 @@ class Receipt:
     chain_seq: int
     chain_hash: str
     practice: bool = False
+
+
+@dataclass(frozen=True)
+class AttachmentReceipt:
+    """The fields of a receipt for a second file; `competition` is the name of the homework."""
+
+    schema: str
+    course: str
+    competition: str
+    participant: str
+    attachment: int
+    kind: str
+    sha256: str
+    size: int
+    accepted_at: str
+    chain_seq: int
+    chain_hash: str
 
 
 def canonical(values: Mapping[str, Any] | list[Any]) -> str:
@@ -81,19 +99,27 @@ def public_key(seed: bytes) -> str:
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex()
 
 
-def write(receipt: Receipt, sign: Callable[[bytes], bytes]) -> str:
+def write(receipt: Receipt | AttachmentReceipt, sign: Callable[[bytes], bytes]) -> str:
     """The receipt as signed JSON."""
     fields = asdict(receipt)
-    if not receipt.practice:
+    if isinstance(receipt, Receipt) and not receipt.practice:
         del fields["practice"]  # keeps such a receipt as in the first version
     return canonical({**fields, "signature": sign(_signed_bytes(fields)).hex()})
 
 
 def verify(receipt_json: str, public_key: str) -> Receipt:
+    """The receipt of a submission, as `verify_any` gives it. Raises UserError E_RECEIPT for anything else."""
+    found = verify_any(receipt_json, public_key)
+    if not isinstance(found, Receipt):
+        raise _bad("it is the receipt of a second file, not of a submission")
+    return found
+
+
+def verify_any(receipt_json: str, public_key: str) -> Receipt | AttachmentReceipt:
     """The receipt, if its signature matches the course's public key.
 
     Raises UserError E_RECEIPT for anything else. It needs no database; `leaderboard.events.verify` checks that
-    the submission is also in the log.
+    the submission or attachment is also in the log.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -106,6 +132,8 @@ def verify(receipt_json: str, public_key: str) -> Receipt:
         fields = json.loads(receipt_json)
         signature = bytes.fromhex(fields.pop("signature"))
         key.verify(signature, _signed_bytes(fields))
+        if fields["schema"] == ATTACHED:
+            return AttachmentReceipt(**fields)
         if fields["schema"] != SCHEMA:
             raise _bad(f"it has the schema {fields['schema']!r}, expected {SCHEMA!r}")
         return Receipt(**fields)

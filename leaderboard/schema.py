@@ -350,8 +350,12 @@ PARTS = Table(
     Column("actor", Text, nullable=False),
     Column("at", WHOLE, nullable=False),
     Column("event_seq", WHOLE, nullable=False, unique=True),
+    Column("attachment", WHOLE),
 )
-"""Points entered by hand. The latest entry for a competition, person and part wins."""
+"""Points entered by hand. The latest entry for a competition, person and part wins.
+
+`attachment` is the number of the second file that they were given for, where one was named.
+"""
 
 Index("ix_parts_person", PARTS.c.competition, PARTS.c.person_key, PARTS.c.part)
 
@@ -396,6 +400,33 @@ ANNOUNCEMENTS = Table(
     Column("event_seq", WHOLE, nullable=False, unique=True),
 )
 """What staff tell the whole course, as plain text, until it ends. The log has the text's SHA-256."""
+
+ATTACHMENTS = Table(
+    "attachments",
+    METADATA,
+    Column("id", WHOLE, primary_key=True, autoincrement=False),
+    Column("competition", Text, nullable=False),
+    Column("participant", Text, nullable=False),
+    Column("person_key", Text, nullable=False),
+    Column("client_key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", WHOLE, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("at", WHOLE, nullable=False),
+    Column("event_seq", WHOLE, nullable=False, unique=True),
+    Column("receipt", Text, nullable=False),
+    UniqueConstraint("competition", "participant", "client_key"),
+    CheckConstraint("kind IN ('pdf', 'zip')", name="kind"),
+    CheckConstraint("size > 0", name="size"),
+)
+"""The second files of homeworks, such as reports and code, never changed. The latest one of a participant counts.
+
+`competition` is the homework's name, whatever data it has; `person_key` is who handed it in, `day` its quota day.
+"""
+
+Index("ix_attachments_sha256", ATTACHMENTS.c.sha256)
 
 LEASES = Table(
     "leases",

@@ -135,7 +135,8 @@ class Rules:
 
     `selections` is how many submissions may count on the private board; `unselected` says what counts when none is
     chosen, and `unselected_count` how many then, 0 for as many as may be chosen. `rejections` is a separate daily
-    limit for malformed files.
+    limit for malformed files. `attachment` names the kinds of a second file that is asked for, "pdf", "zip" or
+    "pdf,zip", empty for none; it has at most `attachment_mb` megabytes, and without its own deadline the homework's.
     """
 
     quota: int = 5
@@ -147,6 +148,18 @@ class Rules:
     rejections: int = 50
     public_share: float = 0.5
     unselected_count: int = 0
+    attachment: str = ""
+    attachment_mb: int = 20
+    attachment_deadline: str | None = None
+
+    @property
+    def attachment_kinds(self) -> tuple[str, ...]:
+        """The kinds of a second file, none where none is asked for."""
+        return tuple(kind.strip() for kind in self.attachment.split(",") if kind.strip())
+
+    @property
+    def attachment_bytes(self) -> int:
+        return self.attachment_mb * 10**6
 
     @property
     def unselected_most(self) -> int:

@@ -13,6 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.course.access import Viewer
+from harness.course.desk import How
+from harness.course.entering import change_rules_of
 from harness.grading import worker
 from harness.home import Home, open_home
 from harness.server.pages import make_site
@@ -164,6 +167,19 @@ def submit(client: Client, data: bytes, hw: str = "hw1", **headers: str) -> http
     return client.post(f"/api/v1/homeworks/{hw}/submissions", content=data, headers=headers)
 
 
+PDF = b"%PDF-1.7 a report"
+
+
+def ask_for_attachment(school: Class, **rules: str) -> None:
+    """Asks for a second file of HW1, under these rules."""
+    asked = {"attachment": "pdf,zip", "attachment_deadline": "2027-04-02T12:00Z"} | rules
+    change_rules_of(school.home, Viewer("instructor", "ian"), "hw1", asked, How("a report"), NOW)
+
+
+def attach(client: Client, data: bytes = PDF, hw: str = "hw1", **headers: str) -> httpx.Response:
+    return client.post(f"/api/v1/homeworks/{hw}/attachments", content=data, headers=headers)
+
+
 def kept(home: Home) -> set[str]:
     """The hashes of the files in the store; no half-sent file may be there."""
     files = [path for path in home.submissions.rglob("*") if path.is_file()]
@@ -240,6 +256,19 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "GET /homeworks/hw1/uploads": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw1/uploads?counting=true": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw16/uploads": (LOGIN, NO, NO, GONE, GONE),
+    "POST /homeworks/hw1/attachments": (LOGIN, 201, 201, 201, 201),
+    "POST /homeworks/hw16/attachments": (LOGIN, GONE, GONE, GONE, GONE),
+    "GET /homeworks/hw1/attachments": (LOGIN, OK, OK, OK, OK),
+    "GET /homeworks/hw16/attachments": (LOGIN, GONE, GONE, GONE, GONE),
+    "GET /homeworks/hw1/attachments/students": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw1/attachments/archive": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw1/attachments/archive?latest=true": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw16/attachments/archive": (LOGIN, NO, NO, GONE, GONE),
+    "GET /attachments/1/file": (LOGIN, GONE, GONE, OK, OK),
+    "GET /attachments/1/receipt": (LOGIN, GONE, GONE, OK, OK),
+    "GET /attachments/99/file": (LOGIN, GONE, GONE, GONE, GONE),
+    "GET /attachments/0/file": (GONE, GONE, GONE, GONE, GONE),
+    f"GET /attachments/{2**63}/file": (GONE, GONE, GONE, GONE, GONE),
     "POST /submissions/99/disqualification": (LOGIN, NO, NO, NO, GONE),
     "GET /roster/people/b01": (LOGIN, NO, NO, OK, OK),
     "GET /roster/people/nobody": (LOGIN, NO, NO, GONE, GONE),
@@ -287,4 +316,5 @@ def ask(client: Client, words: str, data: bytes) -> httpx.Response:
     body = BODIES.get(path.rpartition("/")[2]) if method in ("PUT", "POST", "PATCH") else None
     if body is not None:
         return client.request(method, f"/api/v1{path}", json=body)
-    return client.raw(method, f"/api/v1{path}", data if method == "POST" else None)
+    sent = PDF if path.endswith("/attachments") else data
+    return client.raw(method, f"/api/v1{path}", sent if method == "POST" else None)

@@ -30,6 +30,7 @@ ERRORS = {
     "Episodes": "submissions.episodes",
     "A model": "submissions.models",
     "A quiz": "submissions.quiz",
+    "A second file": "submissions.attachments",
     "A model that is run": "tasks.models",
     "The images of HW6": "tasks.hw06_gan.judge",
     "The pictures of HW10": "tasks.hw10_attack.judge",

@@ -190,6 +190,7 @@ def addresses(school: Class, path: str) -> Iterator[str]:
 
 AS = ["--as", ANN]
 WALKED: dict[str, list[list[str]]] = {
+    "attachments": [["attachments", "{hw}", *AS]],
     "check": [["check", "hw1", "FILE"]],
     "files": [["files", "{hw}"]],
     "gradebook": [["gradebook"]],
@@ -208,6 +209,7 @@ WALKED: dict[str, list[list[str]]] = {
 }
 OF_STAFF = {
     "announce",
+    "attach",
     "calibrate",
     "causes",
     "demo",

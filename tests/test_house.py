@@ -94,7 +94,9 @@ LATER = {
     "harness/server/run.py": {"harness.server.pages"},
     # `check` and a client pass here, and need no database, nor what a metric file needs.
     "harness/answers.py": {"leaderboard.receipts", "tasks.kaggle", "tasks.metric_code", "tasks.own"},
-    "harness/clocks.py": {f"leaderboard.{name}" for name in ("acceptance", "adjustments", "competitions", "records")},
+    "harness/clocks.py": {
+        f"leaderboard.{name}" for name in ("acceptance", "adjustments", "attachments", "competitions", "records")
+    },
     "harness/competition.py": {"leaderboard.competitions"},
     "harness/course/access.py": {"leaderboard.records", "leaderboard.roster", "leaderboard.verifications"},
     "harness/home.py": {"leaderboard.competitions", "leaderboard.database", "leaderboard.roster"},
@@ -112,9 +114,10 @@ LATER = {
     },
     "harness/cli/points.py": {"harness.cli.entered", "harness.cli.gradebook"},
     "harness/course/local.py": {
-        f"harness.course.{name}" for name in ("boards", "catalogue", "handing_in", "limits", "points", "record")
+        f"harness.course.{name}"
+        for name in ("attachments", "boards", "catalogue", "handing_in", "limits", "points", "record")
     },
-    "harness/course/remote.py": {"submissions.reader"},
+    "harness/course/remote.py": {"submissions.attachments", "submissions.reader"},
     "submissions/reader.py": {
         f"submissions.{name}" for name in ("arrays", "episodes", "images", "lines", "models", "quiz", "table")
     },

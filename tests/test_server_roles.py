@@ -20,6 +20,8 @@ ROLES = ("nobody", "b01", "x01", "tom", "ian")
 
 def test_each_role_gets_from_each_endpoint_what_the_table_says(school: Class) -> None:
     assert submit(school.client("b02"), school.sample).status_code == 202
+    classes.ask_for_attachment(school)
+    assert classes.attach(school.client("b02")).status_code == 201
     found = {}
     for words, expected in TABLE.items():
         got = []

@@ -51,6 +51,8 @@ def show_parts(desk: Desk, homework: str, format: Format) -> None:
         Field("points", "points", "{:g}".format, right=True), Field("by", "by"), Field("at", "at", rank=2),
         Field("reason", "reason"),
     ]  # fmt: skip
+    if any(row["attachment"] is not None for row in rows):
+        fields.append(Field("attachment", "attachment", right=True, rank=1))
     emit(format, "points", rows, fields)
 
 
@@ -128,6 +130,8 @@ def _given(one: PersonCard) -> Iterator[str]:
             what = [f"until {row.until}"] if row.until else []
             what += [f"{row.slots} more submissions, day {row.day}"] if row.slots else []
             yield f"{given.homework}: extension for {row.kind}: {' and '.join(what)}, by {row.by}: {row.reason}"
+    for attached in one.attachments:
+        yield f"{attached.homework}: attachment {attached.id}, {attached.file}, {attached.at}"
     for by_hand in one.parts:
         for entry in by_hand.points:
             yield f"{by_hand.homework}: {entry.part} {entry.points:g}, by {entry.by}: {entry.reason}"

@@ -31,6 +31,7 @@ def enter(
     part: str | None,
     points: float | None,
     file: str | None,
+    attachment: int | None,
     reason: str,
     name: str | None,
     yes: bool,
@@ -42,7 +43,7 @@ def enter(
         path = Path(file)
         entries = read_points(read_file(path), path.name, desk.parts(homework).parts)
     elif key is not None and part is not None and points is not None and file is None:
-        entries = [PartEntry(key, part, points)]
+        entries = [PartEntry(key, part, points, attachment=attachment)]
     else:
         raise UserError("give KEY, PART and N, or --csv FILE.")
     change = desk.enter_points(homework, entries, How(reason, preview=True))

@@ -16,6 +16,8 @@ from harness.cli import common
 
 ELSEWHERE = {
     "announce": ("announce", "Tell the whole course something, or read what was told."),
+    "attach": ("attach", "Hand in a second file, such as a report or code."),
+    "attachments": ("attach", "List the second files that you handed in, or save one."),
     "audit": ("operate", "Show the log, and verify the integrity of all records."),
     "calibrate": ("training", "For instructors: what each level scores on your data."),
     "causes": ("causes", "After the reveal, write a page with the causes of HW9."),

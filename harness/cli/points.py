@@ -27,6 +27,12 @@ from tasks.errors import UserError
     type=click.Path(),
     help="Points of many students: a CSV with id and a column for each part.",
 )
+@click.option(
+    "--attachment",
+    metavar="ID",
+    type=click.IntRange(min=1, max=10**9),
+    help="With KEY PART N: the latest second file, which they are for. In a CSV: a column attachment.",
+)
 @click.option("--list", "listed", is_flag=True, help="Staff: what was entered by hand for HW, by whom and why.")
 @click.option("--reason", metavar="TEXT", help="Why points are entered; kept in the log.")
 @common.NAME
@@ -39,6 +45,7 @@ def points(
     part: str | None,
     points: float | None,
     file: str | None,
+    attachment: int | None,
     listed: bool,
     reason: str | None,
     name: str | None,
@@ -55,6 +62,8 @@ def points(
             raise UserError("--list shows what was entered for one homework: lhy-grade points HW --list.")
         show_parts(common.desk(), homework, format)
         return
+    if attachment is not None and key is None:
+        raise UserError("--attachment goes with KEY PART N; in a CSV it is a column.")
     if key is None and file is None and reason is None and not yes:
         _show_own(homework, name, format)
         return
@@ -62,7 +71,7 @@ def points(
         raise UserError("to enter points, name the homework, and say why: --reason TEXT.")
     from harness.cli.gradebook import enter
 
-    enter(homework, key, part, points, file, reason, name, yes)
+    enter(homework, key, part, points, file, attachment, reason, name, yes)
 
 
 def _show_own(homework: str | None, name: str | None, format: Any) -> None:

@@ -33,6 +33,6 @@ def receipt(id: int | None, file: str | None, key: str | None) -> None:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise UserError(f"{file} cannot be read as a receipt.") from None
-    found = receipts.verify(text, key)
-    text = f"genuine: submission {found.submission} of {found.participant}, {found.competition}, {found.accepted_at}"
-    click.echo(inert(text))
+    found = receipts.verify_any(text, key)
+    what = f"submission {found.submission}" if isinstance(found, receipts.Receipt) else f"attachment {found.attachment}"
+    click.echo(inert(f"genuine: {what} of {found.participant}, {found.competition}, {found.accepted_at}"))

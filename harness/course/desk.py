@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from harness.course.attached import AttachmentRow, Handed
 from harness.course.entries import SubmissionRow
 from harness.course.types import Announcements, Points
 
@@ -78,7 +79,7 @@ class Extensions:
 
 @dataclass(frozen=True)
 class PartRow:
-    """Points that were given by hand and are in force."""
+    """Points that were given by hand and are in force; `attachment` is the second file that they were given for."""
 
     id: str
     name: str
@@ -87,6 +88,7 @@ class PartRow:
     by: str
     at: str
     reason: str
+    attachment: int | None = None
 
 
 @dataclass(frozen=True)
@@ -195,12 +197,16 @@ class Extending:
 
 @dataclass(frozen=True)
 class PartEntry:
-    """Points of a person for a part, to be entered; `where` is the line of a file, for messages."""
+    """Points of a person for a part, to be entered, and the latest second file of the person that they are for.
+
+    `where` is the line of a file, for messages.
+    """
 
     id: str
     part: str
     points: float
     where: str = ""
+    attachment: int | None = None
 
 
 @dataclass(frozen=True)
@@ -234,7 +240,8 @@ class How:
 class PersonCard:
     """Everything of a person: points and submissions by homework, what they were given, and their tokens.
 
-    `points` is None for staff and auditors; submissions are those of the person's team where it submits.
+    `points` is None for staff and auditors; submissions are those of the person's team where it submits, and so are
+    `attachments`, the latest second file of each homework.
     """
 
     id: str
@@ -249,6 +256,7 @@ class PersonCard:
     extensions: list[Extensions]
     parts: list[Parts]
     tokens: list[PersonToken]
+    attachments: list[AttachmentRow] = field(default_factory=list)
     schema: int = 1
 
 
@@ -330,6 +338,8 @@ class Desk(Protocol):
     def missing(self, hw: str) -> Missing: ...
     def histogram(self, hw: str) -> Histogram: ...
     def uploads(self, hw: str, path: Path, counting: bool) -> int: ...
+    def handed(self, hw: str) -> Handed: ...
+    def attachments(self, hw: str, path: Path, latest: bool) -> int: ...
     def rules(self, hw: str) -> RulesInForce: ...
     def extend(self, hw: str, asked: Extending, how: How) -> Change: ...
     def enter_points(self, hw: str, entries: Sequence[PartEntry], how: How) -> Change: ...

@@ -123,6 +123,7 @@ def parts(home: Home, viewer: Viewer, hw: str) -> Parts:
             by=one.actor,
             at=local(home, one.at),
             reason=one.reason,
+            attachment=one.attachment,
         )
         for one in sorted(entered.values(), key=lambda one: (one.person_key, one.part))
     ]

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
-from harness.clocks import closing, last_instant, opened, quota_day
-from harness.competition import Competition
+from harness.clocks import attachment_closing, closing, last_instant, opened, quota_day
+from harness.competition import Competition, find_competition
 from harness.course.access import Viewer, own_submission, require_instructor
 from harness.course.desk import Change, Extending, How, PartEntry, RuleRow, RulesInForce
 from harness.course.entered import competition_for_staff, scheme_for_staff
@@ -21,12 +21,18 @@ from harness.course.rules import change_rules, consequences, unread_rules
 from harness.home import CHANGEABLE, Home, local
 from harness.sheets import read_rows
 from harness.words import inert
-from leaderboard import adjustments, disqualified, records, roster
+from leaderboard import adjustments, attachments, disqualified, records, roster
 from leaderboard.adjustments import Whom
 from leaderboard.competitions import name_of
 from leaderboard.database import Database
 from leaderboard.roster import checked_reason
 from tasks.errors import UserError
+
+ATTACHED = "attachment"
+"""The column of a CSV of points with the second file that they are for."""
+
+HANDED = (ATTACHED, "at", "file", "bytes", "by", "sha256")
+"""The columns that a list of second files has of each, so that points can be entered beside them."""
 
 SHOWN = 20
 """The most problems that a message names."""
@@ -144,6 +150,8 @@ def _end(competition: Competition, asked: Extending) -> datetime | None:
     if not asked.until and asked.hours is None:
         return None
     closes = closing(competition.rules)
+    if closes is None and competition.rules.attachment:
+        closes = attachment_closing(competition.rules)
     if closes is None:
         raise UserError(f"{competition.name} has no deadline, so there is nothing to extend.")
     if asked.until:
@@ -186,16 +194,24 @@ def ids_in(text: str) -> list[str]:
 
 
 def read_points(data: bytes, what: str, parts: Mapping[str, float]) -> list[PartEntry]:
-    """The entries of a CSV with `id` and a column for each part; empty cells are left out."""
+    """The entries of a CSV with `id` and a column for each part; empty cells are left out.
+
+    A column `attachment` has the number of the second file that the points are for.
+    """
     entries = []
-    for line, row in read_rows(data, what, ("id",), ("id", "name", "email", "team", *parts)):
+    known = ("id", "name", "email", "team", *parts, *(name for name in HANDED if name not in parts))
+    for line, row in read_rows(data, what, ("id",), known):
+        given = "" if ATTACHED in parts else row.get(ATTACHED, "")
+        if given and not re.fullmatch(r"[0-9]{1,18}", given):
+            raise UserError(f"{what} line {line}: attachment must be a number, got {given[:40]!r}.")
         for part in parts:
             if text := row.get(part, ""):
                 try:
                     number = float(text)
                 except ValueError:
                     raise UserError(f"{what} line {line}: {part} must be a number, got {text[:40]!r}.") from None
-                entries.append(PartEntry(row["id"], part, number, f"{what} line {line}: "))
+                where = f"{what} line {line}: "
+                entries.append(PartEntry(row["id"], part, number, where, int(given) if given else None))
     return entries
 
 
@@ -227,6 +243,7 @@ def enter_points(home: Home, viewer: Viewer, hw: str, entries: Sequence[PartEntr
                 if (one.id, one.part) in seen:
                     problems.append(f"{one.where}{one.id} is listed twice for {one.part}.")
                 seen.add((one.id, one.part))
+            problems += _other_attachments(home, database, name, entries)
             refuse(problems)
             last = adjustments.newest(database, "parts", name)
             before = adjustments.parts(database, name)
@@ -244,11 +261,26 @@ def enter_points(home: Home, viewer: Viewer, hw: str, entries: Sequence[PartEntr
                 what = f"{name}: {len(entries)} {'entry' if len(entries) == 1 else 'entries'}"
                 lines = [*([f"{len(again)} of them replacing earlier ones"] if again else []), *lines]
             if not how.preview:
-                rows = [(one.id, one.part, one.points) for one in entries]
+                rows = [(one.id, one.part, one.points, one.attachment) for one in entries]
                 adjustments.enter_all_points(
                     database, name, rows, actor=viewer.key, reason=how.reason, now=now, last=numbered(how.seen)
                 )
     return Change(what, lines, str(last), not how.preview)
+
+
+def _other_attachments(home: Home, database: Database, name: str, entries: Sequence[PartEntry]) -> list[str]:
+    """What is wrong with the second files that points are for: each must be the latest one of the person."""
+    problems: list[str] = []
+    if all(one.attachment is None for one in entries):
+        return problems
+    latest = {one.participant: one.id for one in attachments.attachments(database, name)}
+    acts = roster.participants_of(database, find_competition(home, name).key)
+    for one in entries:
+        newest = latest.get(acts.get(one.id, one.id))
+        if one.attachment not in (None, newest):
+            has = "has handed in no second file" if newest is None else f"has handed in {newest} as the latest one"
+            problems.append(f"{one.where}the attachment {one.attachment} is not the one that counts: {one.id} {has}.")
+    return problems
 
 
 def rules(home: Home, viewer: Viewer, hw: str) -> RulesInForce:

@@ -5,6 +5,7 @@ needs no database."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from harness.competition import (
     read_competition,
     recover,
 )
+from harness.course.attached import Attached, Attachments
 from harness.course.download import save_new
 from harness.course.entries import Selection, Signed, Submission, Submissions, Submitted, Tell
 from harness.course.held import refuse_stale
@@ -112,6 +114,26 @@ class LocalCourse:
         from harness.course import record
 
         save_new(path, [record.file(self.home, self.viewer, number).path.read_bytes()])
+
+    def attach(self, hw: str, path: Path) -> Attached:
+        from harness.course import attachments
+
+        return attachments.attach_file(self.home, self.viewer, hw, path, self.clock(), secrets.token_hex(16))
+
+    def attachments(self, hw: str) -> Attachments:
+        from harness.course import attachments
+
+        return attachments.attachments(self.home, self.viewer, hw, self.clock())
+
+    def save_attachment(self, number: int, path: Path) -> None:
+        from harness.course import attachments
+
+        attachments.save(self.home, self.viewer, number, path, self.clock())
+
+    def attachment_receipt(self, number: int) -> Signed:
+        from harness.course import attachments
+
+        return attachments.receipt(self.home, self.viewer, number)
 
     def points(self, hw: str | None) -> Points:
         from harness.course import points

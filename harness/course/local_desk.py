@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.course import announcing, classwork, entered, entering, people, persons
+from harness.course import announcing, attachments, classwork, entered, entering, people, persons
 from harness.course.access import Viewer
+from harness.course.attached import Handed
 from harness.course.desk import (
     Change,
     Extending,
@@ -58,6 +59,12 @@ class LocalDesk:
 
     def uploads(self, hw: str, path: Path, counting: bool) -> int:
         return classwork.save_archive(self.home, self.viewer, hw, path, counting)
+
+    def handed(self, hw: str) -> Handed:
+        return attachments.handed(self.home, self.viewer, hw, self.clock())
+
+    def attachments(self, hw: str, path: Path, latest: bool) -> int:
+        return attachments.save_archive(self.home, self.viewer, hw, path, latest, self.clock())
 
     def rules(self, hw: str) -> RulesInForce:
         return entering.rules(self.home, self.viewer, hw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from harness.competition import prepared
-from harness.course import entered, record
+from harness.course import attachments, entered, record
 from harness.course.access import Viewer, find, not_found, require_staff
 from harness.course.desk import Extensions, Parts, PersonCard
 from harness.course.gradebook import find_schemes
@@ -15,17 +15,19 @@ from leaderboard import roster
 
 
 def person(home: Home, viewer: Viewer, key: str, now: datetime) -> PersonCard:
-    """A person's points, submissions, extensions, points by hand and tokens. Raises UserError E_NOT_FOUND."""
+    """A person's points, files, extensions, points by hand and tokens. Raises UserError E_NOT_FOUND."""
     require_staff(viewer, "see everything of a person")
     with home.database() as database:
         found = roster.find_person(database, key)
     if found is None:
         raise not_found(f"there is nobody with the id {key[:60]} on the roster")
-    extensions, parts = [], []
+    extensions, parts, latest = [], [], []
     for name in prepared(home):
-        given = entered.extensions(home, viewer, name)
+        given, competition = entered.extensions(home, viewer, name), find(home, viewer, name)
         with home.database() as database:
-            acts = roster.participant_of(database, find(home, viewer, name).key, key)
+            acts = roster.participant_of(database, competition.key, key)
+            attached = attachments.latest_of(home, database, competition, key)
+        latest += [attached] if attached is not None else []
         rows = [row for row in given.extensions if row.kind == "all" or row.who == acts]
         extensions += [Extensions(given.homework, rows)] if rows else []
     for name in find_schemes(home, None):
@@ -46,4 +48,5 @@ def person(home: Home, viewer: Viewer, key: str, now: datetime) -> PersonCard:
         extensions=extensions,
         parts=parts,
         tokens=entered.person_tokens(home, viewer, key, now).tokens,
+        attachments=latest,
     )

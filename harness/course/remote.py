@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from harness.competition import Competition, digest_of_files, read_competition
+from harness.course.attached import Attached, Attachments
 from harness.course.download import address_of, cache_folder, fetch, find_download, save_new
 from harness.course.entries import Accepted, Selection, Signed, Submission, Submissions, Submitted, Tell, to_json
 from harness.course.held import refuse_stale
@@ -65,8 +66,9 @@ from harness.course.types import (
     Quota,
     Tokens,
 )
-from harness.home import making, write_file
-from tasks.errors import UserError, inert
+from harness.course.unsent import forget_unsent, keep_unsent
+from harness.home import making
+from tasks.errors import UserError
 from tasks.homeworks import canonical
 
 T = TypeVar("T")
@@ -162,6 +164,39 @@ class RemoteCourse:
     def save(self, number: int, path: Path) -> None:
         with self.send("GET", f"/submissions/{number}/file") as response:
             save_new(path, pieces(response, decode=False))
+
+    def attach(self, hw: str, path: Path) -> Attached:
+        """Hands in a second file; a retry after a lost answer is the same one."""
+        from submissions.attachments import LONGEST, kind_of, oversized
+
+        asked = self.attachments(hw).asked
+        if asked is None:
+            raise UserError(f"{hw} asks for no second file; nothing was recorded.", code="E_ATTACHMENT_NONE")
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(asked.max_bytes + 1)
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
+        if len(data) > asked.max_bytes:
+            raise oversized(asked.max_bytes)
+        kind_of(data[:LONGEST], asked.kinds)
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Idempotency-Key": secrets.token_hex(16),  # the same in every retry
+            "X-Filename": quote(path.name.encode("utf-8", "backslashreplace"), safe=""),
+        }
+        answer = self.ask("POST", f"/homeworks/{quoted(hw)}/attachments", body=data, headers=headers)
+        return self.read(Attached, answer)
+
+    def attachments(self, hw: str) -> Attachments:
+        return self.read(Attachments, self.ask("GET", f"/homeworks/{quoted(hw)}/attachments"))
+
+    def save_attachment(self, number: int, path: Path) -> None:
+        with self.send("GET", f"/attachments/{number}/file") as response:
+            save_new(path, pieces(response, decode=False))
+
+    def attachment_receipt(self, number: int) -> Signed:
+        return self.ask("GET", f"/attachments/{number}/receipt")
 
     def points(self, hw: str | None) -> Points:
         return self.read(Points, self.ask("GET", f"/homeworks/{quoted(hw)}/points" if hw else "/points"))
@@ -423,35 +458,5 @@ class RemoteCourse:
         code, message = str(error.get("code", "")), str(error.get("message", ""))
         if status in UNAVAILABLE:
             return unreachable(self.url, message.rstrip(".") or code)
-        exit_code = 5 if code == "E_CLOSED" else EXIT_CODES.get(status, 2)
+        exit_code = 5 if code in ("E_CLOSED", "E_ATTACHMENT_LATE") else EXIT_CODES.get(status, 2)
         return refusal(code, message, error.get("details"), error.get("total"), exit_code)
-
-
-def _unsent(data: bytes) -> Path:
-    import platformdirs
-
-    return platformdirs.user_state_path("lhy-grade") / "unsent" / hashlib.sha256(data).hexdigest()[:16]
-
-
-def keep_unsent(path: Path, data: bytes) -> Path:
-    """Keeps a copy of a file that could not be sent; if that fails, returns the path of the file itself.
-
-    The copy's name has no unprintable characters, since people copy it from the terminal.
-    """
-    kept = _unsent(data) / "".join(letter if inert(letter) == letter else "_" for letter in path.name)
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not kept.exists() or kept.read_bytes() != data:
-            write_file(kept, data, mode=0o600)
-    except OSError:
-        return path.absolute()
-    return kept
-
-
-def forget_unsent(data: bytes) -> None:
-    """Removes the copy of a file that has arrived."""
-    folder = _unsent(data)
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()

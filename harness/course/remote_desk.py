@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from harness.course.attached import Handed
 from harness.course.desk import (
     Change,
     Extending,
@@ -62,8 +63,18 @@ class RemoteDesk:
         return self.course.read(Histogram, self.course.ask("GET", f"/homeworks/{quoted(hw)}/histogram"))
 
     def uploads(self, hw: str, path: Path, counting: bool) -> int:
-        query = {"counting": "true"} if counting else {}
-        with self.course.send("GET", f"/homeworks/{quoted(hw)}/uploads", query) as response:
+        return self._archive(f"/homeworks/{quoted(hw)}/uploads", {"counting": "true"} if counting else {}, path)
+
+    def handed(self, hw: str) -> Handed:
+        return self.course.read(Handed, self.course.ask("GET", f"/homeworks/{quoted(hw)}/attachments/students"))
+
+    def attachments(self, hw: str, path: Path, latest: bool) -> int:
+        query = {"latest": "true"} if latest else {}
+        return self._archive(f"/homeworks/{quoted(hw)}/attachments/archive", query, path)
+
+    def _archive(self, where: str, query: Mapping[str, str], path: Path) -> int:
+        """Writes an archive to a new file, and returns how many files are in it."""
+        with self.course.send("GET", where, query) as response:
             save_new(path, pieces(response, decode=False))
         try:
             with zipfile.ZipFile(path) as archive:
@@ -81,7 +92,10 @@ class RemoteDesk:
         return self._change("POST", f"/homeworks/{quoted(hw)}/extensions", vars(asked), how)
 
     def enter_points(self, hw: str, entries: Sequence[PartEntry], how: How) -> Change:
-        rows = [{"id": one.id, "part": one.part, "points": one.points, "where": one.where} for one in entries]
+        rows = [
+            {"id": one.id, "part": one.part, "points": one.points, "where": one.where, "attachment": one.attachment}
+            for one in entries
+        ]
         return self._change("POST", f"/homeworks/{quoted(hw)}/parts", {"entries": rows}, how)
 
     def change_rules(self, hw: str, changes: Mapping[str, str], how: How) -> Change:

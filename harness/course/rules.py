@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from harness.clocks import closing, last_instant, opened
+from harness.clocks import attachment_closing, closing, last_instant, opened
 from harness.competition import Competition, read_competition, refuse_best
-from harness.home import CHANGEABLE, Home, override
+from harness.home import ATTACHMENT, CHANGEABLE, Home, override
 from harness.words import in_words
 from leaderboard import competitions, roster
 from leaderboard.adjustments import changed_meanwhile
@@ -31,8 +31,8 @@ def change_rules(
 
     Returns the old and the new value of each changed rule; a `preview` writes nothing. The first change takes over the
     rules of config.toml, which are not read any more.
-    Raises UserError for an unknown rule or an invalid value, E_CLOSED after the reveal, and E_CHANGED where the rules
-    in force are not the `expected` ones.
+    Raises UserError for an unknown rule or an invalid value, E_CLOSED after the reveal but for rules of the second
+    file, and E_CHANGED where the rules in force are not the `expected` ones.
     """
     name, edition = competition.name, read_competition(home.public(competition.name)).rules
     for rule in wanted:
@@ -46,6 +46,7 @@ def change_rules(
         new = {rule: value for rule, value in new.items() if value is not None}
         before, rules = override(edition, own, name), override(edition, new, name)
         closing(rules)
+        attachment_closing(rules)
         refuse_best(replace(competition, rules=rules))
         if expected is not None and before != expected:
             raise changed_meanwhile(f"the rules of {name}")
@@ -53,7 +54,8 @@ def change_rules(
         changes = {rule: [was[rule], becomes[rule]] for rule in wanted if was[rule] != becomes[rule]}
         if not changes:
             return {}
-        if opened(database, replace(competition, rules=before), now) is not None:
+        of_scores = changes.keys() - set(ATTACHMENT)
+        if of_scores and opened(database, replace(competition, rules=before), now) is not None:
             raise UserError(f"{name} was revealed; its rules are final.", code="E_CLOSED", exit_code=5)
         if preview:
             return changes
@@ -92,4 +94,12 @@ def consequences(name: str, changes: Mapping[str, list[str | int | None]], now: 
                 f"That deadline passed {in_words(ago)} ago: {name} closes at once, submissions from now on are only"
                 " practice, and the selections are locked."
             )
+    later = changes.get("attachment_deadline", [None, None])[1]
+    if later and (passed := now - last_instant(str(later), "attachment_deadline")).total_seconds() > 0:
+        found.append(
+            f"That deadline of the second file passed {in_words(passed)} ago: nobody can hand one in any more for"
+            f" {name}, except with an extension."
+        )
+    if "attachment" in changes and not changes["attachment"][1]:
+        found.append(f"{name} asks for no second file any more; those that were handed in are kept.")
     return found

@@ -13,7 +13,7 @@ from harness.competition import HIDDEN_BARS, Competition, bars_seal, find_compet
 from harness.grading.recount import recount
 from harness.grading.settle import grade_mac
 from harness.home import Home, wrong_keys
-from leaderboard import acceptance, competitions, events, receipts, records, results, verifications
+from leaderboard import acceptance, attachments, competitions, events, receipts, records, results, verifications
 from submissions.store import fetch
 from tasks.base import UserError
 from tasks.streams import derive
@@ -42,6 +42,12 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
                 fetch(home.submissions, verified.model)
             except UserError as error:
                 problems.append(f"the model of submission {number}: {error}")
+        for attached in attachments.attachments(database):
+            counts["second files"] = counts.get("second files", 0) + 1
+            try:
+                fetch(home.submissions, attached.sha256)
+            except UserError as error:
+                problems.append(f"attachment {attached.id}: {error}")
         dropped = acceptance.dropped(database)
         problems += [
             f"submission {number}: database and log disagree on whether its bytes are kept"

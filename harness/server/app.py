@@ -25,6 +25,7 @@ from starlette.requests import ClientDisconnect
 
 from harness.home import Home
 from harness.server import auth
+from harness.server.attachments import add_attachments
 from harness.server.changes import add_changes
 from harness.server.endpoints import add_handing_in, add_reading, describe
 from harness.server.refusals import answer_refusal, refusal
@@ -99,6 +100,7 @@ def make_app(
     add_tokens(api)
     add_staff(api)
     add_changes(api)
+    add_attachments(api)
     api.openapi = partial(describe, api)  # type: ignore[method-assign]
     return api
 

@@ -133,6 +133,7 @@ def _add_of_homework(api: FastAPI) -> None:
         "hours": {"type": ["number", "null"]}, "slots": {"type": ["integer", "null"]},
     }  # fmt: skip
     one = {"id": TEXT, "part": TEXT, "points": {"type": "number"}, "where": TEXT}
+    one["attachment"] = {"type": ["integer", "null"], "description": "The latest second file that they are for."}
     entry = {"type": "object", "required": ["id", "part", "points"], "properties": one}
     entries = {"entries": {"type": "array", "items": entry, "maxItems": ENTRIES}}
     changes = {"changes": {"type": "object", "additionalProperties": {"type": "string"}}}
@@ -178,6 +179,7 @@ def _add_of_homework(api: FastAPI) -> None:
                     _text(row, "part"),
                     float("nan") if points is None else points,
                     _text(row, "where"),
+                    _whole(row, "attachment"),
                 )
             )
         return await _change(request, entering.enter_points, login, hw, given, how)

@@ -29,6 +29,8 @@ from harness.server.refusals import Rejected
 from harness.server.state import BASE, Who, limit, server_of
 from harness.server.uploads import (
     accept,
+    filename_of,
+    key_of,
     length_of,
     one_of_few,
     read_json,
@@ -37,7 +39,7 @@ from harness.server.uploads import (
     too_large_for,
     written_field,
 )
-from leaderboard.receipts import Receipt
+from leaderboard.receipts import AttachmentReceipt, Receipt
 from submissions.store import receiving
 from tasks.errors import UserError
 
@@ -57,6 +59,14 @@ class SignedReceipt:
     signature: str
 
 
+@dataclass(frozen=True)
+class SignedAttachment:
+    """A receipt of a second file with its signature, in hexadecimal digits."""
+
+    receipt: AttachmentReceipt = field(metadata=SPREAD)
+    signature: str
+
+
 def answer(value: Any, status: int = 200) -> JSONResponse:
     return JSONResponse(to_json(value), status)
 
@@ -67,7 +77,7 @@ def describe(api: FastAPI) -> dict[str, Any]:
         return api.openapi_schema
     described = FastAPI.openapi(api)  # which keeps it
     schemas = described["components"]["schemas"]
-    for kind in (Homework, BoardRow, NewSession, SignedReceipt):
+    for kind in (Homework, BoardRow, NewSession, SignedReceipt, SignedAttachment):
         whole = schemas[kind.__name__]
         for name in [one.name for one in fields(kind) if one.metadata.get("spread")]:
             part = whole["properties"].pop(name)
@@ -79,6 +89,7 @@ def describe(api: FastAPI) -> dict[str, Any]:
                 whole["additionalProperties"] = inner["additionalProperties"]
     # A client keeps all fields of a receipt, also those of a newer server, since the signature is of all of them.
     schemas["Accepted"]["properties"]["receipt"] = {"$ref": "#/components/schemas/SignedReceipt"}
+    schemas["Attached"]["properties"]["receipt"] = {"$ref": "#/components/schemas/SignedAttachment"}
     return described
 
 
@@ -355,10 +366,8 @@ def add_handing_in(api: FastAPI) -> None:
     async def submit(request: Request, login: Who, hw: HomeworkName) -> Response:
         """Submit a file: it is stored and recorded, with a receipt, and graded afterwards."""
         server = server_of(request)
-        filename = text_of(request, "x-filename").replace("\\", "/").rpartition("/")[2].strip()[:200] or "submission"
-        message, key = text_of(request, "x-message"), request.headers.get("idempotency-key")
-        if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
-            raise Rejected("E_USAGE", "an Idempotency-Key must have 1 to 200 printable ASCII characters.")
+        filename = filename_of(request) or "submission"
+        message, key = text_of(request, "x-message"), key_of(request)
         most = await server.call(handing_in.submit_limit, server.home, login.viewer, hw, server.clock())
         requests.check_message(message)
         length = length_of(request)

@@ -96,6 +96,10 @@ def _add_own(api: FastAPI) -> None:
             return await answer(request, views.submissions, hw, False, str(error), status, login=login)
         return see(f"/homeworks/{quote(hw, safe='')}/submissions?saved=1#selection")
 
+    @api.get("/homeworks/{hw}/attachments", include_in_schema=False)
+    async def _attachments(request: Request, hw: str, done: int = 0, again: bool = False) -> Response:
+        return await answer(request, views.own_attachments, hw, done, again)
+
     @api.get("/points", include_in_schema=False)
     async def _points(request: Request) -> Response:
         return await answer(request, views.own_points)

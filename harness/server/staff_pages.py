@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from harness.course import announcing, points
+from harness.course import announcing, attachments, points
 from harness.course.desk import LogQuestion
 from harness.course.exports import fill_canvas, moodle_table, workbook
 from harness.course.gradebook import gradebook_table
@@ -127,6 +127,16 @@ def _add_lists(api: FastAPI) -> None:
     @api.get("/homeworks/{hw}/missing", include_in_schema=False)
     async def _missing(request: Request, hw: str) -> Response:
         return await answer(request, staff_views.missing, hw)
+
+    @api.get("/homeworks/{hw}/handed", include_in_schema=False)
+    async def _handed(request: Request, hw: str) -> Response:
+        return await answer(request, staff_views.handed, hw)
+
+    @api.get("/homeworks/{hw}/handed.csv", include_in_schema=False)
+    async def _handed_csv(request: Request, hw: str) -> Response:
+        server, login = state.server_of(request), await state.find_login(request)
+        found = await server.call(attachments.handed, server.home, login.viewer, hw, server.clock())
+        return as_csv(write_rows(*attachments.handed_table(found)), f"{found.homework}-second-files.csv")
 
     @api.get("/homeworks/{hw}/extensions", include_in_schema=False)
     async def _extensions(request: Request, hw: str, done: bool = False) -> Response:

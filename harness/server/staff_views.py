@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from harness.course import catalogue, classwork, entered, entering, persons, record
+from harness.course import attachments, catalogue, classwork, entered, entering, persons, record
 from harness.course.access import canonical_or_empty, require_instructor, require_staff
 from harness.course.desk import Change, Extending, How, LogQuestion
 from harness.course.entering import ids_in, of_input
@@ -54,6 +54,14 @@ def standing(ask: Ask, hw: str) -> Page:
 def missing(ask: Ask, hw: str) -> Page:
     """Who has handed in no file that counts."""
     return Page("missing.html", of_homework(ask, hw, "missing") | vars(classwork.missing(ask.home, ask.viewer, hw)))
+
+
+def handed(ask: Ask, hw: str) -> Page:
+    """Who handed in the second file of a homework, and who did not."""
+    found = attachments.handed(ask.home, ask.viewer, hw, ask.now)
+    there = sum(row.attachment is not None for row in found.students)
+    values = of_homework(ask, hw, "handed") | {"asked": found.asked, "students": found.students, "there": there}
+    return Page("handed.html", values)
 
 
 def extensions(ask: Ask, hw: str, entry: Entry = NOTHING) -> Page:

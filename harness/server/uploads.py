@@ -128,6 +128,19 @@ async def read_body(request: Request, most: int = JSON_BYTES) -> bytes:
     return bytes(data)
 
 
+def key_of(request: Request) -> str | None:
+    """The Idempotency-Key of a file and its retries, or None."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
+        raise Rejected("E_USAGE", "an Idempotency-Key must have 1 to 200 printable ASCII characters.")
+    return key
+
+
+def filename_of(request: Request) -> str:
+    """The name of a file that is sent, without folders; empty where it has none."""
+    return text_of(request, "x-filename").replace("\\", "/").rpartition("/")[2].strip()[:200]
+
+
 def text_of(request: Request, header: str) -> str:
     """The text of a header, percent-encoded UTF-8."""
     value = request.headers.get(header, "")

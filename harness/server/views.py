@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.archive import grouped
-from harness.course import announcing, boards, catalogue, handing_in, limits, points, quizzes, record, requests
+from harness.course import (
+    announcing,
+    attachments,
+    boards,
+    catalogue,
+    handing_in,
+    limits,
+    points,
+    quizzes,
+    record,
+    requests,
+)
 from harness.course.entries import Submission, to_json
 from harness.course.gradebook import gradebook_table
 from harness.course.types import Board, Files
@@ -195,6 +206,15 @@ def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", statu
         | {"revealed": any(row.private is not None for row in rows)},
         status,
     )
+
+
+def own_attachments(ask: Ask, hw: str, done: int = 0, again: bool = False) -> Page:
+    """The viewer's second files of a homework, and the form for another one."""
+    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    found = attachments.attachments(ask.home, ask.viewer, hw, ask.now)
+    done = done if done in {row.id for row in found.attachments} else 0
+    values: Values = {"hw": homework, "tab": "attachments", "asked": found.asked, "rows": found.attachments[::-1]}
+    return Page("attachments.html", values | {"done": done, "again": again})
 
 
 def submission(ask: Ask, number: int, handed: bool = False) -> Page:

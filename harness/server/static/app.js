@@ -204,6 +204,7 @@
   const bar = document.getElementById("sent");
   const button = form.querySelector("button");
   const result = document.getElementById("result");
+  const message = document.getElementById("message");
   form.hidden = false;
 
   const size = (bytes) =>
@@ -255,7 +256,7 @@
     request.open("POST", form.dataset.url);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.setRequestHeader("X-Filename", written(file.name));
-    request.setRequestHeader("X-Message", written(document.getElementById("message").value));
+    if (message) request.setRequestHeader("X-Message", written(message.value));
     request.upload.addEventListener("progress", (sent) => {
       if (sent.lengthComputable) bar.value = sent.loaded / sent.total;
     });
@@ -267,13 +268,15 @@
         /* not an answer of this server */
       }
       ended();
-      if (request.status === 200 || request.status === 202) accepted(body);
+      if (form.dataset.next && (request.status === 200 || request.status === 201)) {
+        location.assign(`${form.dataset.next}?done=${body.attachment.id}${body.again ? "&again=1" : ""}`);
+      } else if (request.status === 200 || request.status === 202) accepted(body);
       else if (body.error) refuse(body.error.message);
-      else refuse(`No valid answer from the server (${request.status}). Submit again: the same file uses no second slot.`);
+      else refuse(`No valid answer from the server (${request.status}). Send it again: the same file never counts twice.`);
     });
     request.addEventListener("error", () => {
       ended();
-      refuse("The network failed. Submit again when it is back: the same file never uses a second slot.");
+      refuse("The network failed. Send it again when it is back: the same file never counts twice.");
     });
     refuse("");
     button.disabled = true;
