@@ -62,6 +62,6 @@ CODES: dict[str, str] = {
     ),
     "E_STALE_DATA": "Your data are older than the course's. Get the new ones and predict again.",
     "E_TOKEN": "The token is incomplete: it must be lhy_ and 43 characters. Copy all of it.",
-    "E_TOKENS": "You have reached the limit of tokens for one person. Revoke one first.",
+    "E_TOKENS": "You have reached the limit of valid tokens, or of new ones in a day. Revoke one, or make one later.",
     "E_TOO_LARGE": "An upload is larger than this competition accepts. Check that it is the submission.",
 }

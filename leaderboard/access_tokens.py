@@ -180,6 +180,16 @@ def tokens_of_all(db: Database) -> list[tuple[Token, Person]]:
     return [(token, persons[token.person_id]) for token in (made(Token, row) for row in rows)]
 
 
+def live(db: Database, key: str, now: datetime) -> list[Token]:
+    """A person's tokens that are neither revoked nor expired."""
+    return [token for token in tokens(db, key) if token.revoked_at is None and token.expires_at > now]
+
+
+def find_numbered(db: Database, number: int) -> tuple[Token, Person] | None:
+    """The token with that number, valid or not, and its person; None without one."""
+    return next((found for found in tokens_of_all(db) if found[0].id == number), None)
+
+
 def revoke_token(db: Database, token_id: int, actor: str, now: datetime, reason: str = "") -> bool:
     """Revoke a token; False if it does not exist or is already revoked."""
     with db.transaction():

@@ -33,13 +33,21 @@ def here(served: Served, *words: str) -> Any:
     return call("--home", str(served.home.root), *words, "--as", "bob")
 
 
+FILES = {
+    "report.pdf": PDF,
+    "again.pdf": PDF + b" and more",
+    "code.zip": ZIP,
+    "empty.pdf": b"",
+    "text.pdf": b"my report",
+    "large.pdf": PDF.ljust(10**6 + 1),
+    "full.pdf": PDF.ljust(10**6),
+}
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """Files of all kinds in a folder."""
-    for name, data in {
-        "report.pdf": PDF, "again.pdf": PDF + b" and more", "code.zip": ZIP, "empty.pdf": b"", "text.pdf": b"my report",
-        "large.pdf": PDF.ljust(10**6 + 1), "full.pdf": PDF.ljust(10**6),
-    }.items():  # fmt: skip
+    for name, data in FILES.items():
         (tmp_path / name).write_bytes(data)
     return tmp_path
 

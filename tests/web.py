@@ -117,6 +117,8 @@ TABLE = {
     "/roster/people/b01/stand": (SEE, NO, NO, NO, OK),
     "/roster/people/nobody/stand": (SEE, NO, NO, NO, GONE),
     "/roster/tokens": (SEE, NO, NO, OK, OK),
+    "/roster/tokens/1/end": (SEE, NO, NO, NO, OK),
+    "/roster/tokens/99/end": (SEE, NO, NO, NO, GONE),
     "/submissions/1": (SEE, OK, GONE, OK, OK),
     "/submissions/2": (SEE, GONE, GONE, OK, OK),
     "/submissions/99": (SEE, GONE, GONE, GONE, GONE),
@@ -233,7 +235,7 @@ STAFF = (
     "/homeworks/hw01/extensions", "/homeworks/hw01/parts", "/roster/tokens", "/homeworks/hw01/staff",
     "/homeworks/hw01/missing", "/homeworks/hw01/handed", "/homeworks/hw01/rules", "/roster", "/gradebook/canvas",
     "/roster/import", "/roster/invite", "/roster/people/b01/stand", "/roster/people/b01",
-    "/roster/people/tom", "/submissions/1/disqualify",
+    "/roster/people/tom", "/submissions/1/disqualify", "/roster/tokens/1/end",
 )  # fmt: skip
 
 

@@ -173,6 +173,23 @@ def tokens(key: str | None, format: Any) -> None:
     show_tokens(common.desk(), key, format)
 
 
+@roster.command("end-token")
+@click.argument("number", metavar="ID", type=click.IntRange(min=1, max=2**62))
+@REASON
+@ACTOR
+@YES
+@common.command
+def end_token(number: int, reason: str, name: str | None, yes: bool) -> None:
+    """End one token of somebody, as one that others may have seen.
+
+    The others of the person stay valid; `roster tokens` has the numbers."""
+    desk = common.desk(name)
+    change = desk.end_token(number, How(reason, preview=True))
+    agree(yes, f"{change.what}?", change.lines)
+    desk.end_token(number, How(reason, seen=change.seen))
+    click.echo(inert(change.what))
+
+
 @roster.command()
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")

@@ -93,6 +93,9 @@ class LocalDesk:
     def stand(self, key: str, disabled: bool, how: How) -> Change:
         return people.stand(self.home, self.viewer, key, disabled, how, self.clock())
 
+    def end_token(self, number: int, how: How) -> Change:
+        return people.end_token(self.home, self.viewer, number, how, self.clock())
+
     def announcements(self) -> Announcements:
         return announcing.read(self.home, self.viewer)
 

@@ -132,6 +132,33 @@ def stand(home: Home, viewer: Viewer, key: str, disabled: bool, how: How, now: d
     return Change(f"take {person.name} ({key}) off the roster", lines, state, not how.preview)
 
 
+def end_token(home: Home, viewer: Viewer, number: int, how: How, now: datetime) -> Change:
+    """Ends one token of somebody, at once and also in browsers that logged in with it.
+
+    Raises UserError E_NOT_FOUND for none of that number, and E_INPUT for one that was ended already.
+    """
+    require_instructor(viewer, "end the tokens of others")
+    if not how.preview:
+        checked_reason(how.reason)
+    with home.database() as database:
+        found = access_tokens.find_numbered(database, number)
+        if found is None:
+            raise not_found(f"there is no token {number}")
+        token, person = found
+        left = [one for one in access_tokens.live(database, person.key, now) if one.id != number]
+        if token.revoked_at is not None:
+            raise UserError(f"token {number} has ended already.", code="E_INPUT")
+        if not how.preview and not access_tokens.revoke_token(database, number, viewer.key, now, how.reason):
+            raise changed_meanwhile(f"token {number}")
+    lines = (
+        [f"{person.key} keeps {len(left)} valid {'token' if len(left) == 1 else 'tokens'}"]
+        if left
+        else [f"{person.key} has no other valid token, and cannot log in without a new invitation"]
+    )
+    what = f"end token {number} ({token.label}, {token.scope}) of {person.name} ({person.key})"
+    return Change(what, lines, str(number), not how.preview)
+
+
 def invite(home: Home, viewer: Viewer, asked: Inviting, how: How, address: str, now: datetime) -> Invitations:
     """Makes a token for each of these people, shown only once, with a text to send; a preview has neither.
 

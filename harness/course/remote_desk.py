@@ -116,6 +116,9 @@ class RemoteDesk:
     def stand(self, key: str, disabled: bool, how: How) -> Change:
         return self._change("PATCH", f"/roster/people/{quoted(key)}", {"disabled": disabled}, how)
 
+    def end_token(self, number: int, how: How) -> Change:
+        return self._change("POST", f"/roster/tokens/{number}/end", {}, how)
+
     def invite(self, asked: Inviting, how: How, mail: bool) -> Invitations:
         body = json.dumps({**vars(asked), "mail": mail, **vars(how)}).encode()
         headers = {"Content-Type": "application/json"}

@@ -28,13 +28,15 @@ from leaderboard import access_tokens
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
-    from leaderboard.access_tokens import Token
     from leaderboard.database import Database
 
 By = Literal["nothing", "header", "cookie"]
 
 MOST_TOKENS = 20
 """The most valid tokens of one person at the same time."""
+
+MOST_A_DAY, DAY = 50, timedelta(days=1)
+"""The most tokens that one person can make in a day, ended ones included."""
 
 SESSION_DAYS = 30
 """Days until a browser session expires, or earlier with its token."""
@@ -142,8 +144,15 @@ def new_token(home: Home, login: Login, label: str, now: datetime) -> NewToken:
         else:
             if login.viewer.scope != "all":
                 raise UserError("this token cannot create other tokens.", code="E_SCOPE", exit_code=6)
-            if len(_live(database, key, now)) >= MOST_TOKENS:
+            if len(access_tokens.live(database, key, now)) >= MOST_TOKENS:
                 raise UserError(f"you have {MOST_TOKENS} tokens; revoke one first.", code="E_TOKENS", exit_code=8)
+            made_today = [one for one in access_tokens.tokens(database, key) if one.created_at > now - DAY]
+            if len(made_today) >= MOST_A_DAY:
+                raise UserError(
+                    f"at most {MOST_A_DAY} tokens can be made in 24 hours; make one later.",
+                    code="E_TOKENS",
+                    exit_code=8,
+                )
             ends = access_tokens.find_token(database, login.hash, now)
             if ends is None:
                 raise refused()
@@ -169,7 +178,7 @@ def tokens(home: Home, login: Login, now: datetime) -> Tokens:
                 expires=local(home, token.expires_at),
                 this=token.id == login.token,
             )
-            for token in _live(database, login.viewer.key, now)
+            for token in access_tokens.live(database, login.viewer.key, now)
         ]
     return Tokens(rows)
 
@@ -183,12 +192,6 @@ def revoke(home: Home, login: Login, number: int, now: datetime) -> Done:
     with home.database() as database:
         access_tokens.revoke_token(database, number, login.viewer.key, now)
     return Done()
-
-
-def _live(database: Database, key: str, now: datetime) -> list[Token]:
-    return [
-        token for token in access_tokens.tokens(database, key) if token.revoked_at is None and token.expires_at > now
-    ]
 
 
 def _redeem(database: Database, invitation: str, made: str, label: str, now: datetime) -> None:

@@ -98,6 +98,17 @@ def _add_of_roster(api: FastAPI) -> None:
         return await _change(request, people.stand, login, key, _typed(asked, "disabled", bool, None), how)
 
     @api.post(
+        f"{BASE}/roster/tokens/{{number}}/end",
+        response_model=Change,
+        responses=errors,
+        openapi_extra=body_of({}, []),
+    )
+    async def end_token(request: Request, login: Who, number: Number) -> Response:
+        """Instructors: end one token of somebody."""
+        _, how = await _read(request, login)
+        return await _change(request, people.end_token, login, number, how)
+
+    @api.post(
         f"{BASE}/roster/invitations",
         response_model=Invitations,
         responses=errors,

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from harness.course import people
+from harness.course import entered, people
 from harness.course.access import require_instructor
 from harness.course.desk import Change, How, Importing, Invitations, Inviting
 from harness.course.entering import ids_in
 from harness.server import state
 from harness.server.changes import make_invitations
+from harness.server.endpoints import Number
 from harness.server.forms import NOTHING, Entry, answer, changing, not_changed, read_change
 from harness.server.rendering import Ask, Page
 from harness.server.staff_views import turned
@@ -31,6 +32,14 @@ def add_roster_pages(api: FastAPI) -> None:
     @api.post("/roster/import", include_in_schema=False)
     async def _do_import(request: Request) -> Response:
         return await changing(request, show_import, do_import)
+
+    @api.get("/roster/tokens/{number}/end", include_in_schema=False)
+    async def _token(request: Request, number: Number, done: bool = False) -> Response:
+        return await answer(request, show_token, str(number), Entry(done=done))
+
+    @api.post("/roster/tokens/{number}/end", include_in_schema=False)
+    async def _end_token(request: Request, number: Number) -> Response:
+        return await changing(request, show_token, end_token, str(number))
 
     @api.get("/roster/people/{key:path}/stand", include_in_schema=False)
     async def _stand(request: Request, key: str, done: bool = False) -> Response:
@@ -99,6 +108,20 @@ def show_stand(ask: Ask, key: str, entry: Entry) -> Page:
 
 def do_stand(ask: Ask, key: str, values: Mapping[str, str], how: How) -> Change:
     return people.stand(ask.home, ask.viewer, key, values.get("disabled") == "1", how, ask.now)
+
+
+def show_token(ask: Ask, number: str, entry: Entry) -> Page:
+    """The form that ends a token of somebody."""
+    require_instructor(ask.viewer, "end the tokens of others")
+    rows = entered.person_tokens(ask.home, ask.viewer, None, ask.now).tokens
+    one = next((row for row in rows if row.token == int(number)), None)
+    if one is None:
+        raise UserError(f"there is no token {number}.", code="E_NOT_FOUND")
+    return Page("token.html", {"one": one, "entry": entry})
+
+
+def end_token(ask: Ask, number: str, values: Mapping[str, str], how: How) -> Change:
+    return people.end_token(ask.home, ask.viewer, int(number), how, ask.now)
 
 
 def show_invite(ask: Ask, _: str, entry: Entry, by_mail: bool) -> Page:
