@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.home import Home, locked, making, sync_folder
+from harness.home import ATTACHMENT, Home, locked, making, sync_folder
 from tasks.base import METRICS_VERSION, Bar, Reproduction, Rules, UserError
 from tasks.formats import Format, QuizFormat, format_from_json
 from tasks.homeworks import canonical, find_task, packages_of, unknown
@@ -95,13 +95,22 @@ class Competition:
             "source": self.source,
             "metrics": [asdict(metric) for metric in self.metrics],
             "bars": [bar_to_json(bar) for bar in self.bars],
-            "rules": asdict(self.rules),
+            "rules": rules_to_json(self.rules),
             "demo": self.demo,
             "two_boards": self.two_boards,
             "judge": self.judge,
             "size": self.size,
             **self.format.to_json(),
         }
+
+
+def rules_to_json(rules: Rules) -> dict[str, Any]:
+    """The rules; those of a second file are left out while they are the defaults, as older releases have none."""
+    return {
+        name: value
+        for name, value in asdict(rules).items()
+        if name not in ATTACHMENT or value != getattr(Rules(), name)
+    }
 
 
 def bar_to_json(bar: Bar) -> dict[str, Any]:

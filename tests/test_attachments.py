@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.competition import find_competition
+from harness.competition import find_competition, rules_to_json
 from harness.course import attachments as handing
 from harness.course.access import Viewer, owner
 from harness.course.rules import change_rules
@@ -23,6 +23,7 @@ from harness.home import open_home
 from leaderboard import acceptance, attachments, enrolment, events, receipts, roster
 from leaderboard.acceptance import Upload
 from submissions.store import receiving
+from tasks.base import Rules
 from tests import classes
 from tests.classes import NOW, PDF, Class, attach, error, kept, submit
 from tests.classes import ask_for_attachment as ask
@@ -415,3 +416,10 @@ def test_who_attached_before_there_was_a_roster_is_no_finding(course: Path, tmp_
         entries = [roster.Entry("b01", "Ada", "", "student", None)]
         enrolment.import_people(database, entries, actor="me", reason="a class", now=NOW)
     assert audit.verify(home)[0] == []
+
+
+def test_data_without_a_second_file_are_described_as_in_older_releases(local: Class) -> None:
+    described = json.loads((local.home.public("hw01") / "format.json").read_text())["rules"]
+    assert {"quota", "deadline"} <= described.keys()
+    assert not [name for name in described if name.startswith("attachment")]
+    assert rules_to_json(Rules(attachment="pdf")).keys() - described.keys() == {"attachment"}
