@@ -156,6 +156,7 @@ CHANGES = {  # and what is told before it is done
     ("roster", "rename", "Owls", "Eagles"): ("Rename the team Owls, with 2 members, to Eagles",),
     ("roster", "disable", "b02"): ("Bob (b02)", "1 token will be revoked"),
     ("roster", "enable", "b03"): ("Eve, the second (b03)",),
+    ("roster", "end-token", "1"): ("end token 1 (", "no other valid token"),
     ("roster", "invite", "b02"): ("b02: Bob", "valid for 200 days", "revoke older invitations"),
     ("extend", "hw1", "--all", "--hours", "2"): ("until 2027-03-27T01:59:59+08:00 for all",
                                                  "replaces the extension until 2027-03-27T00:59:59+08:00"),
