@@ -16,7 +16,9 @@ from tasks.base import Answers, Bar, Judge, UserError
 from tasks.formats import Format
 from tasks.homeworks import find_task
 from tasks.named import NAMED
+from tasks.own_model import JUDGE
 from tasks.streams import derive
+from tasks.tensor_formats import ModelFormat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -239,9 +241,11 @@ def load_secret(home: Home, competition: Competition) -> Secret:
 
 
 def find_judge(competition: Competition) -> Judge | None:
-    """The judge of a homework's edition, or None if submissions are scored directly."""
+    """The judge of a homework's edition or of an own competition of models; None if submissions are scored directly."""
     task = find_task(competition.name)
-    return None if task is None else task.edition_of(competition.edition, competition.format).judge
+    if task is None:
+        return JUDGE if competition.edition == "own" and isinstance(competition.format, ModelFormat) else None
+    return task.edition_of(competition.edition, competition.format).judge
 
 
 def other_judge(competition: Competition) -> str | None:
@@ -262,13 +266,16 @@ def judge_of(competition: Competition, version: str | None) -> Judge | None:
     """The judge, in the version that the competition was prepared with: other versions give other scores."""
     judge = find_judge(competition)
     here = None if judge is None else judge.version()
-    if here != version and find_task(competition.name) is None:
+    if here != version and judge is None and find_task(competition.name) is None:
         raise _no_plugin(competition.name)
     if here != version:
+        again = f"prepare {competition.name} --edition {competition.edition}"
+        if find_task(competition.name) is None:
+            again = f"new {competition.name} --from FOLDER"
         raise UserError(
             f"{competition.name} was prepared to be judged with {version or 'nothing'},"
             f" but this machine has {here or 'nothing'}; install the same versions, or prepare it again with an empty"
-            f" board: lhy-grade prepare {competition.name} --edition {competition.edition} --new-data",
+            f" board: lhy-grade {again} --new-data",
             code="E_JUDGE_VERSION",
             exit_code=8,
         )

@@ -90,11 +90,13 @@ def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tupl
         refuse_slow(plan.metrics[0], answers.columns, kaggle.TRIAL)
     if file is None:
         if plan.metric is not None and plan.bars:
-            assert isinstance(form, TableFormat)
+            known = plan.sample
+            if known is None:
+                assert isinstance(form, TableFormat)
+                known = sample_rows(form)
             sides = (answers.usage == PUBLIC, answers.usage == PRIVATE)
             best, least = (
-                scores_of(plan.metrics[0], answers.columns, rows, sides)
-                for rows in (answers.columns, sample_rows(form))
+                scores_of(plan.metrics[0], answers.columns, rows, sides) for rows in (answers.columns, known)
             )
             check_bars(plan.bars, plan.metrics[0], least, best)
         return ()

@@ -44,7 +44,7 @@ class Extras:
     `bars` are texts NAME=PUBLIC[/PRIVATE][:POINTS[/PRIVATE POINTS]]. Without a private threshold the public one holds
     on both boards, and without points a bar is worth 1 on each. `group`, `strata` and `by_time` name columns of the
     solution by which its split is drawn, `most_rows` the rows of an id, `usage` a file with
-    the split of each id.
+    the split of each id. `inputs` are the hidden inputs of models, which have at most `most_parameters`.
     """
 
     sheet: Path | None = None
@@ -58,6 +58,8 @@ class Extras:
     by_time: str | None = None
     most_rows: int = 1
     usage: Path | None = None
+    inputs: Path | None = None
+    most_parameters: int | None = None
 
     def rules(self, public_share: float) -> Rules:
         """The rules of the competition. Raises UserError for a deadline that cannot be read and an odd quota."""
@@ -84,6 +86,8 @@ class Extras:
             "by_time": self.by_time,
             "rows_per_id": None if self.most_rows == 1 else self.most_rows,
             "usage": None if self.usage is None else hashlib.sha256(self.usage.read_bytes()).hexdigest(),
+            "inputs": None if self.inputs is None else hashlib.sha256(self.inputs.read_bytes()).hexdigest(),
+            "most_parameters": self.most_parameters,
         }
         return tuple(values.items())
 

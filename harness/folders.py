@@ -1,8 +1,8 @@
 """A competition of one's own as a folder that can be kept in git: what `new --from` reads and `export` writes.
 
 `competition.toml` has what `new` takes as options; beside it are `solution.csv`, `sample_submission.csv` (for a metric
-file), `sheet.md`, the metric file with the modules that it imports, `public/`, and `usage.csv` with the split as it was
-drawn.
+file), `sheet.md`, the metric file with the modules that it imports, `public/`, `inputs.npz` (for models), and
+`usage.csv` with the split as it was drawn.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.extras import NO_EXTRAS, Extras
 from harness.home import Home
+from harness.model_submissions import MOST_PARAMETERS
 from harness.other_formats import ENDINGS
 from tasks.base import UserError
 from tasks.formats import TableFormat
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from harness.competition import Competition
     from tasks.base import Answers
 
-TOML, SOLUTION, SAMPLE, SHEET, METRIC, USAGE, PUBLIC = (
-    "competition.toml", "solution.csv", "sample_submission.csv", "sheet.md", "metric.py", "usage.csv", "public"
+TOML, SOLUTION, SAMPLE, SHEET, METRIC, USAGE, PUBLIC, INPUTS = (
+    "competition.toml", "solution.csv", "sample_submission.csv", "sheet.md", "metric.py", "usage.csv", "public",
+    "inputs.npz",
 )  # fmt: skip
 KEPT = "source"
 """The folder in the hidden one with what a competition was made from, so that it can be exported."""
@@ -41,7 +43,7 @@ WRITTEN = (*SAMPLES, SHEET, "format.json", "manifest.json")
 FIELDS: dict[str, tuple[type, ...]] = {
     "title": (str,), "metric": (str,), "metric_args": (list,), "higher_is_better": (bool,), "metric_name": (str,),
     "bars": (list,), "deadline": (str,), "quota": (int,), "public_share": (float,), "group": (str,), "strata": (str,),
-    "by_time": (str,), "rows_per_id": (int,),
+    "by_time": (str,), "rows_per_id": (int,), "most_parameters": (int,),
 }  # fmt: skip
 
 
@@ -76,6 +78,7 @@ class Own:
             "strata": more.strata,
             "by_time": more.by_time,
             "rows_per_id": more.most_rows if more.most_rows > 1 else None,
+            "most_parameters": more.most_parameters,
         }
         lines = (f"{name} = {_written(value)}\n" for name, value in values.items() if value is not None)
         return "".join(lines)
@@ -84,7 +87,7 @@ class Own:
         """The files that an export writes, beside the metric file and the public folder, by name."""
         sample = self.extras.sample
         own = SAMPLE if sample is None else f"sample_submission{sample.suffix}"
-        files = {SOLUTION: self.solution, own: sample, SHEET: self.extras.sheet}
+        files = {SOLUTION: self.solution, own: sample, SHEET: self.extras.sheet, INPUTS: self.extras.inputs}
         found = [(name, path.read_bytes()) for name, path in files.items() if path is not None]
         return ((TOML, self.toml.encode()), *found)
 
@@ -120,7 +123,7 @@ def read_folder(folder: Path) -> Own:
             raise UserError(f"--from: {TOML}: {name} must be {_kind(FIELDS[name])}; got {value!r:.60}.")
         if isinstance(value, list) and not all(isinstance(one, str) for one in value):
             raise UserError(f"--from: {TOML}: {name} must be a list of texts, such as {_EXAMPLES[name]}.")
-    for name, most in (("quota", 10_000), ("rows_per_id", MOST_ROWS)):
+    for name, most in (("quota", 10_000), ("rows_per_id", MOST_ROWS), ("most_parameters", MOST_PARAMETERS)):
         if not 1 <= values.get(name, 1) <= most:
             raise UserError(f"--from: {TOML}: {name} must be from 1 to {most:,}; got {values[name]}.")
     if "metric" not in values or not (folder / SOLUTION).is_file():
@@ -148,6 +151,8 @@ def read_folder(folder: Path) -> Own:
             values.get("by_time"),
             values.get("rows_per_id", 1),
             _there(folder / USAGE),
+            _there(folder / INPUTS),
+            values.get("most_parameters"),
         ),
     )
 

@@ -16,7 +16,7 @@ from tasks.base import Answers, Columns, UserError
 from tasks.formats import MOST_BYTES, SPARE_BYTES, Format, ImagesFormat, LinesFormat, TableFormat
 from tasks.tensor_formats import DTYPES, Array, ArraysFormat
 
-ENDINGS = (".csv", ".txt", ".safetensors", ".tgz")
+ENDINGS = (".csv", ".txt", ".safetensors", ".tgz", ".onnx")
 MOST_PIXELS = 2**26
 """The most numbers of all images, or of all arrays, together."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +18,14 @@ from harness.competition import (
 from harness.extras import NO_EXTRAS, Extras, checked_title, named_as, read_bars, read_sheet
 from harness.folders import Own
 from harness.home import Home, check_free, local
+from harness.model_submissions import Models, read_models
 from harness.other_formats import read_other
-from tasks.base import Bar, Edition, Judge, Made, Rules, UserError
+from tasks.base import Bar, Columns, Edition, Judge, Made, Rules, UserError
 from tasks.formats import Format, TableFormat
 from tasks.homeworks import canonical, find_task, packages_of, unknown
 from tasks.metric_code import PREFIX, read_arguments
 from tasks.named import find_named
+from tasks.own_model import JUDGE
 from tasks.quiz import POINTS, read_key, sample, sheet
 from tasks.streams import Streams
 
@@ -39,7 +41,8 @@ class Plan:
     """Everything known about a competition before its data are made.
 
     `signature` is that of the package that computes the metric, where it has one; `kept` are the files of an own
-    competition that can be exported, by name.
+    competition that can be exported, by name. `sample` are the predictions of the sample submission for a metric by
+    name, where the format alone does not give them.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Plan:
     options: tuple[tuple[str, Any], ...] = ()
     signature: str | None = None
     kept: tuple[tuple[str, bytes], ...] = ()
+    sample: Columns | None = None
     judge: Judge | None = None
     provenance: tuple[tuple[str, Any], ...] = ()
     size: str | None = None
@@ -147,6 +151,10 @@ def plan_own(
     split = SplitColumns(extras.group, extras.strata, extras.by_time, public_share, extras.usage)
     metric_file, options, given, signature = None, {}, None, None
     form: Format
+    models: Models | None = None
+    of_models = extras.sample is not None and extras.sample.suffix == ".onnx"
+    if not of_models and (extras.inputs is not None or extras.most_parameters is not None):
+        raise UserError("--inputs and --most-parameters are for models; add --sample FILE.onnx, or leave them out.")
     if metric.endswith(".py"):
         if higher_is_better is None:
             raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
@@ -160,16 +168,22 @@ def plan_own(
         form, answers = own_format(found, whole=False, most_rows=most)
         if most > 1 and extras.sample is None:
             raise UserError("--rows-per-id needs a sample submission that shows students the rows: add --sample FILE.")
-        if extras.sample is not None and extras.sample.suffix != ".csv":
-            if most > 1:
-                raise UserError("--rows-per-id is for tables; leave it out.")
+        if extras.sample is not None and extras.sample.suffix != ".csv" and most > 1:
+            raise UserError("--rows-per-id is for tables; leave it out.")
+        if extras.sample is None:
+            pass
+        elif of_models:
+            models = read_models(extras.sample, extras.inputs, extras.most_parameters, form, answers, None)
+            form, given = models.form, models.sample
+            metric_file = replace(metric_file, sample=tuple(models.columns.items()))
+        elif extras.sample.suffix != ".csv":
             form, parts, given = read_other(extras.sample, form, answers)
             metric_file = replace(metric_file, sample=tuple(parts.items()))
-        elif extras.sample is not None:
+        else:
             form, cells = read_sample(extras.sample, solution, form)
             metric_file = replace(metric_file, sample=tuple(cells.items()))
             given = table_of(form, cells)
-    elif extras.sample is not None:
+    elif extras.sample is not None and not of_models:
         raise UserError("--sample is for a metric file; a metric by name makes its own from the solution.")
     elif extras.most_rows > 1:
         raise UserError("--rows-per-id is for a metric file; a metric by name compares one row of each id.")
@@ -180,19 +194,26 @@ def plan_own(
         signature = None if named.signature is None else named.signature(options)
         if higher_is_better is not None and higher_is_better != chosen.higher_is_better:
             raise UserError(f"{metric} has a fixed direction; leave out --higher-is-better and --lower-is-better.")
+        if extras.sample is not None:
+            assert isinstance(form, TableFormat)
+            models = read_models(extras.sample, extras.inputs, extras.most_parameters, form, answers, named)
+            form, given = models.form, models.sample
     chosen, title = named_as(chosen, extras.metric_name), checked_title(title, name)
     data = solution.read_bytes()
 
     def make(folder: Path, streams: Streams, secret: Path) -> Made:
         if public is not None:
             shutil.copytree(public, folder, dirs_exist_ok=True, symlinks=False)
+        if models is not None:
+            models.write(secret)
         if metric_file is None:
-            return Made(answers)
+            return Made(answers, sample=given, secret=None if models is None else secret, inputs=_inputs_of(models))
         (secret / SOLUTION).write_bytes(data)
         for module, text in metric_file.modules:
             (secret / f"{PREFIX}{module}.py").write_bytes(text)
-        return Made(answers, sample=given, secret=secret)
+        return Made(answers, sample=given, secret=secret, inputs=_inputs_of(models))
 
+    about = "" if models is None else f"\n{models.sheet}"
     return Plan(
         name=name,
         title=title,
@@ -202,12 +223,14 @@ def plan_own(
         metrics=(chosen,),
         bars=read_bars(extras.bars, chosen),
         rules=extras.rules(public_share),
-        sheet=read_sheet(extras.sheet) if extras.sheet is not None else own_sheet(title, form, chosen, signature),
+        sheet=own_sheet(title, form, chosen, signature) + about if extras.sheet is None else read_sheet(extras.sheet),
         make=make,
         metric=metric if metric_file is None else None,
         metric_file=metric_file,
         options=tuple(options.items()),
         signature=signature,
+        sample=models.columns if models is not None and metric_file is None else None,
+        judge=None if models is None else JUDGE,
         kept=Own(solution, metric, title, tuple(metric_args), public, higher_is_better, public_share, extras).kept(),
         provenance=(
             ("solution", hashlib.sha256(data).hexdigest()),
@@ -219,6 +242,10 @@ def plan_own(
             *extras.provenance(),
         ),
     )
+
+
+def _inputs_of(models: Models | None) -> Mapping[str, Any] | None:
+    return None if models is None else models.inputs
 
 
 def own_sheet(title: str, form: Format, metric: Metric, signature: str | None = None) -> str:

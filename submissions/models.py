@@ -6,13 +6,13 @@ what it can build. No shape is computed and nothing is run here: `tasks.models` 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from submissions import text
-from submissions.graph import Graph, is_plain
+from submissions.graph import NAMES, Graph, is_plain
 from submissions.text import Report, empty, refusal
 from tasks.base import Columns, UserError
-from tasks.tensor_formats import ModelFormat
+from tasks.tensor_formats import ModelFormat, Tensor
 
 if TYPE_CHECKING:
     import onnx
@@ -84,6 +84,35 @@ def read_model(data: bytes, form: ModelFormat) -> Columns:
         "inspected": np.frombuffer(graph.written(model, inspected=True), dtype=np.uint8),
         "parameters": np.array([count], dtype=np.int64),
     }
+
+
+def form_of(data: bytes, most_parameters: int, max_bytes: int) -> ModelFormat:
+    """The format of models with the inputs and outputs of the one in these bytes.
+
+    Raises UserError for a file that is no model, and for a port without a free batch size, a known shape or a type that
+    is accepted.
+    """
+    model = _parsed(data, ModelFormat((), (), most_parameters, max_bytes))
+    kinds: dict[int, Any] = {kind: name for name, kind in NAMES.items()}
+    constants = {one.name for one in model.graph.initializer}
+    sides: list[tuple[Tensor, ...]] = []
+    for what, ports in (("input", model.graph.input), ("output", model.graph.output)):
+        found = []
+        for port in ports:
+            tensor = port.type.tensor_type
+            dims = [one.dim_value if one.HasField("dim_value") else None for one in tensor.shape.dim]
+            shape = [one for one in dims[1:] if one]
+            if tensor.elem_type not in kinds or not dims or dims[0] is not None or len(shape) < len(dims) - 1:
+                raise UserError(
+                    f"{what} {port.name[:40]!r} must be {', '.join(NAMES)} of the shape (n, …), with a free batch size"
+                    f" and numbers after it; export it with dynamic_axes={{{port.name[:40]!r}: {{0: 'n'}}}}."
+                )
+            if port.name not in constants:
+                found.append(Tensor(port.name, tuple(shape), kinds[tensor.elem_type]))
+        sides.append(tuple(found))
+    if not all(sides):
+        raise UserError("the graph has no input or no output; export the model again.")
+    return ModelFormat(sides[0], sides[1], most_parameters, max_bytes)
 
 
 def _parsed(data: bytes, form: ModelFormat) -> onnx.ModelProto:

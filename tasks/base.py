@@ -174,7 +174,8 @@ class Made:
     `train` `(n, d)` and `test` `(m, d)` are the numeric features that students get, `test` in the order of the answers;
     `train_groups` names the group of each training row in the same words as `Answers.groups`. `sample` is the sample
     submission where the format alone does not give one; `form` is the submission format where more of it than the ids
-    was drawn. `secret` is the folder into which files for the judge were written, None where there are none.
+    was drawn. `secret` is the folder into which files for the judge were written, None where there are none. `inputs`
+    (n, …) are those that submitted models are run on, by name, of which students must get none.
     """
 
     answers: Answers
@@ -184,6 +185,7 @@ class Made:
     sample: bytes | None = None
     form: Format | None = None
     secret: Path | None = None
+    inputs: Mapping[str, NDArray[Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -223,4 +223,4 @@ def test_lines_need_ids_from_1_and_one_row_of_each_and_endings_are_known(tmp_pat
     assert "--rows-per-id is for tables" in " ".join(refused.stderr.split())
     (tmp_path / "sample.zip").write_bytes(b"x")
     refused = make(tmp_path, case, None, None, "--sample", str(tmp_path / "sample.zip"))
-    assert "expected a file that ends in .csv, .txt, .safetensors or .tgz" in " ".join(refused.stderr.split())
+    assert "expected a file that ends in .csv, .txt, .safetensors, .tgz or .onnx" in " ".join(refused.stderr.split())

@@ -18,6 +18,7 @@ from harness.folders import export as write_folder
 from harness.folders import read_folder
 from harness.grading.grader import grade_within
 from harness.home import local
+from harness.model_submissions import DEFAULT_PARAMETERS, MOST_PARAMETERS
 from harness.prepare import hidden_by_new_data
 from harness.prepare import prepare as make
 from harness.preview import preview
@@ -168,7 +169,7 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
     "--sample",
     type=click.Path(exists=True, dir_okay=False),
     metavar="FILE",
-    help="The sample submission, for a metric file: other columns, or .txt, .safetensors, .tgz.",
+    help="The sample submission, for a metric file: other columns, or .txt, .safetensors, .tgz, .onnx.",
 )
 @click.option(
     "--rows-per-id",
@@ -176,6 +177,18 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
     default=1,
     metavar="N",
     help="With --sample: an id may have up to N rows, or none, as boxes of an image have.",
+)
+@click.option(
+    "--inputs",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="With --sample FILE.onnx: the hidden inputs of the models, .npz, with the ids.",
+)
+@click.option(
+    "--most-parameters",
+    type=click.IntRange(1, MOST_PARAMETERS),
+    metavar="N",
+    help=f"With --sample FILE.onnx: the most parameters of a model; default: {DEFAULT_PARAMETERS:,}.",
 )
 @click.option("--public", type=click.Path(), metavar="DIR", help="The files for students.")
 @click.option("--title", help="The title on the board.")
@@ -204,6 +217,8 @@ def new(
     metric_name: str | None,
     sample: str | None,
     rows_per_id: int,
+    inputs: str | None,
+    most_parameters: int | None,
     public: str | None,
     title: str | None,
     higher_is_better: bool | None,
@@ -242,6 +257,8 @@ def new(
             "--strata": strata,
             "--by-time": by_time,
             "--rows-per-id": rows_per_id if rows_per_id > 1 else None,
+            "--inputs": inputs,
+            "--most-parameters": most_parameters,
             "--public-share": public_share if public_share != 0.5 else None,
         }
         if strange := [option for option, value in data.items() if value not in (None, ())]:
@@ -264,6 +281,8 @@ def new(
             "--strata": strata,
             "--by-time": by_time,
             "--rows-per-id": rows_per_id if rows_per_id > 1 else None,
+            "--inputs": inputs,
+            "--most-parameters": most_parameters,
         }
         if strange := [option for option, value in given.items() if value is not None]:
             raise UserError(f"a quiz is made from its key alone; leave out {', '.join(strange)}.")
@@ -287,6 +306,8 @@ def new(
         strata,
         by_time,
         rows_per_id,
+        inputs=Path(inputs) if inputs else None,
+        most_parameters=most_parameters,
     )
     plan = plans.plan_own(
         competition,

@@ -22,7 +22,12 @@ from tasks.leaks.cells import (
     constant_answers,
 )
 from tasks.leaks.chance import Leak
-from tasks.leaks.files import answers_in_file_facts, answers_in_files, answers_of_repeated_ids
+from tasks.leaks.files import (
+    answers_in_file_facts,
+    answers_in_files,
+    answers_of_repeated_ids,
+    inputs_in_files,
+)
 from tasks.leaks.rows import equal_rows, near_rows, shared_groups, split_groups
 
 CODES: dict[str, str] = {
@@ -60,6 +65,8 @@ def find_leaks(public: Path, made: Made) -> list[Leak]:
         *split_groups(answers),
         *shared_groups(made.train_groups, answers),
     ]
+    if made.inputs is not None:
+        leaks += inputs_in_files(public, made.inputs)
     if made.test is not None:
         leaks += answers_in_features(made.test, answers)
         leaks += answers_in_other_rows(made.test, answers, own_rows=True)
