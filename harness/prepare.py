@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.answers import course_key, load_answers, read_hidden
+from harness.answers import course_key, load_answers, read_hidden, receipts_key
 from harness.archive import make_archive
 from harness.build import (
     build_folders,
@@ -37,7 +38,7 @@ from harness.competition import (
 from harness.home import CONFIG, Home, keep_keys, locked, making, sync_folder, write_file
 from harness.plans import Plan, Step, fingerprint
 from harness.versions import find_data, written_versions
-from leaderboard import adjustments, competitions, events, records, results, roster
+from leaderboard import adjustments, carried, competitions, events, receipts, records, results, roster
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Rules, UserError
 
 if TYPE_CHECKING:
@@ -72,14 +73,16 @@ def prepare(
     now: datetime,
     new_data: bool = False,
     reason: str = "",
+    without: Collection[int] | None = None,
     actor: str = "instructor",
     step: Step = lambda name: None,
 ) -> Prepared:
     """Makes the competition of `plan` in `home`, or changes nothing.
 
     If the same plan was prepared before, only damaged files are restored. With `new_data`, new data replace the old:
-    the old board stays readable, extensions carry over, and waiting submissions are still graded. With `seed`, data
-    and split depend only on that number, so that anyone can reproduce them: for demos and tests.
+    the old board stays readable, extensions carry over, and waiting submissions are still graded. The new board begins
+    empty or, where `without` is given, with all submissions but these, which then wait for their grades. With `seed`,
+    data and split depend only on that number, so that anyone can reproduce them: for demos and tests.
 
     Raises UserError E_EXISTS for a different plan, or one that now makes different data, without `new_data`;
     E_REASON if a reason is needed; and E_LEAK if a leak check fails.
@@ -94,7 +97,7 @@ def prepare(
         hides = hidden_by_new_data(home, plan.name, reason)
         if not (home.root / "config.toml").exists():
             write_file(home.root / "config.toml", CONFIG.encode(), mode=0o600)
-        version = max(_last_version(home, plan.name), old.number if old else 0) + 1
+        version = following_version(home, plan.name, old)
         final = home.public(plan.name)
         new, hidden = final.with_name(f".{plan.name}.new"), home.secret(plan.name, version)
         shutil.rmtree(new, ignore_errors=True)
@@ -118,7 +121,7 @@ def prepare(
             for folder in (new, hidden):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-        _take(home, plan, competition, old, hides, seed, actor, reason, now)
+        _take(home, plan, competition, old, hides, without, seed, actor, reason, now)
         step("in the database")
         finish_change(home, plan.name, step)
     return replace(_prepared(home, competition, answers, tuple(leaks)), notes=notes)
@@ -210,6 +213,7 @@ def _take(
     competition: Competition,
     old: Data | None,
     hides: Hides | None,
+    without: Collection[int] | None,
     seed: int | None,
     actor: str,
     reason: str,
@@ -239,6 +243,9 @@ def _take(
         events.append(database, "prepared", actor, body, now)
         if old is not None:
             adjustments.carry_extensions(database, old.key, data.key, actor, now)
+        if old is not None and without is not None:
+            sign = receipts.signer(receipts_key(home))
+            carried.carry_submissions(database, old.key, data.key, without, sign=sign, actor=actor, now=now)
 
 
 def _keep_form(home: Home, old: Data) -> None:
@@ -367,6 +374,11 @@ def _key(home: Home) -> bytes:
             exit_code=10,
         )
     return course_key(home)
+
+
+def following_version(home: Home, name: str, old: Data | None) -> int:
+    """The version of the next data."""
+    return max(_last_version(home, name), old.number if old else 0) + 1
 
 
 def _last_version(home: Home, name: str) -> int:

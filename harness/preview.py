@@ -2,91 +2,204 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from harness.answers import Secret, load_secret
 from harness.build import build_folders, try_metric
-from harness.competition import read_competition
-from harness.home import Home
+from harness.clocks import last_closing, last_instant
+from harness.competition import Competition, read_competition
+from harness.home import Home, local, locked
 from harness.plans import Plan
+from harness.prepare import following_version
 from harness.shown import shown
 from leaderboard import competitions, records, results
+from leaderboard.competitions import Data
+from leaderboard.records import Submission
 from submissions.store import fetch
-from tasks.base import Grade, SubmissionError, UserError
+from tasks import locks
+from tasks.base import Grade, Score, SubmissionError, UserError
 
 Graded = Callable[[Secret, bytes], Grade]
+PREFIX, LOCK = ".preview-", ".lock"
 
 
 @dataclass(frozen=True)
 class Moved:
-    """One person's best public score and place, now and with the other data; None where the file does not fit them."""
+    """One person's best public score and place, now and with the other data; None where they accept none of the files,
+    or where none has a score now.
+    """
 
     name: str
-    before: float
-    place: int
+    before: float | None
+    place: int | None
     after: float | None
     new_place: int | None
 
     def line(self, digits: int) -> str:
         """The change in words, cut to the digits of the metric."""
-        before, then = f"{shown(self.before, digits):.10g} (place {self.place})", "its file would be refused"
+        before = "no score" if self.before is None else f"{shown(self.before, digits):.10g} (place {self.place})"
+        then = "no file with a score"
         if self.after is not None:
             then = f"{shown(self.after, digits):.10g} (place {self.new_place})"
         return f"{self.name}: {before} → {then}"
 
 
-def preview(home: Home, plan: Plan, graded: Graded) -> list[Moved]:
-    """The board of the current data, each person's best file scored again by `plan`.
+@dataclass(frozen=True)
+class Preview:
+    """What other data would do: people by place, and the files of the board.
+
+    `public` and `private` count the files whose shown score changes, of those `compared`; `shifts` are the least and
+    the greatest change of a public score. `refused` are those that are no longer accepted, with the code of the
+    refusal, and `failed` counts those that could not be scored.
+    """
+
+    people: tuple[Moved, ...]
+    compared: int
+    public: int
+    private: int
+    shifts: tuple[float, float]
+    refused: tuple[tuple[Submission, str], ...]
+    failed: int
+    files: int
+
+    def lines(self, digits: int) -> list[str]:
+        """The change in words, first of the files."""
+        if not self.files:
+            return []
+        found = [] if not self.compared else [self._changes(digits)]
+        if self.failed:
+            found.append(f"{self.failed:,} files could not be scored by the new data; they wait on the new board.")
+        if self.refused:
+            each = ", ".join(f"{one.participant} #{one.entry} ({code})" for one, code in self.refused)
+            found.append(f"No longer accepted, and left with the old board: {each}.")
+        return [*found, *(one.line(digits) for one in self.people)]
+
+    def _changes(self, digits: int) -> str:
+        found = f"{self.public:,} public and {self.private:,} private scores of {self.compared:,} files change"
+        if not self.public:
+            return f"{found}."
+        least, most = (f"{shown(one, digits):+.10g}" for one in self.shifts)
+        return f"{found}, the public ones by {least}{'' if least == most else f' to {most}'}."
+
+
+def refuse_over(home: Home, competition: Competition, deadline: str | None, now: datetime) -> None:
+    """Raises UserError E_CLOSED for a competition that is over, or would be with this deadline: its scores count."""
+    with home.database() as database:
+        ends = [last_closing(database, competition)]
+        opened = records.revealed(database, competition.key)
+    ends += [] if deadline is None else [last_instant(deadline, "deadline")]
+    passed = [end for end in ends if end is not None and end <= now]
+    if opened is None and not passed:
+        return
+    what = f"the deadline {local(home, min(passed))} has passed" if passed else "its private board was revealed"
+    raise UserError(
+        f"{competition.name}: {what}, so its scores may have been told as final. To change its data all the same, and"
+        " scores and places with them, add --after-deadline.",
+        code="E_CLOSED",
+        exit_code=5,
+    )
+
+
+@contextlib.contextmanager
+def _scratch(home: Home) -> Iterator[Path]:
+    """A folder for hidden files that is removed in the end; those that a killed process has left are removed first."""
+    with contextlib.ExitStack() as stack:
+        with locked(home.root):
+            sweep(home)
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home.root / "secret"))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            stack.enter_context(locks.locked(folder / LOCK))
+        yield folder
+
+
+def sweep(home: Home) -> None:
+    """Removes the folders of previews whose process has ended; under the home's lock."""
+    for left in (home.root / "secret").glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError), locks.locked(left / LOCK, wait=False):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def preview(home: Home, plan: Plan, graded: Graded) -> Preview:
+    """The board of the current data, each of its files scored again by `plan`.
 
     Raises UserError where the plan cannot be made.
     """
     with home.database() as database:
         old = competitions.current(database, plan.name)
-        rows = [] if old is None else list(results.grade_rows(database, old.key))
-        entries = [] if old is None else records.submissions(database, old.key)
-        counting = {one.id for one in entries if one.rejected is None and not one.practice}
-    assert old is not None, "there is a board"
-    rows = [
-        row for row in rows if (row.data_version, row.metric_version) == old.versions and row.submission in counting
+        assert old is not None, "there is a board"
+        rows = list(results.grade_rows(database, old.key))
+        files = [one for one in records.submissions(database, old.key) if one.rejected is None]
+    grades = {row.submission: row for row in rows if (row.data_version, row.metric_version) == old.versions}
+    after, refused, failed = _scored(home, plan, old, files, graded)
+    both = [(grades[number], score) for number, score in after.items() if number in grades]
+    digits = plan.metrics[0].digits
+    shifts = [s.public - row.public for row, s in both if shown(s.public, digits) != shown(row.public, digits)]
+    private = [(row.private, score.private) for row, score in both]
+    higher = next((row.higher_is_better for row in grades.values()), plan.metrics[0].higher_is_better)
+    ranked = [one for one in files if one.kind == "person" and not one.practice]
+    before = _best(ranked, {number: row.public for number, row in grades.items()}, higher)
+    then = _best(ranked, {number: score.public for number, score in after.items()}, plan.metrics[0].higher_is_better)
+    places, new_places = _places(before, higher), _places(then, plan.metrics[0].higher_is_better)
+    people = [
+        Moved(name, before.get(name), places.get(name), then.get(name), new_places.get(name))
+        for name in dict.fromkeys(one.participant for one in ranked)
     ]
-    best: dict[str, results.GradeRow] = {}
-    for row in rows:
-        known = best.get(row.participant)
-        if known is None or (row.public > known.public if row.higher_is_better else row.public < known.public):
-            best[row.participant] = row
-    scratch = Path(tempfile.mkdtemp(prefix=".preview-", dir=home.root / "secret"))
-    try:
-        key = home.key()
+    return Preview(
+        people=tuple(sorted(people, key=lambda one: (one.place is None, one.place, one.name))),
+        compared=len(both),
+        public=len(shifts),
+        private=sum(_cut(one, digits) != _cut(other, digits) for one, other in private),
+        shifts=(min(shifts, default=0.0), max(shifts, default=0.0)),
+        refused=tuple(refused),
+        failed=failed,
+        files=len(files),
+    )
+
+
+def _scored(
+    home: Home, plan: Plan, old: Data, files: list[Submission], graded: Graded
+) -> tuple[dict[int, Score], list[tuple[Submission, str]], int]:
+    """The scores of the files by the plan, those that it refuses, and how many could not be scored."""
+    after: dict[int, Score] = {}
+    refused: list[tuple[Submission, str]] = []
+    failed = 0
+    with _scratch(home) as scratch:
         there = replace(home, root=scratch)
         (scratch / "secret").mkdir(mode=0o700)
         shutil.copyfile(home.root / "secret" / "key", scratch / "secret" / "key")
         (scratch / "secret" / "key").chmod(0o600)
-        version = old.number + 1
-        hidden = there.secret(plan.name, version)
-        competition, answers, _ = build_folders(
-            plan, there.public(plan.name), hidden, version, None, key, lambda _: None
-        )
+        version = following_version(home, plan.name, old)
+        hidden, public = there.secret(plan.name, version), there.public(plan.name)
+        competition, answers, _ = build_folders(plan, public, hidden, version, None, home.key(), lambda _: None)
         try_metric(plan, hidden, competition.format, answers)
-        secret = load_secret(there, read_competition(there.public(plan.name)))
-        after: dict[str, float | None] = {}
-        for name, row in best.items():
+        secret = load_secret(there, read_competition(public))
+        for one in files:
             try:
-                after[name] = graded(secret, fetch(home.submissions, row.sha256)).scores[0].public
-            except (SubmissionError, UserError):
-                after[name] = None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    before = {name: row.public for name, row in best.items()}
-    higher = next((row.higher_is_better for row in rows), True)
-    scored = {name: value for name, value in after.items() if value is not None}
-    new_places = _places(scored, plan.metrics[0].higher_is_better)
-    places = _places(before, higher)
-    found = [Moved(name, before[name], places[name], after[name], new_places.get(name)) for name in best]
-    return sorted(found, key=lambda one: (one.place, one.name))
+                after[one.id] = graded(secret, fetch(home.submissions, one.sha256)).scores[0]
+            except SubmissionError as error:
+                refused.append((one, error.code))
+            except UserError:
+                failed += 1
+    return after, refused, failed
+
+
+def _cut(score: float | None, digits: int) -> float | None:
+    return None if score is None else shown(score, digits)
+
+
+def _best(files: list[Submission], scores: dict[int, float], higher_is_better: bool) -> dict[str, float]:
+    """The best score of each participant."""
+    found: dict[str, list[float]] = {}
+    for one in files:
+        if one.id in scores:
+            found.setdefault(one.participant, []).append(scores[one.id])
+    return {name: (max if higher_is_better else min)(values) for name, values in found.items()}
 
 
 def _places(values: dict[str, float], higher_is_better: bool) -> dict[str, int]:

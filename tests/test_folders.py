@@ -276,7 +276,8 @@ def test_a_change_shows_what_it_does_to_the_board_and_is_made_with_yes_alone(tmp
     assert asked.exit_code != 0, "nobody agreed"
     assert "another title" in told or "another solution" in told
     assert "ada: 0.7071 (place 1) → 0.7071 (place 2) bob: 1.41421 (place 2) → 0 (place 1)" in told
-    assert "The new board begins empty." in told
+    assert "1 public and 1 private scores of 2 files change, the public ones by -1.41421." in told
+    assert "The files are kept with their times, and scored by the new data" in told
     assert "its board is archived and stays readable" in told
     now = {path: path.read_bytes() for path in home.rglob("*") if path.is_file() and "leaderboard" not in path.name}
     assert now == before, "nothing was changed, and the dry run left nothing"
@@ -286,7 +287,9 @@ def test_a_change_shows_what_it_does_to_the_board_and_is_made_with_yes_alone(tmp
     assert done.exit_code == 0, done.output
     assert "version 2" in done.stdout
     assert "bob" in done.stderr
-    assert json.loads(call(home, "leaderboard", "own", "--format", "json").stdout)["board"] == []
+    assert "2 of 2 files have a score by the new data." in done.stderr
+    board = json.loads(call(home, "leaderboard", "own", "--format", "json").stdout)["board"]
+    assert [(row["rank"], row["name"]) for row in board] == [(1, "bob"), (2, "ada")]
     assert len(json.loads(call(home, "leaderboard", "own", "--version", "1", "--format", "json").stdout)["board"]) == 2
     assert "two answers were wrong" in call(home, "audit", "log", "--format", "json").stdout
     assert call(home, "audit", "verify").exit_code == 0
@@ -300,7 +303,9 @@ def test_a_file_that_the_new_data_refuse_is_named(tmp_path: Path) -> None:
     assert submit(tmp_path, home, "ada", 1).exit_code == 0
     write_folder(folder, solution_csv=start + "99,1\n")
     asked = call(home, "new", "own", "--from", str(folder), "--reason", "a row more")
-    assert "→ its file would be refused" in " ".join(asked.stderr.split())
+    told = " ".join(asked.stderr.split())
+    assert "No longer accepted, and left with the old board: ada #1 (E_ID_MISSING)." in told
+    assert "(place 1) → no file with a score" in told
 
 
 # Refused --------------------------------------------------------------------------------------------------------------

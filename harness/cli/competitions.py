@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,12 +18,15 @@ from harness.competition import find_competition, refuse_one_board
 from harness.extras import Extras, refuse_passed
 from harness.folders import export as write_folder
 from harness.folders import read_folder
+from harness.grading.accept import grade_pending
 from harness.grading.grader import grade_within
+from harness.grading.scoring import grade_here
 from harness.home import local
 from harness.model_submissions import DEFAULT_PARAMETERS, MOST_PARAMETERS
 from harness.prepare import hidden_by_new_data
 from harness.prepare import prepare as make
-from harness.preview import preview
+from harness.preview import preview, refuse_over
+from harness.server.settings import read_settings
 from harness.show import DRAWN, find_picture, show
 from harness.versions import read_versions
 from harness.words import in_words, inert
@@ -35,6 +40,7 @@ from tasks.named import NAMED
 from tasks.repeats import MOST_ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
@@ -72,7 +78,14 @@ def prepare(
 
 
 def _prepare(
-    plan: Any, seed: int | None, new_data: bool, reason: str, accept_leaks: bool, name: str | None, yes: bool
+    plan: Any,
+    seed: int | None,
+    new_data: bool,
+    reason: str,
+    accept_leaks: bool,
+    name: str | None,
+    yes: bool,
+    without: Collection[int] | None = None,
 ) -> None:
 
     home = common.find_home()
@@ -86,6 +99,7 @@ def _prepare(
         seed=seed,
         new_data=new_data,
         reason=reason,
+        without=without,
         accept_leaks=accept_leaks,
         now=common.clock(),
         actor=common.who(home, name) if new_data else "instructor",
@@ -199,6 +213,7 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
 @click.option("--by-time", metavar="COLUMN", help="The earliest rows are public, the later ones private.")
 @click.option("--new-data", is_flag=True, help="Replace the data; the old board stays readable.")
 @click.option("--reason", default="", metavar="TEXT", help="Why the data are replaced; kept in the log.")
+@click.option("--after-deadline", is_flag=True, help="With --from: change a competition that is over, and its scores.")
 @click.option("--accept-leaks", is_flag=True, help="Continue even if a leak check finds something.")
 @common.NAME
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -228,6 +243,7 @@ def new(
     by_time: str | None,
     new_data: bool,
     reason: str,
+    after_deadline: bool,
     accept_leaks: bool,
     name: str | None,
     yes: bool,
@@ -263,8 +279,10 @@ def new(
         }
         if strange := [option for option, value in data.items() if value not in (None, ())]:
             raise UserError(f"--from takes all of it from the folder; leave out {', '.join(strange)}.")
-        _from_folder(competition, Path(folder), new_data, reason, accept_leaks, name, yes)
+        _from_folder(competition, Path(folder), new_data, reason, after_deadline, accept_leaks, name, yes)
         return
+    if after_deadline:
+        raise UserError("--after-deadline is for a change of a folder; add --from DIR, or leave it out.")
     if quiz is not None:
         given = {
             "--solution": solution,
@@ -324,7 +342,14 @@ def new(
 
 
 def _from_folder(
-    competition: str, folder: Path, new_data: bool, reason: str, accept_leaks: bool, name: str | None, yes: bool
+    competition: str,
+    folder: Path,
+    new_data: bool,
+    reason: str,
+    after_deadline: bool,
+    accept_leaks: bool,
+    name: str | None,
+    yes: bool,
 ) -> None:
     """Makes the competition in a folder; where it is there with other data, shows what these would do, and asks."""
     home, own = common.find_home(), read_folder(folder)
@@ -335,25 +360,31 @@ def _from_folder(
         competition, own.solution, own.metric, title=own.title, public=own.public, metric_args=own.metric_args,
         higher_is_better=own.higher_is_better, public_share=own.public_share, extras=own.extras,
     )  # fmt: skip
-    if exists and not new_data:
-        try:
-            _prepare(plan, None, False, reason, accept_leaks, name, yes)
-        except UserError as error:
-            if error.code != "E_EXISTS":
-                raise
-            say(str(error).partition(". To make")[0] + ".")
-        else:
-            return
-    if exists:
-        hidden_by_new_data(home, plan.name, reason)  # refuses a change without a reason before anything is scored
-        with grade_within(Limits()) as graded:
-            moved = preview(home, plan, graded)
-        for one in moved[:SHOWN]:
-            say(one.line(plan.metrics[0].digits))
-        if moved:
-            more = f" and {len(moved) - SHOWN:,} more" if len(moved) > SHOWN else ""
-            say(f"These{more} are the files of the board, scored by the new data. The new board begins empty.")
-    _prepare(plan, None, exists, reason, accept_leaks, name, yes)
+    try:
+        _prepare(plan, None, new_data, reason, accept_leaks, name, yes)
+        return
+    except UserError as error:
+        if error.code != "E_EXISTS":
+            raise
+        say(str(error).partition(". To make")[0] + ".")
+    if not after_deadline:
+        refuse_over(home, find_competition(home, plan.name), own.extras.deadline, common.clock())
+    hidden_by_new_data(home, plan.name, reason)  # refuses a change without a reason before anything is scored
+    settings = read_settings(home)
+    limits = Limits(settings.seconds, settings.memory_gb * 2**30)
+    with grade_within(limits) if os.name == "posix" else nullcontext(grade_here) as graded:
+        found = preview(home, plan, graded)
+        lines = found.lines(plan.metrics[0].digits)
+        for line in lines[:SHOWN]:
+            say(inert(line))
+        if len(lines) > SHOWN:
+            say(f"… and {len(lines) - SHOWN:,} more people")
+        if found.files:
+            say("The files are kept with their times, and scored by the new data; for an empty board, add --new-data.")
+        _prepare(plan, None, True, reason, accept_leaks, name, yes, [one.id for one, _ in found.refused])
+        came = [outcome for *_, outcome in grade_pending(home, common.clock(), [plan.name], graded)]
+    if came:
+        say(f"{sum(one == 'graded' for one in came):,} of {len(came):,} files have a score by the new data.")
 
 
 @click.command()

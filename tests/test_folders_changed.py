@@ -1,0 +1,193 @@
+"""A changed folder: the files of the board go on to the new data, and what ends it or cannot go on is said."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness import preview
+from harness.cli import common
+from harness.cli.main import cli
+from harness.home import open_home
+from leaderboard import events, receipts, records, results, roster
+from leaderboard.records import Submission
+from tasks.streams import derive
+from tests.test_folders import VALUES, write_folder
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="graders are forked")
+
+NOW = datetime(2027, 3, 1, 4, 0, tzinfo=UTC)
+DEADLINE = "2027-03-05T00:00+00:00"
+SIDES = ("Public", "Private")
+TOML = f'metric = "mae"\ndeadline = "{DEADLINE}"\nquota = 3\n'
+ROSTER = "id,name,email,team,role\na1,Ada,,Owls,\nb2,Bob,,,\nc3,Cy,,Owls,\n"
+
+
+def solution(values: Sequence[float]) -> str:
+    return "id,y,Usage\n" + "".join(f"{n},{y},{SIDES[n // 2 % 2]}\n" for n, y in enumerate(values))
+
+
+@dataclass
+class Class:
+    """A home with a roster and a competition from a folder, at a settable time."""
+
+    folder: Path
+    patch: pytest.MonkeyPatch
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def call(self, *words: str, at: datetime = NOW) -> Result:
+        self.patch.setattr(common, "clock", lambda: at)
+        return CliRunner().invoke(cli, ["--home", str(self.home), *words])
+
+    def hand_in(self, who: str, wrong: float, at: datetime = NOW, name: str = "a.csv") -> Result:
+        rows = "".join(f"{n},{y + wrong * (n % 2)}\n" for n, y in enumerate(VALUES))
+        (self.folder / name).write_text("id,y\n" + rows)
+        return self.call("submit", "own", str(self.folder / name), "--as", who, "--message", f"{wrong:g}", at=at)
+
+    def change(self, *words: str, at: datetime = NOW) -> Result:
+        return self.call("new", "own", "--from", str(self.folder / "own"), *words, at=at)
+
+    def files(self, version: int) -> list[Submission]:
+        with open_home(self.home).database() as database:
+            return records.submissions(database, f"own/{version}")
+
+    def board(self, *words: str) -> list[tuple[int, str]]:
+        shown = self.call("leaderboard", "own", "--format", "json", *words)
+        assert shown.exit_code == 0, shown.output
+        return [(row["rank"], row["name"]) for row in json.loads(shown.stdout)["board"]]
+
+
+YES = ("--reason", "answers were wrong", "--yes")
+
+
+@pytest.fixture
+def course(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Class:
+    made = Class(tmp_path, monkeypatch)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text(f'name = "prof"\ndatabase = "{database_url}"\n')
+    write_folder(tmp_path / "own", competition_toml=TOML, solution_csv=solution(VALUES))
+    (tmp_path / "roster.csv").write_text(ROSTER)
+    assert made.change().exit_code == 0
+    done = made.call("roster", "import", str(tmp_path / "roster.csv"), *YES)
+    assert done.exit_code == 0, done.output
+    return made
+
+
+def test_files_go_on_with_their_times_teams_choices_and_quota(course: Class) -> None:
+    for who, wrong, hours in (("a1", 1, 0), ("b2", 2, 1), ("c3", 4, 2), ("b2", 3, 3)):
+        sent = course.hand_in(who, wrong, NOW + timedelta(hours=hours))
+        assert sent.exit_code == 0, sent.output
+    late = course.hand_in("c3", 5, NOW + timedelta(days=6))
+    assert (late.exit_code, "practice" in late.output) == (0, True), late.output
+    before = course.files(1)
+    assert [one.participant for one in before] == ["Owls", "b2", "Owls", "b2", "Owls"]
+    chosen = course.call("select", "own", str(before[2].id), "--as", "a1")
+    assert chosen.exit_code == 0, chosen.output
+    write_folder(course.folder / "own", solution_csv=solution([y + 2 * (n % 2) for n, y in enumerate(VALUES)]))
+    assert course.board() == [(1, "Owls"), (2, "Bob")]
+    done = course.change(*YES)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stderr.split())
+    assert "4 public and 4 private scores of 5 files change, the public ones by -1." in said
+    assert "b2: 1 (place 2) → 0 (place 1)" in said
+    assert "5 of 5 files have a score by the new data" in said
+    assert course.board() == [(1, "Bob"), (2, "Owls")]
+    assert course.board("--version", "1") == [(1, "Owls"), (2, "Bob")]
+
+    after, kept = course.files(2), ("participant", "kind", "entry", "client_key", "sha256", "filename", "message")
+    for old, new in zip(before, after, strict=True):
+        for name in (*kept, "accepted_at", "quota_day", "practice"):
+            assert getattr(old, name) == getattr(new, name), name
+    assert [one.selected for one in after] == [False, False, True, False, False]
+    assert not {one.id for one in before} & {one.id for one in after}
+    found = open_home(course.home)
+    key = receipts.public_key(derive(found.key(), "receipts"))
+    with found.database() as database:
+        assert {row.public for row in results.grade_rows(database, "own/2")} == {0.5, 0, 1, 1.5}
+        for old, new in zip(before, after, strict=True):
+            first, second = (receipts.verify(records.receipt(database, one.id), key) for one in (old, new))
+            assert (second.competition, second.submission) == ("own/2", new.id)
+            assert (second.accepted_at, second.quota_used) == (first.accepted_at, first.quota_used)
+            assert second.practice == new.practice
+        assert roster.participant_of(database, "own/2", "c3") == "Owls"
+        assert events.verify(database, key) == []
+    assert course.call("audit", "verify").exit_code == 0
+
+    again = course.hand_in("b2", 3, NOW + timedelta(hours=4))
+    assert (again.exit_code, len(course.files(2))) == (0, 5), again.output
+    assert course.hand_in("b2", 9, NOW + timedelta(hours=4)).exit_code == 0
+    full = course.hand_in("b2", 8, NOW + timedelta(hours=5))
+    assert (full.exit_code, "All 3 submissions" in full.output) == (4, True), full.output
+
+
+def test_files_that_the_new_data_refuse_stay_with_the_old_board(course: Class) -> None:
+    assert course.hand_in("a1", 1).exit_code == course.hand_in("b2", 30).exit_code == 0
+    toml = TOML.replace('"mae"', '"metric.py"') + "higher_is_better = false\n"
+    metric = (
+        "class ParticipantVisibleError(Exception):\n    pass\n\n\n"
+        "def score(solution, submission, row_id_column_name):\n"
+        "    if (submission['y'] > 40).any():\n        raise ParticipantVisibleError('too large')\n"
+        "    return float((solution['y'] - submission['y']).abs().mean())\n"
+    )
+    write_folder(course.folder / "own", competition_toml=toml, metric_py=metric)
+    done = course.change(*YES)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stderr.split())
+    assert "No longer accepted, and left with the old board: b2 #1 (E_METRIC_REFUSED)." in said
+    assert "b2: 15 (place 2) → no file with a score" in said
+    assert course.board() == [(1, "Owls")]
+    assert course.board("--version", "1") == [(1, "Owls"), (2, "Bob")]
+    assert course.call("audit", "verify").exit_code == 0
+
+
+def test_new_data_by_name_begin_with_an_empty_board(course: Class) -> None:
+    assert course.hand_in("a1", 1).exit_code == 0
+    write_folder(course.folder / "own", solution_csv=solution(VALUES[::-1]))
+    done = course.change("--new-data", *YES)
+    assert (done.exit_code, course.board(), course.files(2)) == (0, [], []), done.output
+
+
+@pytest.mark.parametrize("how", ["passed", "moved into the past", "revealed"])
+def test_a_competition_that_is_over_is_changed_on_demand_alone(course: Class, how: str) -> None:
+    assert course.hand_in("a1", 1).exit_code == 0
+    at = NOW + timedelta(days=9 if how == "passed" else 0)
+    toml = TOML.replace("2027-03-05", "2027-02-05") if how == "moved into the past" else TOML
+    if how == "revealed":
+        assert course.call("reveal", "own", *YES).exit_code == 0
+    write_folder(course.folder / "own", competition_toml=toml, solution_csv=solution(VALUES[::-1]))
+    refused = course.change(*YES, at=at)
+    said = " ".join(refused.stderr.split())
+    assert (refused.exit_code, "add --after-deadline" in said) == (5, True), refused.output
+    assert ("has passed" in said) == (how != "revealed")
+    assert course.files(2) == []
+    assert course.change(*YES, "--after-deadline", at=at).exit_code == 0
+    assert len(course.files(2)) == 1
+
+
+def test_a_preview_that_was_killed_leaves_nothing_after_the_next(course: Class) -> None:
+    assert course.hand_in("a1", 1).exit_code == 0
+    write_folder(course.folder / "own", solution_csv=solution(VALUES[::-1]))
+    child = os.fork()
+    if child == 0:
+        course.patch.setattr(preview, "try_metric", lambda *_: os._exit(7))
+        course.change("--reason", "x")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    secret = course.home / "secret"
+    (left,) = secret.glob(".preview-*")
+    assert left.stat().st_mode & 0o077 == 0
+    with preview._scratch(open_home(course.home)) as other:
+        assert list(secret.glob(".preview-*")) == [other]
+        with preview._scratch(open_home(course.home)):
+            assert other.is_dir(), "its process is alive"
+    assert list(secret.glob(".preview-*")) == []
