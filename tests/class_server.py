@@ -66,7 +66,7 @@ def serving(home: Home, **tls: str) -> Iterator[Served]:
     import uvicorn
 
     from harness.server.app import make_app
-    from harness.server.settings import Settings
+    from harness.settings import Settings
 
     requests: list[dict[str, Any]] = []
     clock = [NOW]

@@ -20,7 +20,7 @@ from harness.grading import worker
 from harness.home import Home, open_home
 from harness.server.pages import make_site
 from harness.server.run import make_ready
-from harness.server.settings import Settings
+from harness.settings import Settings
 from leaderboard import access_tokens, enrolment, roster
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)

@@ -21,7 +21,7 @@ import pytest
 from harness.course import remote
 from harness.grading import audit
 from harness.server.mail import Mail, send
-from harness.server.settings import Settings
+from harness.settings import Settings
 from leaderboard import access_tokens, enrolment, roster
 from tests import class_server, web
 from tests.class_server import Served, call, log_in

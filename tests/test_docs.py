@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parents[1])] if __name__ == "__main__" else [
 
 from harness.course.gradebook import Total  # noqa: E402
 from harness.home import CONFIG, FOR_POINTS, TOTAL  # noqa: E402
-from harness.server.settings import Settings  # noqa: E402
+from harness.settings import Settings  # noqa: E402
 from tasks.base import Rules  # noqa: E402
 from tasks.homeworks import MODULES, all_tasks, find_task  # noqa: E402
 from tests.bench import gallery, results  # noqa: E402

@@ -78,7 +78,6 @@ LATER = {
     "harness/cli/main.py": {"tasks.homeworks"},  # `--help` passes here
     "harness/cli/training.py": {"baselines.common"},
     "harness/folders.py": {"tasks.solution"},
-    "harness/grading/grader.py": {"tasks.kaggle"},
     "harness/grading/recount.py": {"tasks.texts"},
     "harness/grading/scoring.py": {"tasks.kaggle"},
     "harness/plans.py": {"tasks.kaggle", "tasks.own", "tasks.samples", "tasks.solution", "tasks.split_columns"},

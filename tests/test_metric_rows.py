@@ -206,3 +206,22 @@ def test_a_check_that_only_score_makes_is_refused(tmp_path: Path) -> None:
     top, _, rest = ERRORS.partition("def rows(solution, submission):\n")
     made = make(tmp_path, f"{top}def rows(solution, submission):\n{check}{rest}")
     assert (made.exit_code, "refuses the sample submission: all are zero" in " ".join(made.output.split())) == (0, True)
+
+
+LIMITED = {
+    "seconds": ("seconds = 2", "import time\n", "time.sleep(4)"),
+    "memory": ("memory_gb = 1", "import numpy\n", "numpy.empty(2**28)"),
+}
+
+
+@pytest.mark.parametrize("limit", LIMITED)
+def test_a_submission_at_home_has_the_limits_of_the_server(tmp_path: Path, limit: str) -> None:
+    setting, first, work = LIMITED[limit]
+    called = f"    if (submission.y == 7).all():\n        {work}\n    return 1.0\n"
+    assert make(tmp_path, f"{first}def score(solution, submission, row_id_column_name):\n{called}").exit_code == 0
+    assert submit(tmp_path, np.full(N, 7)).exit_code == 0
+    with (tmp_path / "home" / "config.toml").open("a") as file:
+        file.write(f"\n[server]\n{setting}\n")
+    sent = submit(tmp_path, np.full(N, 7.0))
+    assert (sent.exit_code, "could not score this file" in sent.output) == (10, True), sent.output
+    assert submit(tmp_path, np.full(N, 3)).exit_code == 0

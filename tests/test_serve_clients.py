@@ -15,8 +15,8 @@ import pytest
 
 from harness.server import run
 from harness.server.app import make_app
-from harness.server.settings import Settings
 from harness.server.state import GRACE_SECONDS
+from harness.settings import Settings
 from leaderboard import records
 from tests import started
 from tests.classes import Class, kept

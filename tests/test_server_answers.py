@@ -22,8 +22,8 @@ from harness.home import open_home
 from harness.server import auth
 from harness.server.app import HEADERS
 from harness.server.refusals import refusal
-from harness.server.settings import Settings, read_settings
 from harness.server.state import THREADS
+from harness.settings import Settings, read_settings
 from leaderboard import records
 from tasks.base import Problem, SubmissionError, UserError
 from tests import classes

@@ -11,7 +11,7 @@ from itsdangerous import URLSafeSerializer
 
 from harness.grading import audit
 from harness.server import auth
-from harness.server.settings import Settings
+from harness.settings import Settings
 from leaderboard import access_tokens, enrolment
 from tests import classes
 from tests.classes import NOW, WIDE, Class, Client, error, kept, submit

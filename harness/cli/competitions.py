@@ -26,13 +26,12 @@ from harness.model_submissions import DEFAULT_PARAMETERS, MOST_PARAMETERS
 from harness.prepare import hidden_by_new_data
 from harness.prepare import prepare as make
 from harness.preview import preview, refuse_over
-from harness.server.settings import read_settings
+from harness.settings import read_settings
 from harness.show import DRAWN, find_picture, show
 from harness.versions import read_versions
 from harness.words import in_words, inert
 from leaderboard import records, results
 from leaderboard.roster import checked_reason
-from tasks.apart import Limits
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 from tasks.homeworks import canonical
@@ -370,9 +369,7 @@ def _from_folder(
     if not after_deadline:
         refuse_over(home, find_competition(home, plan.name), own.extras.deadline, common.clock())
     hidden_by_new_data(home, plan.name, reason)  # refuses a change without a reason before anything is scored
-    settings = read_settings(home)
-    limits = Limits(settings.seconds, settings.memory_gb * 2**30)
-    with grade_within(limits) if os.name == "posix" else nullcontext(grade_here) as graded:
+    with grade_within(read_settings(home).limits) if os.name == "posix" else nullcontext(grade_here) as graded:
         found = preview(home, plan, graded)
         lines = found.lines(plan.metrics[0].digits)
         for line in lines[:SHOWN]:

@@ -16,8 +16,7 @@ from harness.grading import audit as audits
 from harness.grading.accept import grade_pending
 from harness.grading.grader import grade_within
 from harness.grading.scoring import grade_here
-from harness.server.settings import read_settings
-from tasks.apart import Limits
+from harness.settings import read_settings
 from tasks.errors import UserError
 
 
@@ -27,9 +26,7 @@ from tasks.errors import UserError
 def grade(pending: bool) -> None:
     """Finish grading that a crash interrupted."""
     home = common.find_home()
-    settings = read_settings(home)
-    limits = Limits(settings.seconds, settings.memory_gb * 2**30)
-    with grade_within(limits) if os.name == "posix" else nullcontext(grade_here) as grader:
+    with grade_within(read_settings(home).limits) if os.name == "posix" else nullcontext(grade_here) as grader:
         done = grade_pending(home, common.clock(), prepared(home), grader)
     for name, submission, result in done:
         click.echo(f"{name}: submission {submission} {result}")

@@ -25,7 +25,7 @@ from harness.course.people import TERM_DAYS, difference
 from harness.course.remote_desk import RemoteDesk
 from harness.roster import COLUMNS, read_roster
 from harness.server.mail import not_set, send_all
-from harness.server.settings import read_settings
+from harness.settings import read_settings
 from harness.sheets import write_rows
 from harness.words import inert
 from leaderboard import access_tokens, enrolment, records

@@ -27,7 +27,7 @@ from harness.server.run import (
     supervise,
     sweep_left_overs,
 )
-from harness.server.settings import LOOPBACK, read_settings
+from harness.settings import LOOPBACK, read_settings
 from leaderboard import access_tokens, enrolment, roster
 from tasks.errors import UserError
 

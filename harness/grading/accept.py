@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Literal
 from harness.answers import Secret, read_secret, receipts_key
 from harness.clocks import terms
 from harness.competition import Competition, read_competition
+from harness.grading import scoring
 from harness.grading.scoring import cleared, grade, grade_here, public_side, read_predictions
 from harness.grading.settle import settle
 from harness.home import Home
+from harness.settings import read_settings
 from harness.versions import competitions_to_grade, read_versions
 from leaderboard import acceptance, competitions, receipts, results
 from leaderboard.acceptance import Accepted, Upload
@@ -75,6 +77,8 @@ def submit(
     """
     data = load(path, competition.format.max_bytes)
     secret = read_secret(home, competition)
+    if secret.metric_file:
+        secret = scoring.limited(secret, read_settings(home).limits)
 
     def accept_step(name: str) -> None:
         if name == "submission":  # under the lock: the bytes may have been dropped since, after a refusal

@@ -183,7 +183,7 @@ def _grade(secret: Secret, whole: bytes, limits: Limits) -> dict[str, Any]:
     """The answer of the scoring child, as plain values."""
     try:
         predictions = received(whole, secret.competition.format, secret.metric_file)
-        return {"grade": asdict(scoring.grade(_limited(secret, limits), predictions))}
+        return {"grade": asdict(scoring.grade(scoring.limited(secret, limits), predictions))}
     except SubmissionError as error:
         return {"problems": [problem._asdict() for problem in error.problems], "total": error.total}
     except Died as error:
@@ -194,16 +194,6 @@ def _grade(secret: Secret, whole: bytes, limits: Limits) -> dict[str, Any]:
         return {"failure": str(error) + (f" ({error.__cause__})" if secret.metric_file and error.__cause__ else "")}
     except Exception as error:  # its text may contain answers, so only type and place are shown
         return {"failure": str(internal(error))}
-
-
-def _limited(secret: Secret, limits: Limits) -> Secret:
-    """The same secret, with these limits for a metric file, shared among its calls."""
-    if secret.score_file is None:
-        return secret
-    from tasks.kaggle import SIDE
-
-    file = replace(secret.score_file, limits=Limits(SIDE * limits.seconds, limits.memory))
-    return replace(secret, score_file=file, metrics=(file.metric,))
 
 
 def answer_of(values: Any) -> Answer:

@@ -9,6 +9,7 @@ from harness.answers import Secret
 from harness.competition import Competition
 from submissions.quiz import remarks
 from submissions.reader import load, read
+from tasks.apart import Limits
 from tasks.base import (
     PRIVATE,
     PUBLIC,
@@ -44,6 +45,16 @@ def unjudged(form: Format, predictions: Columns) -> Judged:
         without = predictions[form.columns[0].name].tolist().count("")
         return Judged(predictions, (f"{without:,} of {len(form):,} ids have no row",) if without else ())
     return Judged(predictions)
+
+
+def limited(secret: Secret, limits: Limits) -> Secret:
+    """The same secret, with these limits for a metric file, shared among its calls."""
+    if secret.score_file is None:
+        return secret
+    from tasks.kaggle import SIDE
+
+    file = replace(secret.score_file, limits=Limits(SIDE * limits.seconds, limits.memory))
+    return replace(secret, score_file=file, metrics=(file.metric,))
 
 
 def grade(secret: Secret, predictions: Columns) -> Grade:

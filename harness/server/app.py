@@ -30,9 +30,9 @@ from harness.server.changes import add_changes
 from harness.server.endpoints import add_handing_in, add_reading, describe
 from harness.server.refusals import answer_refusal, refusal
 from harness.server.sessions import add_sessions, add_tokens
-from harness.server.settings import Settings
 from harness.server.staff import add_staff
 from harness.server.state import BASE, GRACE_SECONDS, THREADS, App, Message, Receive, Send, Server, address_of
+from harness.settings import Settings
 from leaderboard.database import open_pool, pooled
 from tasks.errors import UserError, internal
 

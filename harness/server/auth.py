@@ -23,7 +23,7 @@ from starlette.requests import HTTPConnection
 from harness.course.access import NOBODY, Viewer
 from harness.course.types import Done, NewToken, TokenRow, Tokens
 from harness.home import Home, local
-from harness.server.settings import Settings
+from harness.settings import Settings
 from leaderboard import access_tokens
 from tasks.errors import UserError
 

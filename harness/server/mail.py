@@ -15,7 +15,7 @@ from email.policy import SMTP
 from pathlib import Path
 
 from harness.course.desk import Invitations
-from harness.server.settings import Settings
+from harness.settings import Settings
 from tasks.errors import UserError
 
 

@@ -22,8 +22,8 @@ from harness.home import Home
 from harness.server import app, auth, endpoints, quiz, refusals, sessions, state, views
 from harness.server.forms import Form, answer, ask_again, ask_of, first, inside, read_post, see, write
 from harness.server.rendering import HERE, STATIC, Ask, Page
-from harness.server.settings import Settings
 from harness.server.staff_pages import add_staff_pages
+from harness.settings import Settings
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 

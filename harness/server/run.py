@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.answers import course_key
 from harness.grading import settle
-from harness.grading.worker import Limits, new_worker, run
+from harness.grading.worker import new_worker, run
 from harness.home import keep_keys
 from harness.versions import complete_data
 from harness.words import inert
@@ -30,7 +30,7 @@ from tasks.errors import UserError, internal
 
 if TYPE_CHECKING:
     from harness.home import Home
-    from harness.server.settings import Settings
+    from harness.settings import Settings
 
 
 STOP_SECONDS = 30
@@ -241,5 +241,5 @@ def run_worker(
     def tell(text: str) -> None:
         log(json.dumps({"at": clock().isoformat(timespec="milliseconds"), "worker": os.getpid(), "text": text}))
 
-    limits = Limits(settings.seconds, settings.memory_gb * 2**30)
+    limits = settings.limits
     (loop or run)(new_worker(home, limits, tell), clock, lambda: bool(stopping) or os.getppid() != parent)

@@ -13,9 +13,9 @@ from harness.server import auth
 from harness.server.auth import Login
 from harness.server.endpoints import Number, answer, errors_of
 from harness.server.refusals import Rejected
-from harness.server.settings import Settings
 from harness.server.state import BASE, Who, address_of, limit, server_of
 from harness.server.uploads import read_json
+from harness.settings import Settings
 
 
 def add_sessions(api: FastAPI) -> None:

@@ -21,7 +21,7 @@ from harness.home import Home, open_home, override
 from harness.server import auth
 from harness.server.auth import ANYBODY, Login
 from harness.server.refusals import OUT_OF_ORDER, Rejected
-from harness.server.settings import Settings
+from harness.settings import Settings
 from tasks.errors import UserError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The settings of the server: the table [server] of config.toml."""
+"""The settings of the server: the table [server] of config.toml, whose limits hold for grading at home too."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.apart import Limits
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Settings:
     mail_user: str = ""  # who logs in there
     mail_password: str = ""  # the file with the password
     mail_seconds: int = 30  # how long sending all invitations of one request may take
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of grading one submission."""
+        return Limits(self.seconds, self.memory_gb * 2**30)
 
     @property
     def address(self) -> str:
