@@ -370,11 +370,12 @@ def read_sample(path: Path, solution: Path, form: TableFormat) -> tuple[TableFor
     right_of: dict[str, list[list[str]]] = {}
     for row in rows:
         right_of.setdefault(row[names.index(form.id)], []).append(row)
-    counts = [(len(rows_of[one]), len(right_of[one])) for one in ids]
-    if len(set(counts)) > 1 and all(mine == own for mine, own in counts):
+    counts = {len(rows_of[one]): one for one in reversed(ids)}
+    if len(counts) > 1:
+        (least, few), *_, (most, many) = sorted(counts.items())
         raise UserError(
-            f"{what} has as many rows of each id as the solution, which tells how many answers it has, and students get"
-            " this file. Give each id as many, such as one."
+            f"{what} has {most} rows of the id {many!r} and {least} of {few!r}. That may tell how many answers an id"
+            " has, and students get this file. Give each id as many rows, such as one."
         )
     for name in values:
         if name not in names:

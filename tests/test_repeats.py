@@ -101,8 +101,14 @@ def test_boxes_of_images_are_scored_on_both_boards(tmp_path: Path) -> None:
         ((), SOLUTION, SAMPLE.replace("emu,0,0,1\n", ""), "no row for 1 ids of the solution, such as 'emu'"),
         ((), SOLUTION, SAMPLE + "gnu,0,0,1\n", "1 ids that the solution lacks, such as 'gnu'"),
         ((), SOLUTION, SAMPLE + "cat,0,0,1\n" * 4, "line 9: the id 'cat' is there more than 4 times"),
-        ((), SOLUTION, SAMPLE + "dog,0,0,1\nemu,0,0,1\nfox,0,0,1\nemu,0,0,1\nfox,0,0,1\n", "as many rows of each id"),
-        ((), SOLUTION, SAMPLE.replace("emu,0,0,1\n", "emu,0,20,2\nemu,0,0,1\n"), None),
+        (
+            (),
+            SOLUTION,
+            SAMPLE + "dog,0,0,1\nemu,0,0,1\nfox,0,0,1\nemu,0,0,1\nfox,0,0,1\n",
+            "3 rows of the id 'emu' and 1 of 'cat'",
+        ),
+        ((), SOLUTION, SAMPLE + "fox,0,0,1\n", "2 rows of the id 'fox' and 1 of 'cat'. That may tell"),
+        ((), SOLUTION, SAMPLE + SAMPLE.partition("\n")[2].replace("0,1", "20,2"), None),
         ((), SOLUTION.replace("cat,0,5", 'cat,"0\n",5'), SAMPLE, "an answer with a line break"),
     ],
 )
