@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import math
 import tarfile
@@ -17,6 +18,8 @@ from tasks.formats import MOST_BYTES, SPARE_BYTES, Format, ImagesFormat, LinesFo
 from tasks.tensor_formats import DTYPES, Array, ArraysFormat
 
 ENDINGS = (".csv", ".txt", ".safetensors", ".tgz", ".onnx")
+LINE = "line"
+"""The column of the lines of a text, beside the ids."""
 MOST_PIXELS = 2**26
 """The most numbers of all images, or of all arrays, together."""
 
@@ -34,7 +37,12 @@ def read_other(path: Path, table: TableFormat, answers: Answers) -> tuple[Format
     if path.suffix == ".txt":
         if table.ids != range(1, len(table.ids) + 1):
             raise UserError(f"{what}: lines have no ids; number the rows of the solution from 1 to {len(table.ids):,}.")
-        form: Format = LinesFormat("line", range(0), MOST_BYTES).fit(answers)
+        if table.id == LINE:
+            raise UserError(
+                f"{what}: the lines of a submission are the column {LINE!r} of what `score` gets, and the id column of"
+                " the solution has that name; rename it, such as id."
+            )
+        form: Format = LinesFormat(LINE, range(0), MOST_BYTES).fit(answers)
     elif path.suffix == ".safetensors":
         form = _arrays(data, len(table.ids), what)
     elif path.suffix == ".tgz":
@@ -45,6 +53,9 @@ def read_other(path: Path, table: TableFormat, answers: Answers) -> tuple[Format
         raise UserError(f"{what} has {len(data):,} bytes, more than the {form.max_bytes:,} of a submission.")
     try:
         columns = read(data, form)
+        if isinstance(form, ImagesFormat):  # order, times and texts of the archive may tell answers
+            data = _archive(columns["image"], form)
+            columns = read(data, form)
     except UserError as error:
         raise UserError(f"{what} is no submission of its own competition: {error}") from None
     _refuse_answers(columns, answers, what)
@@ -102,6 +113,22 @@ def _images(data: bytes, ids: list[str], what: str) -> ImagesFormat:
         return ImagesFormat(len(ids), width, height, most, encoding, tuple(wanted))
     except ValueError as error:
         raise UserError(f"{what}: {error}; rename the ids.") from None
+
+
+def _archive(images: Any, form: ImagesFormat) -> bytes:
+    """An archive of the pixels (n, height, width, 3) alone, in the order of the ids, always the same bytes."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    with gzip.GzipFile("", "wb", fileobj=out, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, pixels in zip(form.files, images, strict=True):
+            picture = io.BytesIO()
+            quality = {"quality": 95} if form.encoding == "jpeg" else {}
+            Image.fromarray(pixels).save(picture, form.encoding, **quality)
+            entry = tarfile.TarInfo(name)
+            entry.size = len(picture.getvalue())
+            archive.addfile(entry, io.BytesIO(picture.getvalue()))
+    return out.getvalue()
 
 
 def _refuse_answers(columns: Columns, answers: Answers, what: str) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from safetensors.numpy import save
 
 from harness.answers import read_secret
@@ -115,10 +116,12 @@ def call(home: Path, *words: str) -> Result:
     return CliRunner().invoke(cli, ["--home", str(home), *words])
 
 
-def make(folder: Path, case: Case, sample: bytes | None = None, ids: list[str] | None = None, *words: str) -> Result:
+def make(
+    folder: Path, case: Case, sample: bytes | None = None, ids: list[str] | None = None, *words: str, id: str = "id"
+) -> Result:
     rows = list(zip(ids or case.ids, case.answers, strict=True))
     (folder / "solution.csv").write_text(
-        "id,y\n" + "".join(f"{one},{answer}\n" for one, answer in (rows[at] for at in ORDER))
+        f"{id},y\n" + "".join(f"{one},{answer}\n" for one, answer in (rows[at] for at in ORDER))
     )
     (folder / "metric.py").write_text(case.metric)
     (folder / f"sample{case.ending}").write_bytes(case.sample if sample is None else sample)
@@ -144,7 +147,8 @@ def test_both_boards_score_the_rows_of_their_ids(tmp_path: Path, kind: str) -> N
     assert made.exit_code == 0, made.output
     assert "10 public and 10 private hidden rows" in made.stdout
     public = home / "public" / "own"
-    assert (public / f"sample_submission{case.ending}").read_bytes() == case.sample
+    sample = (public / f"sample_submission{case.ending}").read_bytes()
+    assert (sample == case.sample) == (kind != "images"), "an archive is written anew"
     assert f"a file like `sample_submission{case.ending}`" in (public / "sheet.md").read_text()
     path = tmp_path / f"mine{case.ending}"
     path.write_bytes(case.file)
@@ -224,3 +228,51 @@ def test_lines_need_ids_from_1_and_one_row_of_each_and_endings_are_known(tmp_pat
     (tmp_path / "sample.zip").write_bytes(b"x")
     refused = make(tmp_path, case, None, None, "--sample", str(tmp_path / "sample.zip"))
     assert "expected a file that ends in .csv, .txt, .safetensors, .tgz or .onnx" in " ".join(refused.stderr.split())
+
+
+def test_an_archive_of_students_has_nothing_but_pixels_in_the_order_of_the_ids(tmp_path: Path) -> None:
+    case, out = CASES["images"], io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as found:
+        for at in np.argsort(SHADES):
+            info, picture = PngInfo(), io.BytesIO()
+            info.add_text("label", f"shade {SHADES[at]}")
+            Image.new("RGB", (6, 4)).save(picture, "PNG", pnginfo=info)
+            entry = tarfile.TarInfo(f"./p{at}.png")
+            entry.size, entry.mtime, entry.uname = len(picture.getvalue()), int(SHADES[at]), f"shade{SHADES[at]}"
+            found.addfile(entry, io.BytesIO(picture.getvalue()))
+    made = make(tmp_path, case, out.getvalue())
+    assert made.exit_code == 0, made.output
+    path = tmp_path / "home" / "public" / "own" / "sample_submission.tgz"
+    with tarfile.open(path) as archive:
+        entries = archive.getmembers()
+        texts = [archive.extractfile(one).read() for one in entries]  # type: ignore[union-attr]
+    assert [one.name for one in entries] == [f"{name}.png" for name in NAMES]
+    assert {(one.mtime, one.uid, one.uname, one.mode, one.size) for one in entries} == {
+        (0, 0, "", 0o644, entries[0].size)
+    }
+    assert len(set(texts)) == 1
+    assert b"shade" not in texts[0]
+    assert path.read_bytes()[4:8] == bytes(4), "the time of the archive"
+    assert call(tmp_path / "home", "check", "own", str(path)).exit_code == 0
+
+
+def test_lines_beside_an_id_column_of_that_name_are_refused_and_an_answer_of_it_is_not(tmp_path: Path) -> None:
+    refused = make(tmp_path, CASES["lines"], id="line")
+    assert (refused.exit_code, "has that name; rename it" in " ".join(refused.stderr.split())) == (2, True)
+    assert not (tmp_path / "home" / "public" / "own").exists()
+    case = replace(CASES["lines"], metric=CASES["lines"].metric.replace("solution['y']", "solution['line']"))
+    made = make(tmp_path, case)
+    assert "KeyError" in made.stderr, "there is no such column yet"
+    rows = zip(case.ids, case.answers, strict=True)
+    (tmp_path / "solution.csv").write_text("number,line\n" + "".join(f"{one},{text}\n" for one, text in rows))
+    files = [f"--{name}={tmp_path / file}" for name, file in FILES.items()]
+    made = call(tmp_path / "home", "new", "own", *files, "--higher-is-better")
+    assert made.exit_code == 0, made.output
+    (tmp_path / "mine.txt").write_bytes(case.file)
+    sent = call(tmp_path / "home", "submit", "own", str(tmp_path / "mine.txt"), "--as", "ada", "--format", "json")
+    secret = read_secret(open_home(tmp_path / "home"), find_competition(open_home(tmp_path / "home"), "own"))
+    side = secret.answers.usage == PUBLIC
+    assert json.loads(sent.stdout)["scores"][0]["public"] == pytest.approx(case.rows[side].mean(), abs=1e-3)
+
+
+FILES = {"solution": "solution.csv", "metric": "metric.py", "sample": "sample.txt"}

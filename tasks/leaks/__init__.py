@@ -4,7 +4,7 @@ Each check is a function that returns the leaks it finds. A statistical check re
 that strong has a probability below `LIMIT` if nothing leaks, by a formula and without random numbers. The messages
 are for the instructor: they name files, columns, ids and counts, never an answer.
 
-Not checked: pixels and sound, members of archives, answers that are encrypted or changed by more than a linear map,
+Not checked: pixels and sound, tables in archives, answers that are encrypted or changed by more than a linear map,
 and rows of features that `Made` does not hold.
 """
 
@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tasks.base import Made
+from tasks.leaks.archives import answers_in_archives
 from tasks.leaks.cells import (
     answers_in_features,
     answers_in_ids,
@@ -42,6 +43,14 @@ CODES: dict[str, str] = {
     "E_LEAK_FILE_NAME": "The answers can be read from file or folder names. Rename the files.",
     "E_LEAK_FILE_SIZE": "The answers correlate with the sizes of files. Write all files in the same way.",
     "E_LEAK_FILE_TIME": "The answers correlate with the times of files. Give all files the same time.",
+    "E_LEAK_ARCHIVE_ORDER": (
+        "The answers correlate with the order of the files in an archive. Write it again, sorted by names that tell "
+        "nothing, all files with one time: tar --sort=name --mtime=@0 --owner=0 --group=0 -czf x.tgz FOLDER"
+    ),
+    "E_LEAK_PICTURE": (
+        "The answers can be read from texts, EXIF or other data beside the pixels of pictures. Save the pictures again "
+        "from their pixels alone."
+    ),
     "E_LEAK_SHARED_GROUP": "A group has rows in training and in the test. Split by group.",
     "E_LEAK_SPLIT_GROUP": "A group has public and private rows. Give all rows of a group the same Usage.",
 }
@@ -62,6 +71,7 @@ def find_leaks(public: Path, made: Made) -> list[Leak]:
         *answers_in_file_facts(public, answers),
         *answers_in_files(public, answers),
         *answers_of_repeated_ids(public, answers),
+        *answers_in_archives(public, answers),
         *split_groups(answers),
         *shared_groups(made.train_groups, answers),
     ]
