@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tasks import auc
 from tasks.base import Columns
 from tasks.boards import flipped, for_each, resampled_interval, share_interval, stacked
-from tasks.metrics import Metric
+from tasks.metrics import Metric, no_interval
 from tasks.regressions import mean_correlation
 
 Options = Mapping[str, Any]
@@ -118,6 +118,7 @@ def ndcg(options: Options, columns: int) -> Metric:
     """The normalised discounted cumulative gain at `k` (0: of all), gains being the relevances, ties averaged.
 
     The rows of a board are one ranking, or with several columns each row ranks its columns and the value is the mean.
+    One ranking has no interval: a resample has rows several times and is no ranking like it (`docs/intervals.md`).
     Without anything relevant it is 0. Järvelin and Kekäläinen, ACM Transactions on Information Systems 20 (2002).
     """
     k = options["k"]
@@ -138,7 +139,7 @@ def ndcg(options: Options, columns: int) -> Metric:
     if columns > 1:
         return Metric("ndcg_score", label, True, 1.0, 0.0, 5, rows, interval=share_interval)
     value = for_each(lambda r, w: of_one(r[:, 0].astype(np.int64), r[:, 1].astype(np.int64), r[:, 2], w))
-    return Metric("ndcg_score", label, True, 1.0, 0.0, 5, rows, value=value, interval=resampled_interval(value))
+    return Metric("ndcg_score", label, True, 1.0, 0.0, 5, rows, value=value, interval=no_interval)
 
 
 def average_precision(right: str, guess: str, k: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.coverage import WANTED, Law, coverage, laws
+from tests.bench.one_ranking import LAWS, covered
 
 DRAWS, SEED = 10_000, 1
 SHORT = {
@@ -47,3 +48,8 @@ def test_an_interval_holds_the_truth_as_often_as_it_says(law: Law, n: int) -> No
     else:
         assert abs(found - expected) <= 2 * noise
         assert not WANTED[0] <= expected <= WANTED[1]
+
+
+@pytest.mark.slow
+def test_resamples_of_one_ranking_would_hold_the_truth_too_rarely() -> None:
+    assert covered(LAWS[1], 0, 50, 200, SEED) < 90

@@ -222,6 +222,9 @@ def test_an_interval_holds_the_value_of_its_board(case: str) -> None:
     weight = np.arange(80) % 5 != 2
     for groups in (None, np.arange(80) // 4):
         ends = metric.interval(rows, weight, groups)
+        if case in ("ndcg", "ndcg at 3"):
+            assert ends is None, "one ranking has none"
+            continue
         assert ends is not None
         assert ends[0] <= metric.value(rows, weight) <= ends[1]
         if case.startswith(("map", "ndcg", "f1", "balanced")):

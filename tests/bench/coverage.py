@@ -9,7 +9,7 @@ BLEU is the truth. FID has no interval. Laws named after a homework draw n whole
 frames, of which 8 are hit or missed together (a tenth of the draws); sessions of 2 utterances; paragraphs of 1 to 4
 questions; n pictures of five tasks, a fifth of each, or n pictures each of which is in all five tasks (a twentieth of
 the draws); tasks of 5 queries. Metrics by name draw their rows from fixed pools (`named_laws`), where they resample a
-thirtieth of the draws. NDCG of a board has no such truth: it depends on the number of rows.
+thirtieth of the draws. NDCG of a board that is one ranking has no interval (`one_ranking.py`).
 """
 
 from __future__ import annotations
