@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from tasks.metrics import Metric
 
 Value = float | int | str
+LONGEST = 200
+"""The most characters of an option that is a text."""
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
+DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 Cells = Literal[
     "as written",
@@ -61,21 +66,19 @@ class Option:
     def read(self, metric: str, text: str) -> Value:
         """The value that a text gives. Raises UserError."""
         if isinstance(self.default, str):
-            if (self.choices and text not in self.choices) or not text:
-                raise UserError(f"{metric}: {self.name} must be {self.accepted()}; got {text!r}.")
+            if (self.choices and text not in self.choices) or not text or len(text) > LONGEST or not text.isprintable():
+                raise UserError(f"{metric}: {self.name} must be {self.accepted()}; got {text[:60]!r}.")
             return text
-        try:
-            value = int(text) if self.whole else float(text)
-        except ValueError:
-            value = math.nan
+        plain = (WHOLE if self.whole else DECIMAL).fullmatch(text)
+        value = math.nan if plain is None else int(text) if self.whole else float(text)
         if not self.low <= value <= self.high:
-            raise UserError(f"{metric}: {self.name} must be {self.accepted()}; got {text!r}.")
+            raise UserError(f"{metric}: {self.name} must be {self.accepted()}; got {text[:60]!r}.")
         return value
 
     def accepted(self) -> str:
         """The values that the option may have, in words."""
         if isinstance(self.default, str):
-            return f"one of {', '.join(self.choices)}" if self.choices else "a text"
+            return f"one of {', '.join(self.choices)}" if self.choices else f"1 to {LONGEST} printable characters"
         return f"a {'whole ' if self.whole else ''}number from {self.low:.15g} to {self.high:.15g}"
 
 
@@ -107,12 +110,14 @@ class Named:
         values: dict[str, Value] = {option.name: option.default for option in self.options}
         seen: set[str] = set()
         for text in given:
+            if any("\ud800" <= char <= "\udfff" for char in text):
+                raise UserError(f"--metric-arg: {text[:60]!r} is not UTF-8 text.")
             name, equals, value = text.partition("=")
             if not equals:
-                raise UserError(f"--metric-arg: expected NAME=VALUE, got {text!r}.")
+                raise UserError(f"--metric-arg: expected NAME=VALUE, got {text[:60]!r}.")
             if name not in known:
                 has = f"it has {', '.join(known)}" if known else "it has no options"
-                raise UserError(f"--metric-arg: {self.name} has no option {name!r}; {has}.")
+                raise UserError(f"--metric-arg: {self.name} has no option {name[:60]!r}; {has}.")
             if name in seen:
                 raise UserError(f"--metric-arg: {name} is given twice.")
             seen.add(name)
