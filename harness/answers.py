@@ -67,6 +67,41 @@ def add_file(digest: hashlib._Hash, path: Path) -> None:
             digest.update(piece)
 
 
+KEPT = "source"
+"""The folder in the hidden one with what an own competition was made from, so that it can be exported."""
+
+
+def kept_digest(folder: Path) -> str | None:
+    """The SHA-256 of the names and bytes of what a hidden folder keeps for an export; None where it keeps nothing."""
+    files = sorted((folder / KEPT).rglob("*"))
+    if not files:
+        return None
+    digest = hashlib.sha256()
+    for path in files:
+        data = path.read_bytes() if path.is_file() and not path.is_symlink() else b"no file"
+        name = path.relative_to(folder).as_posix().encode()
+        digest.update(f"{len(name)} {len(data)} ".encode() + name + data)
+    return digest.hexdigest()
+
+
+def refuse_changed_source(competition: Competition, hidden: Hidden) -> None:
+    """Raises UserError E_ANSWERS_CHANGED where what is kept for an export is not what the seal names.
+
+    Grading does without it. Data of releases that did not seal it are passed.
+    """
+    try:
+        same = "kept" not in hidden.values or hidden.values["kept"] == kept_digest(hidden.folder)
+    except OSError:
+        same = False
+    if not same:
+        raise UserError(
+            f"what {competition.name} was made from was changed: in {hidden.folder / KEPT} a file is damaged, missing"
+            " or new. It is not exported; restore the folder from a backup, or run the same `lhy-grade new` again.",
+            code="E_ANSWERS_CHANGED",
+            exit_code=10,
+        )
+
+
 @dataclass(frozen=True)
 class Hidden:
     """The verified secret folder of one version: the values of its competition.json, and the arrays as bytes."""

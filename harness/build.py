@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.answers import data_version_of, save_answers
+from harness.answers import KEPT, data_version_of, kept_digest, save_answers
 from harness.competition import (
     SOLUTION,
     Competition,
@@ -22,7 +22,6 @@ from harness.competition import (
     seal_of,
 )
 from harness.extras import check_bars, scores_of
-from harness.folders import KEPT
 from harness.home import Home, write_file, write_json
 from harness.plans import Plan, Step, fingerprint
 from leaderboard.receipts import public_key
@@ -151,6 +150,7 @@ def _write_secret(folder: Path, plan: Plan, competition: Competition, answers: A
         "form_file": hashlib.sha256((folder / "format.json").read_bytes()).hexdigest(),
         "data_version": data_version_of(parts, digest_of(description)),
         "bars": [hidden_bar_to_json(bar) for bar in plan.bars],
+        "kept": kept_digest(folder),
     }
     values = json.loads(json.dumps(values))  # as when read back
     write_json(folder / "competition.json", values | {"seal": seal_of(key, values)}, mode=0o600)

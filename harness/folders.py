@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.answers import KEPT
 from harness.extras import NO_EXTRAS, Extras
 from harness.home import Home
 from harness.model_submissions import MOST_PARAMETERS
@@ -34,8 +35,6 @@ TOML, SOLUTION, SAMPLE, SHEET, METRIC, USAGE, PUBLIC, INPUTS = (
     "competition.toml", "solution.csv", "sample_submission.csv", "sheet.md", "metric.py", "usage.csv", "public",
     "inputs.npz",
 )  # fmt: skip
-KEPT = "source"
-"""The folder in the hidden one with what a competition was made from, so that it can be exported."""
 SAMPLES = tuple(f"sample_submission{ending}" for ending in ENDINGS)
 WRITTEN = (*SAMPLES, SHEET, "format.json", "manifest.json")
 """The files of a public folder that lhy-grade writes itself."""

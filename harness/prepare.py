@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.answers import course_key, load_answers, read_hidden, receipts_key
+from harness.answers import course_key, load_answers, read_hidden, receipts_key, refuse_changed_source
 from harness.archive import make_archive
 from harness.build import (
     build_folders,
@@ -323,7 +323,9 @@ def _whole(home: Home, old: Data) -> tuple[Competition, Answers] | None:
             or wrong_files(public, listed_files(public))
         ):
             return None
-        return competition, load_answers(read_hidden(home, competition), competition.format)
+        hidden = read_hidden(home, competition)
+        refuse_changed_source(competition, hidden)
+        return competition, load_answers(hidden, competition.format)
     except UserError:
         return None
 
@@ -350,7 +352,7 @@ def _restore(home: Home, old: Data, new: Path, hidden: Path) -> list[str]:
         (new / name).replace(public / name)
         sync_folder((public / name).parent)
     try:
-        read_hidden(home, read_competition(public))
+        refuse_changed_source(read_competition(public), read_hidden(home, read_competition(public)))
     except UserError:
         aside = folder.with_name(f"{old.number}.damaged")
         shutil.rmtree(aside, ignore_errors=True)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from harness.answers import Secret, read_secret
 from harness.cli.main import cli
-from harness.competition import find_competition
+from harness.competition import find_competition, seal_of
 from harness.home import open_home
 from tests.test_metric_sample import CONCORDANCE, HELPERS, PAIRS
 from tests.test_metric_sample import SAMPLE as RISKS
@@ -134,7 +135,13 @@ def test_an_export_is_made_from_options_too_and_nothing_of_it_is_public(tmp_path
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
     again = call(home, "export", "own", str(tmp_path / "out"))
     assert (again.exit_code, "exists" in again.stderr) == (2, True)
-    shutil.rmtree(home / "secret" / "own" / "1" / "source")
+    hidden = home / "secret" / "own" / "1"
+    shutil.rmtree(hidden / "source")
+    values = json.loads((hidden / "competition.json").read_bytes())
+    values = {name: value for name, value in values.items() if name not in ("kept", "seal")}
+    key = open_home(home).key()
+    (hidden / "competition.json").write_text(json.dumps(values | {"seal": seal_of(key, values)}))
+    assert call(home, "audit", "verify").exit_code == 0
     older = call(home, "export", "own", str(tmp_path / "other"))
     assert (older.exit_code, "made by an older release" in " ".join(older.stderr.split())) == (2, True)
     assert not (tmp_path / "other").exists()
@@ -244,6 +251,38 @@ def test_an_argument_that_is_no_text_is_refused(tmp_path: Path) -> None:
     words = ["--solution", str(tmp_path / "s.csv"), "--metric", str(tmp_path / "largest.py"), "--lower-is-better"]
     refused = call(tmp_path / "home", "new", "own", *words, "--metric-arg", "x=\udcff")
     assert (refused.exit_code, "is not UTF-8 text" in refused.stderr) == (2, True), refused.output
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "changed": lambda source: (source / "competition.toml").write_text('metric = "mae"\n'),
+    "missing": lambda source: (source / "solution.csv").unlink(),
+    "new": lambda source: (source / "usage.csv").write_text("id,Usage\n"),
+    "renamed": lambda source: (source / "solution.csv").rename(source / "solutions.csv"),
+    "a link": lambda source: (source / "link").symlink_to("/etc/hostname"),
+    "gone": shutil.rmtree,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_kept_for_an_export_is_under_the_seal_of_the_answers(tmp_path: Path, damage: str) -> None:
+    text = "id,y\n" + "".join(f"{n},{y}\n" for n, y in enumerate(VALUES))
+    folder = write_folder(tmp_path / "folder", competition_toml='metric = "rmse"\n', solution_csv=text)
+    home = tmp_path / "home"
+    assert call(home, "new", "own", "--from", str(folder)).exit_code == 0
+    source = home / "secret" / "own" / "1" / "source"
+    before = {path.name: path.read_bytes() for path in source.iterdir()}
+    DAMAGE[damage](source)
+    verified = call(home, "audit", "verify")
+    assert (verified.exit_code, "what own was made from was changed" in verified.output) == (8, True), verified.output
+    refused = call(home, "export", "own", str(tmp_path / "out"))
+    assert (refused.exit_code, (tmp_path / "out").exists()) == (10, False), refused.output
+    (tmp_path / "a.csv").write_text("id,y\n" + "".join(f"{n},{n}\n" for n in range(N)))
+    assert call(home, "submit", "own", str(tmp_path / "a.csv"), "--as", "ada").exit_code == 0, "it grades without it"
+    again = call(home, "new", "own", "--from", str(folder))
+    assert (again.exit_code, "restored: the answers" in again.stderr) == (0, True), again.output
+    assert {path.name: path.read_bytes() for path in source.iterdir()} == before
+    assert call(home, "audit", "verify").exit_code == 0
+    assert call(home, "export", "own", str(tmp_path / "out")).exit_code == 0
 
 
 # A change -------------------------------------------------------------------------------------------------------------

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.answers import read_secret
+from harness.answers import KEPT, read_secret
 from harness.competition import bar_from_json, bar_to_json, find_competition
-from harness.folders import KEPT
 from harness.grading import audit, worker
 from harness.home import Home
 from leaderboard import competitions, records, results

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness import plans
-from harness.answers import load_answers, read_hidden
+from harness.answers import load_answers, read_hidden, refuse_changed_source
 from harness.cli import common
 from harness.cli.changes import SHOWN, agree
 from harness.cli.output import say
@@ -396,7 +396,9 @@ def export(competition: str, folder: str) -> None:
 
     home = common.find_home()
     found = find_competition(home, competition)
-    answers = load_answers(read_hidden(home, found), found.format)
+    hidden = read_hidden(home, found)
+    refuse_changed_source(found, hidden)
+    answers = load_answers(hidden, found.format)
     for file in write_folder(home, found, answers, Path(folder)):
         click.echo(inert(file))
     say(f"{folder} has the answers of {found.name}; never share it with students.")

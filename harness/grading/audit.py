@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.answers import Hidden, course_key, read_hidden
+from harness.answers import Hidden, course_key, read_hidden, refuse_changed_source
 from harness.build import damaged_files
 from harness.competition import HIDDEN_BARS, Competition, bars_seal, find_competition, prepared, public_digest
 from harness.grading.recount import recount
@@ -80,7 +80,9 @@ def verify(home: Home) -> tuple[list[str], dict[str, int]]:
             problems += [f"{home.public(name) / file} was changed, removed or added" for file in _damaged(home, name)]
             try:
                 found[name] = find_competition(home, name)
-                problems += _other_bars(database, found[name], read_hidden(home, found[name]))
+                hidden = read_hidden(home, found[name])
+                problems += _other_bars(database, found[name], hidden)
+                refuse_changed_source(found[name], hidden)
                 wrong, recounted = recount(home, found[name], graded.get(found[name].key, ()))
                 problems += wrong
                 if recounted:
@@ -105,7 +107,9 @@ def _other_data(home: Home, database: Database, competition: Competition) -> lis
         elif home.secret(data.name, data.number).is_dir():
             try:
                 older = replace(competition, version=data.number)
-                problems += _other_bars(database, older, read_hidden(home, older))
+                hidden = read_hidden(home, older)
+                problems += _other_bars(database, older, hidden)
+                refuse_changed_source(older, hidden)
             except UserError as error:
                 problems.append(f"{data.key}: {error}")
     return problems
