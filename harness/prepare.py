@@ -162,18 +162,23 @@ class Hides:
     def lines(self) -> list[str]:
         """The consequences to show before asking for confirmation."""
         name, _, version = self.key.partition("/")
-        board = f"Version {version} has {_count(self.submissions, 'submission')} from {_count(self.people, 'person')}"
+        board = f"Version {version} has {counted(self.submissions, 'submission')} from {counted(self.people, 'person')}"
         lines = [f"{board}; its board is archived and stays readable: lhy-grade leaderboard {name} --version {version}"]
         if self.waiting:
-            lines.append(f"{_count(self.waiting, 'submission')} without a score yet: still graded, for that board.")
+            lines.append(f"{counted(self.waiting, 'submission')} without a score yet: still graded, for that board.")
         if self.extensions:
-            lines.append(f"{_count(self.extensions, 'extension')}: copied to the new data.")
+            lines.append(f"{counted(self.extensions, 'extension')}: copied to the new data.")
         if self.revealed:
             lines.append("Its private board stays revealed; that of the new data is hidden.")
         return lines
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "person"), counted(2, "person"), counted(1000, "file")
+    ('1 person', '2 people', '1,000 files')
+    """
     return f"{number:,} {what if number == 1 else {'person': 'people'}.get(what, what + 's')}"
 
 
@@ -199,7 +204,7 @@ def hidden_by_new_data(home: Home, name: str, reason: str) -> Hides | None:
     if reason:
         roster.checked_reason(reason)
     elif found.submissions or of_a_class:
-        whose = f"{found.submissions} submissions" if found.submissions else "a class"
+        whose = counted(found.submissions, "submission") if found.submissions else "a class"
         raise UserError(
             f"{name} has {whose}, and its board would be archived: add --reason TEXT, which is kept in the log.",
             code="E_REASON",

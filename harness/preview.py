@@ -16,7 +16,7 @@ from harness.clocks import last_closing, last_instant
 from harness.competition import Competition, read_competition
 from harness.home import Home, local, locked
 from harness.plans import Plan
-from harness.prepare import following_version
+from harness.prepare import counted, following_version
 from harness.shown import shown
 from leaderboard import competitions, records, results
 from leaderboard.competitions import Data
@@ -74,14 +74,16 @@ class Preview:
             return []
         found = [] if not self.compared else [self._changes(digits)]
         if self.failed:
-            found.append(f"{self.failed:,} files could not be scored by the new data; they wait on the new board.")
+            found.append(
+                f"{counted(self.failed, 'file')} could not be scored by the new data, and will wait on the new board."
+            )
         if self.refused:
             each = ", ".join(f"{one.participant} #{one.entry} ({code})" for one, code in self.refused)
             found.append(f"No longer accepted, and left with the old board: {each}.")
         return [*found, *(one.line(digits) for one in self.people)]
 
     def _changes(self, digits: int) -> str:
-        found = f"{self.public:,} public and {self.private:,} private scores of {self.compared:,} files change"
+        found = f"{self.public:,} public and {self.private:,} private scores of {counted(self.compared, 'file')} change"
         if not self.public:
             return f"{found}."
         least, most = (f"{shown(one, digits):+.10g}" for one in self.shifts)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from harness.home import open_home
 from leaderboard import events, receipts, records, results, roster
 from leaderboard.records import Submission
 from tasks.streams import derive
-from tests.test_folders import VALUES, write_folder
+from tests.test_folders import VALUES, N, call, write_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="graders are forked")
 
@@ -100,7 +101,7 @@ def test_files_go_on_with_their_times_teams_choices_and_quota(course: Class) -> 
     said = " ".join(done.stderr.split())
     assert "4 public and 4 private scores of 5 files change, the public ones by -1." in said
     assert "b2: 1 (place 2) → 0 (place 1)" in said
-    assert "5 of 5 files have a score by the new data" in said
+    assert "5 of 5 files scored by the new data" in said
     assert course.board() == [(1, "Bob"), (2, "Owls")]
     assert course.board("--version", "1") == [(1, "Owls"), (2, "Bob")]
 
@@ -191,3 +192,35 @@ def test_a_preview_that_was_killed_leaves_nothing_after_the_next(course: Class) 
         with preview._scratch(open_home(course.home)):
             assert other.is_dir(), "its process is alive"
     assert list(secret.glob(".preview-*")) == []
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "changed": lambda source: (source / "competition.toml").write_text('metric = "mae"\n'),
+    "missing": lambda source: (source / "solution.csv").unlink(),
+    "new": lambda source: (source / "usage.csv").write_text("id,Usage\n"),
+    "renamed": lambda source: (source / "solution.csv").rename(source / "solutions.csv"),
+    "a link": lambda source: (source / "link").symlink_to("/etc/hostname"),
+    "gone": shutil.rmtree,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_kept_for_an_export_is_under_the_seal_of_the_answers(tmp_path: Path, damage: str) -> None:
+    text = "id,y\n" + "".join(f"{n},{y}\n" for n, y in enumerate(VALUES))
+    folder = write_folder(tmp_path / "folder", competition_toml='metric = "rmse"\n', solution_csv=text)
+    home = tmp_path / "home"
+    assert call(home, "new", "own", "--from", str(folder)).exit_code == 0
+    source = home / "secret" / "own" / "1" / "source"
+    before = {path.name: path.read_bytes() for path in source.iterdir()}
+    DAMAGE[damage](source)
+    verified = call(home, "audit", "verify")
+    assert (verified.exit_code, "what own was made from was changed" in verified.output) == (8, True), verified.output
+    refused = call(home, "export", "own", str(tmp_path / "out"))
+    assert (refused.exit_code, (tmp_path / "out").exists()) == (10, False), refused.output
+    (tmp_path / "a.csv").write_text("id,y\n" + "".join(f"{n},{n}\n" for n in range(N)))
+    assert call(home, "submit", "own", str(tmp_path / "a.csv"), "--as", "ada").exit_code == 0, "it grades without it"
+    again = call(home, "new", "own", "--from", str(folder))
+    assert (again.exit_code, "restored: the answers" in again.stderr) == (0, True), again.output
+    assert {path.name: path.read_bytes() for path in source.iterdir()} == before
+    assert call(home, "audit", "verify").exit_code == 0
+    assert call(home, "export", "own", str(tmp_path / "out")).exit_code == 0

@@ -23,7 +23,7 @@ from harness.grading.grader import grade_within
 from harness.grading.scoring import grade_here
 from harness.home import local
 from harness.model_submissions import DEFAULT_PARAMETERS, MOST_PARAMETERS
-from harness.prepare import hidden_by_new_data
+from harness.prepare import counted, hidden_by_new_data
 from harness.prepare import prepare as make
 from harness.preview import preview, refuse_over
 from harness.settings import read_settings
@@ -381,7 +381,7 @@ def _from_folder(
         _prepare(plan, None, True, reason, accept_leaks, name, yes, [one.id for one, _ in found.refused])
         came = [outcome for *_, outcome in grade_pending(home, common.clock(), [plan.name], graded)]
     if came:
-        say(f"{sum(one == 'graded' for one in came):,} of {len(came):,} files have a score by the new data.")
+        say(f"{sum(one == 'graded' for one in came):,} of {counted(len(came), 'file')} scored by the new data.")
 
 
 @click.command()
