@@ -181,6 +181,11 @@ def test_the_commands_of_the_documentation_for_a_class_run(
     log_in(served, "bob")
     for number in (1, 2):
         assert call("submit", "hw1", str(constant(served.home, tmp_path, number))).exit_code == 0
+    asked = ["rules", "hw1", "attachment=pdf", "--reason", "a report", "--yes", "--as", "prof"]
+    assert call("--home", str(served.home.root), *asked).exit_code == 0
+    for number in range(1, 7):
+        (tmp_path / "report.pdf").write_bytes(b"%%PDF-1.7 %d" % number)
+        assert call("attach", "hw1", "report.pdf").exit_code == 0
     ran = []
     for line in lines:
         words = [word.replace("https://ml.example.edu", served.url) for word in shlex.split(line, comments=True)]
@@ -206,6 +211,9 @@ def test_the_commands_of_the_documentation_for_a_class_run(
         "receipt",
         "select",
         "status",
+        "attach",
+        "attachments",
+        "attachments",
         "announce",
         "login",
         "logout",
