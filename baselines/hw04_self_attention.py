@@ -1,7 +1,7 @@
 """HW4 in four levels: a Transformer layer, a tuned one, a Conformer, attentive pooling with AM-softmax.
 
 On `builtin`, small, the mean of three seeds: accuracy .202, .413, .557 and .658 on the public board in 27, 20, 61 and
-77 seconds of one core beside other work (December 2026; docs/homeworks/hw04.md has spreads, both boards and known tricks).
+77 seconds of one core beside other work (December 2026; docs/homeworks/hw04.md has spreads, both boards and tricks).
 
 The network reads a part of an utterance in training and the whole of it in the test, and is a classifier of the known
 speakers. From medium on, the mean of each band is taken away, since a microphone adds to it (cepstral mean

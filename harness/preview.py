@@ -20,7 +20,7 @@ from harness.prepare import counted, following_version
 from harness.shown import shown
 from leaderboard import competitions, records, results
 from leaderboard.competitions import Data
-from leaderboard.records import Submission
+from leaderboard.records import StoredSubmission
 from submissions.store import fetch
 from tasks import locks
 from tasks.base import Grade, Score, SubmissionError, UserError
@@ -64,7 +64,7 @@ class Preview:
     public: int
     private: int
     shifts: tuple[float, float]
-    refused: tuple[tuple[Submission, str], ...]
+    refused: tuple[tuple[StoredSubmission, str], ...]
     failed: int
     files: int
 
@@ -165,11 +165,11 @@ def preview(home: Home, plan: Plan, graded: Graded) -> Preview:
 
 
 def _scored(
-    home: Home, plan: Plan, old: Data, files: list[Submission], graded: Graded
-) -> tuple[dict[int, Score], list[tuple[Submission, str]], int]:
+    home: Home, plan: Plan, old: Data, files: list[StoredSubmission], graded: Graded
+) -> tuple[dict[int, Score], list[tuple[StoredSubmission, str]], int]:
     """The scores of the files by the plan, those that it refuses, and how many could not be scored."""
     after: dict[int, Score] = {}
-    refused: list[tuple[Submission, str]] = []
+    refused: list[tuple[StoredSubmission, str]] = []
     failed = 0
     with _scratch(home) as scratch:
         there = replace(home, root=scratch)
@@ -195,7 +195,7 @@ def _cut(score: float | None, digits: int) -> float | None:
     return None if score is None else shown(score, digits)
 
 
-def _best(files: list[Submission], scores: dict[int, float], higher_is_better: bool) -> dict[str, float]:
+def _best(files: list[StoredSubmission], scores: dict[int, float], higher_is_better: bool) -> dict[str, float]:
     """The best score of each participant."""
     found: dict[str, list[float]] = {}
     for one in files:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.sheets import read_rows
 from leaderboard.enrolment import problems_of
-from leaderboard.roster import Entry, Person, Team
+from leaderboard.roster import Person, RosterEntry, Team
 from tasks.errors import UserError
 
 COLUMNS = ("id", "name", "email", "team", "role")
@@ -24,8 +24,8 @@ def read_roster(
     before: Sequence[Person],
     taken: Sequence[str],
     teams: Sequence[Team] = (),
-    rename: Callable[[Sequence[Entry]], Mapping[str, str]] = lambda entries: {},
-) -> list[Entry]:
+    rename: Callable[[Sequence[RosterEntry]], Mapping[str, str]] = lambda entries: {},
+) -> list[RosterEntry]:
     """The people of a CSV with the columns id and name, and optionally email, team and role.
 
     Without a column the roster's values are kept; `rename` gives the teams that the entries rename.
@@ -51,7 +51,7 @@ def read_roster(
             if old
             else (row.get(name, "") for name in ("email", "team", "role"))
         )
-        entries.append(Entry(row["id"], row["name"], email, role or "student", team or None))  # type: ignore[arg-type]
+        entries.append(RosterEntry(row["id"], row["name"], email, role or "student", team or None))  # type: ignore[arg-type]
     renames = rename(entries)
     entries = [replace(entry, team=renames.get(entry.team or "", entry.team)) for entry in entries]
     for (line, _), found in zip(rows, problems_of(entries, before, taken, teams, renames), strict=True):

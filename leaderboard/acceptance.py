@@ -11,7 +11,7 @@ from leaderboard import events, queue, receipts, roster
 from leaderboard.competitions import check_current, name_of
 from leaderboard.database import Database
 from leaderboard.ranking import Kind
-from leaderboard.receipts import instant, microseconds, rfc3339
+from leaderboard.receipts import from_microseconds, microseconds, rfc3339
 from leaderboard.records import count_on_day, find_submission, participant_id, replace_selection, revealed, storable
 from leaderboard.rows import Row
 from tasks.errors import UserError
@@ -65,7 +65,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class Acceptance:
     """An accepted submission. `receipt` is signed JSON (see `leaderboard.receipts`).
 
     `practice` means that it was late: scored for practice, not ranked, with a separate quota. `used` counts those of
@@ -83,7 +83,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class QuotaState:
+class QuotaDay:
     """The used quota and the rejected files of one day."""
 
     day: str
@@ -103,7 +103,7 @@ def accept(
     sign: Callable[[bytes], bytes],
     person: str | None = None,
     step: Callable[[str], None] = lambda name: None,
-) -> Accepted:
+) -> Acceptance:
     """Accept one file in one transaction, with identity, deadline, quota, hash, event and receipt, or change nothing.
 
     Everything is late once the private scores were revealed. With a roster, the participant must have a member on it:
@@ -146,7 +146,7 @@ def accept(
         used = _used(db, owner, quota_day, practice)
         if earlier is not None:
             number, entry, receipt = earlier["id"], earlier["entry"], earlier["receipt"]
-            return Accepted(number, entry, receipt, used, terms, again=True, practice=bool(earlier["practice"]))
+            return Acceptance(number, entry, receipt, used, terms, again=True, practice=bool(earlier["practice"]))
         if over and terms.late == "refuse":
             raise UserError(over, code="E_CLOSED", exit_code=5)
         next_slot = terms.next_slot + (date.fromisoformat(quota_day) - day)
@@ -214,7 +214,7 @@ def accept(
         )
         step("submission")
     step("committed")
-    return Accepted(number, entry + 1, receipt, used + 1, terms, again=False, practice=practice)
+    return Acceptance(number, entry + 1, receipt, used + 1, terms, again=False, practice=practice)
 
 
 def reject(db: Database, submission_id: int, problems_code: str, now: datetime, details: str | None = None) -> bool:
@@ -294,7 +294,7 @@ def drop(db: Database, sha256: str, remove: Callable[[str], None]) -> bool:
         return wanted is None
 
 
-def quota_state(db: Database, competition: str, participant: str, day: str, *, practice: bool = False) -> QuotaState:
+def quota_state(db: Database, competition: str, participant: str, day: str, *, practice: bool = False) -> QuotaDay:
     """The used quota of `day`, or of the participant's last day if the clock says an earlier one.
 
     Practice, after the deadline, has a separate quota.
@@ -302,10 +302,10 @@ def quota_state(db: Database, competition: str, participant: str, day: str, *, p
     with db.reading():
         who = participant_id(db, competition, participant)
         if who is None:
-            return QuotaState(day, 0, 0)
+            return QuotaDay(day, 0, 0)
         _, quota_day = _last_entry(db, who, day)
         used, rejected = _used(db, who, quota_day, practice), _rejected(db, who, quota_day, practice)
-        return QuotaState(quota_day, used, rejected)
+        return QuotaDay(quota_day, used, rejected)
 
 
 def find_or_add_participant(db: Database, competition: str, name: str, kind: Kind, now: datetime) -> int:
@@ -462,8 +462,8 @@ def _check_quota(
 def log_clock_step(db: Database, now: datetime) -> None:
     """Adds an event if the clock is before the latest event."""
     last = db.value("SELECT e.at FROM chain_head h JOIN events e ON e.seq = h.seq WHERE h.id = 1")
-    if last is not None and now < instant(last) - CLOCK_TOLERANCE:
-        body = {"before": rfc3339(instant(last)), "now": rfc3339(now)}
+    if last is not None and now < from_microseconds(last) - CLOCK_TOLERANCE:
+        body = {"before": rfc3339(from_microseconds(last)), "now": rfc3339(now)}
         events.append(db, "clock stepped back", "lhy-grade", body, now)
 
 

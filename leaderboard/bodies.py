@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from leaderboard.receipts import canonical, instant, rfc3339, verify_any
+from leaderboard.receipts import canonical, from_microseconds, rfc3339, verify_any
 from leaderboard.rows import Row
 from tasks.errors import UserError
 
@@ -71,6 +71,6 @@ def verification_body(row: Row) -> dict[str, Any]:
 def time_text(at: Any) -> str:
     """An instant of a row as an event has it; what is no instant as it stands."""
     try:
-        return rfc3339(instant(at))
+        return rfc3339(from_microseconds(at))
     except (OverflowError, TypeError):  # no instant at all
         return repr(at)

@@ -10,7 +10,7 @@ from datetime import datetime
 from leaderboard import events, receipts, roster
 from leaderboard.database import Database
 from leaderboard.receipts import Receipt, microseconds, rfc3339
-from leaderboard.records import Submission, participant_id, receipt, replace_selection, submissions
+from leaderboard.records import StoredSubmission, participant_id, receipt, replace_selection, submissions
 
 
 def carry_submissions(
@@ -83,7 +83,7 @@ def _add_participant(db: Database, old: str, new: str, name: str) -> int:
     return number
 
 
-def _add(db: Database, entry: Submission, number: int, owner: int, seq: int, text: str) -> None:
+def _add(db: Database, entry: StoredSubmission, number: int, owner: int, seq: int, text: str) -> None:
     db.execute(
         "INSERT INTO submissions (id, participant_id, entry, client_key, sha256, size, filename, message, "
         "accepted_at, quota_day, event_seq, receipt, practice) VALUES (:id, :participant, :entry, :key, :sha, "

@@ -11,14 +11,14 @@ from leaderboard.adjustments import changed_meanwhile
 from leaderboard.database import Database
 from leaderboard.events import DISQUALIFIED
 from leaderboard.receipts import canonical, microseconds
-from leaderboard.records import Submission, find_submission, replace_selection, submissions
+from leaderboard.records import StoredSubmission, find_submission, replace_selection, submissions
 from leaderboard.roster import checked_reason
 from tasks.errors import UserError
 
 
 def disqualify(
     db: Database, submission_id: int, *, actor: str, reason: str, now: datetime, expected: str | None = None
-) -> Submission:
+) -> StoredSubmission:
     """Take a graded submission out of every board and selection; it keeps its slot, its bytes and its grade.
 
     Its owner sees the reason, and the event says what was selected with it. Raises UserError E_DISQUALIFIED (exit 8)
@@ -58,7 +58,7 @@ def reinstate(
     reason: str,
     now: datetime,
     expected: str | None = None,
-) -> Submission:
+) -> StoredSubmission:
     """Let a disqualified submission count again. One that was selected is again, also after the close, where the
     selection has room: it has `most` submissions.
 
@@ -82,7 +82,7 @@ def reinstate(
         return row
 
 
-def selection(db: Database, row: Submission) -> list[int]:
+def selection(db: Database, row: StoredSubmission) -> list[int]:
     """What the participant of a submission has selected, in order."""
     return [one.id for one in submissions(db, row.competition, row.participant) if one.selected]
 
@@ -95,17 +95,17 @@ def was_selected(db: Database, submission_id: int) -> bool:
     return False
 
 
-def digest(db: Database, row: Submission, most: int | None = None) -> str:
+def digest(db: Database, row: StoredSubmission, most: int | None = None) -> str:
     """What a change of a submission is made for; with `most` its reinstatement."""
     state = [row.id, row.rejected, selection(db, row), most]
     return hashlib.sha256(canonical(state).encode()).hexdigest()[:16]
 
 
-def about(row: Submission) -> dict[str, str]:
+def about(row: StoredSubmission) -> dict[str, str]:
     return {"competition": row.competition, "participant": row.participant}
 
 
-def checked(db: Database, submission_id: int, *, undo: bool) -> Submission:
+def checked(db: Database, submission_id: int, *, undo: bool) -> StoredSubmission:
     """The submission, if it can be disqualified, or with `undo` reinstated."""
     row, problem = find_submission(db, submission_id), ""
     if undo:

@@ -13,7 +13,7 @@ from leaderboard.rows import made
 
 
 @dataclass(frozen=True)
-class Draft:
+class SavedDraft:
     """The saved answer to each question; `revision` counts the changes, 0 where nothing was saved."""
 
     answers: Mapping[str, str]
@@ -21,13 +21,13 @@ class Draft:
     saved_at: datetime | None = None
 
 
-def find(db: Database, competition: str, participant: str) -> Draft:
+def find(db: Database, competition: str, participant: str) -> SavedDraft:
     """A participant's draft, an empty one where nothing was saved."""
     row = db.one(
         "SELECT answers, revision, saved_at FROM drafts WHERE competition = :competition AND participant = :name",
         competition=competition, name=participant,
     )  # fmt: skip
-    return Draft({}) if row is None else made(Draft, row | {"answers": json.loads(row["answers"])})
+    return SavedDraft({}) if row is None else made(SavedDraft, row | {"answers": json.loads(row["answers"])})
 
 
 def save(
@@ -37,7 +37,7 @@ def save(
     answers: Mapping[str, str],
     now: datetime,
     seen: int | None = None,
-) -> tuple[Draft, tuple[str, ...]]:
+) -> tuple[SavedDraft, tuple[str, ...]]:
     """Changes some answers of a draft, and returns it with the questions that were in the way.
 
     `seen` is the revision that the writer saw; None changes the answers whatever there is. Where another revision came
@@ -50,7 +50,7 @@ def save(
             return before, other
         if before.revision and not other:
             return before, ()
-        after = Draft({**before.answers, **answers}, before.revision + 1, now)
+        after = SavedDraft({**before.answers, **answers}, before.revision + 1, now)
         db.execute(
             "INSERT INTO drafts (competition, participant, answers, revision, saved_at) VALUES (:competition, :name, "
             ":answers, :revision, :at) ON CONFLICT (competition, participant) DO UPDATE SET "

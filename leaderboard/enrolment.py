@@ -20,8 +20,8 @@ from leaderboard.receipts import canonical, microseconds
 from leaderboard.roster import (
     MAX_LENGTH,
     ROLES,
-    Entry,
     Person,
+    RosterEntry,
     Team,
     as_entry,
     baseline_names,
@@ -53,7 +53,7 @@ class Imported:
 
 
 def problems_of(
-    entries: Sequence[Entry],
+    entries: Sequence[RosterEntry],
     before: Sequence[Person] = (),
     taken: Sequence[str] = (),
     known: Sequence[Team] = (),
@@ -115,7 +115,7 @@ def alike(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def _own_problems(entry: Entry) -> list[str]:
+def _own_problems(entry: RosterEntry) -> list[str]:
     problems = []
     for what, text in (("id", entry.key), ("name", entry.name), ("team", entry.team)):
         if text is not None and (not text or len(text) > MAX_LENGTH or not text.isprintable() or text != text.strip()):
@@ -129,7 +129,7 @@ def _own_problems(entry: Entry) -> list[str]:
     return problems
 
 
-def possible_renames(entries: Sequence[Entry], before: Sequence[Person], known: Sequence[Team]) -> dict[str, str]:
+def possible_renames(entries: Sequence[RosterEntry], before: Sequence[Person], known: Sequence[Team]) -> dict[str, str]:
     """Likely renames: the new names of teams, by current name, where all members of one team move to the same new team.
 
     Where members of two teams move to it, it is a new team and not a rename.
@@ -148,7 +148,7 @@ def possible_renames(entries: Sequence[Entry], before: Sequence[Person], known: 
 
 def import_people(
     db: Database,
-    entries: Sequence[Entry],
+    entries: Sequence[RosterEntry],
     *,
     actor: str,
     reason: str,
@@ -174,7 +174,7 @@ def import_people(
 
 def follows(
     db: Database,
-    entries: Sequence[Entry],
+    entries: Sequence[RosterEntry],
     *,
     now: datetime,
     renames: Mapping[str, str] | None = None,
@@ -252,7 +252,7 @@ def _told(db: Database, before: Mapping[str, str], acted: Mapping[str, Mapping[s
 
 def _import(
     db: Database,
-    entries: Sequence[Entry],
+    entries: Sequence[RosterEntry],
     actor: str,
     reason: str,
     now: datetime,
@@ -367,7 +367,7 @@ def _move(db: Database, keys: Sequence[str], actor: str, reason: str, now: datet
     return len(moves)
 
 
-def add_person(db: Database, entry: Entry, *, actor: str, reason: str, now: datetime) -> Person:
+def add_person(db: Database, entry: RosterEntry, *, actor: str, reason: str, now: datetime) -> Person:
     """Add one person, or update the one with that key."""
     import_people(db, [entry], actor=actor, reason=reason, now=now)
     found = find_person(db, entry.key)

@@ -55,7 +55,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Standing:
+class QueuePlace:
     """The state of an accepted submission without a grade; `position` in the queue counts from 1."""
 
     state: Literal["queued", "grading", "failed"]
@@ -259,7 +259,7 @@ def _first(db: Database, versions: Versions, at: int, after: int) -> Row | None:
 
 def standing(
     db: Database, versions: Versions, ids: Collection[int], now: datetime, after: int = 0
-) -> dict[int, Standing]:
+) -> dict[int, QueuePlace]:
     """The state of each of these submissions, which must be neither rejected nor graded.
 
     Positions are in the queue of all these competitions, without submissions up to the number `after`.
@@ -272,12 +272,12 @@ def standing(
         row = db.one("SELECT until, losses, failed_code FROM leases WHERE submission_id = :id", id=number)
         live = row is not None and row["until"] > at
         if row is not None and (row["failed_code"] is not None or (row["losses"] >= LOSSES and not live)):
-            out[number] = Standing("failed", None, FAILED)
+            out[number] = QueuePlace("failed", None, FAILED)
         elif live:
-            out[number] = Standing("grading", None, None)
+            out[number] = QueuePlace("grading", None, None)
         else:
             queued.append(number)
     if queued:
         places = {number: place for place, number in enumerate(waiting(db, versions, now, after), 1)}
-        out |= {number: Standing("queued", places.get(number, 1), None) for number in queued}
+        out |= {number: QueuePlace("queued", places.get(number, 1), None) for number in queued}
     return out

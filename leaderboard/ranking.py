@@ -20,7 +20,7 @@ Unselected = Literal["best_public", "first", "last", "all"]
 
 
 @dataclass(frozen=True)
-class BoardRow:
+class RankedRow:
     """One place on a board. `score` is the exact public (or private) value, or None if nothing is graded yet.
 
     `details` and `passed` are those recorded for that board; the public board reads nothing private.
@@ -49,7 +49,7 @@ def board(
     selections: int = 2,
     unselected: Unselected = "best_public",
     unselected_count: int | None = None,
-) -> list[BoardRow]:
+) -> list[RankedRow]:
     """The ranking by exact score; of equal scores the earlier accepted one ranks higher; ungraded names come last.
 
     The public board takes the best public score of each participant. The private board takes the best private score
@@ -67,7 +67,9 @@ def board(
             asked = _counting(number, competition, selections, unselected, unselected_count)
             return _private_board(db, competition, number, higher_is_better, asked)
         rows = db.fetch(PUBLIC_BOARD, competition=competition, version=number)
-    return [made(BoardRow, row | {"rank": rank, "details": row["details"] or "{}"}) for rank, row in enumerate(rows, 1)]
+    return [
+        made(RankedRow, row | {"rank": rank, "details": row["details"] or "{}"}) for rank, row in enumerate(rows, 1)
+    ]
 
 
 # Seeks only, whatever the number of submissions: one for the best grade and one for the last entry of each participant
@@ -121,8 +123,8 @@ class Counting:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A participant's place on the public board, out of `of` people; other fields as in `BoardRow`."""
+class RankedPlace:
+    """A participant's place on the public board, out of `of` people; other fields as in `RankedRow`."""
 
     rank: int
     of: int
@@ -132,7 +134,9 @@ class Place:
     passed: tuple[str, ...]
 
 
-def place(db: Database, competition: str, data_version: str, metric_version: str, participant: str) -> Place | None:
+def place(
+    db: Database, competition: str, data_version: str, metric_version: str, participant: str
+) -> RankedPlace | None:
     """One participant's place on the public board, without computing the whole board."""
     with db.reading():
         version = find_version(db, competition, data_version, metric_version)
@@ -148,7 +152,7 @@ def place(db: Database, competition: str, data_version: str, metric_version: str
         }
         row = db.one(_AHEAD, **values)
     assert row is not None, "it counts"
-    return made(Place, own | {"rank": row["ahead"] + 1, "of": row["people"], "details": own["details"] or "{}"})
+    return made(RankedPlace, own | {"rank": row["ahead"] + 1, "of": row["people"], "details": own["details"] or "{}"})
 
 
 _OWN = f"""
@@ -268,7 +272,7 @@ def _counting(
 
 def _private_board(
     db: Database, competition: str, version: int, higher_is_better: bool, asked: tuple[str, dict[str, Any]]
-) -> list[BoardRow]:
+) -> list[RankedRow]:
     def place(row: Row) -> tuple[float, int]:
         return _order(row, higher_is_better)
 
@@ -284,7 +288,7 @@ def _private_board(
     )
     none: Row = {"submission": None, "score": None, "details": "{}", "passed": None}
     return [
-        made(BoardRow, person | best.get(person.pop("id"), none) | {"rank": rank})
+        made(RankedRow, person | best.get(person.pop("id"), none) | {"rank": rank})
         for rank, person in enumerate(people, 1)
     ]
 

@@ -68,14 +68,14 @@ def canonical(values: Mapping[str, Any] | list[Any]) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def microseconds(instant: datetime) -> int:
+def microseconds(from_microseconds: datetime) -> int:
     """An aware instant as whole UTC microseconds since 1970."""
-    if instant.tzinfo is None:
+    if from_microseconds.tzinfo is None:
         raise ValueError("an instant needs a zone")
-    return (instant - _EPOCH) // timedelta(microseconds=1)
+    return (from_microseconds - _EPOCH) // timedelta(microseconds=1)
 
 
-def instant(microseconds_: int) -> datetime:
+def from_microseconds(microseconds_: int) -> datetime:
     """The inverse of `microseconds`, in UTC."""
     return _EPOCH + timedelta(microseconds=microseconds_)
 

@@ -11,13 +11,13 @@ from leaderboard import events
 from leaderboard.competitions import name_of
 from leaderboard.database import Database
 from leaderboard.ranking import Kind
-from leaderboard.receipts import instant, microseconds
+from leaderboard.receipts import from_microseconds, microseconds
 from leaderboard.rows import made
 from tasks.errors import UserError
 
 
 @dataclass(frozen=True)
-class Submission:
+class StoredSubmission:
     """One submission. `rejected` is the error code of an invalid one, None for a valid or unread one.
 
     `rejected_details` are the reader's problems, as the JSON passed to `reject`; only its owner may see them.
@@ -51,7 +51,7 @@ class Participant:
     created_at: datetime
 
 
-def submissions(db: Database, competition: str | None = None, participant: str | None = None) -> list[Submission]:
+def submissions(db: Database, competition: str | None = None, participant: str | None = None) -> list[StoredSubmission]:
     """Submissions in the order of acceptance, optionally of one competition and one participant."""
     conditions, values = ["1 = 1"], {}
     if competition is not None:
@@ -61,10 +61,10 @@ def submissions(db: Database, competition: str | None = None, participant: str |
         conditions.append("p.name = :participant")
         values["participant"] = participant
     rows = db.fetch(f"{SELECT_SUBMISSIONS} WHERE {' AND '.join(conditions)} ORDER BY s.id", **values)
-    return [made(Submission, row) for row in rows]
+    return [made(StoredSubmission, row) for row in rows]
 
 
-def submission(db: Database, submission_id: int) -> Submission:
+def submission(db: Database, submission_id: int) -> StoredSubmission:
     """One submission. Raises UserError E_NO_SUBMISSION."""
     return find_submission(db, submission_id)
 
@@ -174,7 +174,7 @@ def reveal(db: Database, competition: str, actor: str, reason: str, now: datetim
 def revealed(db: Database, competition: str) -> datetime | None:
     """When the private scores were revealed, or None."""
     at = db.value("SELECT at FROM reveals WHERE competition = :competition", competition=competition)
-    return None if at is None else instant(at)
+    return None if at is None else from_microseconds(at)
 
 
 def log_event(db: Database, kind: str, actor: str, body: Mapping[str, Any], now: datetime) -> events.Event:
@@ -192,12 +192,12 @@ SELECT_SUBMISSIONS = """
 """
 
 
-def find_submission(db: Database, submission_id: int) -> Submission:
+def find_submission(db: Database, submission_id: int) -> StoredSubmission:
     # Neither database accepts an id beyond 64 bits.
     row = db.one(f"{SELECT_SUBMISSIONS} WHERE s.id = :id", id=submission_id) if abs(submission_id) < 2**63 else None
     if row is None:
         raise UserError(f"There is no submission {submission_id}.", code="E_NO_SUBMISSION", exit_code=2)
-    return made(Submission, row)
+    return made(StoredSubmission, row)
 
 
 METRIC_REFUSED = "E_METRIC_REFUSED"

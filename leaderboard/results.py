@@ -12,7 +12,7 @@ from leaderboard import events, queue
 from leaderboard.competitions import find_or_add_version
 from leaderboard.database import Database
 from leaderboard.receipts import microseconds
-from leaderboard.records import SELECT_SUBMISSIONS, Submission, find_submission
+from leaderboard.records import SELECT_SUBMISSIONS, StoredSubmission, find_submission
 from leaderboard.rows import Row, made
 from tasks.errors import UserError
 
@@ -112,7 +112,7 @@ def record(
         return True
 
 
-def pending(db: Database, versions: Mapping[str, tuple[str, str]]) -> list[Submission]:
+def pending(db: Database, versions: Mapping[str, tuple[str, str]]) -> list[StoredSubmission]:
     """Submissions that are neither rejected nor graded under their competition's (data version, metric version)."""
     found = []
     for competition, (data_version, metric_version) in versions.items():
@@ -122,7 +122,7 @@ def pending(db: Database, versions: Mapping[str, tuple[str, str]]) -> list[Submi
             "AND v.competition = :competition AND v.data_version = :data AND v.metric_version = :metric) ORDER BY s.id",
             competition=competition, data=data_version, metric=metric_version,
         )  # fmt: skip
-        found += [made(Submission, row) for row in rows]
+        found += [made(StoredSubmission, row) for row in rows]
     return sorted(found, key=lambda submission: submission.id)
 
 

@@ -31,7 +31,7 @@ MAX_REASON = 500
 
 
 @dataclass(frozen=True)
-class Entry:
+class RosterEntry:
     """One line of an imported roster."""
 
     key: str
@@ -207,5 +207,5 @@ def baseline_names(db: Database) -> list[str]:
     return db.column("SELECT DISTINCT name FROM participants WHERE kind <> 'person'")
 
 
-def as_entry(person: Person) -> Entry:
-    return Entry(person.key, person.name, person.email, person.role, person.team)
+def as_entry(person: Person) -> RosterEntry:
+    return RosterEntry(person.key, person.name, person.email, person.role, person.team)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from leaderboard.receipts import instant
+from leaderboard.receipts import from_microseconds
 
 Row = dict[str, Any]
 """A row by the names of its columns."""
@@ -36,8 +36,8 @@ def _texts(stored: str | None) -> tuple[str, ...]:
 
 _READ: dict[Any, Callable[[Any], Any]] = {
     "bool": bool,
-    "datetime": instant,
-    "datetime | None": lambda at: None if at is None else instant(at),
+    "datetime": from_microseconds,
+    "datetime | None": lambda at: None if at is None else from_microseconds(at),
     "tuple[str, ...]": _texts,
 }
 """How a column becomes a field, by the type of the field as it is written."""

@@ -65,7 +65,7 @@ _OTHER_KINDS = (
 )
 _SAVE = "write it with safetensors.numpy.save_file or safetensors.torch.save_file"
 
-Entry = tuple[str, list[Any], int, int]
+HeaderEntry = tuple[str, list[Any], int, int]
 """The type, shape, begin and end of an array in a header."""
 
 
@@ -96,7 +96,7 @@ def read_arrays(data: bytes, form: ArraysFormat) -> Columns:
 # The header.
 
 
-def _header(data: bytes, form: ArraysFormat) -> tuple[dict[str, Entry], int]:
+def _header(data: bytes, form: ArraysFormat) -> tuple[dict[str, HeaderEntry], int]:
     """The entries of the header by name, and where the numbers begin. Raises SubmissionError."""
     length = int.from_bytes(data[:8], "little")
     start = 8 + length
@@ -157,7 +157,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _entry(name: str, value: Any) -> Entry:
+def _entry(name: str, value: Any) -> HeaderEntry:
     """The entry of an array. Raises SubmissionError for one that does not have the fields of a header."""
     shown = f'the entry of "{clip(name)}"'
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
@@ -180,7 +180,7 @@ def _bad_header(why: str) -> SubmissionError:
 # Entries against the file and the format.
 
 
-def _layout(entries: dict[str, Entry], size: int, report: Report) -> bool:
+def _layout(entries: dict[str, HeaderEntry], size: int, report: Report) -> bool:
     """Whether the arrays lie one after another and fill the `size` bytes after the header; reports why not."""
     end = 0
     for name, (_, _, begin, after) in sorted(entries.items(), key=lambda entry: entry[1][2:]):
@@ -200,7 +200,7 @@ def _layout(entries: dict[str, Entry], size: int, report: Report) -> bool:
     return end == size
 
 
-def _compare(entries: dict[str, Entry], form: ArraysFormat, report: Report) -> None:
+def _compare(entries: dict[str, HeaderEntry], form: ArraysFormat, report: Report) -> None:
     """Reports missing and unexpected names, and arrays of another type or shape."""
     known = form.ids
     missing = [name for name in known if name not in entries]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from leaderboard.acceptance import Accepted, Terms, Upload, accept
+from leaderboard.acceptance import Acceptance, Terms, Upload, accept
 from leaderboard.database import Database
 
 MANY = 10**6
 
 
-def accepted(db: Database, **values: Any) -> Accepted:
+def accepted(db: Database, **values: Any) -> Acceptance:
     """Accepts bytes of the hash `sha256` at the instant `now`, by the fields of `Upload`, `Terms` and the call itself.
 
     A `quota`, `rejections` or `closes` of None is none; with none of the three the file is not limited at all.

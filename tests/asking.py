@@ -25,12 +25,12 @@ from tasks.base import UserError
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 PEOPLE = (
-    roster.Entry("prof-hung", "The Professor", "hung@ntu.example", "instructor"),
-    roster.Entry("ta-wei", "Assistant Wei", "wei@ntu.example", "ta"),
-    roster.Entry("b10901001", "Ann", "ann@ntu.example"),
-    roster.Entry("b10901002", "Bob", "bob@ntu.example", "student", "Blue"),
-    roster.Entry("b10901003", "Cyd", "cyd@ntu.example", "student", "Blue"),
-    roster.Entry("aud-1", "Eve", "eve@ntu.example", "auditor"),
+    roster.RosterEntry("prof-hung", "The Professor", "hung@ntu.example", "instructor"),
+    roster.RosterEntry("ta-wei", "Assistant Wei", "wei@ntu.example", "ta"),
+    roster.RosterEntry("b10901001", "Ann", "ann@ntu.example"),
+    roster.RosterEntry("b10901002", "Bob", "bob@ntu.example", "student", "Blue"),
+    roster.RosterEntry("b10901003", "Cyd", "cyd@ntu.example", "student", "Blue"),
+    roster.RosterEntry("aud-1", "Eve", "eve@ntu.example", "auditor"),
 )
 PROF, TA, ANN, BOB, CYD, EVE = (Viewer(p.role, p.key) for p in PEOPLE)
 ROLES = {"nobody": NOBODY, "student": ANN, "member of a team": CYD, "auditor": EVE, "ta": TA, "instructor": PROF}

@@ -20,7 +20,7 @@ DATA, METRIC = "data 1", "metric 1"
 _keys = count()
 
 
-def hand_in(db: Database, participant: str = "ann", **changes: Any) -> acceptance.Accepted:
+def hand_in(db: Database, participant: str = "ann", **changes: Any) -> acceptance.Acceptance:
     """Accept a file with a fresh client key, bytes of the key's own and a quota of five, unless told otherwise."""
     key = str(changes.get("client_key", f"k{next(_keys)}"))
     values: dict[str, Any] = {
@@ -42,7 +42,7 @@ def grade(db: Database, submission: int, public: float, private: float | None = 
     return results.record(db, submission, **(values | changes))
 
 
-def places(rows: list[ranking.BoardRow]) -> list[tuple[int, str, float | None]]:
+def places(rows: list[ranking.RankedRow]) -> list[tuple[int, str, float | None]]:
     return [(row.rank, row.participant, row.score) for row in rows]
 
 

@@ -55,7 +55,7 @@ class Served:
         """The statuses of all uploads, once the server has stopped: it logs after it has answered."""
         return [r["status"] for r in self.requests if r["method"] == "POST" and r["route"].endswith("/submissions")]
 
-    def entries(self) -> list[records.Submission]:
+    def entries(self) -> list[records.StoredSubmission]:
         with self.home.database() as database:
             return records.submissions(database)
 
@@ -95,7 +95,7 @@ def home(course: Path, tmp_path: Path) -> Home:
     home = open_home(tmp_path / "served")
     with home.database() as database:
         for key, role in (("prof", "instructor"), ("ada", "student"), ("bob", "student"), ("eve", "student")):
-            entry = roster.Entry(key, key, "", "instructor" if role == "instructor" else "student")
+            entry = roster.RosterEntry(key, key, "", "instructor" if role == "instructor" else "student")
             enrolment.add_person(database, entry, actor="prof", reason="start", now=NOW)
     return home
 

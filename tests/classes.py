@@ -139,7 +139,7 @@ def make_class(course: Path, root: Path, database_url: str, quota: int = 3) -> C
         f'[hw01]\nquota = {quota}\nrejections = {10 * quota}\ndeadline = "2027-03-26T23:59:59+08:00"\n'
     )
     made = Class(open_home(root))
-    entries = [roster.Entry(key, name, f"{key}@example.org", role, team) for key, name, role, team in PEOPLE]
+    entries = [roster.RosterEntry(key, name, f"{key}@example.org", role, team) for key, name, role, team in PEOPLE]
     with made.home.database() as database:
         enrolment.import_people(database, entries, actor="ian", reason="the class begins", now=NOW)
     make_ready(made.home)

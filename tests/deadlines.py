@@ -73,7 +73,7 @@ def hw1(home: Home) -> Competition:
 
 def hand_in(
     home: Home, db: Database, now: datetime, who: str = "ada", *, file: str | None = None, score: float | None = None
-) -> acceptance.Accepted:
+) -> acceptance.Acceptance:
     """Accepts a file of fresh content unless named, and records its score where one is given."""
     competition = find_competition(home, "hw1")
     sha256 = f"{next(_files):064x}" if file is None else file
@@ -102,7 +102,7 @@ def grade(home: Home, db: Database, number: int, public: float, private: float, 
     )
 
 
-def both_boards(home: Home, db: Database) -> list[list[ranking.BoardRow]]:
+def both_boards(home: Home, db: Database) -> list[list[ranking.RankedRow]]:
     rules = find_competition(home, "hw1").rules
     versions = read_versions(home, find_competition(home, "hw1"))
     return [

@@ -10,18 +10,18 @@ import pytest
 
 from leaderboard import acceptance, access_tokens, enrolment
 from leaderboard.database import Database
-from leaderboard.roster import Entry
+from leaderboard.roster import RosterEntry
 from tests.accepting import accepted
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 WHY: dict[str, Any] = {"actor": "prof", "reason": "start of term", "now": NOW}
 CLASS = (
-    Entry("0012", "Ada", "ada@example.org"),
-    Entry("b02", "Bob", "bob@example.org", team="Owls"),
-    Entry("b03", "Eve", "eve@example.org", team="Owls"),
-    Entry("guest", "Max", role="auditor"),
-    Entry("prof", "Lee", role="instructor"),
+    RosterEntry("0012", "Ada", "ada@example.org"),
+    RosterEntry("b02", "Bob", "bob@example.org", team="Owls"),
+    RosterEntry("b03", "Eve", "eve@example.org", team="Owls"),
+    RosterEntry("guest", "Max", role="auditor"),
+    RosterEntry("prof", "Lee", role="instructor"),
 )
 _keys = count()
 
@@ -33,7 +33,7 @@ def db(database: Database) -> Database:
     return database
 
 
-def hand_in(db: Database, participant: str, **changes: Any) -> acceptance.Accepted:
+def hand_in(db: Database, participant: str, **changes: Any) -> acceptance.Acceptance:
     values: dict[str, Any] = {
         "course": "ML", "competition": "hw01/1", "participant": participant, "kind": "person",
         "sha256": f"{next(_keys):064x}", "size": 10, "filename": "a.csv", "message": "",

@@ -23,18 +23,18 @@ from harness.home import Home, open_home
 from harness.versions import read_versions
 from leaderboard import enrolment, results
 from leaderboard.database import Database
-from leaderboard.roster import Entry
+from leaderboard.roster import RosterEntry
 from tests.accepting import accepted
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 WHY: dict[str, Any] = {"actor": "prof", "reason": "graded", "now": NOW}
 CLASS = [
-    Entry("0012", "Ada", "ada@example.org"),
-    Entry("b02", "Bob", team="Owls"),
-    Entry("b03", "=Eve", team="Owls"),
-    Entry("b04", "Gone"),
-    Entry("guest", "Max", role="auditor"),
-    Entry("prof", "Lee", role="instructor"),
+    RosterEntry("0012", "Ada", "ada@example.org"),
+    RosterEntry("b02", "Bob", team="Owls"),
+    RosterEntry("b03", "=Eve", team="Owls"),
+    RosterEntry("b04", "Gone"),
+    RosterEntry("guest", "Max", role="auditor"),
+    RosterEntry("prof", "Lee", role="instructor"),
 ]
 _keys = count()
 

@@ -257,7 +257,7 @@ def test_a_team_hands_in_one_file_and_its_members_are_fixed(school: Class) -> No
     assert (row["by"], row["name"]) == ("b03", "otters")
     assert school.client("b04").get("/api/v1/attachments/1/file").content == PDF
     with school.home.database() as database:
-        entries = [roster.Entry("b03", "Eve", "b03@example.org", "student", None)]
+        entries = [roster.RosterEntry("b03", "Eve", "b03@example.org", "student", None)]
         enrolment.import_people(database, entries, actor="ian", reason="left", now=NOW)
         assert roster.participant_of(database, "hw01/1", "b03") == "otters", "as after a submission"
     assert problems(school) == []
@@ -413,7 +413,7 @@ def test_who_attached_before_there_was_a_roster_is_no_finding(course: Path, tmp_
     for name in ("me", "friend"):
         handing.attach_file(home, owner(name), "hw1", tmp_path / "a.pdf", NOW, name)
     with home.database() as database:
-        entries = [roster.Entry("b01", "Ada", "", "student", None)]
+        entries = [roster.RosterEntry("b01", "Ada", "", "student", None)]
         enrolment.import_people(database, entries, actor="me", reason="a class", now=NOW)
     assert audit.verify(home)[0] == []
 

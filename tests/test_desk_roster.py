@@ -102,7 +102,7 @@ def test_of_two_imports_at_once_the_second_is_told(site: Class) -> None:
 def test_invitations_come_once_as_a_file_for_a_mail_merge_and_each_works_once(site: Class) -> None:
     ian = signed_in(site, "ian")
     with site.home.database() as database:
-        eve = roster.Entry("b03", "=Eve", "b03@example.org", "student", "otters")
+        eve = roster.RosterEntry("b03", "=Eve", "b03@example.org", "student", "otters")
         enrolment.add_person(database, eve, actor="ian", reason="x", now=NOW)
     page = previewed(ian, INVITE, people="b01 b03", reason="lost theirs", by="file")
     assert "make 2 invitations" in page.text
@@ -135,7 +135,7 @@ def test_invitations_are_not_made_where_people_or_tokens_are_not_as_previewed(si
     where, ian, page = "/api/v1/roster/invitations", site.client("ian"), signed_in(site, "ian")
     with site.home.database() as database:
         roster_of: dict[str, Any] = {"actor": "ian", "reason": "x", "now": NOW}
-        enrolment.add_person(database, roster.Entry("b08", "Zoe", "b08@example.org"), **roster_of)
+        enrolment.add_person(database, roster.RosterEntry("b08", "Zoe", "b08@example.org"), **roster_of)
         number = access_tokens.issue_token(database, "b08", "1" * 64, "all", "x", NOW, "ian", NOW - timedelta(1))
     body: dict[str, Any] = {"reason": "start"}
     body["seen"] = ian.post(where, json=body | {"preview": True}).json()["seen"]
@@ -148,7 +148,7 @@ def test_invitations_are_not_made_where_people_or_tokens_are_not_as_previewed(si
             access_tokens.revoke_token(database, number, "ian", NOW)
         else:
             key = "b08" if change == "another address" else "b09"
-            entry = roster.Entry(key, "Zoe" if key == "b08" else "Max", "new@example.org")
+            entry = roster.RosterEntry(key, "Zoe" if key == "b08" else "Max", "new@example.org")
             enrolment.add_person(database, entry, **roster_of)
     before = len(of_kind(site, "tokens issued"))
     assert error(ian.post(where, json=body)) == (409, "E_CHANGED")

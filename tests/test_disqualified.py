@@ -193,7 +193,7 @@ def test_a_persons_page_has_everything_of_theirs(site: Class) -> None:
 def test_a_person_whose_id_has_signs_of_addresses_has_a_page_too(site: Class) -> None:
     key = "a/b?c#d%2e"
     with site.home.database() as database:
-        enrolment.add_person(database, roster.Entry(key, "Zoe"), actor="ian", reason="x", now=site.now)
+        enrolment.add_person(database, roster.RosterEntry(key, "Zoe"), actor="ian", reason="x", now=site.now)
     ian = signed_in(site, "ian")
     links = [one.attributes["href"] for one in Reader(ian.get("/roster?q=Zoe").text).all("a") if one.text == "Zoe"]
     page = ian.get(links[0])

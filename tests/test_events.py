@@ -151,7 +151,7 @@ def rewrite(db: Database, edit: Callable[[list[dict[str, Any]]], None]) -> None:
         db.execute("DELETE FROM events")
         db.execute("UPDATE chain_head SET seq = 0, hash = :hash", hash=events.GENESIS)
         for row in rows:
-            at = receipts.instant(row["at"])
+            at = receipts.from_microseconds(row["at"])
             events.append(db, row["kind"], row["actor"], json.loads(row["body"]), at)
 
 

@@ -33,7 +33,7 @@ from harness.plans import plan_homework
 from harness.prepare import prepare
 from harness.versions import read_versions
 from leaderboard import acceptance, queue, records, results
-from leaderboard.acceptance import Accepted, Upload
+from leaderboard.acceptance import Acceptance, Upload
 from leaderboard.database import Database
 from submissions.store import keep
 from tasks.errors import UserError
@@ -215,7 +215,7 @@ def class_of_one(course: Path, tmp_path: Path, mortal: Server) -> Home:
     return open_home(home)
 
 
-def hand_in(home: Home, step: Callable[[str], None] = lambda name: None) -> Accepted:
+def hand_in(home: Home, step: Callable[[str], None] = lambda name: None) -> Acceptance:
     data = (home.public("hw01") / "sample_submission.csv").read_bytes()
     sha256 = keep(home.submissions, data)
     with home.database() as database:

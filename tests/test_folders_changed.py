@@ -18,7 +18,7 @@ from harness.cli import common
 from harness.cli.main import cli
 from harness.home import open_home
 from leaderboard import events, receipts, records, results, roster
-from leaderboard.records import Submission
+from leaderboard.records import StoredSubmission
 from tasks.streams import derive
 from tests.test_folders import VALUES, N, call, write_folder
 
@@ -58,7 +58,7 @@ class Class:
     def change(self, *words: str, at: datetime = NOW) -> Result:
         return self.call("new", "own", "--from", str(self.folder / "own"), *words, at=at)
 
-    def files(self, version: int) -> list[Submission]:
+    def files(self, version: int) -> list[StoredSubmission]:
         with open_home(self.home).database() as database:
             return records.submissions(database, f"own/{version}")
 

@@ -24,7 +24,7 @@ from harness.home import Home, open_home
 from harness.sheets import cell, uncell, write_rows
 from leaderboard import adjustments, enrolment, events, records
 from leaderboard.database import Database
-from leaderboard.roster import Entry
+from leaderboard.roster import RosterEntry
 from tasks.errors import UserError
 from tasks.homeworks import all_tasks
 from tests import gradebooks
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow_on_postgresql
 home, db, _noon = gradebooks.home, gradebooks.db, gradebooks._noon
 
 
-def lines_of(home: Home, db: Database, *private: str) -> dict[str, module.Line]:
+def lines_of(home: Home, db: Database, *private: str) -> dict[str, module.GradebookLine]:
     return {line.key: line for line in gradebook(home, db, find_schemes(home, "hw1"), private)}
 
 
@@ -172,7 +172,7 @@ def test_a_team_shares_its_points_and_each_has_parts_of_ones_own(home: Home, db:
 
 def test_who_joins_a_team_later_stays_alone_in_what_has_begun(home: Home, db: Database) -> None:
     hand_in(home, db, "0012", 0.1, 0.1, "simple", "simple")
-    enrolment.import_people(db, [Entry("0012", "Ada", "ada@example.org", team="Owls")], **WHY)
+    enrolment.import_people(db, [RosterEntry("0012", "Ada", "ada@example.org", team="Owls")], **WHY)
     assert lines_of(home, db, "hw01")["0012"].scores["hw01"].total == 2
     hand_in(home, db, "Owls", 0.2, 0.2, "simple medium", "simple")
     lines = lines_of(home, db, "hw01")
@@ -377,7 +377,7 @@ def test_the_gradebook_of_a_random_class_is_what_a_data_frame_gives(home: Home, 
     """Fifty people in teams or alone, some auditors, some taken off, with practice, selections and parts by hand."""
     chance = random.Random(50)
     people = [
-        Entry(
+        RosterEntry(
             f"{number:04d}",
             f"Name {number}",
             team=f"Team {number // 3}" if number < 15 else None,

@@ -76,8 +76,8 @@ def test_the_sixth_file_of_a_day_is_refused_and_told_when_the_next_slot_opens(da
     assert hand_in(database, "bob").used == 1
     assert hand_in(database, competition="hw02").used == 1
     assert hand_in(database, day="2026-11-21", now=NOW + timedelta(days=1)).used == 1
-    assert acceptance.quota_state(database, "hw01", "ann", "2026-11-21") == acceptance.QuotaState("2026-11-21", 1, 0)
-    assert acceptance.quota_state(database, "hw01", "nobody", "2026-11-21") == acceptance.QuotaState("2026-11-21", 0, 0)
+    assert acceptance.quota_state(database, "hw01", "ann", "2026-11-21") == acceptance.QuotaDay("2026-11-21", 1, 0)
+    assert acceptance.quota_state(database, "hw01", "nobody", "2026-11-21") == acceptance.QuotaDay("2026-11-21", 0, 0)
 
 
 def test_no_quota_means_no_limit(database: Database) -> None:
@@ -100,7 +100,7 @@ def test_a_rejected_file_gives_its_slot_back_and_counts_on_its_own(database: Dat
     with pytest.raises(UserError, match="3 files were rejected") as error:
         hand_in(database, quota=1)
     assert code_of(error) == ("E_REJECTIONS", 4)
-    assert acceptance.quota_state(database, "hw01", "ann", "2026-11-20") == acceptance.QuotaState("2026-11-20", 0, 3)
+    assert acceptance.quota_state(database, "hw01", "ann", "2026-11-20") == acceptance.QuotaDay("2026-11-20", 0, 3)
     assert ranking.board(database, "hw01", DATA, METRIC, False) == []
     assert records.count_submissions(database, "hw01") == 3
 

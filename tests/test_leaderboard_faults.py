@@ -27,7 +27,7 @@ def test_a_full_disk_gives_a_clear_error_and_no_half_state(tmp_path: Path) -> No
     with open_database(f"sqlite:///{tmp_path / 'a.db'}") as db:
         pages = db.value("PRAGMA page_count")
         db.connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-        accepted: list[acceptance.Accepted] = []
+        accepted: list[acceptance.Acceptance] = []
 
         def fill() -> None:
             for number in range(1000):

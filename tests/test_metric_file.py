@@ -263,7 +263,7 @@ def test_a_file_that_fails_on_a_private_row_looks_as_one_that_fails_for_a_reason
         outputs.append((answer.content, waiting, seen_by_students(one, number), len(said)))
         with one.home.database() as database:
             assert records.submission(database, number).rejected is None
-            assert acceptance.quota_state(database, "own/1", "b01", "2027-03-01") == acceptance.QuotaState(
+            assert acceptance.quota_state(database, "own/1", "b01", "2027-03-01") == acceptance.QuotaDay(
                 "2027-03-01", 1, 0
             )
         assert audit.verify(one.home)[0] == []
@@ -298,9 +298,7 @@ def test_a_refusal_and_a_failure_cost_the_same_slot(school: Class) -> None:
         public, private = sorted(records.submissions(database, "own/1"), key=lambda entry: entry.id)
         assert (public.rejected, private.rejected) == ("E_METRIC_REFUSED", None)
         assert "13 is not an answer" in (public.rejected_details or "")
-        assert acceptance.quota_state(database, "own/1", "b01", "2027-03-01") == acceptance.QuotaState(
-            "2027-03-01", 2, 0
-        )
+        assert acceptance.quota_state(database, "own/1", "b01", "2027-03-01") == acceptance.QuotaDay("2027-03-01", 2, 0)
     for number in range(3):
         answer = submit(school.client("b01"), file_with(20 + number, 0), "own")
         assert answer.status_code == 202

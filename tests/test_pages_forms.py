@@ -179,7 +179,7 @@ def test_a_session_of_a_browser_ends_or_changes_with_the_token_and_the_person(si
                 replace=True,
             )
         else:
-            entry = roster.Entry("tom", "Tom", "", "student")
+            entry = roster.RosterEntry("tom", "Tom", "", "student")
             enrolment.add_person(database, entry, actor="ian", reason="no ta", now=site.now)
     gone = client.get("/gradebook")
     form = client.post("/homeworks/hw1/board", headers=FORM)

@@ -98,7 +98,7 @@ def numbers(db: Database, count: int) -> list[int]:
     return [lease.submission for lease in (take(db) for _ in range(count)) if lease is not None]
 
 
-def state(db: Database, number: int, now: datetime = NOW) -> queue.Standing:
+def state(db: Database, number: int, now: datetime = NOW) -> queue.QueuePlace:
     return queue.standing(db, VERSIONS, [number], now)[number]
 
 
@@ -151,7 +151,7 @@ def test_a_lease_that_ran_out_is_a_loss_and_no_attempt_and_ten_losses_are_the_en
         assert take(database, "b", lease.until - timedelta(microseconds=1)) is None
         assert state(database, 1, now).state == "grading"
         now = lease.until
-    assert state(database, 1, now) == queue.Standing("failed", None, "E_GRADER")
+    assert state(database, 1, now) == queue.QueuePlace("failed", None, "E_GRADER")
     assert take(database, "c", now) is None
     assert database.value("SELECT failed_code FROM leases") == "E_GRADER"
     assert [row.id for row in results.pending(database, VERSIONS)] == [1], "`grade --pending` takes it up"
@@ -165,7 +165,7 @@ def test_losses_use_no_attempt_and_attempts_are_no_losses(database: Database) ->
         assert lease is not None
         assert (lease.attempt, lease.losses) == (1, losses)
         assert queue.lose(database, lease) is False
-        assert state(database, 1) == queue.Standing("queued", 1, None)
+        assert state(database, 1) == queue.QueuePlace("queued", 1, None)
     for attempt in (1, 2):
         lease = take(database)
         assert lease is not None
@@ -199,7 +199,7 @@ def test_a_lease_that_is_given_back_after_a_failure_counts_and_one_that_was_not_
         assert lease is not None
         assert lease.attempt == 1
         queue.give_back(database, lease)
-    assert state(database, 1) == queue.Standing("queued", 1, None)
+    assert state(database, 1) == queue.QueuePlace("queued", 1, None)
     for last in (False, True):
         lease = take(database)
         assert lease is not None
@@ -233,15 +233,19 @@ def test_positions_count_from_one_in_the_order_of_handing_out(database: Database
     take(database)
     found = queue.standing(database, VERSIONS, [1, 2, 3], NOW)
     assert found == {
-        1: queue.Standing("grading", None, None),
-        2: queue.Standing("queued", 2, None),
-        3: queue.Standing("queued", 1, None),
+        1: queue.QueuePlace("grading", None, None),
+        2: queue.QueuePlace("queued", 2, None),
+        3: queue.QueuePlace("queued", 1, None),
     }
     assert queue.standing(database, VERSIONS, [], NOW) == {}
     hand_in(database, "bob", "5")
     both = VERSIONS | {"hw03": ("d", "m")}
-    assert queue.standing(database, both, [5], NOW) == {5: queue.Standing("queued", 3, None)}, "bob's other one counts"
-    assert queue.standing(database, both, [5], NOW, 3) == {5: queue.Standing("queued", 2, None)}, "ann's is passed over"
+    assert queue.standing(database, both, [5], NOW) == {5: queue.QueuePlace("queued", 3, None)}, (
+        "bob's other one counts"
+    )
+    assert queue.standing(database, both, [5], NOW, 3) == {5: queue.QueuePlace("queued", 2, None)}, (
+        "ann's is passed over"
+    )
 
 
 def test_what_is_settled_is_passed_over_and_nothing_else_is(database: Database) -> None:
@@ -298,7 +302,7 @@ def test_what_was_given_back_waits_also_when_the_clock_steps_back(database: Data
     lease = take(database, now=NOW + timedelta(days=1))
     assert lease is not None
     give(database, lease)
-    assert state(database, 1) == queue.Standing("queued", 1, None)
+    assert state(database, 1) == queue.QueuePlace("queued", 1, None)
     for _ in range(1 if give is queue.fail else 2):
         again = take(database)
         assert again is not None

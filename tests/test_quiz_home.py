@@ -145,7 +145,7 @@ def test_points_entered_by_hand_replace_those_of_the_file(run: Callable[..., Res
     run("submit", "quiz1", "a.csv", "--as", "ada")
     Path("home", "config.toml").write_text("[quiz1]\nparts = { report = 2 }\n")
     with open_home(Path("home")).database() as database:
-        entries = [roster.Entry("ada", "Ada", "", "student"), roster.Entry("bob", "Bob", "", "student")]
+        entries = [roster.RosterEntry("ada", "Ada", "", "student"), roster.RosterEntry("bob", "Bob", "", "student")]
         enrolment.import_people(database, entries, actor="ian", reason="the class", now=BEFORE)
     run("points", "quiz1", "ada", "report", "1.5", "--reason", "a report", "--yes")
     run("points", "quiz1", "bob", "quiz", "2", "--reason", "on paper", "--yes")
@@ -223,7 +223,7 @@ def all_that_a_student_gets(root: Path, key: str, monkeypatch: pytest.MonkeyPatc
         run(*words.split())
     made = Class(open_home(home), now=END)
     with made.home.database() as database:
-        entries = [roster.Entry(name, name.title(), "", "student") for name in ("table", "json", "csv")]
+        entries = [roster.RosterEntry(name, name.title(), "", "student") for name in ("table", "json", "csv")]
         enrolment.import_people(database, entries, actor="ian", reason="the class", now=BEFORE)
     monkeypatch.setattr(access_tokens, "new_token", lambda: "lhy_" + "x" * 43)
     make_ready(made.home)
@@ -290,7 +290,7 @@ def test_a_draft_keeps_what_others_saved_and_a_stale_form_changes_nothing(databa
         found, other = drafts.save(database, "quiz1/1", "ada", answers, BEFORE, seen)
         return dict(found.answers), found.revision, other
 
-    assert drafts.find(database, "quiz1/1", "ada") == drafts.Draft({})
+    assert drafts.find(database, "quiz1/1", "ada") == drafts.SavedDraft({})
     assert save({"q1": "A"}) == ({"q1": "A"}, 1, ())
     assert save({"q2": "B C"}) == ({"q1": "A", "q2": "B C"}, 2, ())
     assert save({"q1": "B", "q2": ""}, seen=1) == ({"q1": "A", "q2": "B C"}, 2, ("q1", "q2"))
@@ -321,7 +321,7 @@ def test_bytes_are_accepted_again_as_a_new_file_unless_they_are_those_of_the_lat
 
 def accepted(
     database: Database, name: str, again: Any = "latest", *, key: str | None = None, late: bool = False
-) -> acceptance.Accepted:
+) -> acceptance.Acceptance:
     """A file of bytes named by a letter, with the client's key or, as without one, its hash."""
     return accepting.accepted(
         database,

@@ -357,8 +357,10 @@ def test_changed_pictures_verify_nothing(local: Home) -> None:
 
 
 PEOPLE = (
-    roster.Entry("prof", "Lee", "", "instructor"), roster.Entry("b01", "Ann"), roster.Entry("b02", "Bob"),
-)  # fmt: skip
+    roster.RosterEntry("prof", "Lee", "", "instructor"),
+    roster.RosterEntry("b01", "Ann"),
+    roster.RosterEntry("b02", "Bob"),
+)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from harness.home import open_home
 from leaderboard import access_tokens, adjustments, enrolment, events, records, roster
 from leaderboard.database import Database
-from leaderboard.roster import Entry
+from leaderboard.roster import RosterEntry
 from tasks.errors import UserError
 from tests import enrolled
 from tests.enrolled import CLASS, NOW, SECOND, WHY, hand_in, opened_by
@@ -40,7 +40,7 @@ def give_token(db: Database, key: str, **changes: Any) -> str:
 
 def test_an_import_adds_changes_and_leaves_alone(db: Database) -> None:
     done = enrolment.import_people(
-        db, [CLASS[0], Entry("b02", "Bob B.", "bob@example.org", team="Owls"), Entry("b04", "Zoe")], **WHY
+        db, [CLASS[0], RosterEntry("b02", "Bob B.", "bob@example.org", team="Owls"), RosterEntry("b04", "Zoe")], **WHY
     )
     assert done == enrolment.Imported(("b04",), ("b02",), 1)
     assert [person.key for person in roster.people(db)] == ["0012", "b02", "b03", "b04", "guest", "prof"]
@@ -56,7 +56,7 @@ def test_an_import_adds_changes_and_leaves_alone(db: Database) -> None:
 
 
 def test_two_people_can_change_names_in_one_import(db: Database) -> None:
-    enrolment.import_people(db, [Entry("0012", "Bob"), Entry("b02", "Ada")], **WHY)
+    enrolment.import_people(db, [RosterEntry("0012", "Bob"), RosterEntry("b02", "Ada")], **WHY)
     assert roster.display_names(db)["0012"] == "Bob"
     assert roster.display_names(db)["b02"] == "Ada"
     assert events.verify(db) == []
@@ -72,45 +72,47 @@ def test_the_log_holds_no_name_and_no_address_of_a_person(db: Database) -> None:
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
-        (Entry("b 9", "Zoe"), "cannot contain spaces"),
-        (Entry("", "Zoe"), "the id must have"),
-        (Entry("b09", ""), "the name must have"),
-        (Entry("b09", "x" * 61), "the name must have"),
-        (Entry("b09", "\u202eZoe"), "printable"),
-        (Entry("b09", "Zoe\x1b[31m"), "printable"),
-        (Entry("b09", "Zoe", "zoe"), "e-mail"),
-        (Entry("b09", "Zoe", "a@b\nBcc: x@y"), "e-mail"),
-        (Entry("b09", "Zoe", role="dean"), "role"),  # type: ignore[arg-type]
-        (Entry("b09", "Ada"), "the name Ada is also that of 0012"),
-        (Entry("b09", "ＡＤＡ"), "that of 0012"),
-        (Entry("B02", "Zoe"), "differs from b02 only in capitals"),
-        (Entry("b09", "Zoe", team="b02"), "has the id or the name of a person"),
-        (Entry("b09", "Zoe", team="Ada"), "has the id or the name of a person"),
-        (Entry("b09", "OWLS"), "the name OWLS is the name of a team"),
-        (Entry("owls", "Zoe"), "the id owls is the name of a team"),
-        (Entry("b09", "Strong"), "name of a baseline"),
-        (Entry("b09", "Zoe", team="strong"), "name of a baseline"),
-        (Entry("b09", "Zoe", team="owls"), "differs from Owls only in capitals"),
-        (Entry("b09", "Owls "), "printable"),
-        (Entry("b09", "Zoe", role="ta", team="Owls"), "staff"),
-        (Entry("strong", "Zoe"), "name of a baseline"),
+        (RosterEntry("b 9", "Zoe"), "cannot contain spaces"),
+        (RosterEntry("", "Zoe"), "the id must have"),
+        (RosterEntry("b09", ""), "the name must have"),
+        (RosterEntry("b09", "x" * 61), "the name must have"),
+        (RosterEntry("b09", "\u202eZoe"), "printable"),
+        (RosterEntry("b09", "Zoe\x1b[31m"), "printable"),
+        (RosterEntry("b09", "Zoe", "zoe"), "e-mail"),
+        (RosterEntry("b09", "Zoe", "a@b\nBcc: x@y"), "e-mail"),
+        (RosterEntry("b09", "Zoe", role="dean"), "role"),  # type: ignore[arg-type]
+        (RosterEntry("b09", "Ada"), "the name Ada is also that of 0012"),
+        (RosterEntry("b09", "ＡＤＡ"), "that of 0012"),
+        (RosterEntry("B02", "Zoe"), "differs from b02 only in capitals"),
+        (RosterEntry("b09", "Zoe", team="b02"), "has the id or the name of a person"),
+        (RosterEntry("b09", "Zoe", team="Ada"), "has the id or the name of a person"),
+        (RosterEntry("b09", "OWLS"), "the name OWLS is the name of a team"),
+        (RosterEntry("owls", "Zoe"), "the id owls is the name of a team"),
+        (RosterEntry("b09", "Strong"), "name of a baseline"),
+        (RosterEntry("b09", "Zoe", team="strong"), "name of a baseline"),
+        (RosterEntry("b09", "Zoe", team="owls"), "differs from Owls only in capitals"),
+        (RosterEntry("b09", "Owls "), "printable"),
+        (RosterEntry("b09", "Zoe", role="ta", team="Owls"), "staff"),
+        (RosterEntry("strong", "Zoe"), "name of a baseline"),
     ],
 )
 def test_an_entry_that_would_confuse_people_is_refused_and_nothing_is_changed(
-    tmp_path: Path, entry: Entry, problem: str
+    tmp_path: Path, entry: RosterEntry, problem: str
 ) -> None:
     with open_home(tmp_path).database() as db:
         enrolment.import_people(db, CLASS, **WHY)
         hand_in(db, "strong", kind="baseline")
         before = roster.people(db)
         with pytest.raises(UserError, match=problem) as error:
-            enrolment.import_people(db, [Entry("b08", "Kim"), entry], **WHY)
+            enrolment.import_people(db, [RosterEntry("b08", "Kim"), entry], **WHY)
         assert code_of(error) == ("E_ROSTER", 2)
         assert roster.people(db) == before
 
 
 def test_ids_twice_in_one_import_are_named(db: Database) -> None:
-    assert enrolment.problems_of([Entry("a", "A"), Entry("A", "B"), Entry("c", "C")])[1] == ["the id A appears twice"]
+    assert enrolment.problems_of([RosterEntry("a", "A"), RosterEntry("A", "B"), RosterEntry("c", "C")])[1] == [
+        "the id A appears twice"
+    ]
 
 
 def test_only_who_is_on_the_roster_hands_in_as_a_team_or_alone(db: Database) -> None:
@@ -168,7 +170,7 @@ def test_a_team_hands_in_while_one_of_its_people_is_there(db: Database) -> None:
 
 def test_the_name_of_a_disabled_person_is_free_and_cannot_come_back_while_it_is_taken(db: Database) -> None:
     enrolment.disable(db, "0012", **WHY)
-    enrolment.import_people(db, [Entry("b09", "Ada")], **WHY)
+    enrolment.import_people(db, [RosterEntry("b09", "Ada")], **WHY)
     with pytest.raises(UserError, match="the name Ada") as error:
         enrolment.enable(db, "0012", **WHY)
     assert code_of(error) == ("E_ROSTER", 2)
@@ -289,7 +291,7 @@ def test_the_newest_points_of_a_part_count(db: Database) -> None:
 def test_every_change_wants_a_reason_that_can_be_read(db: Database, reason: str) -> None:
     why = WHY | {"reason": reason}
     for change in (
-        lambda: enrolment.import_people(db, [Entry("b09", "Zoe")], **why),
+        lambda: enrolment.import_people(db, [RosterEntry("b09", "Zoe")], **why),
         lambda: enrolment.disable(db, "b02", **why),
         lambda: enrolment.enable(db, "b02", **why),
         lambda: adjustments.extend(db, "hw01/1", "all", "", until=NOW, **why),

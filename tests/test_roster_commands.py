@@ -22,7 +22,7 @@ from harness.course.people import TERM_DAYS
 from harness.home import open_home
 from harness.roster import read_roster
 from leaderboard import adjustments, enrolment, events, roster
-from leaderboard.roster import Entry
+from leaderboard.roster import RosterEntry
 from tasks.errors import UserError
 from tests.enrolled import NOW, SECOND, hand_in, opened_by
 
@@ -131,7 +131,7 @@ def test_any_roster_comes_back_from_its_own_csv(rows: list[tuple[str, str]]) -> 
     from harness.roster import COLUMNS, roster_rows
     from harness.sheets import write_rows
 
-    entries = [Entry(key, name.strip()) for key, name in rows]
+    entries = [RosterEntry(key, name.strip()) for key, name in rows]
     entries = [one for one, problems in zip(entries, enrolment.problems_of(entries), strict=True) if not problems]
     people = [roster.Person(0, one.key, one.name, "", "student", None, None, NOW) for one in entries]
     text = write_rows(COLUMNS, [[row[name] for name in COLUMNS] for row in roster_rows(people)])

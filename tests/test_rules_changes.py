@@ -125,7 +125,7 @@ def test_a_file_is_accepted_by_the_rules_of_the_moment_that_it_is_accepted_in(
     """The rules change after they were read for it, and before it has the lock."""
     accept, pending = acceptance.accept, ["5", "1", "9"]
 
-    def meanwhile(*values: Any, **more: Any) -> acceptance.Accepted:
+    def meanwhile(*values: Any, **more: Any) -> acceptance.Acceptance:
         if pending:
             change_rules(home, find_competition(home, "hw1"), {"quota": pending.pop(0)}, "prof", "late", DEADLINE)
         return accept(*values, **more)

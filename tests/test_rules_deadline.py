@@ -102,8 +102,8 @@ def test_practice_has_a_quota_of_its_own(home: Home, db: Database) -> None:
         hand_in(home, db, LATE)
     assert code_of(error) == ("E_QUOTA", 4)
     acceptance.reject(db, 3, "E_X", LATE, "[]")
-    assert acceptance.quota_state(db, "hw01/1", "ada", day) == acceptance.QuotaState(day, 2, 0)
-    assert acceptance.quota_state(db, "hw01/1", "ada", day, practice=True) == acceptance.QuotaState(day, 1, 1)
+    assert acceptance.quota_state(db, "hw01/1", "ada", day) == acceptance.QuotaDay(day, 2, 0)
+    assert acceptance.quota_state(db, "hw01/1", "ada", day, practice=True) == acceptance.QuotaDay(day, 1, 1)
 
 
 def test_entries_on_the_board_leave_practice_out_also_where_it_lies_between(home: Home, db: Database) -> None:

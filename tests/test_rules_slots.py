@@ -15,7 +15,7 @@ from harness.competition import Competition
 from harness.home import Home, open_home
 from leaderboard import enrolment, events, receipts, records
 from leaderboard.database import Database
-from leaderboard.roster import Entry
+from leaderboard.roster import RosterEntry
 from tasks.base import UserError
 from tasks.split import derive
 from tests import deadlines
@@ -26,7 +26,12 @@ pytestmark = pytest.mark.slow_on_postgresql
 home, db, hw1 = deadlines.home, deadlines.db, deadlines.hw1
 
 
-CLASS = [Entry("ada", "Ada"), Entry("bob", "Bob", team="Owls"), Entry("eve", "Eve", team="Owls"), Entry("kim", "Kim")]
+CLASS = [
+    RosterEntry("ada", "Ada"),
+    RosterEntry("bob", "Bob", team="Owls"),
+    RosterEntry("eve", "Eve", team="Owls"),
+    RosterEntry("kim", "Kim"),
+]
 
 
 def closes(home: Home, db: Database, hw1: Competition, who: str) -> datetime | None:

@@ -142,7 +142,7 @@ def test_a_role_that_changes_in_the_roster_holds_from_the_next_request_on(school
     assert client.get("/api/v1/submissions?everyone=1").status_code == 200
     with school.home.database() as database:
         enrolment.add_person(
-            database, roster.Entry("tom", "Tom", "", "student"), actor="ian", reason="was none", now=NOW
+            database, roster.RosterEntry("tom", "Tom", "", "student"), actor="ian", reason="was none", now=NOW
         )
     assert client.get("/api/v1/submissions?everyone=1").status_code == 403
 

@@ -17,7 +17,7 @@ from leaderboard import enrolment, events, receipts, roster
 from leaderboard.acceptance import Upload
 from leaderboard.bodies import person_digest
 from leaderboard.database import Database
-from leaderboard.roster import Entry
+from leaderboard.roster import RosterEntry
 from tasks.base import UserError
 from tests import team_work
 from tests.team_work import CLASS, NOW, YES, School
@@ -80,7 +80,7 @@ def test_a_file_that_is_under_way_while_its_sender_changes_teams_is_refused_and_
     competition = find_competition(school.home, "hw1")
     with school.home.database() as db:
         assert roster.participant_of(db, competition.key, "f1") == "f1"
-        enrolment.import_people(db, [Entry("f1", "Fay", team="Lynx")], **WHY)
+        enrolment.import_people(db, [RosterEntry("f1", "Fay", team="Lynx")], **WHY)
         upload = Upload("0" * 64, 1, "", "", "k", NOW)
         with pytest.raises(UserError, match="in the team Lynx"):
             accept_file(school.home, db, competition, upload, participant="f1", person="f1")
@@ -158,7 +158,7 @@ def test_names_from_before_the_roster_are_their_own_owners(course: Path, tmp_pat
     sample = home.public("hw01") / "sample_submission.csv"
     handing_in.submit(home, access.owner("ada"), "hw1", sample, "", NOW)
     with home.database() as db:
-        enrolment.import_people(db, [Entry("e1", "Eve"), Entry("prof", "Lee", role="instructor")], **WHY)
+        enrolment.import_people(db, [RosterEntry("e1", "Eve"), RosterEntry("prof", "Lee", role="instructor")], **WHY)
     assert audit.verify(home)[0] == []
     body = record.submissions(home, access.owner("ada"), "hw1", now=NOW)
     assert [row.participant for row in body.submissions] == ["ada"]
@@ -202,9 +202,9 @@ def test_a_database_from_before_teams_had_ids_keeps_every_owner_and_verifies(
         assert roster.participants_of(db, "hw02/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "Cats"}
         (lost,) = events.verify(db)
         assert lost.message == "hw01/1: Dogs has submissions but is not on the roster", "renamed without an id"
-        enrolment.import_people(db, [Entry("a1", "Ada"), Entry("a2", "Bob", team="Cats")], **WHY)
+        enrolment.import_people(db, [RosterEntry("a1", "Ada"), RosterEntry("a2", "Bob", team="Cats")], **WHY)
         assert roster.participants_of(db, "hw01/1") == {"a1": "Owls", "a2": "Owls", "e1": "e1", "f1": "f1"}
-        enrolment.import_people(db, [Entry("g1", "Gil", team="Dogs")], **WHY)
+        enrolment.import_people(db, [RosterEntry("g1", "Gil", team="Dogs")], **WHY)
         assert roster.participants_of(db, "hw01/1")["g1"] == "Dogs", "its name on the roster again gives it back"
         assert events.verify(db) == []
 

@@ -120,7 +120,7 @@ def test_no_key_and_no_address_of_another_reaches_anybody_but_staff(home: Home) 
 
 def test_a_person_who_joins_a_team_later_stays_alone_in_what_has_begun(home: Home) -> None:
     graded(home, ANN, 9)
-    moved = roster.Entry("b10901001", "Ann", "ann@ntu.example", "student", "Green")
+    moved = roster.RosterEntry("b10901001", "Ann", "ann@ntu.example", "student", "Green")
     with home.database() as database:
         enrolment.import_people(database, [moved], actor="prof-hung", reason="teams", now=NOW)
     graded(home, ANN, 8)

@@ -31,7 +31,9 @@ def home(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 def enrol(home: Home) -> None:
     with home.database() as database:
-        enrolment.add_person(database, roster.Entry("ada", "Ada", "", "student"), actor="prof", reason="start", now=NOW)
+        enrolment.add_person(
+            database, roster.RosterEntry("ada", "Ada", "", "student"), actor="prof", reason="start", now=NOW
+        )
 
 
 def test_a_home_for_oneself_uses_the_zone_of_the_machine(home: Home) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.changes import agree
-from harness.cli.output import Field, Format, emit, emit_json, say
+from harness.cli.output import Field, OutputFormat, emit, emit_json, say
 from harness.course.desk import Desk, How, Importing, LogQuestion, PersonCard
 from harness.course.entries import to_json
 from harness.words import inert, short_time
 
 
-def show_log(desk: Desk, format: Format, asked: LogQuestion) -> None:
+def show_log(desk: Desk, format: OutputFormat, asked: LogQuestion) -> None:
     """Prints the events that fit, oldest first."""
     rows = [
         {"event": row.event, "at": row.at, "what": row.what, "who": row.who, "about": row.about}
@@ -29,7 +29,7 @@ def show_log(desk: Desk, format: Format, asked: LogQuestion) -> None:
     emit(format, "events", rows, fields)
 
 
-def show_extensions(desk: Desk, homework: str, format: Format) -> None:
+def show_extensions(desk: Desk, homework: str, format: OutputFormat) -> None:
     """Prints all extensions of a homework in the order they were given; for the same people the last one counts."""
     rows: list[dict[str, Any]] = [
         {("for" if name == "kind" else name): value for name, value in vars(one).items()}
@@ -43,7 +43,7 @@ def show_extensions(desk: Desk, homework: str, format: Format) -> None:
     emit(format, "extensions", rows, fields)
 
 
-def show_parts(desk: Desk, homework: str, format: Format) -> None:
+def show_parts(desk: Desk, homework: str, format: OutputFormat) -> None:
     """Prints the points of a homework that were given by hand and are in force, by person and part."""
     rows = [vars(one) for one in desk.parts(homework).points]
     fields = [
@@ -56,7 +56,7 @@ def show_parts(desk: Desk, homework: str, format: Format) -> None:
     emit(format, "points", rows, fields)
 
 
-def show_tokens(desk: Desk, key: str | None, format: Format) -> None:
+def show_tokens(desk: Desk, key: str | None, format: OutputFormat) -> None:
     """Prints the tokens of everybody, or of one person, the newest first."""
     rows = [vars(one) for one in desk.person_tokens(key).tokens]
     fields = [
@@ -67,7 +67,7 @@ def show_tokens(desk: Desk, key: str | None, format: Format) -> None:
     emit(format, "tokens", rows, fields)
 
 
-def show_missing(desk: Desk, homework: str, format: Format) -> None:
+def show_missing(desk: Desk, homework: str, format: OutputFormat) -> None:
     """Prints who has handed in no file that counts."""
     found = desk.missing(homework)
     rows = [vars(one) for one in found.missing]
@@ -79,7 +79,7 @@ def show_missing(desk: Desk, homework: str, format: Format) -> None:
     emit(format, "missing", rows, fields, title=title, homework=found.homework, students=found.students)
 
 
-def show_histogram(desk: Desk, homework: str, format: Format) -> None:
+def show_histogram(desk: Desk, homework: str, format: OutputFormat) -> None:
     """Prints how many participants have a score in each range."""
     found = desk.histogram(homework)
     most = max((one.participants for one in found.bins), default=0)
@@ -103,7 +103,7 @@ def save_uploads(desk: Desk, homework: str, path: Path, counting: bool) -> None:
     say(f"{desk.uploads(homework, path, counting)} files are in {path}; index.csv there lists them.")
 
 
-def show_person(desk: Desk, key: str, format: Format) -> None:
+def show_person(desk: Desk, key: str, format: OutputFormat) -> None:
     """Prints everything of a person; a CSV has the submissions."""
     one = desk.person(key)
     if format == "json":

@@ -17,7 +17,7 @@ from harness.sheets import cell
 from harness.words import inert
 
 Row = Mapping[str, Any]
-Format = Literal["table", "json", "csv"]
+OutputFormat = Literal["table", "json", "csv"]
 
 
 SHORT = 12
@@ -35,7 +35,7 @@ class Field:
     rank: int = 0
 
 
-def emit(format: Format, name: str, rows: Sequence[Row], fields: Sequence[Field], **more: Any) -> None:
+def emit(format: OutputFormat, name: str, rows: Sequence[Row], fields: Sequence[Field], **more: Any) -> None:
     """Writes rows to stdout; `more` are further values of the JSON object, and a `title` for the table.
 
     A row with a true `mark` value is highlighted; a row with a true `divider` value is a line between the others.

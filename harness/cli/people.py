@@ -35,7 +35,7 @@ from tasks.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from leaderboard.roster import Entry
+    from leaderboard.roster import RosterEntry
 
 
 @click.group(cls=common.Group)
@@ -84,7 +84,7 @@ def import_(
                 del given[old]
                 say(f"There is no team {inert(old)}, and {inert(new_name)} exists: nothing to rename.")
 
-        def rename(entries: Sequence[Entry]) -> dict[str, str]:
+        def rename(entries: Sequence[RosterEntry]) -> dict[str, str]:
             found = enrolment.possible_renames(entries, before, teams)
             guessed.update({old: new for old, new in found.items() if old not in given and new not in formed})
             return given | guessed
@@ -207,7 +207,7 @@ def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None
         ]
         if not members:
             raise UserError(f"the team {old} has no members.", code="E_ROSTER")
-        entries = [rosters.Entry(one.key, one.name, one.email, one.role, one.team) for one in members]
+        entries = [rosters.RosterEntry(one.key, one.name, one.email, one.role, one.team) for one in members]
         agree(yes, f"Rename the team {old}, with {counted(len(members), 'member')}, to {new}?")
         enrolment.import_people(
             database,

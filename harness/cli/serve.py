@@ -115,7 +115,7 @@ def first_login(home: Home, now: datetime) -> str | None:
         )
         names = itertools.chain((FIRST,), (f"{FIRST}-{n}" for n in itertools.count(2)))
         key = next(name for name in names if enrolment.alike(name) not in taken)
-        entry = roster.Entry(key, key.capitalize(), "", "instructor")
+        entry = roster.RosterEntry(key, key.capitalize(), "", "instructor")
         enrolment.add_person(database, entry, actor=key, reason="the first login of the server", now=now)
         ends = now + timedelta(days=TERM_DAYS)
         access_tokens.issue_token(database, key, access_tokens.hash_token(token), "all", "first login", ends, key, now)

@@ -22,7 +22,7 @@ from tasks.homeworks import canonical, did_you_mean
 if TYPE_CHECKING:
     from leaderboard.acceptance import Terms
     from leaderboard.database import Database
-    from leaderboard.records import Submission
+    from leaderboard.records import StoredSubmission
 
 
 Role = Literal["nobody", "student", "auditor", "ta", "instructor"]
@@ -102,7 +102,7 @@ def canonical_or_empty(hw: str) -> str:
         return ""
 
 
-def own_submission(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[Submission, Competition]:
+def own_submission(home: Home, viewer: Viewer, database: Database, number: int) -> tuple[StoredSubmission, Competition]:
     """The viewer's submission of that number, and its competition as it was when the file arrived."""
     from leaderboard import records, roster
 

@@ -17,7 +17,7 @@ from harness.clocks import attachment_terms
 from harness.competition import Competition, read_competition
 from harness.course.access import Viewer, find, not_found, participant_of, require_login, require_write
 from harness.course.attached import Asked, Attached, AttachmentRow, Attachments, Handed, HandedRow
-from harness.course.classwork import Member, Uploads, archive, safe
+from harness.course.classwork import ArchiveMember, Uploads, archive, safe
 from harness.course.download import save_new
 from harness.course.entered import competition_for_staff
 from harness.course.entering import HANDED
@@ -223,7 +223,7 @@ def uploads(home: Home, viewer: Viewer, hw: str, latest: bool, now: datetime) ->
         name = f"{competition.name}/{safe(one.participant)}/{one.id}-{_named(one)}"
         kept = has(home.submissions, one.sha256)
         if kept:
-            members.append(Member(name, one.sha256, one.size, one.at))
+            members.append(ArchiveMember(name, one.sha256, one.size, one.at))
         values: list[str | float | None] = [row.id, row.participant, row.name, row.by, name if kept else "", row.file]
         lines.append([*values, row.bytes, row.sha256, row.at, "latest" if row.latest else ""])
     header = ["attachment", "participant", "name", "by", "path", "file", "bytes", "sha256", "arrived", "latest"]

@@ -35,7 +35,7 @@ from tasks.metrics import interval_note
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
-    from leaderboard.ranking import BoardRow as Ranked
+    from leaderboard.ranking import RankedRow as Ranked
 
 
 def place_of(database: Database, competition: Competition, versions: tuple[str, str], participant: str) -> Place | None:

@@ -98,7 +98,7 @@ def bins_of(scores: Sequence[float], higher: bool) -> list[Bin]:
 
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveMember:
     """A file of an archive: its name there, the hash of its bytes, and when it arrived."""
 
     name: str
@@ -112,7 +112,7 @@ class Uploads:
     """The files of a homework, and the table of them all that the archive ends with."""
 
     name: str
-    members: list[Member]
+    members: list[ArchiveMember]
     index: bytes
 
 
@@ -128,7 +128,7 @@ def uploads(home: Home, viewer: Viewer, hw: str, counting: bool) -> Uploads:
             unselected=rules.unselected, unselected_count=rules.unselected_most,
         )  # fmt: skip
     chosen = {number for one in counts.values() for number in one.submissions}
-    members: list[Member] = []
+    members: list[ArchiveMember] = []
     rows: list[list[str | float | None]] = []
     for one in entries:
         if counting and one.id not in chosen:
@@ -136,7 +136,7 @@ def uploads(home: Home, viewer: Viewer, hw: str, counting: bool) -> Uploads:
         name = f"{competition.name}/{safe(one.participant)}/{one.id}-{safe(one.filename)}"
         kept = has(home.submissions, one.sha256)
         if kept:
-            members.append(Member(name, one.sha256, one.size, one.accepted_at))
+            members.append(ArchiveMember(name, one.sha256, one.size, one.accepted_at))
         rows.append(
             [
                 one.id,

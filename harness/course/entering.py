@@ -334,7 +334,7 @@ def disqualify(home: Home, viewer: Viewer, number: int, undo: bool, how: How, no
     return Change(what, lines, state, not how.preview)
 
 
-def _selected_again(database: Database, row: records.Submission, most: int) -> list[str]:
+def _selected_again(database: Database, row: records.StoredSubmission, most: int) -> list[str]:
     """What becomes of the selection of a submission that was disqualified."""
     if not disqualified.was_selected(database, row.id):
         return []

@@ -52,7 +52,7 @@ class Scheme:
 
 
 @dataclass(frozen=True)
-class Score:
+class HomeworkScore:
     """A person's points in one homework. `private` is None while it is hidden, a part while it is not entered.
 
     `submissions` are the ones that count; `total` is the sum of all known points. `model` says, in an edition that asks
@@ -122,14 +122,14 @@ def find_total(home: Home, schemes: Mapping[str, Scheme]) -> Total:
 
 
 @dataclass(frozen=True)
-class Line:
+class GradebookLine:
     """One student of the gradebook, with the scores by homework; `disabled` if taken off the roster."""
 
     key: str
     name: str
     email: str
     team: str | None
-    scores: Mapping[str, Score]
+    scores: Mapping[str, HomeworkScore]
     disabled: bool = False
 
     @cached_property
@@ -265,14 +265,14 @@ def gradebook(
     private: Sequence[str],
     version: int | None = None,
     only: Sequence[Student] | None = None,
-) -> list[Line]:
+) -> list[GradebookLine]:
     """The points of students; None for `only`: of all.
 
     `private` names the homeworks whose private points are shown. A member of a team in a homework has the team's
     points there (`roster.participant_of`).
     """
     people = students(database) if only is None else only
-    scores: dict[str, dict[str, Score]] = {person.key: {} for person in people}
+    scores: dict[str, dict[str, HomeworkScore]] = {person.key: {} for person in people}
     keys = None if only is None else list(scores)
     for name, scheme in schemes.items():
         boards = _boards(home, database, name, name in private, version, keys)
@@ -285,7 +285,7 @@ def gradebook(
             }
             if boards.quiz is not None and entered[QUIZ] is None:
                 entered[QUIZ] = boards.quiz.get(who, 0.0)
-            points[name] = Score(
+            points[name] = HomeworkScore(
                 public={
                     bar: points[0] if bar in boards.public.get(who, ()) else 0.0 for bar, points in scheme.bars.items()
                 },
@@ -296,7 +296,7 @@ def gradebook(
                 submissions=boards.counting.get(who, ()),
                 model=boards.model.get(who, ""),
             )
-    return [Line(one.key, one.name, one.email, one.team, scores[one.key], one.disabled) for one in people]
+    return [GradebookLine(one.key, one.name, one.email, one.team, scores[one.key], one.disabled) for one in people]
 
 
 @dataclass(frozen=True)
@@ -369,7 +369,12 @@ def _models(database: Database, competition: Competition, behind: Mapping[str, s
 
 
 def gradebook_of(
-    schemes: Mapping[str, Scheme], lines: Sequence[Line], total: Total, hidden: Sequence[str], found: int, people: int
+    schemes: Mapping[str, Scheme],
+    lines: Sequence[GradebookLine],
+    total: Total,
+    hidden: Sequence[str],
+    found: int,
+    people: int,
 ) -> Gradebook:
     """The gradebook as it is answered; `total` is the rule of the total. The lines may be a page of those found."""
     most = total.of({name: scheme.maximum for name, scheme in schemes.items()})
@@ -398,7 +403,7 @@ def gradebook_of(
     )
 
 
-def _told(score: Score) -> GradebookScore:
+def _told(score: HomeworkScore) -> GradebookScore:
     private = None if score.private is None else dict(score.private)
     return GradebookScore(
         dict(score.public), private, dict(score.parts), list(score.submissions), score.model, score.total

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.competition import Competition
 from harness.course.access import Viewer, find, participant_of, require_write
-from harness.course.entries import Accepted as AcceptedCard
-from harness.course.entries import Slots, Submitted
+from harness.course.entries import Accepted, Slots, Submitted
 from harness.course.record import Standing, states_of, submission_of
 from harness.course.requests import check_message
 from harness.grading.accept import accept_file
@@ -21,7 +20,7 @@ from harness.versions import read_versions
 from leaderboard import records, results, roster
 
 if TYPE_CHECKING:
-    from leaderboard.acceptance import Accepted, Upload
+    from leaderboard.acceptance import Acceptance, Upload
 
 
 def submit_limit(home: Home, viewer: Viewer, hw: str, now: datetime) -> int:
@@ -36,7 +35,7 @@ def submit_accept(
     hw: str,
     upload: Upload,
     step: Callable[[str], None] = lambda name: None,
-) -> AcceptedCard:
+) -> Accepted:
     """Records a file whose bytes are stored; it is graded later. The same key and bytes give the same receipt."""
     require_write(viewer)
     check_message(upload.message)
@@ -66,11 +65,11 @@ def submit(home: Home, viewer: Viewer, hw: str, path: Path, message: str, now: d
 
 
 def _card(
-    home: Home, competition: Competition, accepted: Accepted, standing: Standing, participant: str, name: str
-) -> AcceptedCard:
+    home: Home, competition: Competition, accepted: Acceptance, standing: Standing, participant: str, name: str
+) -> Accepted:
     """The answer to an accepted file: its number, queue position, remaining quota and receipt."""
     used, terms = accepted.used, accepted.terms
-    return AcceptedCard(
+    return Accepted(
         **vars(standing),
         homework=competition.name,
         edition=competition.edition,

@@ -15,7 +15,7 @@ from harness.roster import read_roster
 from harness.sheets import cell, write_rows
 from leaderboard import access_tokens, enrolment, records, roster
 from leaderboard.adjustments import changed_meanwhile
-from leaderboard.roster import Entry, Person, checked_reason
+from leaderboard.roster import Person, RosterEntry, checked_reason
 from tasks.errors import UserError
 
 TERM_DAYS = 200
@@ -60,7 +60,7 @@ def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: d
         taken = [one.name for one in records.participants(database) if one.kind != "person"]
         renames: dict[str, str] = {}
 
-        def rename(entries: Sequence[Entry]) -> dict[str, str]:
+        def rename(entries: Sequence[RosterEntry]) -> dict[str, str]:
             found = enrolment.possible_renames(entries, before, teams)
             renames.update({old: new for old, new in found.items() if new not in asked.new_teams})
             return renames
@@ -98,7 +98,7 @@ def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: d
     return Change(", and ".join(words), [*odd, *follows, *changed, *added], state, not how.preview)
 
 
-def difference(entry: Entry, person: Person | None, renames: Mapping[str, str]) -> str:
+def difference(entry: RosterEntry, person: Person | None, renames: Mapping[str, str]) -> str:
     """The line for a person that an import changes; empty if nothing changes."""
     if person is None:
         where = f", team {entry.team}" if entry.team else ""

@@ -27,7 +27,7 @@ from tasks.errors import UserError
 from tasks.formats import QuizFormat
 
 if TYPE_CHECKING:
-    from leaderboard.drafts import Draft as Saved
+    from leaderboard.drafts import SavedDraft as Saved
 
 
 def draft(home: Home, viewer: Viewer, hw: str, now: datetime) -> Draft:

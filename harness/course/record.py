@@ -26,8 +26,7 @@ from harness.course.access import (
     require_login,
 )
 from harness.course.boards import place_of
-from harness.course.entries import FileProblem, MetricScore, Signed, State, SubmissionRow, Submissions
-from harness.course.entries import Submission as SubmissionCard
+from harness.course.entries import FileProblem, MetricScore, Signed, State, Submission, SubmissionRow, Submissions
 from harness.home import Home, local
 from harness.versions import all_versions, read_versions
 from leaderboard import queue, records, results, roster
@@ -36,7 +35,7 @@ from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
-    from leaderboard.records import Submission
+    from leaderboard.records import StoredSubmission
     from leaderboard.results import PublicGrade
 
 
@@ -101,7 +100,7 @@ def submissions(
     return Submissions(rows)
 
 
-def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> SubmissionCard:
+def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Submission:
     """One submission: its state, its problems, its public scores, and its rank on the public board."""
     with home.database() as database:
         entry, competition = own_submission(home, viewer, database, number)
@@ -111,7 +110,7 @@ def submission(home: Home, viewer: Viewer, number: int, now: datetime) -> Submis
 
 def submission_of(
     home: Home, database: Database, competition: Competition, participant: str, number: int, now: datetime, *, own: bool
-) -> SubmissionCard:
+) -> Submission:
     """The same for a submission of this participant, by a reader who may see it."""
     entries = records.submissions(database, competition.key, participant)
     entry = next(one for one in entries if one.id == number)
@@ -128,7 +127,7 @@ def submission_of(
     details, hidden = json.loads(grade.details) if grade else {}, json.loads(opened or "{}")
     found = json.loads(entry.rejected_details or "[]")
     problems, total = (found, len(found)) if isinstance(found, list) else (found["problems"], found["total"])
-    return SubmissionCard(
+    return Submission(
         **entry_fields(home, competition, entry),
         **vars(states[entry.id]),
         edition=competition.edition,
@@ -159,7 +158,10 @@ def submission_of(
 
 
 def _improved(
-    competition: Competition, entry: Submission, entries: Sequence[Submission], grades: dict[int, PublicGrade]
+    competition: Competition,
+    entry: StoredSubmission,
+    entries: Sequence[StoredSubmission],
+    grades: dict[int, PublicGrade],
 ) -> bool:
     """Whether a graded submission is better, by exact scores, than all of the same participant before it."""
     sign = 1 if competition.ranking.higher_is_better else -1
@@ -169,7 +171,7 @@ def _improved(
     return all(sign * grades[entry.id].public > sign * grades[number].public for number in before)
 
 
-def entry_fields(home: Home, competition: Competition, entry: Submission) -> dict[str, Any]:
+def entry_fields(home: Home, competition: Competition, entry: StoredSubmission) -> dict[str, Any]:
     """The fields that every answer has of a submission."""
     return {
         "homework": competition.name,
@@ -200,7 +202,7 @@ def states_of(
     home: Home,
     database: Database,
     competition: Competition,
-    entries: Sequence[Submission],
+    entries: Sequence[StoredSubmission],
     grades: dict[int, PublicGrade],
     now: datetime,
 ) -> dict[int, Standing]:

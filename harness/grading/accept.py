@@ -18,7 +18,7 @@ from harness.home import Home
 from harness.settings import read_settings
 from harness.versions import competitions_to_grade, read_versions
 from leaderboard import acceptance, competitions, receipts, results
-from leaderboard.acceptance import Accepted, Upload
+from leaderboard.acceptance import Acceptance, Upload
 from leaderboard.database import DatabaseError
 from submissions.reader import load
 from submissions.store import fetch, keep
@@ -32,7 +32,7 @@ from tasks.errors import internal
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
-    from leaderboard.records import Submission
+    from leaderboard.records import StoredSubmission
 
 
 Step = Callable[[str], None]
@@ -47,10 +47,10 @@ class RulesChangedError(Exception):
 
 
 @dataclass(frozen=True)
-class Submitted:
+class GradedFile:
     """An accepted submission, the public part of its grade, and the bars it clears."""
 
-    accepted: Accepted
+    accepted: Acceptance
     grade: Grade
     bars: tuple[str, ...]
 
@@ -67,7 +67,7 @@ def submit(
     kind: Literal["person", "baseline", "sample"] = "person",
     limited: bool = True,
     step: Step = lambda name: None,
-) -> Submitted:
+) -> GradedFile:
     """Records a file, then grades it. Recorded files are never lost; `grade_pending` resumes after a crash.
 
     The same bytes from the same participant are the same submission: the first receipt is returned and no slot is
@@ -109,7 +109,7 @@ def submit(
         step("graded")
         settle(home, database, secret, accepted.submission, result, now)
         step("recorded")
-    return Submitted(accepted, public_side(result), cleared(competition, result, competition.bars, private=False))
+    return GradedFile(accepted, public_side(result), cleared(competition, result, competition.bars, private=False))
 
 
 def accept_file(
@@ -123,7 +123,7 @@ def accept_file(
     limited: bool = True,
     person: str | None = None,
     step: Step = lambda name: None,
-) -> Accepted:
+) -> Acceptance:
     """Records a stored file by the current rules for this participant; a late one is practice.
 
     A change of the rules comes wholly before it or wholly after it.
@@ -190,7 +190,7 @@ def _grade_one(
     home: Home,
     database: Database,
     secret: Secret,
-    entry: Submission,
+    entry: StoredSubmission,
     now: datetime,
     grader: Callable[[Secret, bytes], Grade],
 ) -> str:

@@ -27,7 +27,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """A horizontal line of the chart, or a step of the best score so far."""
 
     y: float
@@ -42,9 +42,9 @@ class Chart:
     """The history of scores, ready to draw."""
 
     points: Sequence[Point]
-    best: Sequence[Line]
-    bars: Sequence[Line]
-    ticks: Sequence[Line]
+    best: Sequence[ChartLine]
+    bars: Sequence[ChartLine]
+    ticks: Sequence[ChartLine]
     label: str
     summary: str
     dates: Sequence[Point] = ()
@@ -83,7 +83,7 @@ def chart(metric: MetricCard, cards: Sequence[BarCard], rows: Sequence[Submissio
         return round(BOTTOM - (BOTTOM - TOP) * min(1.0, max(0.0, share)), 1)
 
     points: list[Point] = []
-    best: list[Line] = []
+    best: list[ChartLine] = []
     record: float | None = None
     for place, (row, score) in enumerate(graded):
         x = round(14 + 80 * (place / (len(graded) - 1) if len(graded) > 1 else 0.5), 2)
@@ -93,15 +93,15 @@ def chart(metric: MetricCard, cards: Sequence[BarCard], rows: Sequence[Submissio
         better = record is None or (score > record if up else score < record)
         if kind == "counted" and better:
             if best:
-                best[-1] = Line(best[-1].y, x=best[-1].x, to=x, up=y(score))
+                best[-1] = ChartLine(best[-1].y, x=best[-1].x, to=x, up=y(score))
             record = score
-            best.append(Line(y(score), x=x, to=96.0, up=y(score)))
-    bars: list[Line] = []
+            best.append(ChartLine(y(score), x=x, to=96.0, up=y(score)))
+    bars: list[ChartLine] = []
     for bar, value in lines:
         place_y = y(value)
         free = all(abs(place_y - line.y) > 16 for line in bars if line.text)
-        bars.append(Line(place_y, f"{bar.name} {as_written(value, bar.digits)}" if free else ""))
-    ticks = [Line(y(value), text) for value, text in _ticks(low, high)]
+        bars.append(ChartLine(place_y, f"{bar.name} {as_written(value, bar.digits)}" if free else ""))
+    ticks = [ChartLine(y(value), text) for value, text in _ticks(low, high)]
     scored = [score for row, score in graded if not row.practice]
     top = (max if up else min)(scored) if scored else None
     summary = f"{len(graded)} graded submissions" + (

@@ -73,7 +73,7 @@ async def read_post(request: Request, fields: int = 200, most: int = state.JSON_
 
 
 @dataclass(frozen=True)
-class Entry:
+class FormEntry:
     """What the form of a change was sent with, and what came of it: a preview, a problem, or that it is done.
 
     `seen` goes back with the form: the state that the preview was made for, and a digest of what was sent then.
@@ -90,7 +90,7 @@ class Entry:
         return self.values.get(name, otherwise)
 
 
-NOTHING = Entry()
+NOTHING = FormEntry()
 FIELDS, BYTES = 100, 2**21
 """The most fields and bytes of the form of a change."""
 
@@ -104,8 +104,8 @@ class Sent:
     digest: str
     how: How
 
-    def previewed(self, change: Change) -> Entry:
-        return Entry(self.values, change, f"{change.seen}.{self.digest}")
+    def previewed(self, change: Change) -> FormEntry:
+        return FormEntry(self.values, change, f"{change.seen}.{self.digest}")
 
 
 async def read_change(request: Request) -> Sent:
@@ -123,7 +123,7 @@ async def read_change(request: Request) -> Sent:
 
 async def changing(
     request: Request,
-    show: Callable[[Ask, str, Entry], Page],
+    show: Callable[[Ask, str, FormEntry], Page],
     change: Callable[[Ask, str, Mapping[str, str], How], Change],
     hw: str = "",
 ) -> Response:
@@ -140,12 +140,12 @@ async def changing(
 
 
 async def not_changed(
-    request: Request, sent: Sent, error: UserError, show: Callable[[Ask, str, Entry], Page], hw: str = ""
+    request: Request, sent: Sent, error: UserError, show: Callable[[Ask, str, FormEntry], Page], hw: str = ""
 ) -> Response:
     """The form again, with the problem. Raises the error where it is not about what was entered."""
     if error.code in ("E_LOGIN", "E_NOT_FOUND", "E_NOT_ALLOWED", "E_SCOPE") or error.exit_code in (7, 10):
         raise error
-    page, status = Entry(sent.values, problem=str(error)), 409 if error.exit_code in (5, 8) else 400
+    page, status = FormEntry(sent.values, problem=str(error)), 409 if error.exit_code in (5, 8) else 400
     return await answer(request, lambda ask: replace(show(ask, hw, page), status=status), login=sent.login)
 
 

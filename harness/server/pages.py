@@ -110,7 +110,7 @@ def _add_own(api: FastAPI) -> None:
 
 
 def _add_quiz(api: FastAPI) -> None:
-    async def told(request: Request, hw: str) -> tuple[auth.Login, Form, QuizFormat, quiz.Answers, int]:
+    async def told(request: Request, hw: str) -> tuple[auth.Login, Form, QuizFormat, quiz.FormAnswers, int]:
         """The login, the quiz and the answers of a form that was sent."""
         form, login = await read_post(request, quiz.FIELDS, quiz.BYTES)
         server = state.server_of(request)

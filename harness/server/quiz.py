@@ -19,10 +19,10 @@ FIELDS = MOST_QUESTIONS * (MOST_OPTIONS + 1) + 10
 BYTES = MOST_FORM + 2**15
 """The most bytes of such a form."""
 
-Answers = dict[str, list[str]]
+FormAnswers = dict[str, list[str]]
 
 
-def answers_of(form: QuizFormat, fields: Mapping[str, Sequence[str]]) -> tuple[Answers, int]:
+def answers_of(form: QuizFormat, fields: Mapping[str, Sequence[str]]) -> tuple[FormAnswers, int]:
     """The chosen options of each question, and the revision of the draft that the form was made of.
 
     The options of the first question are in `q0`; an empty value chooses nothing. Raises UserError for other fields.
@@ -36,7 +36,7 @@ def answers_of(form: QuizFormat, fields: Mapping[str, Sequence[str]]) -> tuple[A
     return {name: [one for one in fields.get(field, ()) if one] for field, name in names.items()}, int(revision)
 
 
-async def hand_in(server: state.Server, login: Login, hw: str, form: QuizFormat, answers: Answers) -> int:
+async def hand_in(server: state.Server, login: Login, hw: str, form: QuizFormat, answers: FormAnswers) -> int:
     """Hands in the answers as a file of the quiz; the number of the submission."""
     data = written(form, answers)
     with uploads.one_of_few(server, login), receiving(server.home.submissions, form.max_bytes) as arriving:

@@ -14,7 +14,7 @@ from harness.course.entering import ids_in
 from harness.server import state
 from harness.server.changes import make_invitations
 from harness.server.endpoints import Number
-from harness.server.forms import NOTHING, Entry, answer, changing, not_changed, read_change
+from harness.server.forms import NOTHING, FormEntry, answer, changing, not_changed, read_change
 from harness.server.rendering import Ask, Page
 from harness.server.staff_views import turned
 from tasks.errors import UserError
@@ -27,7 +27,7 @@ def add_roster_pages(api: FastAPI) -> None:
 
     @api.get("/roster/import", include_in_schema=False)
     async def _import(request: Request, done: bool = False) -> Response:
-        return await answer(request, show_import, "", Entry(done=done))
+        return await answer(request, show_import, "", FormEntry(done=done))
 
     @api.post("/roster/import", include_in_schema=False)
     async def _do_import(request: Request) -> Response:
@@ -35,7 +35,7 @@ def add_roster_pages(api: FastAPI) -> None:
 
     @api.get("/roster/tokens/{number}/end", include_in_schema=False)
     async def _token(request: Request, number: Number, done: bool = False) -> Response:
-        return await answer(request, show_token, str(number), Entry(done=done))
+        return await answer(request, show_token, str(number), FormEntry(done=done))
 
     @api.post("/roster/tokens/{number}/end", include_in_schema=False)
     async def _end_token(request: Request, number: Number) -> Response:
@@ -43,7 +43,7 @@ def add_roster_pages(api: FastAPI) -> None:
 
     @api.get("/roster/people/{key:path}/stand", include_in_schema=False)
     async def _stand(request: Request, key: str, done: bool = False) -> Response:
-        return await answer(request, show_stand, key[:60], Entry(done=done))
+        return await answer(request, show_stand, key[:60], FormEntry(done=done))
 
     @api.post("/roster/people/{key:path}/stand", include_in_schema=False)
     async def _do_stand(request: Request, key: str) -> Response:
@@ -58,7 +58,7 @@ def add_roster_pages(api: FastAPI) -> None:
         sent = await read_change(request)
         server, by_mail = state.server_of(request), sent.values.get("by") == "mail"
 
-        def show(ask: Ask, hw: str, entry: Entry) -> Page:
+        def show(ask: Ask, hw: str, entry: FormEntry) -> Page:
             return show_invite(ask, hw, entry, _by_mail(request))
 
         try:
@@ -85,7 +85,7 @@ def show_roster(ask: Ask, search: str, page: int) -> Page:
     return Page("roster.html", values)
 
 
-def show_import(ask: Ask, _: str, entry: Entry) -> Page:
+def show_import(ask: Ask, _: str, entry: FormEntry) -> Page:
     """The form that takes a roster."""
     require_instructor(ask.viewer, "import a roster")
     return Page("roster_import.html", {"entry": entry})
@@ -97,7 +97,7 @@ def do_import(ask: Ask, _: str, values: Mapping[str, str], how: How) -> Change:
     return people.import_roster(ask.home, ask.viewer, asked, how, ask.now)
 
 
-def show_stand(ask: Ask, key: str, entry: Entry) -> Page:
+def show_stand(ask: Ask, key: str, entry: FormEntry) -> Page:
     """The form that takes a person off the roster, or puts one back."""
     require_instructor(ask.viewer, "take people off the roster")
     one = next((row for row in people.people(ask.home, ask.viewer, ask.now).people if row.id == key), None)
@@ -110,7 +110,7 @@ def do_stand(ask: Ask, key: str, values: Mapping[str, str], how: How) -> Change:
     return people.stand(ask.home, ask.viewer, key, values.get("disabled") == "1", how, ask.now)
 
 
-def show_token(ask: Ask, number: str, entry: Entry) -> Page:
+def show_token(ask: Ask, number: str, entry: FormEntry) -> Page:
     """The form that ends a token of somebody."""
     require_instructor(ask.viewer, "end the tokens of others")
     rows = entered.person_tokens(ask.home, ask.viewer, None, ask.now).tokens
@@ -124,7 +124,7 @@ def end_token(ask: Ask, number: str, values: Mapping[str, str], how: How) -> Cha
     return people.end_token(ask.home, ask.viewer, int(number), how, ask.now)
 
 
-def show_invite(ask: Ask, _: str, entry: Entry, by_mail: bool) -> Page:
+def show_invite(ask: Ask, _: str, entry: FormEntry, by_mail: bool) -> Page:
     """The form for invitations; `by_mail` says whether a mail server is set."""
     require_instructor(ask.viewer, "invite people")
     return Page("roster_invite.html", {"entry": entry, "by_mail": by_mail, "days": people.TERM_DAYS})

@@ -10,7 +10,7 @@ from harness.course.desk import LogQuestion
 from harness.course.exports import fill_canvas, moodle_table, workbook
 from harness.course.gradebook import gradebook_table
 from harness.server import endpoints, staff_views, state, views
-from harness.server.forms import Entry, answer, changing, first, read_change, read_post, see
+from harness.server.forms import FormEntry, answer, changing, first, read_change, read_post, see
 from harness.server.roster_pages import add_roster_pages
 from harness.sheets import write_rows
 from tasks.errors import UserError
@@ -75,12 +75,14 @@ def _add_exports(api: FastAPI) -> None:
         except UserError as error:
             if error.code != "E_CANVAS":
                 raise
-            return await answer(request, staff_views.canvas, Entry(sent.values, problem=str(error)), login=sent.login)
+            return await answer(
+                request, staff_views.canvas, FormEntry(sent.values, problem=str(error)), login=sent.login
+            )
         lines = filled.lines[1:]
         if book.hidden:
             lines.append(f"private points are left out until they are revealed: {', '.join(book.hidden)}")
         if lines and "noted" not in sent.values:
-            return await answer(request, staff_views.canvas, Entry(sent.values), lines, login=sent.login)
+            return await answer(request, staff_views.canvas, FormEntry(sent.values), lines, login=sent.login)
         return as_csv(filled.text, "canvas.csv")
 
 
@@ -140,7 +142,7 @@ def _add_lists(api: FastAPI) -> None:
 
     @api.get("/homeworks/{hw}/extensions", include_in_schema=False)
     async def _extensions(request: Request, hw: str, done: bool = False) -> Response:
-        return await answer(request, staff_views.extensions, hw, Entry(done=done))
+        return await answer(request, staff_views.extensions, hw, FormEntry(done=done))
 
     @api.post("/homeworks/{hw}/extensions", include_in_schema=False)
     async def _extend(request: Request, hw: str) -> Response:
@@ -148,7 +150,7 @@ def _add_lists(api: FastAPI) -> None:
 
     @api.get("/homeworks/{hw}/parts", include_in_schema=False)
     async def _parts(request: Request, hw: str, done: bool = False) -> Response:
-        return await answer(request, staff_views.parts, hw, Entry(done=done))
+        return await answer(request, staff_views.parts, hw, FormEntry(done=done))
 
     @api.post("/homeworks/{hw}/parts", include_in_schema=False)
     async def _enter(request: Request, hw: str) -> Response:
@@ -156,7 +158,7 @@ def _add_lists(api: FastAPI) -> None:
 
     @api.get("/homeworks/{hw}/rules", include_in_schema=False)
     async def _rules(request: Request, hw: str, done: bool = False) -> Response:
-        return await answer(request, staff_views.rules, hw, Entry(done=done))
+        return await answer(request, staff_views.rules, hw, FormEntry(done=done))
 
     @api.post("/homeworks/{hw}/rules", include_in_schema=False)
     async def _change_rules(request: Request, hw: str) -> Response:
@@ -168,7 +170,7 @@ def _add_lists(api: FastAPI) -> None:
 
     @api.get("/submissions/{number}/disqualify", include_in_schema=False)
     async def _disqualification(request: Request, number: endpoints.Number, done: bool = False) -> Response:
-        return await answer(request, staff_views.disqualification, str(number), Entry(done=done))
+        return await answer(request, staff_views.disqualification, str(number), FormEntry(done=done))
 
     @api.post("/submissions/{number}/disqualify", include_in_schema=False)
     async def _disqualify(request: Request, number: endpoints.Number) -> Response:

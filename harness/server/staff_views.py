@@ -14,7 +14,7 @@ from harness.course.access import canonical_or_empty, require_instructor, requir
 from harness.course.desk import Change, Extending, How, LogQuestion
 from harness.course.entering import ids_in, of_input
 from harness.home import zone_of
-from harness.server.forms import NOTHING, Entry
+from harness.server.forms import NOTHING, FormEntry
 from harness.server.rendering import Ask, Page, Values
 from harness.server.views import PER_PAGE
 from leaderboard.events import DISQUALIFIED
@@ -64,7 +64,7 @@ def handed(ask: Ask, hw: str) -> Page:
     return Page("handed.html", values)
 
 
-def extensions(ask: Ask, hw: str, entry: Entry = NOTHING) -> Page:
+def extensions(ask: Ask, hw: str, entry: FormEntry = NOTHING) -> Page:
     """The extensions of a homework, the newest first, and the form for another one."""
     rows = entered.extensions(ask.home, ask.viewer, hw).extensions[::-1]
     values = of_homework(ask, hw, "extensions")
@@ -110,7 +110,7 @@ def _number(values: Mapping[str, str], name: str) -> float | None:
     return float(text)
 
 
-def parts(ask: Ask, hw: str, entry: Entry = NOTHING) -> Page:
+def parts(ask: Ask, hw: str, entry: FormEntry = NOTHING) -> Page:
     """The points of a homework that were given by hand, and the form for more."""
     found = entered.parts(ask.home, ask.viewer, hw)
     values = of_homework(ask, hw, "parts")
@@ -125,7 +125,7 @@ def enter_points(ask: Ask, hw: str, values: Mapping[str, str], how: How) -> Chan
     return entering.enter_points(ask.home, ask.viewer, hw, entries, how, ask.now)
 
 
-def rules(ask: Ask, hw: str, entry: Entry = NOTHING) -> Page:
+def rules(ask: Ask, hw: str, entry: FormEntry = NOTHING) -> Page:
     """The rules of a homework, and the form that changes them."""
     found = entering.rules(ask.home, ask.viewer, hw)
     values = of_homework(ask, hw, "rules") | {"rows": found.rules, "unread": found.unread, "entry": entry}
@@ -147,7 +147,7 @@ def person(ask: Ask, key: str) -> Page:
     return Page("person.html", {"one": persons.person(ask.home, ask.viewer, key, ask.now)})
 
 
-def disqualification(ask: Ask, number: str, entry: Entry = NOTHING) -> Page:
+def disqualification(ask: Ask, number: str, entry: FormEntry = NOTHING) -> Page:
     """The form that takes a submission out of the count, or puts it back."""
     require_instructor(ask.viewer, "disqualify a submission")
     seen = record.submission(ask.home, ask.viewer, int(number), ask.now)
@@ -159,7 +159,7 @@ def disqualify(ask: Ask, number: str, values: Mapping[str, str], how: How) -> Ch
     return entering.disqualify(ask.home, ask.viewer, int(number), values.get("undo") == "1", how, ask.now)
 
 
-def canvas(ask: Ask, entry: Entry = NOTHING, notes: Sequence[str] = ()) -> Page:
+def canvas(ask: Ask, entry: FormEntry = NOTHING, notes: Sequence[str] = ()) -> Page:
     """The form that fills an export of Canvas; `notes` say what the filled file leaves as it was."""
     require_staff(ask.viewer, "see the gradebook")
     return Page("canvas.html", {"entry": entry, "notes": notes}, 400 if entry.problem else 200)

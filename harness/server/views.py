@@ -177,7 +177,7 @@ def hand_in(ask: Ask, hw: str) -> Page:
 
 
 def quiz_form(
-    ask: Ask, hw: str, saved: bool = False, kept: quiz.Answers | None = None, conflict: Sequence[str] = ()
+    ask: Ask, hw: str, saved: bool = False, kept: quiz.FormAnswers | None = None, conflict: Sequence[str] = ()
 ) -> Page:
     """The questions of a quiz with the saved answers, or with those of a form whose draft was changed meanwhile."""
     homework, draft = (

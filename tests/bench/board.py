@@ -277,7 +277,7 @@ def report_queue(folder: Path, rows: int, repeats: int) -> None:
             start = time.perf_counter()
             found = queue.standing(db, versions, [last], NOW, queue.settled(db, versions, settled))
             known.append(time.perf_counter() - start)
-            assert found == {last: queue.Standing("queued", PARTICIPANTS, None)}
+            assert found == {last: queue.QueuePlace("queued", PARTICIPANTS, None)}
             start = time.perf_counter()
             lease = queue.lease(db, versions, "bench", NOW, timedelta(minutes=1), settled)
             leases.append(time.perf_counter() - start)

@@ -77,8 +77,8 @@ def make_class(home: Home, count: int) -> list[str]:
     """Makes a roster of `count` students; returns their tokens."""
     now = datetime.now(UTC)
     tokens = [access_tokens.new_token() for _ in range(count)]
-    entries = [roster.Entry(f"s{number:04d}", f"Student {number}") for number in range(count)]
-    entries.append(roster.Entry("instructor", "Instructor", "", "instructor"))
+    entries = [roster.RosterEntry(f"s{number:04d}", f"Student {number}") for number in range(count)]
+    entries.append(roster.RosterEntry("instructor", "Instructor", "", "instructor"))
     hashes = {f"s{number:04d}": access_tokens.hash_token(token) for number, token in enumerate(tokens)}
     with home.database() as database:
         enrolment.import_people(database, entries, actor="bench", reason="burst", now=now)
