@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from leaderboard.database import Database
 
 
+LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=2)
+"""An instant that exists in every zone."""
+
+
 def terms(home: Home, database: Database, competition: Competition, participant: str, now: datetime) -> Terms:
     """The current rules for a participant, with `next_slot` in the course's time zone.
 
@@ -75,7 +79,7 @@ def attachment_terms(
         shift = max(end - closes, timedelta())
         with contextlib.suppress(OverflowError):  # no later instant exists than the one that was given
             end = base.astimezone(UTC) + shift
-    return attachments.Terms(max(base, end).astimezone(base.tzinfo), day)
+    return attachments.Terms(min(max(base, end), LAST).astimezone(base.tzinfo), day)
 
 
 def attachment_closing(rules: Rules) -> datetime | None:

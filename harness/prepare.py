@@ -38,7 +38,7 @@ from harness.competition import (
 from harness.home import CONFIG, Home, keep_keys, locked, making, sync_folder, write_file
 from harness.plans import Plan, Step, fingerprint
 from harness.versions import find_data, written_versions
-from leaderboard import adjustments, carried, competitions, events, receipts, records, results, roster
+from leaderboard import adjustments, attachments, carried, competitions, events, receipts, records, results, roster
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers, Rules, UserError
 
 if TYPE_CHECKING:
@@ -251,6 +251,8 @@ def _take(
         if old is not None and without is not None:
             sign = receipts.signer(receipts_key(home))
             carried.carry_submissions(database, old.key, data.key, without, sign=sign, actor=actor, now=now)
+        if old is not None:
+            attachments.carry_members(database, old.key, data.key, actor, now)
 
 
 def _keep_form(home: Home, old: Data) -> None:

@@ -371,9 +371,9 @@ def check_roster(
         raise UserError(
             f"{person} was just moved to another team; submit the file again.", code="E_ROSTER", exit_code=6
         )
-    if all(member.disabled for member in under):
+    if all(member.disabled for member in under) or any(one.disabled for one in under if one.key == person):
         raise UserError(
-            f"{participant} was taken off the roster; ask the course staff.", code="E_DISABLED", exit_code=6
+            f"{person or participant} was taken off the roster; ask the course staff.", code="E_DISABLED", exit_code=6
         )
     return [member for member in under if not member.fixed]
 

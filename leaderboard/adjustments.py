@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -217,8 +217,11 @@ def enter_all_points(
     reason: str,
     now: datetime,
     last: int | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> list[Part]:
     """Enter points as (person's key, part, points, attachment), all or none; each is logged as its own event.
+
+    `check` is called under the lock, and raises UserError where the entries do not hold any more.
 
     `last` is the number of the homework's newest entry that the caller knows of; raises UserError E_CHANGED (exit 8)
     if there is another one.
@@ -226,6 +229,7 @@ def enter_all_points(
     reason = checked_reason(reason)
     entered = []
     with db.transaction():
+        check()
         if last is not None and last != newest(db, "parts", competition):
             raise changed_meanwhile(f"the points of {competition}")
         at_home, number = is_empty(db), db.next_id("parts")

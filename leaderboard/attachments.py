@@ -10,7 +10,7 @@ from typing import Any
 from leaderboard import events, receipts, roster
 from leaderboard.acceptance import MAX_NAME, Upload, check_roster, find_or_add_participant, log_clock_step
 from leaderboard.bodies import attachment_body
-from leaderboard.competitions import name_of
+from leaderboard.competitions import check_current, name_of
 from leaderboard.database import Database
 from leaderboard.receipts import microseconds, rfc3339
 from leaderboard.records import storable
@@ -89,12 +89,14 @@ def attach(
     key = upload.client_key[:MAX_NAME]
     with db.transaction():
         step("begun")
+        check_current(db, competition)
         holds = terms()
         members = check_roster(db, competition, participant, "person", on_roster)
         earlier = db.fetch(f"{_OF_PARTICIPANT} ORDER BY id", homework=homework, participant=participant)
         day, left = _left(earlier, holds.day)
         known = _known(earlier, upload.sha256, key)
         if known is not None:
+            step("row")  # in case that the bytes were lost since
             return Attached(_made(known), known["receipt"], True, left)
         if holds.closes is not None and now > holds.closes:
             raise UserError(
@@ -158,6 +160,31 @@ def attach(
         step("row")
     step("committed")
     return Attached(_made(values), receipt, False, left - 1)
+
+
+def carry_members(db: Database, old: str, new: str, actor: str, now: datetime) -> None:
+    """Copies who acts under the name of each participant with a second file from a competition's old data to its new.
+
+    Within a transaction. Else such a file would go over to whoever is in the team next.
+    """
+    mine = "SELECT participant FROM attachments WHERE competition = :homework"
+    members = db.fetch(
+        "SELECT p.id, p.key, m.participant FROM memberships m JOIN people p ON p.id = m.person_id "
+        f"WHERE m.competition = :old AND m.participant IN ({mine}) AND NOT EXISTS "
+        "(SELECT 1 FROM memberships n WHERE n.competition = :new AND n.person_id = m.person_id) ORDER BY p.id",
+        homework=name_of(old), old=old, new=new,
+    )  # fmt: skip
+    names = db.fetch(
+        f"SELECT name FROM participants WHERE competition = :old AND kind = 'person' AND name IN ({mine}) ORDER BY id",
+        homework=name_of(old), old=old,
+    )  # fmt: skip
+    for row in names:
+        find_or_add_participant(db, new, row["name"], "person", now)
+    if members:
+        fixed = {"memberships": [[new, row["key"], row["participant"]] for row in members]}
+        seq = events.append(db, "memberships fixed", actor, fixed, now).seq
+        for row in members:
+            roster.fix_membership(db, new, row["id"], row["participant"], seq)
 
 
 def _known(earlier: list[Row], sha256: str, key: str) -> Row | None:

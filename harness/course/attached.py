@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from harness.course.entries import Signed
 
+ATTACHED = "attachment"
+HANDED = (ATTACHED, "at", "file", "bytes", "by", "sha256")
+"""The columns that a list of second files has of each, so that points can be entered beside them."""
+
 
 @dataclass(frozen=True)
 class AttachmentRow:

@@ -16,11 +16,10 @@ from harness.answers import receipts_key
 from harness.clocks import attachment_terms
 from harness.competition import Competition, read_competition
 from harness.course.access import Viewer, find, not_found, participant_of, require_login, require_write
-from harness.course.attached import Asked, Attached, AttachmentRow, Attachments, Handed, HandedRow
+from harness.course.attached import HANDED, Asked, Attached, AttachmentRow, Attachments, Handed, HandedRow
 from harness.course.classwork import ArchiveMember, Uploads, archive, safe
 from harness.course.download import save_new
 from harness.course.entered import competition_for_staff
-from harness.course.entering import HANDED
 from harness.course.entries import Signed
 from harness.course.gradebook import students
 from harness.course.record import Bytes

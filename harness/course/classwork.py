@@ -23,6 +23,7 @@ from harness.sheets import write_rows
 from harness.versions import read_versions
 from leaderboard import ranking, records, roster
 from submissions.store import fetch, has
+from tasks.errors import UserError
 
 RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
 """Names that Windows gives to devices, with any ending."""
@@ -205,7 +206,7 @@ class _Pipe(io.RawIOBase):
 
 
 def archive(home: Home, found: Uploads) -> Iterator[bytes]:
-    """The archive, file by file; bytes that were removed since are left out."""
+    """The archive, file by file; bytes that were removed since are left out, and damaged ones are named in a text."""
     pipe = _Pipe()
 
     def named(name: str, at: datetime | None) -> zipfile.ZipInfo:
@@ -214,11 +215,20 @@ def archive(home: Home, found: Uploads) -> Iterator[bytes]:
         return made
 
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
+        damaged = []
         for member in found.members:
             if has(home.submissions, member.sha256):
-                made.writestr(named(member.name, member.at), fetch(home.submissions, member.sha256))
+                try:
+                    data = fetch(home.submissions, member.sha256)
+                except UserError:
+                    damaged.append(f"{member.name}\n")
+                    continue
+                made.writestr(named(member.name, member.at), data)
                 yield pipe.take()
         newest = max((member.at for member in found.members), default=None)
+        if damaged:
+            told = "Left out, since their bytes in the store are damaged; restore them from a backup:\n"
+            made.writestr(named(f"{found.name}/damaged.txt", newest), told + "".join(damaged))
         made.writestr(named(f"{found.name}/index.csv", newest), found.index)
     yield pipe.take()
 

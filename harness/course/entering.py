@@ -15,6 +15,7 @@ from functools import partial
 from harness.clocks import attachment_closing, closing, last_instant, opened, quota_day
 from harness.competition import Competition, find_competition
 from harness.course.access import Viewer, own_submission, require_instructor
+from harness.course.attached import ATTACHED, HANDED
 from harness.course.desk import Change, Extending, How, PartEntry, RuleRow, RulesInForce
 from harness.course.entered import competition_for_staff, scheme_for_staff
 from harness.course.rules import change_rules, consequences, unread_rules
@@ -27,12 +28,6 @@ from leaderboard.competitions import name_of
 from leaderboard.database import Database
 from leaderboard.roster import checked_reason
 from tasks.errors import UserError
-
-ATTACHED = "attachment"
-"""The column of a CSV of points with the second file that they are for."""
-
-HANDED = (ATTACHED, "at", "file", "bytes", "by", "sha256")
-"""The columns that a list of second files has of each, so that points can be entered beside them."""
 
 SHOWN = 20
 """The most problems that a message names."""
@@ -263,7 +258,14 @@ def enter_points(home: Home, viewer: Viewer, hw: str, entries: Sequence[PartEntr
             if not how.preview:
                 rows = [(one.id, one.part, one.points, one.attachment) for one in entries]
                 adjustments.enter_all_points(
-                    database, name, rows, actor=viewer.key, reason=how.reason, now=now, last=numbered(how.seen)
+                    database,
+                    name,
+                    rows,
+                    actor=viewer.key,
+                    reason=how.reason,
+                    now=now,
+                    last=numbered(how.seen),
+                    check=lambda: refuse(_other_attachments(home, database, name, entries)),
                 )
     return Change(what, lines, str(last), not how.preview)
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.competition import Competition, find_competition, find_reproduction, prepared
+from harness.course.attached import HANDED
 from harness.course.types import Gradebook, GradebookHomework, GradebookScore, GradebookStudent, GradebookTotal
 from harness.home import FOR_POINTS, TOTAL, Home
 from harness.shown import NOT_VERIFIED
@@ -174,6 +175,10 @@ def find_scheme(home: Home, name: str, competition: Competition | None) -> Schem
     parts = parts_of(name, year) if official else {}
     if "parts" in settings:
         parts = _numbers(settings["parts"], f"config.toml: [{name}] parts")
+        if taken := sorted(set(parts) & set(HANDED)):
+            raise UserError(
+                f"config.toml: [{name}] parts: {taken[0]} is a column of the list of second files; use another."
+            )
     if competition is not None and isinstance(competition.format, QuizFormat):
         if "points" in settings:
             raise UserError(f"config.toml: [{name}] points: the points of a quiz are those of its key.")
