@@ -15,6 +15,7 @@ from harness.course import attachments
 from harness.course.access import Viewer
 from harness.course.gradebook import find_schemes
 from harness.grading import audit
+from harness.home import open_home
 from harness.plans import plan_homework
 from harness.prepare import prepare
 from leaderboard import adjustments, enrolment, events, roster
@@ -218,4 +219,4 @@ def test_a_part_has_no_name_of_a_column_of_the_list(school: Class) -> None:
     kept = [line for line in config.read_text().splitlines() if not line.startswith(("[hw01]", "parts"))]
     config.write_text("\n".join([*kept, "[hw01]", "parts = { attachment = 5 }", ""]))
     with pytest.raises(UserError, match="attachment is a column of the list of second files"):
-        find_schemes(school.home, "hw01")
+        find_schemes(open_home(school.home.root), "hw01")
