@@ -23,11 +23,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from tasks.apart import FORKS, Limits, bind, confine, confinement
-from tasks.base import Columns, Problem, SubmissionError, UserError
+from tasks.base import Columns, Judged, Problem, SubmissionError, UserError
+from tasks.formats import Format
 from tasks.tensor_formats import ModelFormat, Tensor
 
 if TYPE_CHECKING:
@@ -256,6 +258,14 @@ _MESSAGES = {
     ),
     "E_MODEL_ROWS": "the output of a row depends on the other rows of its batch; treat each row alone.",
 }
+
+
+def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
+    """The predictions, once their model has run on inputs that are the same for everybody. Raises SubmissionError."""
+    assert isinstance(form, ModelFormat)
+    count = int(predictions["parameters"][0])
+    with Model(form, predictions):
+        return Judged(predictions, (f"{count:,} of at most {form.most_parameters:,} parameters",))
 
 
 def _send(pipe: IO[bytes], head: Mapping[str, Any], arrays: Sequence[NDArray[Any]]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.base import Columns, Judge, Judged
 from tasks.formats import Format
-from tasks.models import Model
+from tasks.models import Model, check
 from tasks.models import version as runtime_version
 from tasks.tensor_formats import ModelFormat
 
@@ -28,14 +28,6 @@ INPUTS_FILE, COLUMNS_FILE = "inputs.safetensors", "columns.json"
 def version() -> str:
     """Everything known to change an output beside the folders."""
     return f"own model 1 {runtime_version()}"
-
-
-def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
-    """The predictions, once the model has run on inputs that are the same for everybody. Raises SubmissionError."""
-    assert isinstance(form, ModelFormat)
-    count = int(predictions["parameters"][0])
-    with Model(form, predictions):
-        return Judged(predictions, (f"{count:,} of at most {form.most_parameters:,} parameters",))
 
 
 def run(form: Format, predictions: Columns, secret: Path) -> Judged:

@@ -142,9 +142,8 @@ def test_after_new_data_a_report_stays_with_those_who_wrote_it_whoever_is_in_the
     codes = {key: school.client(key).get("/api/v1/attachments/1/file").status_code for key in ("b01", "b03", "b04")}
     assert codes == {"b01": 404, "b03": 200, "b04": 200}
     rows = school.client("tom").get("/api/v1/homeworks/hw1/attachments/students").json()["students"]
-    assert {row["id"]: (row["attachment"] or {}).get("id") for row in rows} == {
-        "b01": None, "b02": None, "b03": 1, "b04": 1,
-    }  # fmt: skip
+    counting = {row["id"]: (row["attachment"] or {}).get("id") for row in rows}
+    assert counting == {"b01": None, "b02": None, "b03": 1, "b04": 1}
     assert problems(school) == []
 
 

@@ -29,9 +29,9 @@ from tasks.base import Made, SubmissionError, UserError
 from tasks.formats import EpisodesFormat
 from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY, SEEDS_FILE, TASK
 from tasks.hw12_reinforcement.judge import faulty_environment, new_environment, replays
-from tasks.hw12_reinforcement.policy import SLOTS, check, fly, run
+from tasks.hw12_reinforcement.policy import SLOTS, fly, run
 from tasks.hw12_reinforcement.world import idle, make
-from tasks.models import Model, dense
+from tasks.models import Model, check, dense
 from tasks.streams import fixed
 from tests.bench.tricks import hw12 as tricks
 from tests.bench.tricks.frame import NO_LEARNING, Given

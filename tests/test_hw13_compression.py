@@ -40,9 +40,9 @@ from tasks.hw13_compression import (
     networks,
     official,
 )
-from tasks.hw13_compression.judge import NONE, check, run
+from tasks.hw13_compression.judge import NONE, run
 from tasks.hw13_compression.world import Counts, brightness, train_teacher
-from tasks.models import Node
+from tasks.models import Node, check
 from tasks.streams import fixed
 from tests import test_hw03_cnn as hw03
 from tests.files import drawing

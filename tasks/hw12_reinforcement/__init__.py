@@ -127,7 +127,7 @@ TASK = Task(
             Place("tasks.hw12_reinforcement.world:make"),
             judge=Judge(
                 Place("tasks.hw12_reinforcement.policy:version"),
-                check=Place("tasks.hw12_reinforcement.policy:check"),
+                check=Place("tasks.models:check"),
                 run=Place("tasks.hw12_reinforcement.policy:run"),
             ),
             formerly=("builtin-policy",),

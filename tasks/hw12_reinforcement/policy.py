@@ -34,14 +34,6 @@ def version() -> str:
     return f"{environment_version()} {runtime_version()}"
 
 
-def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
-    """The predictions, once the policy has run. Raises SubmissionError."""
-    assert isinstance(form, ModelFormat)
-    count = int(predictions["parameters"][0])
-    with Model(form, predictions):
-        return Judged(predictions, (f"{count:,} of at most {form.most_parameters:,} parameters",))
-
-
 def run(form: Format, predictions: Columns, secret: Path) -> Judged:
     """The column "return" (n,), of one episode from each hidden seed. Raises SubmissionError."""
     assert isinstance(form, ModelFormat)

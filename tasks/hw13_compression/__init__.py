@@ -75,7 +75,7 @@ TASK = Task(
             Place("tasks.hw13_compression.judge:make"),
             judge=Judge(
                 Place("tasks.hw13_compression.judge:version"),
-                Place("tasks.hw13_compression.judge:check"),
+                Place("tasks.models:check"),
                 Place("tasks.hw13_compression.judge:run"),
             ),
         ),

@@ -31,14 +31,6 @@ def version() -> str:
     return f"students 1 {runtime_version()}"
 
 
-def check(form: Format, predictions: Columns, folder: Path | None) -> Judged:
-    """The predictions, once the network has run. Raises SubmissionError."""
-    assert isinstance(form, ModelFormat)
-    count = int(predictions["parameters"][0])
-    with Model(form, predictions):
-        return Judged(predictions, (f"{count:,} of at most {form.most_parameters:,} parameters",))
-
-
 def run(form: Format, predictions: Columns, secret: Path) -> Judged:
     """The column of the class (n,) that the network names for each hidden picture. Raises SubmissionError."""
     assert isinstance(form, ModelFormat)
