@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.answers import KEPT, data_version_of, kept_digest, save_answers
 from harness.competition import (
     SOLUTION,
@@ -34,9 +36,20 @@ from tasks.streams import Streams, derive, fixed_key
 
 
 def build_folders(
-    plan: Plan, new: Path, hidden: Path, version: int, seed: int | None, key: bytes, step: Step
+    plan: Plan,
+    new: Path,
+    hidden: Path,
+    version: int,
+    seed: int | None,
+    key: bytes,
+    step: Step,
+    sides: Mapping[str, int] | None = None,
 ) -> tuple[Competition, Answers, list[str]]:
-    """Makes data, split and both folders; returns the description, the answers and the leaks found."""
+    """Makes data, split and both folders; returns the description, the answers and the leaks found.
+
+    With `sides`, the public and private rows by id, those of the same ids stay on their sides. Raises UserError E_SIDES
+    where the data want another split.
+    """
     from tasks.leaks import find_leaks
     from tasks.own import check_boards
 
@@ -49,6 +62,8 @@ def build_folders(
     made = plan.make(new, Streams(root).within(f"{purpose}/world"), hidden)
     assert made.secret == (hidden if any(hidden.iterdir()) else None)
     answers = split(made.answers, root, f"{purpose}/split", plan.rules.public_share)
+    if sides is not None and sides.keys() == {str(one) for one in answers.ids}:
+        answers = _kept_sides(made.answers, answers, sides)
     check_boards(plan.name, plan.metric, answers)
     competition = Competition(
         name=plan.name,
@@ -72,6 +87,19 @@ def build_folders(
     step("secret written")
     leaks = find_leaks(new, replace(made, answers=answers))
     return competition, answers, [f"{leak.code}  {leak.message}" for leak in leaks]
+
+
+def _kept_sides(given: Answers, answers: Answers, sides: Mapping[str, int]) -> Answers:
+    """The answers with the sides of an earlier split. Raises UserError E_SIDES where the data name other ones."""
+    usage = np.array([sides[str(one)] for one in answers.ids], dtype=np.int8)
+    if given.usage is not None and (moved := int((given.usage != usage).sum())):
+        raise UserError(
+            f"{moved:,} rows would go from one board to the other, and people know something of the public ones: leave"
+            " the split as it is, or begin an empty board with --new-data.",
+            code="E_SIDES",
+            exit_code=8,
+        )
+    return replace(answers, usage=usage)
 
 
 def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tuple[str, ...]:

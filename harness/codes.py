@@ -13,6 +13,10 @@ CODES: dict[str, str] = {
     "E_CSRF": "A form did not come from a page of this server. Load the page again.",
     "E_DEMO": "A step of `demo` did not end as expected. Run it with --debug and report what it prints.",
     "E_DOCTOR": "Something keeps the grader from working. The rows marked bad say what.",
+    "E_SIDES": (
+        "A change of the data would move rows between the public and the private board. Leave the split, or begin an "
+        "empty board."
+    ),
     "E_EXISTS": "Something with this name already exists. The message says how to keep it, or how to replace the data.",
     "E_INPUT": "What was entered is not as expected, and nothing was changed. The message says what to correct.",
     "E_INSECURE": "The connection would not be encrypted, so the token could be read on the way. Use https.",

@@ -74,6 +74,7 @@ def prepare(
     new_data: bool = False,
     reason: str = "",
     without: Collection[int] | None = None,
+    expected: str | None = None,
     actor: str = "instructor",
     step: Step = lambda name: None,
 ) -> Prepared:
@@ -81,11 +82,13 @@ def prepare(
 
     If the same plan was prepared before, only damaged files are restored. With `new_data`, new data replace the old:
     the old board stays readable, extensions carry over, and waiting submissions are still graded. The new board begins
-    empty or, where `without` is given, with all submissions but these, which then wait for their grades. With `seed`,
-    data and split depend only on that number, so that anyone can reproduce them: for demos and tests.
+    empty or, where `without` is given, with all submissions but these, which then wait for their grades, and rows stay
+    on their board. With `seed`, data and split depend only on that number, so that anyone can reproduce them: for demos
+    and tests. `expected` is the key of the data that the caller knows of.
 
     Raises UserError E_EXISTS for a different plan, or one that now makes different data, without `new_data`;
-    E_REASON if a reason is needed; and E_LEAK if a leak check fails.
+    E_REASON if a reason is needed; E_LEAK if a leak check fails; E_CHANGED if other data were made meanwhile; and
+    E_SIDES as `build_folders` does.
     """
     with locked(home.root), making(home.root):
         key = _key(home)
@@ -94,6 +97,9 @@ def prepare(
         old = _current(home, plan.name)
         if old is not None and not new_data:
             return _again(home, plan, old, seed, key, now)
+        if expected is not None and (old is None or old.key != expected):
+            raise UserError(f"{plan.name} was changed meanwhile; look at it again.", code="E_CHANGED", exit_code=8)
+        sides = None if old is None or without is None else sides_of(home, plan.name)
         hides = hidden_by_new_data(home, plan.name, reason)
         if not (home.root / "config.toml").exists():
             write_file(home.root / "config.toml", CONFIG.encode(), mode=0o600)
@@ -102,7 +108,7 @@ def prepare(
         new, hidden = final.with_name(f".{plan.name}.new"), home.secret(plan.name, version)
         shutil.rmtree(new, ignore_errors=True)
         try:
-            competition, answers, leaks = build_folders(plan, new, hidden, version, seed, key, step)
+            competition, answers, leaks = build_folders(plan, new, hidden, version, seed, key, step, sides)
             notes = try_metric(plan, hidden, competition.format, answers)
             if leaks and not accept_leaks:
                 raise UserError(
@@ -125,6 +131,14 @@ def prepare(
         step("in the database")
         finish_change(home, plan.name, step)
     return replace(_prepared(home, competition, answers, tuple(leaks)), notes=notes)
+
+
+def sides_of(home: Home, name: str) -> dict[str, int]:
+    """The public and private rows of the current data of a competition, by id."""
+    competition = read_competition(home.public(name))
+    answers = load_answers(read_hidden(home, competition), competition.format)
+    assert answers.usage is not None, "it was split"
+    return dict(zip(map(str, answers.ids), answers.usage.tolist(), strict=True))
 
 
 def _prepared(home: Home, competition: Competition, answers: Answers, warnings: tuple[str, ...]) -> Prepared:

@@ -16,7 +16,7 @@ from harness.clocks import last_closing, last_instant
 from harness.competition import Competition, read_competition
 from harness.home import Home, local, locked
 from harness.plans import Plan
-from harness.prepare import counted, following_version
+from harness.prepare import counted, following_version, sides_of
 from harness.shown import shown
 from leaderboard import competitions, records, results
 from leaderboard.competitions import Data
@@ -90,8 +90,13 @@ class Preview:
         return f"{found}, the public ones by {least}{'' if least == most else f' to {most}'}."
 
 
-def refuse_over(home: Home, competition: Competition, deadline: str | None, now: datetime) -> None:
-    """Raises UserError E_CLOSED for a competition that is over, or would be with this deadline: its scores count."""
+def refuse_over(
+    home: Home, competition: Competition, deadline: str | None, now: datetime, after_deadline: bool = False
+) -> None:
+    """Raises UserError E_CLOSED for a competition that is over, or would be with this deadline: its scores count.
+
+    With `after_deadline`, for one whose private board was revealed alone, since nobody who knows it may go on.
+    """
     with home.database() as database:
         ends = [last_closing(database, competition)]
         opened = records.revealed(database, competition.key)
@@ -99,7 +104,16 @@ def refuse_over(home: Home, competition: Competition, deadline: str | None, now:
     passed = [end for end in ends if end is not None and end <= now]
     if opened is None and not passed:
         return
-    what = f"the deadline {local(home, min(passed))} has passed" if passed else "its private board was revealed"
+    if opened is not None:
+        raise UserError(
+            f"{competition.name}: its private board was revealed, so nobody may go on with its data; begin an empty"
+            " board with --new-data.",
+            code="E_CLOSED",
+            exit_code=5,
+        )
+    if after_deadline:
+        return
+    what = f"the deadline {local(home, min(passed))} has passed"
     raise UserError(
         f"{competition.name}: {what}, so its scores may have been told as final. To change its data all the same, and"
         " scores and places with them, add --after-deadline.",
@@ -178,7 +192,9 @@ def _scored(
         (scratch / "secret" / "key").chmod(0o600)
         version = following_version(home, plan.name, old)
         hidden, public = there.secret(plan.name, version), there.public(plan.name)
-        competition, answers, _ = build_folders(plan, public, hidden, version, None, home.key(), lambda _: None)
+        competition, answers, _ = build_folders(
+            plan, public, hidden, version, None, home.key(), lambda _: None, sides_of(home, plan.name)
+        )
         try_metric(plan, hidden, competition.format, answers)
         secret = load_secret(there, read_competition(public))
         for one in files:

@@ -25,12 +25,13 @@ def carry_submissions(
 ) -> int:
     """Copies the submissions of a competition's old data to its new data; returns how many. Within a transaction.
 
-    Not copied are those `without`, and the rejected ones. A copy has the time, the entry number and the quota day of
-    its original, a number and a receipt of its own, and an event that names the original. Who acts under which name,
+    Not copied are those `without`, and the rejected ones. A copy has the time and the quota day of its original, a
+    number, an entry number and a receipt of its own, and an event that names the original. Who acts under which name,
     and which submissions were chosen, is copied with them.
     """
     copies: dict[int, int] = {}
     owners: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for entry in submissions(db, old):
         if entry.rejected is not None or entry.id in without:
             continue
@@ -43,11 +44,14 @@ def carry_submissions(
                 old=old, name=entry.participant,
             )  # fmt: skip
         number = copies[entry.id] = db.next_id("submissions")
+        counts[entry.participant] = counts.get(entry.participant, 0) + 1
+        place = counts[entry.participant]  # without gaps, since the board counts by them
         before = json.loads(receipt(db, entry.id))
         del before["signature"]
-        written = replace(Receipt(**before), competition=new, submission=number)
+        written = replace(Receipt(**before), competition=new, submission=number, entry=place)
         body = {
-            **{name: getattr(entry, name) for name in ("participant", "entry", "sha256", "size", "quota_day")},
+            **{name: getattr(entry, name) for name in ("participant", "sha256", "size", "quota_day")},
+            "entry": place,
             "competition": new,
             "submission": number,
             "accepted_at": rfc3339(entry.accepted_at),
@@ -61,7 +65,7 @@ def carry_submissions(
         for member in members:
             roster.fix_membership(db, new, member["id"], entry.participant, event.seq)
         text = receipts.write(replace(written, chain_seq=event.seq, chain_hash=event.hash), sign)
-        _add(db, entry, number, owners[entry.participant], event.seq, text)
+        _add(db, replace(entry, entry=place), number, owners[entry.participant], event.seq, text)
     chosen: dict[str, list[int]] = {}
     for entry in submissions(db, old):
         if entry.selected and entry.id in copies:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.base import Columns, Judge, Judged
+from tasks.base import Columns, Judge, Judged, SubmissionError
 from tasks.formats import Format
 from tasks.models import Model, check
 from tasks.models import version as runtime_version
@@ -42,14 +42,20 @@ def run(form: Format, predictions: Columns, secret: Path) -> Judged:
 
 
 def outputs_of(form: ModelFormat, predictions: Columns, inputs: Mapping[str, NDArray[Any]]) -> Columns:
-    """The outputs (n, …) of a model that has been read, by name, for inputs (n, …). Raises SubmissionError."""
+    """The outputs (n, …) of a model that has been read, by name, for inputs (n, …). Raises SubmissionError.
+
+    Where a row takes too much time or memory, or ends the process, it and those after it are zeros.
+    """
     import numpy as np
 
     n = len(inputs[form.inputs[0].name])
     outputs = {port.name: np.zeros((n, *port.shape), port.dtype) for port in form.outputs}
     with Model(form, predictions, strict=False) as model:
         for row in range(n):
-            given = model(*(inputs[port.name][row : row + 1] for port in form.inputs))
+            try:
+                given = model(*(inputs[port.name][row : row + 1] for port in form.inputs))
+            except SubmissionError:  # its process has ended: no code and no free slot tell on which row
+                break
             if all(np.isfinite(values).all() for values in given):
                 for port, values in zip(form.outputs, given, strict=True):
                     outputs[port.name][row] = values[0]

@@ -17,6 +17,7 @@ from harness import preview
 from harness.cli import common
 from harness.cli.main import cli
 from harness.home import open_home
+from harness.prepare import sides_of
 from leaderboard import events, receipts, records, results, roster
 from leaderboard.records import StoredSubmission
 from tasks.streams import derive
@@ -158,18 +159,101 @@ def test_new_data_by_name_begin_with_an_empty_board(course: Class) -> None:
     assert (done.exit_code, course.board(), course.files(2)) == (0, [], []), done.output
 
 
-@pytest.mark.parametrize("how", ["passed", "moved into the past", "revealed"])
+def test_after_the_reveal_nobody_goes_on(course: Class) -> None:
+    assert course.hand_in("a1", 1).exit_code == 0
+    assert course.call("reveal", "own", *YES).exit_code == 0
+    write_folder(course.folder / "own", solution_csv=solution(VALUES[::-1]))
+    for words in (YES, (*YES, "--after-deadline")):
+        refused = course.change(*words)
+        assert (refused.exit_code, "private board was revealed" in " ".join(refused.stderr.split())) == (5, True)
+    assert course.files(2) == []
+    assert course.change(*YES, "--new-data").exit_code == 0
+
+
+def sides(course: Class) -> dict[str, int]:
+    return sides_of(open_home(course.home), "own")
+
+
+def test_a_split_that_was_drawn_stays_and_one_that_is_given_is_not_changed(course: Class) -> None:
+    bare = "id,y\n" + "".join(f"{n},{y}\n" for n, y in enumerate(VALUES))
+    write_folder(course.folder / "own", solution_csv=bare)
+    assert course.change(*YES, "--new-data").exit_code == 0
+    assert course.hand_in("a1", 1).exit_code == course.hand_in("b2", 2).exit_code == 0
+    before, board = sides(course), course.board()
+    for number in range(3):
+        write_folder(course.folder / "own", sheet_md=f"# A page\n\nWith another word {number}.\n")
+        done = course.change(*YES)
+        assert done.exit_code == 0, done.output
+        assert (sides(course), course.board()) == (before, board)
+    write_folder(course.folder / "own", solution_csv=solution(VALUES))
+    refused = course.change(*YES)
+    assert (refused.exit_code, "would go from one board to the other" in refused.output) == (8, True), refused.output
+    assert course.board() == board
+    assert course.change(*YES, "--new-data").exit_code == 0
+
+
+def test_refused_and_disqualified_files_neither_count_nor_come_back(course: Class) -> None:
+    assert course.hand_in("b2", 1).exit_code == 0
+    (course.folder / "bad.csv").write_text("id,y\n0,x\n")
+    assert course.call("submit", "own", str(course.folder / "bad.csv"), "--as", "b2").exit_code == 3
+    assert course.hand_in("b2", 2).exit_code == 0
+    assert course.call("disqualify", str(course.files(1)[0].id), *YES).exit_code == 0
+    rows = json.loads(course.call("leaderboard", "own", "--format", "json").stdout)["board"]
+    write_folder(course.folder / "own", solution_csv=solution([y + 1 for y in VALUES]))
+    assert course.change(*YES).exit_code == 0
+    after = json.loads(course.call("leaderboard", "own", "--format", "json").stdout)["board"]
+    assert [row["entries"] for row in after] == [1]
+    assert rows[0]["entries"] >= 1
+    again = course.hand_in("b2", 1)
+    assert (again.exit_code, "was disqualified as submission" in again.output) == (8, True), again.output
+    assert course.call("audit", "verify").exit_code == 0
+
+
+def test_names_older_than_the_roster_go_on_without_a_finding(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Class(tmp_path, monkeypatch)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text(f'name = "prof"\ndatabase = "{database_url}"\n')
+    write_folder(tmp_path / "own", competition_toml=TOML, solution_csv=solution(VALUES))
+    assert made.change().exit_code == 0
+    assert made.hand_in("zed", 1).exit_code == 0
+    (tmp_path / "roster.csv").write_text(ROSTER)
+    assert made.call("roster", "import", str(tmp_path / "roster.csv"), *YES).exit_code == 0
+    write_folder(tmp_path / "own", solution_csv=solution([y + 1 for y in VALUES]))
+    assert made.change(*YES).exit_code == 0
+    assert made.call("audit", "verify").exit_code == 0
+
+
+def test_a_change_that_somebody_else_overtook_is_refused(course: Class, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert course.hand_in("a1", 1).exit_code == 0
+    write_folder(course.folder / "own", solution_csv=solution([y + 1 for y in VALUES]))
+    real, busy = preview.preview, []
+
+    def overtaken(*args: object) -> object:
+        found = real(*args)  # type: ignore[arg-type]
+        if not busy:
+            busy.append(True)
+            assert course.change(*YES).exit_code == 0
+        return found
+
+    monkeypatch.setattr("harness.cli.competitions.preview", overtaken)
+    refused = course.change(*YES)
+    assert (refused.exit_code, "was changed meanwhile" in refused.output) == (8, True), refused.output
+    assert len(course.files(2)) == 1
+    assert course.files(3) == []
+
+
+@pytest.mark.parametrize("how", ["passed", "moved into the past"])
 def test_a_competition_that_is_over_is_changed_on_demand_alone(course: Class, how: str) -> None:
     assert course.hand_in("a1", 1).exit_code == 0
     at = NOW + timedelta(days=9 if how == "passed" else 0)
     toml = TOML.replace("2027-03-05", "2027-02-05") if how == "moved into the past" else TOML
-    if how == "revealed":
-        assert course.call("reveal", "own", *YES).exit_code == 0
     write_folder(course.folder / "own", competition_toml=toml, solution_csv=solution(VALUES[::-1]))
     refused = course.change(*YES, at=at)
     said = " ".join(refused.stderr.split())
     assert (refused.exit_code, "add --after-deadline" in said) == (5, True), refused.output
-    assert ("has passed" in said) == (how != "revealed")
+    assert "has passed" in said
     assert course.files(2) == []
     assert course.change(*YES, "--after-deadline", at=at).exit_code == 0
     assert len(course.files(2)) == 1

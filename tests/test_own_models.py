@@ -18,8 +18,9 @@ from harness.cli.main import cli
 from harness.competition import find_competition
 from harness.grading.grader import grade_within
 from harness.home import open_home
+from tasks import own_model
 from tasks.apart import Limits
-from tasks.base import PUBLIC
+from tasks.base import PUBLIC, Problem, SubmissionError
 from tasks.models import Node, graph
 from tasks.tensor_formats import ModelFormat, Tensor
 
@@ -256,3 +257,28 @@ def test_a_bar_that_the_sample_clears_is_refused(tmp_path: Path) -> None:
     files = write(tmp_path, LABELS.tolist(), linear(W))
     refused = make(tmp_path, files, "--metric", "accuracy", "--bar", "simple=0.5")
     assert (refused.exit_code, "clears 0.5" in " ".join(refused.stderr.split())) == (2, True), refused.output
+
+
+def test_a_model_whose_process_ends_has_zeros_from_that_row_on_and_no_code_tells_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ends:
+        def __init__(self, *given: Any, **options: Any) -> None:
+            self.rows = 0
+
+        def __enter__(self) -> Ends:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            return None
+
+        def __call__(self, x: NDArray[Any]) -> list[NDArray[Any]]:
+            self.rows += 1
+            if self.rows == 4:
+                raise SubmissionError([Problem("E_MODEL_MEMORY", "it takes too much memory")])
+            return [x[:, :3]]
+
+    monkeypatch.setattr(own_model, "Model", Ends)
+    found = own_model.outputs_of(FORM, {}, {"x": X})["y"]
+    assert np.array_equal(found[:3], X[:3, :3])
+    assert not found[3:].any()

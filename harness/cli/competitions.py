@@ -85,6 +85,7 @@ def _prepare(
     name: str | None,
     yes: bool,
     without: Collection[int] | None = None,
+    expected: str | None = None,
 ) -> None:
 
     home = common.find_home()
@@ -99,6 +100,7 @@ def _prepare(
         new_data=new_data,
         reason=reason,
         without=without,
+        expected=expected,
         accept_leaks=accept_leaks,
         now=common.clock(),
         actor=common.who(home, name) if new_data else "instructor",
@@ -361,13 +363,15 @@ def _from_folder(
     )  # fmt: skip
     try:
         _prepare(plan, None, new_data, reason, accept_leaks, name, yes)
+        if exists:  # a change that was killed before its files were scored
+            grade_pending(home, common.clock(), [plan.name])
         return
     except UserError as error:
         if error.code != "E_EXISTS":
             raise
         say(str(error).partition(". To make")[0] + ".")
-    if not after_deadline:
-        refuse_over(home, find_competition(home, plan.name), own.extras.deadline, common.clock())
+    before = find_competition(home, plan.name)
+    refuse_over(home, before, own.extras.deadline, common.clock(), after_deadline)
     hidden_by_new_data(home, plan.name, reason)  # refuses a change without a reason before anything is scored
     with grade_within(read_settings(home).limits) if os.name == "posix" else nullcontext(grade_here) as graded:
         found = preview(home, plan, graded)
@@ -378,7 +382,7 @@ def _from_folder(
             say(f"… and {len(lines) - SHOWN:,} more people")
         if found.files:
             say("The files are kept with their times, and scored by the new data; for an empty board, add --new-data.")
-        _prepare(plan, None, True, reason, accept_leaks, name, yes, [one.id for one, _ in found.refused])
+        _prepare(plan, None, True, reason, accept_leaks, name, yes, [one.id for one, _ in found.refused], before.key)
         came = [outcome for *_, outcome in grade_pending(home, common.clock(), [plan.name], graded)]
     if came:
         say(f"{sum(one == 'graded' for one in came):,} of {counted(len(came), 'file')} scored by the new data.")

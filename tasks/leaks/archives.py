@@ -134,7 +134,7 @@ def _of_zip(path: Path) -> Iterator[Member]:
             picture = name.suffix.lower() in PICTURES and one.file_size <= LARGEST_PICTURE
             beside = beside_pixels(archive.read(one)) if picture else ""
             remark = (one.comment + b" " + one.extra).decode("latin-1")[:LONGEST_TEXT]
-            header = f"{one.external_attr} {one.compress_type} {one.create_system} {remark}"
+            header = f"{one.external_attr} {one.create_system} {remark}"
             yield Member(name, place, one.file_size, float(time), header, beside)
 
 
