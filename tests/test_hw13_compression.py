@@ -26,7 +26,7 @@ from harness.cli.main import cli
 from harness.competition import find_competition
 from harness.home import Home
 from submissions.models import read_model
-from tasks.base import Judged, UserError
+from tasks.base import Judged, Problem, SubmissionError, UserError
 from tasks.hw03_cnn import LAYOUT_2022, Layout
 from tasks.hw13_compression import (
     LAYOUTS,
@@ -37,6 +37,7 @@ from tasks.hw13_compression import (
     TARGET,
     TASK,
     TEACHER_FILE,
+    judge,
     networks,
     official,
 )
@@ -211,6 +212,24 @@ def test_a_picture_without_a_finite_answer_or_for_which_the_graph_fails_is_wrong
         assert 0 < (found == NONE).mean() < 1
         assert np.array_equal(found == NONE, red > line)
         assert np.array_equal(found[found != NONE], right[found != NONE])
+
+
+def test_a_network_that_ends_its_process_on_a_picture_is_scored_and_not_refused(
+    home: Home, secret: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = winner(home, secret)
+    right, real, calls = judged(home, data).columns[TARGET], judge.named, iter(range(10**6))
+
+    def ends(model: Any, image: Any) -> int:
+        if next(calls) == 5:
+            raise SubmissionError([Problem("E_MODEL_MEMORY", "it takes too much memory")])
+        return real(model, image)
+
+    monkeypatch.setattr(judge, "named", ends)
+    found = judged(home, data)
+    assert np.array_equal(found.columns[TARGET][:5], right[:5])
+    assert (found.columns[TARGET][5:] == NONE).all()
+    assert "count as wrong" in found.notes[0]
 
 
 def test_a_network_that_looks_at_other_pictures_only_when_they_are_pictures_finds_none(home: Home) -> None:

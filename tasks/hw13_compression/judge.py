@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Columns, Judged, Made, Place, UserError
+from tasks.base import Columns, Judged, Made, Place, SubmissionError, UserError
 from tasks.formats import Format
 from tasks.hw13_compression import PICTURES_FILE, TARGET
 from tasks.models import Model
@@ -22,6 +22,7 @@ from tasks.models import version as runtime_version
 from tasks.streams import Streams
 from tasks.tensor_formats import ModelFormat
 
+ENDED = "the network took too much time or memory, or ended, on a hidden picture; it and those after it count as wrong"
 NONE = -1
 """The class of a picture for which a network fails or gives numbers that are not finite."""
 
@@ -32,11 +33,21 @@ def version() -> str:
 
 
 def run(form: Format, predictions: Columns, secret: Path) -> Judged:
-    """The column of the class (n,) that the network names for each hidden picture. Raises SubmissionError."""
+    """The column of the class (n,) that the network names for each hidden picture. Raises SubmissionError.
+
+    One that ends its process on a picture names neither it nor those after it: a refusal would cost no slot, and its
+    code would tell something of the hidden pictures.
+    """
     assert isinstance(form, ModelFormat)
     images = np.load(secret / PICTURES_FILE, allow_pickle=False)
+    found = np.full(len(images), NONE)
     with Model(form, predictions, strict=False) as model:
-        return Judged({TARGET: np.array([named(model, image) for image in images])})
+        for at, image in enumerate(images):
+            try:
+                found[at] = named(model, image)
+            except SubmissionError:
+                return Judged({TARGET: found}, (ENDED,))
+    return Judged({TARGET: found})
 
 
 def named(model: Model, image: NDArray[np.uint8]) -> int:
