@@ -228,7 +228,8 @@ def test_names_older_than_the_roster_go_on_without_a_finding(
 def test_a_change_that_somebody_else_overtook_is_refused(course: Class, monkeypatch: pytest.MonkeyPatch) -> None:
     assert course.hand_in("a1", 1).exit_code == 0
     write_folder(course.folder / "own", solution_csv=solution([y + 1 for y in VALUES]))
-    real, busy = preview.preview, []
+    real = preview.preview
+    busy: list[bool] = []
 
     def overtaken(*args: object) -> object:
         found = real(*args)  # type: ignore[arg-type]
