@@ -29,6 +29,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     Of metrics by name that are resampled, which takes longest, the larger boards alone; the benchmark measures both.
     """
+    if "law" not in metafunc.fixturenames:
+        return
     found = () if metafunc.config.option.markexpr == "not slow" else laws()
     sizes = [
         pytest.param(law, n, id=f"{law.metric.label}, {law.name}-{n}")

@@ -219,9 +219,11 @@ def test_a_submission_at_home_has_the_limits_of_the_server(tmp_path: Path, limit
     setting, first, work = LIMITED[limit]
     called = f"    if (submission.y == 7).all():\n        {work}\n    return 1.0\n"
     assert make(tmp_path, f"{first}def score(solution, submission, row_id_column_name):\n{called}").exit_code == 0
+    config = tmp_path / "home" / "config.toml"
+    before = config.read_text()
+    config.write_text(f"{before}\n[server]\nmemory_gb = 64\n")  # this process may be large already
     assert submit(tmp_path, np.full(N, 7)).exit_code == 0
-    with (tmp_path / "home" / "config.toml").open("a") as file:
-        file.write(f"\n[server]\n{setting}\n")
+    config.write_text(f"{before}\n[server]\n{setting}\n")
     sent = submit(tmp_path, np.full(N, 7.0))
     assert (sent.exit_code, "could not score this file" in sent.output) == (10, True), sent.output
     assert submit(tmp_path, np.full(N, 3)).exit_code == 0

@@ -170,6 +170,7 @@ def test_a_student_can_make_the_disk_hold_little_in_a_day(name: str, size: str) 
         ("hw14/builtin-permuted", size): 26,  # five networks
         ("hw14/2021", size): 117,
         ("hw14/2022", size): 117,
+        ("hw14/2023", size): 117,
         **{(f"hw11/{year}", size): 31 for year in ("builtin", "2021", "2022", "2023")},  # 100,000 drawings
         # a row for each 10 ms of speech: a plain file of the course has 4 to 7 MB
         ("hw02/builtin", "small"): 41,
