@@ -99,8 +99,9 @@ def prepare(
             return _again(home, plan, old, seed, key, now)
         if expected is not None and (old is None or old.key != expected):
             raise UserError(f"{plan.name} was changed meanwhile; look at it again.", code="E_CHANGED", exit_code=8)
-        sides = None if old is None or without is None else sides_of(home, plan.name)
         hides = hidden_by_new_data(home, plan.name, reason)
+        goes_on = without is not None and hides is not None and hides.submissions
+        sides = sides_of(home, plan.name) if goes_on else None
         if not (home.root / "config.toml").exists():
             write_file(home.root / "config.toml", CONFIG.encode(), mode=0o600)
         version = following_version(home, plan.name, old)

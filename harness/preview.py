@@ -193,7 +193,14 @@ def _scored(
         version = following_version(home, plan.name, old)
         hidden, public = there.secret(plan.name, version), there.public(plan.name)
         competition, answers, _ = build_folders(
-            plan, public, hidden, version, None, home.key(), lambda _: None, sides_of(home, plan.name)
+            plan,
+            public,
+            hidden,
+            version,
+            None,
+            home.key(),
+            lambda _: None,
+            sides_of(home, plan.name) if files else None,
         )
         try_metric(plan, hidden, competition.format, answers)
         secret = load_secret(there, read_competition(public))
