@@ -11,8 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.answers import KEPT, data_version_of, kept_digest, save_answers
 from harness.competition import (
     SOLUTION,
@@ -91,6 +89,8 @@ def build_folders(
 
 def _kept_sides(given: Answers, answers: Answers, sides: Mapping[str, int]) -> Answers:
     """The answers with the sides of an earlier split. Raises UserError E_SIDES where the data name other ones."""
+    import numpy as np
+
     usage = np.array([sides[str(one)] for one in answers.ids], dtype=np.int8)
     if given.usage is not None and (moved := int((given.usage != usage).sum())):
         raise UserError(

@@ -10,6 +10,7 @@ from typing import Literal
 from leaderboard import events, queue, receipts, roster
 from leaderboard.competitions import check_current, name_of
 from leaderboard.database import Database
+from leaderboard.disqualified import refuse_disqualified
 from leaderboard.ranking import Kind
 from leaderboard.receipts import from_microseconds, microseconds, rfc3339
 from leaderboard.records import count_on_day, find_submission, participant_id, replace_selection, revealed, storable
@@ -147,7 +148,7 @@ def accept(
         if earlier is not None:
             number, entry, receipt = earlier["id"], earlier["entry"], earlier["receipt"]
             return Acceptance(number, entry, receipt, used, terms, again=True, practice=bool(earlier["practice"]))
-        _refuse_disqualified(db, competition, participant, sha256)
+        refuse_disqualified(db, competition, participant, sha256)
         if over and terms.late == "refuse":
             raise UserError(over, code="E_CLOSED", exit_code=5)
         next_slot = terms.next_slot + (date.fromisoformat(quota_day) - day)
@@ -408,24 +409,6 @@ def _earlier(db: Database, participant_id: int, sha256: str, client_key: str, pr
         sha=sha256,
         disqualified=events.DISQUALIFIED,
     )
-
-
-def _refuse_disqualified(db: Database, competition: str, participant: str, sha256: str) -> None:
-    """Raises UserError E_DISQUALIFIED for bytes of this participant that were disqualified under older data."""
-    if competition == f"{name_of(competition)}/1":
-        return
-    row = db.one(
-        "SELECT s.id FROM submissions s JOIN participants p ON p.id = s.participant_id WHERE p.name = :name "
-        "AND s.sha256 = :sha AND s.rejected_code = :code AND substr(p.competition, 1, length(:homework) + 1) = "
-        ":homework || '/' LIMIT 1",
-        name=participant, sha=sha256, code=events.DISQUALIFIED, homework=name_of(competition),
-    )  # fmt: skip
-    if row is not None:
-        raise UserError(
-            f"this file was disqualified as submission {row['id']}; ask the course staff.",
-            code="E_DISQUALIFIED",
-            exit_code=8,
-        )
 
 
 def _latest(db: Database, participant_id: int, sha256: str) -> Row | None:

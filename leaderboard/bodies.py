@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from leaderboard.receipts import canonical, from_microseconds, rfc3339, verify_any
 from leaderboard.rows import Row
 from tasks.errors import UserError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An inconsistency. `seq` is the number of the event where it shows, or None."""
+
+    seq: int | None
+    message: str
 
 
 def person_digest(key: str, name: str, email: str, role: str, team: str | None) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from leaderboard import events, queue
 from leaderboard.adjustments import changed_meanwhile
+from leaderboard.competitions import name_of
 from leaderboard.database import Database
 from leaderboard.events import DISQUALIFIED
 from leaderboard.receipts import canonical, microseconds
@@ -47,6 +48,24 @@ def disqualify(
         body = {"submission": submission_id, **about(row), **chosen, "reason": reason}
         events.append(db, "disqualified", actor, body, now)
         return row
+
+
+def refuse_disqualified(db: Database, competition: str, participant: str, sha256: str) -> None:
+    """Raises UserError E_DISQUALIFIED for bytes of this participant that were disqualified under older data."""
+    if competition == f"{name_of(competition)}/1":
+        return
+    row = db.one(
+        "SELECT s.id FROM submissions s JOIN participants p ON p.id = s.participant_id WHERE p.name = :name "
+        "AND s.sha256 = :sha AND s.rejected_code = :code AND substr(p.competition, 1, length(:homework) + 1) = "
+        ":homework || '/' LIMIT 1",
+        name=participant, sha=sha256, code=DISQUALIFIED, homework=name_of(competition),
+    )  # fmt: skip
+    if row is not None:
+        raise UserError(
+            f"this file was disqualified as submission {row['id']}; ask the course staff.",
+            code="E_DISQUALIFIED",
+            exit_code=8,
+        )
 
 
 def reinstate(

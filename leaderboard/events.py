@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from leaderboard.bodies import (
+    Finding,
     announcement_body,
     attachment_body,
     extension_body,
@@ -49,14 +50,6 @@ class Event:
     actor: str
     body: str
     hash: str
-
-
-@dataclass(frozen=True)
-class Finding:
-    """An inconsistency. `seq` is the number of the event where it shows, or None."""
-
-    seq: int | None
-    message: str
 
 
 def chain_hash(previous: str, seq: int, at: int, kind: str, actor: str, body: str) -> str:
@@ -197,8 +190,7 @@ class _Told:
             match kind:
                 case "accepted":
                     self.accepted[body["submission"]] = seq, body
-                    if "carried_from" in body:
-                        self.carried.add(seq)
+                    self.carried |= {seq} if "carried_from" in body else set()
                     for key in body.get("members", ()):
                         self.members[body["competition"], key] = seq, body["participant"]
                 case "rejected":
@@ -453,8 +445,7 @@ def _check_given(db: Database, told: _Told, findings: list[Finding]) -> None:
 
 def _check_attached(db: Database, hashes: Mapping[int, str], public_key: str | None, findings: list[Finding]) -> None:
     """Checks the receipts of second files."""
-    columns = "id, competition, participant, kind, sha256, size, at, event_seq, receipt"
-    for row in _pages(db, f"SELECT {columns} FROM attachments WHERE id > :last ORDER BY id LIMIT :page"):
+    for row in _pages(db, "SELECT * FROM attachments WHERE id > :last ORDER BY id LIMIT :page"):
         if not fits_attachment(row, hashes.get(row["event_seq"]), public_key):
             findings.append(Finding(row["event_seq"], f"the receipt of attachment {row['id']} was changed"))
 
