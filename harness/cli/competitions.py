@@ -31,6 +31,7 @@ from harness.show import DRAWN, find_picture, show
 from harness.versions import read_versions
 from harness.words import in_words, inert
 from leaderboard import records, results
+from leaderboard.competitions import current
 from leaderboard.roster import checked_reason
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
@@ -370,8 +371,10 @@ def _from_folder(
         if error.code != "E_EXISTS":
             raise
         say(str(error).partition(". To make")[0] + ".")
-    before = find_competition(home, plan.name)
-    refuse_over(home, before, own.extras.deadline, common.clock(), after_deadline)
+    refuse_over(home, find_competition(home, plan.name), own.extras.deadline, common.clock(), after_deadline)
+    with home.database() as database:
+        before = current(database, plan.name)
+    assert before is not None, "there are data"
     hidden_by_new_data(home, plan.name, reason)  # refuses a change without a reason before anything is scored
     with grade_within(read_settings(home).limits) if os.name == "posix" else nullcontext(grade_here) as graded:
         found = preview(home, plan, graded)
