@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 FORKS = os.name == "posix"
@@ -43,7 +44,7 @@ CLONE_THREAD = 0x10000
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of one submission: wall time in seconds, and address space in bytes."""
+    """The limits of one submission: wall time in seconds, and bytes of address space that its process may add."""
 
     seconds: float = 120.0
     memory: int = 4 * 2**30
@@ -130,7 +131,18 @@ def bind(limits: Limits, parent: int) -> None:
     signal.setitimer(signal.ITIMER_REAL, limits.seconds + GRACE_SECONDS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold the answers
     if sys.platform != "darwin":  # macOS cannot limit it
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+        most, allowed = _mapped() + limits.memory, resource.getrlimit(resource.RLIMIT_AS)[1]
+        if allowed != resource.RLIM_INFINITY:
+            most = min(most, allowed)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def _mapped() -> int:
+    """The bytes of address space that this process has, those of its parent included; 0 where the system hides it."""
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def die_with(parent: int) -> None:

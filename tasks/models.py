@@ -57,7 +57,7 @@ CODES = {
 
 START = "from tasks.models import serve; serve()"
 LIMITS = Limits(seconds=60.0, memory=3 * 2**30)
-"""Processor time for the whole work of a model, and its address space with Python and onnxruntime in it."""
+"""Processor time for the whole work of a model, and its address space beside Python's and onnxruntime's."""
 SPARE, WALL = 60.0, 5.0
 """By the clock the work may take so many seconds, and so many times its processor time, on a busy machine."""
 MOST_LISTED, MOST_SAME = 64, 1024

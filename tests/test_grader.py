@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from harness.answers import Secret, read_secret
 from harness.competition import find_competition
 from harness.grading import grader, scoring
 from harness.home import Home, open_home
-from tasks.apart import Limits
+from tasks.apart import Limits, apart
 
 ROOT = Path(__file__).parents[1]
 LIMITS = Limits(20.0)
@@ -178,7 +180,7 @@ from harness.answers import read_secret
 from harness.competition import find_competition
 from harness.grading.grader import Grader
 from harness.home import open_home
-from tasks.apart import Limits
+from tasks.apart import Limits, apart
 home = open_home(Path(sys.argv[1]))
 secret = read_secret(home, find_competition(home, "hw1"))
 one = Grader()
@@ -201,3 +203,23 @@ def alive(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the address space is limited on Linux only")
+def test_a_child_may_add_the_same_memory_however_much_its_parent_has() -> None:
+    def work(size: int) -> dict[str, Any]:
+        thread = threading.Thread(target=lambda: None)  # needs a stack
+        thread.start()
+        thread.join()
+        try:
+            return {"bytes": len(bytearray(size))}
+        except MemoryError:
+            return {"bytes": 0}
+
+    limits = Limits(20.0, 2**30)
+    unreserved = 0x4000  # of mmap: it has addresses and no memory
+    with mmap.mmap(-1, 2**33, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | unreserved):
+        assert apart(lambda: work(2**29), limits) == {"bytes": 2**29}
+        assert apart(lambda: work(5 * 2**28), limits) == {"bytes": 0}
+        inner = apart(lambda: apart(lambda: work(5 * 2**28), Limits(20.0, 2**34)), limits)
+    assert inner == {"bytes": 0}  # a child of a child has no more than that one
