@@ -12,7 +12,7 @@ from click.testing import Result
 from harness.home import Home
 from leaderboard import adjustments, events, records
 from leaderboard.database import Database
-from tests import gradebooks
+from tests import command_line, gradebooks
 from tests.gradebooks import CLASS, NOW, hand_in
 
 home, db, _noon = gradebooks.home, gradebooks.db, gradebooks._noon
@@ -80,6 +80,20 @@ def test_the_log_is_read_by_homework_person_kind_and_day_and_tells_no_name(home:
     text = call(home, "audit", "log", "--last", "0").stdout + json.dumps(every)
     assert not [person.name for person in CLASS if person.name in text], "the log holds a hash of names"
     assert "a day like" in call(home, "audit", "log", "--since", "March", exit_code=2).stderr
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120, 200])
+def test_the_log_shows_when_who_and_the_whole_reason_on_every_terminal(home: Home, db: Database, columns: int) -> None:
+    hand_in(home, db, "0012", 1.0, 2.0)
+    reason = "an outage from eight to eleven in the evening, see the notice of the computing centre of 2027-03-01"
+    call(home, "extend", "hw1", "--all", "--slots", "1", "--reason", reason, "--yes")
+    lines = command_line.call(home.root, "audit", "log", "--last", "0", columns=columns).stdout.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= columns
+    (at,) = [place for place, line in enumerate(lines) if "extended" in line]
+    start = next(line for line in lines if "reason" in line).index("reason")
+    assert " ".join("".join(line[start:].ljust(columns - start) for line in lines[at:]).split()) == reason
+    assert "2027-03-01 20:00:00" in lines[at]
+    assert "prof" in lines[at]
 
 
 def test_the_log_of_a_homework_has_the_events_of_its_submissions_and_members(home: Home, db: Database) -> None:

@@ -34,6 +34,6 @@ def announce(text: str | None, listed: bool, ended: int | None, name: str | None
     rows = [vars(row) for row in found.announcements]
     fields = [
         Field("id", "#", right=True), Field("at", "at", lambda at: at[:16].replace("T", " ")), Field("by", "by"),
-        Field("text", "text", lambda lines: lines.replace("\n", " / ")),
+        Field("text", "text", lambda lines: lines.replace("\n", " / "), wrap=True),
     ]  # fmt: skip
     emit(format, "announcements", rows, fields)

@@ -27,7 +27,7 @@ from tasks.errors import UserError
 def doctor(format: Any) -> None:
     """Check this installation, and the home folder or the login."""
     rows = examine(common.find_home, sys.version_info[:3], common.remote())
-    fields = [Field("what", "what"), Field("state", "state"), Field("detail", "detail")]
+    fields = [Field("what", "what"), Field("state", "state"), Field("detail", "detail", wrap=True)]
     emit(format, "checks", rows, fields)
     if any(row["state"] == "bad" for row in rows):
         raise UserError("the grader cannot work until the rows marked bad are fixed.", code="E_DOCTOR", exit_code=10)

@@ -24,7 +24,8 @@ def show_log(desk: Desk, format: OutputFormat, asked: LogQuestion) -> None:
     ]
     fields = [
         Field("event", "#", right=True), Field("at", "at", lambda text: text[:19].replace("T", " ")),
-        Field("what", "what"), Field("who", "who"), Field("about", "about"), Field("reason", "reason"),
+        Field("what", "what"), Field("who", "who"), Field("about", "about", rank=1, wrap=True),
+        Field("reason", "reason", wrap=True),
     ]  # fmt: skip
     emit(format, "events", rows, fields)
 
@@ -38,7 +39,7 @@ def show_extensions(desk: Desk, homework: str, format: OutputFormat) -> None:
     fields = [
         Field("id", "#", right=True), Field("for", "for"), Field("who", "who"), Field("name", "name", rank=1),
         Field("until", "until"), Field("slots", "slots", right=True), Field("day", "day"), Field("by", "by"),
-        Field("at", "at", rank=2), Field("reason", "reason"),
+        Field("at", "at", rank=2), Field("reason", "reason", wrap=True),
     ]  # fmt: skip
     emit(format, "extensions", rows, fields)
 
@@ -49,7 +50,7 @@ def show_parts(desk: Desk, homework: str, format: OutputFormat) -> None:
     fields = [
         Field("id", "id"), Field("name", "name", rank=1), Field("part", "part"),
         Field("points", "points", "{:g}".format, right=True), Field("by", "by"), Field("at", "at", rank=2),
-        Field("reason", "reason"),
+        Field("reason", "reason", wrap=True),
     ]  # fmt: skip
     if any(row["attachment"] is not None for row in rows):
         fields.append(Field("attachment", "attachment", right=True, rank=1))

@@ -271,7 +271,7 @@ def submissions(
             ),
             Field("selected", "selected", lambda yes: "yes" if yes else "", rank=2),
             Field("file", "file", rank=3),
-            Field("message", "message", rank=4),
+            Field("message", "message", rank=4, wrap=True),
             *([Field("notes", "notes", words, rank=5)] if any(row["notes"] for row in rows) else []),
         ],
     )
@@ -316,7 +316,7 @@ def select(homework: str, ids: tuple[str, ...], preview: bool, name: str | None,
         Field("state", "state"),
         Field("score", f"public {found.metric}", right=True),
         Field("file", "file", rank=3),
-        Field("message", "message", rank=4),
+        Field("message", "message", rank=4, wrap=True),
     ]
     emit(format, "counts", rows, fields)
     if format == "table":

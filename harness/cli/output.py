@@ -22,17 +22,23 @@ OutputFormat = Literal["table", "json", "csv"]
 
 SHORT = 12
 """A column of at most this many characters is never cut."""
+WRAPPED, NARROWEST = 16, 8
+"""Others are left out before a column of texts that wrap has less room than the first; any has at least the second."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One column of a table. On a narrow terminal, fields of the highest `rank` are left out first."""
+    """One column of a table. On a narrow terminal, fields of the highest `rank` are left out first.
+
+    Texts that may be long `wrap`: they go over several lines and are not cut.
+    """
 
     key: str
     title: str
     show: Callable[[Any], str] = str
     right: bool = False
     rank: int = 0
+    wrap: bool = False
 
 
 def emit(format: OutputFormat, name: str, rows: Sequence[Row], fields: Sequence[Field], **more: Any) -> None:
@@ -80,7 +86,8 @@ def _table(rows: Sequence[Row], fields: Sequence[Field], title: str | None) -> N
     while True:
         table = _rich_table(rows, kept)
         worst = max(kept, key=lambda field: field.rank)
-        if worst.rank == 0 or Measurement.get(console, console.options.update(width=10**4), table).maximum <= width:
+        narrow = _rich_table(rows, kept, most=WRAPPED)
+        if worst.rank == 0 or Measurement.get(console, console.options.update(width=10**4), narrow).maximum <= width:
             break
         kept.remove(worst)
     with console.capture() as shown:  # rich would end the program if the output is closed
@@ -90,28 +97,30 @@ def _table(rows: Sequence[Row], fields: Sequence[Field], title: str | None) -> N
     click.echo(shown.get(), nl=False)
 
 
-def _rich_table(rows: Sequence[Row], fields: Sequence[Field]) -> Any:
+def _rich_table(rows: Sequence[Row], fields: Sequence[Field], most: int | None = None) -> Any:
+    """The table; of texts that wrap only the first `most` characters."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     lines = [["" if row.get(f.key) is None else inert(f.show(row[f.key])) for f in fields] for row in rows]
+    lines = [[text[:most] if f.wrap else text for f, text in zip(fields, line, strict=True)] for line in lines]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, field in enumerate(fields):
         width = max((len(line[place]) for line in lines), default=0)
         width = max(width, len(field.title))
         side: Literal["right", "left"] = "right" if field.right else "left"
-        kept = field.right or width <= SHORT  # numbers and short words are never cut, names may be
+        kept = field.right or (width <= SHORT and not field.wrap)  # numbers and short words are never cut, names may be
         table.add_column(
             Text(inert(field.title)),
             justify=side,
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=width if kept else None,
+            no_wrap=kept,  # to rich: it does not get narrower
+            overflow="fold" if field.wrap else "ellipsis",
+            min_width=width if kept else min(width, NARROWEST),
         )
     for row, line in zip(rows, lines, strict=True):
         style = "bold" if row.get("mark") else "cyan" if row.get("divider") else ""
-        table.add_row(*(Text(cell) for cell in line), style=style)
+        table.add_row(*(Text(cell, no_wrap=not f.wrap) for f, cell in zip(fields, line, strict=True)), style=style)
     return table
 
 
