@@ -82,6 +82,17 @@ def test_the_log_is_read_by_homework_person_kind_and_day_and_tells_no_name(home:
     assert "a day like" in call(home, "audit", "log", "--since", "March", exit_code=2).stderr
 
 
+def test_the_log_tells_what_a_rule_was_and_is(home: Home, db: Database) -> None:
+    call(home, "rules", "hw1", "quota=3", "attachment=pdf", "--reason", "announced", "--yes")
+    call(home, "rules", "hw1", "quota=9", "--reason", "wrong", "--yes")
+    rows = listed(home, "audit", "log", "--kind", "rules")
+    own = [dict(part.split(" ", 1) for part in row["about"].split("; ")) for row in rows]
+    assert own == [
+        {"quota": "5 → 3", "attachment": "– → pdf", "competition": "hw01/1"},
+        {"quota": "3 → 9", "competition": "hw01/1"},
+    ]
+
+
 @pytest.mark.parametrize("columns", [80, 100, 120, 200])
 def test_the_log_shows_when_who_and_the_whole_reason_on_every_terminal(home: Home, db: Database, columns: int) -> None:
     hand_in(home, db, "0012", 1.0, 2.0)

@@ -73,7 +73,12 @@ def _day(home: Home, text: str) -> datetime | None:
 def _words(body: Mapping[str, Any]) -> Iterator[str]:
     """The values of an event in words; of what holds many only how many."""
     for name, value in body.items():
-        if name == "reason" or value in (None, "", [], {}):
+        if name == "reason" or value in (None, "", [], {}) or (name == "rules" and "changes" in body):
+            continue
+        if name == "changes":
+            for rule, pair in value.items():
+                was, now = ("–" if one in (None, "") else one for one in pair)
+                yield f"{rule.replace('_', ' ')} {was} → {now}"
             continue
         if isinstance(value, (dict, list)):
             many = len(value) > 3 or any(isinstance(one, (dict, list)) for one in value)
