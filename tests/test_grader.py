@@ -223,3 +223,11 @@ def test_a_child_may_add_the_same_memory_however_much_its_parent_has() -> None:
         assert apart(lambda: work(5 * 2**28), limits) == {"bytes": 0}
         inner = apart(lambda: apart(lambda: work(5 * 2**28), Limits(20.0, 2**34)), limits)
     assert inner == {"bytes": 0}  # a child of a child has no more than that one
+
+
+def test_only_the_child_itself_answers_and_not_what_it_forked_off() -> None:
+    def work() -> dict[str, Any]:
+        return {"first": os.fork() > 0}
+
+    for _ in range(20):
+        assert apart(work, LIMITS) == {"first": True}
