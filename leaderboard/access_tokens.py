@@ -200,6 +200,17 @@ def revoke_token(db: Database, token_id: int, actor: str, now: datetime, reason:
         return True
 
 
+def revoke_hashes(db: Database, hashes: Sequence[str], actor: str, now: datetime, reason: str) -> list[int]:
+    """Revoke the tokens with these hashes; returns the numbers of those that were not revoked already."""
+    with db.transaction():
+        found = [db.one("SELECT id FROM tokens WHERE hash = :hash AND revoked_at IS NULL", hash=one) for one in hashes]
+        numbers = [int(row["id"]) for row in found if row is not None]
+        revoke_numbers(db, numbers, now)
+        if numbers:
+            events.append(db, "token revoked", actor, {"tokens": numbers, "reason": reason}, now)
+        return numbers
+
+
 def redeem_invitation(
     db: Database, hash: str, new_hash: str, *, label: str, expires: datetime, now: datetime
 ) -> tuple[Token, Person] | None:

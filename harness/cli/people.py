@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from leaderboard.roster import RosterEntry
 
 
+NOT_SENT = (
+    "What was not sent has ended, and these people have no invitation. Correct their addresses, or the mail server;"
+    " then run it again without a KEY: it sends to those who are left."
+)
+
+
 @click.group(cls=common.Group)
 def roster() -> None:
     """Manage the people of the course, their teams and tokens."""
@@ -310,7 +316,7 @@ def invite(
             done = people.invite(home, viewer, asked, how, settings.address, common.clock())
             if not by_mail or how.preview:
                 return done
-            return people.mailed(home, viewer, done, send_all(settings, done), common.clock())
+            return people.mailed(home, viewer, done, send_all(settings, done, common.clock()), common.clock())
 
     previewed = ask(How(reason, preview=True))
     chosen, how = previewed.invitations, How(reason, seen=previewed.seen)
@@ -328,11 +334,14 @@ def invite(
         with private_file(Path(out)) as stream:
             done = ask(how)
             stream.write(people.merge_file(done))
-        say(f"{len(chosen)} invitations are in {out}; send each person only their own line, then delete the file.")
+        made = len(chosen) - len(done.unsent)
+        say(f"{counted(made, 'invitation')} in {out}: send each person only their own line, then delete the file.")
     if by_mail:
         say(f"{len(chosen) - len(done.unsent)} of {len(chosen)} invitations were sent.")
         for key, why in done.unsent.items():
-            say(inert(f"{key}: {why}; invite again"))
+            say(inert(f"{key}: {why}"))
+        if done.unsent:
+            say(NOT_SENT)
 
 
 @contextlib.contextmanager

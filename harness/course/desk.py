@@ -318,6 +318,7 @@ class Invitation:
 class Invitations:
     """New invitations; `unsent` says why a mail was not sent, by id, where they were sent by mail.
 
+    A token whose mail was not sent has ended and is empty here: the next invitation without `people` is for them too.
     `seen` is the state that they were made for, as of a `Change`.
     """
 

@@ -207,18 +207,25 @@ def invite(home: Home, viewer: Viewer, asked: Inviting, how: How, address: str, 
 
 
 def mailed(home: Home, viewer: Viewer, done: Invitations, unsent: Mapping[str, str], now: datetime) -> Invitations:
-    """The invitations with what became of their mails, which is in the log."""
+    """The invitations with what became of their mails, which is in the log.
+
+    The token of a mail that was not sent ends, since nobody has it: the next invitation of everybody without one finds
+    these people again.
+    """
     sent = [one.id for one in done.invitations if one.id not in unsent]
+    lost = [access_tokens.hash_token(one.token) for one in done.invitations if one.id in unsent]
     with home.database() as database:
+        access_tokens.revoke_hashes(database, lost, viewer.key, now, "the mail was not sent")
         body = {"people": sent, "unsent": sorted(unsent)}
         records.log_event(database, "invitations mailed", viewer.key, body, now)
-    return replace(done, mailed=True, unsent=dict(unsent))
+    rows = [replace(one, token="", text="") if one.id in unsent else one for one in done.invitations]
+    return replace(done, invitations=rows, mailed=True, unsent=dict(unsent))
 
 
 def merge_file(done: Invitations) -> str:
-    """The invitations as a CSV for a mail merge; each person gets their own line alone."""
+    """The valid invitations as a CSV for a mail merge; each person gets their own line alone."""
     names = ("id", "name", "email", "token", "address", "subject", "text")
-    return write_rows(names, [[getattr(one, name) for name in names] for one in done.invitations])
+    return write_rows(names, [[getattr(one, name) for name in names] for one in done.invitations if one.token])
 
 
 def text_for(course: str, name: str, address: str, token: str, until: str) -> str:

@@ -115,7 +115,10 @@ def _add_of_roster(api: FastAPI) -> None:
         openapi_extra=body_of(inviting, []),
     )
     async def invite(request: Request, login: Who) -> Response:
-        """Instructors: make invitations, shown only once, and send them by mail where that is set up."""
+        """Instructors: make invitations, shown only once, and send them by mail where that is set up.
+
+        What was not sent has ended; sent again without `people`, it is for those who are left.
+        """
         asked, how = await _read(request, login)
         inviting = Inviting(_texts(asked, "people"), _whole(asked, "days") or people.TERM_DAYS)
         server, sent = server_of(request), _typed(asked, "mail", bool, False)
@@ -132,7 +135,7 @@ async def make_invitations(server: Server, login: Login, asked: Inviting, how: H
     done = await server.call(people.invite, server.home, login.viewer, asked, how, address, now)
     if not by_mail or how.preview:
         return done
-    unsent = await asyncio.to_thread(mail.send_all, settings, done)
+    unsent = await asyncio.to_thread(mail.send_all, settings, done, now)
     return await server.call(people.mailed, server.home, login.viewer, done, unsent, now)
 
 

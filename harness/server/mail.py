@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import format_datetime, make_msgid, parseaddr
 from pathlib import Path
 
 from harness.course.desk import Invitations
@@ -29,17 +31,17 @@ class Mail:
     text: str
 
 
-def send_all(settings: Settings, done: Invitations) -> dict[str, str]:
+def send_all(settings: Settings, done: Invitations, now: datetime) -> dict[str, str]:
     """Sends the invitations; why one was not sent, by id."""
     letters = [Mail(one.id, one.email, one.subject, one.text) for one in done.invitations if one.email]
     unsent = {one.id: "there is no e-mail address on the roster" for one in done.invitations if not one.email}
-    return unsent | send(settings, letters)
+    return unsent | send(settings, letters, now)
 
 
-def send(settings: Settings, mails: Sequence[Mail]) -> dict[str, str]:
+def send(settings: Settings, mails: Sequence[Mail], now: datetime) -> dict[str, str]:
     """Sends each mail by one connection; what went wrong, by `about`: empty if all were taken by the server.
 
-    After `mail_seconds` the rest is not sent.
+    After `mail_seconds`, or an interrupt, the rest is not sent.
     """
     ends = time.monotonic() + settings.mail_seconds
     failed = {mail.about: "not sent: the mail server took too long" for mail in mails}
@@ -59,7 +61,7 @@ def send(settings: Settings, mails: Sequence[Mail]) -> dict[str, str]:
                 if time.monotonic() > ends:
                     break
                 try:
-                    server.send_message(_written(settings, mail))
+                    server.send_message(_written(settings, mail, now))
                     del failed[mail.about]
                 except smtplib.SMTPRecipientsRefused:
                     failed[mail.about] = "the mail server does not take this address"
@@ -67,12 +69,11 @@ def send(settings: Settings, mails: Sequence[Mail]) -> dict[str, str]:
                     failed[mail.about] = f"the mail server refused it ({error.smtp_code})"
                 except (ValueError, smtplib.SMTPNotSupportedError):
                     failed[mail.about] = "the address is not valid in mail, or not for this mail server"
-    except (OSError, ValueError, smtplib.SMTPException) as error:
+    except (OSError, ValueError, smtplib.SMTPException, KeyboardInterrupt) as error:
         late = isinstance(error, TimeoutError) or time.monotonic() > ends - 0.1  # smtplib says "disconnected" then, too
-        why = "took too long" if late else f"failed: {type(error).__name__}"
-        failed = {
-            about: f"not sent: the mail server {why}" if text[:4] == "not " else text for about, text in failed.items()
-        }
+        why = "the mail server took too long" if late else f"the mail server failed: {type(error).__name__}"
+        why = "interrupted" if isinstance(error, KeyboardInterrupt) else why
+        failed = {about: f"not sent: {why}" if text[:4] == "not " else text for about, text in failed.items()}
     finally:
         watch.cancel()
     return failed
@@ -101,9 +102,15 @@ def _log_in(server: smtplib.SMTP, settings: Settings, context: ssl.SSLContext) -
         server.login(settings.mail_user, password)
 
 
-def _written(settings: Settings, mail: Mail) -> EmailMessage:
+def _written(settings: Settings, mail: Mail, now: datetime) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
+    message["Date"], message["Message-ID"] = format_datetime(now), make_msgid(domain=_domain(settings.mail_from))
     message["From"], message["To"], message["Subject"] = settings.mail_from, mail.to, mail.subject
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     return message
+
+
+def _domain(address: str) -> str:
+    """The domain of the sender, so that an id of a mail does not name this machine."""
+    return parseaddr(address)[1].rpartition("@")[2] or "localhost"
