@@ -239,9 +239,9 @@ def _ids(solution: Path, competition: Competition) -> Sequence[Any]:
     """The ids of the solution, in the order of the answers; arrays and images have others."""
     if isinstance(competition.format, TableFormat):
         return competition.format.ids
-    from tasks.solution import own_format, read_solution
+    from tasks.solution import ids_of
 
-    return own_format(read_solution(solution, empty=True), whole=False)[0].ids
+    return ids_of(solution)[1]
 
 
 def _usage(ids: Sequence[Any], answers: Answers) -> str:

@@ -71,7 +71,8 @@ def cell_reader(column: Column, rows: int) -> Callable[[str], tuple[Any, str | N
             return None, "E_RANGE", f"out of range, expected {accepted(column)}"
         return value, None, ""
 
-    choices, folded = frozenset(column.choices), {name.casefold(): name for name in column.choices}
+    choices = frozenset(column.choices)
+    folded = {name.casefold(): name for name in column.choices} | {name: name for name in column.choices}
     return choice if choices else {"text": text, "int": whole, "float": number}[column.kind]
 
 
@@ -85,11 +86,12 @@ def _why_not_number(cell: str, column: Column) -> str:
 
 
 def _why_no_choice(cell: str, column: Column, folded: Mapping[str, str]) -> str:
-    """Why a text is none of the choices, which `folded` has by their spelling without capitals."""
-    meant = folded.get(cell.strip().casefold())
+    """Why a text is none of the choices, which `folded` has by their spelling, and without capitals."""
+    bare = cell.strip()
+    meant = folded.get(bare) or folded.get(bare.casefold())
     if meant is None:
         return f"expected {accepted(column)}"
-    if meant == cell.strip():
+    if meant == bare:
         return "remove the blanks around it"
     return f'capitals matter, expected "{clip(meant)}"'
 

@@ -243,8 +243,7 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
     """The values by column; rows begin at line `first`. Unreadable cells and rows go to the report."""
     import numpy as np
 
-    folded = [name.casefold() for name in names]
-    at = {name: folded.index(name.casefold()) for name in format.header if name.casefold() in folded}
+    at = _places(names, format)
     ids = Ids(format)
     readers = [
         (at[column.name], column, cell_reader(column, len(format.ids)))
@@ -287,6 +286,19 @@ def _rows(lines: Sequence[str], first: int, names: Sequence[str], format: TableF
         return {name: np.array(texts, dtype=object) for name, texts in values.items()}
     dtypes: dict[str, Any] = {"float": np.float64, "int": np.int64, "text": np.str_}
     return {column.name: np.array(values[column.name], dtype=dtypes[column.kind]) for column in format.columns}
+
+
+def _places(names: Sequence[str], format: TableFormat) -> dict[str, int]:
+    """The place of each column: that of its exact name, else of the only one that differs from it in capitals alone.
+
+    A name that another column has is never taken for it: expected names may differ in capitals alone.
+    """
+    at = {name: names.index(name) for name in format.header if name in names}
+    for name in format.header:
+        near = [place for place, other in enumerate(names) if other.casefold() == name.casefold()]
+        if name not in at and len(near) == 1 and near[0] not in at.values():
+            at[name] = near[0]
+    return at
 
 
 def _swapped(lines: Sequence[str], at: Mapping[str, int], format: TableFormat) -> bool:

@@ -31,7 +31,7 @@ from tasks.metric_run import Code, Unfit, compiled
 from tasks.metrics import Metric, mean_interval, no_interval, weighted_mean
 from tasks.repeats import cells_in
 from tasks.samples import sample_rows
-from tasks.solution import own_format, read_csv, read_solution, solution_cells
+from tasks.solution import ids_of, read_csv, solution_cells
 
 FAILED = "the metric could not score this file; it is kept, and the instructor can find out why."
 CODES: dict[str, str] = {
@@ -175,15 +175,18 @@ class ScoreFile:
         pd: Any = importlib.import_module("pandas")
         n = len(next(iter(answers.values())))
         form = self.form
-        if form is not None and not isinstance(form, TableFormat):
-            assert self.solution is not None
-            form, _ = own_format(read_solution(self.solution, empty=True), whole=False)
         ids: Sequence[Any] = range(n) if form is None else form.ids
+        header: tuple[str, ...] = ("id", *answers)
+        if isinstance(form, TableFormat):
+            header = form.header
+        elif form is not None:
+            assert self.solution is not None
+            name, ids = ids_of(self.solution)
+            header = (name,)
         assert len(ids) == n, "the answers are the format's rows"
         assert self.usage is None or len(self.usage) == n, "the usage is the answers' own"
-        header = ("id", *answers) if form is None else form.header
         order = np.arange(n)
-        several = form is not None and form.most_rows > 1
+        several = isinstance(form, TableFormat) and form.most_rows > 1
         of_solution = of_submission = None
         if self.solution is None:
             solution = pd.read_csv(io.StringIO(_as_csv(header, ids, answers, order)))
@@ -197,10 +200,10 @@ class ScoreFile:
             solution = pd.read_csv(self.solution).rename(columns=str.strip)
             solution = solution.drop(columns=[name for name in solution.columns if name.lower() == "usage"])
         public = None if self.usage is None else self.usage[order] == PUBLIC
-        if isinstance(self.form, LinesFormat):
-            submission = solution[[header[0]]].assign(**{self.form.column: predictions[self.form.column][order]})
+        if isinstance(form, LinesFormat):
+            submission = solution[[header[0]]].assign(**{form.column: predictions[form.column][order]})
             return Frames(solution, submission, order, public, header[0])
-        if form is not self.form:
+        if form is not None and not isinstance(form, TableFormat):
             return Frames(solution, {name: each[order] for name, each in predictions.items()}, order, public, header[0])
         submission = pd.read_csv(io.StringIO(_as_csv(header, ids, predictions, order, several)))
         rows = [n, n]

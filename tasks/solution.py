@@ -64,6 +64,7 @@ def read_solution(
     usage_at = [at for at, name in enumerate(header) if name.lower() == "usage"]
     if len(usage_at) > 1:
         raise UserError(f"{path.name}: more than one Usage column.")
+    _refuse_alike(path.name, header)
     id_column = id_column or next(name for name in (*header, "") if name.lower() != "usage")
     if id_column not in header:
         raise UserError(f"{path.name}: expected an id column {id_column!r}; got the columns {', '.join(header)}.")
@@ -144,6 +145,16 @@ def _by_id(
             " the longest ones fewer rows."
         )
     return [rows[0] for rows in rows_of.values()], list(first.values()), values
+
+
+def _refuse_alike(what: str, header: Sequence[str]) -> None:
+    """Raises UserError for names that differ in capitals alone: people, and other programs, take one for the other."""
+    first: dict[str, str] = {}
+    for name in header:
+        if (other := first.setdefault(name.casefold(), name)) != name:
+            raise UserError(
+                f"{what}, line 1: the columns {other!r} and {name!r} differ in capitals alone; rename one of them."
+            )
 
 
 def read_csv(path: Path, what: str) -> tuple[list[str], list[list[str]], list[int]]:
@@ -235,7 +246,7 @@ def own_format(
     `prediction_bound`. Raises UserError.
     """
     texts = [str(text) for text in solution.answers.ids]
-    order = sorted(range(len(texts)), key=_natural_keys(texts).__getitem__)
+    order = _in_natural_order(texts)
     ids = tuple(texts[row] for row in order)
     values = {name: column[order] for name, column in solution.answers.columns.items()}
     if numeric:
@@ -293,6 +304,18 @@ def _first_text(solution: Solution, name: str) -> int:
     return next(line for line, cell in zip(solution.lines, cells, strict=True) if _kind([cell]) == "text")
 
 
+def ids_of(path: Path) -> tuple[str, range | tuple[str, ...]]:
+    """The name of the id column of a solution that was read before, and the ids in the order of its format."""
+    header, cells, _ = read_csv(path, "a solution CSV")
+    at = next(at for at, name in enumerate(header) if name.lower() != "usage")
+    texts = list(dict.fromkeys(row[at] for row in cells))
+    return header[at], _as_range(tuple(texts[row] for row in _in_natural_order(texts)))
+
+
+def _in_natural_order(texts: Sequence[str]) -> list[int]:
+    return sorted(range(len(texts)), key=_natural_keys(texts).__getitem__)
+
+
 def _natural_keys(texts: Sequence[str]) -> list[Any]:
     if all(WHOLE.fullmatch(text) and len(text) <= 18 for text in texts):
         return [int(text) for text in texts]
@@ -345,6 +368,7 @@ def read_sample(path: Path, solution: Path, form: TableFormat) -> tuple[TableFor
     what = f"--sample: {path.name}"
     if form.id not in header or len(header) < 2:
         raise UserError(f"{what} needs the id column {form.id!r} and at least one more; got {', '.join(header)}.")
+    _refuse_alike(what, header)
     at = header.index(form.id)
     rows_of: dict[str, list[list[str]]] = {}
     for line, row in zip(lines, cells, strict=True):

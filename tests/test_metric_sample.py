@@ -142,6 +142,11 @@ def test_another_argument_and_another_module_are_another_metric(tmp_path: Path, 
         ("row,risk\n0,0\n", (), "needs the id column 'id'"),
         ("id\n0\n", (), "at least one more"),
         (
+            SAMPLE.replace("risk", "risk,Risk").replace(",0", ",0,0"),
+            (),
+            "line 1: the columns 'risk' and 'Risk' differ in capitals alone",
+        ),
+        (
             SAMPLE,
             ("--title", "x"),
             "a --metric-arg for each further parameter without a default; got other parameters (given: none)",

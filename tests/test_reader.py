@@ -162,6 +162,7 @@ def food_from(first: int, width: int = 4) -> bytes:
 
 
 NAMED = replace(SPEAKERS, columns=(Column("Category", "text", choices=("id1", "id2", "x y")),))
+BOTH = replace(SPEAKERS, columns=(Column("Category", "text", choices=("id1", "ID1")),))
 MANY = replace(SPEAKERS, columns=(Column("Category", "text", choices=tuple(f"id{number}" for number in range(600))),))
 
 
@@ -281,6 +282,7 @@ TRAPS: list[Trap] = [
     ("a name that is none", named("id3"), NAMED, ["E_CHOICE"], '"id3": expected one of id1, id2, x y.'),
     ("two names that are none", named("id3", "id4"), NAMED, ["E_CHOICE"], 'line 3, column Category: "id4"'),
     ("a name of many that is none", named("600"), MANY, ["E_CHOICE"], "600 names, such as id0, id1, id2, id3, id4."),
+    ("a name in capitals with blanks", named(" id1 ", "ID1"), BOTH, ["E_CHOICE"], "remove the blanks around it"),
     ("a name in other capitals", named("ID1"), NAMED, ["E_CHOICE"], 'capitals matter, expected "id1"'),
     ("blanks around a name", named(" id1"), NAMED, ["E_CHOICE"], '" id1": remove the blanks around it'),
     ("an empty name", named(""), NAMED, ["E_CHOICE"], "an empty cell: expected one of"),

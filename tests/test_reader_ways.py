@@ -8,6 +8,7 @@ import re
 import string
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import polars
@@ -53,6 +54,33 @@ def test_any_order_of_the_rows_gives_the_same_columns(order: list[int], end: str
         moved = ["id,y", *(rows[place] for place in order)]
         columns = read_table("\n".join(lines).encode(), format)
         assert same(columns, read_table((end.join(moved) + end * last).encode(), format))
+
+
+ALIKE = (
+    TableFormat("key", (Column("y"), Column("Y")), range(3)),
+    TableFormat("ID", (Column("id"), Column("Id", "int")), range(3)),
+)
+
+
+@pytest.mark.parametrize("format", ALIKE)
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_names_that_differ_in_capitals_alone_keep_their_own_cells(format: TableFormat, order: tuple[int, ...]) -> None:
+    rows = [[row, 10 * row + 1, 100 * row + 2] for row in range(3)]
+    lines = [[format.header[at] for at in order], *([row[at] for at in order] for row in rows)]
+    data = "".join(",".join(map(str, line)) + "\n" for line in lines).encode()
+    wanted = {column.name: [row[at] for row in rows] for at, column in enumerate(format.columns, start=1)}
+    texts = replace(format, columns=tuple(replace(column, kind="text") for column in format.columns))
+    assert {name: values.tolist() for name, values in read_table(data, format).items()} == wanted
+    assert {name: values.tolist() for name, values in table._read_anything(data, format).items()} == wanted
+    read = read_table(data, texts)
+    assert {name: [int(cell) for cell in values.tolist()] for name, values in read.items()} == wanted
+
+
+@pytest.mark.parametrize("header", ["key,y,y", "key,Y,Y", "key,y,KEY", "KEY,Key,y", "key,y,Y,Y", "key,y,y,Y"])
+def test_a_header_in_which_a_name_may_mean_two_columns_is_refused(header: str) -> None:
+    row = ",".join("0" for _ in header.split(","))
+    error = refusal(f"{header}\n{row}\n".encode(), replace(ALIKE[0], ids=range(1)))
+    assert codes(error)[0] == "E_COLUMNS"
 
 
 DAMAGE = st.text(st.sampled_from(string.printable + "中٣１\u202e\u00a0\ufeff\x00\x1b"), max_size=6)
