@@ -18,6 +18,8 @@ from harness.course.desk import How
 from harness.course.entering import change_rules_of
 from harness.grading import worker
 from harness.home import Home, open_home
+from harness.plans import plan_homework
+from harness.prepare import prepare
 from harness.server.pages import make_site
 from harness.server.run import make_ready
 from harness.settings import Settings
@@ -180,6 +182,12 @@ def attach(client: Client, data: bytes = PDF, hw: str = "hw1", **headers: str) -
     return client.post(f"/api/v1/homeworks/{hw}/attachments", content=data, headers=headers)
 
 
+def replace_data(home: Home) -> None:
+    """Prepares HW1 with other data."""
+    plan = plan_homework("hw1", None, None, "small")
+    prepare(home, plan, seed=None, new_data=True, accept_leaks=False, now=NOW, reason="new data")
+
+
 def kept(home: Home) -> set[str]:
     """The hashes of the files in the store; no half-sent file may be there."""
     files = [path for path in home.submissions.rglob("*") if path.is_file()]
@@ -255,6 +263,8 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "GET /homeworks/hw1/histogram": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw1/uploads": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw1/uploads?counting=true": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw1/uploads?version=1": (LOGIN, NO, NO, OK, OK),
+    "GET /homeworks/hw1/uploads?version=9": (LOGIN, NO, NO, GONE, GONE),
     "GET /homeworks/hw16/uploads": (LOGIN, NO, NO, GONE, GONE),
     "POST /homeworks/hw1/attachments": (LOGIN, 201, 201, 201, 201),
     "POST /homeworks/hw16/attachments": (LOGIN, GONE, GONE, GONE, GONE),

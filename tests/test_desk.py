@@ -21,7 +21,7 @@ from harness.course.classwork import bins_of
 from leaderboard import access_tokens, adjustments, enrolment, events
 from tests import class_server, web
 from tests.class_server import Served, call, log_in, sample, work
-from tests.classes import NOW, Class, submit
+from tests.classes import NOW, Class, replace_data, submit
 from tests.web import Reader, handed_in, signed_in
 
 home, served, folders = class_server.home, class_server.served, class_server.folders
@@ -203,5 +203,19 @@ def test_a_login_writes_the_same_archive_and_lists_as_the_machine(
         done = call(*home, "submissions", "hw1", "--download", str(tmp_path / name))
         assert (done.exit_code, done.stderr[:11]) == (0, "1 files are"), done.output
     assert (tmp_path / "there.zip").read_bytes() == (tmp_path / "here.zip").read_bytes()
+    work_of_before = (tmp_path / "here.zip").read_bytes()
+    replace_data(served.home)
+    for name, home in (("old there.zip", []), ("old here.zip", ["--home", root])):
+        words = [*home, "submissions", "hw1", "--download", str(tmp_path / name)]
+        done = call(*words, "--version", "1")
+        assert (done.exit_code, done.stderr[:11]) == (0, "1 files are"), done.output
+        assert (tmp_path / name).read_bytes() == work_of_before
+        for more, said in (("--version", "9"), "there are: 1, 2"), (("--version", "1", "--missing"), "--missing"):
+            done = call(*words[:-1], str(tmp_path / "no.zip"), *more)
+            assert (done.exit_code, said in done.stderr, (tmp_path / "no.zip").exists()) == (2, True, False)
+        done = call(*words[:-2], "--missing", "--version", "1")
+        assert (done.exit_code, "leave out --version" in done.stderr) == (2, True)
+        done = call(*words[:-1], str(tmp_path / f"new {name}"))
+        assert (done.exit_code, done.stderr[:11]) == (0, "0 files are"), done.output
     again = call("submissions", "hw1", "--download", str(tmp_path / "there.zip"))
     assert (again.exit_code, "is there already" in again.stderr) == (8, True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
-from harness.cli.entered import save_uploads, show_missing
+from harness.cli.entered import show_missing
 from harness.cli.output import Field, emit, emit_json, say
 from harness.course.entries import to_json
 from harness.course.requests import chosen_numbers, unselected_words
@@ -239,10 +239,13 @@ def submissions(
     if missing or archive is not None:
         if homework is None or (missing and archive is not None):
             raise UserError("name one homework, and --missing or --download.")
-        if archive is None:
-            show_missing(common.desk(name), homework, format)
+        if archive is not None:
+            count = common.desk(name).uploads(homework, archive, counting, version)
+            say(f"{count} files are in {archive}; index.csv there lists them.")
+        elif version is not None:
+            raise UserError("--missing is about the data in use; leave out --version.")
         else:
-            save_uploads(common.desk(name), homework, archive, counting)
+            show_missing(common.desk(name), homework, format)
         return
     source = common.source(name, named=not everyone)
     found = source.submissions(homework, everyone, exact, version)

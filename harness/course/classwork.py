@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.course.access import Viewer, cut_of
+from harness.course.access import Viewer, cut_of, find
 from harness.course.desk import Bin, Histogram, Missing, MissingRow
 from harness.course.download import save_new
 from harness.course.entered import competition_for_staff
@@ -117,9 +117,14 @@ class Uploads:
     index: bytes
 
 
-def uploads(home: Home, viewer: Viewer, hw: str, counting: bool) -> Uploads:
-    """All files of a homework whose bytes are kept, or those alone that count now; names are safe in every system."""
+def uploads(home: Home, viewer: Viewer, hw: str, counting: bool, version: int | None = None) -> Uploads:
+    """All files of a homework whose bytes are kept, or those alone that count now; names are safe in every system.
+
+    `version` selects the files for an older data version.
+    """
     competition = competition_for_staff(home, viewer, hw, "download the files of others")
+    if version is not None:
+        competition = find(home, viewer, hw, version)
     rules = competition.rules
     with home.database() as database:
         entries = [one for one in records.submissions(database, competition.key) if one.kind == "person"]
@@ -233,8 +238,8 @@ def archive(home: Home, found: Uploads) -> Iterator[bytes]:
     yield pipe.take()
 
 
-def save_archive(home: Home, viewer: Viewer, hw: str, path: Path, counting: bool) -> int:
+def save_archive(home: Home, viewer: Viewer, hw: str, path: Path, counting: bool, version: int | None = None) -> int:
     """Writes the archive to a new file, and returns how many files are in it."""
-    found = uploads(home, viewer, hw, counting)
+    found = uploads(home, viewer, hw, counting, version)
     save_new(path, archive(home, found))
     return len(found.members)

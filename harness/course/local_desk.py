@@ -57,8 +57,8 @@ class LocalDesk:
     def histogram(self, hw: str) -> Histogram:
         return classwork.histogram(self.home, self.viewer, hw)
 
-    def uploads(self, hw: str, path: Path, counting: bool) -> int:
-        return classwork.save_archive(self.home, self.viewer, hw, path, counting)
+    def uploads(self, hw: str, path: Path, counting: bool, version: int | None = None) -> int:
+        return classwork.save_archive(self.home, self.viewer, hw, path, counting, version)
 
     def handed(self, hw: str) -> Handed:
         return attachments.handed(self.home, self.viewer, hw, self.clock())

@@ -62,8 +62,10 @@ class RemoteDesk:
     def histogram(self, hw: str) -> Histogram:
         return self.course.read(Histogram, self.course.ask("GET", f"/homeworks/{quoted(hw)}/histogram"))
 
-    def uploads(self, hw: str, path: Path, counting: bool) -> int:
-        return self._archive(f"/homeworks/{quoted(hw)}/uploads", {"counting": "true"} if counting else {}, path)
+    def uploads(self, hw: str, path: Path, counting: bool, version: int | None = None) -> int:
+        query = {"counting": "true"} if counting else {}
+        query |= {} if version is None else {"version": str(version)}
+        return self._archive(f"/homeworks/{quoted(hw)}/uploads", query, path)
 
     def handed(self, hw: str) -> Handed:
         return self.course.read(Handed, self.course.ask("GET", f"/homeworks/{quoted(hw)}/attachments/students"))

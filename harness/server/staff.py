@@ -91,12 +91,14 @@ def add_staff(api: FastAPI) -> None:
         login: Who,
         hw: HomeworkName,
         counting: Annotated[bool, Query(description="Only the files that count now.")] = False,
+        version: DataVersion = None,
     ) -> Response:
         """Staff: all files of a homework in one archive, with a table of them; it is made as it is sent."""
         server = server_of(request)
         home = server.home
-        found = await server.call(classwork.uploads, home, login.viewer, hw, counting)
-        named = {"content-disposition": f'attachment; filename="{found.name}-files.zip"'}
+        found = await server.call(classwork.uploads, home, login.viewer, hw, counting, version)
+        of_version = "" if version is None else f"-version-{version}"
+        named = {"content-disposition": f'attachment; filename="{found.name}{of_version}-files.zip"'}
         return StreamingResponse(classwork.archive(home, found), media_type="application/zip", headers=named)
 
     @api.get(f"{BASE}/announcements", response_model=Announcements, responses=errors_of(400, 401))
