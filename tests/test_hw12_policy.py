@@ -29,9 +29,9 @@ from tasks.base import Made, SubmissionError, UserError
 from tasks.formats import EpisodesFormat
 from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, POLICY, SEEDS_FILE, TASK
 from tasks.hw12_reinforcement.judge import faulty_environment, new_environment, replays
-from tasks.hw12_reinforcement.policy import SLOTS, fly, run
+from tasks.hw12_reinforcement.policy import FAILED, SLOTS, fly, run
 from tasks.hw12_reinforcement.world import idle, make
-from tasks.models import Model, check, dense
+from tasks.models import Model, Node, check, dense, graph
 from tasks.streams import fixed
 from tests.bench.tricks import hw12 as tricks
 from tests.bench.tricks.frame import NO_LEARNING, Given
@@ -185,6 +185,41 @@ def test_the_judge_scores_the_sample_and_check_runs_it_without_the_seeds(tmp_pat
     edition = TASK.edition("builtin")
     assert edition.judge is not None
     assert "onnxruntime" in edition.judge.version()
+
+
+def landing(divisor: float) -> bytes:
+    """A policy that fires, and divides by 0 with the leg on the ground (divisor 1), or while it is not (0)."""
+    name, weight = POLICY.inputs[0].name, np.zeros((8, 4), np.float32)
+    weight[6, 2] = 1e-3
+    nodes: list[Node] = [
+        ("Sub", [name, "ground"], "off", {}), ("Div", ["one", "off"], "large", {}),
+        ("Clip", ["large", "low", "high"], "held", {}), ("Mul", ["large", "none"], "gone", {}),
+        ("Add", ["held", "gone"], "both", {}), ("Gemm", ["both", "weight", "bias"], POLICY.outputs[0].name, {}),
+    ]  # fmt: skip
+    ground = np.full(8, 77, np.float32)
+    ground[6] = divisor
+    constants: dict[str, NDArray[Any]] = {
+        "ground": ground, "one": np.ones(8, np.float32), "low": np.array(-9, np.float32),
+        "high": np.array(9, np.float32), "none": np.zeros(8, np.float32), "weight": weight,
+        "bias": np.array([0, 0, 1, 0], np.float32),
+    }  # fmt: skip
+    return graph(POLICY, "landing", nodes, constants)
+
+
+@pytest.mark.parametrize("divisor", [1.0, 0.0])
+def test_a_policy_that_fails_in_flight_is_scored_as_one_that_never_fires_and_not_refused(
+    tmp_path: Path, divisor: float
+) -> None:
+    (tmp_path / SEEDS_FILE).write_text(json.dumps(list(range(SLOTS + 5))))
+    (tmp_path / FAULT_FILE).write_text(json.dumps(FAULT))
+    predictions = read(landing(divisor), POLICY)
+    assert check(POLICY, predictions, None).notes
+    judged = run(POLICY, predictions, tmp_path)
+    assert judged.notes == (FAILED,)
+    assert np.array_equal(judged.columns["return"], run(POLICY, read(idle(), POLICY), tmp_path).columns["return"])
+    flies = run(POLICY, read(landing(50.0), POLICY), tmp_path)
+    assert flies.notes == ()
+    assert not np.array_equal(flies.columns["return"], judged.columns["return"])
 
 
 def test_a_policy_of_another_shape_or_with_too_many_numbers_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 A policy is run by `tasks.models` and takes the action with the largest value. Batches always have the same number of
 rows, so an episode does not depend on the others, and the same policy gets the same returns bit for bit on one machine.
+One that fails during the flights is not refused: that would cost no slot, and tell something of the hidden seeds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.base import Columns, Judged
+from tasks.base import Columns, Judged, SubmissionError
 from tasks.formats import Format
 from tasks.hw12_reinforcement import FAULT_FILE, MAX_STEPS, SEEDS_FILE
 from tasks.hw12_reinforcement.judge import faulty_environment
@@ -27,6 +28,10 @@ Policy = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 SLOTS = 32
 """Episodes that are flown side by side, and the rows of every batch."""
+FAILED = (
+    "in some frame the policy failed, gave a number that is not finite, or took too much time or memory; so it counts"
+    " as one that never fires an engine"
+)
 
 
 def version() -> str:
@@ -35,12 +40,20 @@ def version() -> str:
 
 
 def run(form: Format, predictions: Columns, secret: Path) -> Judged:
-    """The column "return" (n,), of one episode from each hidden seed. Raises SubmissionError."""
+    """The column "return" (n,), of one episode from each hidden seed. Raises SubmissionError.
+
+    A policy that fails in any frame gets the returns of one that never fires an engine, in all episodes: its failure
+    says nothing of the one in which it failed.
+    """
     assert isinstance(form, ModelFormat)
     fault = json.loads((secret / FAULT_FILE).read_text(encoding="utf-8"))
     seeds = json.loads((secret / SEEDS_FILE).read_text(encoding="utf-8"))
     with Model(form, predictions) as model:
-        return Judged({"return": fly(lambda states: model(states)[0], fault, seeds)})
+        try:
+            return Judged({"return": fly(lambda states: model(states)[0], fault, seeds)})
+        except SubmissionError:
+            idle = np.zeros((SLOTS, 4), np.float32)
+            return Judged({"return": fly(lambda _: idle, fault, seeds)}, (FAILED,))
 
 
 def fly(policy: Policy, fault: dict[str, float], seeds: Sequence[int]) -> NDArray[np.float64]:
