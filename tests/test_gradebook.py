@@ -271,8 +271,10 @@ def test_all_homeworks_in_one_table_with_quizzes_that_have_no_board(
     ("words", "problem"),
     [
         (("hw1", "0012", "code", "2.1"), "0 to 2 points"),
-        (("hw1", "0012", "code", "nan"), "0 to 2 points"),
-        (("hw1", "0012", "code", "inf"), "0 to 2 points"),
+        (("hw1", "0012", "code", "nan"), "a number like 3 or 3.5"),
+        (("hw1", "0012", "code", "inf"), "a number like 3 or 3.5"),
+        (("hw1", "0012", "code", "0_1"), "a number like 3 or 3.5"),
+        (("hw1", "0012", "code", "1e0"), "a number like 3 or 3.5"),
         (("hw1", "0012", "beauty", "1"), "no part 'beauty'"),
         (("hw1", "nobody", "code", "1"), "no student with the id nobody"),
         (("hw1", "guest", "code", "1"), "no student with the id guest"),
@@ -313,6 +315,7 @@ def test_the_points_of_a_class_come_from_one_csv_all_or_none(home: Home, db: Dat
     ]
     for content, problem in (
         ("id,code\n0012,two\n", "must be a number"),
+        *((f"id,code\n0012,{text}\n", "a number like 3 or 3.5") for text in ("0_2", "２", "-0", "+1", '"1,5"', "1e0")),
         ("id,code\n0012,1\n0012,2\n", "twice"),
         ("id,beauty\n0012,2\n", "columns"),
     ):

@@ -14,7 +14,7 @@ from harness.cli.changes import ACTOR, agree, read_file
 from harness.cli.output import Field, emit, emit_json, say
 from harness.course.desk import How, PartEntry
 from harness.course.download import save_new
-from harness.course.entering import read_points
+from harness.course.entering import points_in, read_points
 from harness.course.entries import to_json
 from harness.course.exports import fill_canvas, moodle_table, workbook
 from harness.course.gradebook import gradebook_table
@@ -29,7 +29,7 @@ def enter(
     homework: str,
     key: str | None,
     part: str | None,
-    points: float | None,
+    points: str | None,
     file: str | None,
     attachment: int | None,
     reason: str,
@@ -43,12 +43,11 @@ def enter(
         path = Path(file)
         entries = read_points(read_file(path), path.name, desk.parts(homework).parts)
     elif key is not None and part is not None and points is not None and file is None:
-        entries = [PartEntry(key, part, points, attachment=attachment)]
+        entries = [PartEntry(key, part, points_in(points, "the points"), attachment=attachment)]
     else:
         raise UserError("give KEY, PART and N, or --csv FILE.")
     change = desk.enter_points(homework, entries, How(reason, preview=True))
-    instead = f", {change.lines[0]}" if change.lines else ""
-    agree(yes, f"{change.what}{instead}?", change.lines[1:])
+    agree(yes, f"{change.what}?", change.lines)
     desk.enter_points(homework, entries, How(reason, seen=change.seen))
     click.echo(inert(change.what))
 

@@ -19,7 +19,7 @@ from tasks.errors import UserError
 @click.argument("homework", metavar="[HW]", required=False)
 @click.argument("key", metavar="[KEY]", required=False)
 @click.argument("part", metavar="[PART]", required=False)
-@click.argument("points", metavar="[N]", type=float, required=False)
+@click.argument("points", metavar="[N]", required=False)
 @click.option(
     "--csv",
     "file",
@@ -43,7 +43,7 @@ def points(
     homework: str | None,
     key: str | None,
     part: str | None,
-    points: float | None,
+    points: str | None,
     file: str | None,
     attachment: int | None,
     listed: bool,

@@ -201,13 +201,17 @@ def read_points(data: bytes, what: str, parts: Mapping[str, float]) -> list[Part
             raise UserError(f"{what} line {line}: attachment must be a number, got {given[:40]!r}.")
         for part in parts:
             if text := row.get(part, ""):
-                try:
-                    number = float(text)
-                except ValueError:
-                    raise UserError(f"{what} line {line}: {part} must be a number, got {text[:40]!r}.") from None
                 where = f"{what} line {line}: "
+                number = points_in(text, where + part)
                 entries.append(PartEntry(row["id"], part, number, where, int(given) if given else None))
     return entries
+
+
+def points_in(text: str, what: str) -> float:
+    """The points that a text like "3" or "3.5" says. Raises UserError: float() would take "0_3" for 3."""
+    if not re.fullmatch(r"[0-9]{1,9}([.][0-9]{0,9})?|[.][0-9]{1,9}", text):
+        raise UserError(f"{what} must be a number like 3 or 3.5, got {text[:40]!r}.")
+    return float(text)
 
 
 def enter_points(home: Home, viewer: Viewer, hw: str, entries: Sequence[PartEntry], how: How, now: datetime) -> Change:
@@ -254,7 +258,8 @@ def enter_points(home: Home, viewer: Viewer, hw: str, entries: Sequence[PartEntr
                 lines = [f"replacing {again[0]:g}"] if again else []
             else:
                 what = f"{name}: {len(entries)} {'entry' if len(entries) == 1 else 'entries'}"
-                lines = [*([f"{len(again)} of them replacing earlier ones"] if again else []), *lines]
+                told = [f"{len(again)} of them replacing earlier ones"] if again else []
+                lines = [*told, *_spread(entries), *lines]
             if not how.preview:
                 rows = [(one.id, one.part, one.points, one.attachment) for one in entries]
                 adjustments.enter_all_points(
@@ -268,6 +273,13 @@ def enter_points(home: Home, viewer: Viewer, hw: str, entries: Sequence[PartEntr
                     check=lambda: refuse(_other_attachments(home, database, name, entries)),
                 )
     return Change(what, lines, str(last), not how.preview)
+
+
+def _spread(entries: Sequence[PartEntry]) -> Iterator[str]:
+    """How many points of each part are entered, from which to which."""
+    for part in dict.fromkeys(one.part for one in entries):
+        points = [one.points for one in entries if one.part == part]
+        yield f"{part}: {len(points)}, from {min(points):g} to {max(points):g}, mean {sum(points) / len(points):.3g}"
 
 
 def _other_attachments(home: Home, database: Database, name: str, entries: Sequence[PartEntry]) -> list[str]:
