@@ -34,6 +34,10 @@ CODES: dict[str, str] = {
         "Grading the file failed: it crashed or exceeded its limits twice, or its worker was lost ten times. Students "
         "need not do anything; an instructor runs `lhy-grade grade --pending`."
     ),
+    "E_LAST_INSTRUCTOR": (
+        "The roster would be left without an instructor. Make somebody else an instructor first: import them with the "
+        "role instructor."
+    ),
     "E_MESSAGE": "The message of a submission is too long. Shorten it.",
     "E_NAME": "A name is empty, too long, not plain text, or taken. Choose another.",
     "E_NO_SUBMISSION": "There is no submission with that number, or it is not yours. See `lhy-grade submissions`.",

@@ -162,8 +162,8 @@ def import_people(
     `renames` gives the new names of teams by their current ones. Homeworks with submissions keep their members, unless
     `force` brings those of the entries in line with the roster.
 
-    Raises UserError E_ROSTER (exit 2) for entries with problems (`problems_of`), and E_CHANGED (exit 8) if the digest
-    of the roster is not the `expected` one.
+    Raises UserError E_ROSTER (exit 2) for entries with problems (`problems_of`), E_LAST_INSTRUCTOR (exit 8) if no
+    instructor would be left, and E_CHANGED (exit 8) if the digest of the roster is not the `expected` one.
     """
     reason = checked_reason(reason)
     with db.transaction():
@@ -260,6 +260,7 @@ def _import(
     force: bool,
 ) -> Imported:
     before, formed = people(db), teams(db)
+    instructors = _instructors(db)
     entries = [replace(entry, team=renames.get(entry.team or "", entry.team)) for entry in entries]
     _check_renames(formed, renames)
     problems = problems_of(entries, before, baseline_names(db), formed, renames)
@@ -296,6 +297,8 @@ def _import(
             team=entry.team,
             at=microseconds(now),
         )
+    if instructors and not _instructors(db):
+        raise _last_instructor(instructors)
     if added or changed or named:
         digests = {
             entry.key: person_digest(entry.key, entry.name, entry.email, entry.role, entry.team)
@@ -385,7 +388,8 @@ def standing(db: Database, key: str) -> str:
 def disable(db: Database, key: str, *, actor: str, reason: str, now: datetime, expected: str | None = None) -> Person:
     """Take a person off the roster: tokens are revoked, submissions refused, and existing records kept.
 
-    Raises UserError E_CHANGED (exit 8) if the person's `standing` is not the expected one.
+    Raises UserError E_LAST_INSTRUCTOR (exit 8) for the last instructor, and E_CHANGED (exit 8) if the person's
+    `standing` is not the expected one.
     """
     reason = checked_reason(reason)
     with db.transaction():
@@ -394,11 +398,33 @@ def disable(db: Database, key: str, *, actor: str, reason: str, now: datetime, e
             raise changed_meanwhile("the roster")
         if person.disabled_at is not None:
             return person
+        refuse_last_instructor(db, key)
         db.execute("UPDATE people SET disabled_at = :at WHERE id = :id", at=microseconds(now), id=person.id)
         live = [token.id for token in tokens(db, key) if token.revoked_at is None]
         revoke_numbers(db, live, now)
         events.append(db, "person disabled", actor, {"person": key, "tokens": live, "reason": reason}, now)
         return known_person(db, key)
+
+
+def refuse_last_instructor(db: Database, key: str) -> None:
+    """Raises UserError E_LAST_INSTRUCTOR (exit 8) if this person is the only instructor on the roster."""
+    if _instructors(db) == [key]:
+        raise _last_instructor([key])
+
+
+def _instructors(db: Database) -> list[str]:
+    """The instructors who were not taken off the roster, by key."""
+    return [one.key for one in people(db) if one.role == "instructor" and one.disabled_at is None]
+
+
+def _last_instructor(keys: Sequence[str]) -> UserError:
+    who = f"{keys[0]} is the last instructor" if len(keys) == 1 else f"{', '.join(keys)[:200]} are the last instructors"
+    return UserError(
+        f"{who} on the roster. Make somebody else an instructor first: import them with the role instructor. Nothing"
+        " was changed.",
+        code="E_LAST_INSTRUCTOR",
+        exit_code=8,
+    )
 
 
 def enable(db: Database, key: str, *, actor: str, reason: str, now: datetime, expected: str | None = None) -> Person:

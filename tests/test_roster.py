@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import pytest
 
 from harness.home import open_home
 from leaderboard import access_tokens, adjustments, enrolment, events, records, roster
-from leaderboard.database import Database
+from leaderboard.database import Database, open_database
 from leaderboard.roster import RosterEntry
 from tasks.errors import UserError
 from tests import enrolled
@@ -150,6 +153,60 @@ def test_a_disabled_person_keeps_history_and_loses_tokens_and_submissions(db: Da
     assert opened_by(db, token) is None, "an old token stays revoked"
     hand_in(db, "0012")
     assert events.verify(db) == []
+
+
+LEE = RosterEntry("prof", "Lee", role="instructor")
+
+
+def test_the_last_instructor_stays_until_there_is_another(db: Database) -> None:
+    enrolment.import_people(db, [RosterEntry("old", "Wu", role="instructor")], **WHY)
+    enrolment.disable(db, "old", **WHY)
+    before = events.count(db)
+    for change in (
+        lambda: enrolment.disable(db, "prof", **WHY),
+        lambda: enrolment.import_people(db, [replace(LEE, role="student")], **WHY),
+        lambda: enrolment.import_people(db, [replace(LEE, role="ta"), RosterEntry("b09", "Zoe")], **WHY),
+        lambda: enrolment.follows(db, [replace(LEE, role="auditor")], now=NOW),
+    ):
+        with pytest.raises(UserError, match="prof is the last instructor") as error:
+            change()
+        assert code_of(error) == ("E_LAST_INSTRUCTOR", 8)
+    assert (events.count(db), len(roster.people(db))) == (before, 6)
+    enrolment.import_people(db, [replace(LEE, role="ta"), RosterEntry("new", "Ho", role="instructor")], **WHY)
+    enrolment.import_people(db, [LEE], **WHY)
+    enrolment.disable(db, "new", **WHY)
+    with pytest.raises(UserError, match="last instructor"):
+        enrolment.disable(db, "prof", **WHY)
+    enrolment.enable(db, "old", **WHY)
+    enrolment.disable(db, "prof", **WHY)
+    assert events.verify(db) == []
+
+
+def test_a_roster_without_an_instructor_is_changed_as_ever(db: Database) -> None:
+    with db.transaction():
+        db.execute("UPDATE people SET role = 'ta' WHERE key = 'prof'")
+    assert enrolment.import_people(db, [RosterEntry("b09", "Zoe")], **WHY).added == ("b09",)
+    enrolment.disable(db, "prof", **WHY)
+    enrolment.disable(db, "b09", **WHY)
+
+
+def test_of_two_instructors_who_take_each_other_off_at_once_one_stays(database_url: str) -> None:
+    with open_database(database_url) as db:
+        both = [RosterEntry("amy", "Amy", role="instructor"), RosterEntry("ian", "Ian", role="instructor")]
+        enrolment.import_people(db, both, **WHY)
+    start = threading.Barrier(2)
+
+    def disable(key: str) -> str:
+        with open_database(database_url) as db:
+            start.wait(20)
+            try:
+                enrolment.disable(db, key, **WHY)
+            except UserError as error:
+                return error.code
+        return "off"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(disable, ("amy", "ian"))) == ["E_LAST_INSTRUCTOR", "off"]
 
 
 def test_a_token_of_somebody_disabled_behind_its_back_opens_nothing(db: Database) -> None:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from leaderboard.roster import Person
-
 
 SHOWN = 50
 """The most details shown before a question."""
@@ -39,12 +37,6 @@ def agree(yes: bool, question: str, details: Sequence[str] = ()) -> None:
 
 def counted(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def known_person(found: Person | None, key: str) -> Person:
-    if found is None:
-        raise UserError(f"there is nobody with the id {key} on the roster.", code="E_ROSTER")
-    return found
 
 
 def read_file(path: Path) -> bytes:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
-from harness.cli.changes import ACTOR, REASON, YES, agree, counted, known_person, read_file
-from harness.cli.entered import import_there, show_person, show_tokens, stand_there
+from harness.cli.changes import ACTOR, REASON, YES, agree, counted, read_file
+from harness.cli.entered import import_there, show_person, show_tokens
 from harness.cli.output import Field, emit, say
 from harness.course import people
 from harness.course.access import owner
@@ -28,7 +28,7 @@ from harness.server.mail import not_set, send_all
 from harness.settings import read_settings
 from harness.sheets import write_rows
 from harness.words import inert
-from leaderboard import access_tokens, enrolment, records
+from leaderboard import enrolment, records
 from leaderboard import roster as rosters
 from tasks.errors import UserError
 
@@ -236,21 +236,8 @@ def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None
 def disable(key: str, reason: str, name: str | None, yes: bool) -> None:
     """Remove a person from the roster; their submissions stay.
 
-    Their tokens are revoked, and they cannot submit any more."""
-    if common.remote() is not None:
-        stand_there(common.desk(name), key, True, reason, yes)
-        return
-    home = common.find_home()
-    with home.database() as database:
-        person = known_person(rosters.find_person(database, key), key)
-        live = sum(one.revoked_at is None for one in access_tokens.tokens(database, key))
-        under = f"; the team {person.team} remains" if person.team else ""
-        details = [
-            f"{counted(live, 'token')} will be revoked; submissions made so far stay, no more are accepted{under}."
-        ]
-        agree(yes, f"Remove {person.name} ({person.key}) from the roster?", details)
-        enrolment.disable(database, key, actor=common.who(home, name), reason=reason, now=common.clock())
-    click.echo(inert(f"{person.name} is removed from the roster; their submissions stay"))
+    Their tokens are revoked, and they cannot submit any more. The last instructor stays."""
+    _stand(key, True, reason, name, yes)
 
 
 @roster.command()
@@ -263,15 +250,15 @@ def enable(key: str, reason: str, name: str | None, yes: bool) -> None:
     """Put a removed person back on the roster.
 
     To give them a new token: `roster invite KEY`."""
-    if common.remote() is not None:
-        stand_there(common.desk(name), key, False, reason, yes)
-        return
-    home = common.find_home()
-    with home.database() as database:
-        person = known_person(rosters.find_person(database, key), key)
-        agree(yes, f"Put {person.name} ({person.key}) back on the roster?")
-        enrolment.enable(database, key, actor=common.who(home, name), reason=reason, now=common.clock())
-    click.echo(inert(f"{person.name} is on the roster again"))
+    _stand(key, False, reason, name, yes)
+
+
+def _stand(key: str, disabled: bool, reason: str, name: str | None, yes: bool) -> None:
+    """Takes a person off the roster, or puts one back, after its preview."""
+    desk = common.desk(name)
+    change = desk.stand(key, disabled, How(reason, preview=True))
+    agree(yes, f"{change.what}?", change.lines)
+    click.echo(inert(desk.stand(key, disabled, How(reason, seen=change.seen)).what))
 
 
 @roster.command()

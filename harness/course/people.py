@@ -113,7 +113,11 @@ def difference(entry: RosterEntry, person: Person | None, renames: Mapping[str, 
 
 
 def stand(home: Home, viewer: Viewer, key: str, disabled: bool, how: How, now: datetime) -> Change:
-    """Takes a person off the roster, or puts one back."""
+    """Takes a person off the roster, or puts one back.
+
+    Raises UserError E_NOT_FOUND for somebody unknown, E_INPUT for somebody who is off, or on, already, and
+    E_LAST_INSTRUCTOR for the last instructor.
+    """
     require_instructor(viewer, "take people off the roster")
     if not how.preview:
         checked_reason(how.reason)
@@ -122,13 +126,24 @@ def stand(home: Home, viewer: Viewer, key: str, disabled: bool, how: How, now: d
         if person is None:
             raise not_found(f"there is nobody with the id {key[:60]} on the roster")
         state = enrolment.standing(database, key)
-        live = sum(one.revoked_at is None for one in access_tokens.tokens(database, key))
+        if not how.preview and how.seen not in (None, state):
+            raise changed_meanwhile("the roster")
+        if disabled == (person.disabled_at is not None):
+            where = "off" if disabled else "on"
+            raise UserError(
+                f"{person.name} ({key}) is {where} the roster already; nothing was changed.", code="E_INPUT"
+            )
+        if disabled:
+            enrolment.refuse_last_instructor(database, key)
+        live = len(access_tokens.live(database, key, now))
         if not how.preview:
             change = enrolment.disable if disabled else enrolment.enable
             change(database, key, actor=viewer.key, reason=how.reason, now=now, expected=how.seen)
     if not disabled:
         return Change(f"put {person.name} ({key}) back on the roster", [], state, not how.preview)
-    lines = [f"{live} tokens end; what was handed in stays, and no more is accepted"]
+    ends = "1 token ends" if live == 1 else f"{live} tokens end"
+    team = f"; the team {person.team} remains" if person.team else ""
+    lines = [f"{ends}; what was handed in stays, and no more is accepted{team}"]
     return Change(f"take {person.name} ({key}) off the roster", lines, state, not how.preview)
 
 
