@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import random
 from pathlib import Path
@@ -52,6 +53,28 @@ def test_audit_names_the_event_in_which_a_byte_was_changed(home: Path) -> None:
     done = call(home, "audit", "verify")
     assert done.exit_code == 8
     assert f"event {seq} was changed" in done.stderr
+
+
+def test_the_log_names_who_made_a_competition_or_prepared_a_homework(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(1)
+    (tmp_path / "solution.csv").write_text("id,y\n" + "".join(f"{n},{draw.random()}\n" for n in range(99)))
+    home, solution = tmp_path / "home", ("--solution", str(tmp_path / "solution.csv"), "--metric", "mae")
+    monkeypatch.setattr(getpass, "getuser", lambda: "lee")
+    assert call(home, "new", "one", *solution, "--as", "ian").exit_code == 0
+    assert call(home, "new", "two", *solution).exit_code == 0
+    assert call(home, "prepare", "hw1", "--as", "amy").exit_code == 0
+
+    def nameless() -> str:
+        raise OSError
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert call(home, "new", "three", *solution).exit_code == 0
+    assert call(home, "new", "three", *solution, "--new-data", "--yes").exit_code == 2, "a name is needed"
+    monkeypatch.setattr(getpass, "getuser", lambda: "lee")
+    found = json.loads(call(home, "audit", "log", "--kind", "prepared", "--format", "json", "--last", "9").stdout)
+    assert [row["who"] for row in found["events"]] == ["ian", "lee", "amy", "instructor"]
 
 
 def test_rules_in_config_are_checked_when_they_are_read(home: Path) -> None:

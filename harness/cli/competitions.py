@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,8 +88,9 @@ def _prepare(
     without: Collection[int] | None = None,
     expected: str | None = None,
 ) -> None:
-
-    home = common.find_home()
+    home, actor = common.find_home(), "instructor"  # for a user without a name, as in a container
+    with nullcontext() if new_data or name is not None else suppress(UserError):
+        actor = common.who(home, name)
     if new_data and (hides := hidden_by_new_data(home, plan.name, reason)) is not None:
         for line in hides.lines() if yes else ():  # --yes skips the question alone
             say(line)
@@ -104,7 +105,7 @@ def _prepare(
         expected=expected,
         accept_leaks=accept_leaks,
         now=common.clock(),
-        actor=common.who(home, name) if new_data else "instructor",
+        actor=actor,
     )
     for file in done.restored:
         say(f"restored: {file}")
