@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+import tomllib
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from harness.sheets import read_rows, write_rows
 from leaderboard.roster import Person
 from tasks.errors import UserError
 from tests import class_server, web
-from tests.class_server import Served, call, log_in
+from tests.class_server import ROOT, Served, call, log_in
 from tests.classes import Class
 from tests.test_desk_changes import previewed, sent
 from tests.web import signed_in
@@ -216,6 +217,11 @@ def read_workbook(data: bytes) -> list[list[str]]:
             cells[column] = strings[int(text)] if one.attrib.get("t") == "s" else str(float(text))
         rows.append([cells.get(place, "") for place in range(max(cells) + 1)])
     return rows
+
+
+def test_what_a_server_is_installed_with_writes_spreadsheets() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras["sheets"]) < set(extras["server"])
 
 
 def test_a_roster_is_imported_from_an_export_on_the_page_and_on_the_machine(site: Class, served: Served) -> None:
