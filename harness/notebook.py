@@ -26,7 +26,7 @@ from harness.cli.check import check_with
 from harness.cli.hand_in import result_lines, slot_lines, valid_line
 from harness.course.download import download
 from harness.course.remote import RemoteCourse
-from harness.words import inert
+from harness.words import inert, slot_words
 from tasks.errors import SubmissionError, UserError, internal
 from tasks.homeworks import canonical
 
@@ -114,7 +114,7 @@ def _one_error(function: F) -> F:
             problems = known.problems if isinstance(known, SubmissionError) else ()
             lines = [str(known), *getattr(error, "__notes__", ())]
             if problems:
-                lines.append("The file was refused; no slot was used.")
+                lines.append(f"The file was refused; {slot_words(known.code)}.")
             failed = GraderError("\n".join(lines), str(getattr(known, "code", "")), problems)
         raise failed
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from harness.shown import decimals, interval_decimals
+from tasks.errors import METRIC_REFUSED
 from tasks.errors import inert as inert
 
 if TYPE_CHECKING:
@@ -83,3 +84,8 @@ def in_words(span: timedelta) -> str:
 
 def words(parts: Sequence[Any]) -> str:
     return ", ".join(str(part) for part in parts)
+
+
+def slot_words(code: str) -> str:
+    """Whether a file that was refused with this code used a slot: only what a metric file refuses does."""
+    return "the slot is used" if code == METRIC_REFUSED else "no slot was used"

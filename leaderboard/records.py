@@ -13,7 +13,7 @@ from leaderboard.database import Database
 from leaderboard.ranking import Kind
 from leaderboard.receipts import from_microseconds, microseconds
 from leaderboard.rows import made
-from tasks.errors import UserError
+from tasks.errors import METRIC_REFUSED, UserError
 
 
 @dataclass(frozen=True)
@@ -198,10 +198,6 @@ def find_submission(db: Database, submission_id: int) -> StoredSubmission:
     if row is None:
         raise UserError(f"There is no submission {submission_id}.", code="E_NO_SUBMISSION", exit_code=2)
     return made(StoredSubmission, row)
-
-
-METRIC_REFUSED = "E_METRIC_REFUSED"
-"""A rejection that uses a slot: it depends on answers, and a free one would reveal a row's side of the split."""
 
 
 def count_on_day(db: Database, which: str, participant_id: int, day: str, practice: bool) -> int:

@@ -63,6 +63,10 @@ class Problem(NamedTuple):
     expected: str | None = None
 
 
+METRIC_REFUSED = "E_METRIC_REFUSED"
+"""A refusal that uses a slot: it depends on answers, and a free one would reveal a row's side of the split."""
+
+
 class SubmissionError(UserError):
     """A submission that cannot be scored, with every problem found up to a cap.
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from tasks.apart import FORKS, MOST_ANSWER, Died, Limits, apart, confine
 from tasks.base import PRIVATE, PUBLIC, Answers, Columns, Problem, SubmissionError, UserError
+from tasks.errors import METRIC_REFUSED
 from tasks.formats import Format, LinesFormat, TableFormat
 from tasks.metric_code import modules_beside
 from tasks.metric_run import Code, Unfit, compiled
@@ -36,7 +37,9 @@ from tasks.solution import ids_of, read_csv, solution_cells
 FAILED = "the metric could not score this file; it is kept, and the instructor can find out why."
 CODES: dict[str, str] = {
     "E_METRIC": "The metric file failed on this submission. The submission is kept and waits for the instructor.",
-    "E_METRIC_REFUSED": "The metric file refuses this submission and says why. Correct the file as it says.",
+    METRIC_REFUSED: (
+        "The metric file refuses this submission and says why. Correct the file as it says; this refusal uses a slot."
+    ),
 }
 SIDE = 0.45
 """The share of a submission's time that a metric file gets for each of the two sides."""
@@ -247,7 +250,7 @@ class ScoreFile:
             if "score" in came or "rows" in came:
                 return came
             if "refused" in came and rows.public is not None and bool(rows.public[which].all()):
-                raise SubmissionError([Problem("E_METRIC_REFUSED", came["refused"])])
+                raise SubmissionError([Problem(METRIC_REFUSED, came["refused"])])
             why = came.get("failed", "ParticipantVisibleError")
         except Died as error:
             why = str(error)

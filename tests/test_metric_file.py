@@ -298,6 +298,8 @@ def test_a_refusal_and_a_failure_cost_the_same_slot(school: Class) -> None:
         public, private = sorted(records.submissions(database, "own/1"), key=lambda entry: entry.id)
         assert (public.rejected, private.rejected) == ("E_METRIC_REFUSED", None)
         assert "13 is not an answer" in (public.rejected_details or "")
+        page = school.client("b01").get(f"/submissions/{public.id}").text
+        assert ("the slot is used" in page, "no slot was used" in page) == (True, False)
         assert acceptance.quota_state(database, "own/1", "b01", "2027-03-01") == acceptance.QuotaDay("2027-03-01", 2, 0)
     for number in range(3):
         answer = submit(school.client("b01"), file_with(20 + number, 0), "own")
@@ -322,7 +324,9 @@ def test_the_public_rows_are_scored_before_the_private_ones_and_each_in_a_proces
     assert len(seen) == 6, "both sides of the solution and of the sample, and the public one again"
     seen.clear()
     (tmp_path / "a.csv").write_bytes(file_with(13, ROW["public"]))
-    assert call(home, "submit", "own", str(tmp_path / "a.csv"), "--as", "ada").exit_code == 3
+    refused = call(home, "submit", "own", str(tmp_path / "a.csv"), "--as", "ada")
+    assert (refused.exit_code, "The file was refused; the slot is used." in refused.stderr) == (3, True)
+    assert "the slot is used" in call(home, "status", "1").output
     assert len(seen) == 1, "what the public rows refuse never meets the private ones"
     (tmp_path / "a.csv").write_bytes(file_with(1.25, 0))
     assert call(home, "submit", "own", str(tmp_path / "a.csv"), "--as", "ada").exit_code == 0

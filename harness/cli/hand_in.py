@@ -16,7 +16,7 @@ from harness.cli.output import Field, emit, emit_json, say
 from harness.course.entries import to_json
 from harness.course.requests import chosen_numbers, unselected_words
 from harness.course.wording import HIDDEN, best_words
-from harness.words import heat, inert, interval, number, shade, short_time, words
+from harness.words import heat, inert, interval, number, shade, short_time, slot_words, words
 from tasks.errors import SubmissionError, UserError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def submit(homework: str, file: str, message: str, no_wait: bool, name: str | No
         with waiting() as tell:
             done = source.submit(homework, Path(file), message, not no_wait, tell)
     except SubmissionError as error:
-        error.add_note("The file was refused; no slot was used.")
+        error.add_note(f"The file was refused; {slot_words(error.code)}.")
         raise
     seen, quota = done.submission, done.accepted.quota
     if format == "json":
@@ -137,7 +137,7 @@ def standing(seen: Submission) -> str:
     words = {
         "queued": f"submission {number} is waiting, position {seen.position} in the queue",
         "grading": f"submission {number} is being graded",
-        "rejected": f"submission {number} was refused ({seen.code}); no slot was used"
+        "rejected": f"submission {number} was refused ({seen.code}); {slot_words(seen.code)}"
         if seen.code != "E_DISQUALIFIED"
         else f"submission {number} is disqualified; the slot stays used",
         "failed": f"submission {number} could not be graded and keeps its slot; ask an instructor",

@@ -29,7 +29,7 @@ from harness.server import auth, quiz
 from harness.server.chart import chart
 from harness.server.rendering import Ask, Page, Values, markdown, score_text
 from harness.show import SEEN
-from harness.words import interval, number, short_time
+from harness.words import interval, number, short_time, slot_words
 from leaderboard.events import DISQUALIFIED
 from tasks.base import as_written
 
@@ -244,7 +244,7 @@ def standing(seen: Submission) -> str:
     return {
         "queued": f"Waiting at position {seen.position} in the queue.",
         "grading": "Being graded now.",
-        "rejected": "The file was refused; no slot was used.",
+        "rejected": f"The file was refused; {slot_words(seen.code or '')}.",
         "failed": "Grading failed. The file is kept; the course staff have to look into it.",
     }[seen.state]
 
