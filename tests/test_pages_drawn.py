@@ -52,6 +52,9 @@ def test_a_history_has_round_levels_and_the_next_bar_and_one_bad_file_does_not_f
         assert made is not None
         return made
 
+    first = drawn(14.26, 6.44)
+    assert not any(point.beyond for point in first.points), "two files far above the bars are no outliers of each other"
+    assert first.points[1].y - first.points[0].y > 60
     far = drawn(1.203, 22.8)
     assert [point.beyond for point in far.points] == [False, True]
     assert [line.text for line in far.ticks] == ["1.2", "1.4", "1.6", "1.8", "2.0"]

@@ -89,7 +89,7 @@ def allow_exact(viewer: Viewer, exact: bool) -> None:
 def find(home: Home, viewer: Viewer, hw: str, version: int | None = None) -> Competition:
     """The prepared competition, or an older version of it. In a class, an unprepared one is not found."""
     if not viewer.at_home and canonical_or_empty(hw) not in (there := prepared(home)):
-        hint = did_you_mean(hw[:60], there) or " `lhy-grade tasks` lists the homeworks."
+        hint = did_you_mean(hw[:60], there) or " The first page and `lhy-grade tasks` list the homeworks."
         raise UserError(f"there is no homework {hw[:60]!r} in this course.{hint}", code="E_NOT_FOUND")
     return find_competition(home, hw, version)
 

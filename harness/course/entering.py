@@ -135,7 +135,7 @@ def extend(home: Home, viewer: Viewer, hw: str, asked: Extending, how: How, now:
 
 def _whom(asked: Extending) -> list[tuple[Whom, str]]:
     if (bool(asked.people) or bool(asked.teams)) == asked.everybody:
-        raise UserError("say who gets the extension: --person KEY, --team NAME or --all.")
+        raise UserError("say who gets the extension: people, teams, or everybody.")
     whom: list[tuple[Whom, str]] = [("person", who) for who in dict.fromkeys(asked.people)]
     whom += [("team", who) for who in dict.fromkeys(asked.teams)]
     return whom or [("all", "")]

@@ -158,7 +158,7 @@ def fill_canvas(book: Gradebook, data: bytes, what: str, partial: bool = False) 
         named = ", ".join(one.id for one in absent[:SHOWN]) + (", …" if len(absent) > SHOWN else "")
         raise _problem(
             f"{what} lacks {len(absent)} students of the roster: {named}. Export all sections, or say that it is a"
-            " part: --partial."
+            " part of the class (--partial)."
         )
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n", delimiter=found.delimiter)

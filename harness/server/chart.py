@@ -66,7 +66,8 @@ def chart(metric: MetricCard, cards: Sequence[BarCard], rows: Sequence[Submissio
     levels = [value for _, value in lines]
     scores = sorted((score for _, score in graded), reverse=up)
     typical = abs(scores[(len(scores) - 1) // 2] - scores[0])
-    reach = max(3 * typical, max(levels) - min(levels) if levels else 0.0) or math.inf
+    way = [*levels, scores[0]]  # from the bars to the best score
+    reach = max(3 * typical, 2 * (max(way) - min(way))) or math.inf
     near = [score for score in scores if abs(score - scores[0]) <= reach]
     span = max(near) - min(near)
     beside = [

@@ -83,6 +83,7 @@ class FormEntry:
     change: Change | None = None
     seen: str = ""
     problem: str = ""
+    code: str = ""
     done: bool = False
 
     def of(self, name: str, otherwise: str = "") -> str:
@@ -145,7 +146,8 @@ async def not_changed(
     """The form again, with the problem. Raises the error where it is not about what was entered."""
     if error.code in ("E_LOGIN", "E_NOT_FOUND", "E_NOT_ALLOWED", "E_SCOPE") or error.exit_code in (7, 10):
         raise error
-    page, status = FormEntry(sent.values, problem=str(error)), 409 if error.exit_code in (5, 8) else 400
+    page = FormEntry(sent.values, problem=str(error), code=error.code)
+    status = 409 if error.exit_code in (5, 8) else 400
     return await answer(request, lambda ask: replace(show(ask, hw, page), status=status), login=sent.login)
 
 

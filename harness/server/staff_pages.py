@@ -75,9 +75,8 @@ def _add_exports(api: FastAPI) -> None:
         except UserError as error:
             if error.code != "E_CANVAS":
                 raise
-            return await answer(
-                request, staff_views.canvas, FormEntry(sent.values, problem=str(error)), login=sent.login
-            )
+            entry = FormEntry(sent.values, problem=str(error), code=error.code)
+            return await answer(request, staff_views.canvas, entry, login=sent.login)
         lines = filled.lines[1:]
         if book.hidden:
             lines.append(f"private points are left out until they are revealed: {', '.join(book.hidden)}")
