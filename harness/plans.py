@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.answerable import refuse_unanswerable
 from harness.clocks import last_instant
 from harness.competition import (
     SOLUTION,
@@ -198,6 +199,9 @@ def plan_own(
             assert isinstance(form, TableFormat)
             models = read_models(extras.sample, extras.inputs, extras.most_parameters, form, answers, named)
             form, given = models.form, models.sample
+    if extras.sample is None:
+        assert isinstance(form, TableFormat)
+        refuse_unanswerable(solution, form, answers)
     chosen, title = named_as(chosen, extras.metric_name), checked_title(title, name)
     data = solution.read_bytes()
 

@@ -73,6 +73,7 @@ LIGHT_ENOUGH = (
 LATER = {
     # The file loads numpy, Pillow, torch or gymnasium at its top, which most callers do without.
     "baselines/students.py": {"tasks.hw13_compression.official", "tasks.hw13_compression.world"},
+    "harness/answerable.py": {"tasks.samples", "tasks.solution"},
     "harness/build.py": {"tasks.kaggle", "tasks.leaks", "tasks.own", "tasks.samples", "tasks.texts"},
     "harness/cli/causes.py": {"tasks.hw09_explainable.judge"},
     "harness/cli/main.py": {"tasks.homeworks"},  # `--help` passes here
