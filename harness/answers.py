@@ -360,6 +360,7 @@ def find_score_file(folder: Path, values: Mapping[str, Any], form: Format, usage
         modules=kept_modules(folder),
         arguments=values.get("metric_options"),
         per_row=values.get("metric_rows", False),
+        texts=values.get("metric_texts", False),
     )
 
 

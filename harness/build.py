@@ -170,6 +170,7 @@ def _write_secret(folder: Path, plan: Plan, competition: Competition, answers: A
         "metric_options": dict(plan.options),
         "metric_file": None if plan.metric_file is None else plan.metric_file.name,
         "metric_rows": plan.metric_file is not None and plan.metric_file.per_row,
+        "metric_texts": plan.metric_file is not None and plan.metric_file.texts,
         "higher_is_better": plan.metrics[0].higher_is_better,
         "metric_id": metric_id,
         "judge": None if plan.judge is None else plan.judge.version(),

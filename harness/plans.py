@@ -22,7 +22,7 @@ from harness.home import Home, check_free, local
 from harness.model_submissions import Models, read_models
 from harness.other_formats import read_other
 from tasks.base import Bar, Columns, Edition, Judge, Made, Rules, UserError
-from tasks.formats import Format, TableFormat
+from tasks.formats import Format, ImagesFormat, LinesFormat, TableFormat
 from tasks.homeworks import canonical, find_task, packages_of, unknown
 from tasks.metric_code import PREFIX, read_arguments
 from tasks.named import find_named
@@ -160,12 +160,13 @@ def plan_own(
         if higher_is_better is None:
             raise UserError("a metric file needs a direction: add --higher-is-better or --lower-is-better.")
         options = dict(read_arguments(metric_args))
+        lines = extras.sample is not None and extras.sample.suffix == ".txt"
         metric_file = score_file(
-            Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem, arguments=options
+            Path(metric), higher_is_better=higher_is_better, name=Path(metric).stem, arguments=options, texts=lines
         )
         chosen = metric_file.metric
         most = extras.most_rows
-        found = read_solution(solution, empty=True, split=split, most_rows=most)
+        found = read_solution(solution, empty=True, as_text=lines, split=split, most_rows=most)
         form, answers = own_format(found, whole=False, most_rows=most)
         if most > 1 and extras.sample is None:
             raise UserError("--rows-per-id needs a sample submission that shows students the rows: add --sample FILE.")
@@ -199,8 +200,7 @@ def plan_own(
             assert isinstance(form, TableFormat)
             models = read_models(extras.sample, extras.inputs, extras.most_parameters, form, answers, named)
             form, given = models.form, models.sample
-    if extras.sample is None:
-        assert isinstance(form, TableFormat)
+    if extras.sample is None or isinstance(form, LinesFormat):
         refuse_unanswerable(solution, form, answers)
     chosen, title = named_as(chosen, extras.metric_name), checked_title(title, name)
     data = solution.read_bytes()
@@ -254,7 +254,11 @@ def _inputs_of(models: Models | None) -> Mapping[str, Any] | None:
 
 def own_sheet(title: str, form: Format, metric: Metric, signature: str | None = None) -> str:
     """The page of an own competition for which none was given."""
-    asked = f"a file like `sample_submission{form.suffix}`, with the same names and shapes"
+    asked = f"a file like `sample_submission{form.suffix}`, with "
+    if isinstance(form, LinesFormat):
+        asked += f"one line of text for each of its {len(form):,} lines, in their order"
+    else:
+        asked += "images of the same names and size" if isinstance(form, ImagesFormat) else "the same names and shapes"
     if isinstance(form, TableFormat):
         rows = "one row" if form.most_rows == 1 else f"at most {form.most_rows:,} rows"
         asked = f"a CSV with the header `{','.join(form.header)}` and {rows} for each id of `sample_submission.csv`"

@@ -176,6 +176,10 @@ class TableFormat:
         )
 
 
+TRANSLATION = "translation"
+"""The column of lines that are translations: an empty one is written as `<unk>`."""
+
+
 @dataclass(frozen=True)
 class LinesFormat:
     """A text file with one answer per line, read as one column of text; `ids` are the line numbers, from 1."""

@@ -88,7 +88,8 @@ class ScoreFile:
     of `random` and `numpy.random` begin at `seed` in each call. `modules` are those beside the file that it imports,
     as (name, source), and `arguments` the keyword arguments of `score` beside Kaggle's three. `sample` has the cells of
     the instructor's own sample submission, in the order of the answers. Where `per_row`, the score is the mean of what
-    the file's function `rows` gives each row.
+    the file's function `rows` gives each row. Where `texts`, the cells of the solution stay texts as written, but the
+    ids, as the lines of a submission do.
     """
 
     name: str
@@ -104,6 +105,7 @@ class ScoreFile:
     arguments: tuple[tuple[str, Any], ...] = ()
     sample: tuple[tuple[str, NDArray[Any]], ...] = ()
     per_row: bool = False
+    texts: bool = False
 
     @property
     def code(self) -> Code:
@@ -117,7 +119,7 @@ class ScoreFile:
     @property
     def identity(self) -> str:
         """What names the metric in a signature: digests of the file and of the modules beside it, and arguments."""
-        text = f"file:{self.digest[:16]}" + ("+rows" if self.per_row else "")
+        text = f"file:{self.digest[:16]}" + ("+rows" if self.per_row else "") + ("+texts" if self.texts else "")
         if self.modules:
             every = hashlib.sha256()
             for name, source in self.modules:
@@ -200,7 +202,10 @@ class ScoreFile:
             place = {str(text): row for row, text in enumerate(ids)}
             order = np.array([place[text] for text in number])
             of_solution = np.array([number[text] for text in texts]) if several else None
-            solution = pd.read_csv(self.solution).rename(columns=str.strip)
+            as_written: dict[str, Any] = {"dtype": str, "keep_default_na": False} if self.texts else {}
+            solution = pd.read_csv(self.solution, **as_written).rename(columns=str.strip)
+            if self.texts:  # the ids of lines are whole numbers
+                solution[header[0]] = solution[header[0]].astype(np.int64)
             solution = solution.drop(columns=[name for name in solution.columns if name.lower() == "usage"])
         public = None if self.usage is None else self.usage[order] == PUBLIC
         if isinstance(form, LinesFormat):
@@ -301,13 +306,15 @@ def score_file(
     modules: Mapping[str, bytes] | None = None,
     arguments: Mapping[str, Any] | None = None,
     per_row: bool | None = None,
+    texts: bool = False,
 ) -> ScoreFile:
     """The metric in a Python file with Kaggle's `score(solution, submission, row_id_column_name)`.
 
     The file is read and compiled here, and runs where `ScoreFile.value` is called. `form` gives the frames their ids;
     `usage`, in the same order, says which rows are public; without it no ParticipantVisibleError is shown to a
     participant. `modules` are those that it imports; without them they are looked for beside the file. `per_row` says
-    whether its function `rows` is used; without it, it is where the file defines one. Raises UserError for a file that
+    whether its function `rows` is used; without it, it is where the file defines one. `texts` is as in `ScoreFile`.
+    Raises UserError for a file that
     cannot be read or is not Python.
     """
     try:
@@ -331,6 +338,7 @@ def score_file(
         modules=tuple(found.items()),
         arguments=tuple((arguments or {}).items()),
         per_row=per_row,
+        texts=texts,
     )
 
 

@@ -203,7 +203,7 @@ def test_a_metric_file_of_another_name_is_refused_and_leaves_the_competition_hea
 
 @pytest.mark.parametrize(
     "header",
-    ["id,y,Usage\r", "id,y,\tUsage\n", 'id,"y\nz",Usage\n', 'id,"y",USAGE \r\n'],
+    ["id,y,Usage\r", "id,y,\tUsage\n", 'id,"y, z",Usage\n', 'id,"y",USAGE \r\n'],
 )
 def test_an_export_can_be_read_whatever_its_header_looks_like(tmp_path: Path, header: str) -> None:
     end = "\r" if header.endswith("\r") else "\n"

@@ -109,7 +109,7 @@ REFUSED: dict[str, tuple[bytes, list[str], str]] = {
         ["E_LINES", "E_LINE_IDS"],
         "begin with ids",
     ),
-    "ids": ("1\t一\n2\t二\n3\t三\n4\t四\n".encode(), ["E_LINE_IDS"], "write only the sentences, in order"),
+    "ids": ("1\t一\n2\t二\n3\t三\n4\t四\n".encode(), ["E_LINE_IDS"], "write only the translations, in order"),
     "quoted ids": ('"7","一"\n"8","二"\n"9","三"\n"10","四"\n'.encode(), ["E_LINE_IDS"], "without a header"),
     "an empty line": (BODY.format("").encode(), ["E_LINE_EMPTY"], "line 4: an empty line; write <unk>"),
     "a line of blanks": (BODY.format(" \t\u3000\u00a0").encode(), ["E_LINE_EMPTY"], "line 4: "),
@@ -146,6 +146,15 @@ def test_a_trap_is_refused_with_its_codes(name: str) -> None:
     assert codes(error) == expected
     assert re.search(message, str(error)), str(error)
     assert error.exit_code == 3
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_lines_of_other_texts_are_refused_in_words_that_speak_of_no_translation(name: str) -> None:
+    data, expected, _ = REFUSED[name]
+    error = refusal(data, LinesFormat("line", range(1, 5), 700_000))
+    assert codes(error) == expected
+    said = re.sub(r'\(".*?"\)', "", str(error))  # without what is in the file
+    assert not re.search("<unk>|translation|sentence", said), said
 
 
 def test_every_code_is_documented_and_shown_by_a_trap() -> None:

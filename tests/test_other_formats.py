@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -273,6 +274,89 @@ def test_lines_beside_an_id_column_of_that_name_are_refused_and_an_answer_of_it_
     secret = read_secret(open_home(tmp_path / "home"), find_competition(open_home(tmp_path / "home"), "own"))
     side = secret.answers.usage == PUBLIC
     assert json.loads(sent.stdout)["scores"][0]["public"] == pytest.approx(case.rows[side].mean(), abs=1e-3)
+
+
+FOR_LINES = """
+class ParticipantVisibleError(Exception):
+    pass
+
+
+def score(solution, submission, row_id_column_name):
+    assert solution[row_id_column_name].tolist() == submission[row_id_column_name].tolist()
+    assert solution[row_id_column_name].dtype.kind == "i"
+    return float((solution["y"] == submission["line"]).mean())
+"""
+
+
+def lines(folder: Path, texts: list[str], **columns: list[str]) -> Result:
+    table = {"id": range(1, len(texts) + 1), "y": texts} | columns
+    table["Usage"] = ["Public" if at % 2 else "Private" for at in range(len(texts))]
+    with (folder / "solution.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table)
+        writer.writerows(zip(*table.values(), strict=True))
+    (folder / "metric.py").write_text(FOR_LINES)
+    (folder / "sample.txt").write_text("none\n" * len(texts))
+    files = [f"--{name}={folder / file}" for name, file in FILES.items()]
+    return call(folder / "home", "new", "own", *files, "--higher-is-better")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["NA", "null", "nan", "", "None", "N/A", "inf", "a"],
+        ["1", "2", "3", "4", "05", "6", "7.0", "8"],
+        ["1.50", "2e3", "-0", "+1", ".5", "1_000", "0x1", "9" * 30],
+        ["True", "False", "True", "False", " x", "x ", '"', "a,b"],
+    ],
+)
+def test_the_right_lines_are_right_whatever_they_look_like(tmp_path: Path, texts: list[str]) -> None:
+    texts = [text for text in texts if text]
+    made = lines(tmp_path, texts)
+    assert made.exit_code == 0, made.output
+    (tmp_path / "mine.txt").write_text("".join(f"{text}\n" for text in texts))
+    home = tmp_path / "home"
+    sent = call(home, "submit", "own", str(tmp_path / "mine.txt"), "--as", "ada", "--format", "json")
+    assert sent.exit_code == 0, sent.output
+    assert json.loads(sent.stdout)["scores"][0]["public"] == 1.0
+    found = open_home(home)
+    with grade_within(Limits()) as graded:
+        data = (tmp_path / "mine.txt").read_bytes()
+        assert graded(read_secret(found, find_competition(found, "own")), data).scores[0].private == 1.0
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ("", "line 4: nobody could hand in this answer, since column 'y' is blank, and no line may be"),
+        (" ", "line 4: nobody could hand in this answer, since column 'y' is blank"),
+        ("a\nb", "line 4: nobody could hand in this answer, since column 'y' has a line break"),
+        ("x" * 10_001, "line 4: nobody could hand in this answer, since column 'y' has more than 10,000 characters"),
+        ("a\x1bb", "line 4: nobody could hand in this answer; the reader of submissions says E_CONTROL"),
+    ],
+)
+def test_an_answer_that_no_line_can_be_is_refused(tmp_path: Path, odd: str, said: str) -> None:
+    refused = lines(tmp_path, ["one", "two", odd, "four"])
+    assert (refused.exit_code, said in " ".join(refused.stderr.split())) == (2, True), refused.output
+    assert not (tmp_path / "home" / "public" / "own").exists()
+    if odd == "":
+        made = lines(tmp_path, ["one", "two", "three", "four"], more=["1", "", "", ""])
+        assert made.exit_code == 0, "a second reference may be missing"
+
+
+def test_a_competition_of_lines_made_by_an_older_release_is_read_as_it_was(tmp_path: Path) -> None:
+    assert lines(tmp_path, ["1", "2", "3", "4"]).exit_code == 0
+    home = open_home(tmp_path / "home")
+    file = read_secret(home, find_competition(home, "own")).score_file
+    assert file is not None
+    assert file.texts
+    assert "+texts" in file.identity
+    answers = {"y": np.array(["1", "2", "3", "4"])}
+    ours = {"line": np.array(["1", "2", "3", "4"], dtype=object)}
+    assert file.value(file.rows(answers, ours)) == 1.0
+    older = replace(file, texts=False)
+    assert "+texts" not in older.identity
+    assert older.value(older.rows(answers, ours)) == 0.0
 
 
 FILES = {"solution": "solution.csv", "metric": "metric.py", "sample": "sample.txt"}

@@ -66,7 +66,7 @@ ALIKE = (
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_names_that_differ_in_capitals_alone_keep_their_own_cells(format: TableFormat, order: tuple[int, ...]) -> None:
     rows = [[row, 10 * row + 1, 100 * row + 2] for row in range(3)]
-    lines = [[format.header[at] for at in order], *([row[at] for at in order] for row in rows)]
+    lines: list[list[object]] = [[format.header[at] for at in order], *([row[at] for at in order] for row in rows)]
     data = "".join(",".join(map(str, line)) + "\n" for line in lines).encode()
     wanted = {column.name: [row[at] for row in rows] for at, column in enumerate(format.columns, start=1)}
     texts = replace(format, columns=tuple(replace(column, kind="text") for column in format.columns))

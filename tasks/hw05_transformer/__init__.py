@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from tasks.base import Edition, Place, Rules, Task, measured, official_bars
 from tasks.bleu import BLEU
-from tasks.formats import LinesFormat
+from tasks.formats import TRANSLATION, LinesFormat
 
 RAW_FILES = ("ted2020/raw.en", "ted2020/raw.zh")
 TEST_FILES = ("test/test.en", "test/test.zh")
 MONO_FILE = "ted_zh_corpus.deduped.gz"
-COLUMN = "translation"
+COLUMN = TRANSLATION
 TEST_LINES = 4000
 MAX_BYTES = 699_999
 """The course's server accepted files smaller than 700 kB."""
