@@ -65,9 +65,9 @@ ALIKE = (
 @pytest.mark.parametrize("format", ALIKE)
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_names_that_differ_in_capitals_alone_keep_their_own_cells(format: TableFormat, order: tuple[int, ...]) -> None:
-    rows = [[row, 10 * row + 1, 100 * row + 2] for row in range(3)]
-    lines: list[list[object]] = [[format.header[at] for at in order], *([row[at] for at in order] for row in rows)]
-    data = "".join(",".join(map(str, line)) + "\n" for line in lines).encode()
+    rows = [(row, 10 * row + 1, 100 * row + 2) for row in range(3)]
+    lines: list[tuple[object, ...]] = [format.header, *rows]
+    data = "".join(",".join(str(line[at]) for at in order) + "\n" for line in lines).encode()
     wanted = {column.name: [row[at] for row in rows] for at, column in enumerate(format.columns, start=1)}
     texts = replace(format, columns=tuple(replace(column, kind="text") for column in format.columns))
     assert {name: values.tolist() for name, values in read_table(data, format).items()} == wanted
