@@ -38,6 +38,15 @@ DENIED = (
 )  # fmt: skip
 """System calls that a process which only computes does not need."""
 
+DENIED_READER = (
+    "setsid", "setpgid", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utime",
+    "utimes", "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "ptrace", "process_vm_readv",
+    "process_vm_writev", "pidfd_getfd", "io_uring_setup", "bpf", "mount", "unshare", "setns",
+)  # fmt: skip
+"""Those with which a process that may read files would outlive its parent, or change files that it may only read."""
+
+INET = (2, 10)
+"""The families of sockets of the internet, IPv4 and IPv6."""
 
 CLONE_THREAD = 0x10000
 
@@ -156,14 +165,14 @@ def die_with(parent: int) -> None:
 
 
 def confine(*, reading: bool) -> None:
-    """Permanently drops, as far as the system can, the rights to write files, use TCP and signal other processes.
+    """Permanently drops, as far as the system can, the rights to write files, use the network and signal others.
 
     Without `reading`, also the right to open any file, socket or process: modules can no longer be imported.
     """
     import resource
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    calls = None if reading else _filter()
+    calls = _filter(reading=reading)
     if _supports("landlockpy"):
         from landlockpy import AccessFS, Ruleset, Scope
 
@@ -178,17 +187,21 @@ def confine(*, reading: bool) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 
 
-@lru_cache(maxsize=1)
-def _filter() -> Any:
-    """The system call filter of a process that only computes; None where the system does not support one."""
+@lru_cache(maxsize=2)
+def _filter(*, reading: bool) -> Any:
+    """The system call filter of a process that only computes, or reads too; None where the system supports none."""
     if not _supports("seccompy"):
         return None
     from seccompy import ArgCmp, CmpOp, Filter
 
     calls = Filter()
-    for name in DENIED:
+    for name in DENIED_READER if reading else DENIED:
         with contextlib.suppress(ValueError):  # another architecture has no such call
             calls.errno(name, errno.EPERM)
+    if reading:
+        for family in INET:
+            calls.errno("socket", errno.EPERM, args=[ArgCmp(0, CmpOp.EQ, family)])
+        return calls
     calls.errno("clone", errno.EPERM, args=[ArgCmp(0, CmpOp.MASKED_EQ, 0, mask=CLONE_THREAD)])
     calls.errno("clone3", errno.ENOSYS)  # a filter cannot see its flags; threads are then made with clone
     return calls

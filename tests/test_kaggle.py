@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.grading.scoring import read_predictions
-from tasks.apart import Limits
+from tasks.apart import Limits, confinement
 from tasks.base import IGNORED, PRIVATE, PUBLIC, SubmissionError, UserError
 from tasks.formats import Column, TableFormat
 from tasks.kaggle import FAILED, ScoreFile, score_file
@@ -374,6 +374,10 @@ ROGUES = {
     "leaves": ("import os\nos._exit(0)\n", "without an answer"),
     "kills itself": ("import os\nos.kill(os.getpid(), 9)\n", "signal 9"),
     "writes": ("open(PLACE, 'w').write('x')\n", "cannot be loaded: "),
+    "changes a mode": ("import os\nos.chmod(os.path.dirname(PLACE), 0o700)\n", "PermissionError"),
+    "changes a time": ("import os\nos.utime(os.path.dirname(PLACE), (0, 0))\n", "PermissionError"),
+    "sends a datagram": ("import socket\nsocket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n", "PermissionError"),
+    "connects": ("import socket\nsocket.create_connection(('127.0.0.1', 9))\n", "PermissionError"),
     "raises what nobody catches": ("raise BaseException\n", "without an answer"),
 }
 
@@ -391,10 +395,13 @@ def test_what_a_metric_file_does_when_it_is_loaded_hurts_nobody(write: Write, tm
     assert children() == before, "others may be of tests before"
 
 
+@pytest.mark.skipif(confinement() != (), reason=f"this system cannot: {', '.join(confinement())}")
+@pytest.mark.parametrize("leave", ["", "os.setsid() or", "os.setpgid(0, 0) or"])
 def test_what_a_metric_file_starts_ends_with_it_and_what_it_prints_is_lost(
-    write: Write, capfd: pytest.CaptureFixture[str]
+    write: Write, capfd: pytest.CaptureFixture[str], leave: str
 ) -> None:
-    source = "import os, time\nprint('the answers')\nos.write(1, b'more')\nos.fork() or time.sleep(600)\n"
+    source = "import os, time\nprint('the answers')\nos.write(1, b'more')\nos.fork() or LEAVE or time.sleep(600)\n"
+    source = source.replace("LEAVE or", leave)
     metric = load(write, source + body("return 0.5"))
     assert metric.value(metric.rows(TRUTH, GUESS)) == 0.5
     assert capfd.readouterr() == ("", "")
