@@ -76,6 +76,11 @@ def test_the_log_is_read_by_homework_person_kind_and_day_and_tells_no_name(home:
     (extended,) = listed(home, "audit", "log", "--kind", "extend")
     assert (extended["reason"], extended["who"]) == ("an outage", "prof")
     assert "slots 1" in extended["about"]
+    (accepted,) = listed(home, "audit", "log", "--kind", "accepted")
+    assert ("accepted at 2027-03-01T20:00:00+08:00" in accepted["about"], "client key" in accepted["about"]) == (
+        True,
+        False,
+    )
     assert [row["who"] for row in listed(home, "audit", "log", "--since", "2027-03-02")] == ["tom"]
     text = call(home, "audit", "log", "--last", "0").stdout + json.dumps(every)
     assert not [person.name for person in CLASS if person.name in text], "the log holds a hash of names"

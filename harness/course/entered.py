@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any
@@ -27,6 +28,8 @@ from leaderboard.competitions import name_of
 from leaderboard.log import newest, numbers_of
 from tasks.errors import UserError
 
+UNSAID = {"reason", "at", "client_key"}
+"""What stands in an event's body alone, or beside its words."""
 LONGEST = 40
 """Texts of more characters without a space, as hashes, stand in an event's body alone."""
 
@@ -48,7 +51,7 @@ def log(home: Home, viewer: Viewer, asked: LogQuestion) -> Log:
             if len(found) == asked.last != 0:
                 older = True
                 break
-            about, reason = "; ".join(_words(body)), str(body.get("reason") or "")
+            about, reason = "; ".join(_words(home, body)), str(body.get("reason") or "")
             at = local(home, event.at)
             found.append(LogRow(event.seq, at, event.kind, event.actor, about, reason, event.body))
     return Log(found[::-1], older)
@@ -70,10 +73,10 @@ def _day(home: Home, text: str) -> datetime | None:
         raise UserError(f"the first day must be a day like 2027-03-26, got {text[:40]!r}.", code="E_INPUT") from None
 
 
-def _words(body: Mapping[str, Any]) -> Iterator[str]:
-    """The values of an event in words; of what holds many only how many."""
+def _words(home: Home, body: Mapping[str, Any]) -> Iterator[str]:
+    """The values of an event in words, times in the course's zone; of what holds many only how many."""
     for name, value in body.items():
-        if name == "reason" or value in (None, "", [], {}) or (name == "rules" and "changes" in body):
+        if name in UNSAID or value in (None, "", [], {}) or (name == "rules" and "changes" in body):
             continue
         if name == "changes":
             for rule, pair in value.items():
@@ -84,9 +87,16 @@ def _words(body: Mapping[str, Any]) -> Iterator[str]:
             many = len(value) > 3 or any(isinstance(one, (dict, list)) for one in value)
             text = str(len(value)) if many else ", ".join(map(str, value))
         else:
-            text = str(value)
+            text = _instant(home, str(value))
         if len(text) <= LONGEST or " " in text:
             yield f"{name.replace('_', ' ')} {text}"
+
+
+def _instant(home: Home, text: str) -> str:
+    """An instant of UTC in the course's zone; other texts as they are."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", text):
+        return text
+    return str(local(home, datetime.fromisoformat(text.replace("Z", "+00:00"))))
 
 
 def extensions(home: Home, viewer: Viewer, hw: str) -> Extensions:
