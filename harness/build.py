@@ -108,7 +108,7 @@ def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tupl
     Raises UserError if it cannot score them, and for a bar of an own competition that the sample clears or the solution
     does not.
     """
-    from tasks import kaggle
+    from tasks import kaggle, tryout
     from tasks.samples import sample_rows
     from tasks.texts import refuse_slow
 
@@ -128,8 +128,9 @@ def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tupl
             check_bars(plan.bars, plan.metrics[0], least, best)
         return ()
     solution = hidden / SOLUTION
-    ready = replace(file, form=form, usage=answers.usage, solution=solution, limits=kaggle.TRIAL)
-    tried = kaggle.try_out(ready, answers)
+    kept = hidden / "metric.py"
+    ready = replace(file, form=form, usage=answers.usage, solution=solution, limits=kaggle.TRIAL, kept=kept, trial=True)
+    tried = tryout.try_out(ready, answers)
     check_bars(plan.bars, plan.metrics[0], tried.sample, tried.solution)
     scores = (("the solution", tried.solution), ("the sample submission", tried.sample))
     given = " and ".join(f"{what} {score[0]:g}" for what, score in scores if score is not None)

@@ -10,6 +10,7 @@ import io
 import math
 import random
 import sys
+import sysconfig
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
@@ -33,12 +34,16 @@ class Unfit(Exception):
 
 @dataclass(frozen=True)
 class Code:
-    """A metric file: its bytes, the modules beside it as (name, source), and the arguments of its functions."""
+    """A metric file: its bytes, the modules beside it as (name, source), and the arguments of its functions.
+
+    Where `closed`, it fails where it imports a file from a folder that it puts into `sys.path`.
+    """
 
     path: Path
     source: bytes
     modules: tuple[tuple[str, bytes], ...] = ()
     arguments: tuple[tuple[str, Any], ...] = ()
+    closed: bool = False
 
     def call(self, solution: Any, submission: Any, id: str, seed: int, rows: int | None = None) -> dict[str, Any]:
         """The result of `score` for both sides, or of `rows` for so many rows; `id` names the column of the ids.
@@ -47,6 +52,7 @@ class Code:
         text for the participant, "failed" one for the instructor. The generators of `random` and `numpy.random` begin
         at `seed`.
         """
+        places, modules = frozenset(sys.path), frozenset(sys.modules)
         given = {"solution": solution, "submission": submission, "row_id_column_name": id}
         random.seed(seed)
         np.random.seed(seed)
@@ -56,15 +62,33 @@ class Code:
             try:
                 module = _load(self.path, self.source, dict(self.modules))
                 if rows is not None:
-                    return _row_values(_rows_function(module, given | dict(self.arguments))(), rows)
-                function = _function(module, dict(self.arguments))
-                return {"score": _one_number(function(**given, **dict(self.arguments)))}
+                    result = _row_values(_rows_function(module, given | dict(self.arguments))(), rows)
+                else:
+                    function = _function(module, dict(self.arguments))
+                    result = {"score": _one_number(function(**given, **dict(self.arguments)))}
+                if self.closed and (strange := _imported_since(places, modules)):
+                    raise Unfit(
+                        f"it imports {', '.join(strange)} from a folder that it puts into sys.path; such a file is"
+                        " neither kept nor part of the metric's version, so put it beside the metric file"
+                    )
+                return result
             except Unfit as error:
                 return {"failed": str(error)}
             except (Exception, SystemExit) as error:
                 if _is_visible(error):
                     return {"refused": str(error)[:LONGEST_MESSAGE] or "the metric refuses this file."}
                 return {"failed": _what_and_where(error, self.path)}
+
+
+def _imported_since(places: frozenset[str], modules: frozenset[str]) -> list[str]:
+    """The modules that were imported since then from folders that were added to `sys.path`, other than of packages."""
+    of_packages = [Path(place) for place in sysconfig.get_paths().values()]
+    added = [Path(place).resolve() for place in sys.path if place not in places]
+    added = [place for place in added if not any(place.is_relative_to(root) for root in of_packages)]
+    files = {name: getattr(sys.modules[name], "__file__", None) for name in sys.modules.keys() - modules}
+    paths = {name: Path(file).resolve() for name, file in files.items() if file}
+    found = [name for name, path in paths.items() if any(path.is_relative_to(place) for place in added)]
+    return sorted({name.partition(".")[0] for name in found})
 
 
 def _what_and_where(error: BaseException, path: Path) -> str:

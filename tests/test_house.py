@@ -37,7 +37,7 @@ HEAVY = {
 }  # fmt: skip
 MAKERS = (
     "boards", "kaggle", "labels", "metric_run", "own", "pen", "pictures", "rankings", "regressions", "samples",
-    "solution", "speech", "split_columns", "texts",
+    "solution", "speech", "split_columns", "texts", "tryout",
     "hw01_regression/official", "hw01_regression/world", "hw02_classification/official", "hw02_classification/world",
     "hw03_cnn/dishes", "hw03_cnn/official", "hw03_cnn/own", "hw03_cnn/world", "hw04_self_attention/files",
     "hw04_self_attention/official", "hw04_self_attention/world", "hw05_transformer/official", "hw05_transformer/world",
@@ -74,7 +74,7 @@ LATER = {
     # The file loads numpy, Pillow, torch or gymnasium at its top, which most callers do without.
     "baselines/students.py": {"tasks.hw13_compression.official", "tasks.hw13_compression.world"},
     "harness/answerable.py": {"tasks.samples", "tasks.solution"},
-    "harness/build.py": {"tasks.kaggle", "tasks.leaks", "tasks.own", "tasks.samples", "tasks.texts"},
+    "harness/build.py": {"tasks.kaggle", "tasks.leaks", "tasks.own", "tasks.samples", "tasks.texts", "tasks.tryout"},
     "harness/cli/causes.py": {"tasks.hw09_explainable.judge"},
     "harness/cli/main.py": {"tasks.homeworks"},  # `--help` passes here
     "harness/cli/training.py": {"baselines.common"},

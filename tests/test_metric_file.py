@@ -123,6 +123,24 @@ HURT = {
         METRIC.replace("return float((", "import time\n    return time.monotonic_ns() + float(("),
         "reads the clock",
     ),
+    "reads a data file beside it": (
+        "from pathlib import Path\nW = Path(__file__).with_name('weights.txt').read_text()\n" + METRIC,
+        "FileNotFoundError in line 2. No competition was made.",
+    ),
+    "reads a data file of the working folder": (
+        METRIC.replace("return float((", "open('weights.txt').read()\n    return float(("),
+        "put the numbers into the .py file, or into a module beside it",
+    ),
+    "imports from another folder": (
+        "import sys, pathlib\nsys.path.insert(0, 'FOLDER')\nimport helper_of_mine\n" + METRIC,
+        "it imports helper_of_mine from a folder that it puts into sys.path; such a file is neither kept",
+    ),
+    "imports from another folder when it is called": (
+        METRIC.replace(
+            "return float((", "import sys; sys.path.append('FOLDER')\n    import helper_of_mine.one; return float(("
+        ),
+        "it imports helper_of_mine from a folder that it puts into sys.path",
+    ),
     "is not Python": ("def score(:\n", "line 1: not valid Python"),
 }
 
@@ -134,6 +152,12 @@ def test_a_metric_file_that_cannot_score_is_refused_and_nothing_is_left(
 ) -> None:
     source, said = HURT[name]
     home = tmp_path / "home"
+    source = source.replace("FOLDER", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere" / "helper_of_mine").mkdir(parents=True)
+    for file in ("__init__.py", "one.py"):
+        (tmp_path / "elsewhere" / "helper_of_mine" / file).write_text("ONE = 1\n")
+    (tmp_path / "weights.txt").write_text("1")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(kaggle, "TRIAL", Limits(2.0 if "hangs" in name else 30.0))
     refused = make(tmp_path, home, source)
     assert refused.exit_code == 2, refused.output
@@ -192,6 +216,21 @@ def test_what_a_metric_file_prints_and_starts_when_it_is_tried_is_gone(
     made = make(tmp_path, tmp_path / "home", source + METRIC)
     assert made.exit_code == 0, made.output
     assert "leak" not in made.output + "".join(capfd.readouterr())
+
+
+def test_a_metric_file_runs_in_the_same_place_when_it_is_tried_and_when_it_grades(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = METRIC.replace(
+        "return float((",
+        "import os\n    assert os.getcwd() == '/' and __file__ == '{}'\n    return 0 * float((",
+    ).replace("{}", str(tmp_path / "home" / "secret" / "own" / "1" / "metric.py"))
+    monkeypatch.chdir(tmp_path)
+    made = make(tmp_path, tmp_path / "home", source)
+    assert made.exit_code == 0, made.output
+    (tmp_path / "a.csv").write_bytes(file_with(1.25, 0))
+    sent = call(tmp_path / "home", "submit", "own", "a.csv", "--as", "ada", "--format", "json")
+    assert json.loads(sent.stdout)["scores"][0]["public"] == 0.0
 
 
 # What the private rows may tell ---------------------------------------------------------------------------------------
