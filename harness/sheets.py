@@ -45,18 +45,22 @@ def write_rows(header: Sequence[str], rows: Iterable[Sequence[str | float | None
     return stream.getvalue()
 
 
+def decoded(data: bytes, what: str) -> str:
+    """The text of a CSV. Raises UserError unless it is UTF-8 of at most `MAX_BYTES`."""
+    if len(data) > MAX_BYTES:
+        raise UserError(f"{what} has {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f'{what} is not UTF-8; save it as "CSV UTF-8".') from None
+
+
 def read_rows(data: bytes, what: str, needed: Sequence[str], known: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     """The rows of a CSV by column, each with the number of its last line.
 
     Raises UserError unless it is a UTF-8 CSV with all the needed and only known columns.
     """
-    if len(data) > MAX_BYTES:
-        raise UserError(f"{what} has {len(data):,} bytes; at most {MAX_BYTES:,} are read.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f'{what} is not UTF-8; save it as "CSV UTF-8".') from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(decoded(data, what), newline=""), strict=True)
     try:
         spelled = {name.lower(): name for name in known}
         header = [spelled.get(name.strip().lower(), name.strip()) for name in next(reader, [])]

@@ -25,9 +25,9 @@ from harness.course import remote
 from harness.grading import audit
 from harness.server.mail import Mail, send
 from harness.settings import Settings
-from leaderboard import access_tokens, enrolment, events, roster
+from leaderboard import access_tokens, enrolment, roster
 from tests import class_server, web
-from tests.class_server import Served, call, issue, log_in
+from tests.class_server import Served, call, log_in
 from tests.classes import NOW, WIDE, Class, error
 from tests.test_desk_changes import of_kind, previewed, sent
 from tests.web import signed_in
@@ -177,49 +177,6 @@ def test_nobody_is_taken_off_or_put_back_where_they_stand_otherwise_than_preview
     assert ian.request("PATCH", where, json=body).status_code == 200
     assert error(ian.request("PATCH", where, json=body | {"disabled": False})) == (409, "E_CHANGED")
     assert of_kind(site, "person enabled") == []
-
-
-def test_the_last_instructor_is_kept_by_page_API_login_and_machine(served: Served, tmp_path: Path) -> None:
-    (file := tmp_path / "people.csv").write_text("id,name,role\nprof,prof,student\n")
-    home = ["--home", str(served.home.root)]
-    log_in(served, "prof")
-    for more in ([], home):
-        for words in (["roster", "disable", "prof"], ["roster", "import", str(file)]):
-            done = call(*more, *words, "--reason", "so", "--yes")
-            assert (done.exit_code, done.stdout) == (8, ""), words
-            assert "prof is the last instructor on the roster. Make somebody else an instructor first" in done.stderr
-    with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {issue(served.home, 'prof')}"}) as client:
-        for preview in (True, False):
-            body: dict[str, Any] = {"reason": "so", "preview": preview}
-            off = client.patch("/api/v1/roster/people/prof", json=body | {"disabled": True})
-            imported = client.post("/api/v1/roster/people", json=body | {"csv": file.read_text()})
-            assert error(off) == error(imported) == (409, "E_LAST_INSTRUCTOR")
-    assert audit.verify(served.home)[0] == []
-
-
-def test_pages_keep_the_last_instructor(site: Class) -> None:
-    ian = signed_in(site, "ian")
-    for where, values in (("/roster/people/ian/stand", {}), (IMPORT, {"csv": "id,name,role\nian,Ian,ta\n"})):
-        page = ian.post(where, data=sent(ian.get(where), go="preview", reason="so", **values))
-        assert (page.status_code, "ian is the last instructor" in page.text) == (409, True)
-
-
-def test_who_is_on_or_off_the_roster_already_is_told_that_nothing_changed(served: Served) -> None:
-    home, before = ["--home", str(served.home.root)], len(log_of(served))
-    log_in(served, "prof")
-    for more in ([], home):
-        done = call(*more, "roster", "enable", "eve", "--reason", "so", "--yes")
-        assert (done.exit_code, done.stderr) == (2, "eve (eve) is on the roster already; nothing was changed.\n")
-    assert len(log_of(served)) == before + 1, "the token of the login"
-    assert call("roster", "disable", "eve", "--reason", "so", "--yes").stdout == "take eve (eve) off the roster\n"
-    for more in ([], home):
-        done = call(*more, "roster", "disable", "eve", "--reason", "so", "--yes")
-        assert (done.exit_code, done.stderr) == (2, "eve (eve) is off the roster already; nothing was changed.\n")
-
-
-def log_of(served: Served) -> list[events.Event]:
-    with served.home.database() as database:
-        return list(events.events(database))
 
 
 @contextlib.contextmanager

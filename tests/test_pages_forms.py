@@ -132,6 +132,7 @@ def test_no_form_of_the_site_is_taken_from_elsewhere(site: Class) -> None:
             "roster/import",
             "roster/invite",
             "roster/people/{key:path}/stand",
+            "roster/teams/{name:path}/rename",
             "roster/tokens/{number}/end",
             "tokens",
             "tokens/{number}/end",

@@ -62,7 +62,7 @@ YES = ("--reason", "start of term", "--yes")
 def enrol(home: Path) -> None:
     (home / "people.csv").write_text(ROSTER)
     done = call(home, "roster", "import", str(home / "people.csv"), *YES)
-    assert (done.exit_code, done.output) == (0, "4 added, 0 changed, 0 unchanged\n")
+    assert (done.exit_code, done.stdout) == (0, "add 4 to the roster, and change 0 already on it\n")
 
 
 def verified(home: Path) -> list[str]:
@@ -88,7 +88,8 @@ def test_a_roster_goes_in_and_comes_out_the_same(home: Path) -> None:
     assert '"0012"' in out
     assert '"\'=1+1"' in out, "no cell is a formula"
     (home / "again.csv").write_text(out)
-    assert call(home, "roster", "import", str(home / "again.csv"), *YES).output == "0 added, 0 changed, 4 unchanged\n"
+    again = call(home, "roster", "import", str(home / "again.csv"), *YES)
+    assert again.stdout == "add 0 to the roster, and change 0 already on it\n"
     assert "Eve, the second" in call(home, "roster", "list").stdout
     assert verified(home) == ["roster imported"]
 
@@ -98,7 +99,7 @@ def test_what_is_wrong_with_a_roster_is_told_by_line_and_nothing_is_changed(home
     done = call(home, "roster", "import", str(home / "people.csv"), *YES)
     assert done.exit_code == 2
     told = done.stderr.splitlines()
-    assert [line.partition(":")[0] for line in told[:-1]] == [f"people.csv line {n}" for n in (3, 4, 7, 7)]
+    assert [line.partition(":")[0] for line in told[:-1]] == [f"the CSV line {n}" for n in (3, 4, 7, 7)]
     assert "spreadsheet" in told[0]
     assert "that of 0012" in told[1]
     assert told[-1] == "Nothing was changed."
@@ -143,7 +144,8 @@ def test_any_roster_comes_back_from_its_own_csv(rows: list[tuple[str, str]]) -> 
 def test_a_column_that_is_left_out_keeps_what_there_was(home: Path) -> None:
     enrol(home)
     (home / "names.csv").write_text("\ufeffid,name\nb02,Robert\n")
-    assert call(home, "roster", "import", str(home / "names.csv"), *YES).stdout == "0 added, 1 changed, 0 unchanged\n"
+    done = call(home, "roster", "import", str(home / "names.csv"), *YES)
+    assert done.stdout == "add 0 to the roster, and change 1 already on it\n"
     with open_home(home).database() as db:
         found = roster.find_person(db, "b02")
     assert found is not None
@@ -151,9 +153,9 @@ def test_a_column_that_is_left_out_keeps_what_there_was(home: Path) -> None:
 
 
 CHANGES = {  # and what is told before it is done
-    ("roster", "import", "people.csv"): ("b09: new, Zoe, student", "Add 1 person", "change 1",
+    ("roster", "import", "people.csv"): ("b09: new, Zoe, student", "add 1 to the roster", "change 1",
                                          "b02: team from Owls to none, role from student to ta"),
-    ("roster", "rename", "Owls", "Eagles"): ("Rename the team Owls, with 2 members, to Eagles",),
+    ("roster", "rename", "Owls", "Eagles"): ("rename the team Owls, with 2 members, to Eagles?",),
     ("roster", "disable", "b02"): ("take Bob (b02) off the roster?", "1 token ends", "the team Owls remains"),
     ("roster", "enable", "b03"): ("put Eve, the second (b03) back",),
     ("roster", "end-token", "1"): ("end token 1 (", "no other valid token"),
@@ -162,7 +164,7 @@ CHANGES = {  # and what is told before it is done
                                                  "replaces the extension until 2027-03-27T00:59:59+08:00"),
     ("extend", "hw1", "--all", "--slots", "1"): ("1 more submissions on 2027-03-01 for all",
                                                  "replaces 4 more submissions on 2027-03-01"),
-    ("points", "hw1", "0012", "code", "1"): ("1 of 2 points for the code of 0012, replacing 0.5",),
+    ("points", "hw1", "0012", "code", "1"): ("1 of 2 points for the code of 0012", "replacing 0.5"),
     ("points", "hw1", "--csv", "points.csv"): ("0012: code from 0.5 to 1", "1 of them replacing earlier ones"),
     ("rules", "hw1", "quota=3"): ("quota from 5 to 3",),
     ("reveal", "hw1"): ("Students can still submit until 2027-03-27T00:59:59+08:00", "scores of hw01 to everyone"),

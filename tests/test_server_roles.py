@@ -45,6 +45,7 @@ def test_the_endpoints_are_those_of_the_table_and_all_are_described(local: Class
         .replace("{number}", "1")
         .replace("{name}", "sample_submission.csv")
         .replace("{key}", "b01")
+        .replace("{old}", "ducks")
         for words in paths
     }
     asked = {

@@ -182,8 +182,7 @@ def test_a_new_name_of_a_team_is_asked_for_and_without_an_answer_refused_with_wh
     asked = school.import_(text, "--reason", "why", input=answer)
     assert asked.exit_code == 1
     assert "rename the team Owls to Eagles?" in asked.stderr
-    assert "--rename 'Owls=Eagles' --yes" in asked.stderr
-    assert "--new-team 'Eagles' --yes" in asked.stderr
+    assert "all of Owls move to Eagles: that is taken for its new name; if it is another team" in asked.stderr
     assert school.names() == ["Cats", "Eve", "Owls"]
     assert school.import_(text, "--reason", "why", input="y\n").exit_code == 0
     assert school.names() == ["Cats", "Eagles", "Eve"]
@@ -196,8 +195,8 @@ def test_the_same_import_with_the_same_rename_can_be_run_twice(school: School) -
     before = school.state()
     again = school.import_(text, "--rename", "Owls=Eagles", *YES)
     assert again.exit_code == 0, again.output
-    assert "There is no team Owls, and Eagles exists: nothing to rename." in again.stderr
-    assert "0 added, 0 changed" in again.stdout
+    assert "there is no team Owls, and Eagles exists: nothing to rename" in again.stderr
+    assert "add 0 to the roster, and change 0" in again.stdout
     assert school.state() == before
 
 

@@ -114,6 +114,8 @@ TABLE = {
     "/roster?q=b01": (SEE, NO, NO, OK, OK),
     "/roster/import": (SEE, NO, NO, NO, OK),
     "/roster/invite": (SEE, NO, NO, NO, OK),
+    "/roster/teams/otters/rename": (SEE, NO, NO, NO, OK),
+    "/roster/teams/ducks/rename": (SEE, NO, NO, NO, GONE),
     "/roster/people/b01/stand": (SEE, NO, NO, NO, OK),
     "/roster/people/nobody/stand": (SEE, NO, NO, NO, GONE),
     "/roster/tokens": (SEE, NO, NO, OK, OK),

@@ -28,11 +28,16 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 def agree(yes: bool, question: str, details: Sequence[str] = ()) -> None:
     """Asks for confirmation of a change, after up to `SHOWN` lines of detail; with --yes it neither asks nor shows."""
     if not yes:
-        for line in details[:SHOWN]:
-            click.echo(inert(line), err=True)
-        if len(details) > SHOWN:
-            click.echo(f"… and {len(details) - SHOWN} more", err=True)
+        show_lines(details)
         common.confirm(question)
+
+
+def show_lines(details: Sequence[str]) -> None:
+    """Writes up to `SHOWN` lines of detail on stderr."""
+    for line in details[:SHOWN]:
+        click.echo(inert(line), err=True)
+    if len(details) > SHOWN:
+        click.echo(f"… and {len(details) - SHOWN} more", err=True)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

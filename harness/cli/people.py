@@ -14,28 +14,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli import common
-from harness.cli.changes import ACTOR, REASON, YES, agree, counted, read_file
-from harness.cli.entered import import_there, show_person, show_tokens
+from harness.cli.changes import ACTOR, REASON, YES, agree, counted, read_file, show_lines
+from harness.cli.entered import show_person, show_tokens
 from harness.cli.output import Field, emit, say
 from harness.course import people
 from harness.course.access import owner
 from harness.course.desk import How, Importing, Invitations, Inviting
-from harness.course.exports import as_roster
-from harness.course.people import TERM_DAYS, difference
+from harness.course.people import TERM_DAYS
 from harness.course.remote_desk import RemoteDesk
-from harness.roster import COLUMNS, read_roster
+from harness.roster import COLUMNS
 from harness.server.mail import not_set, send_all
 from harness.settings import read_settings
-from harness.sheets import write_rows
+from harness.sheets import decoded, write_rows
 from harness.words import inert
-from leaderboard import enrolment, records
-from leaderboard import roster as rosters
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from leaderboard.roster import RosterEntry
 
 
 NOT_SENT = (
@@ -68,69 +63,13 @@ def import_(
     People who are not in the file do not change; `roster disable` removes people. If all members of a team move to the
     same new team, this asks whether the team is renamed. Homeworks that have begun keep their teams.
     """
-    data = read_file(Path(file))
-    if common.remote() is not None:
-        if renamed:
-            raise UserError(
-                "--rename works on the machine of the course; a server renames a team whose members all move."
-            )
-        asked = Importing(data.decode("utf-8-sig", "replace"), list(formed), force)
-        import_there(common.desk(name), asked, reason, yes)
-        return
-    home = common.find_home()
-    given = _renames(renamed)
-    with home.database() as database:
-        state = rosters.digest(database)
-        before = rosters.people(database)
-        taken = [one.name for one in records.participants(database) if one.kind != "person"]
-        teams = rosters.teams(database)
-        names, guessed = {team.name for team in teams}, dict[str, str]()
-        for old, new_name in list(given.items()):
-            if old not in names and new_name in names:
-                del given[old]
-                say(f"There is no team {inert(old)}, and {inert(new_name)} exists: nothing to rename.")
-
-        def rename(entries: Sequence[RosterEntry]) -> dict[str, str]:
-            found = enrolment.possible_renames(entries, before, teams)
-            guessed.update({old: new for old, new in found.items() if old not in given and new not in formed})
-            return given | guessed
-
-        entries = read_roster(as_roster(data, Path(file).name), Path(file).name, before, taken, teams, rename)
-        renames, now = given | guessed, common.clock()
-        known = {person.key: person for person in before}
-        changed = [
-            line
-            for entry in entries
-            if (person := known.get(entry.key)) is not None
-            if (line := difference(entry, person, renames))
-        ]
-        added = [difference(entry, None, renames) for entry in entries if entry.key not in known]
-        follows = enrolment.follows(database, entries, now=now, renames=renames, force=force)
-        words = [f"Add {counted(len(added), 'person', 'people')} to the roster", f"change {len(changed)} already on it"]
-        words += [f"rename the team {old} to {new_name}" for old, new_name in renames.items()]
-        for line in [*follows, *changed] if yes else ():  # the changes that --yes accepts
-            say(inert(line))
-        try:
-            agree(yes, f"{', and '.join(words)}?", [*follows, *changed, *added])
-        except (click.Abort, UserError):  # the answer was no, or there is no terminal
-            for old, new_name in guessed.items():
-                say(
-                    f"Nothing was changed. If {new_name} is the new name of {old}, pass --rename '{old}={new_name}'"
-                    f" --yes; if {new_name} is another team, pass --new-team '{new_name}' --yes."
-                )
-            raise
-        done = enrolment.import_people(
-            database,
-            entries,
-            actor=common.who(home, name),
-            reason=reason,
-            now=now,
-            renames=renames,
-            force=force,
-            expected=state,
-        )
-    moved = f"; {done.moved} changed teams in homeworks that have begun" if done.moved else ""
-    click.echo(f"{len(done.added)} added, {len(done.changed)} changed, {done.unchanged} unchanged{moved}")
+    data, desk = read_file(Path(file)), common.desk(name)
+    asked = Importing(decoded(data, Path(file).name), list(formed), force, _renames(renamed))
+    change = desk.import_roster(asked, How(reason, preview=True))
+    if yes:  # the changes that --yes accepts
+        show_lines(change.lines)
+    agree(yes, f"{change.what}?", change.lines)
+    click.echo(inert(desk.import_roster(asked, How(reason, seen=change.seen)).what))
 
 
 def _renames(words: Sequence[str]) -> dict[str, str]:
@@ -205,26 +144,10 @@ def end_token(number: int, reason: str, name: str | None, yes: bool) -> None:
 @common.command
 def rename(old: str, new: str, reason: str, name: str | None, yes: bool) -> None:
     """Rename a team; it keeps its submissions, quota and receipts."""
-    home = common.find_home()
-    with home.database() as database:
-        state = rosters.digest(database)
-        members = [
-            person for person in rosters.people(database) if person.team == rosters.find_team(database, old).name
-        ]
-        if not members:
-            raise UserError(f"the team {old} has no members.", code="E_ROSTER")
-        entries = [rosters.RosterEntry(one.key, one.name, one.email, one.role, one.team) for one in members]
-        agree(yes, f"Rename the team {old}, with {counted(len(members), 'member')}, to {new}?")
-        enrolment.import_people(
-            database,
-            entries,
-            actor=common.who(home, name),
-            reason=reason,
-            now=common.clock(),
-            renames={old: new},
-            expected=state,
-        )
-    click.echo(inert(f"the team {old} is now called {new}; it keeps its submissions, quota and receipts"))
+    desk = common.desk(name)
+    change = desk.rename_team(old, new, How(reason, preview=True))
+    agree(yes, f"{change.what}?", change.lines)
+    click.echo(inert(desk.rename_team(old, new, How(reason, seen=change.seen)).what))
 
 
 @roster.command()

@@ -285,12 +285,14 @@ class People:
 class Importing:
     """A roster as the text of a CSV. Where all of a team move to a new one it is renamed, unless in `new_teams`.
 
-    `force` changes teams also in homeworks that have begun.
+    `renames` gives the new names of other teams by their old ones. `force` changes teams also in homeworks that have
+    begun.
     """
 
     csv: str
     new_teams: list[str] = field(default_factory=list)
     force: bool = False
+    renames: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -348,6 +350,7 @@ class Desk(Protocol):
     def disqualify(self, number: int, undo: bool, how: How) -> Change: ...
     def people(self) -> People: ...
     def import_roster(self, asked: Importing, how: How) -> Change: ...
+    def rename_team(self, old: str, new: str, how: How) -> Change: ...
     def stand(self, key: str, disabled: bool, how: How) -> Change: ...
     def end_token(self, number: int, how: How) -> Change: ...
     def announcements(self) -> Announcements: ...

@@ -90,6 +90,9 @@ class LocalDesk:
     def import_roster(self, asked: Importing, how: How) -> Change:
         return people.import_roster(self.home, self.viewer, asked, how, self.clock())
 
+    def rename_team(self, old: str, new: str, how: How) -> Change:
+        return people.rename_team(self.home, self.viewer, old, new, how, self.clock())
+
     def stand(self, key: str, disabled: bool, how: How) -> Change:
         return people.stand(self.home, self.viewer, key, disabled, how, self.clock())
 

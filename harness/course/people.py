@@ -58,11 +58,19 @@ def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: d
             raise changed_meanwhile("the roster")
         before, teams = roster.people(database), roster.teams(database)
         taken = [one.name for one in records.participants(database) if one.kind != "person"]
-        renames: dict[str, str] = {}
+        names = {team.name for team in teams}
+        done = {old: new for old, new in asked.renames.items() if old not in names and new in names}
+        renames = {old: new for old, new in asked.renames.items() if old not in done}
+        told = [f"there is no team {old}, and {new} exists: nothing to rename" for old, new in done.items()]
 
         def rename(entries: Sequence[RosterEntry]) -> dict[str, str]:
-            found = enrolment.possible_renames(entries, before, teams)
-            renames.update({old: new for old, new in found.items() if new not in asked.new_teams})
+            for old, new in enrolment.possible_renames(entries, before, teams).items():
+                if old not in renames and new not in asked.new_teams:
+                    renames[old] = new
+                    told.append(
+                        f"all of {old} move to {new}: that is taken for its new name; if it is another team, name it as"
+                        " a new team"
+                    )
             return renames
 
         entries = read_roster(
@@ -95,7 +103,34 @@ def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: d
                 force=asked.force,
                 expected=state,
             )
-    return Change(", and ".join(words), [*odd, *follows, *changed, *added], state, not how.preview)
+    return Change(", and ".join(words), [*told, *odd, *follows, *changed, *added], state, not how.preview)
+
+
+def rename_team(home: Home, viewer: Viewer, old: str, new: str, how: How, now: datetime) -> Change:
+    """Gives a team another name; it keeps its submissions, quota and receipts.
+
+    Raises UserError E_NOT_FOUND for no team of that name, and E_ROSTER for one without members and for a name that is
+    taken or not valid.
+    """
+    require_instructor(viewer, "rename teams")
+    with of_input(), home.database() as database:
+        if not how.preview:
+            checked_reason(how.reason)
+        state = roster.digest(database)
+        if not how.preview and how.seen not in (None, state):
+            raise changed_meanwhile("the roster")
+        if old not in {team.name for team in roster.teams(database)}:
+            raise not_found(f"there is no team {old[:60]} on the roster")
+        entries = [roster.as_entry(one) for one in roster.people(database) if one.team == old]
+        if not entries:
+            raise UserError(f"the team {old} has no members.", code="E_ROSTER")
+        lines = enrolment.follows(database, entries, now=now, renames={old: new})
+        if not how.preview:
+            enrolment.import_people(
+                database, entries, actor=viewer.key, reason=how.reason, now=now, renames={old: new}, expected=state
+            )
+    members = f"{len(entries)} {'member' if len(entries) == 1 else 'members'}"
+    return Change(f"rename the team {old}, with {members}, to {new}", lines, state, not how.preview)
 
 
 def difference(entry: RosterEntry, person: Person | None, renames: Mapping[str, str]) -> str:

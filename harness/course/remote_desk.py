@@ -115,6 +115,9 @@ class RemoteDesk:
     def import_roster(self, asked: Importing, how: How) -> Change:
         return self._change("POST", "/roster/people", vars(asked), how)
 
+    def rename_team(self, old: str, new: str, how: How) -> Change:
+        return self._change("PATCH", f"/roster/teams/{quoted(old)}", {"name": new}, how)
+
     def stand(self, key: str, disabled: bool, how: How) -> Change:
         return self._change("PATCH", f"/roster/people/{quoted(key)}", {"disabled": disabled}, how)
 

@@ -73,7 +73,8 @@ def _add_announcements(api: FastAPI) -> None:
 def _add_of_roster(api: FastAPI) -> None:
     errors: Responses = errors_of(400, 401, 403, 404, 408, 409, 411, 413)
     names = {"type": "array", "items": {"type": "string"}, "maxItems": ENTRIES}
-    whole = {"csv": {"type": "string"}, "new_teams": names, "force": {"type": "boolean"}}
+    renames = {"type": "object", "additionalProperties": TEXT}
+    whole = {"csv": {"type": "string"}, "new_teams": names, "force": {"type": "boolean"}, "renames": renames}
     inviting = {"people": names, "days": {"type": "integer"}, "mail": {"type": "boolean"}}
     path = f"{BASE}/roster/people"
 
@@ -82,9 +83,23 @@ def _add_of_roster(api: FastAPI) -> None:
         """Instructors: add and change people from a CSV, all or none."""
         asked, how = await _read(request, login)
         importing = Importing(
-            _typed(asked, "csv", str, ""), _texts(asked, "new_teams"), _typed(asked, "force", bool, False)
+            csv=_typed(asked, "csv", str, ""),
+            new_teams=_texts(asked, "new_teams"),
+            force=_typed(asked, "force", bool, False),
+            renames=_pairs(asked, "renames"),
         )
         return await _change(request, people.import_roster, login, importing, how)
+
+    @api.patch(
+        f"{BASE}/roster/teams/{{old:path}}",
+        response_model=Change,
+        responses=errors,
+        openapi_extra=body_of({"name": TEXT}, ["name"]),
+    )
+    async def rename_team(request: Request, login: Who, old: Annotated[str, Path(max_length=60)]) -> Response:
+        """Instructors: give a team another name; it keeps its submissions, quota and receipts."""
+        asked, how = await _read(request, login)
+        return await _change(request, people.rename_team, login, old, _text(asked, "name"), how)
 
     @api.patch(
         f"{path}/{{key:path}}",
@@ -261,6 +276,14 @@ def _texts(asked: Mapping[str, Any], name: str) -> list[str]:
     if len(values) > ENTRIES:
         raise Rejected("E_USAGE", f"{name} can have at most {ENTRIES:,} entries.")
     return [_text({name: value}, name) for value in values]
+
+
+def _pairs(asked: Mapping[str, Any], name: str) -> dict[str, str]:
+    """An object of texts by texts."""
+    values = _typed(asked, name, dict, {})
+    if len(values) > ENTRIES:
+        raise Rejected("E_USAGE", f"{name} can have at most {ENTRIES:,} entries.")
+    return {_text({name: key}, name): _text({name: value}, name) for key, value in values.items()}
 
 
 def _number(asked: Mapping[str, Any], name: str) -> float | None:

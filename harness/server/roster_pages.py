@@ -41,6 +41,14 @@ def add_roster_pages(api: FastAPI) -> None:
     async def _end_token(request: Request, number: Number) -> Response:
         return await changing(request, show_token, end_token, str(number))
 
+    @api.get("/roster/teams/{name:path}/rename", include_in_schema=False)
+    async def _team(request: Request, name: str, done: bool = False) -> Response:
+        return await answer(request, show_team, name[:60], FormEntry(done=done))
+
+    @api.post("/roster/teams/{name:path}/rename", include_in_schema=False)
+    async def _rename(request: Request, name: str) -> Response:
+        return await changing(request, show_team, rename_team, name[:60])
+
     @api.get("/roster/people/{key:path}/stand", include_in_schema=False)
     async def _stand(request: Request, key: str, done: bool = False) -> Response:
         return await answer(request, show_stand, key[:60], FormEntry(done=done))
@@ -108,6 +116,19 @@ def show_stand(ask: Ask, key: str, entry: FormEntry) -> Page:
 
 def do_stand(ask: Ask, key: str, values: Mapping[str, str], how: How) -> Change:
     return people.stand(ask.home, ask.viewer, key, values.get("disabled") == "1", how, ask.now)
+
+
+def show_team(ask: Ask, name: str, entry: FormEntry) -> Page:
+    """The form that gives a team another name; after that, the page of the old name says that it is done."""
+    require_instructor(ask.viewer, "rename teams")
+    members = [row for row in people.people(ask.home, ask.viewer, ask.now).people if row.team == name]
+    if not members and not entry.done:
+        raise UserError(f"there is no team {name} with members.", code="E_NOT_FOUND")
+    return Page("team.html", {"name": name, "members": members, "entry": entry})
+
+
+def rename_team(ask: Ask, name: str, values: Mapping[str, str], how: How) -> Change:
+    return people.rename_team(ask.home, ask.viewer, name, values.get("name", ""), how, ask.now)
 
 
 def show_token(ask: Ask, number: str, entry: FormEntry) -> Page:
