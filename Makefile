@@ -1,6 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
-BENCHES := commands grading frames board burst cluster bleu answers auc frechet leaks images replay gradients training_hw01 training_hw02 training_hw03 training_hw04 training_hw05 training_hw06 training_hw07 training_hw08 training_hw11 training_hw12 training_hw13 training_hw14 training_hw15
+BENCHES := commands grading frames board gradebook burst cluster bleu answers auc frechet leaks images replay gradients training_hw01 training_hw02 training_hw03 training_hw04 training_hw05 training_hw06 training_hw07 training_hw08 training_hw11 training_hw12 training_hw13 training_hw14 training_hw15
 
 .PHONY: demo test test-slow bench clean
 

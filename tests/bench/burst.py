@@ -1,10 +1,11 @@
 """A deadline burst over loopback: `python tests/bench/burst.py [--students 1000] [--seconds 60]`.
 
 Every student of a class submits a file of HW1's size to a real `lhy-grade serve`, as fast as the server takes them or
-evenly over some seconds, while boards are read. Afterwards all records are checked: every file accepted once, every
-submission graded once, every receipt and seal valid, every quota exact. Runs on SQLite, and on PostgreSQL with two web
-processes if it is installed. Clients are threads of this process, on the same cores as the server. A last line says
-what is missing of `P99_MS` and `LAST_SECONDS`, which are asked of SQLite on two cores without other work.
+evenly over some seconds, while boards and pages are read. Afterwards all records are checked: every file accepted
+once, every submission graded once, every receipt and seal valid, every quota exact. Runs on SQLite, and on PostgreSQL
+with two web processes if it is installed. Clients are threads of this process, on the same cores as the server. A
+last line says what is missing of `P99_MS` and `LAST_SECONDS`, which are asked of SQLite on two cores without other
+work.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import contextlib
 import http.client
 import importlib.util
+import itertools
 import json
 import os
 import statistics
@@ -43,6 +45,9 @@ P99_MS = 500
 LAST_SECONDS = 15
 """The seconds after the last acceptance within which the last score is to be there."""
 HOMEWORK = "/api/v1/homeworks/hw1"
+READ = (f"{HOMEWORK}/board", "/", "/homeworks/hw1/board", "/points")
+READ_BY_STAFF = ("/homeworks/hw1/everyone", "/gradebook", "/log")
+"""What a student and the instructor read meanwhile, in turn."""
 
 
 @contextlib.contextmanager
@@ -74,12 +79,13 @@ def ask(host: str, method: str, path: str, token: str, data: bytes | None = None
 
 
 def make_class(home: Home, count: int) -> list[str]:
-    """Makes a roster of `count` students; returns their tokens."""
+    """Makes a roster of `count` students; returns their tokens and, last, the instructor's."""
     now = datetime.now(UTC)
-    tokens = [access_tokens.new_token() for _ in range(count)]
+    tokens = [access_tokens.new_token() for _ in range(count + 1)]
     entries = [roster.RosterEntry(f"s{number:04d}", f"Student {number}") for number in range(count)]
     entries.append(roster.RosterEntry("instructor", "Instructor", "", "instructor"))
-    hashes = {f"s{number:04d}": access_tokens.hash_token(token) for number, token in enumerate(tokens)}
+    who = [*(f"s{number:04d}" for number in range(count)), "instructor"]
+    hashes = {key: access_tokens.hash_token(token) for key, token in zip(who, tokens, strict=True)}
     with home.database() as database:
         enrolment.import_people(database, entries, actor="bench", reason="burst", now=now)
         access_tokens.issue_tokens(
@@ -111,15 +117,21 @@ def burst(url: str | None, count: int, words: list[str], seconds: float) -> None
             "\n".join([header, *(f"{id},{number / 100 + int(id) % 7}" for id in ids), ""]).encode()
             for number in range(count)
         ]
-        boards: list[float] = []
+        reads = [(path, tokens[0]) for path in READ] + [(path, tokens[-1]) for path in READ_BY_STAFF]
+        read: list[float] = []
+        refused: list[str] = []
         over = threading.Event()
         with served(home, words) as host, ThreadPoolExecutor(16) as pool:
 
-            def read_boards() -> None:
-                while not over.wait(0.2):
-                    boards.append(ask(host, "GET", f"{HOMEWORK}/board", tokens[0])[2])
+            def read_pages() -> None:
+                for path, token in itertools.cycle(reads):
+                    if over.wait(0.2):
+                        return
+                    status, _, taken = ask(host, "GET", path, token)
+                    read.append(taken)
+                    refused.extend([path] if status != 200 else [])
 
-            reader = threading.Thread(target=read_boards)
+            reader = threading.Thread(target=read_pages)
             reader.start()
             begun = time.perf_counter()
 
@@ -137,14 +149,15 @@ def burst(url: str | None, count: int, words: list[str], seconds: float) -> None
             load = os.getloadavg()[0]
             again = [send(number)[0] for number in range(0, count, max(1, count // 20))]
         check(home, answers, again, count)
+        assert not refused, refused
         times = sorted(seconds * 1000 for _, _, seconds in answers)
-        median = statistics.median(boards) * 1000
+        median, slowest = statistics.median(read) * 1000, max(read) * 1000
         where = "SQLite" if url is None else "PostgreSQL"
         print(
             f"{where}, {' '.join(words)}: {count:,} files of {len(files[0]):,} bytes accepted in {accepted:.1f} s,"
             f" p50 {times[count // 2]:.0f} ms, p99 {times[count * 99 // 100]:.0f} ms, slowest {times[-1]:.0f} ms; the"
-            f" last score after {graded:.1f} s; {len(boards)} boards read, median {median:.0f}"
-            " ms; none lost, none graded twice, all receipts hold"
+            f" last score after {graded:.1f} s; {len(read)} boards and pages read, median {median:.0f}"
+            f" ms, slowest {slowest:.0f} ms; none lost, none graded twice, all receipts hold"
         )
         print(verdict(times[count * 99 // 100], graded - accepted, load))
 
