@@ -149,6 +149,9 @@ def plan_own(
         raise UserError(f"--public-share must be between 0 and 1, got {public_share}.")
     if public is not None and not public.is_dir():
         raise UserError(f"--public must be the folder of files for students; {public} is not a folder.")
+    for one in [] if public is None else [public, *sorted(public.rglob("*"))]:
+        if one.is_symlink():
+            raise UserError(f"--public: {one} is a link; put the file itself there.")
     split = SplitColumns(extras.group, extras.strata, extras.by_time, public_share, extras.usage)
     metric_file, options, given, signature = None, {}, None, None
     form: Format

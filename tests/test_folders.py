@@ -352,6 +352,9 @@ def test_links_and_other_options_beside_the_folder_are_refused(tmp_path: Path) -
     (folder / "public" / "train.csv").symlink_to("/etc/hostname")
     refused = call(tmp_path / "home", "new", "own", "--from", str(folder))
     assert (refused.exit_code, "is a link; put the file itself there" in refused.stderr) == (2, True)
+    words = ["--solution", str(folder / "solution.csv"), "--metric", "rmse", "--public", str(folder / "public")]
+    refused = call(tmp_path / "home", "new", "own", *words)
+    assert (refused.exit_code, "is a link; put the file itself there" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,7 +100,21 @@ def test_a_file_with_the_answers_is_found_in_any_form(world: str, tmp_path: Path
         ),
         "plain.npy": lambda path: np.save(path, values),
         "many.npz": lambda path: np.savez(path, x=other, y=values),
+        "copy.dat": lambda path: path.write_text(csv_of(f"id,{name}", ids, values)),
+        "copy": lambda path: path.write_text(csv_of(f"id,{name}", ids, values)),
     }
+    packed = {
+        "all.zip": lambda path: shutil.make_archive(str(path.with_suffix("")), "zip", path.parents[2] / "plain"),
+        "all.tgz": lambda path: Path(
+            shutil.make_archive(str(path.with_suffix("")), "gztar", path.parents[2] / "plain")
+        ).rename(path),
+        "solution.csv.gz": lambda path: path.write_bytes(gzip.compress(csv_of(f"id,{name}", ids, values).encode())),
+        "solution.csv.xz": lambda path: path.write_bytes(lzma.compress(csv_of(f"id,{name}", ids, values).encode())),
+    }
+    (tmp_path / "plain" / "in").mkdir(parents=True)
+    (tmp_path / "plain" / "in" / "picture.png").write_bytes(b"x")
+    (tmp_path / "plain" / "in" / "labels.bak").write_text(csv_of(f"id,{name}", ids, values))
+    forms |= packed
     for form, write in forms.items():
         folder = tmp_path / form.replace(".", "-")
         (folder / "deep").mkdir(parents=True)
@@ -146,8 +163,13 @@ def test_files_that_hold_no_answers_raise_no_alarm(kind: str, tmp_path: Path) ->
         (tmp_path / "a.json").write_text("{")
         (tmp_path / "a.parquet").write_bytes(b"PAR1")
         (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
+        for ending in ("zip", "tar", "tgz", "gz", "bz2", "xz"):
+            (tmp_path / f"a.{ending}").write_bytes(b"PK\x03\x04")
+            (tmp_path / f"b.{ending}").write_bytes(gzip.compress(text.encode())[:-20])
     else:
         (tmp_path / "a.csv").write_text(text)
+        (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
+        (tmp_path / "LICENSE").write_text(text)
     assert answers_in_files(tmp_path, made.answers) == []
 
 

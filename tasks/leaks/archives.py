@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
 import struct
 import tarfile
 import zipfile
@@ -24,7 +25,8 @@ LARGEST_FILE = 2**31
 LARGEST_PICTURE = 2**24
 LONGEST_TEXT = 4096
 UNREADABLE = (
-    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, tarfile.TarError, zipfile.BadZipFile,
+    OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError, tarfile.TarError,
+    zipfile.BadZipFile,
 )  # fmt: skip
 CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 """The chunks of a PNG that its pixels need; a palette is part of them."""

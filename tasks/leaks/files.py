@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import csv
+import gzip
 import io
 import json
+import lzma
+import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,10 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.base import IGNORED, PRIVATE, PUBLIC, Answers
+from tasks.leaks.archives import ARCHIVES, PICTURES, UNREADABLE
 from tasks.leaks.cells import read_from_texts
 from tasks.leaks.chance import LIMIT, Leak, labels_of, number_association, one_of_each_group, tail
 from tasks.repeats import cells_in
 
+OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+BINARY = (*PICTURES, ".bmp", ".gif", ".webp", ".wav", ".flac", ".mp3", ".onnx", ".pt", ".ckpt", ".safetensors")
+"""The endings of files that hold no table."""
 LARGEST_FILE = 256 * 2**20
 FIRST = 2000  # rows that are compared first
 
@@ -77,7 +85,8 @@ def _files_of_ids(public: Path, answers: Answers) -> list[dict[int, Path]]:
 def answers_in_files(public: Path, answers: Answers) -> list[Leak]:
     """Columns of files in `public` that contain the hidden answers, or show which rows are public and which private.
 
-    CSV, TSV, TXT, JSON, JSON lines, NPY, NPZ and Parquet files of at most 256 MiB are read. A column is aligned by the
+    JSON, JSON lines, NPY, NPZ and Parquet files of at most 256 MiB are read, texts of other endings as CSV, and all of
+    these in archives. A column is aligned by the
     ids where another column of its table holds 90 % of them, else by the order of the rows where their number fits.
     95 % of the cells must be equal (50 % where the answers mostly differ), and more than chance explains. Of many
     rows, some chosen at random are compared first, and the others only where a quarter of these are equal.
@@ -286,34 +295,65 @@ class _Ids:
 
 
 def _tables(path: Path) -> Iterator[list[Column]]:
-    """The tables in a file, each as a list of columns of one length; none for an unknown kind of file."""
-    kind = path.suffix.lower()
-    if path.stat().st_size > LARGEST_FILE:
-        return
+    """The tables in a file or in the files of an archive, each as a list of columns of one length."""
+    if path.stat().st_size <= LARGEST_FILE:
+        for name, data in _contents(path):
+            yield from _tables_of(name, data)
+
+
+def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The name and bytes of a file, or of the files of an archive up to `LARGEST_FILE` bytes; not of `BINARY` ones."""
+    kind, left = path.suffix.lower(), LARGEST_FILE
+    with contextlib.suppress(*UNREADABLE):
+        if kind in BINARY:
+            return
+        if kind not in ARCHIVES:
+            yield path.name, path.read_bytes()
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for one in archive.infolist():
+                    if Path(one.filename).suffix.lower() not in BINARY and one.file_size <= left and not one.is_dir():
+                        left -= one.file_size
+                        yield one.filename, archive.read(one)
+        elif tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                for each in tar:
+                    stream = None if Path(each.name).suffix.lower() in BINARY or each.size > left else each
+                    if stream is not None and (found := tar.extractfile(stream)) is not None:
+                        left -= each.size
+                        yield each.name, found.read()
+        elif kind in OPENERS:
+            with OPENERS[kind](path, "rb") as opened:
+                yield path.stem, opened.read(LARGEST_FILE)
+
+
+def _tables_of(name: str, data: bytes) -> Iterator[list[Column]]:
+    """The tables in the bytes of a file; what has an unknown ending and looks like a text is read as CSV."""
+    kind = Path(name).suffix.lower()
     try:
-        if kind in (".csv", ".tsv", ".txt"):
-            text = path.read_bytes().decode("utf-8-sig", errors="replace")
+        if kind in (".json", ".jsonl"):
+            text = data.decode("utf-8-sig")
+            value = [json.loads(line) for line in text.splitlines() if line] if kind == ".jsonl" else json.loads(text)
+            yield from _json_tables(value)
+        elif kind == ".npy":
+            yield from _array_tables(np.load(io.BytesIO(data), allow_pickle=False))
+        elif kind == ".npz":
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                for one in arrays.files:
+                    yield from _array_tables(arrays[one])
+        elif kind == ".parquet":
+            import polars
+
+            with contextlib.suppress(polars.exceptions.PolarsError):
+                yield [column.to_list() for column in polars.read_parquet(io.BytesIO(data)).get_columns()]
+        elif kind in (".csv", ".tsv", ".txt") or b"\0" not in data[:4096]:
+            text = data.decode("utf-8-sig", errors="replace")
             first = text.partition("\n")[0]
             for separator in [mark for mark in ",;\t" if mark in first] or [","]:
                 rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
                 width = max((len(row) for row in rows), default=0)
                 if 0 < width <= 10_000 and len(rows) * width <= 3 * 10**7:
                     yield [[row[at] if at < len(row) else "" for row in rows] for at in range(width)]
-        elif kind in (".json", ".jsonl"):
-            text = path.read_bytes().decode("utf-8-sig")
-            value = [json.loads(line) for line in text.splitlines() if line] if kind == ".jsonl" else json.loads(text)
-            yield from _json_tables(value)
-        elif kind == ".npy":
-            yield from _array_tables(np.load(path, allow_pickle=False))
-        elif kind == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                for name in arrays.files:
-                    yield from _array_tables(arrays[name])
-        elif kind == ".parquet":
-            import polars
-
-            with contextlib.suppress(polars.exceptions.PolarsError):
-                yield [column.to_list() for column in polars.read_parquet(path).get_columns()]
     except (ValueError, OSError, EOFError, csv.Error, RecursionError):
         return
 
