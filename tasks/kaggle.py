@@ -155,17 +155,18 @@ class ScoreFile:
             return replace(metric, rows=self.row_values, value=weighted_mean, interval=mean_interval)
         return metric
 
-    def row_values(self, answers: Columns, predictions: Columns) -> NDArray[Any]:
+    def row_values(self, answers: Columns, predictions: Columns, *, backwards: bool = False) -> NDArray[Any]:
         """What the file's `rows` gives each row (n,), in the order of the answers; truth values are hits.
 
         It is called for the public rows, then for the private ones, so that neither sees the other; ignored rows get 0.
+        With `backwards` it gets the rows, or the ids where they have several, from the last to the first.
         Raises as `value` does.
         """
         frames = self.rows(answers, predictions)
         values, hits = np.zeros(len(frames)), True
         usage = np.full(len(frames), PUBLIC) if self.usage is None else self.usage[frames.order]
         for side in (PUBLIC, PRIVATE):
-            which = np.flatnonzero(usage == side)
+            which = np.flatnonzero(usage == side)[:: -1 if backwards else 1]
             if len(which):
                 came = self._called(frames, which, len(which))
                 values[frames.order[which]] = np.frombuffer(base64.b64decode(came["rows"]), dtype="<f8")

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.base import PRIVATE, PUBLIC, Answers, Columns, SubmissionError, UserError
 from tasks.formats import TableFormat
@@ -29,7 +30,10 @@ class Tried:
 
 
 def _check_rows(file: ScoreFile, answers: Answers, what: str, columns: Columns, scores: tuple[float, float]) -> None:
-    """Raises UserError unless the values of `rows` have both scores as their means, and another call gives the same."""
+    """Raises UserError unless the values of `rows` have both scores as their means, and other calls give the same.
+
+    One call has other random numbers, another one the rows in reversed order, in which their values must come then.
+    """
     assert answers.usage is not None
     values, again = (
         replace(file, seed=seed).row_values(answers.columns, columns) for seed in (file.seed, file.seed + 1)
@@ -47,6 +51,28 @@ def _check_rows(file: ScoreFile, answers: Answers, what: str, columns: Columns, 
         raise UserError(
             f"{file.path.name}: `rows` gives {what} other values when it is called again. No competition was made. Draw"
             " random numbers from numpy.random.default_rng(0).",
+            code="E_METRIC",
+        )
+    _refuse_other_order(file, answers, what, columns, values)
+
+
+def _refuse_other_order(
+    file: ScoreFile, answers: Answers, what: str, columns: Columns, values: NDArray[np.float64]
+) -> None:
+    """Raises UserError unless the values of `rows` come in the order of the rows: intervals are of rows and groups."""
+    several = isinstance(file.form, TableFormat) and file.form.most_rows > 1
+    order = "in the order in which ids first appear in `solution`, such as by groupby(..., sort=False)"
+    try:
+        turned = file.row_values(answers.columns, columns, backwards=True)
+        same = np.allclose(values, turned, rtol=1e-9, atol=1e-9 * max(1e-3, float(np.abs(values).max())))
+        why = "other values in place of the reversed ones"
+    except UserError as error:
+        same, why = False, str(error.__cause__ or error).removeprefix(f"{file.path.name}: ")
+    if not same:
+        raise UserError(
+            f"{file.path.name}: with the {'ids' if several else 'rows'} of both frames in reversed order, `rows` gives"
+            f" {what} {why}. No competition was made. Return the value of each {'id' if several else 'row'}"
+            f" {order if several else 'in the order of the rows of `solution`, without sorting them'}.",
             code="E_METRIC",
         )
 
@@ -115,6 +141,8 @@ def try_out(file: ScoreFile, answers: Answers) -> Tried:
                 )
             why = f"it raises ParticipantVisibleError: {error.problems[0].message}"
         except UserError as error:
+            if error.__cause__ is None and error.code == "E_METRIC":  # of `rows`, and says all
+                raise
             why = str(error.__cause__ or error).removeprefix(f"{file.path.name}: ")
         else:
             if again != public:

@@ -154,6 +154,20 @@ def body(rows: str, score: str = "return float((solution.y - submission.y).abs()
             body("d = (solution.y - submission.y).abs().to_numpy().copy(); numpy.random.shuffle(d); return d"),
             "other values when it is called again",
         ),
+        (
+            body(
+                "both = solution.merge(submission, on='id').sort_values('y_x'); return (both.y_x - both.y_y).abs()",
+            ),
+            "reversed order, `rows` gives the sample submission other values in place of the reversed ones. No",
+        ),
+        (
+            body("both = solution.merge(submission, on='id', how='outer'); return (both.y_x - both.y_y).abs()"),
+            "in the order of the rows of `solution`, without sorting them",
+        ),
+        (
+            body("assert solution.id.is_monotonic_increasing; return (solution.y - submission.y).abs()"),
+            "with the rows of both frames in reversed order, `rows` gives the solution itself AssertionError in line 3",
+        ),
         (body("raise KeyError('5318008')"), "KeyError in line 3"),
         (body("x").replace("(solution, submission, *more, **others)", "(a, b)"), "got other parameters"),
         (body("x").replace("submission, *more, **others", "submission, more"), "got other parameters"),
@@ -167,12 +181,36 @@ def test_rows_that_do_not_give_the_score_are_refused(tmp_path: Path, metric: str
     assert not (tmp_path / "home" / "public" / "own").exists()
 
 
+SEVERAL = """
+def rows(solution, submission):
+    right = solution.groupby("id", sort=SORT)["y"].sum()
+    given = submission.groupby("id")["y"].sum().reindex(right.index, fill_value=0)
+    return (right - given).abs()
+
+
+def score(solution, submission, row_id_column_name):
+    return float(rows(solution, submission).mean())
+"""
+
+
+@pytest.mark.parametrize("sort", [False, True])
+def test_values_of_ids_with_several_rows_come_in_the_order_of_their_first_rows(tmp_path: Path, sort: bool) -> None:
+    rows = [(n, n % 7 + 1, SIDES[n]) for n in [*range(N), *range(0, N, 3)]]
+    solution = "id,y,Usage\n" + "".join(f"{n},{y},{side}\n" for n, y, side in rows)
+    (tmp_path / "sample.csv").write_text("id,y\n" + "".join(f"{n},1\n" for n in range(N)))
+    words = ("--rows-per-id", "3", "--sample", str(tmp_path / "sample.csv"))
+    made = make(tmp_path, SEVERAL.replace("SORT", str(sort)), *words, solution=solution)
+    assert made.exit_code == (2 if sort else 0), made.output
+    said = "in the order in which ids first appear in `solution`, such as by groupby(..., sort=False)"
+    assert (said in " ".join(made.stderr.split())) == sort
+
+
 def test_rows_that_only_agree_on_the_solution_and_on_a_constant_are_refused(tmp_path: Path) -> None:
-    ranked = body(
-        "return (solution.y.sort_values().to_numpy() - submission.y.sort_values().to_numpy()) ** 2",
+    other = body(
+        "d = (solution.y - submission.y) ** 2; return d * (submission.y.nunique() == 1)",
         "return float(((solution.y - submission.y) ** 2).mean())",
-    )  # the same as errors where the submission is the solution, or constant
-    refused = make(tmp_path, ranked)
+    )
+    refused = make(tmp_path, other)
     assert refused.exit_code == 2, refused.output
     assert "rows of a file that is half of each" in " ".join(refused.stderr.split())
 
