@@ -125,6 +125,34 @@ def test_an_invitation_opens_once_and_leaves_a_token_of_this_machine(served: Ser
     assert call("login", served.url, input=f"{further}\n").exit_code == 0
 
 
+def test_a_student_names_lists_and_ends_their_own_tokens(served: Served) -> None:
+    bob = issue(served.home, "bob", "of bob")  # number 1
+    log_in(served)  # number 2
+    made = call("login", "--new-token", "--label", "lab PC").stdout.strip()
+    rows = [line.split() for line in call("login", "--list").stdout.splitlines()]
+    assert [(row[0], row[1]) for row in rows if row[:1] and row[0].isdecimal()] == [("2", "test"), ("3", "lab")]
+    shown = call("login", "--list").output
+    assert next(line for line in shown.splitlines() if "this machine" in line).split()[0] == "2"
+    assert made not in shown
+    assert "lhy_" not in shown
+    assert remote.RemoteCourse(served.url, made).me().name == "ada"
+    done = call("login", "--end", "3")
+    assert (done.exit_code, done.stdout) == (0, "token 3 (lab PC) has ended\n")
+    with pytest.raises(UserError) as error:
+        remote.RemoteCourse(served.url, made).me()
+    assert error.value.code == "E_LOGIN"
+    for number in ("3", "1", "99"):
+        refused = call("login", "--end", number)
+        assert (refused.exit_code, f"you have no valid token {number}" in refused.stderr) == (2, True), refused.output
+    assert remote.RemoteCourse(served.url, bob).me().name == "bob", "of others nobody ends a token"
+    own = call("login", "--end", "2")
+    assert (own.exit_code, "lhy-grade logout" in own.stderr) == (2, True)
+    assert call("quota", "hw1").exit_code == 0
+    for words in (("--list", "--new-token"), ("--list", "--end", "2"), ("--label", "x"), ("--list", "--label", "x")):
+        assert call("login", *words).exit_code == 2, words
+    assert call("login", "--new-token", "--label", "x" * 61).exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("url", "insecure", "code"),
     [
@@ -171,7 +199,6 @@ def test_as_is_refused_where_the_login_says_who_one_is(served: Served) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["roster", "rename", "A", "B", "--reason", "x"],
         ["audit", "verify"],
         ["calibrate", "hw1"],
         ["worker"],

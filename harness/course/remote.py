@@ -110,9 +110,10 @@ class RemoteCourse:
         body = json.dumps({"label": label}).encode()
         return self.read(NewToken, self.ask("POST", "/tokens", body=body, headers=headers, pauses=()))
 
-    def revoke(self) -> None:
-        """Revokes the token of this login, without retries."""
-        number = next(token.id for token in self.tokens(pauses=()).tokens if token.this)
+    def revoke(self, number: int | None = None) -> None:
+        """Revokes the token of that number, or that of this login, without retries."""
+        if number is None:
+            number = next(token.id for token in self.tokens(pauses=()).tokens if token.this)
         self.ask("DELETE", f"/tokens/{number}", pauses=())
 
     def names(self) -> list[str]:
