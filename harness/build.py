@@ -135,7 +135,14 @@ def try_metric(plan: Plan, hidden: Path, form: Format, answers: Answers) -> tupl
     scores = (("the solution", tried.solution), ("the sample submission", tried.sample))
     given = " and ".join(f"{what} {score[0]:g}" for what, score in scores if score is not None)
     found = f"on the public rows, {file.path.name} gives {given or 'no score'}"
-    return (f"{found}.", *([f"Warning: {tried.warning}"] if tried.warning else []))
+    notes = [f"Warning: {tried.warning}"] if tried.warning else []
+    missing = (
+        (tried.solution, "the solution, which is no submission: check that somebody can reach it"),
+        (tried.sample, "the sample submission, which the metric refuses: check that not everybody clears it"),
+    )
+    for bar in plan.bars:
+        notes += [f"Note: bar {bar.name} was not compared with {why}." for score, why in missing if score is None]
+    return (f"{found}.", *notes)
 
 
 def _write_public(folder: Path, competition: Competition, sheet: str, sample: bytes | None) -> None:

@@ -109,7 +109,7 @@ def _of_data(why: str) -> str:
 
 
 def try_out(file: ScoreFile, answers: Answers) -> Tried:
-    """Scores the solution and the sample submission on both sides, the public one twice with other random numbers.
+    """Scores the solution and the sample submission on both sides, twice with other random numbers.
 
     Raises UserError where the metric file cannot score one of them, as a student's file would fail as well, and where
     the second score is another. If it refuses the sample submission with a ParticipantVisibleError, that is a warning.
@@ -128,7 +128,8 @@ def try_out(file: ScoreFile, answers: Answers) -> Tried:
         try:
             rows = file.rows(answers.columns, columns)
             public, private = (file.value(rows, answers.usage == side) for side in (PUBLIC, PRIVATE))
-            again = replace(file, seed=file.seed + 1).value(rows, answers.usage == PUBLIC)
+            other = replace(file, seed=file.seed + 1)
+            again = tuple(other.value(rows, answers.usage == side) for side in (PUBLIC, PRIVATE))
             if file.per_row:
                 _check_rows(file, answers, what, columns, (public, private))
         except SubmissionError as error:
@@ -145,13 +146,14 @@ def try_out(file: ScoreFile, answers: Answers) -> Tried:
                 raise
             why = str(error.__cause__ or error).removeprefix(f"{file.path.name}: ")
         else:
-            if again != public:
-                raise UserError(
-                    f"{file.path.name} gives {what} another score when it is called again ({public!r}, then {again!r})."
-                    " No competition was made. It draws random numbers or reads the clock: draw them from"
-                    " numpy.random.default_rng(0), so that a score can be checked later.",
-                    code="E_METRIC",
-                )
+            for one, two, board in zip((public, private), again, ("public", "private"), strict=True):
+                if one != two:
+                    raise UserError(
+                        f"{file.path.name} gives {what} another score when it is called again ({one!r}, then {two!r} on"
+                        f" the {board} rows). No competition was made. It draws random numbers or reads the clock: draw"
+                        " them from numpy.random.default_rng(0), so that a score can be checked later.",
+                        code="E_METRIC",
+                    )
             found.append((public, private))
             continue
         raise UserError(

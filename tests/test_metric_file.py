@@ -207,6 +207,34 @@ def test_a_bar_that_the_sample_clears_or_nobody_can_reach_is_refused(tmp_path: P
     assert not (tmp_path / "home" / "public" / "own").exists()
 
 
+def test_random_numbers_on_the_private_side_alone_are_found(tmp_path: Path) -> None:
+    drawn = "import random\n    return random.random() if 3 in solution['id'].tolist() else float(("
+    refused = make(tmp_path, tmp_path / "home", METRIC.replace("return float((", drawn))
+    assert refused.exit_code == 2, refused.output
+    said = " ".join(refused.stderr.split())
+    assert "gives the solution itself another score when it is called again" in said
+    assert "on the private rows). No competition was made." in said
+
+
+def test_a_bar_that_could_not_be_compared_is_named(tmp_path: Path) -> None:
+    refuses = METRIC.replace("== 13", "== 0")
+    words = ("--lower-is-better", "--bar", "simple=4", "--bar", "strong=2")
+    made = make(tmp_path, tmp_path / "home", refuses, *words)
+    said = " ".join(made.stderr.split())
+    for name in ("simple", "strong"):
+        assert f"Note: bar {name} was not compared with the sample submission, which the metric refuses" in said
+    assert "with the solution, which" not in said
+    (tmp_path / "sample.csv").write_text("id,p\n" + "".join(f"{place * 3},0\n" for place in range(len(USAGES))))
+    other = METRIC.replace('submission["y"]', 'submission["p"]')
+    made = make(tmp_path, tmp_path / "other", other, *words[:3], "--sample", str(tmp_path / "sample.csv"))
+    assert made.exit_code == 0, made.output
+    said = " ".join(made.stderr.split())
+    assert "Note: bar simple was not compared with the solution, which is no submission: check that somebody" in said
+    assert "with the sample submission, which" not in said
+    made = make(tmp_path, tmp_path / "third", METRIC, *words[:3])
+    assert (made.exit_code, "Note: bar" in made.stderr) == (0, False)
+
+
 def test_what_a_metric_file_prints_and_starts_when_it_is_tried_is_gone(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -360,7 +388,7 @@ def test_the_public_rows_are_scored_before_the_private_ones_and_each_in_a_proces
     monkeypatch.setattr(kaggle, "apart", counted)
     home = tmp_path / "home"
     assert make(tmp_path, home, METRIC).exit_code == 0
-    assert len(seen) == 6, "both sides of the solution and of the sample, and the public one again"
+    assert len(seen) == 8, "both sides of the solution and of the sample, each again"
     seen.clear()
     (tmp_path / "a.csv").write_bytes(file_with(13, ROW["public"]))
     refused = call(home, "submit", "own", str(tmp_path / "a.csv"), "--as", "ada")
