@@ -6,6 +6,7 @@ All of it is checked before anything of the competition is in place.
 from __future__ import annotations
 
 import hashlib
+import html
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -30,10 +31,8 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
 _CODE = re.compile(
     r"^(?P<fence>```+|~~~+)[^\n]*\n.*?^(?P=fence)[^\n]*$|(?P<tick>`+)[^`\n]+(?P=tick)", re.DOTALL | re.MULTILINE
 )
-_ACTIVE = re.compile(
-    r"<\s*/?\s*script|</?[a-z][a-z0-9-]*(?:\s[^<>]*)?/?>|<!--|(?:\]\(|\]:|<)\s*<?(?:javascript|vbscript|data)\s*:",
-    re.IGNORECASE,
-)
+_ACTIVE = re.compile(r"<\s*/?\s*script|</?[a-z][a-z0-9-]*(?:[\s/][^<>]*)?>|<!--", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:\]\(|\]:|<)\s*<?(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
 _LINK = re.compile(r"<(?:https?://|mailto:)[^\s<>]*>|<[^\s<>@]+@[^\s<>@]+>", re.IGNORECASE)
 
 
@@ -138,8 +137,11 @@ def read_sheet(path: Path) -> str:
             raise UserError(f"--sheet: {path.name}, line {line}: a control character; remove it.")
     blank = _CODE.sub(lambda found: "\n" * found[0].count("\n"), text)
     blank = _LINK.sub("", blank)
-    if (found := _ACTIVE.search(blank)) is not None:
-        line = blank.count("\n", 0, found.start()) + 1
+    plain = "\n".join(html.unescape(row).replace("\t", "").replace("\n", "") for row in blank.split("\n"))
+    for pattern, where in ((_ACTIVE, blank), (_SCHEME, plain)):
+        if (found := pattern.search(where)) is None:
+            continue
+        line = where.count("\n", 0, found.start()) + 1
         raise UserError(
             f"--sheet: {path.name}, line {line}: {found[0][:40]!r} is HTML or a link that runs something, and a page"
             " runs neither. Write it in Markdown, or put it between backquotes to show it as code."

@@ -135,6 +135,9 @@ ACTIVE = {
     "a link that runs something": "[a](javascript:alert(1))",
     "a link with data": "[a]( data:text/html;base64,PHNjcmlwdD4=)",
     "a reference": "[a][b]\n\n[b]: JavaScript:alert(1)",
+    "a drawing that runs something": "<svg/onload=alert(1)>",
+    "a scheme in entities": "[a](&#106;avascript:alert(1))",
+    "a scheme with a tab": "[a](java\tscript:alert(1))",
     "an autolink": "<javascript:alert(1)>",
     "a comment": "<!-- <script> -->",
     "a control character": "a\x1b[31mb",
@@ -161,6 +164,7 @@ def test_a_page_with_something_that_runs_is_refused_with_its_line(tmp_path: Path
         "a < b and c > d, 3<4\n",
         "<ada@example.org> [x](https://a.org)\n",
         "Data: javascript: what it is\n",
+        "Where 3 < a/b and a/b > 2, and &lt;script&gt; is a tag.\n",
         "x\r\ny\n",
     ],
 )

@@ -145,7 +145,17 @@ def _draw(name: str, folder: Path, *, anew: bool) -> None:
         say(f"There is no picture of the data: {why}")
 
 
-@click.command()
+def _several() -> str:
+    """What several answer columns mean to each metric by name."""
+    meanings: dict[str, list[str]] = {}
+    for one in NAMED.values():
+        meanings.setdefault(one.several or "not allowed", []).append(one.name)
+    return "\n\n".join(
+        ["Several answer columns:", *(f"{', '.join(names)}: {meaning}." for meaning, names in meanings.items())]
+    )
+
+
+@click.command(epilog=_several())
 @click.argument("competition", metavar="NAME")
 @click.option(
     "--from",
