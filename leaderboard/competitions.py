@@ -69,6 +69,11 @@ def all_data(db: Database, name: str | None = None) -> list[Data]:
     return [_as_data(row) for row in db.fetch(f"{_DATA} {only} ORDER BY c.name, c.number", **values)]
 
 
+def numbers(db: Database, name: str) -> list[int]:
+    """The numbers of all data versions of a competition, oldest first."""
+    return db.column("SELECT number FROM competitions WHERE name = :name ORDER BY number", name=name)
+
+
 def current(db: Database, name: str) -> Data | None:
     """The newest data of a competition, or None."""
     row = db.one(f"{_DATA} WHERE c.name = :name ORDER BY c.number DESC LIMIT 1", name=name)

@@ -156,7 +156,7 @@ def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_pu
         assert {what for what in changed if what[0] != "revealed"} == set()
     if "revealed" in moments:
         boards = {"GET /api/v1/homeworks/hw1/board?private=true", "GET /homeworks/hw1/board?private=true"}
-        books = {f"GET /gradebook{what}" for what in ("", "?hw=hw1", ".csv", ".csv?hw=hw1")}
+        books = {f"GET /gradebook{what}" for what in ("", "?hw=hw1", "?hw=hw1&version=1", ".csv", ".csv?hw=hw1")}
         books |= {"GET /api/v1/gradebook", "GET /api/v1/homeworks/hw1/gradebook"}
         books |= {
             "GET /gradebook/moodle.csv",

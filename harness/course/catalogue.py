@@ -24,7 +24,7 @@ from harness.course.types import About, BarCard, DataFile, Files, Homework, Home
 from harness.home import Home, local, locked
 from harness.show import find_picture
 from harness.versions import read_versions
-from leaderboard import roster
+from leaderboard import competitions, roster
 from tasks.errors import UserError
 from tasks.homeworks import all_tasks
 
@@ -92,9 +92,12 @@ def homeworks(home: Home, viewer: Viewer, now: datetime) -> Homeworks:
     return Homeworks(rows)
 
 
-def homework(home: Home, viewer: Viewer, hw: str, now: datetime) -> Homework:
-    """The public description of a homework, without its ids: title, metrics, rules, bars and deadlines."""
-    competition = find(home, viewer, hw)
+def homework(home: Home, viewer: Viewer, hw: str, now: datetime, version: int | None = None) -> Homework:
+    """The public description of a homework, without its ids: title, metrics, rules, bars and deadlines.
+
+    `version` selects an older data version.
+    """
+    competition = find(home, viewer, hw, version)
     form = competition.format.to_json()
     return Homework(
         **_clocks(home, viewer, competition, now),
@@ -113,7 +116,16 @@ def homework(home: Home, viewer: Viewer, hw: str, now: datetime) -> Homework:
         kind=form["kind"],
         max_bytes=competition.format.max_bytes,
         format={key: value for key, value in form.items() if key not in ("ids", "kind", "max_bytes")},
+        older=_older(home, competition),
     )
+
+
+def _older(home: Home, competition: Competition) -> list[int]:
+    """The data versions before that of a competition."""
+    if competition.version == 1:
+        return []
+    with home.database() as database:
+        return [n for n in competitions.numbers(database, competition.name) if n < competition.version]
 
 
 def _clocks(home: Home, viewer: Viewer, competition: Competition, now: datetime) -> dict[str, Any]:

@@ -150,7 +150,8 @@ class BarCard:
 class Homework:
     """The public description of a homework, the deadline for the viewer, and the viewer's quota.
 
-    `format` has the fields of its kind of format, as in format.json, without the ids.
+    `format` has the fields of its kind of format, as in format.json, without the ids; `older` are the data versions
+    before this one.
     """
 
     name: str
@@ -172,6 +173,7 @@ class Homework:
     revealed: str | None
     format: dict[str, FormatValue] = field(metadata=SPREAD)
     quota: QuotaState | None = field(default=None, metadata=OPTIONAL)
+    older: list[int] = field(default_factory=list)
     schema: int = 1
 
 

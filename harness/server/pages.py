@@ -62,9 +62,16 @@ def _add_reading(api: FastAPI) -> None:
 
     @api.get("/homeworks/{hw}/board", include_in_schema=False)
     async def _board(
-        request: Request, hw: str, sort: str = "", private: bool = False, q: str = "", page: int = 1
+        request: Request,
+        hw: str,
+        sort: str = "",
+        private: bool = False,
+        q: str = "",
+        page: int = 1,
+        version: endpoints.DataVersion = None,
     ) -> Response:
-        return await answer(request, views.board, hw, sort[:40], private, False, q[:100], max(1, min(page, 10**6)))
+        page = max(1, min(page, 10**6))
+        return await answer(request, views.board, hw, sort[:40], private, False, q[:100], page, version)
 
 
 def _add_own(api: FastAPI) -> None:
@@ -73,8 +80,10 @@ def _add_own(api: FastAPI) -> None:
         return await answer(request, views.hand_in, hw)
 
     @api.get("/homeworks/{hw}/submissions", include_in_schema=False)
-    async def _submissions(request: Request, hw: str, saved: bool = False) -> Response:
-        return await answer(request, views.submissions, hw, saved)
+    async def _submissions(
+        request: Request, hw: str, saved: bool = False, version: endpoints.DataVersion = None
+    ) -> Response:
+        return await answer(request, views.submissions, hw, saved, version)
 
     @api.get("/homeworks/{hw}/selection", include_in_schema=False)
     async def _selection(hw: str) -> Response:
@@ -93,7 +102,7 @@ def _add_own(api: FastAPI) -> None:
             if error.code in ("E_NOT_FOUND", "E_LOGIN", "E_SCOPE"):
                 raise
             status = 400 if error.code == "E_USAGE" else 409
-            return await answer(request, views.submissions, hw, False, str(error), status, login=login)
+            return await answer(request, views.submissions, hw, False, None, str(error), status, login=login)
         return see(f"/homeworks/{quote(hw, safe='')}/submissions?saved=1#selection")
 
     @api.get("/homeworks/{hw}/attachments", include_in_schema=False)

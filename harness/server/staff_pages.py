@@ -9,7 +9,9 @@ from harness.course import announcing, attachments, points
 from harness.course.desk import LogQuestion
 from harness.course.exports import fill_canvas, moodle_table, workbook
 from harness.course.gradebook import gradebook_table
+from harness.course.types import Gradebook
 from harness.server import endpoints, staff_views, state, views
+from harness.server.endpoints import DataVersion
 from harness.server.forms import FormEntry, answer, changing, first, read_change, read_post, see
 from harness.server.roster_pages import add_roster_pages
 from harness.sheets import write_rows
@@ -29,37 +31,39 @@ def add_staff_pages(api: FastAPI) -> None:
 def _add_board(api: FastAPI) -> None:
     @api.post("/homeworks/{hw}/board", include_in_schema=False)
     async def _early_look(request: Request, hw: str) -> Response:
-        _, login = await read_post(request)
-        return await answer(request, views.board, hw, "", True, True, login=login)
+        form, login = await read_post(request)
+        version = numbered(first(form, "version"))
+        return await answer(request, views.board, hw, "", True, True, "", 1, version, login=login)
 
     @api.get("/homeworks/{hw}/everyone", include_in_schema=False)
-    async def _everyone(request: Request, hw: str, q: str = "", page: int = 1) -> Response:
-        return await answer(request, views.everyone, hw, q[:100], within(page))
+    async def _everyone(request: Request, hw: str, q: str = "", page: int = 1, version: DataVersion = None) -> Response:
+        return await answer(request, views.everyone, hw, q[:100], within(page), version)
 
     @api.get("/gradebook", include_in_schema=False)
-    async def _gradebook(request: Request, hw: str = "", q: str = "", page: int = 1) -> Response:
-        return await answer(request, views.gradebook, hw[:60] or None, q[:100], within(page))
+    async def _gradebook(
+        request: Request, hw: str = "", q: str = "", page: int = 1, version: DataVersion = None
+    ) -> Response:
+        of = of_one(hw, version)
+        return await answer(request, views.gradebook, hw[:60] or None, q[:100], within(page), of)
 
     @api.get("/gradebook.csv", include_in_schema=False)
-    async def _gradebook_csv(request: Request, hw: str = "") -> Response:
-        server, login = state.server_of(request), await state.find_login(request)
-        book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+    async def _gradebook_csv(request: Request, hw: str = "", version: DataVersion = None) -> Response:
+        book = await book_of(request, hw, version)
         return as_csv(write_rows(*gradebook_table(book, bool(hw))), "gradebook.csv")
 
 
 def _add_exports(api: FastAPI) -> None:
     @api.get("/gradebook/moodle.csv", include_in_schema=False)
-    async def _moodle(request: Request, hw: str = "") -> Response:
-        server, login = state.server_of(request), await state.find_login(request)
-        book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+    async def _moodle(request: Request, hw: str = "", version: DataVersion = None) -> Response:
+        book = await book_of(request, hw, version)
         return as_csv(write_rows(*moodle_table(book, bool(hw))), "moodle.csv")
 
     @api.get("/gradebook/book.xlsx", include_in_schema=False)
-    async def _xlsx(request: Request, hw: str = "") -> Response:
-        server, login = state.server_of(request), await state.find_login(request)
-        book = await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, now=server.clock())
+    async def _xlsx(request: Request, hw: str = "", version: DataVersion = None) -> Response:
+        book = await book_of(request, hw, version)
         named = {"content-disposition": 'attachment; filename="gradebook.xlsx"'}
-        return Response(await server.call(workbook, book, bool(hw)), media_type=XLSX, headers=named)
+        made = await state.server_of(request).call(workbook, book, bool(hw))
+        return Response(made, media_type=XLSX, headers=named)
 
     @api.get("/gradebook/canvas", include_in_schema=False)
     async def _canvas(request: Request) -> Response:
@@ -83,6 +87,13 @@ def _add_exports(api: FastAPI) -> None:
         if lines and "noted" not in sent.values:
             return await answer(request, staff_views.canvas, FormEntry(sent.values), lines, login=sent.login)
         return as_csv(filled.text, "canvas.csv")
+
+
+async def book_of(request: Request, hw: str, version: int | None) -> Gradebook:
+    """The gradebook of a homework, or of all."""
+    server, login = state.server_of(request), await state.find_login(request)
+    asked = {"version": of_one(hw, version), "now": server.clock()}
+    return await server.call(points.gradebook, server.home, login.viewer, hw[:60] or None, **asked)
 
 
 def as_csv(text: str, name: str) -> Response:
@@ -178,6 +189,18 @@ def _add_lists(api: FastAPI) -> None:
     @api.get("/roster/tokens", include_in_schema=False)
     async def _tokens(request: Request, q: str = "", page: int = 1) -> Response:
         return await answer(request, staff_views.tokens, q[:100], within(page))
+
+
+def numbered(text: str) -> int | None:
+    """The number of a data version in a form; None for the data in use."""
+    return int(text[:9]) if text.isascii() and text.isdecimal() else None
+
+
+def of_one(hw: str, version: int | None) -> int | None:
+    """The number of a data version, which belongs to one homework."""
+    if version is not None and not hw:
+        raise UserError("an older data version belongs to one homework: choose the homework.")
+    return version
 
 
 def within(page: int) -> int:

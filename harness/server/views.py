@@ -92,13 +92,15 @@ def board(
     unrevealed: bool = False,
     search: str = "",
     page: int = 1,
+    version: int | None = None,
 ) -> Page:
     """A page of the public or private board, sorted by a column; sorted by rank it also has rows for the bars.
 
-    `search` leaves only names with that text. `page` counts from 1; the last one stands for a greater number.
+    `search` leaves only names with that text. `page` counts from 1; the last one stands for a greater number. `version`
+    selects an older data version.
     """
-    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
-    found = boards.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, now=ask.now)
+    about = of_version(ask, hw, version)
+    found = boards.board(ask.home, ask.viewer, hw, private=private, unrevealed=unrevealed, version=version, now=ask.now)
     rows = to_json(found.board)
     headings = [
         heading
@@ -130,10 +132,19 @@ def board(
     own = next((row for row in found.board if row.own), None)
     return Page(
         "board.html",
-        {"hw": homework, "tab": "board", "board": found, "headings": shown, "own": own, "own_page": own_page}
+        about
+        | {"tab": "board", "board": found, "headings": shown, "own": own, "own_page": own_page}
         | {"metric": found.metrics[0], "private": private, "unrevealed": unrevealed, "sort": sort, "search": search}
         | {"rows": rows[(page - 1) * size : page * size], "page": page, "pages": pages},
     )
+
+
+def of_version(ask: Ask, hw: str, version: int | None) -> Values:
+    """The homework, and what it was with these data; `version` is None for the data in use."""
+    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
+    version = None if version == homework.version else version
+    seen = homework if version is None else catalogue.homework(ask.home, ask.viewer, hw, ask.now, version)
+    return {"hw": homework, "seen": seen, "version": version}
 
 
 def _headings(found: Board) -> list[Heading]:
@@ -191,17 +202,21 @@ def quiz_form(
     return Page("quiz.html", values | {"saved": saved, "blank": blank}, 409 if conflict else 200)
 
 
-def submissions(ask: Ask, hw: str, saved: bool = False, problem: str = "", status: int = 200) -> Page:
-    """The viewer's submissions, their score history and the selection."""
-    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
-    rows = record.submissions(ask.home, ask.viewer, hw, now=ask.now).submissions
-    chosen = limits.selection(ask.home, ask.viewer, hw, ask.now)
-    counting = {row.id for row in chosen.counts}
+def submissions(
+    ask: Ask, hw: str, saved: bool = False, version: int | None = None, problem: str = "", status: int = 200
+) -> Page:
+    """The viewer's submissions, their score history and the selection, which older data versions have no more."""
+    about = of_version(ask, hw, version)
+    seen = about["seen"]
+    rows = record.submissions(ask.home, ask.viewer, hw, version=version, now=ask.now).submissions
+    chosen = limits.selection(ask.home, ask.viewer, hw, ask.now) if about["version"] is None else None
+    counting = {row.id for row in chosen.counts} if chosen else set()
     return Page(
         "submissions.html",
-        {"hw": homework, "tab": "submissions", "rows": rows[::-1], "selection": chosen, "counting": counting}
-        | {"chart": chart(homework.metrics[0], homework.bars, rows), "saved": saved, "problem": problem}
-        | {"unselected": requests.unselected_words(chosen)}
+        about
+        | {"tab": "submissions", "rows": rows[::-1], "selection": chosen, "counting": counting}
+        | {"chart": chart(seen.metrics[0], seen.bars, rows), "saved": saved, "problem": problem}
+        | {"unselected": requests.unselected_words(chosen) if chosen else ""}
         | {"waiting": any(row.state in ("queued", "grading") for row in rows)}
         | {"revealed": any(row.private is not None for row in rows)},
         status,
@@ -249,10 +264,11 @@ def standing(seen: Submission) -> str:
     }[seen.state]
 
 
-def everyone(ask: Ask, hw: str, search: str, page: int) -> Page:
+def everyone(ask: Ask, hw: str, search: str, page: int, version: int | None = None) -> Page:
     """All submissions of a homework, newest first, for staff."""
-    homework = catalogue.homework(ask.home, ask.viewer, hw, ask.now)
-    rows = record.submissions(ask.home, ask.viewer, hw, everyone=True, now=ask.now).submissions[::-1]
+    about = of_version(ask, hw, version)
+    found = record.submissions(ask.home, ask.viewer, hw, everyone=True, version=version, now=ask.now)
+    rows = found.submissions[::-1]
     wanted = search.strip().casefold()
     if wanted:
         rows = [row for row in rows if wanted in f"{row.name}\n{row.participant}\n{row.state}".casefold()]
@@ -260,7 +276,8 @@ def everyone(ask: Ask, hw: str, search: str, page: int) -> Page:
     page = min(page, pages)
     return Page(
         "everyone.html",
-        {"hw": homework, "tab": "everyone", "search": search, "page": page, "pages": pages, "total": len(rows)}
+        about
+        | {"tab": "everyone", "search": search, "page": page, "pages": pages, "total": len(rows)}
         | {"rows": rows[(page - 1) * PER_PAGE : page * PER_PAGE]},
     )
 
@@ -270,17 +287,21 @@ def own_points(ask: Ask) -> Page:
     return Page("points.html", {"points": points.points(ask.home, ask.viewer, None, ask.now)})
 
 
-def gradebook(ask: Ask, hw: str | None, search: str, page: int) -> Page:
+def gradebook(ask: Ask, hw: str | None, search: str, page: int, version: int | None = None) -> Page:
     """The points of all students, for staff; the total stands beside the name."""
-    book = points.gradebook(ask.home, ask.viewer, hw, search=search, page=(page, PER_PAGE), now=ask.now)
+    at = (page, PER_PAGE)
+    book = points.gradebook(ask.home, ask.viewer, hw, version=version, search=search, page=at, now=ask.now)
     header, rows = gradebook_table(book, hw is not None)
     total = header.index("total")
     order = [1, 0, total, *(at for at in range(4, len(header)) if at != total), 3, 2]
     pages = max(1, math.ceil(book.found / PER_PAGE))
     names = [row.name for row in catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks]
+    known = book.homeworks[0].name in names if hw is not None else False
+    about = of_version(ask, hw, version) if known and hw is not None else {"hw": None, "version": None}
     return Page(
         "gradebook.html",
-        {"book": book, "chosen": hw, "names": names, "search": search, "page": min(page, pages), "pages": pages}
+        about
+        | {"book": book, "chosen": hw, "names": names, "search": search, "page": min(page, pages), "pages": pages}
         | {"header": [header[at] for at in order], "rows": [[row[at] for at in order] for row in rows]},
     )
 
