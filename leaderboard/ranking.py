@@ -124,7 +124,7 @@ class Counting:
 
 @dataclass(frozen=True)
 class RankedPlace:
-    """A participant's place on the public board, out of `of` people; other fields as in `RankedRow`."""
+    """A participant's place on a board, out of `of` people; other fields as in `RankedRow`."""
 
     rank: int
     of: int
@@ -168,6 +168,39 @@ _AHEAD = f"""
     count(CASE WHEN p.kind = 'person' THEN 1 END) AS people
     FROM participants p WHERE p.competition = :competition AND EXISTS (SELECT 1 {_VALID})
 """
+
+
+def private_place(
+    db: Database,
+    competition: str,
+    data_version: str,
+    metric_version: str,
+    higher_is_better: bool,
+    participant: str,
+    *,
+    selections: int,
+    unselected: Unselected,
+    unselected_count: int | None = None,
+) -> RankedPlace | None:
+    """One participant's place on the private board, without its details. The caller checks who may see it."""
+    with db.reading():
+        version = find_version(db, competition, data_version, metric_version)
+        number = version.id if version else 0
+        asked = _counting(number, competition, selections, unselected, unselected_count)
+        best = _best_private(db, "c.participant_id", number, higher_is_better, asked)
+        people = db.fetch(
+            f"SELECT p.id, p.name, p.kind FROM participants p WHERE p.competition = :competition "
+            f"AND EXISTS (SELECT 1 {_VALID})",
+            competition=competition,
+        )
+    by_number = {row.pop("participant_id"): row for row in best}
+    _put_in_order(people, by_number, higher_is_better)
+    of = sum(person["kind"] == "person" for person in people)
+    none: Row = {"submission": None, "score": None, "passed": None}
+    for rank, person in enumerate(people, 1):
+        if person["name"] == participant:
+            return made(RankedPlace, by_number.get(person["id"], none) | {"rank": rank, "of": of, "details": "{}"})
+    return None
 
 
 def what_counts(
@@ -273,9 +306,6 @@ def _counting(
 def _private_board(
     db: Database, competition: str, version: int, higher_is_better: bool, asked: tuple[str, dict[str, Any]]
 ) -> list[RankedRow]:
-    def place(row: Row) -> tuple[float, int]:
-        return _order(row, higher_is_better)
-
     best = {
         row.pop("participant_id"): row
         for row in _best_private(db, "c.participant_id, g.private_details AS details", version, higher_is_better, asked)
@@ -283,14 +313,22 @@ def _private_board(
     people = db.fetch(
         f"SELECT p.id, p.name AS participant, p.kind, {_ENTRIES} {_PEOPLE} {_LAST_VALID}", competition=competition
     )
-    people.sort(
-        key=lambda row: (row["id"] not in best, place(best[row["id"]]) if row["id"] in best else (0.0, row["id"]))
-    )
+    _put_in_order(people, best, higher_is_better)
     none: Row = {"submission": None, "score": None, "details": "{}", "passed": None}
     return [
         made(RankedRow, person | best.get(person.pop("id"), none) | {"rank": rank})
         for rank, person in enumerate(people, 1)
     ]
+
+
+def _put_in_order(people: list[Row], best: dict[int, Row], higher_is_better: bool) -> None:
+    """Sorts participants as the private board has them; `best` is the best graded one of each, by number."""
+
+    def place(row: Row) -> tuple[bool, tuple[float, int]]:
+        graded = best.get(row["id"])
+        return graded is None, (0.0, row["id"]) if graded is None else _order(graded, higher_is_better)
+
+    people.sort(key=place)
 
 
 def _best_private(

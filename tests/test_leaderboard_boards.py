@@ -146,6 +146,17 @@ def test_boards_are_ordered_by_exact_scores(
         )
         ordered = sorted(expected, key=lambda row: (row[2] is None, row[0], row[1]))
         assert places(board) == [(rank, name, score) for rank, (_, _, score, name) in enumerate(ordered, 1)]
+        for name in (*own, "nobody"):
+            asked = (database, competition, DATA, METRIC)
+            one = (
+                ranking.private_place(*asked, higher, name, selections=limit, unselected=rule)
+                if private
+                else ranking.place(*asked, name)
+            )
+            there = [row for row in board if row.participant == name]
+            assert [(row.rank, len(own), row.submission, row.score, row.passed) for row in there] == (
+                [] if one is None else [(one.rank, one.of, one.submission, one.score, one.passed)]
+            )
 
 
 def test_a_selection_replaces_the_one_before_and_can_be_cleared(database: Database) -> None:

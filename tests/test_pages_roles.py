@@ -164,6 +164,7 @@ def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_pu
             "GET /api/v1/roster/people/b01",
         }
         points = {"GET /points", "GET /api/v1/points", "GET /api/v1/homeworks/hw1/points"}
+        points |= {"GET /", "GET /api/v1/homeworks"}  # the place on the private board
         for role, more in (("nobody", set()), ("b01", points), ("tom", books)):
             found = {words for _, who, words in changed if who == role and "unrevealed" not in words}
             scores = {words for words in found if re.search(r"/(submissions(/\d+)?|selection|everyone)(\?|$)", words)}

@@ -84,6 +84,8 @@ def _show_own(homework: str | None, name: str | None, format: Any) -> None:
         rows: list[dict[str, Any]] = [
             {
                 "homework": one.homework,
+                "place": one.place and one.place.rank,
+                "private_place": one.private_place and one.private_place.rank,
                 "public": _sum(one.public),
                 "private": _sum(one.private or {}),
                 "by hand": _sum(one.parts),
@@ -94,6 +96,9 @@ def _show_own(homework: str | None, name: str | None, format: Any) -> None:
             for one in found.homeworks
         ]
         fields = [Field("homework", "homework"), *(Field(key, key, "{:g}".format, right=True) for key in POINTS)]
+        fields += [
+            Field(key, title, right=True) for key, title in PLACES if format == "csv" or any(row[key] for row in rows)
+        ]
         if found.rule:
             fields.append(Field("counts", "counts"))
     else:
@@ -103,8 +108,11 @@ def _show_own(homework: str | None, name: str | None, format: Any) -> None:
             for bar, points in one.public.items()
         ] + [{"for": part, "by hand": points} for part, points in one.parts.items()]
         fields = [Field("for", "for"), *(Field(key, key, "{:g}".format, right=True) for key in POINTS[:3])]
-    counts = f"; in the total {found.rule}" if found.rule else ""
-    emit(format, "points", rows, fields, title=f"your points: {found.total:g} of {found.maximum:g}{counts}")
+    more = f"; in the total {found.rule}" if found.rule else ""
+    if homework is not None:
+        for place, title in ((one.place, "public"), (one.private_place, "private")):
+            more += f"; {title} place {place.rank} of {place.of}" if place else ""
+    emit(format, "points", rows, fields, title=f"your points: {found.total:g} of {found.maximum:g}{more}")
 
 
 def _sum(points: Mapping[str, float | None]) -> float | None:
@@ -114,3 +122,4 @@ def _sum(points: Mapping[str, float | None]) -> float | None:
 
 
 POINTS = ("public", "private", "by hand", "total", "of")
+PLACES = (("place", "public #"), ("private_place", "private #"))

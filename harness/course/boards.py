@@ -35,6 +35,7 @@ from tasks.metrics import interval_note
 
 if TYPE_CHECKING:
     from leaderboard.database import Database
+    from leaderboard.ranking import RankedPlace
     from leaderboard.ranking import RankedRow as Ranked
 
 
@@ -42,7 +43,30 @@ def place_of(database: Database, competition: Competition, versions: tuple[str, 
     """A participant's row of the public board, without computing the rest of the board."""
     if not participant or competition.quiz:
         return None
-    found = ranking.place(database, competition.key, *versions, participant)
+    return _shown(competition, ranking.place(database, competition.key, *versions, participant))
+
+
+def private_place_of(
+    database: Database, competition: Competition, versions: tuple[str, str], participant: str
+) -> Place | None:
+    """A participant's row of the private board; None before its reveal, whoever asks."""
+    if not participant or not competition.two_boards or records.revealed(database, competition.key) is None:
+        return None
+    rules, higher = competition.rules, competition.ranking.higher_is_better
+    found = ranking.private_place(
+        database,
+        competition.key,
+        *versions,
+        higher,
+        participant,
+        selections=rules.selections,
+        unselected=rules.unselected,
+        unselected_count=rules.unselected_most,
+    )
+    return _shown(competition, found)
+
+
+def _shown(competition: Competition, found: RankedPlace | None) -> Place | None:
     if found is None:
         return None
     return Place(

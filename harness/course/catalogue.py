@@ -18,7 +18,7 @@ from harness.competition import (
     prepared,
 )
 from harness.course.access import Viewer, find, is_over, not_found, participant_of, require_login, terms_of
-from harness.course.boards import place_of
+from harness.course.boards import place_of, private_place_of
 from harness.course.limits import quota_of
 from harness.course.types import About, BarCard, DataFile, Files, Homework, HomeworkRow, Homeworks, Me
 from harness.home import Home, local, locked
@@ -62,7 +62,7 @@ def me(home: Home, viewer: Viewer) -> Me:
 def homeworks(home: Home, viewer: Viewer, now: datetime) -> Homeworks:
     """The homeworks: at home all that this version knows, in a class the prepared ones with their deadlines.
 
-    In a class each row also has the names of the bars that can be cleared, and the viewer's rank on the public board.
+    In a class each row also has the names of the bars that can be cleared, and the viewer's places on the boards.
     """
     here = prepared(home)
     rows: list[HomeworkRow] = []
@@ -85,9 +85,10 @@ def homeworks(home: Home, viewer: Viewer, now: datetime) -> Homeworks:
         if not viewer.at_home:
             with home.database() as database:
                 versions = read_versions(home, competition, database)
-                place = place_of(database, competition, versions, participant_of(database, competition, viewer))
+                asked = database, competition, versions, participant_of(database, competition, viewer)
+                place, private = place_of(*asked), private_place_of(*asked)
             bars = [bar.name for bar in competition.bars if bar.comparable]
-            row = replace(row, **_clocks(home, viewer, competition, now), bars=bars, place=place)
+            row = replace(row, **_clocks(home, viewer, competition, now), bars=bars, place=place, private_place=private)
         rows.append(row)
     return Homeworks(rows)
 

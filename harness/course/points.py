@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from harness.clocks import opened as opened_at
 from harness.competition import Competition, find_competition, prepared
 from harness.course.access import Viewer, canonical_or_empty, not_found, require_login
+from harness.course.boards import place_of, private_place_of
 from harness.course.gradebook import Student, Total, find_schemes, find_total, gradebook_of, students
 from harness.course.gradebook import gradebook as lines_of
-from harness.course.types import Gradebook, HomeworkPoints, Points
+from harness.course.types import Gradebook, HomeworkPoints, Place, Points
 from harness.home import Home
-from leaderboard import records
+from harness.versions import read_versions
+from leaderboard import records, roster
 from tasks.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,13 +30,14 @@ def points(home: Home, viewer: Viewer, hw: str | None, now: datetime) -> Points:
     return points_of(home, viewer.key, hw, now)
 
 
-def points_of(home: Home, key: str, hw: str | None, now: datetime) -> Points:
-    """The points of one person in one homework or in all, as that person sees them."""
+def points_of(home: Home, key: str, hw: str | None, now: datetime, *, placed: bool = True) -> Points:
+    """The points of one person in one homework or in all, as that person sees them; places only if `placed`."""
     schemes = find_schemes(home, hw)
     rule = Total() if hw is not None else find_total(home, schemes)
     with home.database() as database:
         shown, _ = open_homeworks(home, database, schemes, now)
         (line,) = lines_of(home, database, schemes, shown, only=[Student(key, key)])
+        places = {name: _places(home, database, name, key) for name in schemes} if placed else {}
     counts = rule.counts(line.points)
     rows = [
         HomeworkPoints(
@@ -48,11 +51,22 @@ def points_of(home: Home, key: str, hw: str | None, now: datetime) -> Points:
             total=score.total,
             maximum=schemes[name].maximum,
             counts=name in counts,
+            **places.get(name, {}),
         )
         for name, score in line.scores.items()
     ]
     most = rule.of({name: scheme.maximum for name, scheme in schemes.items()})
     return Points(rows, rule.of(line.points), most, rule.words)
+
+
+def _places(home: Home, database: Database, name: str, key: str) -> dict[str, Place | None]:
+    """A person's places on the boards of a homework, as the fields of its points."""
+    if name not in prepared(home):
+        return {}
+    competition = find_competition(home, name)
+    acts = roster.participant_of(database, competition.key, key)
+    asked = database, competition, read_versions(home, competition, database), acts
+    return {"place": place_of(*asked), "private_place": private_place_of(*asked)}
 
 
 def gradebook(

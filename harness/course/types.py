@@ -86,7 +86,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Place:
-    """A participant's row of the public board, `of` so many people."""
+    """A participant's row of a board, `of` so many people."""
 
     rank: int
     of: int
@@ -107,6 +107,7 @@ class Place:
 class HomeworkRow:
     """A homework in the list. `bars` names those that can be cleared; `place` is the viewer's on the public board.
 
+    `private_place` is that on the private board, None before its reveal.
     At home, where nothing closes, it also says whether the homework is prepared, and all its editions.
     """
 
@@ -120,6 +121,7 @@ class HomeworkRow:
     revealed: str | None = None
     bars: list[str] = field(default_factory=list)
     place: Place | None = None
+    private_place: Place | None = None
     quota: QuotaState | None = field(default=None, metadata=OPTIONAL)
     quiz: bool | None = field(default=None, metadata=OPTIONAL)
 
@@ -282,6 +284,7 @@ class HomeworkPoints:
 
     `private` is None while it is hidden, a part while it is not entered. `submissions` are those that count on the
     private board, `maximum` is without a bonus, and `counts` is false where the course total leaves this one out.
+    `place` and `private_place` are on the boards of a prepared one, the private one None before its reveal.
     """
 
     homework: str
@@ -292,6 +295,8 @@ class HomeworkPoints:
     total: float
     maximum: float
     counts: bool
+    place: Place | None = None
+    private_place: Place | None = None
 
 
 @dataclass(frozen=True)

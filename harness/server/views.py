@@ -23,7 +23,7 @@ from harness.course import (
 )
 from harness.course.entries import Submission, to_json
 from harness.course.gradebook import gradebook_table
-from harness.course.types import Board, Files
+from harness.course.types import Board, Files, Points
 from harness.course.wording import HIDDEN, best_words, with_bars
 from harness.server import auth, quiz
 from harness.server.chart import chart
@@ -32,6 +32,7 @@ from harness.show import SEEN
 from harness.words import interval, number, short_time, slot_words
 from leaderboard.events import DISQUALIFIED
 from tasks.base import as_written
+from tasks.errors import UserError
 
 PER_PAGE = 200
 """Submissions per page of the staff's list of all submissions."""
@@ -45,7 +46,16 @@ def overview(ask: Ask, done: bool = False, problem: str = "", text: str = "") ->
     known = ask.viewer.role != "nobody"
     told = announcing.read(ask.home, ask.viewer).announcements if known else []
     values = {"rows": catalogue.homeworks(ask.home, ask.viewer, ask.now).tasks, "told": told, "done": done}
+    values |= {"points": own_total(ask) if ask.viewer.role == "student" else None}
     return Page("overview.html", values | {"problem": problem, "text": text}, 400 if problem else 200)
+
+
+def own_total(ask: Ask) -> Points | None:
+    """The viewer's points; None where the course's settings of points are invalid, which their own page says."""
+    try:
+        return points.points_of(ask.home, ask.viewer.key, None, ask.now, placed=False)
+    except UserError:
+        return None
 
 
 def homework(ask: Ask, hw: str) -> Page:
