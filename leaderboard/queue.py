@@ -63,6 +63,20 @@ class QueuePlace:
     code: str | None
 
 
+@dataclass(frozen=True)
+class OpenSubmission:
+    """A submission without a grade, and its state; `failed` and `lost` count gradings that failed and lost workers."""
+
+    submission: int
+    competition: str
+    participant: str
+    arrived: datetime
+    state: Literal["queued", "grading", "failed"]
+    position: int | None
+    failed: int
+    lost: int
+
+
 # Waiting: no grade of the current versions, and no lease that is live, lost too often or failed.
 _OPEN = """
     FROM submissions s JOIN participants p ON p.id = s.participant_id
@@ -217,6 +231,43 @@ def waiting(db: Database, versions: Versions, now: datetime, after: int = 0) -> 
     rows = db.fetch(f"SELECT s.id, p.name {text} {_LEASED}", after=after, now=at, most=LOSSES, **values)
     busy = _busy(db, at)
     return [number for _, number in sorted((row["name"] in busy, int(row["id"])) for row in rows)]
+
+
+def unfinished(db: Database, versions: Versions, now: datetime, after: int = 0) -> list[OpenSubmission]:
+    """What is being graded, then what waits in the order it is handed out, then what failed.
+
+    Submissions up to the number `after` are skipped (see `settled`), but for those that failed.
+    """
+    at = microseconds(now)
+    with db.reading():
+        text, values = _open(db, versions)
+        found: dict[int, Row] = {}
+        parts = ((after, ""), (0, "AND s.id IN (SELECT submission_id FROM leases)"))
+        for start, condition in parts:
+            rows = db.fetch(
+                "SELECT s.id AS submission, p.competition, p.name AS participant, s.accepted_at AS arrived "
+                f"{text} {condition}",
+                after=start,
+                **values,
+            )
+            found |= {row["submission"]: row for row in rows}
+        leases = {
+            row.pop("submission_id"): row
+            for row in db.fetch("SELECT submission_id, until, attempts, losses, failed_code FROM leases")
+        }
+        places = {number: place for place, number in enumerate(waiting(db, versions, now, after), 1)}
+    none: Row = {"until": OVER, "attempts": 0, "losses": 0, "failed_code": None}
+    entries = []
+    for number, row in found.items():
+        lease = leases.get(number, none)
+        live = lease["until"] > at
+        over = lease["failed_code"] is not None or (lease["losses"] >= LOSSES and not live)
+        state = "failed" if over else "grading" if live else "queued"
+        told = {"state": state, "position": places.get(number) if state == "queued" else None}
+        told |= {"failed": lease["attempts"], "lost": lease["losses"] - live}
+        entries.append(made(OpenSubmission, row | told))
+    order = ("grading", "queued", "failed")
+    return sorted(entries, key=lambda one: (order.index(one.state), one.position or 0, one.submission))
 
 
 def _open(db: Database, versions: Versions) -> tuple[str, dict[str, str | int]]:

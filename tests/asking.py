@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.course import boards, catalogue, handing_in, limits, points, record
+from harness.course import boards, catalogue, classwork, handing_in, limits, points, record
 from harness.course.access import NOBODY, Viewer
 from harness.course.entries import Accepted, to_json
 from harness.grading.accept import grade_pending
@@ -94,6 +94,7 @@ def asked(home: Home, viewer: Viewer, numbers: list[int], now: datetime = NOW) -
         "gradebook": lambda: points.gradebook(home, viewer, "hw1", now=now),
         "gradebook of all": lambda: points.gradebook(home, viewer, None, now=now),
         "full gradebook": lambda: points.gradebook(home, viewer, "hw1", unrevealed=True, now=now),
+        "queue": lambda: classwork.waiting(home, viewer, now),
         "early look": lambda: boards.board(home, viewer, "hw1", private=True, unrevealed=True, now=now),
     }
     for n in numbers:

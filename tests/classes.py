@@ -259,6 +259,7 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "POST /homeworks/hw16/parts": (LOGIN, NO, NO, GONE, GONE),
     "GET /homeworks/hw1/rules": (LOGIN, NO, NO, OK, OK),
     "PATCH /homeworks/hw1/rules": (LOGIN, NO, NO, OK, OK),
+    "GET /queue": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw1/missing": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw1/histogram": (LOGIN, NO, NO, OK, OK),
     "GET /homeworks/hw1/uploads": (LOGIN, NO, NO, OK, OK),

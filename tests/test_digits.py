@@ -199,7 +199,7 @@ WALKED: dict[str, list[list[str]]] = {
     "quota": [["quota", "{hw}", *AS]],
     "receipt": [["receipt", "1"]],
     "select": [["select", "{hw}", "--preview", *AS]],
-    "status": [["status", "1"], ["status", "2"]],
+    "status": [["status", "1"], ["status", "2"], ["status", "--queue"]],
     "submissions": [["submissions", *AS], ["submissions", "{hw}", *AS], ["submissions", "--all"]],
     "submit": [["submit", "hw1", "FILE", *AS]],
     "tasks": [["tasks"], ["tasks", "{hw}"]],

@@ -42,10 +42,20 @@ def test_each_role_gets_its_pages_and_no_others(site: Class) -> None:
                 assert response.headers["location"].startswith("/login?next=%2F")
             elif expected[place] != OK and role != "nobody":
                 assert "Sign out" in response.text, path
-            elif path[1:7] != "static" and not path.endswith(".csv"):
+            elif path[1:7] != "static" and not path.endswith((".csv", ".xlsx")):
                 assert response.headers["content-type"] == "text/html; charset=utf-8", path
                 Reader(response.text)
     assert not [event for event in seen(site) if event == "private board seen"]
+
+
+def test_staff_alone_fill_an_export_of_canvas(site: Class) -> None:
+    handed_in(site, "b01", 1.0)
+    site.work()
+    for role, status in (("nobody", 401), ("b01", 403), ("x01", 403), ("tom", OK), ("ian", OK)):
+        client = signed_in(site, role) if role != "nobody" else browsing(site)
+        response = client.post("/gradebook/canvas", data=CANVAS)
+        assert response.status_code == status, role
+        assert response.text.startswith("Student,ID,SIS User ID,Section,HW1 (7)") == (status == OK), role
 
 
 def test_keys_and_addresses_of_others_are_on_no_page_of_a_student(site: Class) -> None:
@@ -59,6 +69,13 @@ def test_keys_and_addresses_of_others_are_on_no_page_of_a_student(site: Class) -
     assert "b02" in staff.get("/homeworks/hw1/everyone").text
 
 
+CANVAS = {
+    "csv": "Student,ID,SIS User ID,Section,HW1 (7)\nAda,1,b01,a,\nBob,2,b02,a,\nEve,3,b03,a,\nKim,4,b04,a,\n",
+    "noted": "1",
+}
+"""An export of Canvas, as the form sends it."""
+
+
 # What is hidden: a label that is flipped far enough turns round who is better on its side.
 
 
@@ -70,6 +87,7 @@ WORDS = (
     *(f"GET /homeworks/hw1/board?sort={key}" for key in ("score", "-last", "bars", "-entries", "submission")),
     "GET /homeworks/hw1/everyone?q=graded&page=1",
     "GET /gradebook.csv?hw=hw1",
+    "POST /gradebook/canvas",
     "POST /homeworks/hw1/board",
     "POST /homeworks/hw1/selection",
     "POST /login",
@@ -118,7 +136,7 @@ def everything(site: Class, files: dict[str, list[bytes]], moments: Sequence[str
                     continue
                 else:
                     form = {"submission": ["1", "2", "3"], "token": "lhy_wrong"}
-                    response = client.post(path, data=form)
+                    response = client.post(path, data=CANVAS if path.endswith("canvas") else form)
                 keep(moment, role, words, response)
     return seen
 
@@ -160,6 +178,8 @@ def test_a_flipped_private_label_changes_no_byte_that_leaves_the_server_and_a_pu
         books |= {"GET /api/v1/gradebook", "GET /api/v1/homeworks/hw1/gradebook"}
         books |= {
             "GET /gradebook/moodle.csv",
+            "GET /gradebook/book.xlsx",
+            "POST /gradebook/canvas",
             "GET /roster/people/b01",
             "GET /api/v1/roster/people/b01",
         }

@@ -63,6 +63,7 @@ def test_each_role_sees_what_it_may_and_nothing_else(home: Home) -> None:
         "gradebook",
         "gradebook of all",
         "full gradebook",
+        "queue",
         *(f"{what} {number}" for what in ("submission", "receipt") for number in (own, other)),
     ]
     allowed = {

@@ -101,6 +101,7 @@ TABLE = {
     "/gradebook?version=1": (400, 400, 400, 400, 400),
     "/gradebook/canvas": (SEE, NO, NO, OK, OK),
     "/gradebook/moodle.csv": (SEE, NO, NO, OK, OK),
+    "/gradebook/book.xlsx": (SEE, NO, NO, OK, OK),
     "/gradebook.csv": (SEE, NO, NO, OK, OK),
     "/log": (SEE, NO, NO, OK, OK),
     "/log?hw=hw1&by=b01&before=9": (SEE, NO, NO, OK, OK),
@@ -114,6 +115,7 @@ TABLE = {
     "/homeworks/hw1/handed": (SEE, NO, NO, OK, OK),
     "/homeworks/hw1/handed.csv": (SEE, NO, NO, OK, OK),
     "/homeworks/hw9/attachments": (GONE, GONE, GONE, GONE, GONE),
+    "/queue": (SEE, NO, NO, OK, OK),
     "/homeworks/hw1/missing": (SEE, NO, NO, OK, OK),
     "/roster/people/b01": (SEE, NO, NO, OK, OK),
     "/roster/people/nobody": (SEE, NO, NO, GONE, GONE),
@@ -245,7 +247,7 @@ STAFF = (
     "/homeworks/hw01/everyone", "/gradebook", "/gradebook?hw=hw01", "/homeworks/hw01/board", "/log", "/log?since=March",
     "/homeworks/hw01/extensions", "/homeworks/hw01/parts", "/roster/tokens", "/homeworks/hw01/staff",
     "/homeworks/hw01/missing", "/homeworks/hw01/handed", "/homeworks/hw01/rules", "/roster", "/gradebook/canvas",
-    "/roster/import", "/roster/invite", "/roster/people/b01/stand", "/roster/people/b01",
+    "/queue", "/roster/import", "/roster/invite", "/roster/people/b01/stand", "/roster/people/b01",
     "/roster/people/tom", "/submissions/1/disqualify", "/roster/tokens/1/end",
 )  # fmt: skip
 

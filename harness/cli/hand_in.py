@@ -182,12 +182,18 @@ def waiting() -> Iterator[Tell]:
 
 
 @click.command()
-@click.argument("id", metavar="ID", type=int)
+@click.argument("id", metavar="[ID]", type=int, required=False)
 @click.option("--save", "path", metavar="FILE", type=click.Path(path_type=Path), help="Write its file here instead.")
+@click.option("--queue", is_flag=True, help="For staff: all that is being graded, waits, or failed.")
 @common.FORMAT
 @common.command
-def status(id: int, path: Path | None, format: Any) -> None:
+def status(id: int | None, path: Path | None, queue: bool, format: Any) -> None:
     """Show a submission's score, queue position or problems."""
+    if queue or id is None:
+        if not queue or id is not None or path is not None:
+            raise UserError("give the number of a submission, or --queue alone.")
+        _show_queue(format)
+        return
     if path is not None:
         common.source(named=False).save(id, path)
         say(f"The file of submission {id} is in {path}.")
@@ -203,6 +209,23 @@ def status(id: int, path: Path | None, format: Any) -> None:
         emit("csv", "submission", [row], [Field(key, key) for key in row])
     else:
         show_result(seen)
+
+
+def _show_queue(format: Any) -> None:
+    found = common.desk().queue()
+    fields = [
+        Field("submission", "id", right=True),
+        Field("homework", "homework"),
+        *([Field("version", "data version", right=True)] if format == "csv" else []),
+        Field("participant", "participant", rank=1),
+        Field("name", "name"),
+        Field("state", "state", lambda state: {"queued": "waiting", "grading": "being graded"}.get(state, state)),
+        Field("position", "position", right=True),
+        Field("at", "arrived", short_time),
+        Field("failed", "failed", right=True),
+        Field("lost", "workers lost", right=True, rank=2),
+    ]
+    emit(format, "submissions", to_json(found.submissions), fields, title="queue of all homeworks")
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""What a class has handed in, for staff: who has not, how the scores are spread, and all files of a homework."""
+"""What a class has handed in, for staff: what waits, who has not handed in, how scores are spread, and all files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.course.access import Viewer, cut_of, find
-from harness.course.desk import Bin, Histogram, Missing, MissingRow
+from harness.course import record
+from harness.course.access import Viewer, cut_of, find, require_staff
+from harness.course.desk import Bin, Histogram, Missing, MissingRow, Queue, QueueRow
 from harness.course.download import save_new
 from harness.course.entered import competition_for_staff
 from harness.course.gradebook import students
 from harness.home import Home, local
 from harness.sheets import write_rows
-from harness.versions import read_versions
-from leaderboard import ranking, records, roster
+from harness.versions import all_versions, read_versions
+from leaderboard import queue, ranking, records, roster
 from submissions.store import fetch, has
 from tasks.errors import UserError
 
@@ -48,6 +49,22 @@ def missing(home: Home, viewer: Viewer, hw: str) -> Missing:
             files = "practice" if done.practice else "refused" if done.refused else "none"
             rows.append(MissingRow(one.key, one.name, one.email, one.team, files))  # type: ignore[arg-type]
     return Missing(competition.name, len(enrolled), rows)
+
+
+def waiting(home: Home, viewer: Viewer, now: datetime) -> Queue:
+    """What waits for its grade and what is being graded, of all homeworks."""
+    require_staff(viewer, "see the queue")
+    with home.database() as database:
+        versions = all_versions(home, database)
+        found = queue.unfinished(database, versions, now, record.settled(home, database, versions))
+        names = roster.display_names(database)
+    rows = []
+    for one in found:
+        homework, _, version = one.competition.partition("/")
+        name, arrived = names.get(one.participant, one.participant), local(home, one.arrived)
+        told = (one.state, one.position, arrived, one.failed, one.lost)
+        rows.append(QueueRow(one.submission, homework, int(version), one.participant, name, *told))
+    return Queue(rows)
 
 
 def histogram(home: Home, viewer: Viewer, hw: str) -> Histogram:

@@ -16,6 +16,33 @@ from harness.course.types import Announcements, Points
 
 
 @dataclass(frozen=True)
+class QueueRow:
+    """A submission without a grade; `failed` and `lost` count gradings that failed, and workers that were lost.
+
+    `version` is the data version it is for. One whose grading failed for good waits for `grade --pending`.
+    """
+
+    submission: int
+    homework: str
+    version: int
+    participant: str
+    name: str
+    state: Literal["grading", "queued", "failed"]
+    position: int | None
+    at: str
+    failed: int
+    lost: int
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What is being graded, then what waits in the order in which it is taken, then what failed, of all homeworks."""
+
+    submissions: list[QueueRow]
+    schema: int = 1
+
+
+@dataclass(frozen=True)
 class LogQuestion:
     """Which events: about a homework, by a person or team, of a kind, from a day on, before an event's number.
 
@@ -338,6 +365,7 @@ class Desk(Protocol):
     def extensions(self, hw: str) -> Extensions: ...
     def parts(self, hw: str) -> Parts: ...
     def person_tokens(self, key: str | None) -> PersonTokens: ...
+    def queue(self) -> Queue: ...
     def missing(self, hw: str) -> Missing: ...
     def histogram(self, hw: str) -> Histogram: ...
     def uploads(self, hw: str, path: Path, counting: bool, version: int | None = ...) -> int: ...

@@ -25,6 +25,7 @@ from harness.course.desk import (
     People,
     PersonCard,
     PersonTokens,
+    Queue,
     RulesInForce,
 )
 from harness.course.types import Announcements
@@ -50,6 +51,9 @@ class LocalDesk:
 
     def person_tokens(self, key: str | None) -> PersonTokens:
         return entered.person_tokens(self.home, self.viewer, key, self.clock())
+
+    def queue(self) -> Queue:
+        return classwork.waiting(self.home, self.viewer, self.clock())
 
     def missing(self, hw: str) -> Missing:
         return classwork.missing(self.home, self.viewer, hw)

@@ -198,6 +198,15 @@ _settled: dict[tuple[Any, ...], tuple[int, int]] = {}
 home and versions."""
 
 
+def settled(home: Home, database: Database, versions: queue.Versions) -> int:
+    """The submission number up to which everything is graded, as far as this process knows."""
+    about = (home.root, *sorted(versions.items()))
+    after, event = queue.still_settled(database, *_settled.get(about, (0, 0)))
+    after = queue.settled(database, versions, after)
+    _settled[about] = after, event
+    return after
+
+
 def states_of(
     home: Home,
     database: Database,
@@ -211,11 +220,7 @@ def states_of(
     standing = {}
     if waiting:
         versions = all_versions(home, database) | {competition.key: read_versions(home, competition, database)}
-        about = (home.root, *sorted(versions.items()))
-        after, event = queue.still_settled(database, *_settled.get(about, (0, 0)))
-        after = queue.settled(database, versions, after)
-        _settled[about] = after, event
-        standing = queue.standing(database, versions, waiting, now, after)
+        standing = queue.standing(database, versions, waiting, now, settled(home, database, versions))
     states: dict[int, Standing] = {}
     for entry in entries:
         if entry.rejected is not None:

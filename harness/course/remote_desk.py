@@ -27,6 +27,7 @@ from harness.course.desk import (
     People,
     PersonCard,
     PersonTokens,
+    Queue,
     RulesInForce,
 )
 from harness.course.download import save_new
@@ -55,6 +56,9 @@ class RemoteDesk:
     def person_tokens(self, key: str | None) -> PersonTokens:
         query = {} if key is None else {"person": key}
         return self.course.read(PersonTokens, self.course.ask("GET", "/roster/tokens", query))
+
+    def queue(self) -> Queue:
+        return self.course.read(Queue, self.course.ask("GET", "/queue"))
 
     def missing(self, hw: str) -> Missing:
         return self.course.read(Missing, self.course.ask("GET", f"/homeworks/{quoted(hw)}/missing"))

@@ -18,6 +18,7 @@ from harness.course.desk import (
     People,
     PersonCard,
     PersonTokens,
+    Queue,
     RulesInForce,
 )
 from harness.course.types import Announcements, Gradebook
@@ -68,6 +69,12 @@ def add_staff(api: FastAPI) -> None:
         """Staff: the rules of a homework that can be changed."""
         server = server_of(request)
         return answer(await server.call(entering.rules, server.home, login.viewer, hw))
+
+    @api.get(f"{BASE}/queue", response_model=Queue, responses=errors)
+    async def queue(request: Request, login: Who) -> Response:
+        """Staff: what waits for its grade and what is being graded, of all homeworks."""
+        server = server_of(request)
+        return answer(await server.call(classwork.waiting, server.home, login.viewer, server.clock()))
 
     @api.get(f"{BASE}/homeworks/{{hw}}/missing", response_model=Missing, responses=errors)
     async def missing(request: Request, login: Who, hw: HomeworkName) -> Response:

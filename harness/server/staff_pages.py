@@ -132,6 +132,10 @@ def _add_lists(api: FastAPI) -> None:
         asked = LogQuestion(hw[:60], by.strip()[:60], kind.strip()[:60], since.strip()[:40], clamped(before))
         return await answer(request, staff_views.log, asked)
 
+    @api.get("/queue", include_in_schema=False)
+    async def _queue(request: Request, page: int = 1) -> Response:
+        return await answer(request, staff_views.queue, within(page))
+
     @api.get("/homeworks/{hw}/staff", include_in_schema=False)
     async def _standing(request: Request, hw: str) -> Response:
         return await answer(request, staff_views.standing, hw)

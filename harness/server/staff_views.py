@@ -42,6 +42,14 @@ def log(ask: Ask, asked: LogQuestion) -> Page:
     return Page("log.html", values, 400 if problem else 200)
 
 
+def queue(ask: Ask, page: int) -> Page:
+    """What is being graded, what waits, and what failed."""
+    rows = classwork.waiting(ask.home, ask.viewer, ask.now).submissions
+    counts = {state: sum(row.state == state for row in rows) for state in ("grading", "queued", "failed")}
+    shown, page, pages = turned(rows, page)
+    return Page("queue.html", {"rows": shown, "counts": counts, "page": page, "pages": pages})
+
+
 def standing(ask: Ask, hw: str) -> Page:
     """How a class stands in a homework: who has handed in, how the scores are spread, and all files."""
     found = classwork.histogram(ask.home, ask.viewer, hw)
