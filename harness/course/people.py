@@ -59,9 +59,9 @@ def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: d
         before, teams = roster.people(database), roster.teams(database)
         taken = [one.name for one in records.participants(database) if one.kind != "person"]
         names = {team.name for team in teams}
-        done = {old: new for old, new in asked.renames.items() if old not in names and new in names}
-        renames = {old: new for old, new in asked.renames.items() if old not in done}
-        told = [f"there is no team {old}, and {new} exists: nothing to rename" for old, new in done.items()]
+        before_now = {old: new for old, new in asked.renames.items() if old not in names and new in names}
+        renames = {old: new for old, new in asked.renames.items() if old not in before_now}
+        told = [f"there is no team {old}, and {new} exists: nothing to rename" for old, new in before_now.items()]
 
         def rename(entries: Sequence[RosterEntry]) -> dict[str, str]:
             for old, new in enrolment.possible_renames(entries, before, teams).items():
@@ -93,7 +93,7 @@ def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: d
         words = [f"add {len(added)} to the roster", f"change {len(changed)} already on it"]
         words += [f"rename the team {old} to {new}" for old, new in renames.items()]
         if not how.preview:
-            enrolment.import_people(
+            done = enrolment.import_people(
                 database,
                 entries,
                 actor=viewer.key,
@@ -103,6 +103,7 @@ def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: d
                 force=asked.force,
                 expected=state,
             )
+            words += [f"move {done.moved} in homeworks that have begun"] if done.moved else []
     return Change(", and ".join(words), [*told, *odd, *follows, *changed, *added], state, not how.preview)
 
 
