@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -264,7 +266,9 @@ def own_sheet(title: str, form: Format, metric: Metric, signature: str | None = 
         asked += "images of the same names and size" if isinstance(form, ImagesFormat) else "the same names and shapes"
     if isinstance(form, TableFormat):
         rows = "one row" if form.most_rows == 1 else f"at most {form.most_rows:,} rows"
-        asked = f"a CSV with the header `{','.join(form.header)}` and {rows} for each id of `sample_submission.csv`"
+        header = io.StringIO()
+        csv.writer(header, lineterminator="").writerow(form.header)
+        asked = f"a CSV with the header `{header.getvalue()}` and {rows} for each id of `sample_submission.csv`"
     return (
         f"# {title}\n\nHand in {asked}.\nIt is scored by {metric.label}, where"
         f" {'higher' if metric.higher_is_better else 'lower'} is better.\n"

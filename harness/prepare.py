@@ -125,13 +125,20 @@ def prepare(
             new.rename(final.with_name(f".{plan.name}.next"))
             step("next to come")
         except BaseException:
-            for folder in (new, hidden):
-                shutil.rmtree(folder, ignore_errors=True)
+            _remove(new, hidden)
             raise
         _take(home, plan, competition, old, hides, without, seed, actor, reason, now)
         step("in the database")
         finish_change(home, plan.name, step)
     return replace(_prepared(home, competition, answers, tuple(leaks)), notes=notes)
+
+
+def _remove(new: Path, hidden: Path) -> None:
+    """Removes folders that were begun, and the one of all hidden folders of the competition where it is empty."""
+    for folder in (new, hidden):
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # it is not empty
+        hidden.parent.rmdir()
 
 
 def sides_of(home: Home, name: str) -> dict[str, int]:
@@ -289,8 +296,7 @@ def _again(home: Home, plan: Plan, old: Data, seed: int | None, key: bytes, now:
     if whole is not None and all(name in said or value is None for name, value in wanted.items()):
         return replace(_prepared(home, *whole, ()), already=True)
     new, hidden = public.with_name(f".{plan.name}.new"), folder.with_name(f".{old.number}.new")
-    for left in (new, hidden):
-        shutil.rmtree(left, ignore_errors=True)
+    _remove(new, hidden)
     try:
         competition, answers, _ = build_folders(plan, new, hidden, old.number, seed, key, lambda name: None)
         made_at = old.prepared_at or now
@@ -302,8 +308,7 @@ def _again(home: Home, plan: Plan, old: Data, seed: int | None, key: bytes, now:
             raise _exists(old, "they were prepared with another usage") from None
         raise
     finally:
-        for left in (new, hidden):
-            shutil.rmtree(left, ignore_errors=True)
+        _remove(new, hidden)
     return replace(_prepared(home, competition, answers, ()), already=True, restored=tuple(restored))
 
 

@@ -157,6 +157,16 @@ def _refuse_alike(what: str, header: Sequence[str]) -> None:
             )
 
 
+def _refuse_separator(path: Path, header: Sequence[str]) -> None:
+    """Raises UserError for a header of one name that has another separator than commas."""
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(header) == 1 and mark in header[0]:
+            raise UserError(
+                f"{path.name}, line 1: the cells are separated by {name}; write commas between them, and numbers with a"
+                ' decimal point: in pandas to_csv(path, sep=",", decimal=".", index=False).'
+            )
+
+
 def read_csv(path: Path, what: str) -> tuple[list[str], list[list[str]], list[int]]:
     """Header, rows and the line on which each row begins, all rows of the header's width."""
     try:
@@ -177,13 +187,20 @@ def read_csv(path: Path, what: str) -> tuple[list[str], list[list[str]], list[in
         for row in reader:
             if not header:
                 header = [name.strip() for name in row]
+                _refuse_separator(path, header)
             elif row:
                 if len(row) != len(header):
-                    raise UserError(f"{path.name}, line {begin}: expected {len(header)} cells, got {len(row)}.")
+                    some = "1 cell" if len(header) == 1 else f"{len(header)} cells"
+                    raise UserError(f"{path.name}, line {begin}: expected {some}, got {len(row)}.")
                 rows.append(row)
                 lines.append(begin)
             begin = reader.line_num + 1
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise UserError(
+                f"{path.name}, line {begin}: a cell has more than {csv.field_size_limit():,} characters, more than any"
+                " submission may have; make it shorter, or close the quote with which it begins."
+            ) from None
         raise UserError(f"{path.name}, line {begin}: not a well-formed CSV row ({error}).") from None
     if not header or not rows:
         raise UserError(f"{path.name}: expected a header line and at least one row.")

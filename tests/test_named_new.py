@@ -244,3 +244,29 @@ def test_a_prediction_outside_what_it_can_be_is_refused_before_it_is_scored(tmp_
     done = call(home, "submit", "own", str(path), "--as", "ada", "--format", "json")
     value = json.loads(done.stdout)["scores"][0]["public"]
     assert value == pytest.approx(-math.log(1e-15) / 2, rel=1e-5)
+
+
+def test_the_page_shows_the_header_as_a_file_has_it(tmp_path: Path) -> None:
+    solution = tmp_path / "solution.csv"
+    solution.write_text('Row ID,"p,rice",q\n' + "".join(f"{n},{n * 7 % 5},{n * 5 % 4}\n" for n in range(8)))
+    made = call(tmp_path / "home", "new", "own", "--solution", str(solution), "--metric", "rmse")
+    assert made.exit_code == 0, made.output
+    public = tmp_path / "home" / "public" / "own"
+    assert 'the header `Row ID,"p,rice",q` and' in (public / "sheet.md").read_text()
+    assert (public / "sample_submission.csv").read_text().partition("\n")[0] == 'Row ID,"p,rice",q'
+
+
+def test_a_refusal_leaves_no_hidden_folder_and_takes_none_that_has_files(tmp_path: Path) -> None:
+    home, solution = tmp_path / "home", tmp_path / "solution.csv"
+    words = ["new", "own", "--solution", str(solution), "--metric", "rmse"]
+    solution.write_text("id,y\n" + "".join(f"{n},{n * 7 % 5}\n" for n in range(8)))
+    assert call(home, *words, "--bar", "easy=9000").exit_code == 2
+    assert not (home / "secret" / "own").exists()
+    assert call(home, *words).exit_code == 0
+    kept = {path: path.read_bytes() for path in (home / "secret" / "own").rglob("*") if path.is_file()}
+    assert call(home, *words, "--bar", "easy=9000", "--new-data", "--yes").exit_code == 2
+    assert {path: path.read_bytes() for path in (home / "secret" / "own").rglob("*") if path.is_file()} == kept
+    (home / "secret" / "two").mkdir()
+    (home / "secret" / "two" / "mine").write_text("kept")
+    refused = call(home, "new", "two", *words[2:], "--bar", "easy=9000")
+    assert (refused.exit_code, (home / "secret" / "two" / "mine").read_text()) == (2, "kept")
