@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -154,12 +154,18 @@ def handed_in(db: Database, competition: str) -> dict[str, Handed]:
     return {row.pop("name"): made(Handed, row) for row in rows}
 
 
-def reveal(db: Database, competition: str, actor: str, reason: str, now: datetime) -> datetime:
-    """Reveal the private scores of a competition, permanently; returns when that first happened."""
+def reveal(
+    db: Database, competition: str, actor: str, reason: str, now: datetime, check: Callable[[], None] = lambda: None
+) -> datetime:
+    """Reveal the private scores of a competition, permanently; returns when that first happened.
+
+    `check` is called in the transaction, and ends it by what it raises.
+    """
     with db.transaction():
         before = revealed(db, competition)
         if before is not None:
             return before
+        check()
         db.execute(
             "INSERT INTO reveals (competition, at, actor, reason) VALUES (:competition, :at, :actor, :reason)",
             competition=competition,

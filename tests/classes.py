@@ -281,6 +281,7 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "GET /attachments/0/file": (GONE, GONE, GONE, GONE, GONE),
     f"GET /attachments/{2**63}/file": (GONE, GONE, GONE, GONE, GONE),
     "POST /submissions/99/disqualification": (LOGIN, NO, NO, NO, GONE),
+    "POST /homeworks/hw16/reveal": (LOGIN, NO, NO, NO, GONE),
     "GET /roster/people/b01": (LOGIN, NO, NO, OK, OK),
     "GET /roster/people/nobody": (LOGIN, NO, NO, GONE, GONE),
     "GET /roster/people": (LOGIN, NO, NO, OK, OK),
@@ -307,6 +308,7 @@ TABLE: dict[str, tuple[int, int, int, int, int]] = {
     "PUT /homeworks/hw16/selection": (LOGIN, GONE, GONE, GONE, GONE),
     "POST /homeworks/hw16/submissions": (LOGIN, GONE, GONE, GONE, GONE),
     "POST /homeworks/hw1/submissions": (LOGIN, 202, 202, 202, 202),
+    "POST /homeworks/hw1/reveal": (LOGIN, NO, NO, NO, OK),  # the last, since others are of the time before it
 }
 
 
@@ -320,6 +322,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "end": {"reason": "a test"},
     "invitations": {"people": ["x01"], "reason": "a test"},
     "disqualification": {"reason": "a test"},
+    "reveal": {"reason": "a test"},
     "announcements": {"text": "a test"},
     "rules": {"changes": {"rejections": "900"}, "reason": "a test"},
 }

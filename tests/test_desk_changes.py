@@ -213,6 +213,52 @@ def test_a_form_of_staff_comes_from_a_page_of_the_server_and_wants_a_reason(site
     assert after == before
 
 
+def test_an_instructor_reveals_on_the_page_once_and_nobody_else_does(site: Class) -> None:
+    staff, where = signed_in(site, "ian"), f"{HW}/reveal"
+    link = "/homeworks/hw01/reveal"
+    assert link in staff.get(f"{HW}/staff").text
+    assert link not in signed_in(site, "tom").get(f"{HW}/staff").text
+    page = previewed(staff, where, reason="end of term")
+    assert "students can still submit until" in page.text
+    assert "this cannot be undone" in page.text
+    assert not of_kind(site, "revealed"), "a preview reveals nothing"
+    form = sent(page, go="do")
+    for who in ("tom", "b01"):
+        refused = signed_in(site, who).post(where, data=form)
+        assert (refused.status_code, of_kind(site, "revealed")) == (403, [])
+    with site.home.database() as database:
+        adjustments.extend(
+            database, "hw01/1", "all", "", until=site.now + timedelta(days=90), actor="tom", reason="x", now=site.now
+        )
+    moved = staff.post(where, data=form)
+    assert (moved.status_code, "<code>E_CHANGED</code>" in moved.text, of_kind(site, "revealed")) == (409, True, [])
+    page = previewed(staff, where, reason="end of term")
+    assert staff.post(where, data=sent(page, go="do")).status_code == 303
+    (event,) = of_kind(site, "revealed")
+    assert (event.actor, json.loads(event.body)["reason"]) == ("ian", "end of term")
+    assert site.client("b01").get("/api/v1/homeworks/hw1/board?private=true").status_code == 200
+    again = site.client("ian").post(f"/api/v1{where}", json={"reason": "again"})
+    assert (again.status_code, "was revealed at" in again.json()["what"]) == (200, True)
+    assert len(of_kind(site, "revealed")) == 1
+    assert "It was revealed" in staff.get(where).text
+    assert link not in staff.get(f"{HW}/staff").text
+    assert audit.verify(site.home)[0] == []
+
+
+def test_a_board_is_revealed_by_the_command_under_a_login(served: Served, folders: Path) -> None:
+    log_in(served)
+    refused = call("reveal", "hw1", "--reason", "end", "--yes")
+    assert (refused.exit_code, "can reveal a private board" in refused.stderr) == (6, True)
+    log_in(served, "prof")
+    assert call("reveal", "hw1", "--reason", "end", input="n\n").exit_code == 1
+    assert call("leaderboard", "hw1", "--private").exit_code == 6
+    done = call("reveal", "hw1", "--reason", "end", "--yes")
+    assert (done.exit_code, "hw01: the private board is revealed" in done.stdout) == (0, True), done.output
+    assert call("leaderboard", "hw1", "--private").exit_code == 0
+    with served.home.database() as database:
+        assert [event.actor for event in events.events(database) if event.kind == "revealed"] == ["prof"]
+
+
 def test_after_the_reveal_nobody_is_extended_and_rules_are_final(site: Class) -> None:
     with site.home.database() as database:
         records.reveal(database, "hw01/1", "ian", "the end", site.now)

@@ -128,6 +128,7 @@ def test_no_form_of_the_site_is_taken_from_elsewhere(site: Class) -> None:
             "homeworks/{hw}/extensions",
             "homeworks/{hw}/parts",
             "homeworks/{hw}/rules",
+            "homeworks/{hw}/reveal",
             "submissions/{number}/disqualify",
             "roster/import",
             "roster/invite",

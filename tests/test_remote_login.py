@@ -205,7 +205,6 @@ def test_as_is_refused_where_the_login_says_who_one_is(served: Served) -> None:
         ["grade", "--pending"],
         ["prepare", "hw1"],
         ["train", "hw1", "--level", "simple"],
-        ["reveal", "hw1", "--reason", "x", "--yes"],
         ["serve"],
     ],
     ids=" ".join,

@@ -167,7 +167,7 @@ CHANGES = {  # and what is told before it is done
     ("points", "hw1", "0012", "code", "1"): ("1 of 2 points for the code of 0012", "replacing 0.5"),
     ("points", "hw1", "--csv", "points.csv"): ("0012: code from 0.5 to 1", "1 of them replacing earlier ones"),
     ("rules", "hw1", "quota=3"): ("quota from 5 to 3",),
-    ("reveal", "hw1"): ("Students can still submit until 2027-03-27T00:59:59+08:00", "scores of hw01 to everyone"),
+    ("reveal", "hw1"): ("students can still submit until 2027-03-27T00:59:59+08:00", "scores of hw01 to everyone"),
 }  # fmt: skip
 
 

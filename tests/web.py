@@ -120,6 +120,8 @@ TABLE = {
     "/roster/people/b01": (SEE, NO, NO, OK, OK),
     "/roster/people/nobody": (SEE, NO, NO, GONE, GONE),
     "/submissions/1/disqualify": (SEE, NO, NO, NO, OK),
+    "/homeworks/hw1/reveal": (SEE, NO, NO, NO, OK),
+    "/homeworks/hw9/reveal": (SEE, NO, NO, NO, GONE),
     "/submissions/99/disqualify": (SEE, NO, NO, NO, GONE),
     "/roster": (SEE, NO, NO, OK, OK),
     "/roster?q=b01": (SEE, NO, NO, OK, OK),
@@ -248,7 +250,7 @@ STAFF = (
     "/homeworks/hw01/extensions", "/homeworks/hw01/parts", "/roster/tokens", "/homeworks/hw01/staff",
     "/homeworks/hw01/missing", "/homeworks/hw01/handed", "/homeworks/hw01/rules", "/roster", "/gradebook/canvas",
     "/queue", "/roster/import", "/roster/invite", "/roster/people/b01/stand", "/roster/people/b01",
-    "/roster/people/tom", "/submissions/1/disqualify", "/roster/tokens/1/end",
+    "/roster/people/tom", "/submissions/1/disqualify", "/roster/tokens/1/end", "/homeworks/hw01/reveal",
 )  # fmt: skip
 
 

@@ -13,26 +13,22 @@ from harness.answers import load_answers, read_hidden, refuse_changed_source
 from harness.cli import common
 from harness.cli.changes import SHOWN, agree
 from harness.cli.output import say
-from harness.clocks import last_closing
-from harness.competition import find_competition, refuse_one_board
+from harness.competition import find_competition
+from harness.course.desk import How
 from harness.extras import Extras, refuse_passed
 from harness.folders import export as write_folder
 from harness.folders import read_folder
 from harness.grading.accept import grade_pending
 from harness.grading.grader import grade_within
 from harness.grading.scoring import grade_here
-from harness.home import local
 from harness.model_submissions import DEFAULT_PARAMETERS, MOST_PARAMETERS
 from harness.prepare import counted, hidden_by_new_data
 from harness.prepare import prepare as make
 from harness.preview import preview, refuse_over
 from harness.settings import read_settings
 from harness.show import DRAWN, find_picture, show
-from harness.versions import read_versions
-from harness.words import in_words, inert
-from leaderboard import records, results
+from harness.words import inert
 from leaderboard.competitions import current
-from leaderboard.roster import checked_reason
 from tasks.errors import UserError
 from tasks.formats import QuizFormat
 from tasks.homeworks import canonical
@@ -430,28 +426,13 @@ def export(competition: str, folder: str) -> None:
 @common.command
 def reveal(homework: str, reason: str, name: str | None, yes: bool) -> None:
     """Show the private board to everyone; this cannot be undone."""
-    home, now = common.find_home(), common.clock()
-    competition = find_competition(home, homework)
-    refuse_one_board(competition)
-    reason = checked_reason(reason)
-    with home.database() as database:
-        opened = records.revealed(database, competition.key)
-        if opened is not None:
-            click.echo(f"the private board of {competition.name} was revealed at {local(home, opened)}")
-            return
-        end = last_closing(database, competition)
-        if end is None:
-            say(f"{competition.name} has no deadline; submissions after the reveal are only practice.")
-        elif now <= end:
-            say(
-                f"Students can still submit until {local(home, end)}, {in_words(end - now)} from now; after the reveal"
-                " all submissions are only practice."
-            )
-        waiting = results.pending(database, {competition.key: read_versions(home, competition, database)})
-        if waiting:
-            say(f"{len(waiting)} submissions have no score yet; the board will change when they are graded.")
-        if not yes:
-            early = f" {in_words(end - now)} before the deadline" if end is not None and now <= end else ""
-            common.confirm(f"Show the private scores of {competition.name} to everyone{early}?")
-        records.reveal(database, competition.key, common.who(home, name), reason, common.clock())
-    click.echo(f"{competition.name}: the private board is revealed; lhy-grade leaderboard {competition.name} --private")
+    desk = common.desk(name)
+    change = desk.reveal(homework, How(reason, preview=True))
+    if change.done:
+        click.echo(inert(change.what))
+        return
+    for line in change.lines:
+        say(line)
+    agree(yes, f"{change.what}?")
+    done = desk.reveal(homework, How(reason, seen=change.seen))
+    click.echo(inert(f"{done.what}; lhy-grade leaderboard {canonical(homework)} --private"))

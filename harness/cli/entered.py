@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from harness.cli.changes import agree
 from harness.cli.output import Field, OutputFormat, emit, emit_json, say
-from harness.course.desk import Desk, How, Importing, LogQuestion, PersonCard
+from harness.course.desk import Desk, LogQuestion, PersonCard
 from harness.course.entries import to_json
 from harness.words import inert, short_time
 
@@ -99,11 +97,6 @@ def show_histogram(desk: Desk, homework: str, format: OutputFormat) -> None:
     emit(format, "bins", rows, fields, title=title, homework=found.homework, median=found.median)
 
 
-def save_uploads(desk: Desk, homework: str, path: Path, counting: bool) -> None:
-    """Writes all files of a homework, or those that count, into a new archive."""
-    say(f"{desk.uploads(homework, path, counting)} files are in {path}; index.csv there lists them.")
-
-
 def show_person(desk: Desk, key: str, format: OutputFormat) -> None:
     """Prints everything of a person; a CSV has the submissions."""
     one = desk.person(key)
@@ -138,17 +131,3 @@ def _given(one: PersonCard) -> Iterator[str]:
             yield f"{by_hand.homework}: {entry.part} {entry.points:g}, by {entry.by}: {entry.reason}"
     live = sum(token.state == "valid" for token in one.tokens)
     yield f"tokens: {live} valid of {len(one.tokens)}; see: lhy-grade roster tokens {one.id}"
-
-
-def import_there(desk: Desk, asked: Importing, reason: str, yes: bool) -> None:
-    """Imports a roster on a server, after its preview."""
-    change = desk.import_roster(asked, How(reason, preview=True))
-    agree(yes, f"{change.what}?", change.lines)
-    say(inert(desk.import_roster(asked, How(reason, seen=change.seen)).what))
-
-
-def stand_there(desk: Desk, key: str, disabled: bool, reason: str, yes: bool) -> None:
-    """Takes a person off the roster of a server, or puts one back."""
-    change = desk.stand(key, disabled, How(reason, preview=True))
-    agree(yes, f"{change.what}?", change.lines)
-    say(inert(desk.stand(key, disabled, How(reason, seen=change.seen)).what))

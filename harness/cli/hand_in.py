@@ -137,7 +137,7 @@ def standing(seen: Submission) -> str:
     words = {
         "queued": f"submission {number} is waiting, position {seen.position} in the queue",
         "grading": f"submission {number} is being graded",
-        "rejected": f"submission {number} was refused ({seen.code}); {slot_words(seen.code)}"
+        "rejected": f"submission {number} was refused ({seen.code}); {slot_words(seen.code or '')}"
         if seen.code != "E_DISQUALIFIED"
         else f"submission {number} is disqualified; the slot stays used",
         "failed": f"submission {number} could not be graded and keeps its slot; ask an instructor",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from harness.course import announcing, attachments, classwork, entered, entering, people, persons
+from harness.course import announcing, attachments, classwork, entered, entering, people, persons, revealing
 from harness.course.access import Viewer
 from harness.course.attached import Handed
 from harness.course.desk import (
@@ -87,6 +87,9 @@ class LocalDesk:
 
     def disqualify(self, number: int, undo: bool, how: How) -> Change:
         return entering.disqualify(self.home, self.viewer, number, undo, how, self.clock())
+
+    def reveal(self, hw: str, how: How) -> Change:
+        return revealing.reveal(self.home, self.viewer, hw, how, self.clock())
 
     def people(self) -> People:
         return people.people(self.home, self.viewer, self.clock())

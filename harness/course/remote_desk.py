@@ -113,6 +113,9 @@ class RemoteDesk:
     def disqualify(self, number: int, undo: bool, how: How) -> Change:
         return self._change("POST", f"/submissions/{number}/disqualification", {"undo": undo}, how)
 
+    def reveal(self, hw: str, how: How) -> Change:
+        return self._change("POST", f"/homeworks/{quoted(hw)}/reveal", {}, how)
+
     def people(self) -> People:
         return self.course.read(People, self.course.ask("GET", "/roster/people"))
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Path, Request
 from fastapi.responses import Response
 
-from harness.course import announcing, entering, people
+from harness.course import announcing, entering, people, revealing
 from harness.course.access import require_instructor
 from harness.course.desk import Change, Extending, How, Importing, Invitations, Inviting, PartEntry
 from harness.course.types import Announcements, Done
@@ -226,6 +226,12 @@ def _add_of_homework(api: FastAPI) -> None:
         if len(wanted) > 40 or not all(isinstance(value, str) for value in wanted.values()):
             raise Rejected("E_USAGE", "changes must be an object of texts.")
         return await _change(request, entering.change_rules_of, login, hw, wanted, how)
+
+    @api.post(f"{BASE}/homeworks/{{hw}}/reveal", response_model=Change, responses=errors, openapi_extra=body_of({}, []))
+    async def reveal(request: Request, login: Who, hw: HomeworkName) -> Response:
+        """Instructors: show the private board to everyone; it cannot be undone."""
+        _, how = await _read(request, login)
+        return await _change(request, revealing.reveal, login, hw, how)
 
     @api.post(
         f"{BASE}/submissions/{{number}}/disqualification",

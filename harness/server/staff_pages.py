@@ -182,6 +182,14 @@ def _add_lists(api: FastAPI) -> None:
     async def _person(request: Request, key: str) -> Response:
         return await answer(request, staff_views.person, key[:60])
 
+    @api.get("/homeworks/{hw}/reveal", include_in_schema=False)
+    async def _revealing(request: Request, hw: str, done: bool = False) -> Response:
+        return await answer(request, staff_views.revealing, hw, FormEntry(done=done))
+
+    @api.post("/homeworks/{hw}/reveal", include_in_schema=False)
+    async def _reveal(request: Request, hw: str) -> Response:
+        return await changing(request, staff_views.revealing, staff_views.reveal, hw)
+
     @api.get("/submissions/{number}/disqualify", include_in_schema=False)
     async def _disqualification(request: Request, number: endpoints.Number, done: bool = False) -> Response:
         return await answer(request, staff_views.disqualification, str(number), FormEntry(done=done))

@@ -13,6 +13,7 @@ from harness.course import attachments, catalogue, classwork, entered, entering,
 from harness.course.access import canonical_or_empty, require_instructor, require_staff
 from harness.course.desk import Change, Extending, How, LogQuestion
 from harness.course.entering import ids_in, of_input
+from harness.course.revealing import reveal as reveal_board
 from harness.home import zone_of
 from harness.server.forms import NOTHING, FormEntry
 from harness.server.rendering import Ask, Page, Values
@@ -165,6 +166,16 @@ def disqualification(ask: Ask, number: str, entry: FormEntry = NOTHING) -> Page:
 
 def disqualify(ask: Ask, number: str, values: Mapping[str, str], how: How) -> Change:
     return entering.disqualify(ask.home, ask.viewer, int(number), values.get("undo") == "1", how, ask.now)
+
+
+def revealing(ask: Ask, hw: str, entry: FormEntry = NOTHING) -> Page:
+    """The form that reveals the private board."""
+    require_instructor(ask.viewer, "reveal a private board")
+    return Page("reveal.html", of_homework(ask, hw, "staff") | {"entry": entry})
+
+
+def reveal(ask: Ask, hw: str, _: Mapping[str, str], how: How) -> Change:
+    return reveal_board(ask.home, ask.viewer, hw, how, ask.now)
 
 
 def canvas(ask: Ask, entry: FormEntry = NOTHING, notes: Sequence[str] = ()) -> Page:
