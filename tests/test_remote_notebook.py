@@ -216,6 +216,7 @@ def test_the_commands_of_the_documentation_for_a_class_run(
         "attachments",
         "announce",
         "login",
+        "login",
         "logout",
     ]
 

@@ -137,7 +137,7 @@ def test_no_request_made_from_the_description_ends_in_an_error_of_ours(school: C
     def ask(case: Any, role: str, known: bool) -> None:
         if known:  # else hardly any would name something that is there
             case.path_parameters |= {
-                name: {"hw": "hw1", "number": 1, "name": "sample_submission.csv", "key": "b01"}[name]
+                name: {"hw": "hw1", "number": 1, "name": "sample_submission.csv", "key": "b01", "old": "otters"}[name]
                 for name in case.path_parameters
             }
         values = case.as_transport_kwargs(base_url="http://testserver")
