@@ -138,7 +138,10 @@ _AVERAGE = Option(
 )  # fmt: skip
 _BETA = Option("beta", 1.0, "how much more recall weighs than precision", 0.01, 100.0)
 _PIXELS = Option("pixels", 10**9, "the pixels of an image", 1, 10**9, whole=True)
-_TOKENS = Option("tokenize", "13a", "how words are found", choices=("13a", "intl", "zh", "char", "none"))
+_TOKENS = Option(
+    "tokenize", "13a", "how words are found, by any of sacrebleu's tokenizers",
+    choices=("13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores101", "flores200"),
+)  # fmt: skip
 _POSITIVE = Option("positive", "1", "the label that `binary` scores")
 
 NAMED: dict[str, Named] = {

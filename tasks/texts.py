@@ -20,6 +20,20 @@ from tasks.base import Columns, UserError
 from tasks.bleu import PERFECT, normalised
 from tasks.metrics import Interval, Metric, resampled
 
+_MODEL = (
+    "bleu with tokenize={0} needs a model that sacrebleu fetches once from the internet, and sentencepiece. Run this"
+    ' with internet, as the user that grades: python -c "from sacrebleu.metrics import BLEU;'
+    " BLEU(tokenize='{0}')\""
+)
+_PACKAGE = 'bleu with tokenize={0} needs packages that are not installed; install them: pip install "sacrebleu[{1}]"'
+NEEDED = {
+    "ja-mecab": _PACKAGE.format("ja-mecab", "ja"),
+    "ko-mecab": _PACKAGE.format("ko-mecab", "ko"),
+    "flores101": _MODEL.format("flores101"),
+    "flores200": _MODEL.format("flores200"),
+}
+"""What some tokenizers need beside sacrebleu."""
+
 MOST_SENTENCES = 50_000
 """The most sentences of a board of which a thousand resamples are computed."""
 PIECE = 50  # resamples whose counts are held as doubles
@@ -30,7 +44,10 @@ def scorer(name: str, options: Mapping[str, Any]) -> Any:
     found: Any = importlib.import_module("sacrebleu.metrics")
     logging.getLogger("sacrebleu").setLevel(logging.ERROR)  # it remarks on texts that end in " ."
     if name == "bleu":
-        return found.BLEU(tokenize=options["tokenize"], force=True)
+        try:
+            return found.BLEU(tokenize=options["tokenize"], force=True)
+        except (RuntimeError, ImportError, OSError) as error:  # what the tokenizer needs is not there
+            raise UserError(NEEDED[options["tokenize"]], code="E_METRIC") from error
     if name == "chrf":
         return found.CHRF(word_order=options["words"])
     asian = options["text"] == "asian"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from tasks.base import PUBLIC
 from tasks.named import NAMED
 from tests.conftest import Write
 
+EXTRA = {"ja-mecab": "MeCab", "ko-mecab": "mecab_ko"}
 CASES: dict[str, tuple[str, dict[str, Any], Any]] = {
     **{
         f"bleu {name}": ("bleu", {"tokenize": name}, sacrebleu.BLEU(tokenize=name, force=True))
@@ -134,7 +138,7 @@ def test_both_boards_have_sacrebleus_score_and_the_version_its_signature(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("bleu", "--metric-arg", "tokenize=flores200"), "tokenize must be one of 13a, intl, zh, char, none"),
+        (("bleu", "--metric-arg", "tokenize=words"), "tokenize must be one of 13a, intl, zh, char, none, ja-mecab,"),
         (("chrf", "--metric-arg", "words=3"), "words must be a whole number from 0 to 2"),
         (("ter", "--metric-arg", "text=latin"), "text must be one of western, asian"),
         (("chrf", "--sample", "solution.csv"), "--sample"),
@@ -199,3 +203,23 @@ def test_audit_verify_recounts_grades_of_hw5_with_sacrebleu(tmp_path: Path, monk
     assert told.exit_code != 0
     assert "submission 2: sacrebleu gives it another score than its grade" in told.stdout + told.stderr
     assert "submission 1:" not in told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("name", texts.NEEDED)
+def test_what_a_tokenizer_lacks_is_named_with_what_to_do(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: Any, **__: Any) -> None:
+        raise URLError("Name or service not known")
+
+    if name in EXTRA:
+        monkeypatch.setitem(sys.modules, EXTRA[name], None)
+        monkeypatch.delitem(sys.modules, f"sacrebleu.tokenizers.tokenizer_{name.replace('-', '_')}", raising=False)
+    else:
+        spm = importlib.import_module("sacrebleu.tokenizers.tokenizer_spm")
+        monkeypatch.setattr(spm, "SACREBLEU_DIR", str(tmp_path))
+        monkeypatch.setattr(spm, "download_file", offline)
+    made = make(tmp_path, "bleu", "--metric-arg", f"tokenize={name}")
+    assert (made.exit_code != 0, texts.NEEDED[name] in made.stderr) == (True, True), made.output
+    assert "Traceback" not in made.stderr
+    assert not (tmp_path / "home" / "public" / "own").exists()
