@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8600
     url: str = ""  # the public address, if a proxy is in front of the server
+    client: str = ""  # where students install lhy-grade from: the address of a wheel or of a git repository
     certificate: str = ""  # PEM files, for TLS without a proxy
     key: str = ""
     seconds: int = 120  # wall time limit for grading one submission
@@ -81,6 +83,11 @@ def read_settings(home: Home) -> Settings:
         raise UserError("config.toml: [server] mail_host needs mail_from, the address of the sender.")
     if settings.mail_password and not Path(settings.mail_password).is_file():
         raise UserError(f"config.toml: [server] there is no file {settings.mail_password}.")
+    if settings.client and not re.fullmatch(r"(git\+)?https?://[^\s\"'`$\\<>]+", settings.client):
+        raise UserError(
+            "config.toml: [server] client must be an address that pip installs from, https://… or git+https://…; got"
+            f" {settings.client!r}."
+        )
     if settings.url and not settings.url.startswith(("http://", "https://")):
         raise UserError(f"config.toml: [server] url must begin with http:// or https://, got {settings.url!r}.")
     return settings

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import itertools
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 from harness.grading import audit
 from harness.home import open_home
 from harness.server import chart
+from harness.settings import read_settings
 from leaderboard.acceptance import KEPT_FILES
+from tasks.errors import UserError
 from tests import class_server, web
 from tests.class_server import Served, call, log_in, sample
 from tests.classes import NOW, WIDE, Class, error, submit
@@ -138,6 +144,19 @@ def test_the_page_of_the_client_has_the_address_of_the_course(site: Class) -> No
     text = site.client().get("/client").text
     assert f"lhy-grade login {WIDE.address}" in text
     assert "/client" in site.client().get("/").text
+    assert "course staff tell you where to get" in text
+    for place in ("https://ml.example.edu/lhy_grade-1.0-py3-none-any.whl", "git+https://example.edu/ml/grade.git"):
+        told = site.client(settings=replace(WIDE, client=place)).get("/client").text
+        assert f"pipx install {place}" in told
+        assert f'pipx install "lhy-grade[train] @ {place}"' in html.unescape(told)
+        assert "course staff tell you where to get" not in told
+
+
+@pytest.mark.parametrize("place", ["file:///etc", "https://a.org/x; rm -rf ~", "https://a.org/$(id)", "x", "https://"])
+def test_a_place_of_the_client_that_is_no_address_is_refused(site: Class, place: str) -> None:
+    (site.home.root / "config.toml").write_text(f"[server]\nclient = {json.dumps(place)}\n")
+    with pytest.raises(UserError, match="client must be an address"):
+        read_settings(open_home(site.home.root))
 
 
 def test_an_announcement_is_read_by_those_who_are_in_the_course_and_ends(site: Class) -> None:

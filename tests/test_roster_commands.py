@@ -84,6 +84,9 @@ def test_a_roster_goes_in_and_comes_out_the_same(home: Path) -> None:
         "disabled": False,
         "login": "none",
     }
+    some = json.loads(call(home, "roster", "list", "--find", "AUDIT", "--format", "json").stdout)["people"]
+    assert [row["id"] for row in some] == ["guest"]
+    assert "The roster is empty" not in call(home, "roster", "list", "--find", "nobody").stderr
     out = call(home, "roster", "list", "--format", "csv").stdout
     assert '"0012"' in out
     assert '"\'=1+1"' in out, "no cell is a formula"

@@ -84,11 +84,12 @@ def _renames(words: Sequence[str]) -> dict[str, str]:
 
 
 @roster.command("list")
+@click.option("--find", metavar="TEXT", default="", help="Only those with this text in name, id, e-mail, team or role.")
 @common.FORMAT
 @common.command
-def list_(format: Any) -> None:
+def list_(find: str, format: Any) -> None:
     """Show the roster. Its CSV can be imported again."""
-    rows = [vars(row) for row in common.desk().people().people]
+    rows = [vars(row) for row in people.having(common.desk().people().people, find)]
     if format == "csv":
         click.echo(write_rows(COLUMNS, [[row[name] for name in COLUMNS] for row in rows]), nl=False)
         return
@@ -96,7 +97,7 @@ def list_(format: Any) -> None:
               Field("login", "can log in", rank=2), Field("email", "e-mail", rank=1),
               Field("disabled", "disabled", lambda yes: "yes" if yes else "")]  # fmt: skip
     emit(format, "people", rows, fields)
-    if not rows and format == "table":
+    if not rows and format == "table" and not find:
         say("The roster is empty. Begin with: lhy-grade roster import people.csv --reason TEXT")
 
 

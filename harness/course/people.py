@@ -47,6 +47,14 @@ def people(home: Home, viewer: Viewer, now: datetime) -> People:
     return People(rows)
 
 
+def having(rows: Sequence[PersonRow], search: str) -> list[PersonRow]:
+    """Those with a text in name, id, e-mail address, team or role."""
+    wanted = search.strip().casefold()
+    return [
+        row for row in rows if wanted in f"{row.name}\n{row.id}\n{row.email}\n{row.team or ''}\n{row.role}".casefold()
+    ]
+
+
 def import_roster(home: Home, viewer: Viewer, asked: Importing, how: How, now: datetime) -> Change:
     """Adds and changes people from a CSV; nobody is taken off."""
     require_instructor(viewer, "import a roster")

@@ -192,7 +192,8 @@ def _add_session(api: FastAPI) -> None:
 def _add_tokens(api: FastAPI) -> None:
     @api.get("/client", include_in_schema=False)
     async def _client(request: Request) -> Response:
-        return await answer(request, views.client, state.server_of(request).settings.address)
+        settings = state.server_of(request).settings
+        return await answer(request, views.client, settings.address, settings.client)
 
     @api.get("/tokens", include_in_schema=False)
     async def _tokens(request: Request, done: bool = False) -> Response:

@@ -84,10 +84,7 @@ def add_roster_pages(api: FastAPI) -> None:
 def show_roster(ask: Ask, search: str, page: int) -> Page:
     """Everybody on the roster, by id."""
     rows = people.people(ask.home, ask.viewer, ask.now).people
-    wanted = search.strip().casefold()
-    found = [
-        row for row in rows if wanted in f"{row.name}\n{row.id}\n{row.email}\n{row.team or ''}\n{row.role}".casefold()
-    ]
+    found = people.having(rows, search)
     shown, page, pages = turned(found, page)
     values = {"rows": shown, "found": len(found), "people": len(rows), "page": page, "pages": pages, "search": search}
     return Page("roster.html", values)

@@ -323,6 +323,6 @@ def own_tokens(ask: Ask, login: auth.Login, done: bool, problem: str = "", label
     return Page("tokens.html", values, 400 if problem else 200)
 
 
-def client(ask: Ask, address: str) -> Page:
-    """How to install the command line and log in with it."""
-    return Page("client.html", {"address": address})
+def client(ask: Ask, address: str, place: str) -> Page:
+    """How to install the command line, from a place that pip knows, and log in with it."""
+    return Page("client.html", {"address": address, "place": place})
